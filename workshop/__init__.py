@@ -1,0 +1,34 @@
+"""A workshop in a box: neural networks taught with Keras, PyTorch and NumPy.
+
+`LESSONS` is the one place that names the lessons: the list that `python -m workshop` prints, and the tests that run
+over every lesson, are made from it. Nothing heavy is imported here.
+"""
+
+from typing import NamedTuple
+
+__version__ = "0.1.0"
+
+
+class Lesson(NamedTuple):
+    """One lesson: the module `workshop.<name>`.
+
+    Attributes:
+        name: the module's name.
+        title: what one builds, in a line.
+        seconds: about how long the default run takes on two CPU cores, on the real data.
+    """
+
+    name: str
+    title: str
+    seconds: int
+
+
+LESSONS = (
+    Lesson("linear_regression", "One neuron draws a line: house prices, and why features are scaled", 15),
+    Lesson("tables", "Any table with a number or a class to predict: concrete and cars", 25),
+    Lesson("logistic_regression", "One neuron decides: tumours, the sigmoid and cross-entropy", 15),
+    Lesson("admission", "Two exam scores, admitted or not: a straight boundary against a curved one", 12),
+    Lesson("xor", "The problem one neuron cannot solve, and the hidden layer that can", 12),
+    Lesson("mnist", "Handwritten digits: a dense network against a convolutional one", 40),
+    Lesson("fashion_mnist", "Garments, the harder digits: the same two networks", 50),
+)

@@ -1,0 +1,210 @@
+"""The command line that every lesson takes, read and checked before anything heavy is imported."""
+
+import argparse
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from workshop.kit import files
+from workshop.kit.errors import WorkshopError
+
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that refuses in one line, on stderr, with exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the program: `message` says which option got which value, and what it takes."""
+        print(f"error: {message} (--help lists the options)", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def whole_number(smallest: int) -> Callable[[str], int]:
+    """Returns a parser of whole numbers from `smallest` up, for `add_argument(type=...)`."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = smallest - 1
+        if number < smallest:
+            raise argparse.ArgumentTypeError(f"got {text}, takes a whole number from {smallest} up")
+        return number
+
+    return parse
+
+
+def positive_number(text: str) -> float:
+    """Parses a finite number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number > 0):
+        raise argparse.ArgumentTypeError(f"got {text}, takes a number above 0")
+    return number
+
+
+def lesson_parser(
+    module_docstring: str | None,
+    *,
+    epochs: str,
+    batch_size: str,
+    learning_rate: str,
+    optimizer: str,
+    data: str = "FILE",
+) -> Parser:
+    """Returns a parser with the options that every lesson takes; a lesson adds its own.
+
+    Args:
+        module_docstring: the lesson's own; its text is what `--help` begins with.
+        epochs, batch_size, learning_rate, optimizer: the lesson's defaults in words, for `--help`. The options
+            themselves are None unless given, because one lesson trains several models, each with its own default.
+        data: what `--data` takes, `FILE` (a table) or `DIR` (a folder of images).
+    """
+    parser = Parser(description=module_docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--quick", action="store_true", help="a first look in seconds; saves as NAME-quick")
+    add("--epochs", type=whole_number(1), metavar="N", help=f"passes over the training data (default: {epochs})")
+    add("--batch-size", type=whole_number(1), metavar="N", help=f"samples a step (default: {batch_size})")
+    add("--learning-rate", type=positive_number, metavar="X", help=f"(default: {learning_rate})")
+    add("--optimizer", choices=OPTIMIZERS, metavar="NAME", help=f"{', '.join(OPTIMIZERS)} (default: {optimizer})")
+    add("--seed", type=whole_number(0), default=1, metavar="N", help="the same seed gives the same model (default: 1)")
+    add("--data", type=Path, metavar=data, help="your own data instead of the lesson's")
+    add("--models", type=Path, default=Path("models"), metavar="DIR", help="where models are saved (default: models)")
+    add("--plots", type=Path, default=Path("plots"), metavar="DIR", help="where pictures are saved (default: plots)")
+    add("--no-plots", action="store_true", help="draw no pictures")
+    add("--resume", action="store_true", help="go on with a run that was stopped, from its last finished epoch")
+    add("--json", action="store_true", help="print the result as one JSON object on the last line")
+    return parser
+
+
+def parse_lesson(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parses the options of a lesson, and checks what can be checked before training starts.
+
+    Raises:
+        WorkshopError: a folder cannot be written to.
+    """
+    arguments = parser.parse_args(argv)
+    files.check_writable(arguments.models, "--models")
+    if not arguments.no_plots:
+        files.check_writable(arguments.plots, "--plots")
+    return arguments
+
+
+class Report:
+    """What a lesson says at its end: the result, whether it is as expected, and where everything is.
+
+    Args:
+        lesson: the lesson's name.
+        arguments: the parsed options.
+    """
+
+    def __init__(self, lesson: str, arguments: argparse.Namespace) -> None:
+        self.lesson = lesson
+        self.metrics: dict[str, float] = {}
+        self._arguments = arguments
+        self._started = time.perf_counter()
+        self._data: list[str] = []
+        self._files: list[Path] = []
+        self._missed: list[str] = []
+        self._bands_held = 0
+
+    def data(self, source: str) -> None:
+        """Says which data the run uses, at its beginning; kept for the JSON object."""
+        self._data.append(source)
+        print(f"Data      {source}")
+
+    def section(self, title: str) -> None:
+        """Prints a heading between the parts of a run."""
+        print(f"\n{title}\n{'-' * len(title)}")
+
+    def saved(self, *paths: Path) -> None:
+        """Notes files that the run wrote."""
+        self._files += [path for path in paths if path not in self._files]
+
+    def result(self, metrics: Mapping[str, float]) -> None:
+        """Notes metrics, by the names that the design asks for: `test_accuracy`, `cnn_test_accuracy`."""
+        self.metrics.update({name: float(value) for name, value in metrics.items()})
+
+    def expect(self, name: str, lowest: float = -math.inf, highest: float = math.inf) -> None:
+        """Holds a metric against the band that the lesson reaches with its defaults on its own data."""
+        value = self.metrics[name]
+        if lowest <= value <= highest:
+            self._bands_held += 1
+        else:
+            band = f"at least {lowest:g}" if highest == math.inf else f"{lowest:g} to {highest:g}"
+            band = f"at most {highest:g}" if lowest == -math.inf else band
+            self._missed.append(f"{name} is {value:.4g}, expected {band}")
+
+    def finish(self, *, use: str = "", no_band: str = "") -> dict[str, float]:
+        """Prints the last lines and returns the metrics.
+
+        Args:
+            use: the command that uses the saved model.
+            no_band: why the result is held against no expected band ("a quick run"), where it is not.
+        """
+        seconds = time.perf_counter() - self._started
+        self.section("Result")
+        width = max((len(name) for name in self.metrics), default=0)
+        for name, value in self.metrics.items():
+            print(f"{name:{width}}  {value:.4g}")
+        if no_band:
+            print(f"No expected band: {no_band}.")
+        elif self._missed:
+            print("Not as expected: " + "; ".join(self._missed) + ".")
+        elif self._bands_held:
+            print("As expected for this lesson.")
+        pictures = [path for path in self._files if path.suffix == ".png"]
+        models = [path for path in self._files if path.suffix != ".png"]
+        for title, paths in (("Model", models), ("Pictures", pictures)):
+            if paths:
+                print(f"{title:9} {', '.join(str(path) for path in paths)}")
+        print(f"Time      {seconds:.1f} s")
+        if use:
+            print(f"Use it    {use}")
+        if self._arguments.json:
+            print(
+                json.dumps(
+                    {
+                        "lesson": self.lesson,
+                        "engine": "keras",
+                        "data": "; ".join(self._data),
+                        "seed": self._arguments.seed,
+                        "seconds": round(seconds, 3),
+                        "files": [str(path) for path in self._files],
+                        # JSON has no infinity and no NaN, which a diverged run gives: they become null.
+                        "metrics": {k: v if math.isfinite(v) else None for k, v in self.metrics.items()},
+                    }
+                )
+            )
+        sys.stdout.flush()
+        return self.metrics
+
+
+def run(main: Callable[[], object]) -> NoReturn:
+    """Runs a program's `main` and ends the process: 0 done, 2 bad input in one line, 130 stopped with Ctrl-C."""
+    try:
+        main()
+        sys.stdout.flush()
+        status = 0
+    except WorkshopError as error:
+        print(f"error: {error}", file=sys.stderr)
+        status = 2
+    except KeyboardInterrupt:
+        print("\nstopped; a lesson goes on with --resume, and the models saved before are as they were", file=sys.stderr)
+        status = 130
+    except BrokenPipeError:
+        # Whoever read our output has left (`... | head`). Python would complain once more while it shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except MemoryError:
+        print("error: not enough memory: close other programs, or take --quick or a smaller --batch-size", file=sys.stderr)
+        status = 2
+    raise SystemExit(status)

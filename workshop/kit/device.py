@@ -1,0 +1,31 @@
+"""The machine that the lessons run on: seeds, determinism, the graphics card."""
+
+import os
+
+from workshop.kit.lazy import keras, tensorflow
+
+
+def prepare(seed: int) -> str:
+    """Makes the run reproducible, and ready for a GPU where there is one.
+
+    Python's, NumPy's and the backend's generators start from `seed`, and operations that could add up in a different
+    order each time are told not to. Call it once, before the first model is built.
+
+    Returns:
+        What the run uses, in words: "Keras 3.15.1 on tensorflow, 2 CPU cores".
+    """
+    keras.utils.set_random_seed(seed)
+    device = f"{os.cpu_count()} CPU cores"
+    if keras.config.backend() == "tensorflow":
+        tensorflow.config.experimental.enable_op_determinism()
+        gpus = tensorflow.config.list_physical_devices("GPU")
+        for gpu in gpus:
+            try:
+                # Otherwise TensorFlow takes all of the card's memory, and a second program finds none.
+                tensorflow.config.experimental.set_memory_growth(gpu, True)
+            except RuntimeError:  # it is in use already: the second lesson in one process
+                pass
+        if gpus:
+            details = tensorflow.config.experimental.get_device_details(gpus[0])
+            device = f"GPU {details.get('device_name', gpus[0].name)}" + (f" and {len(gpus) - 1} more" * (len(gpus) > 1))
+    return f"Keras {keras.__version__} on {keras.config.backend()}, {device}"

@@ -1,0 +1,66 @@
+"""Files: what ships with the package, and writing without ever losing what was there."""
+
+import os
+from pathlib import Path
+
+from workshop.kit.errors import WorkshopError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def shipped(folder: str) -> Path:
+    """Returns where `datasets` or `models` of this package are, installed or in a checkout."""
+    installed = _PACKAGE / "_shipped" / folder
+    return installed if installed.is_dir() else _PACKAGE.parent / folder
+
+
+def write_flushed(path: Path, content: bytes) -> None:
+    """Writes `content` to `path` and waits until it is on the disk.
+
+    Raises:
+        WorkshopError: the file cannot be written, say because the disk is full. The unfinished file is removed.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink(missing_ok=True) if path.is_file() else None
+        raise WorkshopError(
+            f"{path} cannot be written ({error.strerror}): free some space or choose another folder; "
+            f"what was there before is unchanged"
+        ) from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replaces `path` by `content` in one step: a crash leaves the old file or the new one, whole."""
+    beside = path.with_name(path.name + ".new")
+    write_flushed(beside, content)
+    beside.replace(path)
+    flush_folder(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Waits until the names in `folder` are on the disk, where the system can do that."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def check_writable(folder: Path, option: str) -> None:
+    """Raises WorkshopError, naming the option, unless files can be written to `folder` (which is made)."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".workshop-{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise WorkshopError(
+            f"{option} {folder}: nothing can be written there ({error.strerror}): choose another folder"
+        ) from error

@@ -1,0 +1,81 @@
+"""Libraries that are imported at their first use, so that `--help` answers at once.
+
+`from workshop.kit.lazy import keras` gives an object that stands for Keras: the library itself is imported when one
+of its names is first asked for (`keras.layers`), some seconds on a laptop. TensorFlow writes a page of notices to the
+screen while it is imported; a beginner takes them for errors, so they are held back, and shown only if the import
+fails.
+"""
+
+import importlib
+import importlib.util
+import os
+import sys
+import tempfile
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from workshop.kit.errors import WorkshopError
+
+
+class _LazyModule(types.ModuleType):
+    """Stands for a module until one of its attributes is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        # Python's own machinery looks for dunder names (__path__, __file__); they must not start the import.
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(load(self.__name__), name)
+
+
+def load(name: str) -> Any:
+    """Imports the module `name`, without the notices of the libraries below it.
+
+    Raises:
+        WorkshopError: the library is not installed, or does not work on this machine.
+    """
+    if name in sys.modules:
+        return sys.modules[name]
+    root = name.partition(".")[0]
+    if importlib.util.find_spec(root) is None:
+        raise WorkshopError(f"the library {root} is not installed: python -m pip install {root}")
+    if root not in {"keras", "tensorflow"}:
+        return importlib.import_module(name)
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if root == "keras" and importlib.util.find_spec(backend) is None:
+        raise WorkshopError(
+            f"Keras is to run on {backend} (environment variable KERAS_BACKEND), which is not installed: "
+            f"install it, or set KERAS_BACKEND=tensorflow"
+        )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _held_back_stderr():
+        return importlib.import_module(name)
+
+
+@contextmanager
+def _held_back_stderr() -> Iterator[None]:
+    """Keeps what is written to the process' standard error, C++ included, and shows it only when the block fails."""
+    try:
+        original = os.dup(2)
+    except OSError:  # no standard error at all: nothing to hold back
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        sys.stderr.flush()
+        os.dup2(held.fileno(), 2)
+        failed = True
+        try:
+            yield
+            failed = False
+        finally:
+            sys.stderr.flush()
+            os.dup2(original, 2)
+            os.close(original)
+            if failed:
+                held.seek(0)
+                sys.stderr.write(held.read().decode(errors="replace"))
+
+
+keras: Any = _LazyModule("keras")
+tensorflow: Any = _LazyModule("tensorflow")
