@@ -113,13 +113,24 @@ class Report:
         self._started = time.perf_counter()
         self._data: list[str] = []
         self._files: list[Path] = []
+        self._checkpoints: list[Path] = []
         self._missed: list[str] = []
         self._bands_held = 0
 
-    def data(self, source: str) -> None:
-        """Says which data the run uses, at its beginning; kept for the JSON object."""
+    def data(self, source: str, place: str = "") -> None:
+        """Says which data the run uses and where it lies, at its beginning; the former is kept for the JSON object."""
         self._data.append(source)
-        print(f"Data      {source}")
+        print(f"Data      {source}" + f", {place}" * bool(place))
+
+    def checkpoint(self, name: str) -> Path:
+        """Returns where the state of training the model `name` is kept; `finish` removes it.
+
+        It stays until the whole lesson is done: a lesson that is resumed while it trains its second model needs the
+        first one's end as well.
+        """
+        path = self._arguments.models / f"{name}-checkpoint.npz"
+        self._checkpoints.append(path)
+        return path
 
     def section(self, title: str) -> None:
         """Prints a heading between the parts of a run."""
@@ -151,6 +162,8 @@ class Report:
             no_band: why the result is held against no expected band ("a quick run"), where it is not.
         """
         seconds = time.perf_counter() - self._started
+        for path in self._checkpoints:
+            path.unlink(missing_ok=True)
         self.section("Result")
         width = max((len(name) for name in self.metrics), default=0)
         for name, value in self.metrics.items():
@@ -188,6 +201,20 @@ class Report:
         return self.metrics
 
 
+def why_no_band(arguments: argparse.Namespace, is_standin: bool = False) -> str:
+    """Returns why a run cannot be held against the lesson's expected band, or an empty text where it can."""
+    if arguments.quick:
+        return "a quick run"
+    if is_standin:
+        return "the data is a stand-in"
+    own = [
+        f"--{name.replace('_', '-')}"
+        for name in ("epochs", "batch_size", "learning_rate", "optimizer")
+        if getattr(arguments, name) is not None
+    ]
+    return f"{', '.join(own)} given" if own else ""
+
+
 def run(main: Callable[[], object]) -> NoReturn:
     """Runs a program's `main` and ends the process: 0 done, 2 bad input in one line, 130 stopped with Ctrl-C."""
     try:
@@ -198,13 +225,17 @@ def run(main: Callable[[], object]) -> NoReturn:
         print(f"error: {error}", file=sys.stderr)
         status = 2
     except KeyboardInterrupt:
-        print("\nstopped; a lesson goes on with --resume, and the models saved before are as they were", file=sys.stderr)
+        print(
+            "\nstopped; a lesson goes on with --resume, and the models saved before are as they were", file=sys.stderr
+        )
         status = 130
     except BrokenPipeError:
         # Whoever read our output has left (`... | head`). Python would complain once more while it shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
     except MemoryError:
-        print("error: not enough memory: close other programs, or take --quick or a smaller --batch-size", file=sys.stderr)
+        print(
+            "error: not enough memory: close other programs, or take --quick or a smaller --batch-size", file=sys.stderr
+        )
         status = 2
     raise SystemExit(status)

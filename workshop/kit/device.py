@@ -2,7 +2,7 @@
 
 import os
 
-from workshop.kit.lazy import keras, tensorflow
+from workshop.kit.lazy import held_back_stderr, keras, tensorflow
 
 
 def prepare(seed: int) -> str:
@@ -18,7 +18,8 @@ def prepare(seed: int) -> str:
     device = f"{os.cpu_count()} CPU cores"
     if keras.config.backend() == "tensorflow":
         tensorflow.config.experimental.enable_op_determinism()
-        gpus = tensorflow.config.list_physical_devices("GPU")
+        with held_back_stderr():  # without a GPU the CUDA libraries complain that there is none
+            gpus = tensorflow.config.list_physical_devices("GPU")
         for gpu in gpus:
             try:
                 # Otherwise TensorFlow takes all of the card's memory, and a second program finds none.
@@ -27,5 +28,7 @@ def prepare(seed: int) -> str:
                 pass
         if gpus:
             details = tensorflow.config.experimental.get_device_details(gpus[0])
-            device = f"GPU {details.get('device_name', gpus[0].name)}" + (f" and {len(gpus) - 1} more" * (len(gpus) > 1))
+            device = f"GPU {details.get('device_name', gpus[0].name)}" + (
+                f" and {len(gpus) - 1} more" * (len(gpus) > 1)
+            )
     return f"Keras {keras.__version__} on {keras.config.backend()}, {device}"

@@ -24,7 +24,7 @@ class _LazyModule(types.ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         # Python's own machinery looks for dunder names (__path__, __file__); they must not start the import.
-        if name.startswith("__"):
+        if name.startswith("__") and name != "__version__":
             raise AttributeError(name)
         return getattr(load(self.__name__), name)
 
@@ -48,13 +48,13 @@ def load(name: str) -> Any:
             f"Keras is to run on {backend} (environment variable KERAS_BACKEND), which is not installed: "
             f"install it, or set KERAS_BACKEND=tensorflow"
         )
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with _held_back_stderr():
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with held_back_stderr():
         return importlib.import_module(name)
 
 
 @contextmanager
-def _held_back_stderr() -> Iterator[None]:
+def held_back_stderr() -> Iterator[None]:
     """Keeps what is written to the process' standard error, C++ included, and shows it only when the block fails."""
     try:
         original = os.dup(2)

@@ -9,7 +9,9 @@ with the weights that an uninterrupted run would have had.
 import hashlib
 import io
 import json
+import math
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +28,7 @@ from workshop.kit.lazy import keras, tensorflow
 # itself costs nothing. A small table's step takes 0.2 ms, an image network's 10 ms.
 _STEPS_A_CALL_OF_EPOCHS = 500
 _STEPS_A_CALL_WITHIN_AN_EPOCH = 50
+_SECONDS_BETWEEN_CHECKPOINTS = 0.5
 
 Preprocess = Callable[[Any], Any]
 
@@ -54,20 +57,21 @@ class History:
         return len(self.epochs.get("loss", []))
 
 
-def make_optimizer(name: str, learning_rate: float, steps: int | None = None) -> Any:
+def make_optimizer(name: str, learning_rate: float | None = None, steps: int | None = None) -> Any:
     """Returns a Keras optimizer by its name on the command line.
 
     Args:
         name: one of `cli.OPTIMIZERS`; "momentum" and "nesterov" are SGD with momentum 0.9.
-        learning_rate: the constant rate or, with `steps`, the highest one.
+        learning_rate: the constant rate or, with `steps`, the highest one; None for Keras' default, 0.01 for SGD and
+            0.001 for the others.
         steps: the number of steps of the whole run; given, the rate warms up over the first tenth and then falls to
             zero along a cosine (Loshchilov and Hutter 2017, SGDR). A run of few epochs ends far better so.
     """
-    rate: Any = learning_rate
+    rate: Any = learning_rate or (0.01 if name in {"sgd", "momentum", "nesterov"} else 0.001)
     if steps is not None:
         warmup = max(1, steps // 10)
         rate = keras.optimizers.schedules.CosineDecay(
-            learning_rate / 25, max(1, steps - warmup), alpha=0.0, warmup_target=learning_rate, warmup_steps=warmup
+            rate / 25, max(1, steps - warmup), alpha=0.0, warmup_target=rate, warmup_steps=warmup
         )
     optimizers = keras.optimizers
     makers: dict[str, Callable[[], Any]] = {
@@ -141,7 +145,9 @@ def fit(
             best = state.load(history)
             print(f"Resumed   after epoch {history.finished} of {epochs} ({state.path})")
         else:
-            print(f"Note      {state.path} is of a run that was stopped; --resume goes on with it, this run starts anew")
+            print(
+                f"Note      {state.path} is of a run that was stopped; --resume goes on with it, this run starts anew"
+            )
     elif resume:
         print("Resume    found nothing to go on with: starting from the first epoch")
     if title and history.finished < epochs:
@@ -152,7 +158,9 @@ def fit(
 
     while history.finished < epochs and not _is_patience_spent(history, patience):
         first = history.finished
-        orders = [epoch_order(samples, seed, first + i) for i in range(_epochs_together(run, first, epochs, batch_size))]
+        orders = [
+            epoch_order(samples, seed, first + i) for i in range(_epochs_together(run, first, epochs, batch_size))
+        ]
         if validation_data is not None or any(first < epoch < first + len(orders) for epoch in snapshots):
             # Somebody looks after single epochs.
             orders = orders[:1]
@@ -173,7 +181,7 @@ def fit(
         if history.finished in snapshots:
             history.snapshots[history.finished] = model.get_weights()
         if state:
-            state.save(history, best)
+            state.save(history, best, at_once=history.finished == epochs)
     progress.close(history)
     history.best_epoch = history.finished
     if best:
@@ -374,8 +382,13 @@ class _Checkpoint:
         self.path = path
         self._fingerprint = fingerprint
         self._variables = [*model.variables, *model.optimizer.variables]
+        self._saved = -math.inf
 
-    def save(self, history: History, best: list[np.ndarray]) -> None:
+    def save(self, history: History, best: list[np.ndarray], at_once: bool = False) -> None:
+        """Writes the state, unless the last one is so young that losing what came since costs nobody anything."""
+        if not at_once and time.monotonic() - self._saved < _SECONDS_BETWEEN_CHECKPOINTS:
+            return
+        self._saved = time.monotonic()
         progress = {"run": self._fingerprint, "epochs": history.epochs, "fine": history.fine, "at": history.at}
         arrays = {"progress": np.frombuffer(json.dumps(progress).encode(), np.uint8)}
         arrays |= {f"variable_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(self._variables)}

@@ -1,0 +1,184 @@
+"""Every figure: labelled axes, lines and letters that a projector shows, colours that the colour-blind tell apart.
+
+The figures are made without pyplot, so no window opens and nothing is kept in memory once a picture is saved.
+"""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workshop.kit import files
+
+# Okabe and Ito (2008), "Color Universal Design".
+BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK = (
+    "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#222222",
+)  # fmt: skip
+COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
+MARKERS = ("o", "^", "s", "D", "v", "P", "X")
+_STYLE = {
+    "font.size": 13,
+    "axes.titlesize": 14,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#DDDDDD",
+    "lines.linewidth": 2.2,
+    "legend.frameon": False,
+    "image.cmap": "gray_r",
+}
+
+
+def subplots(rows: int = 1, columns: int = 1, width: float = 6.0, height: float = 4.5, **options: Any) -> Any:
+    """Returns (figure, axes) of the package's style; `width` and `height` are of one panel, in inches.
+
+    Axes are a NumPy array of (rows, columns), or the one Axes where there is one panel.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False, **options)
+    return figure, axes if rows * columns > 1 else axes[0, 0]
+
+
+def save(figure: Any, path: Path) -> Path:
+    """Saves a figure as PNG and returns the path. A run that is killed leaves no half picture."""
+    import matplotlib
+
+    content = io.BytesIO()
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(content, format="png", dpi=110)
+    files.write_atomically(path, content.getvalue())
+    return path
+
+
+def draw_curves(
+    axes: Any,
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    x: str = "epoch",
+    y: str = "loss",
+    title: str = "",
+    logarithmic: bool = False,
+) -> None:
+    """Draws named curves (x values, y values) into one panel."""
+    for (label, (x_values, y_values)), colour in zip(curves.items(), COLOURS, strict=False):
+        axes.plot(x_values, y_values, color=colour, label=label)
+    if logarithmic:
+        axes.set_yscale("log")
+    axes.set(xlabel=x, ylabel=y, title=title)
+    axes.legend()
+
+
+def draw_boundary(
+    axes: Any,
+    probability: Callable[[np.ndarray], np.ndarray],
+    X: np.ndarray,
+    y: np.ndarray,
+    *,
+    names: Sequence[str] = ("x1", "x2"),
+    classes: Sequence[str] = ("0", "1"),
+    title: str = "",
+) -> None:
+    """Draws a two-class model of two inputs: its probability as a shade, the boundary at 0.5, and the samples.
+
+    Args:
+        axes: the panel.
+        probability: from points (n, 2), in the units of X, to the probability of class 1 (n,).
+        X: samples (n, 2).
+        y: their classes (n,), 0 or 1.
+        names: of the two inputs, units included.
+        classes: of the two classes.
+        title: of the panel.
+    """
+    low, high = X.min(axis=0), X.max(axis=0)
+    margin = 0.08 * (high - low)
+    sides = [np.linspace(a, b, 200) for a, b in zip(low - margin, high + margin, strict=True)]
+    grid = np.stack(np.meshgrid(*sides), axis=-1)
+    values = np.asarray(probability(grid.reshape(-1, 2).astype(np.float32))).reshape(200, 200)
+    shade = axes.contourf(*sides, values, levels=np.linspace(0, 1, 11), cmap="PuOr", alpha=0.5, vmin=0, vmax=1)
+    axes.contour(*sides, values, levels=[0.5], colors=BLACK, linewidths=2)
+    # The colours of the samples are those of the map's two ends, darker; the shapes tell them apart as well.
+    for value, colour, marker in ((0, "#7F3B08", "o"), (1, "#2D004B", "^")):
+        axes.plot(*X[y == value].T, marker, color=colour, markersize=6, markeredgecolor="white", label=classes[value])
+    axes.figure.colorbar(shade, ax=axes, label=f"probability of {classes[1]}", ticks=[0, 0.5, 1])
+    axes.set(xlabel=names[0], ylabel=names[1], title=title)
+    axes.grid(False)
+    axes.legend(loc="upper right", frameon=True)
+
+
+def confusion_matrix(matrix: np.ndarray, classes: Sequence[str], title: str) -> Any:
+    """Returns a figure of a confusion matrix: rows the true classes, columns the predicted ones."""
+    size = max(5.0, 0.75 * len(classes) + 1.5)
+    figure, axes = subplots(width=size + 1, height=size)
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(*matrix.shape):
+        if matrix[row, column]:
+            colour = "white" if share[row, column] > 0.5 else BLACK
+            axes.text(column, row, f"{matrix[row, column]}", ha="center", va="center", color=colour, fontsize=10)
+    ticks = range(len(classes))
+    is_long = max(len(name) for name in classes) > 3
+    axes.set_xticks(ticks, classes, rotation=45 if is_long else 0, ha="right" if is_long else "center")
+    axes.set_yticks(ticks, classes)
+    axes.set(xlabel="predicted", ylabel="true", title=title)
+    axes.grid(False)
+    return figure
+
+
+def image_grid(images: np.ndarray, titles: Sequence[str], heading: str, columns: int = 6) -> Any:
+    """Returns a figure of grey images (n, height, width), each under its title."""
+    rows = max(1, -(-len(images) // columns))
+    figure, axes = subplots(rows, columns, width=1.9, height=2.3)
+    for panel in axes.flat:
+        panel.axis("off")
+    for panel, image, title in zip(axes.flat, images, titles, strict=False):
+        panel.imshow(image, cmap="gray_r")
+        panel.set_title(title, fontsize=11)
+    figure.suptitle(heading)
+    return figure
+
+
+def layer_by_layer(stages: Sequence[tuple[str, np.ndarray]], heading: str, most: int = 16) -> Any:
+    """Returns a figure of one image on its way through a network.
+
+    Args:
+        stages: for each layer its name and what it answered, (height, width, channels) or (units,).
+        heading: above all.
+        most: how many channels of a layer are drawn.
+    """
+    figure, axes = subplots(len(stages), 1, width=13, height=1.5)
+    for panel, (name, output) in zip(axes[:, 0], stages, strict=True):
+        if output.ndim == 3:
+            # The channels side by side, with a white column between them.
+            shown = output[..., :most] / max(float(output.max()), 1e-9)
+            strip = np.pad(shown, ((0, 0), (0, 2), (0, 0))).transpose(0, 2, 1).reshape(len(output), -1)
+        else:
+            strip = output[None, :]
+        # A thin strip of single units would be stretched to nothing with square pixels.
+        panel.imshow(strip, aspect="equal" if output.ndim == 3 else "auto", cmap="gray_r", interpolation="nearest")
+        shape = " x ".join(str(size) for size in output.shape)
+        extra = f", the first {most}" if output.ndim == 3 and output.shape[-1] > most else ""
+        panel.set_title(f"{name}: {shape}{extra}", fontsize=12, loc="left")
+        panel.set_xticks(range(10) if output.shape == (10,) else [])
+        panel.set_yticks([])
+        panel.grid(False)
+    figure.suptitle(heading)
+    return figure
+
+
+def filters(kernels: np.ndarray, heading: str) -> Any:
+    """Returns a figure of a convolution's kernels (height, width, 1, filters): dark is positive, orange negative."""
+    count = kernels.shape[-1]
+    figure, axes = subplots(-(-count // 8), 8, width=1.2, height=1.2)
+    largest = float(np.abs(kernels).max())
+    for panel in axes.flat:
+        panel.axis("off")
+    for panel, kernel in zip(axes.flat, np.moveaxis(kernels[:, :, 0], -1, 0), strict=False):
+        panel.imshow(kernel, cmap="PuOr", vmin=-largest, vmax=largest)
+    figure.suptitle(heading)
+    return figure
