@@ -228,7 +228,7 @@ def load(path: Path, lessons: Sequence[str]) -> Bundle:
     card = _read_card(folder, name)
     if card and card["lesson"] not in lessons:
         raise WorkshopError(
-            f"{path} is a model of the lesson {_printable(card['lesson'])}; this program takes one of {', '.join(lessons)}"
+            f"{path} is a model of the lesson {_printable(card['lesson'])}; this takes one of {', '.join(lessons)}"
         )
     digests = card.get("sha256", {})
     content = _read(path, digests.get("model"), card)

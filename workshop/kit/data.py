@@ -273,7 +273,9 @@ class ImageSet:
 
     def first(self, train: int, test: int) -> "ImageSet":
         """Returns the set cut down to its first images, for a quick run."""
-        source = f"{self.source}, the first {min(train, len(self.X_train)):,} and {min(test, len(self.X_test)):,}"
+        if train >= len(self.X_train) and test >= len(self.X_test):
+            return self
+        source = f"{self.source}, the first {train:,} and {test:,}"
         return ImageSet(
             self.name, source, self.X_train[:train], self.y_train[:train], self.X_test[:test], self.y_test[:test],
             self.classes, self.place, self.is_standin,

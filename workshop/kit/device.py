@@ -1,5 +1,6 @@
 """The machine that the lessons run on: seeds, determinism, the graphics card."""
 
+import contextlib
 import os
 
 from workshop.kit.lazy import held_back_stderr, keras, tensorflow
@@ -21,11 +22,10 @@ def prepare(seed: int) -> str:
         with held_back_stderr():  # without a GPU the CUDA libraries complain that there is none
             gpus = tensorflow.config.list_physical_devices("GPU")
         for gpu in gpus:
-            try:
-                # Otherwise TensorFlow takes all of the card's memory, and a second program finds none.
+            # Otherwise TensorFlow takes all of the card's memory, and a second program finds none. It refuses where the
+            # card is in use already, by the lesson that ran before in this process.
+            with contextlib.suppress(RuntimeError):
                 tensorflow.config.experimental.set_memory_growth(gpu, True)
-            except RuntimeError:  # it is in use already: the second lesson in one process
-                pass
         if gpus:
             details = tensorflow.config.experimental.get_device_details(gpus[0])
             device = f"GPU {details.get('device_name', gpus[0].name)}" + (

@@ -89,7 +89,7 @@ def make_optimizer(name: str, learning_rate: float | None = None, steps: int | N
 
 
 def epoch_order(samples: int, seed: int, epoch: int) -> np.ndarray:
-    """Returns the order in which an epoch visits the samples, int32 (samples,): the same for the same seed and epoch."""
+    """Returns the order in which an epoch visits the samples, int32 (samples,), drawn from (seed, epoch)."""
     return np.random.default_rng((seed, epoch)).permutation(samples).astype(np.int32)
 
 
@@ -119,7 +119,7 @@ def fit(
         epochs: passes over the data.
         batch_size: samples a step; the last batch of an epoch may be smaller.
         seed: with the number of the epoch it decides the order of the samples.
-        preprocess: applied to each batch of X as it is used. Images stay bytes in memory this way, a quarter of float32.
+        preprocess: applied to each batch of X as it is used. Images stay bytes in memory this way, not float32.
         validation_data: (X, y) measured after every epoch, reported as `val_loss` and so on.
         patience: stop when `val_loss` has not improved for so many epochs, and put the best weights back.
         snapshots: the epochs after which the weights are kept in the history.

@@ -1,0 +1,46 @@
+"""What every test gets: its own empty folder to run in, and the real data sets only where they are."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Set before anything imports TensorFlow.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+_REAL_DATA = os.environ.pop("WORKSHOP_DATA", None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leaves out the tests on real data where there is none, and says so in the summary."""
+    missing = pytest.mark.skip(reason="needs the real data sets: set WORKSHOP_DATA to their folder")
+    for item in items:
+        if item.get_closest_marker("real") and not (_REAL_DATA and Path(_REAL_DATA).is_dir()):
+            item.add_marker(missing)
+
+
+@pytest.fixture(autouse=True)
+def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Runs each test in an empty folder, without a network, without Keras' cache of data sets.
+
+    Tests marked `real` find the real data sets through WORKSHOP_DATA.
+    """
+    folder = tmp_path / "room"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    # Nobody listens on the discard port: a download is refused at once.
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    if request.node.get_closest_marker("real") and _REAL_DATA:
+        monkeypatch.setenv("WORKSHOP_DATA", str(Path(_REAL_DATA).resolve()))
+    yield folder
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of the real data sets, for a test marked `real`."""
+    assert _REAL_DATA is not None
+    return Path(_REAL_DATA)
