@@ -140,6 +140,11 @@ class Report:
         """Notes files that the run wrote."""
         self._files += [path for path in paths if path not in self._files]
 
+    @property
+    def last_model(self) -> Path:
+        """The `.h5` that was saved last."""
+        return [path for path in self._files if path.suffix == ".h5"][-1]
+
     def result(self, metrics: Mapping[str, float]) -> None:
         """Notes metrics, by the names that the design asks for: `test_accuracy`, `cnn_test_accuracy`."""
         self.metrics.update({name: float(value) for name, value in metrics.items()})

@@ -143,12 +143,15 @@ def image_grid(images: np.ndarray, titles: Sequence[str], heading: str, columns:
     return figure
 
 
-def layer_by_layer(stages: Sequence[tuple[str, np.ndarray]], heading: str, most: int = 16) -> Any:
+def layer_by_layer(
+    stages: Sequence[tuple[str, np.ndarray]], heading: str, classes: Sequence[str], most: int = 16
+) -> Any:
     """Returns a figure of one image on its way through a network.
 
     Args:
         stages: for each layer its name and what it answered, (height, width, channels) or (units,).
         heading: above all.
+        classes: the names of the last layer's units.
         most: how many channels of a layer are drawn.
     """
     figure, axes = subplots(len(stages), 1, width=13, height=1.5)
@@ -164,7 +167,10 @@ def layer_by_layer(stages: Sequence[tuple[str, np.ndarray]], heading: str, most:
         shape = " x ".join(str(size) for size in output.shape)
         extra = f", the first {most}" if output.ndim == 3 and output.shape[-1] > most else ""
         panel.set_title(f"{name}: {shape}{extra}", fontsize=12, loc="left")
-        panel.set_xticks(range(10) if output.shape == (10,) else [])
+        panel.set_xticks([])
+        if output.shape == (len(classes),):
+            panel.set_xticks(range(len(classes)), classes)
+        panel.spines[:].set_visible(False)
         panel.set_yticks([])
         panel.grid(False)
     figure.suptitle(heading)

@@ -164,6 +164,7 @@ def fit(
         if validation_data is not None or any(first < epoch < first + len(orders) for epoch in snapshots):
             # Somebody looks after single epochs.
             orders = orders[:1]
+        progress.begin(history)
         for call in run.train(orders, batch_size):
             progress.update(history, call)
         if not np.isfinite(history.epochs["loss"][-1]):
@@ -316,6 +317,14 @@ class _Progress:
         self._bar: Any = None
         self._sums = np.zeros(len(names))
 
+    def begin(self, history: History) -> None:
+        """Shows a bar before there is anything to report, so that its clock is right."""
+        if self._bar is None and self._by_step:
+            print(f"Epoch {history.finished + 1}/{self._epochs}")
+            self._bar = self._new_bar(self._steps, "step")
+        elif self._bar is None:
+            self._bar = self._new_bar(self._epochs, "epoch")
+
     def update(self, history: History, call: _Call) -> None:
         before = history.finished
         for row, passed, weight in zip(call.values, call.passed, call.weights, strict=True):
@@ -330,9 +339,6 @@ class _Progress:
             self._sums[:] = 0
         latest = [(name, history.fine[name][-1]) for name in self._names]
         if self._by_step:
-            if self._bar is None:
-                print(f"Epoch {before + 1}/{self._epochs}")
-                self._bar = self._new_bar(self._steps, "step")
             at = self._steps if call.ends_epoch else round(call.passed[-1] * self._steps)
             if call.ends_epoch:
                 latest = [(name, history.epochs[name][-1]) for name in self._names]
@@ -340,7 +346,6 @@ class _Progress:
             if call.ends_epoch:
                 self._bar = None
         else:
-            self._bar = self._bar or self._new_bar(self._epochs, "epoch")
             self._bar.update(history.finished, latest, finalize=history.finished == self._epochs)
 
     def close(self, history: History) -> None:

@@ -1,0 +1,174 @@
+"""What the lessons on grey images share: their options, and judging, saving and drawing a trained network."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from workshop.kit import bundle, cli, data, metrics, plots, training
+from workshop.kit.lazy import keras
+
+FEW_IMAGES_EPOCHS = 20  # a quick run and a stand-in have under 2,000 images: more passes make enough steps
+
+
+class Settings(NamedTuple):
+    """How a network is trained unless the options say otherwise, and what that reaches.
+
+    Attributes:
+        epochs: passes over the training images.
+        learning_rate: the highest, of a rate that warms up and then falls to zero along a cosine.
+        expected: the lowest test accuracy of a default run on the published data.
+    """
+
+    epochs: int
+    learning_rate: float
+    expected: float
+
+
+def parse(
+    module_docstring: str | None,
+    settings: Mapping[str, Settings],
+    batch_size: int,
+    filters: Sequence[int],
+    hidden_units: str,
+    argv: Sequence[str] | None,
+) -> argparse.Namespace:
+    """Reads the options of a lesson that trains a dense network, a CNN, or both."""
+    rates = ", ".join(f"{one.learning_rate:g} {kind}" for kind, one in settings.items())
+    parser = cli.lesson_parser(
+        module_docstring,
+        epochs=", ".join(f"{one.epochs} {kind}" for kind, one in settings.items()),
+        batch_size=f"{batch_size}; 32 with --optimizer",
+        learning_rate=f"{rates}, falling along a cosine; with --optimizer Keras' own, constant",
+        optimizer="adamw",
+        data="DIR",
+    )
+    add = parser.add_argument
+    add("--model", choices=["dense", "cnn", "both"], default="both", help="(default: both, compared)")
+    add("--activation", choices=["relu", "sigmoid", "tanh"], default="relu", help="(default: relu)")
+    add("--hidden-units", type=cli.whole_number(1), metavar="N", help=f"of the dense layer (default: {hidden_units})")
+    add(
+        "--filters",
+        type=cli.whole_number(1),
+        nargs="+",
+        default=list(filters),
+        metavar="N",
+        help=f"of the CNN's convolutions, one to three (default: {' '.join(map(str, filters))})",
+    )
+    arguments = cli.parse_lesson(parser, argv)
+    if len(arguments.filters) > 3:
+        parser.error(f"--filters: got {len(arguments.filters)} numbers, an image of 28x28 takes one to three")
+    arguments.kinds = list(settings) if arguments.model == "both" else [arguments.model]
+    return arguments
+
+
+def load_images(lesson: str, arguments: argparse.Namespace, report: cli.Report) -> data.ImageSet:
+    """Loads the lesson's images, fewer for a quick run, and says which they are."""
+    images = data.load_image_set(lesson, arguments.data)
+    if arguments.quick:
+        images = images.first(1000, 500)
+    report.data(images.source, images.place)
+    return images
+
+
+def choose_optimizer(
+    arguments: argparse.Namespace, settings: Settings, batch_size: int, samples: int
+) -> tuple[Any, int, int]:
+    """Returns the optimizer, the batch size and the number of epochs, from the options or the lesson's settings."""
+    epochs = arguments.epochs or (settings.epochs if samples > 2000 else FEW_IMAGES_EPOCHS)
+    if arguments.optimizer is not None:
+        # An optimizer of one's own choice runs as Keras runs it: a constant rate, batches of 32.
+        return (
+            training.make_optimizer(arguments.optimizer, arguments.learning_rate),
+            arguments.batch_size or 32,
+            epochs,
+        )
+    batch_size = arguments.batch_size or batch_size
+    steps = epochs * -(-samples // batch_size)
+    rate = arguments.learning_rate or settings.learning_rate
+    return training.make_optimizer("adamw", rate, steps=steps), batch_size, epochs
+
+
+def judge(
+    lesson: str,
+    kind: str,
+    model: Any,
+    history: training.History,
+    images: data.ImageSet,
+    expected: float,
+    arguments: argparse.Namespace,
+    report: cli.Report,
+) -> None:
+    """Measures a trained network on the test images, saves it as a bundle and draws its pictures."""
+    probabilities = training.predict(model, images.X_test, preprocess=data.scale_pixels)
+    accuracy = metrics.accuracy(images.y_test, probabilities)
+    print(f"{accuracy:.2%} of {len(images.X_test):,} test images right")
+    prefix = f"{kind}_" if len(arguments.kinds) > 1 else ""
+    report.result({f"{prefix}train_accuracy": history.epochs["accuracy"][-1], f"{prefix}test_accuracy": accuracy})
+    report.expect(f"{prefix}test_accuracy", expected)
+    report.saved(
+        *bundle.save(
+            arguments.models,
+            bundle.name_for(f"{lesson}_{kind}", quick=arguments.quick, standin=images.is_standin),
+            model,
+            lesson=lesson,
+            data=images.source,
+            seed=arguments.seed,
+            inputs=[bundle.Input("image", shape=(28, 28, 1))],
+            classes=images.classes,
+            metrics={"train_accuracy": history.epochs["accuracy"][-1], "test_accuracy": accuracy},
+        )
+    )
+    if arguments.no_plots:
+        return
+    figures = draw(kind, model, images, probabilities)
+    report.saved(*[plots.save(one, arguments.plots / f"{lesson}_{kind}-{name}.png") for name, one in figures.items()])
+
+
+def through_the_network(model: Any, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """Returns what each layer makes of one image, uint8 (28, 28, 1): the layers' names and their outputs."""
+    output = data.scale_pixels(image[None])
+    stages = [("image", keras.ops.convert_to_numpy(output)[0])]
+    for layer in model.layers:
+        output = layer(output)
+        if not isinstance(layer, keras.layers.Flatten):
+            stages.append((type(layer).__name__, keras.ops.convert_to_numpy(output)[0]))
+    return stages
+
+
+def draw(kind: str, model: Any, images: data.ImageSet, probabilities: np.ndarray) -> dict[str, Any]:
+    """Returns figures: confusion matrix, most confident mistakes, one image's way through the network, filters."""
+    title = {"cnn": "CNN", "dense": "Dense network"}[kind]
+    predicted = probabilities.argmax(axis=1)
+    accuracy = metrics.accuracy(images.y_test, probabilities)
+    matrix = metrics.confusion_matrix(images.y_test, predicted, len(images.classes))
+    mistakes = metrics.most_confident_mistakes(images.y_test, probabilities, 18)
+    between = " taken for " if max(map(len, images.classes)) < 3 else "\ntaken for "
+    captions = [
+        f"{images.classes[images.y_test[i]]}{between}{images.classes[predicted[i]]}\n{probabilities[i].max():.1%}"
+        for i in mistakes
+    ]
+    heading = f"{title}: the most confident mistakes, of {int(np.sum(predicted != images.y_test))}"
+    figures = {}
+    if len(mistakes):
+        figures["mistakes"] = plots.image_grid(images.X_test[mistakes, ..., 0], captions, heading)
+    figures |= {
+        "confusion": plots.confusion_matrix(
+            matrix, images.classes, f"{title}: {accuracy:.2%} of the test images right"
+        ),
+        "layers": plots.layer_by_layer(
+            through_the_network(model, images.X_test[0]), f"{title}: one image, layer by layer", images.classes
+        ),
+    }
+    if kind == "cnn":
+        figures["filters"] = plots.filters(model.get_weights()[0], "The filters that the first layer learned")
+    return figures
+
+
+def draw_losses(histories: Mapping[str, training.History], title: str) -> Any:
+    """Returns a figure of the training loss of each network."""
+    figure, axes = plots.subplots(width=8)
+    curves = {kind: (history.at, history.fine["loss"]) for kind, history in histories.items()}
+    plots.draw_curves(axes, curves, y="training loss (cross-entropy)", title=title, logarithmic=True)
+    return figure
