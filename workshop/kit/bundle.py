@@ -8,7 +8,12 @@ killed at any moment leaves the old bundle or the new one, whole.
 Loading. A stranger's file never runs code: digests are compared first, links out of the HDF5 file and layers that
 hold Python code are refused before Keras sees the file, and a scaler is unpickled only if all it names is on a short
 list. Everything is read once into memory: what was checked is what is used.
+
+Importing this module is quick: console programs read a card before they ask their first question, and NumPy comes
+only with the model.
 """
+
+from __future__ import annotations
 
 import contextlib
 import gzip
@@ -16,26 +21,30 @@ import hashlib
 import io
 import json
 import logging
+import math
 import os
 import pickle
 import platform
+import re
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from workshop import __version__
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 
+if TYPE_CHECKING:
+    import numpy as np
+
 FORMAT = 1  # of the card; a reader refuses a higher one
 _NEW = ".new"
 _LARGEST_SCALER = 16 * 2**20  # bytes, unpacked; ours have some hundred
+_MOST_COLUMNS = 100_000
 
 # All that a scikit-learn scaler saved by joblib names. NumPy and joblib have functions of their own that run code or
 # open files, so "any name from these libraries" would not be safe.
@@ -48,6 +57,16 @@ _SCALER_CLASSES = {
     "numpy._core.multiarray": {"scalar", "_reconstruct"},
     "builtins": {"slice"},  # MinMaxScaler's feature range is a tuple; slices come with some releases
 }
+
+# Layers that are code, or run another library's saved program.
+_CODE_LAYERS = {
+    "Lambda", "__lambda__", "TFOpLambda", "SlicingOpLambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer",
+}  # fmt: skip
+# Where Keras keeps what a model is made of. Other parts of it fetch files, or switch the safe mode off.
+_KERAS_MODULES = re.compile(
+    r"builtins|keras|keras\.(src\.)?(activations|constraints|dtype_policies|initializers|layers|models|ops|quantizers|"
+    r"random|regularizers)(\..*)?"
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +87,11 @@ class Input:
     maximum: float = 1.0
     values: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Name and unit, as a figure shows them: "area (m2)"."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
 
 
 @dataclass
@@ -105,6 +129,8 @@ class Bundle:
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Returns the model's outputs (samples, outputs) for inputs in their own units, scaling them where needed."""
+        import numpy as np
+
         scaled = X if self.scaler is None else self.scaler.transform(X)
         batch = np.asarray(scaled, np.float32).reshape(-1, *self.input_shape)
         return np.asarray(keras.ops.convert_to_numpy(self.model(batch, training=False)), np.float32)
@@ -177,21 +203,29 @@ def save(
     }
     card_path = _path(folder, name, "card")
     contents[card_path] = (json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode()
-    with _lock(folder):
-        _heal(folder, name)  # what a killed run left must not mix with what comes now
-        try:
-            for path, content in contents.items():
-                files.write_flushed(_new(path), content)
-        except WorkshopError:
-            for path in contents:
-                _new(path).unlink(missing_ok=True)
-            raise
-        files.flush_folder(folder)
-        for path in [card_path, *(path for path in contents if path != card_path)]:
-            _new(path).replace(path)
-            files.flush_folder(folder)
-        if scaler is None:
-            _path(folder, name, "scaler").unlink(missing_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _lock(folder):
+            _heal(folder, name)  # what a killed run left must not mix with what comes now
+            try:
+                for path, content in contents.items():
+                    files.write_flushed(_new(path), content)
+                files.flush_folder(folder)
+                for path in [card_path, *(path for path in contents if path != card_path)]:
+                    _new(path).replace(path)
+                    files.flush_folder(folder)
+                if scaler is None:
+                    _path(folder, name, "scaler").unlink(missing_ok=True)
+            except (WorkshopError, OSError):
+                # Before the commit this removes what was written; after it, it tries the other renames once more.
+                with contextlib.suppress(OSError):
+                    _heal(folder, name)
+                raise
+    except OSError as error:
+        raise WorkshopError(
+            f"{folder / name} cannot be saved ({error.strerror or error}): choose another folder; the model that "
+            f"loads from there is whole, the one saved before or this one"
+        ) from error
     return list(contents)
 
 
@@ -219,23 +253,20 @@ def load(path: Path, lessons: Sequence[str]) -> Bundle:
         WorkshopError: a file is missing, changed, damaged, hostile, or of another lesson.
     """
     folder, name = path.parent, path.stem
-    if path.suffix != ".h5":
-        raise WorkshopError(f"{path} is not a .h5 file: give the path of a saved model, such as models/mnist_cnn.h5")
-    if any(_new(_path(folder, name, role)).exists() for role in ("model", "scaler", "card")):
-        # On a folder that cannot be written to, the files are read from where they are.
-        with contextlib.suppress(OSError), _lock(folder):
-            _heal(folder, name)
-    card = _read_card(folder, name)
-    if card and card["lesson"] not in lessons:
-        raise WorkshopError(
-            f"{path} is a model of the lesson {_printable(card['lesson'])}; this takes one of {', '.join(lessons)}"
-        )
-    digests = card.get("sha256", {})
-    content = _read(path, digests.get("model"), card)
+    _check_name(path)
     scaler_path = _path(folder, name, "scaler")
     scaler_content = None
-    if "scaler" in digests or (not card and scaler_path.exists()):
-        scaler_content = _read(scaler_path, digests.get("scaler"), card)
+    # Another program may save just now: the card and the files it describes are read while nobody renames any.
+    with _lock(folder):
+        if any(_new(_path(folder, name, role)).exists() for role in ("model", "scaler", "card")):
+            # In a folder that cannot be written to, the files are read from where they are.
+            with contextlib.suppress(OSError):
+                _heal(folder, name)
+        card = _card_of(path, lessons)
+        digests = card.get("sha256", {})
+        content = _read(path, digests.get("model"), card)
+        if "scaler" in digests or (not card and scaler_path.exists()):
+            scaler_content = _read(scaler_path, digests.get("scaler"), card)
     check_h5(content, path)
     scaler = None if scaler_content is None else _load_scaler(scaler_content, scaler_path)
     bundle = Bundle(path, _load_model(content, path), scaler, card, _inputs(card))
@@ -245,6 +276,19 @@ def load(path: Path, lessons: Sequence[str]) -> Bundle:
             f"they are not of one model; train it again"
         )
     return bundle
+
+
+def inputs_of(path: Path, lessons: Sequence[str]) -> list[Input]:
+    """Returns a model's inputs from its card alone, at once; nothing for a bare `.h5`.
+
+    Raises:
+        WorkshopError: the model is not there, its card is spoilt, or it is of another lesson.
+    """
+    _check_name(path)
+    card = _card_of(path, lessons)
+    if not card and not path.exists():
+        raise WorkshopError(f"{path} is not there: give the path of a saved model, or train one")
+    return _inputs(card)
 
 
 def check_h5(content: bytes, path: Path) -> dict[str, Any]:
@@ -268,10 +312,26 @@ def check_h5(content: bytes, path: Path) -> dict[str, Any]:
         raise WorkshopError(f"{refused}it holds weights alone, no model: save it with model.save(), not save_weights()")
     try:
         config = json.loads(text)
+        if not isinstance(config, dict):
+            raise TypeError("takes a JSON object")
         _check_config(config, refused)
     except (ValueError, TypeError, RecursionError) as error:
         raise WorkshopError(f"{refused}its configuration cannot be read ({type(error).__name__})") from error
-    return dict(config)
+    return config
+
+
+def _check_name(path: Path) -> None:
+    if path.suffix != ".h5":
+        raise WorkshopError(f"{path} is not a .h5 file: give the path of a saved model, such as models/mnist_cnn.h5")
+
+
+def _card_of(path: Path, lessons: Sequence[str]) -> dict[str, Any]:
+    card = _read_card(path.parent, path.stem)
+    if card and card["lesson"] not in lessons:
+        raise WorkshopError(
+            f"{path} is a model of the lesson {_printable(card['lesson'])}; this takes one of {', '.join(lessons)}"
+        )
+    return card
 
 
 def _path(folder: Path, name: str, role: str) -> Path:
@@ -287,16 +347,27 @@ def _printable(text: object) -> str:
     return "".join(character if character.isprintable() else "?" for character in str(text))[:200]
 
 
+def _without_control_characters(value: Any) -> Any:
+    """Makes every text in a card fit to be printed."""
+    if isinstance(value, str):
+        return _printable(value)
+    if isinstance(value, list):
+        return [_without_control_characters(one) for one in value]
+    if isinstance(value, dict):
+        return {_printable(key): _without_control_characters(one) for key, one in value.items()}
+    return value
+
+
 @contextlib.contextmanager
 def _lock(folder: Path) -> Iterator[None]:
     """Keeps other programs from saving or tidying up in this folder, where the system has such locks."""
-    folder.mkdir(parents=True, exist_ok=True)
     try:
         import fcntl
-    except ImportError:  # Windows
+
+        descriptor = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):  # Windows; or a folder that is not there, as whoever reads from it will say
         yield
         return
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):  # some network folders have no locks
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -308,7 +379,10 @@ def _lock(folder: Path) -> Iterator[None]:
 def _heal(folder: Path, name: str) -> None:
     """Finishes the renames of a save that was killed after its commit, and removes what one left before it."""
     _new(_path(folder, name, "card")).unlink(missing_ok=True)
-    digests = _read_card(folder, name, check=False).get("sha256", {})
+    try:
+        digests = _read_card(folder, name).get("sha256", {})
+    except WorkshopError:
+        return  # a card that cannot be read here, or is of a newer release, may well match them: loading says so
     for role in ("model", "scaler"):
         path = _path(folder, name, role)
         if not _new(path).exists():
@@ -319,44 +393,58 @@ def _heal(folder: Path, name: str) -> None:
             _new(path).unlink()
 
 
-def _read_card(folder: Path, name: str, check: bool = True) -> dict[str, Any]:
+def _read_card(folder: Path, name: str) -> dict[str, Any]:
     """Returns the card, or nothing where there is none."""
     path = _path(folder, name, "card")
     if not path.exists():
         return {}
-    spoilt = (
-        f"{path} is not a card of this package: train the model again, or delete the card to use the .h5 unverified"
-    )
     try:
-        card = json.loads(path.read_bytes())
-        digests = card["sha256"]
-        known = isinstance(card["format"], int) and isinstance(card["lesson"], str) and isinstance(digests, dict)
-        known = known and isinstance(digests["model"], str) and all(isinstance(c, str) for c in card.get("classes", []))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        if not check:
-            return {}
-        raise WorkshopError(spoilt) from error
-    if check and isinstance(card["format"], int) and card["format"] > FORMAT:
-        theirs = _printable(card.get("versions", {}).get("workshop", "of a later version"))
-        raise WorkshopError(
-            f"{path} was written by workshop {theirs} (card format {card['format']}; this is workshop {__version__}, "
-            f"format {FORMAT}): install the newer workshop"
-        )
+        card = _without_control_characters(json.loads(path.read_bytes()))
+        if isinstance(card["format"], int) and card["format"] > FORMAT:
+            versions = card.get("versions")
+            theirs = versions.get("workshop", "?") if isinstance(versions, dict) else "?"
+            raise WorkshopError(
+                f"{path} was written by workshop {theirs} (card format {card['format']}; this is workshop "
+                f"{__version__}, format {FORMAT}): install the newer workshop"
+            )
+        known = card["format"] == FORMAT and isinstance(card["lesson"], str) and "model" in card["sha256"]
+        known = known and all(isinstance(digest, str) for digest in card["sha256"].values())
+        known = known and isinstance(card.get("threshold"), float | int | None)
+        known = known and isinstance(card.get("metrics", {}), dict) and isinstance(card.get("classes", []), list)
+        known = known and all(isinstance(name, str) for name in card.get("classes", []))
+        known = known and all(isinstance(card.get(key, ""), str) for key in ("data", "output", "output_unit"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        known = False
     if not known:
-        if not check:
-            return {}
-        raise WorkshopError(spoilt)
+        raise WorkshopError(
+            f"{path} is not a card of this package: train the model again, or delete the card to use the .h5 unverified"
+        )
     return dict(card)
 
 
 def _inputs(card: dict[str, Any]) -> list[Input]:
+    unknown = "the card describes its inputs in a way unknown here: train the model again"
     try:
-        return [
-            Input(**{key: tuple(value) if isinstance(value, list) else value for key, value in one.items()})
+        described: list[dict[str, Any]] = [
+            {key: tuple(value) if isinstance(value, list) else value for key, value in one.items()}
             for one in card.get("inputs", [])
         ]
-    except (TypeError, AttributeError) as error:
-        raise WorkshopError("the card describes its inputs in a way unknown here: train the model again") from error
+        inputs = [Input(**one) for one in described]
+        # What is asked for and printed must be a text, and a range one that a number can lie in.
+        is_known = all(
+            one.name == _printable(one.name)
+            and one.unit == _printable(one.unit)
+            and all(value == _printable(value) for value in one.values)
+            and math.isfinite(one.minimum)
+            and math.isfinite(one.maximum)
+            and one.minimum <= one.maximum
+            for one in inputs
+        )
+    except (TypeError, AttributeError, OverflowError) as error:
+        raise WorkshopError(unknown) from error
+    if not is_known:
+        raise WorkshopError(unknown)
+    return inputs
 
 
 def _without_defaults(one: Input) -> dict[str, Any]:
@@ -391,6 +479,8 @@ def _read(path: Path, digest: str | None, card: dict[str, Any]) -> bytes:
 
 
 def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
     found = {}
     for package in ("keras", "tensorflow", "numpy", "scikit-learn"):
         with contextlib.suppress(PackageNotFoundError):
@@ -399,22 +489,27 @@ def _versions() -> dict[str, str]:
 
 
 def _h5_bytes(model: Any) -> bytes:
+    """Returns the `.h5` that Keras makes of a model, without the optimizer's state.
+
+    It is made in memory: where the disk is full, the HDF5 library ends the whole program with a crash.
+    """
+    import h5py
+
+    class InMemory(h5py.File):
+        def __str__(self) -> str:  # Keras tells the format by how the name ends
+            return "model.h5"
+
     # Keras warns that .h5 is its older format. It is the one that all three engines and old programs read.
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)
+    content = io.BytesIO()
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model.h5"
-            model.save(path, include_optimizer=False)
-            return path.read_bytes()
-    except OSError as error:
-        raise WorkshopError(
-            f"the model cannot be written to {tempfile.gettempdir()} ({error}): free some space; "
-            f"the model saved before is unchanged"
-        ) from error
+        with InMemory(content, "w") as file:
+            model.save(file, include_optimizer=False)
     finally:
         logger.setLevel(level)
+    return content.getvalue()
 
 
 def _scaler_bytes(scaler: Any) -> bytes:
@@ -460,13 +555,14 @@ def _check_config(config: Any, refused: str) -> None:
             pending += part
         elif isinstance(part, dict):
             pending += part.values()
-            kind = part.get("class_name")
-            if kind in {"Lambda", "__lambda__"} or part.get("class_name") == "TFOpLambda":
+            kind, module = part.get("class_name"), part.get("module")
+            if kind in _CODE_LAYERS:
                 raise WorkshopError(f"{refused}it holds a {kind} layer, Python code that loading would run")
-            module = part.get("module")
-            if kind is not None and module is not None and str(module).partition(".")[0] not in {"keras", "builtins"}:
+            if isinstance(part.get("vocabulary"), str):
+                raise WorkshopError(f"{refused}a layer of it would read the file {_printable(part['vocabulary'])}")
+            if module is not None and not _KERAS_MODULES.fullmatch(str(module)):
                 raise WorkshopError(
-                    f"{refused}it names {_printable(module)}.{_printable(kind)}, which is not Keras' own"
+                    f"{refused}it names {_printable(module)}.{_printable(kind)}, which is no part of a Keras model"
                 )
             custom = part.get("registered_name")
             if isinstance(custom, str) and ">" in custom:
@@ -474,25 +570,28 @@ def _check_config(config: Any, refused: str) -> None:
 
 
 def _load_model(content: bytes, path: Path) -> Any:
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "model.h5"
-        copy.write_bytes(content)
-        try:
+    try:
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            # Keras has advice for whoever wrote an old file's layers; it is of no use to whoever loads it.
+            warnings.simplefilter("ignore")
+            copy = Path(folder) / "model.h5"
+            copy.write_bytes(content)
             return keras.models.load_model(copy, compile=False, safe_mode=True)
-        except WorkshopError:
-            raise
-        except Exception as error:  # Keras and h5py raise whatever the configuration leads them to
-            reason = _printable(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)
-            raise WorkshopError(f"{path} cannot be loaded by Keras {keras.__version__}: {reason}") from error
+    except WorkshopError:
+        raise
+    except Exception as error:  # Keras and h5py raise whatever the configuration leads them to
+        reason = _printable(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)
+        raise WorkshopError(f"{path} cannot be loaded by Keras {keras.__version__}: {reason}") from error
 
 
 def _load_scaler(content: bytes, path: Path) -> Any:
     """Unpickles a scaler in which nothing but the names in `_SCALER_CLASSES` occurs."""
+    import numpy as np
     from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 
     refused = f"{path} is refused: "
 
-    class Unpickler(NumpyUnpickler):  # type: ignore[misc]
+    class Unpickler(NumpyUnpickler):
         dispatch = NumpyUnpickler.dispatch.copy()
 
         def find_class(self, module: str, name: str) -> Any:
@@ -504,15 +603,26 @@ def _load_scaler(content: bytes, path: Path) -> Any:
             return super().find_class(module, name)
 
         def load_build(self) -> None:
-            # The instance and its state: an array is read from the stream right after them.
-            wrapper, state = self.stack[-2], self.stack[-1]
-            if isinstance(wrapper, NumpyArrayWrapper):
-                dtype, shape = np.dtype(state["dtype"]), tuple(state["shape"])
-                if dtype.hasobject or state["subclass"] is not np.ndarray:
+            # The instance and its state, which may be any two objects that the stream has made so far.
+            instance, state = self.stack[-2], self.stack[-1]
+            if isinstance(instance, type):
+                raise WorkshopError(f"{refused}it would change {_printable(instance.__name__)} itself")
+            if isinstance(instance, np.dtype) and not (
+                # The state can turn a type of numbers into one of pointers, and hide that: NumPy would follow them.
+                instance.kind in "biuf" and state[0] == 3 and state[2:] == (None, None, None, -1, -1, 0)
+            ):
+                raise WorkshopError(f"{refused}it holds Python objects where a scaler has numbers")
+            if isinstance(instance, NumpyArrayWrapper):
+                # An array is read from the stream right after this.
+                if state["dtype"].kind not in "biuf" or state["subclass"] is not np.ndarray:
                     raise WorkshopError(f"{refused}it holds Python objects where a scaler has numbers")
-                if np.prod(shape, dtype=np.float64) * dtype.itemsize > len(unpacked):
+                if min(state["shape"], default=0) < 0 or (
+                    math.prod(state["shape"]) * state["dtype"].itemsize > len(unpacked)
+                ):
                     raise WorkshopError(f"{refused}its numbers claim to be larger than the file")
                 state["allow_mmap"] = False
+            if isinstance(instance, np.ndarray) and state[2].kind not in "biuf":
+                raise WorkshopError(f"{refused}it holds Python objects where a scaler has numbers")
             super().load_build()
 
         dispatch[pickle.BUILD[0]] = load_build
@@ -522,11 +632,19 @@ def _load_scaler(content: bytes, path: Path) -> Any:
             unpacked = stream.read(_LARGEST_SCALER + 1)
         if len(unpacked) > _LARGEST_SCALER:
             raise WorkshopError(f"{refused}unpacked it is larger than {_LARGEST_SCALER // 2**20} MB")
-        scaler = Unpickler("", io.BytesIO(unpacked), ensure_native_byte_order=True).load()
+        with warnings.catch_warnings():
+            # scikit-learn warns of a scaler that another release of it saved; these few numbers mean the same in all.
+            # NumPy warns of its own old names, and of the numbers of a spoilt one.
+            warnings.simplefilter("ignore")
+            scaler = Unpickler("", io.BytesIO(unpacked), ensure_native_byte_order=True).load()
+            # Its numbers must fit together; what does not shows here, not when a program asks for an answer.
+            columns = scaler.n_features_in_
+            if not 1 <= columns <= _MOST_COLUMNS or scaler.transform(np.zeros((1, columns))).shape != (1, columns):
+                raise TypeError(f"it has {columns} columns")
     except WorkshopError:
         raise
     except Exception as error:  # a damaged pickle raises anything
-        raise WorkshopError(f"{path} is damaged, or not a scaler ({type(error).__name__}): train it again") from error
-    if not hasattr(scaler, "transform") or not hasattr(scaler, "n_features_in_"):
-        raise WorkshopError(f"{path} is not a fitted scaler: train it again")
+        raise WorkshopError(
+            f"{path} is damaged, or not a fitted scaler ({type(error).__name__}): train it again"
+        ) from error
     return scaler

@@ -1,6 +1,7 @@
 """The command line that every lesson takes, read and checked before anything heavy is imported."""
 
 import argparse
+import io
 import json
 import math
 import os
@@ -21,20 +22,24 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Ends the program: `message` says which option got which value, and what it takes."""
-        print(f"error: {message} (--help lists the options)", file=sys.stderr)
+        print(f"error: {WorkshopError(message)} (--help lists the options)", file=sys.stderr)
         raise SystemExit(2)
 
 
+_LARGEST = 2**31 - 1  # what 32 bits hold: NumPy's seeds and TensorFlow's counters take no more
+
+
 def whole_number(smallest: int) -> Callable[[str], int]:
-    """Returns a parser of whole numbers from `smallest` up, for `add_argument(type=...)`."""
+    """Returns a parser of whole numbers from `smallest` up to `_LARGEST`, for `add_argument(type=...)`."""
 
     def parse(text: str) -> int:
         try:
             number = int(text)
         except ValueError:
             number = smallest - 1
-        if number < smallest:
-            raise argparse.ArgumentTypeError(f"got {text}, takes a whole number from {smallest} up")
+        if not smallest <= number <= _LARGEST:
+            up = f"from {smallest} up" if number < smallest else f"up to {_LARGEST}"
+            raise argparse.ArgumentTypeError(f"got {text[:40]}, takes a whole number {up}")
         return number
 
     return parse
@@ -47,7 +52,18 @@ def positive_number(text: str) -> float:
     except ValueError:
         number = math.nan
     if not (math.isfinite(number) and number > 0):
-        raise argparse.ArgumentTypeError(f"got {text}, takes a number above 0")
+        raise argparse.ArgumentTypeError(f"got {text[:40]}, takes a number above 0")
+    return number
+
+
+def finite_number(text: str) -> float:
+    """Parses a finite number of a usable size: a loss squares what it gets, in single precision."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not abs(number) <= 1e15:
+        raise argparse.ArgumentTypeError(f"got {text}, takes a number from -1e15 to 1e15")
     return number
 
 
@@ -220,8 +236,19 @@ def why_no_band(arguments: argparse.Namespace, is_standin: bool = False) -> str:
     return f"{', '.join(own)} given" if own else ""
 
 
-def run(main: Callable[[], object]) -> NoReturn:
-    """Runs a program's `main` and ends the process: 0 done, 2 bad input in one line, 130 stopped with Ctrl-C."""
+def run(
+    main: Callable[[], object],
+    stopped: str = "stopped; a lesson goes on with --resume, and the models saved before are as they were",
+) -> NoReturn:
+    """Runs a program's `main` and ends the process: 0 done, 2 bad input in one line, 130 stopped with Ctrl-C.
+
+    Args:
+        main: the program.
+        stopped: what Ctrl-C is answered with.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may hold what the screen cannot show
     try:
         main()
         sys.stdout.flush()
@@ -230,17 +257,24 @@ def run(main: Callable[[], object]) -> NoReturn:
         print(f"error: {error}", file=sys.stderr)
         status = 2
     except KeyboardInterrupt:
-        print(
-            "\nstopped; a lesson goes on with --resume, and the models saved before are as they were", file=sys.stderr
-        )
+        print(f"\n{stopped}", file=sys.stderr)
         status = 130
-    except BrokenPipeError:
-        # Whoever read our output has left (`... | head`). Python would complain once more while it shuts down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our output has left (`... | head`)
         status = 0
-    except MemoryError:
+    except OSError as error:
+        # What the kit writes says more. This is the disk under the output (`... > file`), or a library's own file.
+        print(f"error: {WorkshopError(error)}", file=sys.stderr)
+        status = 2
+    except Exception as error:
+        if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":  # TensorFlow's name
+            raise
         print(
             "error: not enough memory: close other programs, or take --quick or a smaller --batch-size", file=sys.stderr
         )
         status = 2
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # Nobody takes the rest of the output. Python would complain once more while it shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise SystemExit(status)

@@ -1,12 +1,12 @@
 """Data: tables and image sets, where they are searched, checked and loaded."""
 
+import collections
 import csv
 import gzip
 import hashlib
 import io
 import math
 import os
-import re
 import socket
 import threading
 import urllib.error
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import files, synthetic
+from workshop.kit import bundle, files, synthetic
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 
@@ -72,16 +72,15 @@ class Table:
         for i, (line, row) in enumerate(zip(self.lines, self.rows, strict=True)):
             for j, column in enumerate(columns):
                 number = self._number(row[column])
-                where = f"{self.path}, line {line}, column {self.names[column]}"
+                if number is not None and abs(number) <= _LARGEST:
+                    values[i, j] = number
+                    continue
+                got = f"{self.path}, line {line}, column {_short(self.names[column])}: got {_short(row[column])}"
                 if number is None:
-                    raise WorkshopError(f"{where}: got {row[column]!r}, takes a number")
+                    raise WorkshopError(f"{got}, takes a number")
                 if not math.isfinite(number):
-                    raise WorkshopError(f"{where}: got {row[column]}, takes a finite number: mend or leave out the row")
-                if abs(number) > _LARGEST:
-                    raise WorkshopError(
-                        f"{where}: got {row[column]}, takes numbers up to {_LARGEST:g}: change the unit"
-                    )
-                values[i, j] = number
+                    raise WorkshopError(f"{got}, takes a finite number: mend or leave out the row")
+                raise WorkshopError(f"{got}, takes numbers up to {_LARGEST:g}: change the unit")
         return values
 
     def split_numbers(self) -> tuple[np.ndarray, np.ndarray]:
@@ -94,28 +93,28 @@ class Table:
         X, y = self.split_numbers()
         for line, row, value in zip(self.lines, self.rows, y, strict=True):
             if value not in (0, 1):
-                raise WorkshopError(f"{self.path}, line {line}, column {self.names[-1]}: got {row[-1]}, takes 0 or 1")
+                where = f"{self.path}, line {line}, column {_short(self.names[-1])}"
+                raise WorkshopError(f"{where}: got {_short(row[-1])}, takes 0 or 1")
         self.check_classes(y)
         return X, y
 
     def check_classes(self, y: np.ndarray, at_least: int = 2) -> None:
         """Raises WorkshopError unless there are two classes, each with `at_least` rows to train and test on."""
+        where = f"{self.path}, column {_short(self.names[-1])}"
         classes, counts = np.unique(y, return_counts=True)
         if len(classes) < 2:
-            raise WorkshopError(
-                f"{self.path}, column {self.names[-1]}: all rows are of one class ({classes[0]}), takes two or more"
-            )
+            raise WorkshopError(f"{where}: all rows are of one class ({_short(str(classes[0]))}), takes two or more")
         if counts.min() < at_least:
+            rarest = _short(str(classes[counts.argmin()]))
             raise WorkshopError(
-                f"{self.path}, column {self.names[-1]}: class {classes[counts.argmin()]} has {counts.min()} row, takes "
-                f"{at_least} or more of each class"
+                f"{where}: class {rarest} has {counts.min()} row, takes {at_least} or more of each class"
             )
 
     def check_columns(self, count: int, meaning: str) -> None:
         """Raises WorkshopError unless the table has `count` columns."""
         if len(self.names) != count:
             raise WorkshopError(
-                f"{self.path}: has {len(self.names)} columns ({', '.join(self.names)}), takes {count}: {meaning}"
+                f"{self.path}: has {len(self.names)} columns ({_listed(self.names)}), takes {count}: {meaning}"
             )
 
     def _number(self, text: str) -> float | None:
@@ -128,6 +127,15 @@ class Table:
             return float(text)
         except ValueError:
             return None
+
+
+def _short(text: str) -> str:
+    """A cell or a name as a message shows it: a file that is no table has cells of any length."""
+    return text if len(text) <= 40 else f"{text[:40]}..."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(_short(name) for name in names[:10]) + ", ..." * (len(names) > 10)
 
 
 def read_table(path: Path, *, at_least: int = 2) -> Table:
@@ -154,18 +162,18 @@ def read_table(path: Path, *, at_least: int = 2) -> Table:
         raise WorkshopError(f"{path} is not UTF-8 text (byte {error.start}): save it as 'CSV UTF-8'") from error
     if "\0" in text:
         raise WorkshopError(f"{path} is not a text file: save the sheet as CSV")
-    if not text.strip():
-        raise WorkshopError(f"{path} is empty: takes a header line, then rows with the target in the last column")
-    first = next(line for line in text.splitlines() if line.strip())
+    first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = ";" if first.count(";") > first.count(",") else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     numbered: list[tuple[int, tuple[str, ...]]] = []
     try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                numbered.append((reader.line_num, tuple(cell.strip() for cell in cells)))
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                numbered.append((reader.line_num, tuple(cell.strip() for cell in row)))
     except csv.Error as error:
         raise WorkshopError(f"{path}, line {reader.line_num}: is not CSV ({error})") from error
+    if not numbered:
+        raise WorkshopError(f"{path} is empty: takes a header line, then rows with the target in the last column")
     header_line, names = numbered[0]
     table = Table(
         path,
@@ -175,17 +183,22 @@ def read_table(path: Path, *, at_least: int = 2) -> Table:
         delimiter == ";",
     )
     if any(table._number(name) is not None for name in names):
-        raise WorkshopError(f"{path}, line {header_line}: is {', '.join(names)}; takes a header line with column names")
+        raise WorkshopError(f"{path}, line {header_line}: is {_listed(names)}; takes a header line with column names")
     if len(names) < 2:
-        raise WorkshopError(f"{path}, line {header_line}: has one column ({names[0]}), takes features, then the target")
+        raise WorkshopError(
+            f"{path}, line {header_line}: has one column ({_short(names[0])}), takes features, then the target"
+        )
     if "" in names:
         raise WorkshopError(f"{path}, line {header_line}: column {names.index('') + 1} has no name")
-    for line, cells in numbered[1:]:
+    twice = next((name for name, count in collections.Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise WorkshopError(f"{path}, line {header_line}: two columns are named {_short(twice)}: name them apart")
+    for line, cells in zip(table.lines, table.rows, strict=True):
         if len(cells) != len(names):
             raise WorkshopError(f"{path}, line {line}: has {len(cells)} cells, the header line has {len(names)}")
         if "" in cells:
-            raise WorkshopError(f"{path}, line {line}, column {names[cells.index('')]}: the cell is empty: fill it or "
-                                f"leave out the row")  # fmt: skip
+            where = f"{path}, line {line}, column {_short(names[cells.index('')])}"
+            raise WorkshopError(f"{where}: the cell is empty: fill it or leave out the row")
     if len(table.rows) < at_least:
         raise WorkshopError(f"{path}: has {len(table.rows)} rows below the header, takes {at_least} or more")
     return table
@@ -316,16 +329,11 @@ def load_image_set(name: str, folder: Path | None = None) -> ImageSet:
         if found is not None:
             return _load_checked(name, found)
         print(f"Data      nothing of {_PUBLISHED[name].title} in WORKSHOP_DATA={named}")
-    cache = _keras_cache()
-    found = _find_in(cache, name)
-    if found is None and _download(name):
-        found = _find_in(cache, name)
-    if found is not None:
-        try:
-            return _load_checked(name, found)
-        except WorkshopError as error:
-            # The user did not name these files: a broken download must not end the room.
-            print(f"Data      passed over: {error}")
+    cached = _load_cached(name)
+    if cached is None and _download(name):
+        cached = _load_cached(name)
+    if cached is not None:
+        return cached
     X_train, y_train, X_test, y_test, title = synthetic.image_set(name)
     print(f"Data      no {_PUBLISHED[name].title} here and none could be downloaded: using {title} instead")
     source = f"{title} (stand-in for {name})"
@@ -347,6 +355,16 @@ def _keras_cache() -> Path:
     return (Path(home) if home else Path.home() / ".keras") / "datasets"
 
 
+def _load_cached(name: str) -> ImageSet | None:
+    found = _find_in(_keras_cache(), name)
+    try:
+        return None if found is None else _load_checked(name, found)
+    except WorkshopError as error:
+        # The user did not name these files: a broken download must not end the room.
+        print(f"Data      passed over: {error}")
+        return None
+
+
 def _find_in(folder: Path, name: str) -> list[Path] | None:
     """Returns the four IDX files or the one .npz, or None."""
     for place in (folder / name, folder / name.replace("_", "-"), folder):
@@ -364,13 +382,12 @@ def _find_in(folder: Path, name: str) -> list[Path] | None:
 
 def _load_checked(name: str, paths: list[Path]) -> ImageSet:
     published = _PUBLISHED[name]
-    arrays = _read_npz(paths[0]) if paths[0].suffix == ".npz" else [_read_idx(path) for path in paths]
+    arrays = _read_npz(paths[0]) if paths[0].suffix == ".npz" else list(map(_read_idx, paths, _SHAPES))
     where = paths if len(paths) == 4 else paths * 4
-    for array, shape, digest, path in zip(arrays, _SHAPES, published.digests, where, strict=True):
-        if array.shape != shape or hashlib.sha256(np.ascontiguousarray(array)).hexdigest() != digest:
+    for array, digest, path in zip(arrays, published.digests, where, strict=True):
+        if hashlib.sha256(array.data).hexdigest() != digest:
             raise WorkshopError(
-                f"{path} is not the published file of {published.title} (shape {array.shape}, or SHA-256 differs): "
-                f"fetch it again"
+                f"{path} is not the published file of {published.title} (SHA-256 differs): fetch it again"
             )
     X_train, y_train, X_test, y_test = arrays
     return ImageSet(
@@ -385,34 +402,46 @@ def _load_checked(name: str, paths: list[Path]) -> ImageSet:
     )
 
 
-def _read_idx(path: Path) -> np.ndarray:
+def _read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """Reads one IDX file of bytes: a magic number 0 0 8 n, n sizes as big-endian integers, then the bytes."""
+    header = b"\0\0\x08" + bytes([len(shape)]) + np.array(shape, ">u4").tobytes()
+    size = len(header) + math.prod(shape)
     try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            # Not a byte more than the set has: a few packed kilobytes can unfold to all of the memory.
+            content = file.read(size + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise WorkshopError(f"{path} is truncated or damaged ({error}): fetch it again") from error
-    dimensions = content[3] if len(content) > 3 and content[:3] == b"\0\0\x08" else 0
-    if not 1 <= dimensions <= 3:
-        raise WorkshopError(f"{path} is not an IDX file of bytes: fetch it again")
-    shape = tuple(np.frombuffer(content[4 : 4 + 4 * dimensions].ljust(4 * dimensions, b"\0"), ">u4").astype(int))
-    size = int(np.prod(shape))
-    if len(content) != 4 + 4 * dimensions + size:
+    if not content.startswith(header):
         raise WorkshopError(
-            f"{path} is truncated: it announces {size:,} bytes of data and holds "
-            f"{max(0, len(content) - 4 - 4 * dimensions):,}: fetch it again"
+            f"{path} is not an IDX file of bytes in the shape {' x '.join(map(str, shape))}: fetch it again"
         )
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+    if len(content) != size:
+        held = f"only {len(content):,}" if len(content) < size else "more"
+        raise WorkshopError(f"{path} is truncated or damaged (takes {size:,} bytes, holds {held}): fetch it again")
+    return np.frombuffer(content, np.uint8, offset=len(header)).reshape(shape)
 
 
 def _read_npz(path: Path) -> list[np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return [archive[key].astype(np.uint8, casting="unsafe") for key in _NPZ]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        reason = re.sub(r"\s+", " ", str(error))
-        raise WorkshopError(f"{path} is truncated or damaged ({reason}): fetch it again") from error
+        with zipfile.ZipFile(path) as archive:
+            arrays = []
+            for key, shape in zip(_NPZ, _SHAPES, strict=True):
+                with archive.open(f"{key}.npy") as file:
+                    version = np.lib.format.read_magic(file)
+                    read_header = {
+                        (1, 0): np.lib.format.read_array_header_1_0,
+                        (2, 0): np.lib.format.read_array_header_2_0,
+                    }[version]
+                    theirs, by_columns, dtype = read_header(file)
+                    # Looked at first: a header can announce more than all of the memory.
+                    if theirs != shape or by_columns or dtype.kind not in "iu":
+                        raise ValueError(f"{key} is {dtype} of shape {theirs}, not bytes of shape {shape}")
+                    content = file.read(math.prod(shape) * dtype.itemsize)
+                    arrays.append(np.frombuffer(content, dtype).reshape(shape).astype(np.uint8))
+            return arrays
+    except Exception as error:  # zipfile and NumPy raise whatever the damaged bytes lead them to
+        raise WorkshopError(f"{path} is truncated or damaged ({error}): fetch it again") from error
 
 
 def _download(name: str) -> bool:
@@ -427,8 +456,11 @@ def _download(name: str) -> bool:
         request = urllib.request.Request(published.url, method="HEAD")
         try:
             urllib.request.urlopen(request, timeout=DOWNLOAD_TIMEOUT).close()
-        except (OSError, ValueError) as error:
-            failure.append(str(getattr(error, "reason", error)))
+        except Exception as error:  # of the network, of a proxy's address, of an answer that is no HTTP
+            reason = getattr(error, "reason", error)
+            if isinstance(reason, TimeoutError):
+                return  # no answer
+            failure.append(str(reason))
         answered.set()
 
     threading.Thread(target=ask, daemon=True).start()
@@ -452,3 +484,19 @@ def _download(name: str) -> bool:
 def shipped_table(name: str) -> Path:
     """Returns the path of a table that ships with the package."""
     return files.shipped("datasets") / f"{name}.csv"
+
+
+# A column named "area_m2" is an area in m2. Longer endings come first.
+_UNITS = {"10_m2": "10 m2", "m2": "m2", "years": "years", "1000_pesos": "1,000 pesos", "10000_pesos": "10,000 pesos"}
+
+
+def describe(table: Table) -> list[bundle.Input]:
+    """Returns what the columns of a table of numbers are, for a card: name, unit (by the name's end) and range."""
+    described = []
+    for name, values in zip(table.names, table.numbers().T, strict=True):
+        ending = next((unit for unit in _UNITS if name.endswith(f"_{unit}")), "")
+        # Single precision holds 37.9 as 37.90000153.
+        low, high = (float(f"{end:.6g}") for end in (values.min(), values.max()))
+        title = name.removesuffix(f"_{ending}") if ending else name
+        described.append(bundle.Input(title, _UNITS.get(ending, ""), low, high))
+    return described

@@ -9,5 +9,7 @@ class WorkshopError(Exception):
     """
 
     def __init__(self, message: object) -> None:
-        # One line whatever a library put into its own message.
-        super().__init__(" ".join(str(message).split()))
+        # One line whatever a library put into its own message, and nothing that steers a terminal: a file's name or a
+        # cell of a table may hold anything.
+        line = " ".join(str(message).split())
+        super().__init__("".join(character if character.isprintable() else "?" for character in line))

@@ -1,5 +1,6 @@
 """Files: what ships with the package, and writing without ever losing what was there."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -8,10 +9,10 @@ from workshop.kit.errors import WorkshopError
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def shipped(folder: str) -> Path:
-    """Returns where `datasets` or `models` of this package are, installed or in a checkout."""
-    installed = _PACKAGE / "_shipped" / folder
-    return installed if installed.is_dir() else _PACKAGE.parent / folder
+def shipped(name: str) -> Path:
+    """Returns where `datasets`, `models` or `constraints.txt` of this package are, installed or in a checkout."""
+    installed = _PACKAGE / "_shipped" / name
+    return installed if installed.exists() else _PACKAGE.parent / name
 
 
 def write_flushed(path: Path, content: bytes) -> None:
@@ -27,30 +28,41 @@ def write_flushed(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        path.unlink(missing_ok=True) if path.is_file() else None
-        raise WorkshopError(
-            f"{path} cannot be written ({error.strerror}): free some space or choose another folder; "
-            f"what was there before is unchanged"
-        ) from error
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise _cannot_be_written(path, error) from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replaces `path` by `content` in one step: a crash leaves the old file or the new one, whole."""
     beside = path.with_name(path.name + ".new")
     write_flushed(beside, content)
-    beside.replace(path)
-    flush_folder(path.parent)
+    try:
+        beside.replace(path)
+        flush_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise _cannot_be_written(path, error) from error
+
+
+def _cannot_be_written(path: Path, error: OSError) -> WorkshopError:
+    return WorkshopError(
+        f"{path} cannot be written ({error.strerror or error}): free some space or choose another folder; "
+        f"what was there before is unchanged"
+    )
 
 
 def flush_folder(folder: Path) -> None:
     """Waits until the names in `folder` are on the disk, where the system can do that."""
     if os.name == "nt":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with contextlib.suppress(OSError):  # some network folders cannot; the files themselves are on the disk by now
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def check_writable(folder: Path, option: str) -> None:

@@ -12,7 +12,6 @@ import json
 import math
 import sys
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -291,7 +290,9 @@ class _Run:
                 values = values.write(segment, tf.stack([tf.cast(results[name], tf.float32) for name in names]))
             return values.stack()
 
-        return lambda orders, batch_size: train(orders, batch_size).numpy()
+        # Traced here, once: TensorFlow takes several models trained in one program for one function traced too often.
+        traced = train.get_concrete_function()
+        return lambda orders, batch_size: traced(tf.constant(orders), tf.constant(batch_size)).numpy()
 
     def _train_plainly(self, orders: np.ndarray, batch_size: int) -> np.ndarray:
         """The same steps, one call each: for the other backends of Keras."""
@@ -368,12 +369,30 @@ def _fingerprint(model: Any, X: np.ndarray, y: np.ndarray, epochs: int, batch_si
         "batch_size": batch_size,
         "seed": seed,
         "optimizer": json.dumps(optimizer, sort_keys=True, default=lambda value: getattr(value, "get_config", str)()),
-        "layers": [type(layer).__name__ for layer in model.layers],
+        "loss": str(getattr(model.loss, "name", getattr(model.loss, "__name__", model.loss))),
+        "layers": json.dumps([_describe(layer) for layer in model.layers], sort_keys=True, default=lambda value: ""),
         "weights": [[list(weight.shape), str(weight.dtype)] for weight in model.variables],
-        "X": hashlib.sha256(np.ascontiguousarray(X)).hexdigest(),
-        "y": hashlib.sha256(np.ascontiguousarray(y)).hexdigest(),
+        "X": hashlib.sha256(np.ascontiguousarray(X).data).hexdigest(),
+        "y": hashlib.sha256(np.ascontiguousarray(y).data).hexdigest(),
     }
     return json.dumps(description, sort_keys=True)
+
+
+def _describe(layer: Any) -> Any:
+    """Returns a layer's type and settings without the names, which count up with every model that a program builds."""
+
+    def unnamed(value: Any) -> Any:
+        if isinstance(value, dict):
+            # A precision has nothing but a name ("float32"), which says what it is.
+            return {key: unnamed(one) for key, one in value.items() if key != "name" or len(value) == 1}
+        return [unnamed(one) for one in value] if isinstance(value, list | tuple) else value
+
+    if hasattr(layer, "layers"):  # a model within the model
+        return [type(layer).__name__, [_describe(one) for one in layer.layers]]
+    try:
+        return [type(layer).__name__, unnamed(layer.get_config())]
+    except NotImplementedError:  # a layer of one's own that does not describe itself
+        return [type(layer).__name__]
 
 
 class _Checkpoint:
@@ -410,19 +429,20 @@ class _Checkpoint:
             with np.load(self.path, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             progress = json.loads(arrays["progress"].tobytes())
-            wanted = progress["run"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise WorkshopError(f"{self.path} is not a checkpoint: delete it and start without --resume") from error
-        if wanted != self._fingerprint:
-            theirs, ours = json.loads(wanted), json.loads(self._fingerprint)
+            theirs, ours = json.loads(progress["run"]), json.loads(self._fingerprint)
             changed = ", ".join(name for name in ours if ours[name] != theirs.get(name))
+            variables = [] if changed else [arrays[f"variable_{i}"] for i in range(len(self._variables))]
+            epochs, fine, at = progress["epochs"], progress["fine"], progress["at"]
+        except Exception as error:  # zipfile and NumPy raise whatever the damaged bytes lead them to
+            raise WorkshopError(f"{self.path} is not a checkpoint: delete it and start without --resume") from error
+        if changed:
             raise WorkshopError(
                 f"{self.path} is of a run with other settings ({changed} differ): "
                 f"give the same options, or start anew without --resume"
             )
-        for i, variable in enumerate(self._variables):
-            variable.assign(arrays[f"variable_{i}"])
-        history.epochs, history.fine, history.at = progress["epochs"], progress["fine"], progress["at"]
+        for variable, value in zip(self._variables, variables, strict=True):
+            variable.assign(value)
+        history.epochs, history.fine, history.at = epochs, fine, at
         snapshots: dict[int, dict[int, np.ndarray]] = {}
         best: dict[int, np.ndarray] = {}
         for name, array in arrays.items():

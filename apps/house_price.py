@@ -1,0 +1,71 @@
+"""What a house costs: the answer of a saved model to its area, its bedrooms and its age.
+
+    python -m apps.house_price                                  # asks for them
+    python -m apps.house_price 120 3 10                         # answers at once: 120 m2, 3 bedrooms, 10 years
+    python -m apps.house_price --model models/houses.h5 8 12    # a model of the size alone: two houses
+
+The models are those that `python -m workshop.linear_regression` trains, from its tables or from one of your own. What
+to ask for stands in the model's card. Given numbers may lie outside of the range that the model was trained on, which
+is said; several houses are given one after another.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from workshop.kit import bundle, cli, console
+from workshop.kit.errors import WorkshopError
+
+NAME = "house_price"
+LESSONS = ("linear_regression",)
+
+
+def quantity(number: float, unit: str) -> str:
+    """Returns a number with its unit: "120 m2", "12.51 x 10,000 pesos"."""
+    text = f"{number:,.2f}" if abs(number) >= 1 else f"{number:.3g}"
+    return f"{text.removesuffix('.00')}{' x' * unit[:1].isdigit()} {unit}".rstrip()
+
+
+def note_outside(house: Sequence[float], inputs: Sequence[bundle.Input]) -> None:
+    """Says, on stderr, which numbers of a house the model has never seen the like of."""
+    for number, one in zip(house, inputs, strict=True):
+        if not one.minimum <= number <= one.maximum:
+            seen = f"{one.minimum:g} to {one.maximum:g}"
+            print(f"note: {one.label} {number:g} is outside of {seen}, where the model was trained", file=sys.stderr)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Asks for one house, unless houses are given, and prints a line for each."""
+    parser = console.parser(__doc__, NAME)
+    help_text = "what describes a house, in the model's order; without numbers you are asked"
+    parser.add_argument("numbers", nargs="*", type=cli.finite_number, metavar="NUMBER", help=help_text)
+    arguments = parser.parse_args(argv)
+    path = arguments.model or bundle.find(NAME)
+    inputs = bundle.inputs_of(path, LESSONS)
+    if not inputs and not arguments.numbers:
+        raise WorkshopError(f"{path} has no card that says what to ask for: give the numbers behind it")
+    numbers = arguments.numbers or console.ask_numbers(inputs)
+    if inputs and len(numbers) % len(inputs):
+        names = ", ".join(one.label for one in inputs)
+        raise WorkshopError(f"got {len(numbers)} numbers, takes {len(inputs)} for each house: {names}")
+
+    model = bundle.load(path, LESSONS)
+    # Without a card the numbers describe one house, or several where the model takes a single number.
+    shapes = [(len(inputs),)] if inputs else [(len(numbers),), (1,)]
+    console.check_shapes(model, inputs=shapes, outputs=[1])
+    console.note_unverified(model, "numbers in the order and the units that it was trained on")
+    import numpy as np
+
+    houses = np.array(numbers).reshape(-1, *model.input_shape)
+    inputs = inputs or [bundle.Input("")] * houses.shape[1]
+    for house, (price,) in zip(houses, model.predict(houses), strict=True):
+        if model.is_verified:
+            note_outside(house, inputs)
+        described = ", ".join(
+            f"{one.name} {quantity(value, one.unit)}".strip() for one, value in zip(inputs, house, strict=True)
+        )
+        answer = quantity(price, str(model.card.get("output_unit", "")))
+        print(f"{described}: {model.card.get('output') or 'answer'} {answer}")
+
+
+if __name__ == "__main__":
+    cli.run(main, stopped="stopped")

@@ -1,0 +1,253 @@
+"""The lesson `admission` and its table: its figures, its bundle, its pictures, and tables of one's own."""
+
+import io
+import json
+import logging
+import runpy
+import shutil
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from workshop import admission
+from workshop.kit import bundle, data, files
+from workshop.kit.errors import WorkshopError
+
+SHIPPED = files.shipped("datasets")
+FEW = ["--quick", "--epochs", "20", "--no-plots"]
+
+pytestmark = pytest.mark.xdist_group("admission")
+
+
+class Run(NamedTuple):
+    """What a run left behind."""
+
+    metrics: dict[str, float]
+    output: str
+    models: Path
+    plots: Path
+
+
+@pytest.fixture(scope="module")
+def default_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The lesson as a student runs it, with its defaults."""
+    folder = tmp_path_factory.mktemp("admission")
+    output = io.StringIO()
+    with redirect_stdout(output):
+        found = admission.main(["--json", "--models", str(folder / "models"), "--plots", str(folder / "plots")])
+    return Run(found, output.getvalue(), folder / "models", folder / "plots")
+
+
+def write_table(path: Path, header: str, rows: np.ndarray) -> Path:
+    lines = [",".join(f"{cell:g}" for cell in row) for row in rows]
+    path.write_text("\n".join([header, *lines]) + "\n")
+    return path
+
+
+def three_features(path: Path) -> Path:
+    """Writes a table whose class depends on the first two of three features."""
+    X = np.random.default_rng(0).uniform(-50, 400, (60, 3)).round(1)
+    return write_table(path, "width,height,noise,fits", np.column_stack([X, X[:, 0] > X[:, 1]]))
+
+
+# --- The table --------------------------------------------------------------------------------------------------------
+
+
+def test_the_table_is_made_again_byte_for_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Path(shutil.copy(SHIPPED / "make_admission.py", tmp_path))
+    monkeypatch.setattr("sys.argv", [str(script)])
+    runpy.run_path(str(script), run_name="__main__")
+    assert (tmp_path / "admission.csv").read_bytes() == (SHIPPED / "admission.csv").read_bytes()
+
+
+def test_the_table_is_what_its_description_says() -> None:
+    table = data.read_table(SHIPPED / "admission.csv")
+    X, y = table.split_two_classes()
+    assert table.names == ("exam_1_points", "exam_2_points", "admitted")
+    assert X.shape == (100, 2)
+    assert y.sum() == 61
+    assert X.min() >= 30
+    assert X.max() <= 100
+    product = (X[:, 0] - 30) * (X[:, 1] - 30)
+    assert ((product >= 649.9) == y).all()
+    assert not ((product > 550.1) & (product < 649.9)).any()
+
+
+# --- The figures of the lesson ----------------------------------------------------------------------------------------
+
+
+def test_a_default_run_reaches_its_figures(default_run: Run) -> None:
+    assert 0.89 <= default_run.metrics["neuron_train_accuracy"] <= 0.92
+    assert default_run.metrics["network_train_accuracy"] >= 0.99
+    assert "As expected for this lesson." in default_run.output
+
+
+def test_rows_never_trained_on_are_reported_under_their_true_name(default_run: Run) -> None:
+    assert 0.9 <= default_run.metrics["network_validation_accuracy"] <= 1
+    assert "fold 5 of 5" in default_run.output
+    assert not [name for name in default_run.metrics if "test" in name]
+
+
+def test_the_table_of_both_models_is_printed(default_run: Run) -> None:
+    lines = [line.split() for line in default_run.output.splitlines()]
+    assert ["model", "weights", "accuracy", "precision", "recall", "F1"] in lines
+    for model, weights in (("neuron", 3), ("network", 65)):
+        names = ("accuracy", "precision", "recall", "f1")
+        scores = [f"{default_run.metrics[f'{model}_train_{name}']:.3f}" for name in names]
+        assert [model, str(weights), *scores] in lines
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_other_seeds_reach_the_figures(seed: int) -> None:
+    from sklearn.preprocessing import MinMaxScaler
+
+    X, y = data.read_table(SHIPPED / "admission.csv").split_two_classes()
+    arguments = admission.parse(["--seed", str(seed)])
+    accuracy = {}
+    for kind in ("neuron", "network"):
+        _, history = admission.train(kind, MinMaxScaler().fit_transform(X), y, arguments)
+        assert history.finished == 1200
+        accuracy[kind] = history.epochs["accuracy"][-1]
+    assert 0.89 <= accuracy["neuron"] <= 0.92
+    assert accuracy["network"] >= 0.99
+
+
+def test_validation_asks_about_rows_never_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def learn_by_heart(kind: str, X: np.ndarray, y: np.ndarray, arguments: object) -> tuple[object, None]:
+        return lambda asked: np.array([y[np.abs(X - row).sum(axis=1).argmin()] for row in asked]), None
+
+    monkeypatch.setattr(admission, "train", learn_by_heart)
+    monkeypatch.setattr("workshop.kit.training.predict", lambda model, X: model(X))
+    X, _ = data.read_table(SHIPPED / "admission.csv").split_two_classes()
+    y = np.random.default_rng(0).permutation(np.arange(100) % 2).astype(np.float32)  # nothing to be learned
+    scores = admission.cross_validate("network", X, y, admission.parse([]))
+    assert len(scores) == 5
+    assert 0.3 < np.mean(scores) < 0.7
+
+
+def test_training_many_models_brings_no_warnings_of_tensorflow() -> None:
+    class Notes(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            heard.append(record.getMessage())
+
+    heard: list[str] = []
+    notes = Notes(logging.WARNING)
+    logging.getLogger("tensorflow").addHandler(notes)
+    try:
+        for _ in range(3):
+            admission.main(FEW)
+    finally:
+        logging.getLogger("tensorflow").removeHandler(notes)
+    assert heard == []
+
+
+# --- What is saved ----------------------------------------------------------------------------------------------------
+
+
+def test_the_bundle_answers_as_the_lesson_said(default_run: Run) -> None:
+    loaded = bundle.load(default_run.models / "admission.h5", ["admission"])
+    X, y = data.read_table(SHIPPED / "admission.csv").split_two_classes()
+    admitted = loaded.predict(X)[:, 0] >= loaded.card["threshold"]
+    assert np.mean(admitted == y) == default_run.metrics["network_train_accuracy"]
+    # Far inside of each class; the last one is strong in one exam and weak in the other, where a line is wrong.
+    assert (loaded.predict(np.array([[90, 85], [35, 40], [98, 31]]))[:, 0] >= 0.5).tolist() == [True, False, False]
+
+
+def test_the_card_describes_the_model(default_run: Run) -> None:
+    loaded = bundle.load(default_run.models / "admission.h5", ["admission"])
+    assert sorted(path.name for path in default_run.models.iterdir()) == [
+        "admission-scaler.gz", "admission.h5", "admission.json",
+    ]  # fmt: skip
+    assert loaded.card["lesson"] == "admission"
+    assert loaded.card["data"] == "admission.csv (100 rows)"
+    assert loaded.card["classes"] == ["Sorry", "Admitted"]
+    assert loaded.card["threshold"] == 0.5
+    assert loaded.card["metrics"] == {
+        name: default_run.metrics[f"network_{name}"] for name in ("train_accuracy", "validation_accuracy")
+    }
+    assert type(loaded.scaler).__name__ == "MinMaxScaler"
+    X, _ = data.read_table(SHIPPED / "admission.csv").split_two_classes()
+    for i, one in enumerate(loaded.inputs):
+        assert (one.name, one.unit) == (f"exam {i + 1}", "points")
+        assert (one.minimum, one.maximum) == pytest.approx((X[:, i].min(), X[:, i].max()), abs=1e-4)
+
+
+def test_the_last_line_is_json(default_run: Run) -> None:
+    result = json.loads(default_run.output.splitlines()[-1])
+    assert result["lesson"] == "admission"
+    assert result["metrics"] == default_run.metrics
+    assert {Path(name).name for name in result["files"]} == {
+        "admission.h5", "admission-scaler.gz", "admission.json", "admission-boundary.png", "admission-loss.png",
+    }  # fmt: skip
+    assert all(Path(name).is_file() for name in result["files"])
+
+
+def test_the_pictures_are_drawn(default_run: Run) -> None:
+    from PIL import Image
+
+    for name in ("boundary", "loss"):
+        with Image.open(default_run.plots / f"admission-{name}.png") as image:
+            assert image.width > 600
+
+
+def test_the_same_seed_gives_the_same_saved_weights(room: Path) -> None:
+    for folder, seed in (("first", "1"), ("again", "1"), ("other", "2")):
+        admission.main([*FEW, "--models", folder, "--seed", seed])
+    first, again, other = (
+        bundle.load(room / folder / "admission-quick.h5", ["admission"]).model.get_weights()
+        for folder in ("first", "again", "other")
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+# --- Tables of one's own ----------------------------------------------------------------------------------------------
+
+
+def test_another_table_works_and_is_drawn_as_far_as_it_can_be(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = three_features(room / "boxes.csv")
+    found = admission.main(["--data", str(table), "--quick", "--epochs", "100"])
+    output = capsys.readouterr().out
+    assert found["neuron_train_accuracy"] > 0.85
+    notes = [line for line in output.splitlines() if line.startswith("Note")]
+    assert notes == ["Note      no picture of the boundary: it takes two features, the table has 3"]
+    assert [path.name for path in Path("plots").iterdir()] == ["admission-loss.png"]
+    assert "No expected band: the table is your own." in output
+    loaded = bundle.load(room / "models" / "admission-quick.h5", ["admission"])
+    assert [one.name for one in loaded.inputs] == ["width", "height", "noise"]
+    assert [one.unit for one in loaded.inputs] == ["", "", ""]
+    assert loaded.card["classes"] == ["fits = 0", "fits = 1"]
+    assert loaded.card["data"] == "boxes.csv (60 rows)"
+
+
+def test_the_boundary_of_another_table_of_two_features_is_drawn(room: Path) -> None:
+    X = np.random.default_rng(0).uniform(0, 1, (20, 2)).round(2)
+    table = write_table(room / "own.csv", "a,b,c", np.column_stack([X, X[:, 0] > 0.5]))
+    admission.main(["--data", str(table), "--quick", "--epochs", "5"])
+    assert Path("plots/admission-boundary.png").is_file()
+
+
+def test_a_class_of_two_rows_is_enough(room: Path) -> None:
+    rows = np.array([[1, 2, 0], [2, 3, 0], [3, 5, 0], [4, 4, 0], [8, 9, 1], [9, 7, 1]])
+    found = admission.main([*FEW, "--data", str(write_table(room / "own.csv", "a,b,c", rows))])
+    assert 0 <= found["network_validation_accuracy"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ([1, 1, 1, 1], "admitted: all rows are of one class"),
+        ([0, 1, 2, 1], "line 4, column admitted: got 2, takes 0 or 1"),
+        ([0, 1, 1, 1], "has 1 row"),
+    ],
+)
+def test_a_target_that_is_not_two_classes_is_refused_in_one_line(room: Path, target: list[int], message: str) -> None:
+    rows = np.column_stack([np.arange(8).reshape(4, 2), target])
+    table = write_table(room / "own.csv", "exam_1_points,exam_2_points,admitted", rows)
+    with pytest.raises(WorkshopError, match=message) as refused:
+        admission.main(["--data", str(table)])
+    assert len(str(refused.value).splitlines()) == 1
+    assert not list(Path("models").iterdir())

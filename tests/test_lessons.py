@@ -1,0 +1,239 @@
+"""What every lesson does, checked for all of them: the tests run over `workshop.LESSONS`.
+
+A lesson's quick run is made once for all of its tests, which therefore run in one worker (`xdist_group`).
+"""
+
+import contextlib
+import importlib
+import importlib.util
+import io
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import sklearn.metrics
+from PIL import Image
+
+from workshop import LESSONS
+from workshop.kit import bundle
+
+KEYS = {"lesson", "engine", "data", "seed", "seconds", "files", "metrics"}
+METRIC = re.compile(r"(?:[a-z0-9_]+_)?(?:train|validation|test)_([a-z0-9_]+)")
+EACH_LESSON = [pytest.param(lesson.name, marks=pytest.mark.xdist_group(lesson.name)) for lesson in LESSONS]
+
+
+class Run(NamedTuple):
+    """What a run left behind.
+
+    Attributes:
+        metrics: what `main` returned.
+        lines: what it printed.
+        models, plots: the folders it wrote to.
+    """
+
+    metrics: dict[str, float]
+    lines: list[str]
+    models: Path
+    plots: Path
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The JSON object of the last line."""
+        found = json.loads(self.lines[-1])
+        assert isinstance(found, dict)
+        return found
+
+
+def start(lesson: str, folder: Path, *options: str) -> Run:
+    """Runs a lesson in this process, as if it were the first one."""
+    import keras
+
+    keras.utils.clear_session()  # Keras numbers the layers of a process, and their names are in the .h5
+    output = io.StringIO()
+    models, plots = folder / "models", folder / "plots"
+    with contextlib.redirect_stdout(output):
+        metrics = importlib.import_module(f"workshop.{lesson}").main(
+            ["--json", "--models", str(models), "--plots", str(plots), *options]
+        )
+    return Run(metrics, output.getvalue().splitlines(), models, plots)
+
+
+_QUICK_RUNS: dict[str, Run] = {}
+
+
+@pytest.fixture
+def lesson(request: pytest.FixtureRequest) -> str:
+    """The lesson's name, given by `EACH_LESSON`."""
+    return str(request.param)
+
+
+@pytest.fixture
+def quick(lesson: str, room: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The lesson's quick run, made for the first test that asks for it."""
+    # A fixture of the session would run before `room` has cut off the network.
+    if lesson not in _QUICK_RUNS:
+        _QUICK_RUNS[lesson] = start(lesson, tmp_path_factory.mktemp(lesson), "--quick")
+    return _QUICK_RUNS[lesson]
+
+
+@pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
+def test_metrics_are_finite_and_named_as_everywhere(quick: Run) -> None:
+    assert quick.metrics
+    for name, value in quick.metrics.items():
+        assert isinstance(value, float), name
+        assert math.isfinite(value), name
+        match = METRIC.fullmatch(name)
+        assert match, name
+        # The last part is scikit-learn's name: accuracy for its accuracy_score.
+        assert hasattr(sklearn.metrics, match[1]) or hasattr(sklearn.metrics, f"{match[1]}_score"), name
+
+
+@pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
+def test_bundles_load_and_their_cards_say_what_was_reported(quick: Run, lesson: str) -> None:
+    paths = sorted(quick.models.glob("*.h5"))
+    assert paths
+    for path in paths:
+        loaded = bundle.load(path, [lesson])
+        assert loaded.is_verified
+        assert loaded.card["seed"] == 1
+        assert loaded.card["data"]
+        assert loaded.card["data"] in quick.answer["data"]
+        assert loaded.card["metrics"]
+        for name, value in loaded.card["metrics"].items():
+            reported = [v for key, v in quick.metrics.items() if key == name or key.endswith(f"_{name}")]
+            assert value in reported, (path.name, name)
+        for part in (path.read_bytes(), path.with_suffix(".json").read_bytes()):
+            assert str(quick.models).encode() not in part
+
+
+@pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
+def test_pictures_are_not_blank(quick: Run) -> None:
+    pictures = sorted(quick.plots.glob("*.png"))
+    assert pictures
+    for path in pictures:
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("L"))
+        assert min(pixels.shape) >= 100
+        # Letters and axes alone are some 2 % of a picture.
+        assert np.mean(pixels < 250) > 0.01, path.name
+        assert np.ptp(pixels) > 100, path.name
+
+
+@pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
+def test_the_screen_says_data_result_and_files(quick: Run) -> None:
+    assert any(line.startswith("Data      ") for line in quick.lines[:10])
+    result = quick.lines[quick.lines.index("Result") :]
+    for name, value in quick.metrics.items():
+        assert any(line.split() == [name, f"{value:.4g}"] for line in result), name
+    assert "No expected band: a quick run." in result
+    written = [*quick.models.iterdir(), *quick.plots.iterdir()]
+    said = " ".join(line for line in result if line.startswith(("Model ", "Pictures ")))
+    assert sorted(re.findall(r"[^ ,]+\.(?:h5|gz|json|png)", said)) == sorted(map(str, written))
+
+
+@pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
+def test_the_json_object_says_the_same(quick: Run, lesson: str) -> None:
+    answer = quick.answer
+    assert set(answer) == KEYS
+    assert (answer["lesson"], answer["engine"], answer["seed"]) == (lesson, "keras", 1)
+    assert answer["data"]
+    assert answer["seconds"] > 0
+    assert answer["metrics"] == quick.metrics
+    assert answer["files"]
+    for file in answer["files"]:
+        assert Path(file).stat().st_size > 0
+
+
+@pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
+def test_a_quick_run_leaves_good_bundles_and_no_checkpoint(quick: Run) -> None:
+    names = [path.name for path in quick.models.iterdir()]
+    assert names
+    assert [name for name in names if not re.search(r"-quick(-standin)?(-scaler)?\.(h5|json|gz)$", name)] == []
+
+
+@pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
+def test_the_same_seed_gives_the_same_files(quick: Run, lesson: str, tmp_path: Path) -> None:
+    again = start(lesson, tmp_path, "--quick", "--no-plots")
+    assert again.metrics == quick.metrics
+    # The pictures change nothing, and are not drawn when they are not wanted.
+    assert not again.plots.exists()
+    assert {path.name for path in again.models.iterdir()} == {path.name for path in quick.models.iterdir()}
+    for path in again.models.iterdir():
+        assert path.read_bytes() == (quick.models / path.name).read_bytes(), path.name
+
+
+@pytest.mark.parametrize("lesson", [lesson.name for lesson in LESSONS])
+def test_a_lesson_is_read_in_a_sitting(lesson: str) -> None:
+    spec = importlib.util.find_spec(f"workshop.{lesson}")
+    assert spec
+    assert spec.origin
+    source = Path(spec.origin).read_text("utf-8")
+    assert len(source.splitlines()) <= 250
+    assert f"python -m workshop.{lesson}" in source.split('"""')[1]
+
+
+# One thread: PyTorch's threads wait by turning round, and another worker's run makes them wait for long.
+ON_TORCH = """
+import importlib, sys
+for lesson in sys.argv[1:]:
+    print("lesson", lesson)
+    importlib.import_module(f"workshop.{lesson}").main(["--quick", "--no-plots", "--json"])
+"""
+
+
+def test_every_lesson_runs_on_the_pytorch_backend(room: Path) -> None:
+    names = [lesson.name for lesson in LESSONS]
+    run = subprocess.run(
+        [sys.executable, "-c", ON_TORCH, *names],
+        env=os.environ | {"KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert "on torch" in run.stdout
+    assert "on tensorflow" not in run.stdout
+    parts = re.split(r"^lesson ", run.stdout, flags=re.MULTILINE)[1:]
+    assert [part.split()[0] for part in parts] == names
+    for part, name in zip(parts, names, strict=True):
+        answer = json.loads(part.splitlines()[-1])
+        assert set(answer) == KEYS
+        assert answer["lesson"] == name
+        assert answer["metrics"]
+        assert all(isinstance(value, float) and math.isfinite(value) for value in answer["metrics"].values())
+        assert any(file.endswith(".h5") for file in answer["files"])
+        assert all((room / file).is_file() for file in answer["files"])
+
+
+# --- The figures of the curriculum, on the real data ------------------------------------------------------------------
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("lesson", "dense", "cnn", "data"),
+    [
+        pytest.param("mnist", 0.975, 0.990, "MNIST", marks=pytest.mark.xdist_group("mnist")),
+        pytest.param("fashion_mnist", 0.88, 0.915, "Fashion-MNIST", marks=pytest.mark.xdist_group("fashion_mnist")),
+    ],
+)
+def test_image_lessons_reach_their_figures(lesson: str, dense: float, cnn: float, data: str, tmp_path: Path) -> None:
+    run = start(lesson, tmp_path)
+    assert run.answer["data"] == data
+    assert run.metrics["dense_test_accuracy"] >= dense
+    assert run.metrics["cnn_test_accuracy"] >= cnn
+    assert "As expected for this lesson." in run.lines
+    # The saved network is the one that was measured.
+    for kind in ("dense", "cnn"):
+        path = run.models / f"{lesson}_{kind}.h5"
+        assert path.stat().st_size < 2**20
+        loaded = bundle.load(path, [lesson])
+        assert loaded.card["metrics"]["test_accuracy"] == run.metrics[f"{kind}_test_accuracy"]
+        assert loaded.card["data"] == data
+    assert sorted(path.name for path in tmp_path.rglob("*checkpoint*")) == []

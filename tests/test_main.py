@@ -1,0 +1,380 @@
+"""`python -m workshop`: the list of lessons, mistyped commands, and the doctor."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from workshop import LESSONS, __main__, __version__
+from workshop.kit import bundle, doctor, files
+
+HEAVY = {"numpy", "keras", "tensorflow", "torch", "sklearn", "matplotlib", "PIL", "joblib", "h5py"}
+Ask = Callable[..., tuple[int, list[str]]]
+
+
+@pytest.fixture
+def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
+    """Runs some of the doctor's checks in this process; gives the exit code and the lines."""
+
+    def run(*titles: str) -> tuple[int, list[str]]:
+        code = doctor.main(doctor.examine(titles))
+        return code, capsys.readouterr().out.splitlines()
+
+    return run
+
+
+def only_fix(lines: list[str]) -> str:
+    """Returns the one line with something to mend."""
+    (line,) = [line for line in lines if line.startswith("FIX")]
+    assert lines[-1] == "1 thing to mend"
+    return line
+
+
+# --- The list ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_list_names_every_lesson_in_teaching_order(capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    found = [line for line in lines if any(line.startswith(f"{lesson.name} ") for lesson in LESSONS)]
+    assert len(found) == len(LESSONS)
+    for line, lesson in zip(found, LESSONS, strict=True):
+        assert line.split()[:3] == [lesson.name, str(lesson.seconds), "s"]
+        assert line.endswith(lesson.title)
+    assert any(f"python -m workshop.{LESSONS[0].name}" in line for line in lines)
+    assert any("python -m workshop doctor" in line for line in lines)
+    assert max(map(len, lines)) <= 110
+
+
+def test_nothing_heavy_is_imported_for_the_list_nor_by_the_doctor_itself() -> None:
+    code = (
+        "import runpy, sys\n"
+        "sys.argv[1:] = []\n"
+        "try:\n    runpy.run_module('workshop', run_name='__main__', alter_sys=True)\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
+        "import workshop.kit.doctor\n"
+        "print('imported', *sys.modules)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert LESSONS[-1].title in run.stdout
+    imported = run.stdout.splitlines()[-1].split()
+    assert "workshop.kit.doctor" in imported
+    assert not HEAVY & {name.partition(".")[0] for name in imported}
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["docter"], "did you mean python -m workshop doctor?"),
+        (["minst", "--quick"], "did you mean python -m workshop.mnist?"),
+        (["workshop.xor"], "did you mean python -m workshop.xor?"),
+        (["linear-regression.py"], "did you mean python -m workshop.linear_regression?"),
+        (["quantum"], None),
+        (["doctor", "--fast"], None),
+        (["--fast"], None),
+    ],
+)
+def test_what_is_no_command_is_refused_in_one_line(
+    typed: list[str], meant: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        __main__.main(typed)
+    assert end.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert line.startswith("error: got ")
+    assert typed[-1 if typed[0] == "doctor" else 0] in line
+    assert (meant or "takes doctor") in line
+    assert ("did you mean" in line) == (meant is not None)
+
+
+@pytest.mark.parametrize(("option", "text"), [("--version", f"workshop {__version__}"), ("--help", "workshop doctor")])
+def test_help_and_version(option: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        __main__.main([option])
+    assert end.value.code == 0
+    assert text in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("code", "raises"), [(0, False), (1, True)])
+def test_the_doctors_answer_is_the_exit_code(code: int, raises: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "main", lambda: code)
+    monkeypatch.setattr(sys, "argv", ["workshop", "doctor"])
+    if raises:
+        with pytest.raises(SystemExit) as end:
+            __main__.start()
+        assert end.value.code == code
+    else:
+        __main__.start()
+
+
+# --- The doctor -------------------------------------------------------------------------------------------------------
+
+
+def test_a_sound_machine_is_ready(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    # How busy the machine is that runs the tests is not what is tested.
+    monkeypatch.setattr(doctor, "memory", lambda: (16e9, 8e9))
+    code, lines = ask()
+    assert [line for line in lines if line.startswith("FIX")] == []
+    assert (code, lines[-1]) == (0, "OK: ready for the room")
+    said = "\n".join(lines)
+    for package in ("tensorflow", "keras", "numpy", "scikit-learn", "joblib", "matplotlib", "h5py", "pillow", "torch"):
+        assert f" {package} {metadata.version(package)}" in said
+    for part in (f"OK   Python {platform.python_version()}", "OK   Memory", "OK   Disk", "CPU cores", "OK   Training"):
+        assert part in said
+    for name in (*doctor.TABLES, *doctor.MODELS):
+        assert name in said
+    # The tests run without the image sets: what a lesson would do is said.
+    assert "NOTE mnist is not in Keras' cache" in said
+    assert "digits" in said
+
+
+def test_every_table_that_ships_is_looked_at() -> None:
+    assert {path.stem for path in files.shipped("datasets").glob("*.csv")} == set(doctor.TABLES)
+
+
+def test_an_old_python_is_named(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "python_version", lambda: "3.9.7")
+    code, lines = ask("Python")
+    assert code == 1
+    assert "Python 3.9.7 is not >=3.11" in only_fix(lines)
+
+
+def pretend_version(monkeypatch: pytest.MonkeyPatch, package: str, version: str | None) -> None:
+    real = metadata.version
+
+    def pretend(name: str) -> str:
+        if name != package:
+            return real(name)
+        if version is None:
+            raise metadata.PackageNotFoundError(name)
+        return version
+
+    monkeypatch.setattr(metadata, "version", pretend)
+
+
+def test_an_old_package_is_to_mend_with_the_tested_version(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = files.shipped("constraints.txt").read_text("utf-8").splitlines()
+    (tested,) = [line for line in lines if line.startswith("keras==")]
+    pretend_version(monkeypatch, "keras", "3.5.0")
+    code, said = ask("Packages")
+    assert code == 1
+    line = only_fix(said)
+    assert "keras 3.5.0 is not >=3.11.3" in line
+    assert f'python -m pip install "{tested}"' in line
+
+
+def test_a_missing_package_is_to_mend_but_torch_is_not(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend_version(monkeypatch, "h5py", None)
+    code, lines = ask("Packages")
+    assert code == 1
+    assert "h5py is not installed" in only_fix(lines)
+    monkeypatch.undo()
+    pretend_version(monkeypatch, "torch", None)
+    code, lines = ask("Packages")
+    assert code == 0
+    assert any(line.startswith("NOTE torch is not installed") for line in lines)
+
+
+@pytest.mark.parametrize(("version", "level"), [("99.1", "NOTE"), ("2.13.0+cpu", "OK"), ("2.13.0", "OK")])
+def test_only_a_newer_package_is_noted(version: str, level: str, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend_version(monkeypatch, "torch", version)
+    code, lines = ask("Packages")
+    assert code == 0
+    assert any(line.startswith(f"{level:4} torch {version}") for line in lines)
+
+
+def test_a_file_of_ones_own_that_hides_a_library_is_named(ask: Ask) -> None:
+    Path("sklearn.py").write_text("")
+    code, lines = ask("Packages")
+    assert code == 1
+    assert "sklearn.py in this folder hides the library" in only_fix(lines)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [((16e9, 1.5e9), 1), ((1.9e9, None), 1), ((16e9, 2.5e9), 0), ((16e9, None), 0)],
+)
+def test_little_memory_is_to_mend(
+    found: tuple[float, float | None], expected: int, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "memory", lambda: found)
+    code, lines = ask("Memory")
+    assert code == expected
+    assert f"{found[0] / 1e9:.1f} GB" in lines[0]
+    if expected:
+        assert "close other programs" in only_fix(lines)
+
+
+def test_this_machines_memory_is_plausible() -> None:
+    total, free = doctor.memory()
+    assert 0.5e9 < total < 1e14
+    assert free is None or 0 < free <= total
+
+
+class Usage(NamedTuple):
+    """What shutil.disk_usage answers."""
+
+    total: int
+    used: int
+    free: int
+
+
+def test_a_full_disk_is_to_mend(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: Usage(10**9, 10**9 - 10**6, 10**6))
+    code, lines = ask("Disk")
+    assert code == 1
+    assert "free some space" in only_fix(lines)
+
+
+def test_a_folder_that_cannot_be_written_to_is_to_mend(ask: Ask) -> None:
+    Path("models").write_text("a file where the folder should be")
+    code, lines = ask("Disk")
+    assert code == 1
+    assert "nothing can be written to" in only_fix(lines)
+    assert "--models DIR" in only_fix(lines)
+
+
+def test_data_where_none_is(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WORKSHOP_DATA", str(tmp_path / "elsewhere"))
+    code, lines = ask("Data")
+    assert code == 1
+    assert "elsewhere is not a folder" in only_fix(lines)
+    assert sum(line.startswith("NOTE") for line in lines) == 2
+
+
+def test_damaged_data_is_to_mend(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    np.savez(tmp_path / "mnist.npz", x_train=np.zeros(3, np.uint8))
+    monkeypatch.setenv("WORKSHOP_DATA", str(tmp_path))
+    code, lines = ask("Data")
+    assert code == 1
+    assert "mnist.npz" in only_fix(lines)
+
+
+@pytest.mark.real
+def test_real_data_is_found_and_compared(ask: Ask) -> None:
+    code, lines = ask("Data")
+    assert code == 0
+    place = os.environ["WORKSHOP_DATA"]
+    assert [line.partition(" in ")[0] for line in lines if place in line] == ["OK   MNIST", "OK   Fashion-MNIST"]
+
+
+def test_a_missing_table_is_to_mend(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shutil.copytree(files.shipped("datasets"), tmp_path / "datasets")
+    (tmp_path / "datasets" / "houses.csv").unlink()
+    monkeypatch.setattr(files, "shipped", lambda name: tmp_path / name)
+    code, lines = ask("Data")
+    assert code == 1
+    assert "Table houses is missing" in only_fix(lines)
+    assert any(line.startswith("OK   Tables") and "admission" in line for line in lines)
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A package that ships the two small models `first` and `second`."""
+    import keras
+
+    folder = tmp_path / "models"
+    for name in ("first", "second"):
+        model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+        bundle.save(folder, name, model, lesson="xor", data="", seed=1, inputs=[], metrics={})
+    monkeypatch.setattr(doctor, "MODELS", ("first", "second"))
+    monkeypatch.setattr(files, "shipped", lambda name: tmp_path / name)
+    yield folder
+
+
+def test_shipped_models_are_loaded(ask: Ask, models: Path) -> None:
+    assert ask("Models") == (0, ["OK   Models: first, second", "OK: ready for the room"])
+
+
+def test_a_missing_model_is_to_mend(ask: Ask, models: Path) -> None:
+    (models / "first.h5").unlink()
+    code, lines = ask("Models")
+    assert code == 1
+    assert "first" in only_fix(lines)
+    assert "OK   Models: second" in lines
+
+
+def test_a_changed_model_is_to_mend(ask: Ask, models: Path) -> None:
+    content = bytearray((models / "second.h5").read_bytes())
+    content[-1] ^= 1
+    (models / "second.h5").write_bytes(content)
+    code, lines = ask("Models")
+    assert code == 1
+    assert "SHA-256" in only_fix(lines)
+    assert "OK   Models: first" in lines
+
+
+def test_a_model_without_its_card_is_to_mend(ask: Ask, models: Path) -> None:
+    (models / "first.json").unlink()
+    code, lines = ask("Models")
+    assert code == 1
+    assert "Model first came without its card" in only_fix(lines)
+
+
+def test_other_predictions_after_loading_are_to_mend(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    predict = bundle.Bundle.predict
+    monkeypatch.setattr(bundle.Bundle, "predict", lambda self, X: predict(self, X) + 1e-3)
+    code, lines = ask("Training")
+    assert code == 1
+    assert "predictions differ by 0.001" in only_fix(lines)
+
+
+def test_a_check_that_raises_does_not_take_down_the_rest(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> tuple[float, float]:
+        raise ImportError("DLL load failed\nwhile importing")
+
+    monkeypatch.setattr(doctor, "memory", broken)
+    code, lines = ask("Python", "Memory", "Disk")
+    assert code == 1
+    assert [line.split()[:2] for line in lines[:3]] == [["OK", "Python"], ["FIX", "Memory:"], ["OK", "Disk:"]]
+    assert "ImportError DLL load failed while importing" in only_fix(lines)
+
+
+def test_the_checks_of_the_child_process_come_back() -> None:
+    # The machine may be busy: here the answer counts, not the time.
+    findings = list(doctor.supervise(seconds=200))
+    assert [finding.text for finding in findings if "no answer" in finding.text or "ended" in finding.text] == []
+    starts = " ".join(finding.text for finding in findings)
+    for start in ("Python", "tensorflow", "Memory", "Disk", "Tables", "Keras", "Models", "Training"):
+        assert start in starts
+
+
+@pytest.mark.parametrize(
+    ("keras", "said"),
+    [
+        ("import time; time.sleep(600)", "no answer in time"),
+        ("import os; os.abort()", "a library ended the process"),
+    ],
+)
+def test_a_library_that_hangs_or_crashes_does_not_take_down_the_rest(
+    keras: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("keras.py").write_text(keras)
+    # A busy machine gets all the time it needs, unless waiting is what is tested.
+    patient = {title: check._replace(seconds=60) for title, check in doctor.CHECKS.items() if title != "Models"}
+    if "sleep" in keras:
+        patient |= {title: doctor.CHECKS[title]._replace(seconds=1) for title in ("Devices", "Training")}
+    monkeypatch.setattr(doctor, "CHECKS", patient)
+    findings = list(doctor.supervise(seconds=200))
+    assert sum(said in finding.text for finding in findings) == 2
+    assert any("keras.py in this folder hides" in finding.text for finding in findings)
+    others = [finding for finding in findings if said not in finding.text and "hides" not in finding.text]
+    assert {finding.level for finding in others if "Memory" not in finding.text} <= {"OK", "NOTE"}
+    assert any(finding.text.startswith("Tables") for finding in others)
+
+
+def test_the_doctor_ends_when_its_time_is_over() -> None:
+    findings = list(doctor.supervise(seconds=0))
+    assert [finding.level for finding in findings] == ["FIX", "FIX"]
+    assert findings[0].text.startswith("Python: no answer in time")
+    assert findings[1].text.startswith("Packages, Memory, Disk, Data, Devices, Models, Training: not looked at")

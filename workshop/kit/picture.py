@@ -1,0 +1,269 @@
+"""A picture file made into what the networks for MNIST and Fashion-MNIST know: 28x28 pixels, light on dark.
+
+The ink (or the garment) is what differs from the paper: dark on light or light on dark, as the border against the
+middle says, on paper that may be lit unevenly. Then it goes the way the images of the sets went. A digit: cut out, its
+longer side made 20 pixels long, laid into 28x28 with its centre of mass in the middle (LeCun, Cortes and Burges, "The
+MNIST database of handwritten digits"). A garment: trimmed, its longer side made 28 pixels long, laid into the middle
+(Xiao, Rasul and Vollgraf 2017, "Fashion-MNIST", arXiv:1708.07747).
+
+A file may come from anybody. Its size is checked before it is decoded, and only decoders of common formats are tried.
+"""
+
+import contextlib
+import io
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from workshop.kit.errors import WorkshopError
+
+SIZE = 28  # pixels, of the images of both sets
+_LARGEST_FILE = 100 * 2**20  # bytes
+_LARGEST_PICTURE = 50_000_000  # pixels
+_SMALLEST_SIDE = 8  # pixels, as scikit-learn's digits have
+_WORKING_SIZE = 1000  # pixels of the longer side: more show nothing that 28 pixels can hold
+_FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "TGA", "PCX", "JPEG2000", "AVIF")
+
+
+def read_digit(path: Path) -> np.ndarray:
+    """Returns a picture of a digit as MNIST would hold it: float32 (28, 28), 0 the paper, 1 the ink.
+
+    Raises:
+        WorkshopError: the file is no picture that can be used, or nothing is drawn on it.
+    """
+    ink = _find_ink(_read_grey(path), path)
+    drawn = _drawn(ink, _otsu(ink.strength), smallest_part=0.02)
+    rows, columns = _box(drawn)
+    longer = max(rows.stop - rows.start, columns.stop - columns.start)
+    if ink.strength.shape == (SIZE, SIZE) and 18 <= longer <= 20 and np.abs(_centre(ink.strength) - 14).max() < 1:
+        return _stretch(ink.strength)  # as in the set already
+    small = _stretch(_resize(_cut_out(ink, drawn, rows, columns, 20), 20))
+    return _place(small, np.rint(14 - _centre(small)))
+
+
+def read_garment(path: Path) -> np.ndarray:
+    """Returns a picture of a garment as Fashion-MNIST would hold it: float32 (28, 28), 0 the ground.
+
+    Raises:
+        WorkshopError: the file is no picture that can be used, or nothing is on it.
+    """
+    ink = _find_ink(_read_grey(path), path)
+    drawn = _drawn(ink, max(0.05, 4 * ink.noise), smallest_part=0.02)
+    rows, columns = _box(drawn)
+    longer = max(rows.stop - rows.start, columns.stop - columns.start)
+    if ink.strength.shape == (SIZE, SIZE) and longer >= 26:
+        return _stretch(ink.strength)  # as in the set already
+    small = _stretch(_resize(_cut_out(ink, drawn, rows, columns, SIZE), SIZE))
+    return _place(small, (SIZE - np.array(small.shape)) // 2)
+
+
+class _Ink(NamedTuple):
+    """What differs from the paper.
+
+    Attributes:
+        strength: float32 (height, width), 0 the paper, 1 as far from it as can be.
+        noise: the standard deviation of the paper itself.
+    """
+
+    strength: np.ndarray
+    noise: float
+
+
+def _read_grey(path: Path) -> np.ndarray:
+    """Reads a picture as grey values, float32 (height, width), 0 black to 1 white, at most `_WORKING_SIZE` long."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    content = _read_bytes(path)
+    too_large = f"{path} has more than {_LARGEST_PICTURE // 10**6} million pixels: make it smaller"
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of large pictures, of strange EXIF and of much else; what cannot be used is said below.
+            warnings.simplefilter("ignore")
+            image: Any = Image.open(io.BytesIO(content), formats=_FORMATS)
+            if image.width * image.height > _LARGEST_PICTURE:
+                raise WorkshopError(too_large)
+            if min(image.size) < _SMALLEST_SIDE:
+                raise WorkshopError(
+                    f"{path} has {image.width}x{image.height} pixels, takes {_SMALLEST_SIDE}x{_SMALLEST_SIDE} or more"
+                )
+            if image.format != "MPO" and getattr(image, "is_animated", False):  # a phone's MPO holds one photograph
+                print(f"note: {path} holds several pictures, the first is used", file=sys.stderr)
+                image.seek(0)
+            image.load()
+            with contextlib.suppress(Exception):  # a broken note of how the camera was held: the picture as it is
+                image = ImageOps.exif_transpose(image)
+            return _to_grey(image)
+    except WorkshopError:
+        raise
+    except UnidentifiedImageError as error:
+        raise WorkshopError(f"{path} is not a picture that can be read: save it as PNG or JPEG") from error
+    except Image.DecompressionBombError as error:
+        raise WorkshopError(too_large) from error
+    except Exception as error:  # the decoders raise whatever the damaged bytes lead them to
+        raise WorkshopError(f"{path} is truncated or damaged ({error}): copy it again") from error
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise WorkshopError(f"{path} is a folder, takes a picture file")
+        if path.exists() and not path.is_file():
+            raise WorkshopError(f"{path} is not a regular file, takes a picture file")
+        if path.stat().st_size > _LARGEST_FILE:
+            raise WorkshopError(f"{path} is larger than {_LARGEST_FILE // 2**20} MB: save the picture smaller")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise WorkshopError(f"{path} is not there: give the path of a picture file") from error
+    except (OSError, ValueError) as error:
+        raise WorkshopError(f"{path} cannot be read ({error})") from error
+
+
+def _to_grey(image: Any) -> np.ndarray:
+    if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
+        values = np.nan_to_num(np.asarray(image, np.float32))
+        # Sixteen bits, or whatever range a scientific program used.
+        whole = 65535.0 if image.mode.startswith("I;16") else next(
+            (top for top in (1.0, 255.0, 65535.0) if values.max() <= top), float(values.max())
+        )
+        return _shrink(np.clip(values / whole, 0, 1))
+    if not image.has_transparency_data:
+        return _shrink(np.asarray(image.convert("L"), np.float32) / 255)
+    image = image.convert("RGBA")
+    image.thumbnail((_WORKING_SIZE, _WORKING_SIZE))
+    grey = np.asarray(image.convert("RGB").convert("L"), np.float32) / 255
+    opacity = np.asarray(image.getchannel("A"), np.float32) / 255
+    # Ink on nothing is laid on white; if all that is opaque is light, it was drawn for a dark ground.
+    opaque = grey[opacity > 0.5]
+    ground = 0.0 if opaque.size and np.quantile(opaque, 0.02) > 0.5 else 1.0
+    return grey * opacity + ground * (1 - opacity)
+
+
+def _shrink(grey: np.ndarray) -> np.ndarray:
+    from PIL import Image
+
+    image = Image.fromarray(grey)
+    image.thumbnail((_WORKING_SIZE, _WORKING_SIZE))
+    return np.asarray(image)
+
+
+def _find_ink(grey: np.ndarray, path: Path) -> _Ink:
+    """Parts what is drawn from the paper, dark on light or light on dark."""
+    paper = _paper(grey)
+    difference = grey - paper
+    border = np.abs(difference[_border(grey.shape)])
+    noise = 1.4826 * float(np.median(border))  # of a normal distribution, from the median deviation
+    beyond = np.where(np.abs(difference) > 3 * noise, difference, 0)
+    is_dark = np.square(beyond[beyond < 0]).sum() > np.square(beyond[beyond > 0]).sum()
+    # The share of the light that the ink takes away is the same in the lit corner and in the dim one.
+    room = np.clip(paper, 0.02, 1) if is_dark else np.clip(1 - paper, 0.02, 1)
+    strength = np.clip((-difference if is_dark else difference) / room, 0, 1)
+    noise /= float(np.median(room))
+    strongest = np.quantile(strength, 0.9995)
+    if strongest < max(0.05, 6 * noise):
+        raise WorkshopError(f"{path} is blank: nothing on it differs from its border")
+    return _Ink(strength.astype(np.float32), noise)
+
+
+def _border(shape: tuple[int, ...]) -> np.ndarray:
+    border = np.ones(shape, bool)
+    width = max(1, round(0.05 * min(shape)))
+    border[width:-width, width:-width] = False
+    return border
+
+
+def _paper(grey: np.ndarray) -> np.ndarray:
+    """Returns the grey value of the paper under every pixel: a surface of second degree through the border.
+
+    Ink may touch the border. So it is the surface with the smallest sum of absolute deviations, which does not care how
+    far away the lesser part of the points lies (least squares, reweighted again and again).
+    """
+    height, width = grey.shape
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+    known = np.flatnonzero(_border(grey.shape))
+    surface = np.full(grey.shape, np.median(grey.ravel()[known]))
+    for _ in range(2):
+        # Some thousand points say as much as a million.
+        points = known[:: max(1, len(known) // 5000)]
+        A, b = terms.reshape(-1, 6)[points], grey.ravel()[points].astype(float)
+        deviation = np.abs(b - surface.ravel()[points])
+        for _ in range(20):
+            weight = np.sqrt(1 / np.maximum(deviation, 1e-4))[:, None]
+            coefficients = np.linalg.lstsq(A * weight, b * weight[:, 0], rcond=None)[0]
+            deviation = np.abs(b - A @ coefficients)
+        surface = terms @ coefficients
+        # The middle bends the surface better than the border does, once it is known what of it is paper.
+        limit = max(3 * 1.4826 * float(np.median(deviation)), 2 / 255)
+        known = np.flatnonzero(np.abs(grey - surface) < limit)
+        if len(known) < 0.2 * grey.size:
+            break
+    return np.clip(surface, 0, 1)
+
+
+def _otsu(values: np.ndarray) -> float:
+    """Returns the threshold that parts values from 0 to 1 best into two classes (Otsu 1979)."""
+    counts, edges = np.histogram(values, bins=256, range=(0, 1))
+    middles = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)
+    above = below[-1] - below
+    sum_below = np.cumsum(counts * middles)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = below * above * (sum_below / below - (sum_below[-1] - sum_below) / above) ** 2
+    return float(edges[1:][np.nanargmax(between)])
+
+
+def _drawn(ink: _Ink, threshold: float, smallest_part: float) -> np.ndarray:
+    """Returns which pixels are drawn on, without specks smaller than a share of the largest part."""
+    from scipy import ndimage
+
+    # A large picture is a photograph: the grain of paper and camera is finer than any stroke.
+    smooth = ndimage.gaussian_filter(ink.strength, max(ink.strength.shape) / 400)
+    labels, count = ndimage.label(smooth > threshold, structure=np.ones((3, 3)))
+    weights = np.bincount(labels.ravel(), weights=smooth.ravel(), minlength=count + 1)
+    weights[0] = 0
+    return (weights >= max(1e-9, smallest_part * weights.max()))[labels]
+
+
+def _cut_out(ink: _Ink, drawn: np.ndarray, rows: slice, columns: slice, longer: int) -> np.ndarray:
+    """Returns what lies in the box. The soft edge of a stroke belongs to it; a shadow further away does not."""
+    from scipy import ndimage
+
+    distance = ndimage.distance_transform_edt(~drawn[rows, columns])
+    pixel = max(distance.shape) / longer  # of the image to come
+    return np.where(distance <= max(1.0, pixel), ink.strength[rows, columns], 0)
+
+
+def _box(drawn: np.ndarray) -> tuple[slice, slice]:
+    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def _centre(strength: np.ndarray) -> np.ndarray:
+    """Returns the centre of mass, row and column."""
+    y, x = np.mgrid[: strength.shape[0], : strength.shape[1]]
+    return np.array([(strength * y).sum(), (strength * x).sum()]) / strength.sum()
+
+
+def _resize(strength: np.ndarray, longer: int) -> np.ndarray:
+    from PIL import Image
+
+    height, width = strength.shape
+    scale = longer / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(Image.fromarray(strength).resize(size, Image.Resampling.BICUBIC)).clip(0, 1)
+
+
+def _stretch(strength: np.ndarray) -> np.ndarray:
+    """The strongest ink becomes 1, as it is in nearly every image of the two sets."""
+    return (strength / strength.max()).astype(np.float32)
+
+
+def _place(small: np.ndarray, corner: np.ndarray) -> np.ndarray:
+    """Lays a small image into an empty one of 28x28, as near to `corner` as it fits."""
+    row, column = np.clip(corner, 0, SIZE - np.array(small.shape)).astype(int)
+    placed = np.zeros((SIZE, SIZE), np.float32)
+    placed[row : row + small.shape[0], column : column + small.shape[1]] = small
+    return placed
