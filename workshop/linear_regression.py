@@ -16,7 +16,6 @@ of the variance of the test prices (R2). About 15 s on two CPU cores. Then `pyth
 """
 
 import argparse
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -184,7 +183,8 @@ def learn_features(arguments: argparse.Namespace, report: cli.Report, table: dat
         finite_epochs = int(np.isfinite(losses).sum())
         if finite_epochs == len(losses):
             measured = measure(name, weights, *parts)
-            report.expect(f"{name}_train_r2_score", *((0.95, 1) if name == "scaled" else (-math.inf, 0.95)))
+            if name != "scaled":
+                report.expect(f"{name}_train_r2_score", highest=0.95)
         else:
             rows.append([name, f"diverged in epoch {finite_epochs + 1}", "", "", ""])
     # What the loop leaves is of the scaled neuron, its last.
@@ -213,8 +213,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         learning_rate="0.02 line and houses, 0.8 / (features + 1) features",
     )  # fmt: skip
     add, parts = parser.add_argument, ["line", "houses", "features", "all"]
-    add("--part", choices=parts, default="all", help="(default: all; --data is for features, unless it is houses)")
-    add("--guess", nargs=2, type=cli.finite_number, action="append", metavar=("W", "B"), help="w and b to compare")
+    add("--part", choices=parts, default="all", help="(default: all); --data goes to features, or to --part houses")
+    help_text = "a weight and a bias whose cost the part houses shows; may be repeated"
+    add("--guess", nargs=2, type=cli.finite_number, action="append", metavar=("W", "B"), help=help_text)
     arguments = cli.parse_lesson(parser, argv)
     if arguments.part == "line" and arguments.data:
         parser.error(f"--data: got {arguments.data}, --part line takes none: houses or features do")

@@ -25,7 +25,8 @@ _LARGEST_FILE = 100 * 2**20  # bytes
 _LARGEST_PICTURE = 50_000_000  # pixels
 _SMALLEST_SIDE = 8  # pixels, as scikit-learn's digits have
 _WORKING_SIZE = 1000  # pixels of the longer side: more show nothing that 28 pixels can hold
-_FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "TGA", "PCX", "JPEG2000", "AVIF")
+_DEVIATION = 1.4826  # the standard deviation of a normal distribution for a median deviation of 1
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "TGA", "PCX", "JPEG2000", "AVIF")
 
 
 def read_digit(path: Path) -> np.ndarray:
@@ -82,7 +83,8 @@ def _read_grey(path: Path) -> np.ndarray:
         with warnings.catch_warnings():
             # Pillow warns of large pictures, of strange EXIF and of much else; what cannot be used is said below.
             warnings.simplefilter("ignore")
-            image: Any = Image.open(io.BytesIO(content), formats=_FORMATS)
+            Image.init()
+            image: Any = Image.open(io.BytesIO(content), formats=[one for one in _FORMATS if one in Image.OPEN])
             if image.width * image.height > _LARGEST_PICTURE:
                 raise WorkshopError(too_large)
             if min(image.size) < _SMALLEST_SIDE:
@@ -125,8 +127,10 @@ def _to_grey(image: Any) -> np.ndarray:
     if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
         values = np.nan_to_num(np.asarray(image, np.float32))
         # Sixteen bits, or whatever range a scientific program used.
-        whole = 65535.0 if image.mode.startswith("I;16") else next(
-            (top for top in (1.0, 255.0, 65535.0) if values.max() <= top), float(values.max())
+        whole = (
+            65535.0
+            if image.mode.startswith("I;16")
+            else next((top for top in (1.0, 255.0, 65535.0) if values.max() <= top), float(values.max()))
         )
         return _shrink(np.clip(values / whole, 0, 1))
     if not image.has_transparency_data:
@@ -154,7 +158,7 @@ def _find_ink(grey: np.ndarray, path: Path) -> _Ink:
     paper = _paper(grey)
     difference = grey - paper
     border = np.abs(difference[_border(grey.shape)])
-    noise = 1.4826 * float(np.median(border))  # of a normal distribution, from the median deviation
+    noise = _DEVIATION * float(np.median(border))
     beyond = np.where(np.abs(difference) > 3 * noise, difference, 0)
     is_dark = np.square(beyond[beyond < 0]).sum() > np.square(beyond[beyond > 0]).sum()
     # The share of the light that the ink takes away is the same in the lit corner and in the dim one.
@@ -180,23 +184,24 @@ def _paper(grey: np.ndarray) -> np.ndarray:
     Ink may touch the border. So it is the surface with the smallest sum of absolute deviations, which does not care how
     far away the lesser part of the points lies (least squares, reweighted again and again).
     """
-    height, width = grey.shape
-    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+    y, x = (np.linspace(-1, 1, size) for size in grey.shape)
     known = np.flatnonzero(_border(grey.shape))
-    surface = np.full(grey.shape, np.median(grey.ravel()[known]))
+    surface = np.empty(0)
     for _ in range(2):
-        # Some thousand points say as much as a million.
-        points = known[:: max(1, len(known) // 5000)]
-        A, b = terms.reshape(-1, 6)[points], grey.ravel()[points].astype(float)
-        deviation = np.abs(b - surface.ravel()[points])
+        points = known[:: max(1, len(known) // 5000)]  # some thousand say as much as a million
+        rows, columns = np.unravel_index(points, grey.shape)
+        terms = np.stack(
+            [np.ones(len(points)), x[columns], x[columns] ** 2, y[rows], y[rows] ** 2, x[columns] * y[rows]]
+        )
+        values = grey.ravel()[points].astype(float)
+        deviation = np.abs(values - np.median(values))
         for _ in range(20):
-            weight = np.sqrt(1 / np.maximum(deviation, 1e-4))[:, None]
-            coefficients = np.linalg.lstsq(A * weight, b * weight[:, 0], rcond=None)[0]
-            deviation = np.abs(b - A @ coefficients)
-        surface = terms @ coefficients
+            weighted = terms / np.maximum(deviation, 1e-4)
+            a = np.linalg.lstsq(weighted @ terms.T, weighted @ values, rcond=None)[0]
+            deviation = np.abs(values - a @ terms)
+        surface = (a[0] + a[1] * x + a[2] * x**2) + (a[3] * y + a[4] * y**2)[:, None] + a[5] * np.outer(y, x)
         # The middle bends the surface better than the border does, once it is known what of it is paper.
-        limit = max(3 * 1.4826 * float(np.median(deviation)), 2 / 255)
+        limit = max(3 * _DEVIATION * float(np.median(deviation)), 2 / 255)
         known = np.flatnonzero(np.abs(grey - surface) < limit)
         if len(known) < 0.2 * grey.size:
             break

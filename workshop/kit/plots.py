@@ -68,7 +68,8 @@ def draw_curves(
     """Draws named curves (x values, y values) into one panel."""
     for (label, (x_values, y_values)), colour in zip(curves.items(), COLOURS, strict=False):
         axes.plot(x_values, y_values, color=colour, linewidth=2.2, label=label)
-    if logarithmic:
+    # Curves that are nowhere above 0 have no logarithm to show.
+    if logarithmic and any(np.any(np.asarray(values) > 0) for _, values in curves.values()):
         axes.set_yscale("log")
     axes.set(xlabel=x, ylabel=y, title=title)
     axes.legend(fontsize=13, frameon=False)

@@ -137,7 +137,6 @@ def fit(
     samples = len(X)
     best: list[np.ndarray] = []
     model.optimizer.build(model.trainable_variables)
-    run = _Run(model, X, y, preprocess)
     state = _Checkpoint(checkpoint, model, _fingerprint(model, X, y, epochs, batch_size, seed)) if checkpoint else None
     if state and state.path.exists():
         if resume:
@@ -153,6 +152,7 @@ def fit(
         print(title)
     if 0 in snapshots and not history.finished:
         history.snapshots[0] = model.get_weights()
+    run = _Run(model, X, y, preprocess)
     progress = _Progress(epochs, samples, batch_size, run.names)
 
     while history.finished < epochs and not _is_patience_spent(history, patience):
@@ -192,12 +192,14 @@ def fit(
 
 def evaluate(model: Any, X: np.ndarray, y: np.ndarray, *, preprocess: Preprocess | None = None) -> dict[str, float]:
     """Returns the loss and the metrics that the model was compiled with, over all of (X, y)."""
-    model.reset_metrics()
-    results: dict[str, Any] = {}
+    results: list[dict[str, Any]] = []
+    sizes: list[int] = []
     for rows in _batches(len(X), 1000):
         batch = X[rows] if preprocess is None else preprocess(X[rows])
-        results = model.test_on_batch(batch, y[rows], return_dict=True)
-    return {name: float(value) for name, value in results.items()}
+        results.append(model.test_on_batch(batch, y[rows], return_dict=True))
+        sizes.append(len(y[rows]))
+    # Keras forgets the batches before at each call.
+    return {name: float(np.average([one[name] for one in results], weights=sizes)) for name in results[0]}
 
 
 def predict(model: Any, X: np.ndarray, *, preprocess: Preprocess | None = None) -> np.ndarray:
@@ -215,9 +217,9 @@ def _batches(samples: int, size: int) -> Iterator[slice]:
 
 def _epochs_together(run: "_Run", first: int, epochs: int, batch_size: int) -> int:
     """Returns how many epochs one call trains."""
-    if not run.is_compiled:
-        return 1
     steps = -(-run.samples // batch_size)
+    if not run.is_compiled or steps > 2 * _STEPS_A_CALL_WITHIN_AN_EPOCH:
+        return 1
     return min(epochs - first, max(1, _STEPS_A_CALL_OF_EPOCHS // steps))
 
 
@@ -259,7 +261,7 @@ class _Run:
     def train(self, orders: Sequence[np.ndarray], batch_size: int) -> Iterator[_Call]:
         """Trains the epochs that visit the samples in these orders; reports after every call."""
         steps = -(-self.samples // batch_size)
-        if len(orders) > 1 or steps <= 2 * _STEPS_A_CALL_WITHIN_AN_EPOCH:
+        if steps <= 2 * _STEPS_A_CALL_WITHIN_AN_EPOCH:
             values = np.asarray(self._train(np.stack(orders), batch_size))
             yield _Call(values, [float(i + 1) for i in range(len(orders))], [1.0] * len(orders), True)
             return
@@ -298,11 +300,13 @@ class _Run:
         """The same steps, one call each: for the other backends of Keras."""
         values = []
         for order in orders:
-            self._model.reset_metrics()
+            results, sizes = [], []
             for rows in _batches(len(order), batch_size):
                 batch = self._preprocess(self._X[order[rows]])
-                results = self._model.train_on_batch(batch, self._y[order[rows]], return_dict=True)
-            values.append([float(results[name]) for name in self.names])
+                result = self._model.train_on_batch(batch, self._y[order[rows]], return_dict=True)
+                results.append([float(result[name]) for name in self.names])
+                sizes.append(len(order[rows]))
+            values.append(np.average(results, axis=0, weights=sizes))  # Keras forgets the batches before at each call
         return np.array(values)
 
 
@@ -425,14 +429,22 @@ class _Checkpoint:
 
     def load(self, history: History) -> list[np.ndarray]:
         """Puts the state back; returns the best weights so far, with early stopping."""
+        snapshots: dict[int, dict[int, np.ndarray]] = {}
+        best: dict[int, np.ndarray] = {}
         try:
-            with np.load(self.path, allow_pickle=False) as archive:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
-            progress = json.loads(arrays["progress"].tobytes())
+            progress = json.loads(arrays.pop("progress").tobytes())
             theirs, ours = json.loads(progress["run"]), json.loads(self._fingerprint)
             changed = ", ".join(name for name in ours if ours[name] != theirs.get(name))
-            variables = [] if changed else [arrays[f"variable_{i}"] for i in range(len(self._variables))]
+            variables = [] if changed else [arrays.pop(f"variable_{i}") for i in range(len(self._variables))]
             epochs, fine, at = progress["epochs"], progress["fine"], progress["at"]
+            for name, array in arrays.items():
+                kind, *numbers = name.split("_")
+                if kind == "snapshot":
+                    snapshots.setdefault(int(numbers[0]), {})[int(numbers[1])] = array
+                elif kind == "best":
+                    best[int(numbers[0])] = array
         except Exception as error:  # zipfile and NumPy raise whatever the damaged bytes lead them to
             raise WorkshopError(f"{self.path} is not a checkpoint: delete it and start without --resume") from error
         if changed:
@@ -443,13 +455,5 @@ class _Checkpoint:
         for variable, value in zip(self._variables, variables, strict=True):
             variable.assign(value)
         history.epochs, history.fine, history.at = epochs, fine, at
-        snapshots: dict[int, dict[int, np.ndarray]] = {}
-        best: dict[int, np.ndarray] = {}
-        for name, array in arrays.items():
-            kind, *numbers = name.split("_")
-            if kind == "snapshot":
-                snapshots.setdefault(int(numbers[0]), {})[int(numbers[1])] = array
-            elif kind == "best":
-                best[int(numbers[0])] = array
         history.snapshots = {epoch: [weights[i] for i in sorted(weights)] for epoch, weights in snapshots.items()}
         return [best[i] for i in sorted(best)]

@@ -1,0 +1,206 @@
+"""The console program `apps.house_price`: its dialogue through a pseudo-terminal, and houses given as arguments."""
+
+import io
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from apps import house_price
+from workshop import linear_regression
+from workshop.kit import bundle
+from workshop.kit.errors import WorkshopError
+
+pexpect = pytest.importorskip("pexpect")
+pytestmark = pytest.mark.xdist_group("linear_regression")
+
+LESSONS = ["linear_regression"]
+AREA, BEDROOMS, AGE = "area (22 to 300 m2): ", "bedrooms (1 to 5): ", "age (1 to 115 years): "
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the lesson's two bundles, after a short training."""
+    models = tmp_path_factory.mktemp("trained") / "models"
+    with redirect_stdout(io.StringIO()):
+        linear_regression.main(["--epochs", "300", "--no-plots", "--models", str(models)])
+    return models
+
+
+@pytest.fixture
+def models(trained: Path, room: Path) -> Path:
+    """The same in the folder `models` of the room, where the program looks first."""
+    return Path(shutil.copytree(trained, room / "models"))
+
+
+def price_of(path: Path, *house: float) -> float:
+    return float(bundle.load(path, LESSONS).predict(np.array([house]))[0, 0])
+
+
+@contextmanager
+def dialogue(room: Path) -> Iterator[Any]:
+    child = pexpect.spawn(
+        sys.executable, ["-m", "apps.house_price"], cwd=str(room), encoding="utf-8", timeout=100, dimensions=(24, 200)
+    )
+    try:
+        yield child
+    finally:
+        child.close(force=True)
+
+
+def end_of(child: Any) -> str:
+    """Returns what is left on the screen once the program has ended."""
+    child.expect(pexpect.EOF)
+    child.wait()
+    assert "Traceback" not in child.before
+    return str(child.before)
+
+
+# --- Asked ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_no_number_within_the_range_is_asked_again_until_it_is_one(room: Path, models: Path) -> None:
+    with dialogue(room) as child:
+        for wrong, why in [
+            ("big", "got 'big', takes a number from 22 to 300 m2"),
+            ("", "got nothing, takes a number from 22 to 300 m2"),
+            ("inf", "got 'inf', takes a number from 22 to 300 m2"),
+            ("nan", "got 'nan', takes a number from 22 to 300 m2"),
+            ("21.9", "got '21.9', takes a number from 22 to 300 m2"),
+        ]:
+            child.expect_exact(AREA)
+            child.sendline(wrong)
+            child.expect_exact(why)
+        child.expect_exact(AREA)
+        child.sendline(" 120 ")
+        child.expect_exact(BEDROOMS)
+        child.sendline("6")
+        child.expect_exact("got '6', takes a number from 1 to 5")
+        child.expect_exact(BEDROOMS)
+        child.sendline("3")
+        child.expect_exact(AGE)
+        child.sendline("10")
+        price = price_of(models / "house_price.h5", 120, 3, 10)
+        assert f"area 120 m2, bedrooms 3, age 10 years: price {price:,.2f} x 1,000 pesos" in end_of(child)
+        assert child.exitstatus == 0
+
+
+@pytest.mark.usefixtures("models")
+def test_the_end_of_the_input_ends_the_program_in_one_line(room: Path) -> None:
+    with dialogue(room) as child:
+        child.expect_exact(AREA)
+        child.sendline("120")
+        child.expect_exact(BEDROOMS)
+        child.sendeof()
+        assert end_of(child).strip() == "error: the input ended where bedrooms was asked for"
+        assert child.exitstatus == 2
+
+
+@pytest.mark.usefixtures("models")
+def test_ctrl_c_ends_the_program_without_a_traceback(room: Path) -> None:
+    with dialogue(room) as child:
+        child.expect_exact(AREA)
+        child.sendintr()
+        assert end_of(child).split()[-1] == "stopped"
+        assert child.exitstatus == 130
+
+
+@pytest.mark.usefixtures("models")
+def test_the_first_question_waits_for_no_library(room: Path) -> None:
+    program = """
+import builtins, sys
+def stop(prompt):
+    sys.exit(prompt + str(sorted({"numpy", "h5py", "keras", "sklearn", "tensorflow"} & set(sys.modules))))
+builtins.input = stop
+from apps import house_price
+house_price.main([])
+"""
+    asked = subprocess.run([sys.executable, "-c", program], cwd=room, capture_output=True, text=True, timeout=60)
+    assert asked.stderr.strip() == f"{AREA}[]"
+
+
+# --- Given ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_house_given_is_priced_at_once(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    house_price.main(["120", "3", "10"])
+    price = price_of(models / "house_price.h5", 120, 3, 10)
+    shown = capsys.readouterr()
+    assert shown.out == f"area 120 m2, bedrooms 3, age 10 years: price {price:,.2f} x 1,000 pesos\n"
+    assert not shown.err
+
+
+def test_several_houses_are_priced_one_in_a_line(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    house_price.main(["120", "3", "10", "60.5", "2", "100"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith("area 60.50 m2, bedrooms 2, age 100 years: price ")
+    assert lines[1].endswith(f"{price_of(models / 'house_price.h5', 60.5, 2, 100):,.2f} x 1,000 pesos")
+
+
+def test_a_model_of_the_size_alone_prices_8_and_12(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = models / "houses.h5"
+    house_price.main(["--model", str(path), "8", "12"])
+    shown = capsys.readouterr()
+    assert shown.out.splitlines() == [
+        f"size {size} x 10 m2: price {price_of(path, size):.2f} x 10,000 pesos" for size in (8, 12)
+    ]
+    # 12 is said to be beyond the table; 8 is within it.
+    assert shown.err == "note: size (10 m2) 12 is outside of 0.2 to 10, where the model was trained\n"
+
+
+def test_a_model_without_a_card_takes_numbers_and_is_called_unverified(
+    models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    price = price_of(models / "houses.h5", 8)
+    bare = Path(shutil.copy(models / "houses.h5", "bare.h5"))
+    house_price.main(["--model", str(bare), "8", "5"])
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[0] == f"8: answer {price:.2f}"
+    assert len(shown.out.splitlines()) == 2
+    assert "bare.h5 has no card, so it is unverified" in shown.err
+    with pytest.raises(WorkshopError, match="has no card that says what to ask for"):
+        house_price.main(["--model", str(bare)])
+
+
+@pytest.mark.usefixtures("models")
+def test_a_number_too_few_is_refused() -> None:
+    with pytest.raises(WorkshopError, match=r"got 2 numbers, takes 3 for each house: area \(m2\), bedrooms, age"):
+        house_price.main(["120", "3"])
+
+
+@pytest.mark.parametrize("wrong", ["inf", "nan", "big", "1e300"])
+def test_what_is_no_number_is_refused(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        house_price.main(["120", wrong, "10"])
+    assert refused.value.code == 2
+    assert f"got {wrong}, takes a number" in capsys.readouterr().err
+
+
+def test_a_model_of_another_lesson_is_refused(room: Path) -> None:
+    import keras
+
+    model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+    bundle.save(
+        room,
+        "other",
+        model,
+        lesson="xor",
+        data="none",
+        seed=1,
+        inputs=[bundle.Input("x")],
+        metrics={"test_accuracy": 1},
+    )
+    with pytest.raises(WorkshopError, match="is a model of the lesson xor"):
+        house_price.main(["--model", "other.h5", "1"])
+
+
+def test_a_model_that_is_not_there_is_refused() -> None:
+    with pytest.raises(WorkshopError, match=r"none\.h5"):
+        house_price.main(["--model", "none.h5", "8"])

@@ -1,0 +1,271 @@
+"""The lesson `linear_regression` and its two tables: its figures, its bundles, its pictures, tables of one's own."""
+
+import io
+import json
+import runpy
+import shutil
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from workshop import linear_regression
+from workshop.kit import bundle, data
+from workshop.kit.errors import WorkshopError
+
+LESSONS = ["linear_regression"]
+FEW = ["--quick", "--epochs", "20", "--no-plots"]
+
+pytestmark = pytest.mark.xdist_group("linear_regression")
+
+
+class Run(NamedTuple):
+    """What a run left behind."""
+
+    metrics: dict[str, float]
+    output: str
+    models: Path
+    plots: Path
+
+
+@pytest.fixture(scope="module")
+def default_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The lesson as a student runs it, with its defaults."""
+    folder = tmp_path_factory.mktemp("linear_regression")
+    options = ["--json", "--models", str(folder / "models"), "--plots", str(folder / "plots")]
+    output = io.StringIO()
+    with redirect_stdout(output):
+        found = linear_regression.main(options)
+    return Run(found, output.getvalue(), folder / "models", folder / "plots")
+
+
+def write_table(path: Path, header: str, rows: np.ndarray) -> Path:
+    lines = [",".join(f"{cell:g}" for cell in row) for row in rows]
+    path.write_text("\n".join([header, *lines]) + "\n")
+    return path
+
+
+def shoes(path: Path) -> Path:
+    """Writes a table of four features in very different ranges, and a target that is a sum of theirs, without noise."""
+    X = np.random.default_rng(0).uniform([0, -5, 1000, 7], [1, 5, 9000, 7], (40, 4)).round(2)
+    return write_table(path, "shine,mood,steps,always,euros", np.column_stack([X, X @ [3, -2, 0.01, 0] + 50]))
+
+
+def lines_of(output: str) -> list[list[str]]:
+    return [line.split() for line in output.splitlines()]
+
+
+# --- The tables -------------------------------------------------------------------------------------------------------
+
+
+def test_the_tables_are_made_again_byte_for_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = data.shipped_table("housing").parent
+    script = Path(shutil.copy(shipped / "make_housing.py", tmp_path))
+    monkeypatch.setattr("sys.argv", [str(script)])
+    runpy.run_path(str(script), run_name="__main__")
+    for name in ("houses.csv", "housing.csv"):
+        assert (tmp_path / name).read_bytes() == (shipped / name).read_bytes(), name
+
+
+def test_the_eight_houses_are_those_of_the_curriculum() -> None:
+    table = data.read_table(data.shipped_table("houses"))
+    assert table.names == ("size_10_m2", "price_10000_pesos")
+    assert table.numbers() == pytest.approx(
+        np.array([(0.2, 0.2), (1, 1.8), (2, 4), (3, 7), (5, 11), (7, 12), (9, 14), (10, 13)])
+    )
+
+
+def test_the_features_lie_in_very_different_ranges_whose_ends_occur() -> None:
+    table = data.read_table(data.shipped_table("housing"))
+    values = table.numbers()
+    assert table.names == ("area_m2", "bedrooms", "age_years", "price_1000_pesos")
+    assert values.shape == (156, 4)
+    assert values.min(axis=0)[:3].tolist() == [22, 1, 1]
+    assert values.max(axis=0)[:3].tolist() == [300, 5, 115]
+    assert set(values[:, 1]) == {1, 2, 3, 4, 5}
+    assert values[:, 3].min() > 0
+    assert (values == values.round()).all()
+
+
+# --- The figures of the lesson ----------------------------------------------------------------------------------------
+
+
+def test_descent_by_hand_ends_at_five_from_both_sides(default_run: Run) -> None:
+    assert linear_regression.descend(0.0, steps=3) == pytest.approx([0, 2, 3.2, 3.92])
+    assert linear_regression.descend(10.0, steps=3) == pytest.approx([10, 8, 6.8, 6.08])
+    for start in (0.0, 10.0):
+        assert linear_regression.descend(start)[-1] == pytest.approx(5, abs=1e-4)
+    assert ["25", "5.0000", "5.0000"] in lines_of(default_run.output)
+
+
+def test_the_line_answers_27_and_minus_9(default_run: Run) -> None:
+    (line,) = [line for line in default_run.output.splitlines() if "13 ->" in line]
+    at_13, at_minus_5 = (float(part.split("->")[1]) for part in line.split(":")[1].split(","))
+    assert at_13 == pytest.approx(27, abs=0.005)
+    assert at_minus_5 == pytest.approx(-9, abs=0.05)
+    assert default_run.metrics["line_test_max_error"] <= 0.05
+    assert "As expected for this lesson." in default_run.output
+
+
+@pytest.mark.parametrize("seed", ["2", "3", "4"])
+def test_other_seeds_find_the_line_too(seed: str) -> None:
+    found = linear_regression.main(["--part", "line", "--seed", seed, "--no-plots"])
+    assert list(found) == ["line_test_max_error"]
+    assert found["line_test_max_error"] <= 0.05
+
+
+def test_the_weights_of_the_houses_are_those_of_the_normal_equation(default_run: Run) -> None:
+    loaded = bundle.load(default_run.models / "houses.h5", LESSONS)
+    X, y = data.read_table(data.shipped_table("houses")).split_numbers()
+    weight, bias = np.polyfit(X[:, 0].astype(float), y.astype(float), 1)
+    learned = [array.item() for array in loaded.model.get_weights()]
+    assert learned == pytest.approx([weight, bias], abs=1e-3)
+    assert linear_regression.solve_normal_equation(X, y) == pytest.approx([weight, bias], abs=1e-5)
+    assert default_run.metrics["houses_weights_train_max_error"] <= 1e-3
+    assert f"size (10 m2) 8: price (10,000 pesos) {8 * weight + bias:.2f}" in default_run.output
+    assert f"size (10 m2) 12: price (10,000 pesos) {12 * weight + bias:.2f}" in default_run.output
+
+
+def test_no_weights_chosen_by_hand_cost_less_than_the_trained_ones(default_run: Run) -> None:
+    lines = lines_of(default_run.output)
+    by_hand = {(line[2], line[3]): float(line[4]) for line in lines if line[:2] == ["by", "hand"]}
+    (trained,) = [float(line[3]) for line in lines if line[:1] == ["trained"]]
+    (best,) = [float(line[4]) for line in lines if line[:2] == ["normal", "equation"]]
+    assert len(by_hand) == 4
+    # (0.2^2 + 1.8^2 + 4^2 + 7^2 + 11^2 + 12^2 + 14^2 + 13^2) / 8
+    assert by_hand["0.0000", "0.0000"] == pytest.approx(87.285)
+    assert trained == best < min(by_hand.values())
+
+
+def test_ones_own_guesses_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    linear_regression.main([*FEW, "--part", "houses", "--guess", "1.5", "0", "--guess", "-1", "2"])
+    lines = [line[2:4] for line in lines_of(capsys.readouterr().out) if line[:2] == ["by", "hand"]]
+    assert lines == [["1.5000", "0.0000"], ["-1.0000", "2.0000"]]
+
+
+def test_unscaled_features_diverge_or_crawl_and_scaled_ones_converge(default_run: Run) -> None:
+    found = default_run.metrics
+    (diverged,) = [line for line in default_run.output.splitlines() if line.startswith("unscaled       diverged")]
+    assert int(diverged.split()[-1]) <= 10
+    assert not [name for name in found if name.startswith("unscaled_train")]
+    least_squares = found["least_squares_train_root_mean_squared_error"]
+    assert found["unscaled_slow_train_root_mean_squared_error"] > 1.5 * least_squares
+    assert found["scaled_train_root_mean_squared_error"] == pytest.approx(least_squares, rel=1e-5)
+    assert found["scaled_test_r2_score"] >= 0.9
+    assert found["scaled_test_r2_score"] == pytest.approx(found["least_squares_test_r2_score"], abs=1e-5)
+    assert found["scaled_weights_train_max_error"] < 0.1
+
+
+def test_the_safe_rate_is_safe_and_near_the_limit() -> None:
+    X, _ = data.read_table(data.shipped_table("housing")).split_numbers()
+    for values in (X, X / X.max(axis=0), np.ones((5, 7))):
+        A = linear_regression.with_ones(values)
+        limit = 2 / np.linalg.eigvalsh(2 / len(A) * A.T @ A).max()
+        assert limit / 10 < linear_regression.safe_rate(values) < limit
+
+
+# --- What is saved ----------------------------------------------------------------------------------------------------
+
+
+def test_the_bundles_answer_as_the_lesson_said(default_run: Run) -> None:
+    assert sorted(path.name for path in default_run.models.iterdir()) == [
+        "house_price-scaler.gz", "house_price.h5", "house_price.json", "houses.h5", "houses.json",
+    ]  # fmt: skip
+    loaded = bundle.load(default_run.models / "house_price.h5", LESSONS)
+    X, y = data.read_table(data.shipped_table("housing")).split_numbers()
+    error = float(np.sqrt(np.mean((loaded.predict(X)[:, 0] - y) ** 2)))
+    seen, unseen = (loaded.card["metrics"][f"{part}_root_mean_squared_error"] for part in ("train", "test"))
+    # 124 rows were trained on, 32 were kept back.
+    assert error == pytest.approx(np.sqrt((124 * seen**2 + 32 * unseen**2) / 156), rel=1e-4)
+    assert type(loaded.scaler).__name__ == "MinMaxScaler"
+
+
+def test_the_cards_name_inputs_units_and_ranges(default_run: Run) -> None:
+    card = json.loads((default_run.models / "house_price.json").read_text())
+    assert card["inputs"] == [
+        {"name": "area", "unit": "m2", "minimum": 22, "maximum": 300},
+        {"name": "bedrooms", "minimum": 1, "maximum": 5},
+        {"name": "age", "unit": "years", "minimum": 1, "maximum": 115},
+    ]
+    assert (card["output"], card["output_unit"]) == ("price", "1,000 pesos")
+    assert card["data"] == "housing.csv (156 rows)"
+    card = json.loads((default_run.models / "houses.json").read_text())
+    assert card["inputs"] == [{"name": "size", "unit": "10 m2", "minimum": 0.2, "maximum": 10}]
+    assert (card["output"], card["output_unit"]) == ("price", "10,000 pesos")
+
+
+def test_the_pictures_are_drawn(default_run: Run) -> None:
+    from PIL import Image
+
+    for part in ("line", "houses", "features"):
+        with Image.open(default_run.plots / f"linear_regression-{part}.png") as image:
+            assert image.width > 1200
+
+
+# --- Tables of one's own ----------------------------------------------------------------------------------------------
+
+
+def test_another_table_of_any_number_of_features(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = shoes(room / "shoes.csv")
+    found = linear_regression.main(["--part", "features", "--data", str(table)])
+    assert found["scaled_test_r2_score"] > 0.99
+    assert "No expected band: your own table." in capsys.readouterr().out
+    loaded = bundle.load(room / "models" / "house_price.h5", LESSONS)
+    assert [one.label for one in loaded.inputs] == ["shine", "mood", "steps", "always"]
+    assert (loaded.card["output"], loaded.card["data"]) == ("euros", "shoes.csv (40 rows)")
+    assert loaded.predict(np.array([[0.5, 1, 5000, 7]]))[0, 0] == pytest.approx(99.5, abs=0.5)
+
+
+def test_ones_own_table_is_for_the_features_unless_the_houses_are_asked_for(room: Path) -> None:
+    table = write_table(room / "own.csv", "hours,points", np.array([[i, 3 * i + 1] for i in range(12)]))
+    linear_regression.main([*FEW, "--data", str(table)])
+    cards = {
+        name: json.loads((room / "models" / f"{name}-quick.json").read_text()) for name in ("houses", "house_price")
+    }
+    assert cards["houses"]["data"] == "houses.csv (8 rows)"
+    assert cards["house_price"]["data"] == "own.csv (12 rows)"
+
+    linear_regression.main(["--quick", "--part", "houses", "--data", str(table)])
+    card = json.loads((room / "models" / "houses-quick.json").read_text())
+    assert card["data"] == "own.csv (12 rows)"
+    assert card["inputs"] == [{"name": "hours", "minimum": 0, "maximum": 11}]
+
+
+@pytest.mark.parametrize("value", [0, 3])
+def test_a_table_that_never_changes_is_no_accident(room: Path, value: int) -> None:
+    table = write_table(room / "own.csv", "a,b", np.full((12, 2), value))
+    for part in ("houses", "features"):
+        linear_regression.main(["--quick", "--part", part, "--data", str(table)])
+
+
+@pytest.mark.parametrize(
+    ("part", "text", "message"),
+    [
+        ("all", "area,price\n" + "1,2\n" * 9, "has 9 rows below the header, takes 10 or more"),
+        ("features", "area,price\n" + "1,2\n" * 9 + "many,3\n", "line 11, column area: got .?many.?, takes a number"),
+        ("houses", "area,rooms,price\n1,2,3\n2,3,4\n", "has 3 columns .* takes 2: one feature and the target"),
+        ("houses", "area,price\n80,100\n120,130\n300,400\n", "training diverged"),
+    ],
+)
+def test_a_wrong_table_is_refused_in_one_line(room: Path, part: str, text: str, message: str) -> None:
+    (room / "own.csv").write_text(text)
+    with pytest.raises(WorkshopError, match=message) as refused:
+        linear_regression.main(["--part", part, "--data", "own.csv", "--no-plots"])
+    assert len(str(refused.value).splitlines()) == 1
+    assert not list(Path("models").glob("*.h5"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--part", "line", "--data", "own.csv"], "--data: got own.csv, --part line takes none"),
+        (["--guess", "1", "inf"], "argument --guess: got inf, takes a number"),
+    ],
+)
+def test_wrong_options_are_refused(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        linear_regression.main(options)
+    assert refused.value.code == 2
+    assert message in capsys.readouterr().err
