@@ -46,13 +46,13 @@ def cases() -> list[Case]:
     return [
         Case(
             "line",
-            linear_regression.build_line,
+            lambda: linear_regression.build_neuron(1),
             linear_regression.X_LINE,
             linear_regression.Y_LINE,
             "mean_squared_error",
-            lambda: training.make_optimizer("sgd", linear_regression.LINE_RATE),
+            lambda: training.make_optimizer("sgd", linear_regression.LEARNING_RATE),
             linear_regression.LINE_EPOCHS,
-            32,
+            len(linear_regression.X_LINE),
         ),
         Case(
             "admission",
@@ -90,9 +90,7 @@ def train(case: Case) -> tuple[float, Any, list[float]]:
     model = build(case)
     started = time.perf_counter()
     with redirect_stdout(StringIO()):
-        history = training.fit(
-            model, case.X, case.y[:, None], epochs=case.epochs, batch_size=case.batch_size, seed=1
-        )
+        history = training.fit(model, case.X, case.y[:, None], epochs=case.epochs, batch_size=case.batch_size, seed=1)
     return time.perf_counter() - started, model, history.epochs["loss"]
 
 
@@ -141,9 +139,7 @@ def main() -> None:
         ratios = [plain / ours[0] for ours, plain in pairs]
         _, ours, our_losses = pairs[-1][0]
         theirs, their_losses = train_plainly_on_the_same_batches(case)
-        weights = max(
-            float(np.abs(a - b).max()) for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True)
-        )
+        weights = max(float(np.abs(a - b).max()) for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True))
         losses = float(np.abs(np.subtract(our_losses, their_losses)).max())
         rows.append(
             [

@@ -26,6 +26,8 @@ from workshop.kit.lazy import keras
 
 LINE_EPOCHS, EPOCHS = 500, 2000  # each of one step, on all rows
 LEARNING_RATE = 0.02  # of the line and the houses; `safe_rate` gives that of the features
+X_LINE = np.array([[1], [2], [3], [4], [5], [7], [8], [9], [11]], np.float32)
+Y_LINE = 2 * X_LINE[:, 0] + 1
 GUESSES = [[0.0, 0.0], [1.0, 0.0], [1.0, 4.0], [2.0, 0.0]]  # weight and bias, chosen by hand
 
 
@@ -98,8 +100,7 @@ def learn_line(arguments: argparse.Namespace, report: cli.Report) -> None:
     print(metrics.table(["step", "x from 0", "x from 10"], rows))
 
     report.section("One neuron learns y = 2x + 1 from nine points")
-    X = np.array([[1], [2], [3], [4], [5], [7], [8], [9], [11]], np.float32)
-    y = 2 * X[:, 0] + 1
+    X, y = X_LINE, Y_LINE
     model, (weight, bias), history = train_neuron("line", X, y, arguments, report)
     (at_13,), (at_minus_5,) = training.predict(model, np.array([[13], [-5]], np.float32))
     print(f"y = {weight:.3f} x + {bias:.3f}: 13 -> {at_13:.2f}, -5 -> {at_minus_5:.2f}")
