@@ -245,6 +245,20 @@ def test_weights_alone(model: Any) -> None:
     refused("admission.h5 is refused", "weights alone", "model.save()")
 
 
+def test_a_model_that_was_never_used(saved: Path) -> None:
+    CARD.unlink()
+    keras.Sequential([keras.layers.Dense(1)]).save(H5)
+    refused("admission.h5 holds a model that was never used, so it has no weights")
+
+
+def test_a_scaler_beside_a_model_of_two_inputs(saved: Path) -> None:
+    CARD.unlink()
+    one, two = keras.layers.Input((2,)), keras.layers.Input((3,))
+    both = keras.layers.Concatenate()([one, two])
+    keras.Model([one, two], keras.layers.Dense(1)(both)).save(H5)
+    refused("admission.h5 takes inputs of shape", "its scaler 2 columns")
+
+
 def test_the_path_itself() -> None:
     refused("nowhere.h5 is not there", path=Path("nowhere.h5"))
     refused("below.h5 is not there", path=Path("no-folder/below.h5"))
@@ -418,6 +432,9 @@ def test_a_card_with_strange_inputs(saved: Path, inputs: Any) -> None:
 
 def test_what_a_card_says_does_not_steer_the_terminal(saved: Path) -> None:
     evil = "\x1b[2J\x1b]0;owned\x07\r\u202e\u2028"
+    # The second input is a column of texts, so the scaler is of the first alone.
+    joblib.dump(MinMaxScaler().fit(X[:, :1]), SCALER, compress=("gzip", 3))
+    vouch()
     change_card(
         classes=[evil + "Sorry", "Admitted"], output=evil, output_unit=evil, data=evil, metrics={evil: 1},
         versions={evil: evil}, inputs=[{"name": evil + "exam", "unit": evil}, {"name": "b", "values": [evil]}],

@@ -1,6 +1,6 @@
 """What every lesson does, checked for all of them: the tests run over `workshop.LESSONS`.
 
-A lesson's quick run is made once for all of its tests, which therefore run in one worker (`xdist_group`).
+A lesson's quick run is made once for all of its tests (the tests of one file run in one process).
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from workshop.kit import bundle
 
 KEYS = {"lesson", "engine", "data", "seed", "seconds", "files", "metrics"}
 METRIC = re.compile(r"(?:[a-z0-9_]+_)?(?:train|validation|test)_([a-z0-9_]+)")
-EACH_LESSON = [pytest.param(lesson.name, marks=pytest.mark.xdist_group(lesson.name)) for lesson in LESSONS]
+EACH_LESSON = [lesson.name for lesson in LESSONS]
 
 
 class Run(NamedTuple):
@@ -135,7 +135,8 @@ def test_the_screen_says_data_result_and_files(quick: Run) -> None:
     assert "No expected band: a quick run." in result
     written = [*quick.models.iterdir(), *quick.plots.iterdir()]
     said = " ".join(line for line in result if line.startswith(("Model ", "Pictures ")))
-    assert sorted(re.findall(r"[^ ,]+\.(?:h5|gz|json|png)", said)) == sorted(map(str, written))
+    assert [str(path) for path in written if str(path) not in said] == []
+    assert sorted(quick.answer["files"]) == sorted(map(str, written))
 
 
 @pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
@@ -169,7 +170,7 @@ def test_the_same_seed_gives_the_same_files(quick: Run, lesson: str, tmp_path: P
         assert path.read_bytes() == (quick.models / path.name).read_bytes(), path.name
 
 
-@pytest.mark.parametrize("lesson", [lesson.name for lesson in LESSONS])
+@pytest.mark.parametrize("lesson", EACH_LESSON)
 def test_a_lesson_is_read_in_a_sitting(lesson: str) -> None:
     spec = importlib.util.find_spec(f"workshop.{lesson}")
     assert spec
@@ -179,7 +180,6 @@ def test_a_lesson_is_read_in_a_sitting(lesson: str) -> None:
     assert f"python -m workshop.{lesson}" in source.split('"""')[1]
 
 
-# One thread: PyTorch's threads wait by turning round, and another worker's run makes them wait for long.
 ON_TORCH = """
 import importlib, sys
 for lesson in sys.argv[1:]:
@@ -190,6 +190,7 @@ for lesson in sys.argv[1:]:
 
 def test_every_lesson_runs_on_the_pytorch_backend(room: Path) -> None:
     names = [lesson.name for lesson in LESSONS]
+    # One thread: PyTorch's threads wait by turning round, and another worker's run makes them wait for long.
     run = subprocess.run(
         [sys.executable, "-c", ON_TORCH, *names],
         env=os.environ | {"KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1"},
@@ -219,8 +220,8 @@ def test_every_lesson_runs_on_the_pytorch_backend(room: Path) -> None:
 @pytest.mark.parametrize(
     ("lesson", "dense", "cnn", "data"),
     [
-        pytest.param("mnist", 0.975, 0.990, "MNIST", marks=pytest.mark.xdist_group("mnist")),
-        pytest.param("fashion_mnist", 0.88, 0.915, "Fashion-MNIST", marks=pytest.mark.xdist_group("fashion_mnist")),
+        ("mnist", 0.975, 0.990, "MNIST"),
+        ("fashion_mnist", 0.88, 0.915, "Fashion-MNIST"),
     ],
 )
 def test_image_lessons_reach_their_figures(lesson: str, dense: float, cnn: float, data: str, tmp_path: Path) -> None:

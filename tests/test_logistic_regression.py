@@ -89,7 +89,7 @@ def write_table(path: Path, targets: list[int]) -> Path:
 
 def test_a_table_of_ones_own(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = write_table(room / "own.csv", [0, 1] * 40)
-    metrics = logistic_regression.main(["--quick", "--no-plots", "--data", str(table)])
+    metrics = logistic_regression.main(["--no-plots", "--data", str(table)])
     assert metrics["test_accuracy"] > 0.8
     assert "No expected band" in capsys.readouterr().out
 

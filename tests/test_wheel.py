@@ -46,7 +46,6 @@ def run(module, *arguments):
 runs = [run(*command) for command in json.loads(sys.argv[1])]
 print(json.dumps({"file": workshop.__file__, "path": sys.path, "runs": runs}))
 """
-pytestmark = pytest.mark.xdist_group("wheel")
 
 
 def leave_out(folder: str, names: list[str]) -> set[str]:

@@ -127,11 +127,38 @@ class Bundle:
         """How many numbers the model answers for one sample."""
         return int(self.model.output_shape[-1])
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Returns the model's outputs (samples, outputs) for inputs in their own units, scaling them where needed."""
+    def encode(self, rows: Sequence[Sequence[Any]]) -> np.ndarray:
+        """Returns the model's inputs (rows, columns) for the cells of a table, in the order of the card's inputs.
+
+        A number is scaled. A text becomes one column for each of the card's `values`, 1 in its own and 0 in the others;
+        a text that the card does not name is 0 in all.
+
+        Raises:
+            WorkshopError: a row has too many or too few cells, or a cell that is to be a finite number is none.
+        """
         import numpy as np
 
-        scaled = X if self.scaler is None else self.scaler.transform(X)
+        numbers = np.array([_numbers_of(row, self.inputs) for row in rows], np.float32)
+        scaled = iter((numbers if self.scaler is None else self.scaler.transform(numbers)).T)
+        columns: list[Any] = []
+        for i, one in enumerate(self.inputs):
+            if one.values:
+                columns += [[_printable(row[i]) == value for row in rows] for value in one.values]
+            else:
+                columns.append(next(scaled))
+        return np.array(columns, np.float32).T
+
+    def predict(self, X: np.ndarray | Sequence[Sequence[Any]]) -> np.ndarray:
+        """Returns the model's outputs (samples, outputs) for inputs in their own units, scaling them where needed.
+
+        A table with columns of texts is given as rows of cells: see `encode`.
+        """
+        import numpy as np
+
+        if any(one.values for one in self.inputs):
+            scaled = self.encode(X)
+        else:
+            scaled = X if self.scaler is None else self.scaler.transform(X)
         batch = np.asarray(scaled, np.float32).reshape(-1, *self.input_shape)
         return np.asarray(keras.ops.convert_to_numpy(self.model(batch, training=False)), np.float32)
 
@@ -270,11 +297,7 @@ def load(path: Path, lessons: Sequence[str]) -> Bundle:
     check_h5(content, path)
     scaler = None if scaler_content is None else _load_scaler(scaler_content, scaler_path)
     bundle = Bundle(path, _load_model(content, path), scaler, card, _inputs(card))
-    if scaler is not None and bundle.input_shape != (scaler.n_features_in_,):
-        raise WorkshopError(
-            f"{path} takes inputs of shape {bundle.input_shape}, its scaler {scaler.n_features_in_} columns: "
-            f"they are not of one model; train it again"
-        )
+    _check_shapes(bundle)
     return bundle
 
 
@@ -318,6 +341,44 @@ def check_h5(content: bytes, path: Path) -> dict[str, Any]:
     except (ValueError, TypeError, RecursionError) as error:
         raise WorkshopError(f"{refused}its configuration cannot be read ({type(error).__name__})") from error
     return config
+
+
+def _check_shapes(bundle: Bundle) -> None:
+    """Raises WorkshopError unless the model takes what its scaler and, for a table with texts, its card's inputs give.
+
+    The scaler is of the columns of numbers alone.
+    """
+    texts = [one for one in bundle.inputs if one.values]
+    named = len(bundle.inputs) - len(texts)
+    numbers = named if bundle.scaler is None else bundle.scaler.n_features_in_
+    columns = numbers + sum(len(one.values) for one in texts)
+    if bundle.scaler is None and not texts:
+        return  # a bare .h5, or an image's model: nothing to compare it with
+    if bundle.input_shape != (columns,) or (texts and numbers != named):
+        described = f", its card {len(texts)} of texts and {named} of numbers" * bool(texts)
+        raise WorkshopError(
+            f"{bundle.path} takes inputs of shape {bundle.input_shape}, its scaler {numbers} columns{described}: "
+            f"they are not of one model; train it again"
+        )
+
+
+def _numbers_of(row: Sequence[Any], inputs: Sequence[Input]) -> list[float]:
+    """Returns the numbers among the cells of a row."""
+    names = ", ".join(one.name for one in inputs)
+    if len(row) != len(inputs):
+        raise WorkshopError(f"got {len(row)} cells, the model takes {len(inputs)}: {names}")
+    numbers = []
+    for cell, one in zip(row, inputs, strict=True):
+        if one.values:
+            continue
+        try:
+            number = float(cell)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise WorkshopError(f"{one.name}: got {_printable(cell)}, takes a finite number")
+        numbers.append(number)
+    return numbers
 
 
 def _check_name(path: Path) -> None:
@@ -576,7 +637,10 @@ def _load_model(content: bytes, path: Path) -> Any:
             warnings.simplefilter("ignore")
             copy = Path(folder) / "model.h5"
             copy.write_bytes(content)
-            return keras.models.load_model(copy, compile=False, safe_mode=True)
+            model = keras.models.load_model(copy, compile=False, safe_mode=True)
+        if not model.built:
+            raise WorkshopError(f"{path} holds a model that was never used, so it has no weights: train it, then save")
+        return model
     except WorkshopError:
         raise
     except Exception as error:  # Keras and h5py raise whatever the configuration leads them to

@@ -18,6 +18,8 @@ from typing import Any
 
 from workshop.kit.errors import WorkshopError
 
+_BACKENDS = ("tensorflow", "torch", "jax")
+
 
 class _LazyModule(types.ModuleType):
     """Stands for a module until one of its attributes is asked for."""
@@ -42,15 +44,19 @@ def load(name: str) -> Any:
         raise WorkshopError(f"the library {root} is not installed: python -m pip install {root}")
     if root not in {"keras", "tensorflow"}:
         return importlib.import_module(name)
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    if root == "keras" and importlib.util.find_spec(backend) is None:
+    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if root == "keras" and (backend not in _BACKENDS or importlib.util.find_spec(backend) is None):
+        wrong = "is not installed" if backend in _BACKENDS else f"is none of {', '.join(_BACKENDS)}"
         raise WorkshopError(
-            f"Keras is to run on {backend} (environment variable KERAS_BACKEND), which is not installed: "
+            f"Keras is to run on {backend} (environment variable KERAS_BACKEND), which {wrong}: "
             f"install it, or set KERAS_BACKEND=tensorflow"
         )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with held_back_stderr():
-        return importlib.import_module(name)
+    try:
+        with held_back_stderr():
+            return importlib.import_module(name)
+    except ImportError as error:
+        raise WorkshopError(f"the library {root} is installed, but does not work on this machine ({error})") from error
 
 
 @contextmanager

@@ -25,7 +25,6 @@ _LARGEST_FILE = 100 * 2**20  # bytes
 _LARGEST_PICTURE = 50_000_000  # pixels
 _SMALLEST_SIDE = 8  # pixels, as scikit-learn's digits have
 _WORKING_SIZE = 1000  # pixels of the longer side: more show nothing that 28 pixels can hold
-_DEVIATION = 1.4826  # the standard deviation of a normal distribution for a median deviation of 1
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "TGA", "PCX", "JPEG2000", "AVIF")
 
 
@@ -157,8 +156,7 @@ def _find_ink(grey: np.ndarray, path: Path) -> _Ink:
     """Parts what is drawn from the paper, dark on light or light on dark."""
     paper = _paper(grey)
     difference = grey - paper
-    border = np.abs(difference[_border(grey.shape)])
-    noise = _DEVIATION * float(np.median(border))
+    noise = _spread(difference[_border(grey.shape)])
     beyond = np.where(np.abs(difference) > 3 * noise, difference, 0)
     is_dark = np.square(beyond[beyond < 0]).sum() > np.square(beyond[beyond > 0]).sum()
     # The share of the light that the ink takes away is the same in the lit corner and in the dim one.
@@ -169,6 +167,14 @@ def _find_ink(grey: np.ndarray, path: Path) -> _Ink:
     if strongest < max(0.05, 6 * noise):
         raise WorkshopError(f"{path} is blank: nothing on it differs from its border")
     return _Ink(strength.astype(np.float32), noise)
+
+
+def _spread(deviations: np.ndarray) -> float:
+    """Returns the standard deviation of the paper, though up to half of the deviations are of ink.
+
+    The quarter that deviates least is paper; of a normal distribution a quarter lies within 0.3186 deviations.
+    """
+    return float(np.quantile(np.abs(deviations), 0.25)) / 0.3186
 
 
 def _border(shape: tuple[int, ...]) -> np.ndarray:
@@ -201,7 +207,7 @@ def _paper(grey: np.ndarray) -> np.ndarray:
             deviation = np.abs(values - a @ terms)
         surface = (a[0] + a[1] * x + a[2] * x**2) + (a[3] * y + a[4] * y**2)[:, None] + a[5] * np.outer(y, x)
         # The middle bends the surface better than the border does, once it is known what of it is paper.
-        limit = max(3 * _DEVIATION * float(np.median(deviation)), 2 / 255)
+        limit = max(3 * _spread(deviation), 2 / 255)
         known = np.flatnonzero(np.abs(grey - surface) < limit)
         if len(known) < 0.2 * grey.size:
             break
