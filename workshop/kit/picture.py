@@ -154,6 +154,10 @@ def _shrink(grey: np.ndarray) -> np.ndarray:
 
 def _find_ink(grey: np.ndarray, path: Path) -> _Ink:
     """Parts what is drawn from the paper, dark on light or light on dark."""
+    from scipy import ndimage
+
+    # A large picture is a photograph: the grain of paper and camera is finer than any stroke. Small ones stay as they are.
+    grey = ndimage.gaussian_filter(grey, max(grey.shape) / 400)
     paper = _paper(grey)
     difference = grey - paper
     noise = _spread(difference[_border(grey.shape)])
@@ -230,10 +234,8 @@ def _drawn(ink: _Ink, threshold: float, smallest_part: float) -> np.ndarray:
     """Returns which pixels are drawn on, without specks smaller than a share of the largest part."""
     from scipy import ndimage
 
-    # A large picture is a photograph: the grain of paper and camera is finer than any stroke.
-    smooth = ndimage.gaussian_filter(ink.strength, max(ink.strength.shape) / 400)
-    labels, count = ndimage.label(smooth > threshold, structure=np.ones((3, 3)))
-    weights = np.bincount(labels.ravel(), weights=smooth.ravel(), minlength=count + 1)
+    labels, _ = ndimage.label(ink.strength > threshold, structure=np.ones((3, 3)))
+    weights = np.bincount(labels.ravel(), weights=ink.strength.ravel())
     weights[0] = 0
     return (weights >= max(1e-9, smallest_part * weights.max()))[labels]
 
