@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
@@ -19,6 +19,13 @@ OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adam
 
 class Parser(argparse.ArgumentParser):
     """An argument parser that refuses in one line, on stderr, with exit code 2."""
+
+    def __init__(self, **options: Any) -> None:
+        # What a student types: `python -m workshop.mnist`, not `mnist.py`.
+        spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+        if spec is not None:
+            options.setdefault("prog", f"python -m {spec.name.removesuffix('.__main__')}")
+        super().__init__(**options)
 
     def error(self, message: str) -> NoReturn:
         """Ends the program: `message` says which option got which value, and what it takes."""

@@ -25,6 +25,7 @@ _LARGEST_FILE = 100 * 2**20  # bytes
 _LARGEST_PICTURE = 50_000_000  # pixels
 _SMALLEST_SIDE = 8  # pixels, as scikit-learn's digits have
 _WORKING_SIZE = 1000  # pixels of the longer side: more show nothing that 28 pixels can hold
+FLAT=.25
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "TGA", "PCX", "JPEG2000", "AVIF")
 
 
@@ -194,6 +195,11 @@ def _paper(grey: np.ndarray) -> np.ndarray:
     Ink may touch the border. So it is the surface with the smallest sum of absolute deviations, which does not care how
     far away the lesser part of the points lies (least squares, reweighted again and again).
     """
+    border = grey[_border(grey.shape)]
+    levels = np.convolve(np.histogram(border, bins=256, range=(0, 1))[0], np.ones(5), mode="same")
+    if levels.max() > FLAT * border.size:
+        # So much of one grey, give or take two levels of 256: drawn, cut out or evenly lit, one value for all of it.
+        return np.full(grey.shape, np.median(border[np.abs(border - (levels.argmax() + 0.5) / 256) < 2.5 / 256]))
     y, x = (np.linspace(-1, 1, size) for size in grey.shape)
     known = np.flatnonzero(_border(grey.shape))
     surface = np.empty(0)

@@ -305,3 +305,26 @@ def draw_predictions(
     axes.plot(ends, ends, "--", color=BLACK, linewidth=1.5, label="predicted = true")
     axes.set(xlabel=f"true {of}", ylabel=f"predicted {of}", title=title)
     axes.legend(fontsize=13, frameon=False)
+
+
+def draw_bars(
+    axes: Any,
+    bars: Mapping[str, Sequence[float]],
+    groups: Sequence[str],
+    *,
+    value: str = "{:.3g}",
+    y: str = "",
+    title: str = "",
+) -> None:
+    """Draws bars side by side with their values, formatted by `value`, on top: for each name a bar in each group."""
+    width = 0.8 / len(bars)
+    for i, ((label, heights), colour) in enumerate(zip(bars.items(), COLOURS, strict=False)):
+        at = np.arange(len(groups)) + (i - (len(bars) - 1) / 2) * width
+        drawn = axes.bar(at, heights, 0.92 * width, color=colour, label=label)
+        axes.bar_label(drawn, fmt=value, fontsize=13, padding=2)
+    axes.set_xticks(range(len(groups)), groups)
+    axes.set(ylabel=y, title=title)
+    axes.margins(y=0.2)
+    axes.set_axisbelow(True)
+    axes.grid(axis="x", visible=False)
+    axes.legend(fontsize=13, frameon=False, loc="upper center", ncols=len(bars))

@@ -1,35 +1,74 @@
-"""Tables for the lesson `tables`: where they are searched, what stands in for them, and what is to be predicted."""
+"""Tables for the lesson `tables`: where they are searched, what is to be predicted, and how they become numbers."""
 
 import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from workshop.kit import data
+from workshop.kit import bundle, data, files
 from workshop.kit.errors import WorkshopError
 
 FEWEST_ROWS = 20
-MOST_CLASSES = 10  # more different whole numbers are taken for a number
-ROWS_OF_A_CLASS = 5  # on average: fewer, and the whole numbers are taken for a number too
+MOST_CLASSES = 10  # more different whole numbers are a number to predict
+ROWS_OF_A_CLASS = 5  # on average; with fewer, whole numbers are a number to predict
 
 
-def find(name: str, standin: str) -> tuple[data.Table, str]:
-    """Returns the table `name` from the folder in the environment variable WORKSHOP_DATA, or else its stand-in.
+@dataclass(frozen=True)
+class Task:
+    """A table made ready for a model.
+
+    Attributes:
+        name: what its model is saved as.
+        source: what the run says that it used.
+        is_standin: whether it stands in for another table.
+        X: what goes into a model, float32 (rows, columns): numbers scaled to 0 to 1, texts as columns of 0 and 1.
+        y: what is to come out (rows,): float32 numbers or, where there are classes, their places in `classes`.
+        classes: the names of the classes, in order; none where the target is a number.
+        train, validation, test: the numbers of the rows for each.
+        inputs: the columns that go in, for the card; ranges and texts are those of the training rows.
+        target: the column to predict.
+        scaler: the scikit-learn scaler of the columns of numbers, None where there is none.
+    """
+
+    name: str
+    source: str
+    is_standin: bool
+    X: np.ndarray
+    y: np.ndarray
+    classes: tuple[str, ...]
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    inputs: tuple[bundle.Input, ...]
+    target: bundle.Input
+    scaler: Any
+
+    @property
+    def kind(self) -> str:
+        """What is predicted: "number" or "class"."""
+        return "class" if self.classes else "number"
+
+
+def find(name: str, standin: str) -> tuple[data.Table, bool]:
+    """Returns a table of the folder in the environment variable WORKSHOP_DATA, or its stand-in, and which it is.
 
     Args:
         name: "concrete" for concrete.csv.
-        standin: the table of scikit-learn's that replaces it, "diabetes" or "wine". It is announced.
+        standin: the table of scikit-learn's that replaces it, announced: "diabetes" or "wine".
 
     Returns:
-        The table, and what the run says that it is: "diabetes (stand-in for concrete)".
+        The table, and whether it is the stand-in; then its path says so.
 
     Raises:
         WorkshopError: the file is there, and is no table.
     """
     folder = os.environ.get("WORKSHOP_DATA")
     if folder and (Path(folder) / f"{name}.csv").is_file():
-        table = data.read_table(Path(folder) / f"{name}.csv", at_least=FEWEST_ROWS)
-        return table, table.source
+        return data.read_table(Path(folder) / f"{name}.csv", at_least=FEWEST_ROWS), False
     from sklearn import datasets
 
     where = f"in WORKSHOP_DATA={folder}" if folder else "here (WORKSHOP_DATA names no folder)"
@@ -37,8 +76,8 @@ def find(name: str, standin: str) -> tuple[data.Table, str]:
     found = datasets.load_wine() if standin == "wine" else datasets.load_diabetes(scaled=False)
     target = found.target_names[found.target] if standin == "wine" else found.target
     rows = tuple((*map(str, row), str(value)) for row, value in zip(found.data, target, strict=True))
-    names = (*found.feature_names, "target")
-    return data.Table(Path(standin), names, rows, tuple(range(len(rows)))), f"{standin} (stand-in for {name})"
+    path = Path(f"{standin} (stand-in for {name})")
+    return data.Table(path, (*found.feature_names, "target"), rows, tuple(range(len(rows)))), True
 
 
 def read_target(table: data.Table, kind: str | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -65,7 +104,7 @@ def read_target(table: data.Table, kind: str | None = None) -> tuple[np.ndarray,
         found = "class" if is_few and np.all(distinct == np.round(distinct)) else "number"
     said = f"{len(distinct)} different {'numbers' if is_numeric else 'texts'} in {len(values)} rows"
     overruled_by = f"; --target {'number' if found == 'class' else 'class'} overrules" * (is_numeric and not kind)
-    print(f"Target    {name}, taken for a {kind or found}: {said}{overruled_by}")
+    print(f"Target    {name} is taken for a {kind or found}: {said}{overruled_by}")
     classes = tuple(str(text) for text in texts[first])
     if (kind or found) == "class":
         table.check_classes(np.array(classes)[y])
@@ -73,3 +112,79 @@ def read_target(table: data.Table, kind: str | None = None) -> tuple[np.ndarray,
     if len(distinct) == 1:
         raise WorkshopError(f"{table.path}, column {name}: is {classes[0]} in all rows, takes numbers that differ")
     return values, ()
+
+
+def prepare(
+    name: str, table: data.Table, seed: int, kind: str | None, units: Mapping[str, str], is_standin: bool
+) -> Task:
+    """Parts the rows 70:10:20, scales the columns of numbers and encodes those of texts; says what it leaves out.
+
+    Left out is a column of texts that are nearly all different. A text that no training row has is 0 in all columns.
+
+    Args:
+        name: what the model is saved as.
+        table: features first, the target last.
+        seed: of the parting.
+        kind: "number" or "class", to overrule what `read_target` finds.
+        units: of the columns, by their names.
+        is_standin: whether it stands in for another table.
+
+    Raises:
+        WorkshopError: as `read_target`; or no column is left.
+    """
+    from sklearn.model_selection import train_test_split
+    from sklearn.preprocessing import MinMaxScaler
+
+    y, classes = read_target(table, kind)
+    # The test rows have each class in its proportion, unless one is too rare to be parted.
+    stratify = y if classes and np.bincount(y).min() >= ROWS_OF_A_CLASS else None
+    others, test = train_test_split(np.arange(len(y)), test_size=0.2, random_state=seed, stratify=stratify)
+    train, validation = train_test_split(others, test_size=0.125, random_state=seed)
+    features = range(len(table.names) - 1)
+    numeric = [column for column in features if table.is_numeric(column)]
+    numbers = table.numbers(numeric)
+    scaler = MinMaxScaler().fit(numbers[train]) if numeric else None
+    scaled = scaler.transform(numbers) if scaler else numbers
+    inputs, columns = [], []
+    for column in features:
+        title = table.names[column]
+        if column in numeric:
+            at = numeric.index(column)
+            low, high = (float(f"{end:.6g}") for end in (numbers[train, at].min(), numbers[train, at].max()))
+            inputs.append(bundle.Input(title, units.get(title, ""), low, high))
+            columns.append(scaled[:, [at]])
+            continue
+        texts = table.texts(column)
+        every, values = np.unique(texts), np.unique(texts[train])
+        if len(every) > len(texts) / 2:
+            print(f"Note      {title} is left out: {len(every)} different texts in {len(texts)} rows tell nothing")
+            continue
+        if len(values) < len(every):
+            unseen = ", ".join(sorted(set(every.tolist()) - set(values.tolist())))
+            print(f"Note      {title}: no training row has {unseen}, which is 0 in all of its columns")
+        inputs.append(bundle.Input(title, values=tuple(values.tolist())))
+        columns.append(texts[:, None] == values)
+    if not inputs:
+        raise WorkshopError(f"{table.path}: no column is left to predict {table.names[-1]} from, takes one or more")
+    target = bundle.Input(table.names[-1], units.get(table.names[-1], ""))
+    X = np.concatenate(columns, axis=1).astype(np.float32)
+    return Task(name, table.source, is_standin, X, y, classes, train, validation, test, tuple(inputs), target, scaler)
+
+
+def name_of(path: Path, models: Path) -> str:
+    """Returns the name to save the model of a table of one's own under: the file's, without its ending.
+
+    Raises:
+        WorkshopError: it is not a plain name, or a model of another lesson has it.
+    """
+    name = path.stem
+    if not re.fullmatch(r"\w[\w-]*", name):
+        raise WorkshopError(f"--data {path}: its name is to be the model's, takes letters, digits, _ and -: rename it")
+    for model in (models / f"{name}.h5", files.shipped("models") / f"{name}.h5"):
+        if not model.exists():
+            continue
+        try:
+            bundle.inputs_of(model, ["tables"])
+        except WorkshopError as error:
+            raise WorkshopError(f"--data {path}: rename it, its model would replace another: {error}") from error
+    return name

@@ -1,0 +1,34 @@
+"""Which digit is it: a saved model names handwritten digits in pictures.
+
+    python -m apps.digit PICTURE.png ...              # any common format and size, dark on light or light on dark
+    python -m apps.digit --show PICTURE.png           # draws what the network saw
+    python -m apps.digit --model my.h5 PICTURE.png    # a model of your own, from another notebook
+
+One digit a picture. It is cut out, scaled and centred the way MNIST was. The model is the CNN that
+`python -m workshop.mnist` trains; one of your own takes 28x28 pixels from 0 to 1 and answers with ten probabilities.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from workshop.kit import cli, gallery
+
+CLASSES = tuple("0123456789")
+
+
+def read(path: Path) -> np.ndarray:
+    """Returns a picture as MNIST would hold it, float32 (28, 28)."""
+    from workshop.kit import picture
+
+    return picture.read_digit(path)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Names the digit in each picture."""
+    gallery.name_pictures(__doc__, argv, lesson="mnist", model="mnist_cnn", classes=CLASSES, read=read)
+
+
+if __name__ == "__main__":
+    cli.run(main, stopped="stopped")
