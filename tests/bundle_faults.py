@@ -82,26 +82,23 @@ def leftovers(folder: Path) -> list[str]:
 
 @contextmanager
 def every_step(happens: Callable[[], None]) -> Iterator[None]:
-    """Calls `happens` before and after each system call that changes a file; each write is parted into three."""
+    """Calls `happens` before each system call that changes a file; each write is parted into three."""
     kept = {name: getattr(os, name) for name in ("fsync", "replace", "unlink")}
     kept_open = pathlib.Path.open
 
     def around(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
             happens()
-            result = function(*arguments, **options)
-            happens()
-            return result
+            return function(*arguments, **options)
 
         return call
 
     class Slow(io.FileIO):
         def write(self, content: Any) -> int:
-            happens()
             third = len(content) // 3
             for part in (content[:third], content[third : 2 * third], content[2 * third :]):
-                super().write(part)
                 happens()
+                super().write(part)
             return len(content)
 
     def opened(self: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:

@@ -10,7 +10,12 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
-_REAL_DATA = os.environ.pop("WORKSHOP_DATA", None)
+# No test finds the real data by chance. The workers of pytest-xdist are children of the process that reads this first:
+# they inherit the folder under a name that no lesson knows.
+if os.environ.get("WORKSHOP_DATA"):
+    os.environ["WORKSHOP_DATA_OF_TESTS"] = str(Path(os.environ["WORKSHOP_DATA"]).resolve())
+os.environ.pop("WORKSHOP_DATA", None)
+_REAL_DATA = os.environ.get("WORKSHOP_DATA_OF_TESTS")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,7 +40,7 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     if request.node.get_closest_marker("real") and _REAL_DATA:
-        monkeypatch.setenv("WORKSHOP_DATA", str(Path(_REAL_DATA).resolve()))
+        monkeypatch.setenv("WORKSHOP_DATA", _REAL_DATA)
     yield folder
 
 

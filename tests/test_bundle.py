@@ -914,7 +914,7 @@ def test_killed_at_every_step_of_saving(room: Path) -> None:
     found = faults("killed", room)
     for title in ("both", "scaler goes", "scaler comes", "none", "nothing there", "a bare .h5"):
         # Three files, each opened, written in parts and renamed: some steps lie before the commit, some after.
-        assert found[f"{title}: old"] >= 10 and found[f"{title}: new"] >= 5
+        assert found[f"{title}: old"] >= 10 and found[f"{title}: new"] >= 4
 
 
 def test_a_disk_that_is_full_at_every_step_of_saving(room: Path) -> None:

@@ -387,7 +387,8 @@ def test_a_library_that_does_not_work_here() -> None:
     broken.mkdir(parents=True)
     (broken / "__init__.py").write_text("raise ImportError('a shared library\\nis missing')")
     code = RUN + "from workshop.kit.lazy import tensorflow\ncli.run(lambda: tensorflow.function)"
-    done = python(code, env=os.environ | {"PYTHONPATH": str(broken.parent.resolve())})
+    paths = [str(broken.parent.resolve()), os.environ.get("PYTHONPATH", "")]
+    done = python(code, env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)})
     assert done.returncode == 2
     assert one_line(done.stderr) == (
         "error: the library tensorflow is installed, but does not work on this machine (a shared library is missing)\n"

@@ -23,6 +23,7 @@ model gets some 90 %. About 20 s on two CPU cores. Then ask a saved model from P
 """
 
 import argparse
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,16 +40,10 @@ BATCH_SIZE = 32
 LEARNING_RATE = 0.005
 STANDINS = {"concrete": "diabetes", "car": "wine"}
 OF_THE_MIX = (
-    "Cement",
-    "Blast_Furnace_Slag",
-    "Fly_Ash",
-    "Water",
-    "Superplasticizer",
-    "Coarse_Aggregate",
-    "Fine_Aggregate",
-)
+    "Cement", "Blast_Furnace_Slag", "Fly_Ash", "Water", "Superplasticizer", "Coarse_Aggregate", "Fine_Aggregate",
+)  # fmt: skip
 UNITS = dict.fromkeys(OF_THE_MIX, "kg/m3") | {"Age": "days", "Concrete_compressive_strength": "MPa"}
-MOST_SHOWN = 20  # inputs on the screen
+MOST_SHOWN = 20  # inputs on the screen, classes in a picture
 
 
 def build_network(columns: int, classes: int = 0, hidden_units: Sequence[int] = (128, 128)) -> Any:
@@ -124,30 +119,37 @@ def draw(task: tabular.Task, curves: dict[str, Any], predicted: dict[str, np.nda
     """Draws the loss curves and the comparison with the linear model; and what is predicted for the test rows."""
     metric, label, loss, value = "accuracy", "share of rows right", "cross-entropy", "{:.1%}"
     if not task.classes:
-        metric, loss, value = "root_mean_squared_error", "mean squared error", "{:.3g}"
-        label = bundle.Input(metric.replace("_", " "), task.target.unit).label
+        unit = task.target.unit
+        loss, value = "mean squared error" + f" ({unit}²)" * bool(unit), "{:.3g}"
+        metric, label = "root_mean_squared_error", "root mean squared error" + f" ({unit})" * bool(unit)
     measured = {kind: measure(task, answers) for kind, answers in predicted.items()}
     bars = {kind: [found[f"{part}_{metric}"] for part in ("train", "test")] for kind, found in measured.items()}
     figure, ((left, right),) = plots.subplots(1, 2, width=7)
-    plots.draw_curves(left, curves, y=loss, title=f"{task.name}: the network learns", logarithmic=True)
+    plots.draw_curves(left, curves, y=loss, title=f"{task.title}: the network learns", logarithmic=True)
     plots.draw_bars(right, bars, ("training rows", "test rows"), value=value, y=label, title="Linear model and network")
-    paths = [plots.save(figure, folder / f"tables-{task.name}-learning.png")]
+    paths = [plots.save(figure, folder / f"tables-{task.title}-learning.png")]
     if task.classes:
         matrix = metrics.confusion_matrix(task.y[task.test], predicted["network"][task.test], len(task.classes))
-        title = f"{task.name}: {measured['network']['test_accuracy']:.1%} of the test rows right"
-        figure = plots.confusion_matrix(matrix, task.classes, title)
+        frequent = np.sort(np.argsort(-matrix.sum(axis=1), kind="stable")[:MOST_SHOWN])
+        title = f"{task.title}: {measured['network']['test_accuracy']:.1%} of the test rows right"
+        title += f"\n(the {MOST_SHOWN} most frequent classes)" * (len(frequent) < len(matrix))
+        figure = plots.confusion_matrix(matrix[np.ix_(frequent, frequent)], [task.classes[i] for i in frequent], title)
     else:
         figure, axes = plots.subplots(width=8, height=6)
         pairs = {kind: (task.y[task.test], answers[task.test]) for kind, answers in predicted.items()}
-        plots.draw_predictions(axes, pairs, of=task.target.label, title=f"{task.name}: the test rows")
-    return [*paths, plots.save(figure, folder / f"tables-{task.name}-predictions.png")]
+        plots.draw_predictions(axes, pairs, of=task.target.label, title=f"{task.title}: the test rows")
+    return [*paths, plots.save(figure, folder / f"tables-{task.title}-predictions.png")]
 
 
 def learn(task: tabular.Task, arguments: argparse.Namespace, report: cli.Report, prefix: str) -> None:
     """Trains both models on one table; compares, saves and draws."""
-    report.section(f"{task.name}: {len(task.inputs)} inputs in {task.X.shape[1]} columns")
+    report.section(f"{task.title}: {len(task.inputs)} inputs in {task.X.shape[1]} columns")
     rows = [
-        (one.name, ", ".join(one.values), f"0 or 1 in {len(one.values)} columns")
+        (
+            one.name,
+            textwrap.shorten(", ".join(one.values), 60, placeholder=" ..."),
+            f"0 or 1 in {len(one.values)} columns",
+        )
         if one.values
         else (one.name, f"{one.minimum:g} to {one.maximum:g} {one.unit}", "0 to 1")
         for one in task.inputs[:MOST_SHOWN]
@@ -179,12 +181,14 @@ def learn(task: tabular.Task, arguments: argparse.Namespace, report: cli.Report,
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Reads the options."""
     parser = cli.lesson_parser(
-        __doc__, epochs="200 for a number, 80 for a class, fewer for a large table", batch_size=str(BATCH_SIZE), optimizer="adamw",
-        learning_rate=f"{LEARNING_RATE}, falling along a cosine",
+        __doc__, epochs="200 for a number, 80 for a class, fewer for a large table", batch_size=str(BATCH_SIZE),
+        optimizer="adamw", learning_rate=f"{LEARNING_RATE}, falling along a cosine",
     )  # fmt: skip
     parser.add_argument("--table", choices=[*STANDINS, "both"], default="both", help="(default: both)")
     parser.add_argument("--target", choices=["number", "class"], help="what the last column of --data is taken for")
     arguments = cli.parse_lesson(parser, argv)
+    if arguments.data and arguments.table != "both":
+        parser.error(f"--table: got {arguments.table}, and --data {arguments.data}: takes one of them")
     if arguments.target and not arguments.data:
         parser.error(f"--target: got {arguments.target} without a table of your own, takes --data FILE beside it")
     return arguments
@@ -195,19 +199,19 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     arguments = parse(argv)
     report = cli.Report("tables", arguments)
     if arguments.data:
-        name = tabular.name_of(arguments.data, arguments.models)
-        tables = {name: (data.read_table(arguments.data, at_least=tabular.FEWEST_ROWS), False)}
+        tabular.check_name(arguments.data, arguments.models)
+        tables = [data.read_table(arguments.data, at_least=tabular.FEWEST_ROWS)]
     else:
         names = STANDINS if arguments.table == "both" else [arguments.table]
-        tables = {name: tabular.find(name, STANDINS[name]) for name in names}
+        tables = [tabular.find(name, STANDINS[name]) for name in names]
     tasks = []
-    for name, (table, is_standin) in tables.items():
+    for table in tables:
         report.data(table.source)
-        units = UNITS if name == "concrete" else {}
-        tasks.append(tabular.prepare(name, table, arguments.seed, arguments.target, units, is_standin))
+        units = UNITS if UNITS.keys() <= set(table.names) else {}
+        tasks.append(tabular.prepare(table, arguments.seed, arguments.target, units))
     print(f"Engine    {device.prepare(arguments.seed)}")
     for task in tasks:
-        prefix = f"{task.name}_" if len(tasks) > 1 else ""
+        prefix = f"{task.title}_" if len(tasks) > 1 else ""
         learn(task, arguments, report, prefix)
         if task.classes:
             report.expect(f"{prefix}network_test_accuracy", 0.97)

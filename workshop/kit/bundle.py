@@ -143,7 +143,7 @@ class Bundle:
         columns: list[Any] = []
         for i, one in enumerate(self.inputs):
             if one.values:
-                columns += [[_printable(row[i]) == value for row in rows] for value in one.values]
+                columns += [[_printable(str(row[i]).strip()) == value for row in rows] for value in one.values]
             else:
                 columns.append(next(scaled))
         return np.array(columns, np.float32).T

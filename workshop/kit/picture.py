@@ -25,7 +25,9 @@ _LARGEST_FILE = 100 * 2**20  # bytes
 _LARGEST_PICTURE = 50_000_000  # pixels
 _SMALLEST_SIDE = 8  # pixels, as scikit-learn's digits have
 _WORKING_SIZE = 1000  # pixels of the longer side: more show nothing that 28 pixels can hold
-FLAT=.25
+_FAINTEST = 0.05  # of the light that the paper gives back: less is no ink
+_SMALLEST_PART = 0.02  # of the weight of the largest part: smaller specks are dirt
+_EVEN = 0.25  # the share of the border that is of one grey where the paper is lit evenly
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "TGA", "PCX", "JPEG2000", "AVIF")
 
 
@@ -36,7 +38,7 @@ def read_digit(path: Path) -> np.ndarray:
         WorkshopError: the file is no picture that can be used, or nothing is drawn on it.
     """
     ink = _find_ink(_read_grey(path), path)
-    drawn = _drawn(ink, _otsu(ink.strength), smallest_part=0.02)
+    drawn = _drawn(ink, _otsu(ink.strength))
     rows, columns = _box(drawn)
     longer = max(rows.stop - rows.start, columns.stop - columns.start)
     if ink.strength.shape == (SIZE, SIZE) and 18 <= longer <= 20 and np.abs(_centre(ink.strength) - 14).max() < 1:
@@ -52,7 +54,7 @@ def read_garment(path: Path) -> np.ndarray:
         WorkshopError: the file is no picture that can be used, or nothing is on it.
     """
     ink = _find_ink(_read_grey(path), path)
-    drawn = _drawn(ink, max(0.05, 4 * ink.noise), smallest_part=0.02)
+    drawn = _drawn(ink, max(_FAINTEST, 4 * ink.noise))
     rows, columns = _box(drawn)
     longer = max(rows.stop - rows.start, columns.stop - columns.start)
     if ink.strength.shape == (SIZE, SIZE) and longer >= 26:
@@ -92,7 +94,8 @@ def _read_grey(path: Path) -> np.ndarray:
                     f"{path} has {image.width}x{image.height} pixels, takes {_SMALLEST_SIDE}x{_SMALLEST_SIDE} or more"
                 )
             if image.format != "MPO" and getattr(image, "is_animated", False):  # a phone's MPO holds one photograph
-                print(f"note: {path} holds several pictures, the first is used", file=sys.stderr)
+                note = WorkshopError(f"{path} holds several pictures, the first is used")  # for its clean line
+                print(f"note: {note}", file=sys.stderr)
                 image.seek(0)
             image.load()
             with contextlib.suppress(Exception):  # a broken note of how the camera was held: the picture as it is
@@ -124,19 +127,22 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _to_grey(image: Any) -> np.ndarray:
+    from PIL import Image
+
+    size = (_WORKING_SIZE, _WORKING_SIZE)
     if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
-        values = np.nan_to_num(np.asarray(image, np.float32))
+        deep = Image.fromarray(np.nan_to_num(np.asarray(image, np.float32)))
+        deep.thumbnail(size)
+        values = np.asarray(deep)
         # Sixteen bits, or whatever range a scientific program used.
-        whole = (
-            65535.0
-            if image.mode.startswith("I;16")
-            else next((top for top in (1.0, 255.0, 65535.0) if values.max() <= top), float(values.max()))
-        )
-        return _shrink(np.clip(values / whole, 0, 1))
+        ranges = (65535.0,) if image.mode.startswith("I;16") else (1.0, 255.0, 65535.0, float(values.max()))
+        return np.clip(values / next((top for top in ranges if values.max() <= top), ranges[-1]), 0, 1)
     if not image.has_transparency_data:
-        return _shrink(np.asarray(image.convert("L"), np.float32) / 255)
+        image = image.convert("L")
+        image.thumbnail(size)
+        return np.asarray(image, np.float32) / 255
     image = image.convert("RGBA")
-    image.thumbnail((_WORKING_SIZE, _WORKING_SIZE))
+    image.thumbnail(size)
     grey = np.asarray(image.convert("RGB").convert("L"), np.float32) / 255
     opacity = np.asarray(image.getchannel("A"), np.float32) / 255
     # Ink on nothing is laid on white; if all that is opaque is light, it was drawn for a dark ground.
@@ -145,19 +151,11 @@ def _to_grey(image: Any) -> np.ndarray:
     return grey * opacity + ground * (1 - opacity)
 
 
-def _shrink(grey: np.ndarray) -> np.ndarray:
-    from PIL import Image
-
-    image = Image.fromarray(grey)
-    image.thumbnail((_WORKING_SIZE, _WORKING_SIZE))
-    return np.asarray(image)
-
-
 def _find_ink(grey: np.ndarray, path: Path) -> _Ink:
     """Parts what is drawn from the paper, dark on light or light on dark."""
     from scipy import ndimage
 
-    # A large picture is a photograph: the grain of paper and camera is finer than any stroke. Small ones stay as they are.
+    # In a photograph the grain of paper and camera is finer than any stroke. A picture of few pixels stays as it is.
     grey = ndimage.gaussian_filter(grey, max(grey.shape) / 400)
     paper = _paper(grey)
     difference = grey - paper
@@ -168,9 +166,8 @@ def _find_ink(grey: np.ndarray, path: Path) -> _Ink:
     room = np.clip(paper, 0.02, 1) if is_dark else np.clip(1 - paper, 0.02, 1)
     strength = np.clip((-difference if is_dark else difference) / room, 0, 1)
     noise /= float(np.median(room))
-    strongest = np.quantile(strength, 0.9995)
-    if strongest < max(0.05, 6 * noise):
-        raise WorkshopError(f"{path} is blank: nothing on it differs from its border")
+    if np.quantile(strength, 0.9999) < max(_FAINTEST, 6 * noise):
+        raise WorkshopError(f"{path} is blank: nothing on it differs from its border; leave paper around what is drawn")
     return _Ink(strength.astype(np.float32), noise)
 
 
@@ -190,16 +187,19 @@ def _border(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _paper(grey: np.ndarray) -> np.ndarray:
-    """Returns the grey value of the paper under every pixel: a surface of second degree through the border.
+    """Returns the grey value of the paper under every pixel: one value, or where the light is uneven a surface.
 
-    Ink may touch the border. So it is the surface with the smallest sum of absolute deviations, which does not care how
-    far away the lesser part of the points lies (least squares, reweighted again and again).
+    The surface is of second degree, through the border. Ink may touch the border, so it is the one with the smallest
+    sum of absolute deviations, which does not care how far away the lesser part of the points lies (least squares,
+    reweighted again and again).
     """
     border = grey[_border(grey.shape)]
-    levels = np.convolve(np.histogram(border, bins=256, range=(0, 1))[0], np.ones(5), mode="same")
-    if levels.max() > FLAT * border.size:
-        # So much of one grey, give or take two levels of 256: drawn, cut out or evenly lit, one value for all of it.
-        return np.full(grey.shape, np.median(border[np.abs(border - (levels.argmax() + 0.5) / 256) < 2.5 / 256]))
+    ordered = np.sort(border)
+    alike = np.searchsorted(ordered, ordered + 4 / 255, side="right") - np.arange(len(ordered))
+    first = alike.argmax()
+    if alike[first] > _EVEN * border.size:
+        # Drawn by hand on a screen, cut out or evenly lit: one value, which nothing that touches the border can bend.
+        return np.full(grey.shape, np.median(ordered[first : first + alike[first]]))
     y, x = (np.linspace(-1, 1, size) for size in grey.shape)
     known = np.flatnonzero(_border(grey.shape))
     surface = np.empty(0)
@@ -236,14 +236,14 @@ def _otsu(values: np.ndarray) -> float:
     return float(edges[1:][np.nanargmax(between)])
 
 
-def _drawn(ink: _Ink, threshold: float, smallest_part: float) -> np.ndarray:
-    """Returns which pixels are drawn on, without specks smaller than a share of the largest part."""
+def _drawn(ink: _Ink, threshold: float) -> np.ndarray:
+    """Returns which pixels are drawn on, without specks."""
     from scipy import ndimage
 
-    labels, _ = ndimage.label(ink.strength > threshold, structure=np.ones((3, 3)))
+    labels, _ = ndimage.label(ink.strength >= threshold, structure=np.ones((3, 3)))
     weights = np.bincount(labels.ravel(), weights=ink.strength.ravel())
     weights[0] = 0
-    return (weights >= max(1e-9, smallest_part * weights.max()))[labels]
+    return (weights > _SMALLEST_PART * weights.max())[labels]
 
 
 def _cut_out(ink: _Ink, drawn: np.ndarray, rows: slice, columns: slice, longer: int) -> np.ndarray:

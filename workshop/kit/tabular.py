@@ -2,6 +2,7 @@
 
 import os
 import re
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,24 @@ ROWS_OF_A_CLASS = 5  # on average; with fewer, whole numbers are a number to pre
 
 
 @dataclass(frozen=True)
+class StandIn(data.Table):
+    """A table of scikit-learn's in the place of the table `replaces`."""
+
+    replaces: str = ""
+
+    @property
+    def source(self) -> str:
+        """What a run says that it used."""
+        return f"{self.path} (stand-in for {self.replaces}, {len(self.rows)} rows)"
+
+
+@dataclass(frozen=True)
 class Task:
     """A table made ready for a model.
 
     Attributes:
-        name: what its model is saved as.
+        title: what the table is called.
+        name: what its model is saved as; of a stand-in, the name of the table that it replaces.
         source: what the run says that it used.
         is_standin: whether it stands in for another table.
         X: what goes into a model, float32 (rows, columns): numbers scaled to 0 to 1, texts as columns of 0 and 1.
@@ -34,6 +48,7 @@ class Task:
         scaler: the scikit-learn scaler of the columns of numbers, None where there is none.
     """
 
+    title: str
     name: str
     source: str
     is_standin: bool
@@ -53,22 +68,19 @@ class Task:
         return "class" if self.classes else "number"
 
 
-def find(name: str, standin: str) -> tuple[data.Table, bool]:
-    """Returns a table of the folder in the environment variable WORKSHOP_DATA, or its stand-in, and which it is.
+def find(name: str, standin: str) -> data.Table:
+    """Returns a table of the folder in the environment variable WORKSHOP_DATA, or else its stand-in.
 
     Args:
         name: "concrete" for concrete.csv.
         standin: the table of scikit-learn's that replaces it, announced: "diabetes" or "wine".
-
-    Returns:
-        The table, and whether it is the stand-in; then its path says so.
 
     Raises:
         WorkshopError: the file is there, and is no table.
     """
     folder = os.environ.get("WORKSHOP_DATA")
     if folder and (Path(folder) / f"{name}.csv").is_file():
-        return data.read_table(Path(folder) / f"{name}.csv", at_least=FEWEST_ROWS), False
+        return data.read_table(Path(folder) / f"{name}.csv", at_least=FEWEST_ROWS)
     from sklearn import datasets
 
     where = f"in WORKSHOP_DATA={folder}" if folder else "here (WORKSHOP_DATA names no folder)"
@@ -76,8 +88,8 @@ def find(name: str, standin: str) -> tuple[data.Table, bool]:
     found = datasets.load_wine() if standin == "wine" else datasets.load_diabetes(scaled=False)
     target = found.target_names[found.target] if standin == "wine" else found.target
     rows = tuple((*map(str, row), str(value)) for row, value in zip(found.data, target, strict=True))
-    path = Path(f"{standin} (stand-in for {name})")
-    return data.Table(path, (*found.feature_names, "target"), rows, tuple(range(len(rows)))), True
+    names = (*found.feature_names, "target")
+    return StandIn(Path(standin), names, rows, tuple(range(len(rows))), replaces=name)
 
 
 def read_target(table: data.Table, kind: str | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -114,20 +126,16 @@ def read_target(table: data.Table, kind: str | None = None) -> tuple[np.ndarray,
     return values, ()
 
 
-def prepare(
-    name: str, table: data.Table, seed: int, kind: str | None, units: Mapping[str, str], is_standin: bool
-) -> Task:
+def prepare(table: data.Table, seed: int, kind: str | None, units: Mapping[str, str]) -> Task:
     """Parts the rows 70:10:20, scales the columns of numbers and encodes those of texts; says what it leaves out.
 
     Left out is a column of texts that are nearly all different. A text that no training row has is 0 in all columns.
 
     Args:
-        name: what the model is saved as.
         table: features first, the target last.
         seed: of the parting.
         kind: "number" or "class", to overrule what `read_target` finds.
         units: of the columns, by their names.
-        is_standin: whether it stands in for another table.
 
     Raises:
         WorkshopError: as `read_target`; or no column is left.
@@ -140,6 +148,11 @@ def prepare(
     stratify = y if classes and np.bincount(y).min() >= ROWS_OF_A_CLASS else None
     others, test = train_test_split(np.arange(len(y)), test_size=0.2, random_state=seed, stratify=stratify)
     train, validation = train_test_split(others, test_size=0.125, random_state=seed)
+    if classes and len(np.unique(y[train])) < 2:
+        raise WorkshopError(
+            f"{table.path}, column {table.names[-1]}: the rows to train on are all of class {classes[y[train][0]]}, "
+            f"takes more rows of the others"
+        )
     features = range(len(table.names) - 1)
     numeric = [column for column in features if table.is_numeric(column)]
     numbers = table.numbers(numeric)
@@ -160,7 +173,7 @@ def prepare(
             print(f"Note      {title} is left out: {len(every)} different texts in {len(texts)} rows tell nothing")
             continue
         if len(values) < len(every):
-            unseen = ", ".join(sorted(set(every.tolist()) - set(values.tolist())))
+            unseen = textwrap.shorten(", ".join(np.setdiff1d(every, values)), 60, placeholder=" ...")
             print(f"Note      {title}: no training row has {unseen}, which is 0 in all of its columns")
         inputs.append(bundle.Input(title, values=tuple(values.tolist())))
         columns.append(texts[:, None] == values)
@@ -168,23 +181,28 @@ def prepare(
         raise WorkshopError(f"{table.path}: no column is left to predict {table.names[-1]} from, takes one or more")
     target = bundle.Input(table.names[-1], units.get(table.names[-1], ""))
     X = np.concatenate(columns, axis=1).astype(np.float32)
-    return Task(name, table.source, is_standin, X, y, classes, train, validation, test, tuple(inputs), target, scaler)
+    title = table.path.stem
+    name = table.replaces if isinstance(table, StandIn) else title
+    return Task(
+        title, name, table.source, isinstance(table, StandIn), X, y, classes, train, validation, test, tuple(inputs),
+        target, scaler,
+    )  # fmt: skip
 
 
-def name_of(path: Path, models: Path) -> str:
-    """Returns the name to save the model of a table of one's own under: the file's, without its ending.
+def check_name(path: Path, models: Path) -> None:
+    """Raises WorkshopError unless the name of a file, without its ending, can be that of its model in `models`.
 
-    Raises:
-        WorkshopError: it is not a plain name, or a model of another lesson has it.
+    It must be a plain name, and not that of a model of another lesson, which would be replaced.
     """
     name = path.stem
     if not re.fullmatch(r"\w[\w-]*", name):
-        raise WorkshopError(f"--data {path}: its name is to be the model's, takes letters, digits, _ and -: rename it")
+        raise WorkshopError(f"--data {path}: the model gets its name, takes letters, digits, _ and -: rename the file")
     for model in (models / f"{name}.h5", files.shipped("models") / f"{name}.h5"):
         if not model.exists():
             continue
         try:
             bundle.inputs_of(model, ["tables"])
         except WorkshopError as error:
-            raise WorkshopError(f"--data {path}: rename it, its model would replace another: {error}") from error
-    return name
+            raise WorkshopError(
+                f"--data {path}: the model gets its name, which is taken ({error}): rename the file"
+            ) from error
