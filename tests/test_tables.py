@@ -137,7 +137,7 @@ def test_tables_of_the_named_folder_are_used(room: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("WORKSHOP_DATA", str(room))
     write_mixes(room / "concrete.csv")
     write_cars(room / "car.csv")
-    found = run(room, "--json", "--no-plots")
+    found = run(room, "--json", "--no-plots", "--epochs", "60")
     assert found.lines[0] == "Data      concrete.csv (400 rows)"
     assert json.loads(found.lines[-1])["data"] == "concrete.csv (400 rows); car.csv (384 rows)"
     linear, network = (found.metrics[f"concrete_{kind}_test_root_mean_squared_error"] for kind in ("linear", "network"))
@@ -247,7 +247,7 @@ def test_encoding_by_hand(toys: Run) -> None:
     low, high = loaded.scaler.data_min_, loaded.scaler.data_max_
     middle = (low + high) / 2
     rows = [["green", low[0], "there", high[1]], [" red ", middle[0], "here", low[1]], ["mauve", high[0], "x", low[1]]]
-    expected = [[0, 1, 0, 0, 0, 1, 1], [0, 0, 1, 0.5, 1, 0, 0], [0, 0, 0, 1, 0, 0, 0]]
+    expected = np.array([[0, 1, 0, 0, 0, 1, 1], [0, 0, 1, 0.5, 1, 0, 0], [0, 0, 0, 1, 0, 0, 0]])
     np.testing.assert_allclose(loaded.encode(rows), expected, atol=1e-6)
     assert loaded.encode(rows).dtype == np.float32
 
@@ -402,8 +402,13 @@ def test_whole_numbers_are_predicted_as_numbers_when_asked(room: Path) -> None:
 
 
 def test_more_classes_than_a_picture_holds(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = []
-    monkeypatch.setattr(plots, "confusion_matrix", lambda *given: shown.append(given) or plots.subplots()[0])
+    shown: list[Any] = []
+
+    def draw(*given: Any) -> Any:
+        shown.append(given)
+        return plots.subplots()[0]
+
+    monkeypatch.setattr(plots, "confusion_matrix", draw)
     write(room / "many.csv", "x,y", [[i % 30, f"class {i % 30:02}"] for i in range(300)])
     run(room, "--data", "many.csv", "--epochs", "3")
     ((matrix, classes, title),) = shown

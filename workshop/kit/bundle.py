@@ -155,10 +155,11 @@ class Bundle:
         """
         import numpy as np
 
+        scaled: Any = X
         if any(one.values for one in self.inputs):
-            scaled = self.encode(X)
-        else:
-            scaled = X if self.scaler is None else self.scaler.transform(X)
+            scaled = self.encode(list(X))
+        elif self.scaler is not None:
+            scaled = self.scaler.transform(X)
         batch = np.asarray(scaled, np.float32).reshape(-1, *self.input_shape)
         return np.asarray(keras.ops.convert_to_numpy(self.model(batch, training=False)), np.float32)
 

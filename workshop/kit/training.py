@@ -21,7 +21,7 @@ import numpy as np
 
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
-from workshop.kit.lazy import keras, tensorflow
+from workshop.kit.lazy import keras, load, tensorflow
 
 # Steps in one compiled call: short enough that the progress bar moves and Ctrl-C answers, long enough that the call
 # itself costs nothing. A small table's step takes 0.2 ms, an image network's 10 ms.
@@ -372,6 +372,7 @@ def _fingerprint(model: Any, X: np.ndarray, y: np.ndarray, epochs: int, batch_si
         "epochs": epochs,
         "batch_size": batch_size,
         "seed": seed,
+        "backend": keras.config.backend(),
         "optimizer": json.dumps(optimizer, sort_keys=True, default=lambda value: getattr(value, "get_config", str)()),
         "loss": str(getattr(model.loss, "name", getattr(model.loss, "__name__", model.loss))),
         "layers": json.dumps([_describe(layer) for layer in model.layers], sort_keys=True, default=lambda value: ""),
@@ -420,6 +421,8 @@ class _Checkpoint:
         progress = {"run": self._fingerprint, "epochs": history.epochs, "fine": history.fine, "at": history.at}
         arrays = {"progress": np.frombuffer(json.dumps(progress).encode(), np.uint8)}
         arrays |= {f"variable_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(self._variables)}
+        if keras.config.backend() == "torch":  # its Dropout draws from one generator for all
+            arrays["generator"] = load("torch").get_rng_state().numpy()
         arrays |= {f"best_{i}": weight for i, weight in enumerate(best)}
         for epoch, weights in history.snapshots.items():
             arrays |= {f"snapshot_{epoch}_{i}": weight for i, weight in enumerate(weights)}
@@ -454,6 +457,8 @@ class _Checkpoint:
             )
         for variable, value in zip(self._variables, variables, strict=True):
             variable.assign(value)
+        if "generator" in arrays:
+            load("torch").set_rng_state(load("torch").from_numpy(arrays["generator"]))
         history.epochs, history.fine, history.at = epochs, fine, at
         history.snapshots = {epoch: [weights[i] for i in sorted(weights)] for epoch, weights in snapshots.items()}
         return [best[i] for i in sorted(best)]
