@@ -51,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     console.note_unverified(model, f"two scores, {scaled}, and the last output is the probability of admission")
     probability = probability_of_admission(model, scores, inputs)
-    threshold = model.card.get("threshold") or 0.5
-    answer = "Admitted" if probability >= threshold else "Sorry"
+    threshold = model.card.get("threshold")
+    answer = "Admitted" if probability >= (0.5 if threshold is None else threshold) else "Sorry"
     print(f"{answer} (probability of admission {console.percent(probability)})")
 
 

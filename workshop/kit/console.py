@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workshop.kit import bundle, cli
-from workshop.kit.errors import WorkshopError
+from workshop.kit.errors import WorkshopError, one_line
 
 _LONGEST_QUOTE = 40  # characters of a wrong answer that are shown again
 
@@ -60,7 +60,7 @@ def check_numbers(given: Sequence[str], inputs: Sequence[bundle.Input]) -> list[
     """
     if len(given) != len(inputs):
         names = ", ".join(f"{one.name} ({_range(one)})" for one in inputs)
-        raise WorkshopError(f"got {len(given)} numbers, takes {len(inputs)}: {names}")
+        raise WorkshopError(f"got {len(given)} of {len(inputs)} numbers: takes {names}")
     numbers = []
     for text, one in zip(given, inputs, strict=True):
         number = _number_within(text, one)
@@ -87,7 +87,7 @@ def check_shapes(model: bundle.Bundle, inputs: Sequence[tuple[int, ...]], output
 def note_unverified(model: bundle.Bundle, assumed: str) -> None:
     """Says, on stderr, that no card vouches for a model, and what the program takes for granted about it."""
     if not model.is_verified:
-        print(f"note: {model.path} has no card, so it is unverified; assumed: {assumed}", file=sys.stderr)
+        print(f"note: {one_line(model.path)} has no card, so it is unverified; assumed: {assumed}", file=sys.stderr)
 
 
 def percent(probability: float) -> str:

@@ -1,6 +1,15 @@
 """The one error that a user is meant to read."""
 
 
+def one_line(text: object) -> str:
+    """Returns a text as one line for the terminal, whatever a library, a file's name or a cell of a table put into it.
+
+    What would steer the terminal becomes "?".
+    """
+    line = " ".join(str(text).split())
+    return "".join(character if character.isprintable() else "?" for character in line)
+
+
 class WorkshopError(Exception):
     """Something the user gave, or the machine has, is not usable.
 
@@ -9,7 +18,4 @@ class WorkshopError(Exception):
     """
 
     def __init__(self, message: object) -> None:
-        # One line whatever a library put into its own message, and nothing that steers a terminal: a file's name or a
-        # cell of a table may hold anything.
-        line = " ".join(str(message).split())
-        super().__init__("".join(character if character.isprintable() else "?" for character in line))
+        super().__init__(one_line(message))

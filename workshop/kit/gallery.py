@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 
 from workshop.kit import bundle, console, files
-from workshop.kit.errors import WorkshopError
+from workshop.kit.errors import WorkshopError, one_line
+
+_LONGEST_TITLE = 40  # characters of a file's name that fit above a panel
+_SURE = 0.6  # below it the second guess is named as well
 
 
 def name_pictures(
@@ -46,6 +49,7 @@ def name_pictures(
     arguments = parser.parse_args(argv)
     if arguments.show:
         files.check_writable(arguments.plots, "--plots")
+    model_path = arguments.model or bundle.find(model)
     images: dict[Path, np.ndarray] = {}
     refused = False
     for path in dict.fromkeys(arguments.files):
@@ -55,18 +59,23 @@ def name_pictures(
             print(f"error: {error}", file=sys.stderr)
             refused = True
     if images:
-        loaded = bundle.load(arguments.model or bundle.find(model), [lesson])
+        loaded = bundle.load(model_path, [lesson])
         console.check_shapes(loaded, inputs=[(28, 28, 1), (28, 28), (784,)], outputs=[len(classes)])
         console.note_unverified(loaded, f"28x28 grey pixels from 0 (ground) to 1, and the classes {', '.join(classes)}")
         names = loaded.card.get("classes") or classes
-        for (path, image), probabilities in zip(
-            images.items(), loaded.predict(np.stack([*images.values()])), strict=True
-        ):
+        if loaded.scaler is not None or len(names) != len(classes):
+            raise WorkshopError(f"{loaded.path} is not a model of pixels from 0 to 1 and {len(classes)} classes")
+        drawn: list[Path] = []
+        for path, image in images.items():
+            probabilities = loaded.predict(image[None])[0]
             _check_probabilities(probabilities, loaded.path)
-            best = int(probabilities.argmax())
-            print(f"{path}: {names[best]} ({console.percent(float(probabilities[best]))})")
+            print(f"{one_line(path)}: {_answer(probabilities, names)}")
             if arguments.show:
-                print(f"  what the network saw: {_draw(path, image, probabilities, names, arguments.plots)}")
+                to = arguments.plots / f"{path.stem}-seen.png"
+                while to in drawn:  # two pictures of one name, from two folders
+                    to = to.with_stem(f"{to.stem}-again")
+                drawn.append(_draw(path, image, probabilities, names, to))
+                print(f"  what the network saw: {one_line(to)}")
     if refused:
         raise SystemExit(2)
 
@@ -77,17 +86,30 @@ def _check_probabilities(probabilities: np.ndarray, path: Path) -> None:
         raise WorkshopError(f"{path} answers numbers that are no probabilities: its last layer takes a softmax")
 
 
-def _draw(path: Path, image: np.ndarray, probabilities: np.ndarray, names: Sequence[str], folder: Path) -> Path:
+def _answer(probabilities: np.ndarray, names: Sequence[str]) -> str:
+    """Returns "7 (99.2 %)", and the second guess too where the first is less than sure: "7 (48.1 %), or 2 (31.0 %)"."""
+    first, second = np.argsort(-probabilities, kind="stable")[:2]
+    guesses = [first, second] if probabilities[first] < _SURE else [first]
+    return ", or ".join(f"{names[i]} ({console.percent(float(probabilities[i]))})" for i in guesses)
+
+
+def _draw(path: Path, image: np.ndarray, probabilities: np.ndarray, names: Sequence[str], to: Path) -> Path:
     from workshop.kit import plots
 
     figure: Any
     figure, axes = plots.subplots(1, 2, width=5)
-    axes[0, 0].imshow(image, cmap="gray_r", vmin=0, vmax=1)
-    axes[0, 0].set(title="what the network saw", xlabel="pixel", ylabel="pixel")
-    axes[0, 0].grid(False)
+    seen, chart = axes[0]
+    seen.imshow(image, cmap="gray_r", vmin=0, vmax=1)
+    seen.set(title="what the network saw", xlabel="pixel", ylabel="pixel")
+    seen.grid(False)
     colours = [plots.BLUE if p == probabilities.max() else plots.SKY for p in probabilities]
-    axes[0, 1].barh(range(len(names)), probabilities, color=colours)
-    axes[0, 1].set_yticks(range(len(names)), names)
-    axes[0, 1].invert_yaxis()
-    axes[0, 1].set(title=path.name, xlabel="probability", xlim=(0, 1))
-    return plots.save(figure, folder / f"{path.stem}-seen.png")
+    bars = chart.barh(range(len(names)), probabilities, color=colours)
+    chart.bar_label(bars, [console.percent(float(p)) if p >= 0.01 else "" for p in probabilities], padding=4, fontsize=13)
+    chart.set_yticks(range(len(names)), names)
+    chart.invert_yaxis()
+    # matplotlib reads what stands between two dollar signs as a formula.
+    title = one_line(path.name)[:_LONGEST_TITLE].replace("$", r"\$")
+    chart.set(title=title, xlabel="probability", xlim=(0, 1.25), xticks=[0, 0.5, 1])
+    chart.set_axisbelow(True)
+    chart.grid(axis="y", visible=False)
+    return plots.save(figure, to)

@@ -1,10 +1,12 @@
 """A picture file made into what the networks for MNIST and Fashion-MNIST know: 28x28 pixels, light on dark.
 
 The ink (or the garment) is what differs from the paper: dark on light or light on dark, as the border against the
-middle says, on paper that may be lit unevenly. Then it goes the way the images of the sets went. A digit: cut out, its
-longer side made 20 pixels long, laid into 28x28 with its centre of mass in the middle (LeCun, Cortes and Burges, "The
-MNIST database of handwritten digits"). A garment: trimmed, its longer side made 28 pixels long, laid into the middle
-(Xiao, Rasul and Vollgraf 2017, "Fashion-MNIST", arXiv:1708.07747).
+middle says. The paper fills the picture; it may be lit unevenly, but the sharp edge of a shadow is taken for ink.
+
+Then the ink goes the way the images of the sets went. A digit: cut out, its longer side made 20 pixels long, laid into
+28x28 with its centre of mass in the middle (LeCun, Cortes and Burges, "The MNIST database of handwritten digits"). A
+garment: trimmed, its longer side made 28 pixels long, laid into the middle (Xiao, Rasul and Vollgraf 2017,
+"Fashion-MNIST", arXiv:1708.07747).
 
 A file may come from anybody. Its size is checked before it is decoded, and only decoders of common formats are tried.
 """
@@ -18,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workshop.kit.errors import WorkshopError
+from workshop.kit.errors import WorkshopError, one_line
 
 SIZE = 28  # pixels, of the images of both sets
 _LARGEST_FILE = 100 * 2**20  # bytes
@@ -94,8 +96,7 @@ def _read_grey(path: Path) -> np.ndarray:
                     f"{path} has {image.width}x{image.height} pixels, takes {_SMALLEST_SIDE}x{_SMALLEST_SIDE} or more"
                 )
             if image.format != "MPO" and getattr(image, "is_animated", False):  # a phone's MPO holds one photograph
-                note = WorkshopError(f"{path} holds several pictures, the first is used")  # for its clean line
-                print(f"note: {note}", file=sys.stderr)
+                print(f"note: {one_line(path)} holds several pictures, the first is used", file=sys.stderr)
                 image.seek(0)
             image.load()
             with contextlib.suppress(Exception):  # a broken note of how the camera was held: the picture as it is
