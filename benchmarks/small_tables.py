@@ -105,7 +105,7 @@ def train_plainly(case: Case) -> float:
 def train_plainly_on_the_same_batches(case: Case) -> tuple[Any, list[float]]:
     """Trains with one `model.fit` call on the batches that the lesson draws; returns the model and the losses."""
 
-    class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    class Batches(keras.utils.PyDataset):
         def __init__(self) -> None:
             super().__init__()
             self.epoch = 0

@@ -23,7 +23,8 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
-from workshop.kit import bundle, files
+from workshop.kit import bundle, files, safety
+from workshop.kit.card import FORMAT
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 
@@ -316,7 +317,7 @@ def test_any_damage_of_a_bare_h5_is_one_line(saved: Path) -> None:
         changed = bytearray(whole)
         changed[at] ^= 1 << random.integers(8)
         try:
-            bundle.check_h5(bytes(changed), H5)
+            safety.check_h5(bytes(changed), H5)
             outcomes.add("passed")
         except WorkshopError as error:
             assert str(error).isprintable()
@@ -332,7 +333,7 @@ def test_a_model_of_another_lesson(saved: Path) -> None:
 
 
 def test_a_card_of_a_newer_version(saved: Path) -> None:
-    change_card(format=bundle.FORMAT + 1, versions={"workshop": "9.9.0"})
+    change_card(format=FORMAT + 1, versions={"workshop": "9.9.0"})
     refused("admission.json was written by workshop 9.9.0", "install the newer workshop")
     strange: list[Any] = [[], None, {"workshop": 5}, "text"]
     for versions in strange:
@@ -872,7 +873,7 @@ def test_a_damaged_scaler(saved: Path, scaler: Any) -> None:
         changed = bytearray(whole)
         changed[at] ^= 1 << random.integers(8)
         try:
-            bundle._load_scaler(bytes(changed), SCALER)
+            safety.load_scaler(bytes(changed), SCALER)
         except WorkshopError as error:
             assert str(error).isprintable()
 

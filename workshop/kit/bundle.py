@@ -23,9 +23,7 @@ import json
 import logging
 import math
 import os
-import pickle
 import platform
-import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,64 +32,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workshop import __version__
-from workshop.kit import files
+from workshop.kit import files, safety
+from workshop.kit.card import FORMAT, inputs_in, path_of, printable, read_card, without_defaults
+from workshop.kit.card import Input as Input  # lessons say bundle.Input
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 
 if TYPE_CHECKING:
     import numpy as np
 
-FORMAT = 1  # of the card; a reader refuses a higher one
 _NEW = ".new"
-_LARGEST_SCALER = 16 * 2**20  # bytes, unpacked; ours have some hundred
-_MOST_COLUMNS = 100_000
-
-# All that a scikit-learn scaler saved by joblib names. NumPy and joblib have functions of their own that run code or
-# open files, so "any name from these libraries" would not be safe.
-_SCALER_CLASSES = {
-    "sklearn.preprocessing._data": {"MinMaxScaler", "MaxAbsScaler", "RobustScaler", "StandardScaler"},
-    "sklearn.preprocessing.data": {"MinMaxScaler", "MaxAbsScaler", "RobustScaler", "StandardScaler"},
-    "joblib.numpy_pickle": {"NumpyArrayWrapper"},
-    "numpy": {"ndarray", "dtype", "float32", "float64", "int32", "int64"},
-    "numpy.core.multiarray": {"scalar", "_reconstruct"},
-    "numpy._core.multiarray": {"scalar", "_reconstruct"},
-    "builtins": {"slice"},  # MinMaxScaler's feature range is a tuple; slices come with some releases
-}
-
-# Layers that are code, or run another library's saved program.
-_CODE_LAYERS = {
-    "Lambda", "__lambda__", "TFOpLambda", "SlicingOpLambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer",
-}  # fmt: skip
-# Where Keras keeps what a model is made of. Other parts of it fetch files, or switch the safe mode off.
-_KERAS_MODULES = re.compile(
-    r"builtins|keras|keras\.(src\.)?(activations|constraints|dtype_policies|initializers|layers|models|ops|quantizers|"
-    r"random|regularizers)(\..*)?"
-)
-
-
-@dataclass(frozen=True)
-class Input:
-    """One input of a model, as the card names it.
-
-    Attributes:
-        name: what it is ("area").
-        unit: its unit ("m2"), or nothing.
-        minimum, maximum: the range of the training data, before scaling.
-        values: for a column of texts, the texts, in the order of their one-hot columns.
-        shape: for an image, its shape.
-    """
-
-    name: str
-    unit: str = ""
-    minimum: float = 0.0
-    maximum: float = 1.0
-    values: tuple[str, ...] = ()
-    shape: tuple[int, ...] = ()
-
-    @property
-    def label(self) -> str:
-        """Name and unit, as a figure shows them: "area (m2)"."""
-        return f"{self.name} ({self.unit})" if self.unit else self.name
 
 
 @dataclass
@@ -143,7 +93,7 @@ class Bundle:
         columns: list[Any] = []
         for i, one in enumerate(self.inputs):
             if one.values:
-                columns += [[_printable(str(row[i]).strip()) == value for row in rows] for value in one.values]
+                columns += [[printable(str(row[i]).strip()) == value for row in rows] for value in one.values]
             else:
                 columns.append(next(scaled))
         return np.array(columns, np.float32).T
@@ -207,16 +157,16 @@ def save(
     Raises:
         WorkshopError: they cannot be written; the bundle that was there is whole.
     """
-    contents = {_path(folder, name, "model"): _h5_bytes(model)}
+    contents = {path_of(folder, name, "model"): _h5_bytes(model)}
     if scaler is not None:
-        contents[_path(folder, name, "scaler")] = _scaler_bytes(scaler)
+        contents[path_of(folder, name, "scaler")] = _scaler_bytes(scaler)
     card = {
         "format": FORMAT,
         "lesson": lesson,
         "data": data,
         "seed": seed,
         "engine": "keras",
-        "inputs": [_without_defaults(one) for one in inputs],
+        "inputs": [without_defaults(one) for one in inputs],
         "output": output,
         "output_unit": output_unit,
         "classes": list(classes),
@@ -224,12 +174,12 @@ def save(
         "metrics": {key: float(value) for key, value in metrics.items()},
         "versions": {"workshop": __version__, "python": platform.python_version()} | _versions(),
         "sha256": {
-            role: hashlib.sha256(contents[_path(folder, name, role)]).hexdigest()
+            role: hashlib.sha256(contents[path_of(folder, name, role)]).hexdigest()
             for role in ("model", "scaler")
-            if _path(folder, name, role) in contents
+            if path_of(folder, name, role) in contents
         },
     }
-    card_path = _path(folder, name, "card")
+    card_path = path_of(folder, name, "card")
     contents[card_path] = (json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -243,7 +193,7 @@ def save(
                     _new(path).replace(path)
                     files.flush_folder(folder)
                 if scaler is None:
-                    _path(folder, name, "scaler").unlink(missing_ok=True)
+                    path_of(folder, name, "scaler").unlink(missing_ok=True)
             except (WorkshopError, OSError):
                 # Before the commit this removes what was written; after it, it tries the other renames once more.
                 with contextlib.suppress(OSError):
@@ -265,8 +215,8 @@ def find(name: str) -> Path:
     """
     folders = [Path("models"), files.shipped("models")]
     for folder in folders:
-        if _path(folder, name, "model").exists() or _path(folder, name, "card").exists():
-            return _path(folder, name, "model")
+        if path_of(folder, name, "model").exists() or path_of(folder, name, "card").exists():
+            return path_of(folder, name, "model")
     raise WorkshopError(f"no model {name}.h5 in {folders[0].resolve()} nor among the shipped ones: train it first")
 
 
@@ -282,11 +232,11 @@ def load(path: Path, lessons: Sequence[str]) -> Bundle:
     """
     folder, name = path.parent, path.stem
     _check_name(path)
-    scaler_path = _path(folder, name, "scaler")
+    scaler_path = path_of(folder, name, "scaler")
     scaler_content = None
     # Another program may save just now: the card and the files it describes are read while nobody renames any.
     with _lock(folder):
-        if any(_new(_path(folder, name, role)).exists() for role in ("model", "scaler", "card")):
+        if any(_new(path_of(folder, name, role)).exists() for role in ("model", "scaler", "card")):
             # In a folder that cannot be written to, the files are read from where they are.
             with contextlib.suppress(OSError):
                 _heal(folder, name)
@@ -295,9 +245,9 @@ def load(path: Path, lessons: Sequence[str]) -> Bundle:
         content = _read(path, digests.get("model"), card)
         if "scaler" in digests or (not card and scaler_path.exists()):
             scaler_content = _read(scaler_path, digests.get("scaler"), card)
-    check_h5(content, path)
-    scaler = None if scaler_content is None else _load_scaler(scaler_content, scaler_path)
-    bundle = Bundle(path, _load_model(content, path), scaler, card, _inputs(card))
+    safety.check_h5(content, path)
+    scaler = None if scaler_content is None else safety.load_scaler(scaler_content, scaler_path)
+    bundle = Bundle(path, _load_model(content, path), scaler, card, inputs_in(card))
     _check_shapes(bundle)
     return bundle
 
@@ -312,36 +262,7 @@ def inputs_of(path: Path, lessons: Sequence[str]) -> list[Input]:
     card = _card_of(path, lessons)
     if not card and not path.exists():
         raise WorkshopError(f"{path} is not there: give the path of a saved model, or train one")
-    return _inputs(card)
-
-
-def check_h5(content: bytes, path: Path) -> dict[str, Any]:
-    """Returns the configuration of the model in a `.h5`, after refusing what could reach outside of the file.
-
-    Refused: external and soft links, data kept in other files, virtual data sets, sizes beyond the file, layers that
-    hold Python code (Lambda), layers that are not Keras' own. Neither Keras nor TensorFlow is imported.
-    """
-    import h5py
-
-    refused = f"{path} is refused: "
-    try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            _check_group(file, len(content), refused)
-            text = file.attrs.get("model_config")
-    except WorkshopError:
-        raise
-    except Exception as error:  # h5py raises whatever the damaged bytes lead it to
-        raise WorkshopError(f"{path} is damaged, or not a .h5 file ({error}): copy or train it again") from error
-    if text is None:
-        raise WorkshopError(f"{refused}it holds weights alone, no model: save it with model.save(), not save_weights()")
-    try:
-        config = json.loads(text)
-        if not isinstance(config, dict):
-            raise TypeError("takes a JSON object")
-        _check_config(config, refused)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise WorkshopError(f"{refused}its configuration cannot be read ({type(error).__name__})") from error
-    return config
+    return inputs_in(card)
 
 
 def _check_shapes(bundle: Bundle) -> None:
@@ -377,7 +298,7 @@ def _numbers_of(row: Sequence[Any], inputs: Sequence[Input]) -> list[float]:
         except (TypeError, ValueError):
             number = math.nan
         if not math.isfinite(number):
-            raise WorkshopError(f"{one.name}: got {_printable(cell)}, takes a finite number")
+            raise WorkshopError(f"{one.name}: got {printable(cell)}, takes a finite number")
         numbers.append(number)
     return numbers
 
@@ -388,36 +309,16 @@ def _check_name(path: Path) -> None:
 
 
 def _card_of(path: Path, lessons: Sequence[str]) -> dict[str, Any]:
-    card = _read_card(path.parent, path.stem)
+    card = read_card(path.parent, path.stem)
     if card and card["lesson"] not in lessons:
         raise WorkshopError(
-            f"{path} is a model of the lesson {_printable(card['lesson'])}; this takes one of {', '.join(lessons)}"
+            f"{path} is a model of the lesson {printable(card['lesson'])}; this takes one of {', '.join(lessons)}"
         )
     return card
 
 
-def _path(folder: Path, name: str, role: str) -> Path:
-    return folder / (name + {"model": ".h5", "scaler": "-scaler.gz", "card": ".json"}[role])
-
-
 def _new(path: Path) -> Path:
     return path.with_name(path.name + _NEW)
-
-
-def _printable(text: object) -> str:
-    """A stranger's card may hold what would steer a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in str(text))[:200]
-
-
-def _without_control_characters(value: Any) -> Any:
-    """Makes every text in a card fit to be printed."""
-    if isinstance(value, str):
-        return _printable(value)
-    if isinstance(value, list):
-        return [_without_control_characters(one) for one in value]
-    if isinstance(value, dict):
-        return {_printable(key): _without_control_characters(one) for key, one in value.items()}
-    return value
 
 
 @contextlib.contextmanager
@@ -440,84 +341,19 @@ def _lock(folder: Path) -> Iterator[None]:
 
 def _heal(folder: Path, name: str) -> None:
     """Finishes the renames of a save that was killed after its commit, and removes what one left before it."""
-    _new(_path(folder, name, "card")).unlink(missing_ok=True)
+    _new(path_of(folder, name, "card")).unlink(missing_ok=True)
     try:
-        digests = _read_card(folder, name).get("sha256", {})
+        digests = read_card(folder, name).get("sha256", {})
     except WorkshopError:
         return  # a card that cannot be read here, or is of a newer release, may well match them: loading says so
     for role in ("model", "scaler"):
-        path = _path(folder, name, role)
+        path = path_of(folder, name, role)
         if not _new(path).exists():
             continue
         if hashlib.sha256(_new(path).read_bytes()).hexdigest() == digests.get(role):
             _new(path).replace(path)
         else:
             _new(path).unlink()
-
-
-def _read_card(folder: Path, name: str) -> dict[str, Any]:
-    """Returns the card, or nothing where there is none."""
-    path = _path(folder, name, "card")
-    if not path.exists():
-        return {}
-    try:
-        card = _without_control_characters(json.loads(path.read_bytes()))
-        if isinstance(card["format"], int) and card["format"] > FORMAT:
-            versions = card.get("versions")
-            theirs = versions.get("workshop", "?") if isinstance(versions, dict) else "?"
-            raise WorkshopError(
-                f"{path} was written by workshop {theirs} (card format {card['format']}; this is workshop "
-                f"{__version__}, format {FORMAT}): install the newer workshop"
-            )
-        known = card["format"] == FORMAT and isinstance(card["lesson"], str) and "model" in card["sha256"]
-        known = known and all(isinstance(digest, str) for digest in card["sha256"].values())
-        known = known and isinstance(card.get("threshold"), float | int | None)
-        known = known and isinstance(card.get("metrics", {}), dict) and isinstance(card.get("classes", []), list)
-        known = known and all(isinstance(name, str) for name in card.get("classes", []))
-        known = known and all(isinstance(card.get(key, ""), str) for key in ("data", "output", "output_unit"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        known = False
-    if not known:
-        raise WorkshopError(
-            f"{path} is not a card of this package: train the model again, or delete the card to use the .h5 unverified"
-        )
-    return dict(card)
-
-
-def _inputs(card: dict[str, Any]) -> list[Input]:
-    unknown = "the card describes its inputs in a way unknown here: train the model again"
-    try:
-        described: list[dict[str, Any]] = [
-            {key: tuple(value) if isinstance(value, list) else value for key, value in one.items()}
-            for one in card.get("inputs", [])
-        ]
-        inputs = [Input(**one) for one in described]
-        # What is asked for and printed must be a text, and a range one that a number can lie in.
-        is_known = all(
-            one.name == _printable(one.name)
-            and one.unit == _printable(one.unit)
-            and all(value == _printable(value) for value in one.values)
-            and math.isfinite(one.minimum)
-            and math.isfinite(one.maximum)
-            and one.minimum <= one.maximum
-            for one in inputs
-        )
-    except (TypeError, AttributeError, OverflowError) as error:
-        raise WorkshopError(unknown) from error
-    if not is_known:
-        raise WorkshopError(unknown)
-    return inputs
-
-
-def _without_defaults(one: Input) -> dict[str, Any]:
-    described: dict[str, Any] = {"name": one.name}
-    if one.values:
-        return described | {"values": list(one.values)}
-    if one.unit:
-        described["unit"] = one.unit
-    if one.shape:
-        described["shape"] = list(one.shape)
-    return described | {"minimum": float(one.minimum), "maximum": float(one.maximum)}
 
 
 def _read(path: Path, digest: str | None, card: dict[str, Any]) -> bytes:
@@ -534,7 +370,7 @@ def _read(path: Path, digest: str | None, card: dict[str, Any]) -> bytes:
     if path.exists():
         raise WorkshopError(
             f"{path} is not the file that its card describes (SHA-256 differs): copy it again, train it again, or "
-            f"delete {_path(path.parent, path.stem.removesuffix('-scaler'), 'card').name} to use it unverified"
+            f"delete {path_of(path.parent, path.stem.removesuffix('-scaler'), 'card').name} to use it unverified"
         )
     part = " of its bundle" if card else ""
     raise WorkshopError(f"{path}{part} is not there: copy all files of the model, or train it again")
@@ -583,54 +419,6 @@ def _scaler_bytes(scaler: Any) -> bytes:
     return gzip.compress(buffer.getvalue(), mtime=0)
 
 
-def _check_group(group: Any, size: int, refused: str) -> None:
-    import h5py
-
-    pending = [group]
-    seen = set()
-    while pending:
-        current = pending.pop()
-        for key in current:
-            link = current.get(key, getlink=True)
-            if not isinstance(link, h5py.HardLink):
-                raise WorkshopError(f"{refused}its entry {_printable(key)} is a link to another place or file")
-            entry = current[key]
-            address = h5py.h5o.get_info(entry.id).addr
-            if address in seen:
-                continue
-            seen.add(address)
-            if isinstance(entry, h5py.Group):
-                pending.append(entry)
-            elif not isinstance(entry, h5py.Dataset):
-                raise WorkshopError(f"{refused}its entry {_printable(key)} is not data")
-            elif entry.external or entry.is_virtual:
-                raise WorkshopError(f"{refused}its data {_printable(key)} is kept in another file")
-            elif entry.nbytes > size:
-                raise WorkshopError(f"{refused}its data {_printable(key)} claims to be larger than the file")
-
-
-def _check_config(config: Any, refused: str) -> None:
-    pending = [config]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, list):
-            pending += part
-        elif isinstance(part, dict):
-            pending += part.values()
-            kind, module = part.get("class_name"), part.get("module")
-            if kind in _CODE_LAYERS:
-                raise WorkshopError(f"{refused}it holds a {kind} layer, Python code that loading would run")
-            if isinstance(part.get("vocabulary"), str):
-                raise WorkshopError(f"{refused}a layer of it would read the file {_printable(part['vocabulary'])}")
-            if module is not None and not _KERAS_MODULES.fullmatch(str(module)):
-                raise WorkshopError(
-                    f"{refused}it names {_printable(module)}.{_printable(kind)}, which is no part of a Keras model"
-                )
-            custom = part.get("registered_name")
-            if isinstance(custom, str) and ">" in custom:
-                raise WorkshopError(f"{refused}it names {_printable(custom)}, which is not Keras' own")
-
-
 def _load_model(content: bytes, path: Path) -> Any:
     try:
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -645,71 +433,5 @@ def _load_model(content: bytes, path: Path) -> Any:
     except WorkshopError:
         raise
     except Exception as error:  # Keras and h5py raise whatever the configuration leads them to
-        reason = _printable(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)
+        reason = printable(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)
         raise WorkshopError(f"{path} cannot be loaded by Keras {keras.__version__}: {reason}") from error
-
-
-def _load_scaler(content: bytes, path: Path) -> Any:
-    """Unpickles a scaler in which nothing but the names in `_SCALER_CLASSES` occurs."""
-    import numpy as np
-    from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
-
-    refused = f"{path} is refused: "
-
-    class Unpickler(NumpyUnpickler):
-        dispatch = NumpyUnpickler.dispatch.copy()
-
-        def find_class(self, module: str, name: str) -> Any:
-            if name not in _SCALER_CLASSES.get(module, ()):
-                raise WorkshopError(
-                    f"{refused}it names {_printable(module)}.{_printable(name)}, which is no part of a scaler; "
-                    f"nothing of it was run"
-                )
-            return super().find_class(module, name)
-
-        def load_build(self) -> None:
-            # The instance and its state, which may be any two objects that the stream has made so far.
-            instance, state = self.stack[-2], self.stack[-1]
-            if isinstance(instance, type):
-                raise WorkshopError(f"{refused}it would change {_printable(instance.__name__)} itself")
-            if isinstance(instance, np.dtype) and not (
-                # The state can turn a type of numbers into one of pointers, and hide that: NumPy would follow them.
-                instance.kind in "biuf" and state[0] == 3 and state[2:] == (None, None, None, -1, -1, 0)
-            ):
-                raise WorkshopError(f"{refused}it holds Python objects where a scaler has numbers")
-            if isinstance(instance, NumpyArrayWrapper):
-                # An array is read from the stream right after this.
-                if state["dtype"].kind not in "biuf" or state["subclass"] is not np.ndarray:
-                    raise WorkshopError(f"{refused}it holds Python objects where a scaler has numbers")
-                if min(state["shape"], default=0) < 0 or (
-                    math.prod(state["shape"]) * state["dtype"].itemsize > len(unpacked)
-                ):
-                    raise WorkshopError(f"{refused}its numbers claim to be larger than the file")
-                state["allow_mmap"] = False
-            if isinstance(instance, np.ndarray) and state[2].kind not in "biuf":
-                raise WorkshopError(f"{refused}it holds Python objects where a scaler has numbers")
-            super().load_build()
-
-        dispatch[pickle.BUILD[0]] = load_build
-
-    try:
-        with gzip.open(io.BytesIO(content)) if content[:2] == b"\x1f\x8b" else io.BytesIO(content) as stream:
-            unpacked = stream.read(_LARGEST_SCALER + 1)
-        if len(unpacked) > _LARGEST_SCALER:
-            raise WorkshopError(f"{refused}unpacked it is larger than {_LARGEST_SCALER // 2**20} MB")
-        with warnings.catch_warnings():
-            # scikit-learn warns of a scaler that another release of it saved; these few numbers mean the same in all.
-            # NumPy warns of its own old names, and of the numbers of a spoilt one.
-            warnings.simplefilter("ignore")
-            scaler = Unpickler("", io.BytesIO(unpacked), ensure_native_byte_order=True).load()
-            # Its numbers must fit together; what does not shows here, not when a program asks for an answer.
-            columns = scaler.n_features_in_
-            if not 1 <= columns <= _MOST_COLUMNS or scaler.transform(np.zeros((1, columns))).shape != (1, columns):
-                raise TypeError(f"it has {columns} columns")
-    except WorkshopError:
-        raise
-    except Exception as error:  # a damaged pickle raises anything
-        raise WorkshopError(
-            f"{path} is damaged, or not a fitted scaler ({type(error).__name__}): train it again"
-        ) from error
-    return scaler

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import bundle, files, synthetic
+from workshop.kit import files, synthetic
+from workshop.kit.card import Input
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 
@@ -490,7 +491,7 @@ def shipped_table(name: str) -> Path:
 _UNITS = {"10_m2": "10 m2", "m2": "m2", "years": "years", "1000_pesos": "1,000 pesos", "10000_pesos": "10,000 pesos"}
 
 
-def describe(table: Table) -> list[bundle.Input]:
+def describe(table: Table) -> list[Input]:
     """Returns what the columns of a table of numbers are, for a card: name, unit (by the name's end) and range."""
     described = []
     for name, values in zip(table.names, table.numbers().T, strict=True):
@@ -498,5 +499,5 @@ def describe(table: Table) -> list[bundle.Input]:
         # Single precision holds 37.9 as 37.90000153.
         low, high = (float(f"{end:.6g}") for end in (values.min(), values.max()))
         title = name.removesuffix(f"_{ending}") if ending else name
-        described.append(bundle.Input(title, _UNITS.get(ending, ""), low, high))
+        described.append(Input(title, _UNITS.get(ending, ""), low, high))
     return described

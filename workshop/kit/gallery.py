@@ -104,7 +104,9 @@ def _draw(path: Path, image: np.ndarray, probabilities: np.ndarray, names: Seque
     seen.grid(False)
     colours = [plots.BLUE if p == probabilities.max() else plots.SKY for p in probabilities]
     bars = chart.barh(range(len(names)), probabilities, color=colours)
-    chart.bar_label(bars, [console.percent(float(p)) if p >= 0.01 else "" for p in probabilities], padding=4, fontsize=13)
+    chart.bar_label(
+        bars, [console.percent(float(p)) if p >= 0.01 else "" for p in probabilities], padding=4, fontsize=13
+    )
     chart.set_yticks(range(len(names)), names)
     chart.invert_yaxis()
     # matplotlib reads what stands between two dollar signs as a formula.

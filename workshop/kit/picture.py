@@ -273,7 +273,8 @@ def _resize(strength: np.ndarray, longer: int) -> np.ndarray:
     height, width = strength.shape
     scale = longer / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(Image.fromarray(strength).resize(size, Image.Resampling.BICUBIC)).clip(0, 1)
+    resized = np.asarray(Image.fromarray(strength).resize(size, Image.Resampling.BICUBIC))
+    return resized.clip(0, strength.max())  # at a sharp edge cubic curves shoot over
 
 
 def _stretch(strength: np.ndarray) -> np.ndarray:

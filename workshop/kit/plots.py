@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from workshop.kit import files
 
@@ -58,7 +59,7 @@ def save(figure: Any, path: Path) -> Path:
 
 def draw_curves(
     axes: Any,
-    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
     *,
     x: str = "epoch",
     y: str = "loss",

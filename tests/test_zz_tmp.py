@@ -1,0 +1,562 @@
+"""A picture file made into what the networks know: formats, sizes, dark and light, and every refusal."""
+
+import os
+import struct
+import warnings
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageFile, ImageOps, features
+
+from workshop.kit import data, picture
+from workshop.kit.errors import WorkshopError
+
+# Pen strokes in a square of side 1, and how wide the pen is.
+DIGITS = {
+    1: [[(0.5, 0.0), (0.45, 1.0)]],
+    2: [[(0.15, 0.2), (0.35, 0.0), (0.65, 0.02), (0.75, 0.25), (0.1, 1.0), (0.8, 0.95)]],
+    4: [[(0.15, 0.0), (0.1, 0.5), (0.75, 0.5)], [(0.65, 0.05), (0.6, 1.0)]],
+    5: [[(0.15, 0.0), (0.1, 0.45), (0.6, 0.45), (0.75, 0.7), (0.5, 1.0), (0.05, 0.95)], [(0.15, 0.0), (0.75, 0.02)]],
+    7: [[(0.1, 0.02), (0.8, 0.0), (0.35, 1.0)]],
+}
+PEN = 0.12
+
+
+def draw(
+    digit: int = 5,
+    *,
+    tall: float = 160,
+    size: tuple[int, int] = (240, 260),
+    at: tuple[float, float] = (60, 50),
+    paper: int = 255,
+    ink: int = 0,
+    pen: float = PEN,
+) -> Image.Image:
+    """Draws a digit with smooth edges: four times as large, then shrunk. `tall` and `at` (x, y) are in pixels."""
+    scale = 4
+    image = Image.new("L", (size[0] * scale, size[1] * scale), paper)
+    canvas = ImageDraw.Draw(image)
+    radius = pen * tall * scale / 2
+    for stroke in DIGITS[digit]:
+        points = [((at[0] + x * tall) * scale, (at[1] + y * tall) * scale) for x, y in stroke]
+        canvas.line(points, fill=ink, width=round(2 * radius))
+        for x, y in points:
+            canvas.ellipse((x - radius, y - radius, x + radius, y + radius), fill=ink)
+    return image.resize(size, Image.Resampling.BOX)
+
+
+def reading_of(image: Image.Image, folder: Path, name: str = "picture.png", **options: Any) -> np.ndarray:
+    path = folder / name
+    image.save(path, **options)
+    return picture.read_digit(path)
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> float:
+    """Returns the mean absolute difference as a share of the mean ink."""
+    return float(np.abs(a - b).mean() / b.mean())
+
+
+class References(dict[int, np.ndarray]):
+    """For each digit what a large and clean picture of it is read as."""
+
+    def __repr__(self) -> str:
+        return "references"  # hypothesis prints a failing test's arguments
+
+
+@pytest.fixture(scope="module")
+def references(tmp_path_factory: pytest.TempPathFactory) -> dict[int, np.ndarray]:
+    folder = tmp_path_factory.mktemp("references")
+    return References(
+        {digit: reading_of(draw(digit, tall=400, size=(600, 600), at=(100, 80)), folder) for digit in DIGITS}
+    )
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for pictures, for tests that run many times over."""
+    return tmp_path_factory.mktemp("desk")
+
+
+# --- The form of MNIST ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("digit", DIGITS)
+def test_a_digit_is_20_pixels_long_with_its_centre_of_mass_in_the_middle(
+    references: dict[int, np.ndarray], digit: int
+) -> None:
+    image = references[digit]
+    assert image.shape == (28, 28)
+    assert image.dtype == np.float32
+    assert image.min() == 0
+    assert image.max() == 1
+    rows, columns = np.nonzero(image > 0.1)
+    assert max(np.ptp(rows), np.ptp(columns)) + 1 == 20
+    y, x = np.mgrid[:28, :28]
+    # MNIST's own centres of mass lie within half a pixel of (14, 14).
+    assert abs((image * y).sum() / image.sum() - 14) <= 0.5
+    assert abs((image * x).sum() / image.sum() - 14) <= 0.5
+
+
+def test_the_ratio_of_the_sides_is_kept(tmp_path: Path) -> None:
+    image = Image.new("L", (300, 300), 255)
+    ImageDraw.Draw(image).rectangle((50, 30, 109, 229), fill=0)  # 60 wide, 200 high
+    rows, columns = np.nonzero(reading_of(image, tmp_path) > 0.5)
+    assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (20, 6)
+
+
+def test_different_digits_stay_different(references: dict[int, np.ndarray]) -> None:
+    # What the property below takes for the same must not take two digits for the same.
+    assert min(difference(references[a], references[b]) for a in DIGITS for b in DIGITS if a != b) > 0.6
+
+
+@settings(
+    max_examples=600, deadline=None, derandomize=False, database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+@given(
+    digit=st.sampled_from(sorted(DIGITS)),
+    tall=st.integers(30, 500),
+    left=st.floats(0.12, 0.8),
+    top=st.floats(0.12, 0.8),
+    room=st.floats(1.3, 4),
+    wide=st.floats(0.8, 1.6),
+    paper=st.integers(0, 255),
+    contrast=st.integers(40, 255),
+)
+def test_a_digit_of_any_size_place_and_polarity_gives_nearly_the_same(
+    desk: Path, references: dict[int, np.ndarray], digit: int, tall: int, left: float, top: float, room: float,
+    wide: float, paper: int, contrast: int,
+) -> None:  # fmt: skip
+    wanted = (paper - contrast, paper + contrast)
+    ink = next((grey for grey in wanted if 0 <= grey <= 255), 0 if paper > 127 else 255)
+    size = round(tall * room * wide), round(tall * room)
+    margin = PEN * tall
+    at = (
+        min(max(left * (size[0] - tall), margin), size[0] - 0.85 * tall - margin),
+        min(max(top * (size[1] - tall), margin), size[1] - tall - margin),
+    )
+    image = draw(digit, tall=tall, size=size, at=at, paper=paper, ink=ink)
+    assert difference(reading_of(image, desk), references[digit]) < (0.25 if tall >= 60 else 0.4)
+
+
+def test_thin_strokes_give_full_ink(references: dict[int, np.ndarray], tmp_path: Path) -> None:
+    image = reading_of(draw(5, tall=400, size=(600, 600), pen=0.015), tmp_path)
+    assert image.max() == 1
+    assert difference(image, references[5]) < 0.8
+
+
+@pytest.mark.parametrize("is_inverted", [False, True])
+def test_a_picture_that_is_as_in_the_set_already_goes_through_unchanged(
+    references: dict[int, np.ndarray], tmp_path: Path, is_inverted: bool
+) -> None:
+    for image in references.values():
+        saved = Image.fromarray(np.rint(image * 255).astype(np.uint8))
+        again = reading_of(ImageOps.invert(saved) if is_inverted else saved, tmp_path)
+        assert np.abs(again - image).max() <= 1 / 255
+
+
+def test_28x28_pixels_with_the_digit_elsewhere_are_put_right(references: dict[int, np.ndarray], tmp_path: Path) -> None:
+    shifted = np.roll(references[2], (-3, 3), axis=(0, 1))
+    again = reading_of(Image.fromarray(np.rint(shifted * 255).astype(np.uint8)), tmp_path)
+    assert difference(again, references[2]) < 0.15
+
+
+@pytest.mark.real
+def test_images_of_mnist_and_fashion_mnist_go_through_unchanged(real_data: Path, tmp_path: Path) -> None:
+    for name, read in (("mnist", picture.read_digit), ("fashion_mnist", picture.read_garment)):
+        for image in data.load_image_set(name, real_data).X_test[:300, ..., 0]:
+            for polarity in (image, 255 - image):
+                Image.fromarray(polarity).save(tmp_path / "one.png")
+                # 0.005 is a little more than one level of 256; a few of the darkest images have 250 for their maximum.
+                assert np.abs(read(tmp_path / "one.png") - image / max(1, image.max())).max() < 0.01
+
+
+# --- Photographs ------------------------------------------------------------------------------------------------------
+
+
+def photograph(digit: int, *, dim: float = 0.5, noise: float = 4, ink: float = 0.25, seed: int = 0) -> Image.Image:
+    """A digit on paper that is lit from the upper left, with the grain of a camera. `ink` is what it gives back."""
+    random = np.random.default_rng(seed)
+    covered = np.asarray(draw(digit, tall=180, size=(480, 640), at=(250, 300), paper=0, ink=255), float) / 255
+    y, x = np.mgrid[0:1:640j, 0:1:480j]
+    light = 0.9 - dim * (0.6 * x + 0.4 * y) - 0.15 * ((x - 0.5) ** 2 + (y - 0.5) ** 2)
+    values = 255 * light * (1 - (1 - ink) * covered) + random.normal(0, noise, light.shape)
+    return Image.fromarray(values.clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("digit", DIGITS)
+@pytest.mark.parametrize("is_inverted", [False, True])
+@pytest.mark.parametrize("options", [{}, {"noise": 12.0}, {"dim": 0.6}, {"ink": 0.6}])
+def test_a_photograph_in_uneven_light(
+    references: dict[int, np.ndarray], tmp_path: Path, digit: int, is_inverted: bool, options: dict[str, float]
+) -> None:
+    image = photograph(digit, **options)  # type: ignore[arg-type]
+    # In the dim corner the paper is darker than ink would be in the bright one.
+    grey = np.asarray(image, float)
+    assert options or grey[-20:, -20:].mean() < 0.6 * grey[:20, :20].mean()
+    image = ImageOps.invert(image) if is_inverted else image
+    found = reading_of(image, tmp_path, "photo.jpg", quality=85)
+    assert difference(found, references[digit]) < 0.35
+
+
+def test_specks_of_dirt_are_left_out(references: dict[int, np.ndarray], tmp_path: Path) -> None:
+    image = draw(4, size=(300, 300))
+    canvas = ImageDraw.Draw(image)
+    for x, y in ((10, 10), (290, 20), (15, 280), (280, 285)):
+        canvas.ellipse((x - 2, y - 2, x + 2, y + 2), fill=0)
+    assert difference(reading_of(image, tmp_path), references[4]) < 0.1
+
+
+def test_both_parts_of_a_digit_in_two_parts_stay(tmp_path: Path) -> None:
+    image = Image.new("L", (300, 300), 255)
+    canvas = ImageDraw.Draw(image)
+    canvas.rectangle((50, 50, 70, 250), fill=0)
+    canvas.rectangle((200, 100, 210, 140), fill=0)
+    rows, columns = np.nonzero(reading_of(image, tmp_path) > 0.5)
+    assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (20, 16)  # 201 by 161 pixels
+
+
+def test_ink_that_touches_the_border_is_no_paper(references: dict[int, np.ndarray], tmp_path: Path) -> None:
+    image = draw(7, tall=200, size=(300, 300), at=(40, 40))
+    box = ImageOps.invert(image).getbbox()
+    for tight in (image.crop(box), ImageOps.invert(image.crop(box))):
+        assert difference(reading_of(tight, tmp_path), references[7]) < 0.25
+
+
+def test_scikit_learns_digits_of_8x8_pixels_are_read(tmp_path: Path) -> None:
+    from sklearn.datasets import load_digits
+
+    for small in load_digits().images[:100]:
+        values = (small * (255 / 16)).astype(np.uint8)
+        readings = [reading_of(Image.fromarray(image), tmp_path) for image in (values, 255 - values)]
+        # The same ink, dark or light.
+        assert np.abs(readings[0] - readings[1]).max() < 0.05
+        enlarged = np.asarray(Image.fromarray(values).resize((20, 20), Image.Resampling.BICUBIC), float)
+        # It is as dark where the digit is and as light where it is not: the middle of both, which no shift leaves.
+        assert np.corrcoef(readings[0][4:24, 4:24].ravel(), enlarged.ravel())[0, 1] > 0.1
+
+
+# --- Formats ----------------------------------------------------------------------------------------------------------
+
+
+def coloured(image: Image.Image) -> Image.Image:
+    return ImageOps.colorize(image, black="#102080", white="#FFF8E0")
+
+
+def sixteen_bits(image: Image.Image) -> Image.Image:
+    return Image.fromarray(np.asarray(image).astype(np.uint16) * 257)
+
+
+FORMATS: dict[str, tuple[str, Callable[[Image.Image], Image.Image], dict[str, Any]]] = {
+    "black and white PNG": ("p.png", lambda image: image.convert("1"), {}),
+    "grey PNG": ("p.png", lambda image: image, {}),
+    "grey PNG with transparency": ("p.png", lambda image: image.convert("LA"), {}),
+    "palette PNG": ("p.png", lambda image: coloured(image).convert("P"), {}),
+    "colour PNG": ("p.png", coloured, {}),
+    "PNG with an alpha channel, all opaque": ("p.png", lambda image: coloured(image).convert("RGBA"), {}),
+    "16-bit PNG": ("p.png", sixteen_bits, {}),
+    "JPEG": ("p.jpg", coloured, {"quality": 80}),
+    "grey JPEG": ("p.jpeg", lambda image: image, {}),
+    "CMYK JPEG": ("p.jpg", lambda image: coloured(image).convert("CMYK"), {}),
+    "progressive JPEG, ending in capitals": ("P.JPG", coloured, {"progressive": True}),
+    "GIF": ("p.gif", lambda image: image, {}),
+    "BMP": ("p.bmp", coloured, {}),
+    "TIFF": ("p.tif", coloured, {}),
+    "compressed TIFF": ("p.tiff", coloured, {"compression": "tiff_lzw"}),
+    "16-bit TIFF": ("p.tif", sixteen_bits, {}),
+    "32-bit TIFF": ("p.tif", lambda image: Image.fromarray(np.asarray(image, np.int32) * 257), {}),
+    "TIFF of fractions": ("p.tif", lambda image: Image.fromarray(np.asarray(image, np.float32) / 255), {}),
+    "CMYK TIFF": ("p.tif", lambda image: coloured(image).convert("CMYK"), {}),
+    "WebP": ("p.webp", coloured, {}),
+    "lossless WebP": ("p.webp", coloured, {"lossless": True}),
+    "PGM": ("p.pgm", lambda image: image, {}),
+    "PPM": ("p.ppm", coloured, {}),
+    "TGA": ("p.tga", coloured, {}),
+    "PCX": ("p.pcx", coloured, {}),
+    "JPEG 2000": ("p.jp2", coloured, {}),
+    "AVIF": ("p.avif", coloured, {}),
+    "a PNG that is called .jpg": ("p.jpg", lambda image: image, {"format": "PNG"}),
+    "a JPEG without an ending": ("photo", lambda image: image, {"format": "JPEG"}),
+}
+
+
+@pytest.mark.parametrize("is_inverted", [False, True])
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_common_format_is_read(
+    references: dict[int, np.ndarray], tmp_path: Path, kind: str, is_inverted: bool
+) -> None:
+    if (kind == "AVIF" and not features.check("avif")) or (kind == "JPEG 2000" and not features.check("jpg_2000")):
+        pytest.skip("this Pillow cannot write it")
+    name, convert, options = FORMATS[kind]
+    image = draw(2)
+    image = ImageOps.invert(image) if is_inverted else image
+    found = reading_of(convert(image), tmp_path, name, **options)
+    assert difference(found, references[2]) < 0.15
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photograph_is_turned_as_its_camera_was_held(
+    references: dict[int, np.ndarray], tmp_path: Path, orientation: int
+) -> None:
+    undo: dict[int, Any] = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    image = draw(2)
+    stored = image.transpose(undo[orientation]) if orientation in undo else image
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert difference(reading_of(stored, tmp_path, "p.jpg", exif=exif, quality=95), references[2]) < 0.15
+
+
+def test_a_broken_note_of_the_orientation_is_passed_over(references: dict[int, np.ndarray], tmp_path: Path) -> None:
+    found = reading_of(draw(2), tmp_path, "p.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + bytes(range(40)))
+    assert difference(found, references[2]) < 0.15
+
+
+@pytest.mark.parametrize("under", [0, 128, 255])
+@pytest.mark.parametrize("ink", [0, 60, 200, 255])
+def test_ink_on_nothing_is_read_whatever_colour_hides_under_the_nothing(
+    references: dict[int, np.ndarray], tmp_path: Path, ink: int, under: int
+) -> None:
+    opacity = ImageOps.invert(draw(2))
+    grey = Image.composite(Image.new("L", opacity.size, ink), Image.new("L", opacity.size, under), opacity)
+    for mode in ("LA", "RGBA"):
+        image = grey.convert(mode)
+        image.putalpha(opacity)
+        # Half-transparent pixels at the edge mix the hidden colour in; a program that writes such a file does the same.
+        assert difference(reading_of(image, tmp_path), references[2]) < 0.3
+
+
+def test_a_palette_with_a_transparent_colour(references: dict[int, np.ndarray], tmp_path: Path) -> None:
+    image = draw(2).convert("1").convert("P")  # black is the first colour, white the last
+    white = image.getpixel((0, 0))
+    assert isinstance(white, int)
+    assert difference(reading_of(image, tmp_path, "p.gif", transparency=white), references[2]) < 0.2
+
+
+@pytest.mark.parametrize("name", ["p.gif", "p.webp", "p.png", "p.tif"])
+def test_of_several_pictures_in_a_file_the_first_is_read_and_that_is_said(
+    references: dict[int, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    found = reading_of(draw(2), tmp_path, name, save_all=True, append_images=[draw(4), draw(7)])
+    assert difference(found, references[2]) < 0.15
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err == f"note: {tmp_path / name} holds several pictures, the first is used\n"
+
+
+def test_a_phones_photograph_with_a_second_picture_in_it_is_one_picture(
+    references: dict[int, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = reading_of(draw(2), tmp_path, "p.jpg", format="MPO", save_all=True, append_images=[draw(4)])
+    assert difference(found, references[2]) < 0.15
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("size", [(8, 3000), (3000, 8), (8, 8)])
+def test_a_picture_of_a_strange_shape_is_read(tmp_path: Path, size: tuple[int, int]) -> None:
+    image = Image.new("L", size, 255)
+    ImageDraw.Draw(image).rectangle((size[0] // 3, size[1] // 3, size[0] // 2, size[1] // 2), fill=0)
+    assert reading_of(image, tmp_path).max() == 1
+
+
+# --- Garments ---------------------------------------------------------------------------------------------------------
+
+
+def garment(size: tuple[int, int] = (400, 500), paper: int = 255, body: int = 51, sleeve: int = 153) -> Image.Image:
+    """A long pullover: a body of 100 by 200 pixels with a lighter sleeve of 25 pixels on each side."""
+    image = Image.new("L", size, paper)
+    canvas = ImageDraw.Draw(image)
+    canvas.rectangle((150, 100, 249, 299), fill=body)
+    canvas.rectangle((125, 100, 149, 249), fill=sleeve)
+    canvas.rectangle((250, 100, 274, 249), fill=sleeve)
+    return image
+
+
+def test_a_garment_is_28_pixels_long_in_the_middle_and_keeps_its_shades(tmp_path: Path) -> None:
+    garment().save(tmp_path / "g.png")
+    image = picture.read_garment(tmp_path / "g.png")
+    assert image.shape == (28, 28)
+    rows, columns = np.nonzero(image > 0.2)
+    assert (rows.min(), rows.max()) == (0, 27)
+    assert np.ptp(columns) + 1 == 21  # 150 of 200 pixels
+    assert abs((columns.min() + columns.max()) / 2 - 13.5) <= 0.5
+    # White paper gives back 255, the body 51, the sleeve 153: they take away 204 and 102, negated and stretched 1 and
+    # one half.
+    assert image[5:20, 12:16] == pytest.approx(1, abs=0.02)
+    assert image[8, 4] == pytest.approx(0.5, abs=0.03)
+    assert image[:, :3].max() == 0
+
+
+def test_a_light_garment_on_a_dark_ground_is_turned_round(tmp_path: Path) -> None:
+    garment().save(tmp_path / "dark.png")
+    ImageOps.invert(garment()).save(tmp_path / "light.png")
+    first, second = (picture.read_garment(tmp_path / name) for name in ("dark.png", "light.png"))
+    assert np.abs(first - second).max() < 0.02
+
+
+@pytest.mark.parametrize("paper", [255, 200])
+def test_a_garment_in_any_place_and_size_gives_nearly_the_same(tmp_path: Path, paper: int) -> None:
+    body, sleeve = round(paper * 0.2), round(paper * 0.6)
+    garment().save(tmp_path / "g.png")
+    reference = picture.read_garment(tmp_path / "g.png")
+    image = garment((700, 450), paper, body, sleeve)
+    for changed in (image, image.resize((1400, 900)), image.resize((350, 225)), image.crop((118, 93, 280, 305))):
+        changed.save(tmp_path / "other.png")
+        assert difference(picture.read_garment(tmp_path / "other.png"), reference) < 0.12
+
+
+def test_a_garment_of_28x28_goes_through_unchanged(tmp_path: Path) -> None:
+    garment().save(tmp_path / "g.png")
+    reference = picture.read_garment(tmp_path / "g.png")
+    values = np.rint(reference * 255).astype(np.uint8)
+    for polarity in (values, 255 - values):
+        Image.fromarray(polarity).save(tmp_path / "small.png")
+        assert np.abs(picture.read_garment(tmp_path / "small.png") - reference).max() <= 1 / 255
+
+
+# --- Refusals ---------------------------------------------------------------------------------------------------------
+
+
+def refusal_of(path: Path, read: Callable[[Path], np.ndarray] = picture.read_digit) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(WorkshopError) as refusal:
+            read(path)
+    message = str(refusal.value)
+    assert message.startswith(f"{path} ")
+    assert "\n" not in message
+    return message
+
+
+def png_that_declares(width: int, height: int) -> bytes:
+    """A PNG's beginning: its size, and no pixels."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000)))
+
+
+@pytest.mark.parametrize("read", [picture.read_digit, picture.read_garment])
+def test_what_is_no_picture_is_refused(tmp_path: Path, read: Callable[[Path], np.ndarray]) -> None:
+    assert "is not there" in refusal_of(tmp_path / "missing.png", read)
+    assert "is a folder" in refusal_of(tmp_path, read)
+    (tmp_path / "notes.png").write_text("This is no picture.\n")
+    assert "is not a picture that can be read: save it as PNG or JPEG" in refusal_of(tmp_path / "notes.png", read)
+    (tmp_path / "empty.jpg").touch()
+    assert "is not a picture that can be read" in refusal_of(tmp_path / "empty.jpg", read)
+
+
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    for name in ("x" * 5000 + ".png", "nul\0byte.png"):
+        with pytest.raises(WorkshopError, match="cannot be read"):
+            picture.read_digit(Path(name))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    assert "is not a regular file" in refusal_of(tmp_path / "pipe.png")
+
+
+def test_a_program_in_a_pictures_clothes_is_not_started(tmp_path: Path) -> None:
+    # Pillow gives PostScript to Ghostscript, which runs it.
+    (tmp_path / "p.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\nshowpage\n")
+    assert "is not a picture that can be read" in refusal_of(tmp_path / "p.png")
+
+
+@pytest.mark.parametrize("name", ["p.png", "p.jpg", "p.gif", "p.bmp", "p.tif", "p.webp", "p.pgm"])
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.9])
+def test_a_truncated_picture_is_refused(tmp_path: Path, name: str, kept: float) -> None:
+    path = tmp_path / name
+    coloured(draw(5)).save(path, lossless=True) if name == "p.webp" else draw(5).save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content))])
+    assert "damaged" in refusal_of(path) or "not a picture" in refusal_of(path)
+
+
+@pytest.mark.parametrize("name", ["p.png", "p.gif", "p.tif", "p.jp2", "p.webp"])
+def test_damaged_bytes_end_in_a_picture_or_in_one_line(tmp_path: Path, name: str) -> None:
+    if name == "p.jp2" and not features.check("jpg_2000"):
+        pytest.skip("this Pillow cannot write it")
+    path = tmp_path / name
+    draw(5, tall=40, size=(60, 60), at=(10, 10)).save(path)
+    content = path.read_bytes()
+    random = np.random.default_rng(0)
+    for _ in range(60):
+        damaged = bytearray(content)
+        for place in random.integers(0, len(content), 3):
+            damaged[place] = random.integers(0, 256)
+        path.write_bytes(damaged)
+        try:
+            assert picture.read_digit(path).shape == (28, 28)
+        except WorkshopError as error:
+            assert str(error).startswith(f"{path} ")
+
+
+def test_a_picture_of_one_pixel_is_refused(tmp_path: Path) -> None:
+    for size in ((1, 1), (7, 100), (100, 7)):
+        Image.new("L", size).save(tmp_path / "p.png")
+        assert f"has {size[0]}x{size[1]} pixels, takes 8x8 or more" in refusal_of(tmp_path / "p.png")
+
+
+@pytest.mark.parametrize("read", [picture.read_digit, picture.read_garment])
+@pytest.mark.parametrize("grey", [0, 128, 255])
+@pytest.mark.parametrize("noise", [0, 3, 20])
+def test_a_blank_picture_is_refused(tmp_path: Path, read: Callable[[Path], np.ndarray], grey: int, noise: int) -> None:
+    values = grey + np.random.default_rng(0).normal(0, noise, (400, 300))
+    Image.fromarray(values.clip(0, 255).astype(np.uint8)).save(tmp_path / "p.png")
+    assert "is blank: nothing on it differs from its border" in refusal_of(tmp_path / "p.png", read)
+
+
+def test_blank_paper_in_uneven_light_and_paper_of_nothing_are_refused(tmp_path: Path) -> None:
+    photograph(5, ink=1.0).save(tmp_path / "p.png")
+    assert "is blank" in refusal_of(tmp_path / "p.png")
+    Image.new("RGBA", (100, 100)).save(tmp_path / "p.png")
+    assert "is blank" in refusal_of(tmp_path / "p.png")
+
+
+@pytest.mark.parametrize("side", [7_100, 10_000, 20_000, 60_000])
+def test_a_decompression_bomb_is_refused_by_its_declared_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, side: int
+) -> None:
+    def decode(image: ImageFile.ImageFile) -> None:
+        raise AssertionError("the picture was decoded")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", decode)
+    (tmp_path / "bomb.png").write_bytes(png_that_declares(side, side))
+    assert "has more than 50 million pixels: make it smaller" in refusal_of(tmp_path / "bomb.png")
+
+
+def test_a_large_picture_within_the_limit_is_decoded(tmp_path: Path) -> None:
+    # Of these pixels there are none, so it is refused, but for what it is: truncated.
+    (tmp_path / "large.png").write_bytes(png_that_declares(1_000, 1_000))
+    assert "truncated or damaged" in refusal_of(tmp_path / "large.png")
+
+
+def test_too_many_bytes_are_refused_before_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "p.png"
+    with path.open("wb") as file:
+        file.truncate(100 * 2**20 + 1)  # a hole: it takes no room on the disk
+    monkeypatch.setattr(Path, "read_bytes", lambda self: pytest.fail("the file was read"))
+    assert "is larger than 100 MB" in refusal_of(path)
+
+
+def test_a_name_that_would_steer_the_terminal_is_shown_harmless(tmp_path: Path) -> None:
+    with pytest.raises(WorkshopError) as refusal:
+        picture.read_digit(tmp_path / "a\x1b[2J\nb.png")
+    assert str(refusal.value).isprintable()
