@@ -1,0 +1,98 @@
+"""Losses: how wrong the outputs are, one number for a batch, and beside it the gradient by each output.
+
+Y are the network's outputs (samples, outputs), T the targets. Each loss is the mean over the samples, and its gradient
+holds that division already. Where a loss and the last activation belong together (sigmoid with binary, softmax with
+categorical cross-entropy), `fused` gives the gradient by the activation's input z at once: p - t, over the samples.
+It is shorter than the two steps, and stays exact where p is so close to 0 or 1 that the logarithm's slope overflows.
+"""
+
+import numpy as np
+
+# Keras keeps probabilities this far from 0 and 1 before it takes their logarithm.
+EPSILON = 1e-7
+
+
+class Loss:
+    """A loss.
+
+    Attributes:
+        fused_with: the last activation for which `fused` holds, or an empty text.
+    """
+
+    fused_with = ""
+
+    def value(self, Y: np.ndarray, T: np.ndarray) -> float:
+        """Returns the loss of a batch."""
+        raise NotImplementedError
+
+    def gradient(self, Y: np.ndarray, T: np.ndarray) -> np.ndarray:
+        """Returns dE/dY."""
+        raise NotImplementedError
+
+    def fused(self, Y: np.ndarray, T: np.ndarray) -> np.ndarray:
+        """Returns dE/dz, z being the input of the activation `fused_with`."""
+        # Binary cross-entropy is a mean over the outputs too, categorical a sum over the classes.
+        count = Y.size if self.fused_with == "sigmoid" else len(Y)
+        return (Y - self.targets(Y, T)) / Y.dtype.type(count)
+
+    def targets(self, Y: np.ndarray, T: np.ndarray) -> np.ndarray:
+        """Returns the targets in the shape and type of the outputs: (samples,) is a column of one output."""
+        return T.reshape(Y.shape).astype(Y.dtype, copy=False)
+
+
+class MeanSquaredError(Loss):
+    """E = mean (y - t)^2 over samples and outputs."""
+
+    def value(self, Y: np.ndarray, T: np.ndarray) -> float:
+        """Mean of the squared differences."""
+        return float(np.mean((Y - self.targets(Y, T)) ** 2))
+
+    def gradient(self, Y: np.ndarray, T: np.ndarray) -> np.ndarray:
+        """2 (y - t) / how many there are."""
+        return 2 * (Y - self.targets(Y, T)) / Y.dtype.type(Y.size)
+
+
+class BinaryCrossentropy(Loss):
+    """E = -mean (t log p + (1 - t) log(1 - p)); Y are probabilities p."""
+
+    fused_with = "sigmoid"
+
+    def value(self, Y: np.ndarray, T: np.ndarray) -> float:
+        """Mean of the surprise about each target."""
+        p, t = np.clip(Y, EPSILON, 1 - EPSILON), self.targets(Y, T)
+        return float(-np.mean(t * np.log(p) + (1 - t) * np.log(1 - p)))
+
+    def gradient(self, Y: np.ndarray, T: np.ndarray) -> np.ndarray:
+        """(p - t) / (p (1 - p)) / how many there are."""
+        p, t = np.clip(Y, EPSILON, 1 - EPSILON), self.targets(Y, T)
+        return (p - t) / (p * (1 - p)) / Y.dtype.type(Y.size)
+
+
+class CategoricalCrossentropy(Loss):
+    """E = -mean over samples of sum over classes t log p; Y are probabilities, T one-hot."""
+
+    fused_with = "softmax"
+
+    def value(self, Y: np.ndarray, T: np.ndarray) -> float:
+        """Mean of the surprise about each sample's class."""
+        return float(-np.mean((self.targets(Y, T) * np.log(np.clip(Y, EPSILON, 1 - EPSILON))).sum(axis=-1)))
+
+    def gradient(self, Y: np.ndarray, T: np.ndarray) -> np.ndarray:
+        """-t / p / samples."""
+        return -self.targets(Y, T) / np.clip(Y, EPSILON, 1 - EPSILON) / Y.dtype.type(len(Y))
+
+
+class SparseCategoricalCrossentropy(CategoricalCrossentropy):
+    """The same with T the numbers of the classes (samples,)."""
+
+    def targets(self, Y: np.ndarray, T: np.ndarray) -> np.ndarray:
+        """Class numbers as one-hot rows."""
+        return np.eye(Y.shape[-1], dtype=Y.dtype)[np.reshape(T, -1).astype(int)]
+
+
+LOSSES: dict[str, type[Loss]] = {
+    "mean_squared_error": MeanSquaredError,
+    "binary_crossentropy": BinaryCrossentropy,
+    "categorical_crossentropy": CategoricalCrossentropy,
+    "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
+}
