@@ -58,8 +58,12 @@ def reading_of(image: Image.Image, folder: Path, name: str = "picture.png", **op
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> float:
-    """Returns the mean absolute difference as a share of the mean ink."""
-    return float(np.abs(a - b).mean() / b.mean())
+    """Returns the mean absolute difference as a share of the mean ink, the images laid on each other as well as can be.
+
+    A centre of mass halfway between two pixels goes to the one or the other.
+    """
+    shifts = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    return float(min(np.abs(np.roll(a, shift, axis=(0, 1)) - b).mean() for shift in shifts) / b.mean())
 
 
 class References(dict[int, np.ndarray]):
@@ -142,7 +146,7 @@ def test_a_digit_of_any_size_place_and_polarity_gives_nearly_the_same(
         min(max(top * (size[1] - tall), margin), size[1] - tall - margin),
     )
     image = draw(digit, tall=tall, size=size, at=at, paper=paper, ink=ink)
-    assert difference(reading_of(image, desk), references[digit]) < (0.25 if tall >= 60 else 0.4)
+    assert difference(reading_of(image, desk), references[digit]) < (0.2 if tall >= 60 else 0.4)
 
 
 def test_thin_strokes_give_full_ink(references: dict[int, np.ndarray], tmp_path: Path) -> None:
@@ -234,12 +238,10 @@ def test_scikit_learns_digits_of_8x8_pixels_are_read(tmp_path: Path) -> None:
 
     for small in load_digits().images[:100]:
         values = (small * (255 / 16)).astype(np.uint8)
-        readings = [reading_of(Image.fromarray(image), tmp_path) for image in (values, 255 - values)]
-        # The same ink, dark or light.
-        assert np.abs(readings[0] - readings[1]).max() < 0.05
-        enlarged = np.asarray(Image.fromarray(values).resize((20, 20), Image.Resampling.BICUBIC), float)
-        # It is as dark where the digit is and as light where it is not: the middle of both, which no shift leaves.
-        assert np.corrcoef(readings[0][4:24, 4:24].ravel(), enlarged.ravel())[0, 1] > 0.1
+        dark, light = (reading_of(Image.fromarray(image), tmp_path) for image in (255 - values, values))
+        assert np.abs(dark - light).max() < 0.01
+        enlarged = Image.fromarray(values).resize((160, 160), Image.Resampling.BICUBIC)
+        assert difference(light, reading_of(enlarged, tmp_path)) < 0.3
 
 
 # --- Formats ----------------------------------------------------------------------------------------------------------

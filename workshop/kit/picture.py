@@ -41,11 +41,10 @@ def read_digit(path: Path) -> np.ndarray:
     """
     ink = _find_ink(_read_grey(path), path)
     drawn = _drawn(ink, _otsu(ink.strength))
-    rows, columns = _box(drawn)
-    longer = max(rows.stop - rows.start, columns.stop - columns.start)
-    if ink.strength.shape == (SIZE, SIZE) and 18 <= longer <= 20 and np.abs(_centre(ink.strength) - 14).max() < 1:
+    is_centred = np.abs(_centre(ink.strength) - 14).max() < 1
+    if drawn.shape == (SIZE, SIZE) and 18 <= max(_cut(drawn, drawn).shape) <= 20 and is_centred:
         return _stretch(ink.strength)  # as in the set already
-    small = _stretch(_resize(_cut_out(ink, drawn, rows, columns, 20), 20))
+    small = _stretch(_resize(_cut_out(ink, drawn, 20), 20))
     return _place(small, np.rint(14 - _centre(small)))
 
 
@@ -56,12 +55,11 @@ def read_garment(path: Path) -> np.ndarray:
         WorkshopError: the file is no picture that can be used, or nothing is on it.
     """
     ink = _find_ink(_read_grey(path), path)
-    drawn = _drawn(ink, max(_FAINTEST, 4 * ink.noise))
-    rows, columns = _box(drawn)
-    longer = max(rows.stop - rows.start, columns.stop - columns.start)
-    if ink.strength.shape == (SIZE, SIZE) and longer >= 26:
+    threshold = max(_FAINTEST, 4 * ink.noise)
+    everything = ink.strength >= threshold
+    if everything.shape == (SIZE, SIZE) and max(_cut(everything, everything).shape) >= 26:
         return _stretch(ink.strength)  # as in the set already
-    small = _stretch(_resize(_cut_out(ink, drawn, rows, columns, SIZE), SIZE))
+    small = _stretch(_resize(_cut_out(ink, _drawn(ink, threshold), SIZE), SIZE))
     return _place(small, (SIZE - np.array(small.shape)) // 2)
 
 
@@ -247,18 +245,21 @@ def _drawn(ink: _Ink, threshold: float) -> np.ndarray:
     return (weights > _SMALLEST_PART * weights.max())[labels]
 
 
-def _cut_out(ink: _Ink, drawn: np.ndarray, rows: slice, columns: slice, longer: int) -> np.ndarray:
-    """Returns what lies in the box. The soft edge of a stroke belongs to it; a shadow further away does not."""
+def _cut(values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Returns the values in the smallest box around what is drawn."""
+    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
+    return values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _cut_out(ink: _Ink, drawn: np.ndarray, longer: int) -> np.ndarray:
+    """Returns the ink in its box. The soft edge of a stroke belongs to it; a shadow further away does not.
+
+    `longer` is the longer side of the image to come, which says how far an edge may reach.
+    """
     from scipy import ndimage
 
-    distance = ndimage.distance_transform_edt(~drawn[rows, columns])
-    pixel = max(distance.shape) / longer  # of the image to come
-    return np.where(distance <= max(1.0, pixel), ink.strength[rows, columns], 0)
-
-
-def _box(drawn: np.ndarray) -> tuple[slice, slice]:
-    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
-    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    distance = ndimage.distance_transform_edt(~_cut(drawn, drawn))
+    return np.where(distance <= max(1.0, max(distance.shape) / longer), _cut(ink.strength, drawn), 0)
 
 
 def _centre(strength: np.ndarray) -> np.ndarray:
