@@ -209,6 +209,14 @@ def test_a_photograph_in_uneven_light(
     assert difference(found, references[digit]) < 0.35
 
 
+def test_ink_is_as_strong_in_the_dim_corner_as_in_the_bright_one(tmp_path: Path) -> None:
+    x = np.linspace(0, 1, 400)
+    values = np.tile(230 - 150 * x, (300, 1))  # the paper: 230 on the left, 80 on the right
+    values[140:160, 40:360] *= 0.4  # one stroke across it
+    image = reading_of(Image.fromarray(values.astype(np.uint8)), tmp_path)
+    assert image.max(axis=0)[6:22].min() > 0.9
+
+
 def test_specks_of_dirt_are_left_out(references: dict[int, np.ndarray], tmp_path: Path) -> None:
     image = draw(4, size=(300, 300))
     canvas = ImageDraw.Draw(image)
@@ -508,6 +516,16 @@ def test_damaged_bytes_end_in_a_picture_or_in_one_line(tmp_path: Path, name: str
             assert picture.read_digit(path).shape == (28, 28)
         except WorkshopError as error:
             assert str(error).startswith(f"{path} ")
+
+
+def test_the_libraries_below_write_nothing_to_the_screen(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "p.tif"
+    draw(5).save(path, compression="tiff_lzw")
+    content = bytearray(path.read_bytes())
+    content[20:200] = bytes(range(180))
+    path.write_bytes(content)
+    assert "is truncated or damaged" in refusal_of(path)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_picture_of_one_pixel_is_refused(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from workshop.kit import lazy
 from workshop.kit.errors import WorkshopError, one_line
 
 SIZE = 28  # pixels, of the images of both sets
@@ -77,37 +78,54 @@ class _Ink(NamedTuple):
 
 def _read_grey(path: Path) -> np.ndarray:
     """Reads a picture as grey values, float32 (height, width), 0 black to 1 white, at most `_WORKING_SIZE` long."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
     content = _read_bytes(path)
-    too_large = f"{path} has more than {_LARGEST_PICTURE // 10**6} million pixels: make it smaller"
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns of large pictures, of strange EXIF and of much else; what cannot be used is said below.
-            warnings.simplefilter("ignore")
-            Image.init()
-            image: Any = Image.open(io.BytesIO(content), formats=[one for one in _FORMATS if one in Image.OPEN])
-            if image.width * image.height > _LARGEST_PICTURE:
-                raise WorkshopError(too_large)
-            if min(image.size) < _SMALLEST_SIDE:
-                raise WorkshopError(
-                    f"{path} has {image.width}x{image.height} pixels, takes {_SMALLEST_SIDE}x{_SMALLEST_SIDE} or more"
-                )
-            if image.format != "MPO" and getattr(image, "is_animated", False):  # a phone's MPO holds one photograph
-                print(f"note: {one_line(path)} holds several pictures, the first is used", file=sys.stderr)
-                image.seek(0)
-            image.load()
-            with contextlib.suppress(Exception):  # a broken note of how the camera was held: the picture as it is
-                image = ImageOps.exif_transpose(image)
-            return _to_grey(image)
-    except WorkshopError:
-        raise
-    except UnidentifiedImageError as error:
-        raise WorkshopError(f"{path} is not a picture that can be read: save it as PNG or JPEG") from error
-    except Image.DecompressionBombError as error:
-        raise WorkshopError(too_large) from error
-    except Exception as error:  # the decoders raise whatever the damaged bytes lead them to
-        raise WorkshopError(f"{path} is truncated or damaged ({error}): copy it again") from error
+    grey, has_others, failure = np.empty(0), False, ""
+    # Pillow warns of strange EXIF and of much else, and the TIFF library writes to the screen by itself. What cannot be
+    # used is said in one line instead.
+    with lazy.held_back_stderr(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            grey, has_others = _decode(content)
+        except Exception as error:  # the decoders raise whatever the damaged bytes lead them to
+            failure = _reason(error)
+    if failure:
+        raise WorkshopError(f"{path} {failure}")
+    if has_others:
+        print(f"note: {one_line(path)} holds several pictures, the first is used", file=sys.stderr)
+    return grey
+
+
+def _decode(content: bytes) -> tuple[np.ndarray, bool]:
+    """Returns the grey values of a picture, and whether the file holds others besides."""
+    from PIL import Image, ImageOps
+
+    Image.init()
+    image: Any = Image.open(io.BytesIO(content), formats=[one for one in _FORMATS if one in Image.OPEN])
+    if image.width * image.height > _LARGEST_PICTURE:
+        raise Image.DecompressionBombError
+    if min(image.size) < _SMALLEST_SIDE:
+        raise WorkshopError(f"has {image.width}x{image.height} pixels, takes {_SMALLEST_SIDE}x{_SMALLEST_SIDE} or more")
+    has_others = image.format != "MPO" and getattr(image, "is_animated", False)  # a phone's MPO is one photograph
+    image.seek(0)
+    image.load()
+    with contextlib.suppress(Exception):  # a broken note of how the camera was held: the picture as it is
+        image = ImageOps.exif_transpose(image)
+    return _to_grey(image), has_others
+
+
+def _reason(error: Exception) -> str:
+    """Returns why a picture could not be decoded, as the end of a sentence that begins with its name."""
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(error, WorkshopError):
+        return str(error)
+    if isinstance(error, UnidentifiedImageError):
+        return "is not a picture that can be read: save it as PNG or JPEG"
+    if isinstance(error, Image.DecompressionBombError):  # Pillow's own limit, or ours
+        return f"has more than {_LARGEST_PICTURE // 10**6} million pixels: make it smaller"
+    if isinstance(error, MemoryError):
+        return "needs more memory than there is: make it smaller"
+    return f"is truncated or damaged ({error}): copy it again"
 
 
 def _read_bytes(path: Path) -> bytes:
