@@ -164,7 +164,7 @@ def test_a_bad_file_among_good_ones_does_not_keep_the_others_from_an_answer(
     Path("notes.txt").write_text("No picture.")
     picture_of(test_digits[0][1], 100).save("last.png")
     with pytest.raises(SystemExit) as ended:
-        digit.main(["first.png", "missing.png", "notes.txt", "last.png"])
+        digit.main(["first.png", "missing.png", "notes.txt", "last.png", "missing.png"])
     assert ended.value.code == 2
     output = capsys.readouterr()
     assert [*answers_in(output.out)] == ["first.png", "last.png"]
@@ -223,11 +223,11 @@ def test_show_draws_what_the_network_saw(
     models: Path, room: Path, test_digits: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (room / "other").mkdir()
-    for i, name in enumerate(["photo.png", "other/photo.png", "$x$.png"]):
+    for i, name in enumerate(["photo.png", "other/photo.png", "$x_$.png"]):
         picture_of(test_digits[0][i], 100).save(name)
-    digit.main(["--show", "--plots", "drawn", "photo.png", "other/photo.png", "$x$.png"])
+    digit.main(["--show", "--plots", "drawn", "photo.png", "other/photo.png", "$x_$.png"])
     said = capsys.readouterr().out.splitlines()[1::2]
-    places = [Path("drawn/photo-seen.png"), Path("drawn/photo-seen-again.png"), Path("drawn/$x$-seen.png")]
+    places = [Path("drawn/photo-seen.png"), Path("drawn/photo-seen-again.png"), Path("drawn/$x_$-seen.png")]
     assert said == [f"  what the network saw: {place}" for place in places]
     pixels = []
     for place in places:

@@ -135,7 +135,7 @@ def test_a_dialogue_asks_again_until_it_has_two_numbers_within_their_ranges(room
 
 
 def test_bytes_that_are_no_text_are_asked_again(room: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONUTF8", "1")
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")  # as in most languages' terminals
     with dialogue(room) as child:
         child.expect_exact(FIRST)
         child.sendline(b"\xff\xfe")
