@@ -1,10 +1,14 @@
 """What every test gets: its own empty folder to run in, and the real data sets only where they are."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+# A run that was started in the background ignores Ctrl-C, and so would every program that the tests start and stop.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Set before anything imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
