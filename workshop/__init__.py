@@ -25,10 +25,10 @@ class Lesson(NamedTuple):
 
 LESSONS = (
     Lesson("linear_regression", "One neuron draws a line: house prices, and why features are scaled", 15),
-    Lesson("tables", "Any table with a number or a class to predict: concrete and cars", 25),
-    Lesson("logistic_regression", "One neuron decides: tumours, the sigmoid and cross-entropy", 15),
-    Lesson("admission", "Two exam scores, admitted or not: a straight boundary against a curved one", 12),
-    Lesson("xor", "The problem one neuron cannot solve, and the hidden layer that can", 12),
+    Lesson("tables", "Any table with a number or a class to predict: concrete and cars", 20),
+    Lesson("logistic_regression", "One neuron decides: tumours, the sigmoid and cross-entropy", 12),
+    Lesson("admission", "Two exam scores, admitted or not: a straight boundary against a curved one", 20),
+    Lesson("xor", "The problem one neuron cannot solve, and the hidden layer that can", 15),
     Lesson("mnist", "Handwritten digits: a dense network against a convolutional one", 40),
-    Lesson("fashion_mnist", "Garments, the harder digits: the same two networks", 50),
+    Lesson("fashion_mnist", "Garments, the harder digits: the same two networks", 60),
 )

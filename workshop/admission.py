@@ -9,7 +9,7 @@ Two hidden layers, of 8 and of 4 relu units, bend the boundary until it fits.
     python -m workshop.admission --quick              # a first look: fewer epochs
 
 Expected, on 100 applicants, all of whom are trained on: the neuron gets 0.89 to 0.92 of them right, the network 0.99
-to 1.00. About 15 s on two CPU cores. What a model gets right of the rows it was trained on flatters it, so the network
+to 1.00. About 20 s on two CPU cores. What a model gets right of the rows it was trained on flatters it, so the network
 is also trained five times on four fifths of the rows and asked about the rest (validation). Then ask:
 
     python -m apps.admission

@@ -9,7 +9,7 @@ CNN with one convolution more than the digits needed, and see in the confusion m
     python -m workshop.fashion_mnist --quick            # a first look, in seconds
 
 Expected, with the defaults on Fashion-MNIST: dense at least 88 % of the test images right, CNN at least 91.5 %, both
-in about 45 s on two CPU cores. Then try what helped with the digits: `--filters 32 32`, `--activation tanh`,
+within a minute on two CPU cores. Then try what helped with the digits: `--filters 32 32`, `--activation tanh`,
 `--optimizer sgd`, more `--epochs`.
 
 Without Fashion-MNIST and without a network it trains on drawn garments, and says so.

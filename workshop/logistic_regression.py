@@ -8,7 +8,7 @@ neuron learns from 30 measurements of a tumour's cells whether it is malignant (
     python -m workshop.logistic_regression --data YOUR.csv      # numbers, then a target that is 0 or 1
     python -m workshop.logistic_regression --quick              # a first look: fewer epochs
 
-Expected: at least 96 % of the test cases right, on the rows that are held back here. About 15 s on two CPU cores.
+Expected: at least 96 % of the test cases right, on the rows that are held back here. About 12 s on two CPU cores.
 """
 
 import argparse

@@ -10,7 +10,7 @@ its own, and you see its boundary bend while it learns. Last come 100 noisy poin
     python -m workshop.xor --quick                # a first look: fewer epochs
 
 Expected: the trained network answers 0, 1, 1, 0; of 1,000 fresh noisy points one hidden unit gets at most 80 % right,
-four get at least 99 %. About 12 s on two CPU cores.
+four get at least 99 %. About 15 s on two CPU cores.
 """
 
 import argparse
