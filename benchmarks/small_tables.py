@@ -11,7 +11,7 @@ minutes.
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from io import StringIO
 from typing import Any, NamedTuple
@@ -105,24 +105,18 @@ def train_plainly(case: Case) -> float:
 def train_plainly_on_the_same_batches(case: Case) -> tuple[Any, list[float]]:
     """Trains with one `model.fit` call on the batches that the lesson draws; returns the model and the losses."""
 
-    class Batches(keras.utils.PyDataset):
-        def __init__(self) -> None:
-            super().__init__()
-            self.epoch = 0
+    steps = -(-len(case.X) // case.batch_size)
 
-        def __len__(self) -> int:
-            return -(-len(case.X) // case.batch_size)
-
-        def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-            order = training.epoch_order(len(case.X), 1, self.epoch)
-            rows = order[index * case.batch_size : (index + 1) * case.batch_size]
-            return case.X[rows], case.y[rows, None]
-
-        def on_epoch_end(self) -> None:
-            self.epoch += 1
+    # A generator, because Keras prepares batches of a data set ahead of the epoch that it believes to be in.
+    def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for epoch in range(case.epochs):
+            order = training.epoch_order(len(case.X), 1, epoch)
+            for step in range(steps):
+                rows = order[step * case.batch_size : (step + 1) * case.batch_size]
+                yield case.X[rows], case.y[rows, None]
 
     model = build(case)
-    history = model.fit(Batches(), epochs=case.epochs, shuffle=False, verbose=0)
+    history = model.fit(batches(), epochs=case.epochs, steps_per_epoch=steps, shuffle=False, verbose=0)
     return model, history.history["loss"]
 
 
