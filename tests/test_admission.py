@@ -1,5 +1,6 @@
 """The lesson `admission` and its table: its figures, its bundle, its pictures, and tables of one's own."""
 
+import dataclasses
 import io
 import json
 import logging
@@ -8,13 +9,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 from workshop import admission
-from workshop.kit import bundle, data, files
+from workshop.kit import bundle, cli, data, files
 from workshop.kit.errors import WorkshopError
 
 SHIPPED = files.shipped("datasets")
@@ -121,10 +122,13 @@ def test_other_seeds_reach_the_figures(seed: int) -> None:
     from sklearn.preprocessing import MinMaxScaler
 
     X, y = data.read_table(SHIPPED / "admission.csv").split_two_classes()
-    arguments = admission.parse(["--seed", str(seed)])
+    arguments = admission.parse("", ["--seed", str(seed)])
     accuracy = {}
     for kind in ("neuron", "network"):
-        _, history = admission.train(kind, MinMaxScaler().fit_transform(X), y, arguments)
+        model = admission.KERAS.build(kind, X.shape[1], seed)
+        history = admission.train(
+            model, MinMaxScaler().fit_transform(X), y[:, None], admission.plan_of(arguments), seed
+        )
         assert history.finished == 1200
         accuracy[kind] = history.epochs["accuracy"][-1]
     assert 0.89 <= accuracy["neuron"] <= 0.92
@@ -132,14 +136,20 @@ def test_other_seeds_reach_the_figures(seed: int) -> None:
 
 
 def test_validation_asks_about_rows_never_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    def learn_by_heart(kind: str, X: np.ndarray, y: np.ndarray, arguments: object) -> tuple[object, None]:
-        return lambda asked: np.array([y[np.abs(X - row).sum(axis=1).argmin()] for row in asked]), None
+    # This model is a list of the rows that it was trained on.
+    def learn_by_heart(model: list[Any], X: np.ndarray, y: np.ndarray, *rest: object) -> None:
+        model += [X, y]
 
-    monkeypatch.setattr(admission, "train", learn_by_heart)
-    monkeypatch.setattr("workshop.kit.training.predict", lambda model, X: model(X))
+    def answer(model: list[Any], asked: np.ndarray) -> np.ndarray:
+        X, y = model
+        return np.array([y[np.abs(X - row).sum(axis=1).argmin()] for row in asked])
+
+    engine = dataclasses.replace(admission.KERAS, build=lambda *_: [], train=learn_by_heart)
+    monkeypatch.setattr("workshop.kit.training.predict", answer)
     X, _ = data.read_table(SHIPPED / "admission.csv").split_two_classes()
     y = np.random.default_rng(0).permutation(np.arange(100) % 2).astype(np.float32)  # nothing to be learned
-    scores = admission.cross_validate("network", X, y, admission.parse([]))
+    report = cli.Report("admission", admission.parse("", []), engine)
+    scores = admission.cross_validate("network", X, y, report)
     assert len(scores) == 5
     assert 0.3 < np.mean(scores) < 0.7
 

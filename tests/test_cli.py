@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from workshop import LESSONS
+from workshop import LESSONS, xor
 from workshop.kit import cli, files, lazy
 from workshop.kit.errors import WorkshopError
 
@@ -159,7 +159,7 @@ def test_help_imports_nothing_heavy_and_is_the_lessons_own_text(lesson: str) -> 
 
 def report(**changes: Any) -> cli.Report:
     arguments = {"json": False, "seed": 3, "models": Path("models"), "quick": False}
-    return cli.Report("xor", argparse.Namespace(**arguments | changes))
+    return cli.Report("xor", argparse.Namespace(**arguments | changes), xor.KERAS)
 
 
 def test_what_a_run_says_at_its_end(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,23 +9,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workshop.kit import files, training
+from workshop.kit import cli, files, fitting, training
+from workshop.kit.architecture import layer_from
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 from workshop.scratch import layers
 from workshop.scratch.activations import ACTIVATIONS
-from workshop.scratch.losses import LOSSES
+from workshop.scratch.convolution import AveragePooling2D, Conv2D, MaxPooling2D
+from workshop.scratch.losses import LOSSES, make_loss
 from workshop.scratch.network import Network
-from workshop.scratch.optimizers import make_optimizer
+from workshop.scratch.optimizers import Optimizer, make_optimizer
 
 SMOOTH = ["linear", "sigmoid", "tanh", "softmax", "radbas"]
 LAYERS: dict[str, tuple[Callable[[], layers.Layer], tuple[int, ...]]] = {
     **{f"dense {name}": (partial(layers.Dense, 3, name), (4,)) for name in SMOOTH},
-    "conv valid": (lambda: layers.Conv2D(2, (3, 2), (1, 1), "valid", "tanh"), (5, 6, 3)),
-    "conv same, strides": (lambda: layers.Conv2D(2, (3, 3), (2, 2), "same", "tanh"), (5, 6, 3)),
-    "max pooling": (lambda: layers.MaxPooling2D((2, 2), (2, 2)), (4, 6, 2)),
-    "max pooling, overlapping": (lambda: layers.MaxPooling2D((3, 3), (2, 2), "same"), (5, 6, 2)),
-    "average pooling": (lambda: layers.AveragePooling2D((3, 2), (2, 2), "same"), (5, 6, 2)),
+    "conv valid": (lambda: Conv2D(2, (3, 2), (1, 1), "valid", "tanh"), (5, 6, 3)),
+    "conv same, strides": (lambda: Conv2D(2, (3, 3), (2, 2), "same", "tanh"), (5, 6, 3)),
+    "max pooling": (lambda: MaxPooling2D((2, 2), (2, 2)), (4, 6, 2)),
+    "max pooling, overlapping": (lambda: MaxPooling2D((3, 3), (2, 2), "same"), (5, 6, 2)),
+    "average pooling": (lambda: AveragePooling2D((3, 2), (2, 2), "same"), (5, 6, 2)),
     "flatten": (layers.Flatten, (2, 3, 2)),
     "batch normalization": (layers.BatchNormalization, (3, 3, 2)),
 }
@@ -64,8 +66,8 @@ def test_loss_gradients_fused_or_not_agree_with_finite_differences(loss: str, ac
     X = random.normal(size=(5, 4))
     T = random.integers(0, 3, 5) if loss.startswith("sparse") else np.eye(3)[random.integers(0, 3, 5)]
     network.backward(network.forward(X), T, LOSSES[loss]())
-    kernel = network.parameters[0, "kernel"]
-    gradient = network.gradients[0, "kernel"]
+    kernel = network.parameters["0/kernel"]
+    gradient = network.gradients["0/kernel"]
     for index in np.ndindex(kernel.shape):
         kept = kernel[index]
         kernel[index] = kept + 1e-6
@@ -91,7 +93,7 @@ def test_convolution_and_pooling_agree_with_pytorch(
     random = np.random.default_rng(3)
     X = random.normal(size=(2, *size, channels))
     moved = torch.tensor(np.moveaxis(X, -1, 1), requires_grad=True)
-    convolution = layers.Conv2D(2, kernel, strides)
+    convolution = Conv2D(2, kernel, strides)
     shape = convolution.build((*size, channels), random, np.float64)
     weights = torch.tensor(np.transpose(convolution.parameters["kernel"], (3, 2, 0, 1)), requires_grad=True)
     theirs = torch.nn.functional.conv2d(moved, weights, stride=strides)
@@ -103,7 +105,7 @@ def test_convolution_and_pooling_agree_with_pytorch(
     assert moved.grad is not None and weights.grad is not None
     np.testing.assert_allclose(np.moveaxis(moved.grad.numpy(), 1, -1), dX, atol=1e-12)
     np.testing.assert_allclose(weights.grad.permute(2, 3, 1, 0).numpy(), convolution.gradients["kernel"], atol=1e-12)
-    pooled = layers.MaxPooling2D(kernel, strides).forward(X)
+    pooled = MaxPooling2D(kernel, strides).forward(X)
     expected = torch.nn.functional.max_pool2d(moved, kernel, strides).detach().numpy()
     np.testing.assert_allclose(np.moveaxis(expected, 1, -1), pooled, atol=1e-12)
 
@@ -130,7 +132,7 @@ def test_a_shipped_model_answers_as_in_keras_and_survives_being_written(name: st
     np.testing.assert_allclose(again.predict(X, verbose=0), expected, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"])
+@pytest.mark.parametrize("optimizer", cli.OPTIMIZERS)
 def test_fifty_steps_end_where_keras_ends(optimizer: str, tmp_path: Path) -> None:
     keras.utils.set_random_seed(5)
     random = np.random.default_rng(5)
@@ -177,3 +179,139 @@ def test_what_the_engine_does_not_know_is_refused_by_name(
     model.save(tmp_path / "other.h5")
     with pytest.raises(WorkshopError, match=named):
         Network.from_h5(tmp_path / "other.h5")
+
+
+CNN = [
+    Conv2D(3, 3, activation="relu"), MaxPooling2D(), layers.Dropout(0.4), layers.BatchNormalization(), layers.Flatten(),
+    layers.Dense(4), layers.Activation("softmax"),
+]  # fmt: skip
+
+
+def small_cnn(seed: int = 1, dtype: type = np.float32) -> Network:
+    """A network with a layer of nearly every kind."""
+    made = [type(one)(**one.settings) for one in CNN]
+    return Network(made, (9, 9, 2), seed, dtype)
+
+
+def samples(count: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(6)
+    return random.random((count, 9, 9, 2), np.float32), random.integers(0, 4, count)
+
+
+def test_a_network_is_told_to_keras_with_its_weights_in_the_same_order(tmp_path: Path) -> None:
+    network = small_cnn()
+    X, y = samples(50)
+    train(network, X, y, make_optimizer("adam"), range(2))  # so that the moving averages are not what they began as
+    network.save_h5(tmp_path / "network.h5")
+    theirs = keras.models.load_model(tmp_path / "network.h5", compile=False)
+    assert network.count_params() == theirs.count_params()
+    for ours, weight in zip(network.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, weight)
+    assert (None, *network.input_shape) == theirs.input_shape
+    assert (None, *network.output_shape) == theirs.output_shape
+    output, stages = X, iter(network.stages(X))
+    for layer in theirs.layers:
+        output = layer(output)
+        if type(layer).__name__ != "Flatten":
+            name, answer = next(stages)
+            assert name == type(layer).__name__
+            np.testing.assert_allclose(answer, keras.ops.convert_to_numpy(output), atol=1e-5)
+    assert next(stages, None) is None
+
+
+def test_a_description_and_its_network_are_the_same_thing() -> None:
+    described = small_cnn(seed=3).architecture
+    again = Network.from_architecture(described).architecture
+    assert again.input_shape == described.input_shape
+    for one, other in zip(described.layers, again.layers, strict=True):
+        assert (one.kind, one.settings) == (other.kind, other.settings)
+        assert layer_from(one.kind, one.settings).settings == one.settings
+        assert all(np.array_equal(one.weights[name], other.weights[name]) for name in other.weights)
+    for one in described.layers:
+        one.weights = {}
+    drawn = Network.from_architecture(described, np.float64, seed=3)
+    np.testing.assert_allclose(drawn.get_weights()[0], small_cnn(seed=3).get_weights()[0], rtol=1e-6)
+    assert drawn.get_weights()[0].dtype == np.float64
+
+
+def train(network: Network, X: np.ndarray, y: np.ndarray, optimizer: Optimizer, epochs: range) -> None:
+    network.fit(
+        X, y, epochs=len(epochs), batch_size=20, loss="sparse_categorical_crossentropy", optimizer=optimizer,
+        order=lambda epoch: fitting.epoch_order(len(X), 1, epochs[epoch]),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", cli.OPTIMIZERS)
+def test_a_run_goes_on_from_its_state_to_the_same_bits(name: str) -> None:
+    X, y = samples(50)
+    whole, optimizer = small_cnn(), make_optimizer(name, steps=12)
+    train(whole, X, y, optimizer, range(2))
+    state = {**whole.training_state(), **optimizer.state()}
+    train(whole, X, y, optimizer, range(2, 4))
+    resumed, optimizer = small_cnn(seed=99), make_optimizer(name, steps=12)
+    resumed.restore_training_state(state)
+    optimizer.restore(state)
+    train(resumed, X, y, optimizer, range(2, 4))
+    for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("part", ["generator", "weights/0/kernel", "steps"])
+def test_a_state_with_a_part_missing_is_noticed(part: str) -> None:
+    network, optimizer = small_cnn(), make_optimizer("adam")
+    state = {**network.training_state(), **optimizer.state()}
+    del state[part]
+    with pytest.raises(KeyError):
+        network.restore_training_state(state)
+        optimizer.restore(state)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("optimizer", cli.OPTIMIZERS)
+def test_everything_stays_float32(activation: str, optimizer: str) -> None:
+    X, y = samples(20)
+    network = Network(
+        [
+            Conv2D(3, 3, 2, "same", activation), AveragePooling2D(2, 1, "same"), layers.BatchNormalization(),
+            layers.Dropout(0.5), layers.Flatten(), layers.Dense(4, "softmax"),
+        ],
+        (9, 9, 2),
+    )  # fmt: skip
+    steps = make_optimizer(optimizer, steps=5)
+    loss = make_loss("sparse_categorical_crossentropy")
+    outputs = [network.train_step(X, y, loss, steps) for _ in range(2)]
+    stages = [output for _, output in network.stages(X)]
+    memories = [array for name, array in steps.state().items() if name != "steps"]
+    arrays = [*outputs, *stages, *memories, *network.gradients.values(), *network.get_weights()]
+    assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
+    assert network.predict(X.astype(np.float64)).dtype == np.float32
+
+
+def test_sigmoid_takes_any_number() -> None:
+    answers = ACTIVATIONS["sigmoid"].value(np.array([-1e30, -100, 0, 100, 1e30], np.float32))
+    np.testing.assert_allclose(answers, [0, 0, 0.5, 1, 1], atol=1e-37)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Network([layers.Dense(3)], (28, 28)), r"Dense layer gets samples of shape \(28, 28\).*Flatten"),
+        (lambda: Network([Conv2D(3, 3)], (28, 28)), r"Conv2D layer gets samples of shape \(28, 28\).*channels"),
+        (lambda: Network([Conv2D(3, 5)], (4, 4, 1)), r"window of \[5, 5\] does not fit"),
+        (lambda: Network([layers.BatchNormalization(axis=1)], (4, 4, 1)), "axis = -1"),
+        (lambda: Conv2D(3, 3, padding="SAME"), "'valid' and 'same'"),
+        (lambda: layers.Dense(3, "rleu"), "'rleu' is not known.*relu"),
+        (lambda: layers.Dropout(1.5), "from 0 up to below 1"),
+        (lambda: make_loss("mse"), "'mse' is not known.*mean_squared_error"),
+        (lambda: make_optimizer("Adam"), "'Adam' is not known.*adamw"),
+        (lambda: small_cnn().set_weights([np.zeros(3)]), r"received weights of the shapes \[\(3,\)\]"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_in_words(make: Callable[[], object], says: str) -> None:
+    with pytest.raises(WorkshopError, match=says):
+        make()
+
+
+def test_an_activation_that_is_not_keras_stays_out_of_files() -> None:
+    with pytest.raises(WorkshopError, match="hardlims"):
+        Network([layers.Dense(3, "hardlims")], (2,)).to_h5()

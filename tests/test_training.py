@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workshop.kit import bundle, cli, device, training
+from workshop.kit import bundle, cli, device, fitting, training
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 
@@ -85,7 +85,7 @@ def test_epochs_cut_into_calls_are_the_same_epochs(
 ) -> None:
     whole, cut, theirs = build(), build(), build()
     together = fit(whole, 6, batch_size=4)
-    monkeypatch.setattr(training, "_STEPS_A_CALL_WITHIN_AN_EPOCH", 5)  # 13 steps: calls of 5, 5 and 3
+    monkeypatch.setattr(fitting, "_STEPS_A_CALL_WITHIN_AN_EPOCH", 5)  # 13 steps: calls of 5, 5 and 3
     capsys.readouterr()
     history = fit(cut, 6, batch_size=4)
     assert_same(whole, cut)
@@ -101,7 +101,7 @@ def test_epochs_cut_into_calls_are_the_same_epochs(
 def test_the_plain_path_of_other_backends_is_the_compiled_one(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled, plain = build(), build()
     one = fit(compiled, 5)
-    monkeypatch.setattr(training._Run, "_compile", lambda run: run._train_plainly)
+    monkeypatch.setattr(training.KerasRun, "_compile", lambda run: run._steps_plainly)
     other = fit(plain, 5)
     for a, b in zip(compiled.get_weights(), plain.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
@@ -260,13 +260,13 @@ def test_a_run_that_diverges(rate: float) -> None:
 @pytest.fixture
 def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Writes the checkpoint after every call, and trains few epochs a call, so that a stop loses little."""
-    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", 0)
-    monkeypatch.setattr(training, "_STEPS_A_CALL_OF_EPOCHS", 8)  # of 4 steps an epoch: two epochs
+    monkeypatch.setattr(fitting, "_SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr(fitting, "_STEPS_A_CALL_OF_EPOCHS", 8)  # of 4 steps an epoch: two epochs
 
 
 def stop_after(calls: int, monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> None:
     """Runs the work and presses Ctrl-C when so many calls are done."""
-    update, count = training._Progress.update, itertools.count(1)
+    update, count = fitting.Progress.update, itertools.count(1)
 
     def interrupting(*arguments: Any) -> None:
         if next(count) > calls:
@@ -274,7 +274,7 @@ def stop_after(calls: int, monkeypatch: pytest.MonkeyPatch, work: Callable[[], o
         update(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(training._Progress, "update", interrupting)
+        patched.setattr(fitting.Progress, "update", interrupting)
         with pytest.raises(KeyboardInterrupt):
             work()
 
@@ -305,7 +305,7 @@ def test_a_resumed_run_ends_with_the_same_bits(
     setting: str, calls: int, every_epoch: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if setting == "few steps a call":
-        monkeypatch.setattr(training, "_STEPS_A_CALL_WITHIN_AN_EPOCH", 11)  # of 25 steps an epoch: three calls
+        monkeypatch.setattr(fitting, "_STEPS_A_CALL_WITHIN_AN_EPOCH", 11)  # of 25 steps an epoch: three calls
     run = overfit if setting == "patience" else fit
     options = SETTINGS[setting] | {"checkpoint": CHECKPOINT}
     if setting not in UNINTERRUPTED:
@@ -339,21 +339,21 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import test_training as tests
-from workshop.kit import device, training
+from workshop.kit import device, fitting
 device.prepare(1)
-training._SECONDS_BETWEEN_CHECKPOINTS = 0
+fitting._SECONDS_BETWEEN_CHECKPOINTS = 0
 whole, resumed = tests.build(dropout=0.3), tests.build(dropout=0.3)
 expected = tests.fit(whole, 6)
-update = training._Progress.update
+update = fitting.Progress.update
 def interrupting(progress, history, call):
     update(progress, history, call)
     if history.finished == 4:
         raise KeyboardInterrupt
-training._Progress.update = interrupting
+fitting.Progress.update = interrupting
 try:
     tests.fit(tests.build(dropout=0.3), 6, checkpoint=tests.CHECKPOINT)
 except KeyboardInterrupt:
-    training._Progress.update = update
+    fitting.Progress.update = update
 history = tests.fit(resumed, 6, checkpoint=tests.CHECKPOINT, resume=True)
 assert history.epochs == expected.epochs, (history.epochs, expected.epochs)
 tests.assert_same(whole, resumed)
@@ -451,7 +451,11 @@ def test_a_damaged_checkpoint_is_refused(every_epoch: None) -> None:
     CHECKPOINT.write_bytes(whole)
     with np.load(CHECKPOINT) as archive:
         arrays = dict(archive)
-    for missing in ("progress", "variable_0", f"variable_{sum(name.startswith('variable') for name in arrays) - 1}"):
+    for missing in (
+        "progress",
+        "state_variable_0",
+        f"state_variable_{sum(name.startswith('state_variable') for name in arrays) - 1}",
+    ):
         np.savez(CHECKPOINT, allow_pickle=False, **{name: array for name, array in arrays.items() if name != missing})
         with pytest.raises(WorkshopError, match=r"is not a checkpoint"):
             fit(model, checkpoint=CHECKPOINT, resume=True)
@@ -463,7 +467,7 @@ def test_any_changed_byte_of_a_checkpoint(every_epoch: None) -> None:
     model = build()
     fit(model, checkpoint=CHECKPOINT)
     whole = CHECKPOINT.read_bytes()
-    state = training._Checkpoint(CHECKPOINT, model, training._fingerprint(model, X, Y, 12, 16, 5))
+    state = fitting.Checkpoint(CHECKPOINT, training.KerasRun(model, X, Y, None), 12, 16, 5)
     random = np.random.default_rng(8)
     outcomes = set()
     # Among them the directory at the end, which says how a member is packed.

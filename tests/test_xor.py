@@ -130,8 +130,8 @@ def test_the_boundary_is_kept_on_the_way(default_run: Run, monkeypatch: pytest.M
 
 
 def test_the_last_snapshot_is_the_trained_network_and_the_first_is_not() -> None:
-    arguments = xor.parse(["--epochs", "40"])
-    model, history = xor.train("corners", 3, CORNERS, xor.Y_CORNERS, arguments, snapshots=[0, 20, 40])
+    model, plan = xor.KERAS.build(3, 1), xor.plan_of("corners", xor.parse("", ["--epochs", "40"]))
+    history = xor.train(model, CORNERS, xor.Y_CORNERS[:, None], plan, 1, snapshots=[0, 20, 40])
     answers = {epoch: xor.network_of(weights)(CORNERS) for epoch, weights in history.snapshots.items()}
     assert list(answers) == [0, 20, 40]
     assert answers[40] == pytest.approx(training.predict(model, CORNERS)[:, 0], abs=1e-6)

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from workshop.kit import bundle, cli, data, device, files, metrics, plots, training
+from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
 
 EPOCHS, QUICK_EPOCHS = 1200, 100
@@ -56,34 +57,26 @@ def build_network(features: int = 2, hidden_units: Sequence[int] = (8, 4)) -> An
 MODELS: dict[str, Callable[..., Any]] = {"neuron": build_neuron, "network": build_network}
 
 
-def train(kind: str, X: np.ndarray, y: np.ndarray, arguments: argparse.Namespace, **options: Any) -> tuple[Any, Any]:
-    """Builds, compiles and fits one of the models on scaled X (rows, features); returns it and the history.
+def build(kind: str, features: int) -> Any:
+    """Returns one of the models."""
+    return MODELS[kind](features)
 
-    `options` go to `training.fit`.
-    """
-    # Each model starts from the seed, so that it is the same whichever was trained before it.
-    keras.utils.set_random_seed(arguments.seed)
-    model = MODELS[kind](X.shape[1])
+
+def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **options: Any) -> training.History:
+    """Compiles and fits a model on scaled X (rows, features) and y (rows, 1), with the options of `training.fit`."""
+    optimizer = training.make_optimizer(plan.optimizer, plan.learning_rate)
+    model.compile(optimizer=optimizer, loss="binary_crossentropy", metrics=["accuracy"])
+    return training.fit(model, X, y, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, **options)
+
+
+def plan_of(arguments: argparse.Namespace) -> Plan:
+    """Returns how both models are trained."""
     rate = arguments.learning_rate or (LEARNING_RATE if arguments.optimizer is None else None)
-    model.compile(
-        optimizer=training.make_optimizer(arguments.optimizer or "sgd", rate),
-        loss="binary_crossentropy",
-        metrics=["accuracy"],
-    )
     epochs = arguments.epochs or (QUICK_EPOCHS if arguments.quick else EPOCHS)
-    history = training.fit(
-        model,
-        X,
-        y[:, None],
-        epochs=epochs,
-        batch_size=arguments.batch_size or BATCH_SIZE,
-        seed=arguments.seed,
-        **options,
-    )
-    return model, history
+    return Plan(arguments.optimizer or "sgd", rate, epochs, arguments.batch_size or BATCH_SIZE)
 
 
-def cross_validate(kind: str, X: np.ndarray, y: np.ndarray, arguments: argparse.Namespace) -> list[float]:
+def cross_validate(kind: str, X: np.ndarray, y: np.ndarray, report: cli.Report) -> list[float]:
     """Returns for each fold how much of it a model gets right that was trained on the other folds alone.
 
     X (rows, features) is not scaled: each model has a scaler of its own, which sees its own training rows only.
@@ -91,13 +84,15 @@ def cross_validate(kind: str, X: np.ndarray, y: np.ndarray, arguments: argparse.
     from sklearn.model_selection import StratifiedKFold
     from sklearn.preprocessing import MinMaxScaler
 
+    arguments, engine = report.arguments, report.engine
     # Each fold needs a row of each class.
     folds = min(QUICK_FOLDS if arguments.quick else FOLDS, int(np.bincount(y.astype(int)).min()))
     scores = []
     for rows, held_back in StratifiedKFold(folds, shuffle=True, random_state=arguments.seed).split(X, y):
         scaler = MinMaxScaler().fit(X[rows])
         with redirect_stdout(io.StringIO()):  # five more progress bars tell nothing
-            model, _ = train(kind, scaler.transform(X[rows]), y[rows], arguments)
+            model = engine.build(kind, X.shape[1], arguments.seed)
+            engine.train(model, scaler.transform(X[rows]), y[rows, None], plan_of(arguments), arguments.seed)
         probability = training.predict(model, scaler.transform(X[held_back]))
         scores.append(metrics.two_classes("validation", y[held_back], probability, THRESHOLD)["validation_accuracy"])
         print(f"fold {len(scores)} of {folds}: {scores[-1]:.2f} of its {len(held_back)} rows right")
@@ -115,12 +110,14 @@ def describe(table: data.Table, X: np.ndarray) -> list[bundle.Input]:
 
 
 def draw(
-    models: dict[str, Any], curves: dict[str, Any], scaler: Any, X: np.ndarray, y: np.ndarray,
+    models: dict[str, Any], histories: dict[str, Any], scaler: Any, X: np.ndarray, y: np.ndarray,
     inputs: list[bundle.Input], classes: Sequence[str], arguments: argparse.Namespace,
 ) -> list[Any]:  # fmt: skip
     """Draws the loss curves and, where there are two features, both boundaries over the rows."""
     figure, axes = plots.subplots(width=8)
-    plots.draw_curves(axes, curves, y="training loss (cross-entropy)", title="Learning who is admitted")
+    plots.draw_losses(
+        axes, histories, y="training loss (cross-entropy)", title="Learning who is admitted", logarithmic=False
+    )
     paths = [plots.save(figure, arguments.plots / "admission-loss.png")]
     if X.shape[1] != 2:
         print(f"Note      no picture of the boundary: it takes two features, the table has {X.shape[1]}")
@@ -136,22 +133,25 @@ def draw(
     return [*paths, plots.save(figure, arguments.plots / "admission-boundary.png")]
 
 
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
     """Reads the options."""
     parser = cli.lesson_parser(
-        __doc__, epochs=f"{EPOCHS:,}", batch_size=str(BATCH_SIZE), learning_rate=str(LEARNING_RATE), optimizer="sgd"
+        docstring, epochs=f"{EPOCHS:,}", batch_size=str(BATCH_SIZE), learning_rate=str(LEARNING_RATE), optimizer="sgd"
     )
     return cli.parse_lesson(parser, argv)
 
 
-def main(argv: Sequence[str] | None = None) -> dict[str, float]:
+KERAS = Engine("keras", __doc__, device.prepare, device.seeded(build), train)
+
+
+def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str, float]:
     """Trains, compares, saves and draws; returns the metrics."""
-    arguments = parse(argv)
-    report = cli.Report("admission", arguments)
+    arguments = parse(engine.docstring, argv)
+    report = cli.Report("admission", arguments, engine)
     table = data.read_table(arguments.data or files.shipped("datasets") / "admission.csv")
     X, y = table.split_two_classes()
     report.data(table.source)
-    print(f"Engine    {device.prepare(arguments.seed)}")
+    print(f"Engine    {engine.prepare(arguments.seed)}")
     is_ours = arguments.data is None
     classes = ("Sorry", "Admitted") if is_ours else (f"{table.names[-1]} = 0", f"{table.names[-1]} = 1")
     inputs = describe(table, X)
@@ -160,12 +160,16 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
     # From the range of each column to 0 to 1: the steps of gradient descent fit all of them.
     scaler = MinMaxScaler().fit(X)
-    models, curves, rows = {}, {}, []
+    models, histories, rows = {}, {}, []
     for kind in MODELS:
         report.section(f"{kind}: trained on all {len(X)} rows")
         checkpoint = report.checkpoint(f"admission_{kind}")
-        model, history = train(kind, scaler.transform(X), y, arguments, checkpoint=checkpoint, resume=arguments.resume)
-        models[kind], curves[kind] = model, (history.at, history.fine["loss"])
+        model = engine.build(kind, X.shape[1], arguments.seed)
+        history = engine.train(
+            model, scaler.transform(X), y[:, None], plan_of(arguments), arguments.seed, checkpoint=checkpoint,
+            resume=arguments.resume,
+        )  # fmt: skip
+        models[kind], histories[kind] = model, history
         scores = metrics.two_classes("train", y, training.predict(model, scaler.transform(X)), THRESHOLD)
         report.result({f"{kind}_{name}": score for name, score in scores.items()})
         rows.append([kind, model.count_params(), *(f"{score:.3f}" for score in scores.values())])
@@ -175,7 +179,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     print(metrics.table(["model", "weights", "accuracy", "precision", "recall", "F1"], rows))
 
     report.section("network: trained on some rows, asked about the others")
-    validation_accuracy = float(np.mean(cross_validate("network", X, y, arguments)))
+    validation_accuracy = float(np.mean(cross_validate("network", X, y, report)))
     report.result({"network_validation_accuracy": validation_accuracy})
 
     name = bundle.name_for("admission", quick=arguments.quick)
@@ -187,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         )
     )  # fmt: skip
     if not arguments.no_plots:
-        report.saved(*draw(models, curves, scaler, X, y, inputs, classes, arguments))
+        report.saved(*draw(models, histories, scaler, X, y, inputs, classes, arguments))
     return report.finish(
         use=f"python -m apps.admission --model {arguments.models / f'{name}.h5'}",
         no_band=cli.why_no_band(arguments) if is_ours else "the table is your own",

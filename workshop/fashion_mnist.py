@@ -16,11 +16,14 @@ Without Fashion-MNIST and without a network it trains on drawn garments, and say
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workshop.kit import classifier, cli, data, device, plots, training
+import numpy as np
+
+from workshop.kit import classifier, cli, data, device, training
 from workshop.kit.classifier import Settings
+from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
 from workshop.mnist import build_dense
 
@@ -50,50 +53,37 @@ def build_cnn(filters: Sequence[int] = (16, 32, 64), hidden_units: int = 96, act
     return keras.Sequential(layers)
 
 
-def train(
-    kind: str, model: Any, images: data.ImageSet, arguments: argparse.Namespace, report: cli.Report
-) -> training.History:
-    """Compiles and fits one of the two networks."""
-    optimizer, batch_size, epochs = classifier.choose_optimizer(
-        arguments, SETTINGS[kind], BATCH_SIZE, len(images.X_train)
-    )
+def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **options: Any) -> training.History:
+    """Compiles and fits one of the two networks on X, images as bytes, and y, numbers of classes.
+
+    `options` are those of `training.fit`.
+    """
+    optimizer = training.make_optimizer(plan.optimizer, plan.learning_rate, plan.steps)
     model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return training.fit(
-        model,
-        images.X_train,
-        images.y_train,
-        epochs=epochs,
-        batch_size=batch_size,
-        seed=arguments.seed,
-        preprocess=data.scale_pixels,
-        checkpoint=report.checkpoint(f"fashion_mnist_{kind}"),
-        resume=arguments.resume,
+        model, X, y, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, preprocess=data.scale_pixels, **options
     )
 
 
-def main(argv: Sequence[str] | None = None) -> dict[str, float]:
-    """Trains, compares, saves and draws; returns the metrics."""
-    arguments = classifier.parse(__doc__, SETTINGS, BATCH_SIZE, (16, 32, 64), "128 dense, 96 cnn", argv)
-    report = cli.Report("fashion_mnist", arguments)
-    images = classifier.load_images("fashion_mnist", arguments, report)
-    print(f"Engine    {device.prepare(arguments.seed)}")
+def build(kind: str, arguments: argparse.Namespace) -> Any:
+    """Returns one of the two networks, as the options want it."""
+    if kind == "dense":
+        return build_dense(arguments.hidden_units or 128, arguments.activation)
+    return build_cnn(arguments.filters, arguments.hidden_units or 96, arguments.activation)
 
-    histories = {}
-    for kind in arguments.kinds:
-        # Each network starts from the seed, so the CNN is the same whether or not the dense one came first.
-        keras.utils.set_random_seed(arguments.seed)
-        if kind == "dense":
-            model = build_dense(arguments.hidden_units or 128, arguments.activation)
-        else:
-            model = build_cnn(arguments.filters, arguments.hidden_units or 96, arguments.activation)
-        report.section(f"{kind}: {model.count_params():,} weights")
-        histories[kind] = train(kind, model, images, arguments, report)
-        classifier.judge(
-            "fashion_mnist", kind, model, histories[kind], images, SETTINGS[kind].expected, arguments, report
-        )
-    if not arguments.no_plots:
-        figure = classifier.draw_losses(histories, "Learning the garments")
-        report.saved(plots.save(figure, arguments.plots / "fashion_mnist-loss.png"))
+
+KERAS = Engine("keras", __doc__, device.prepare, device.seeded(build), train)
+
+
+def main(
+    argv: Sequence[str] | None = None, engine: Engine = KERAS, settings: Mapping[str, Settings] = SETTINGS
+) -> dict[str, float]:
+    """Trains, compares, saves and draws; returns the metrics."""
+    arguments = classifier.parse(engine.docstring, settings, BATCH_SIZE, (16, 32, 64), "128 dense, 96 cnn", argv)
+    report = cli.Report("fashion_mnist", arguments, engine)
+    images = classifier.load_images(report)
+    print(f"Engine    {engine.prepare(arguments.seed)}")
+    classifier.compare(images, settings, BATCH_SIZE, report, title="Learning the garments")
     return report.finish(
         use=f"python -m apps.garment --model {report.last_model} YOUR-PICTURE.png",
         no_band=cli.why_no_band(arguments, images.is_standin),

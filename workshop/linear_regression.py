@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from workshop.kit import bundle, cli, data, device, metrics, plots, training
+from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
 
 LINE_EPOCHS, EPOCHS = 500, 2000  # each of one step, on all rows
@@ -50,49 +51,50 @@ def with_ones(X: np.ndarray) -> np.ndarray:
 
 
 def solve_normal_equation(X: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Returns the weights and, last, the bias of the smallest mean squared error: (A^T A)^-1 A^T y, A = with_ones(X).
-
-    What stands before y is the pseudo-inverse of A, which exists even where a column never changes.
-    """
+    """Returns weights and, last, bias of the smallest mean squared error: (A^T A)^-1 A^T y, A = with_ones(X)."""
+    # What stands before y is the pseudo-inverse of A, which exists even where a column never changes.
     return np.asarray(np.linalg.pinv(with_ones(X)) @ y)
 
 
 def safe_rate(X: np.ndarray) -> float:
-    """Returns a learning rate at which gradient descent on all rows of X (rows, features) does not diverge.
-
-    It diverges from 2 / the largest curvature of the cost on, and the mean squared error has none above
-    2 (1 + the sum of each feature's largest square): large features leave room for tiny steps only.
-    """
+    """Returns a learning rate at which gradient descent on all rows of X (rows, features) does not diverge."""
+    # It diverges from 2 / the largest curvature of the cost on, and the mean squared error has none above
+    # 2 (1 + the sum of each feature's largest square): large features leave room for tiny steps only.
     return float(0.8 / (1 + np.square(X, dtype=np.float64).max(axis=0).sum()))
 
 
+def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **options: Any) -> training.History:
+    """Compiles and fits a neuron on X (rows, features) and y (rows, 1), with the options of `training.fit`."""
+    model.compile(training.make_optimizer(plan.optimizer, plan.learning_rate), loss="mean_squared_error")
+    return training.fit(model, X, y, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, **options)
+
+
 def train_neuron(
-    name: str, X: np.ndarray, y: np.ndarray, arguments: argparse.Namespace, report: cli.Report, **options: Any
+    name: str, X: np.ndarray, y: np.ndarray, report: cli.Report, rate: float | None = None, **options: Any
 ) -> tuple[Any, np.ndarray, training.History]:
-    """Builds and fits a neuron, with `training.fit`'s options; returns it, its weights and bias, and the history."""
-    rate = options.pop("rate", arguments.learning_rate or LEARNING_RATE)
-    epochs = LINE_EPOCHS if name == "line" else EPOCHS
-    keras.utils.set_random_seed(arguments.seed)
-    model = build_neuron(X.shape[1])
-    model.compile(optimizer=training.make_optimizer(arguments.optimizer or "sgd", rate), loss="mean_squared_error")
-    history = training.fit(
-        model, X, y[:, None], epochs=arguments.epochs or (epochs // 10 if arguments.quick else epochs),
-        batch_size=arguments.batch_size or len(X), seed=arguments.seed, resume=arguments.resume,
-        checkpoint=report.checkpoint(f"linear_regression-{name}"), title=f"{name}, rate {rate:.2g}", **options,
+    """Builds and trains a neuron; returns it, its weights and bias, and the history."""
+    arguments, engine = report.arguments, report.engine
+    rate = rate or arguments.learning_rate or LEARNING_RATE
+    epochs = arguments.epochs or (LINE_EPOCHS if name == "line" else EPOCHS) // (10 if arguments.quick else 1)
+    model = engine.build(X.shape[1], arguments.seed)
+    plan = Plan(arguments.optimizer or "sgd", rate, epochs, arguments.batch_size or len(X))
+    history = engine.train(
+        model, X, y[:, None], plan, arguments.seed, resume=arguments.resume, title=f"{name}, rate {rate:.2g}",
+        checkpoint=report.checkpoint(f"linear_regression-{name}"), **options,
     )  # fmt: skip
     return model, np.concatenate(model.get_weights(), axis=None), history
 
 
 def save(name: str, model: Any, table: data.Table, arguments: argparse.Namespace, **options: Any) -> Any:
     """Saves a neuron for the console program, with `bundle.save`'s options; returns the files."""
-    *inputs, target = data.describe(table)
+    (*inputs, target), name = data.describe(table), bundle.name_for(name, quick=arguments.quick)
     return bundle.save(
-        arguments.models, bundle.name_for(name, quick=arguments.quick), model, lesson="linear_regression",
-        data=table.source, seed=arguments.seed, inputs=inputs, output=target.name, output_unit=target.unit, **options,
+        arguments.models, name, model, lesson="linear_regression", data=table.source, seed=arguments.seed,
+        inputs=inputs, output=target.name, output_unit=target.unit, **options,
     )  # fmt: skip
 
 
-def learn_line(arguments: argparse.Namespace, report: cli.Report) -> None:
+def learn_line(report: cli.Report) -> None:
     """The parabola by hand, then y = 2x + 1 from nine points."""
     report.section("Gradient descent by hand: the lowest point of 2(x - 5)^2 + 3")
     paths = {start: descend(start) for start in (0, 10)}
@@ -100,28 +102,26 @@ def learn_line(arguments: argparse.Namespace, report: cli.Report) -> None:
     print(metrics.table(["step", "x from 0", "x from 10"], rows))
 
     report.section("One neuron learns y = 2x + 1 from nine points")
-    X, y = X_LINE, Y_LINE
-    model, (weight, bias), history = train_neuron("line", X, y, arguments, report)
+    model, (weight, bias), history = train_neuron("line", X_LINE, Y_LINE, report)
     (at_13,), (at_minus_5,) = training.predict(model, np.array([[13], [-5]], np.float32))
     print(f"y = {weight:.3f} x + {bias:.3f}: 13 -> {at_13:.2f}, -5 -> {at_minus_5:.2f}")
     report.result({"line_test_max_error": max(abs(at_13 - 27), abs(at_minus_5 + 9))})
     report.expect("line_test_max_error", highest=0.05)
-    if not arguments.no_plots:
+    if not report.arguments.no_plots:
         figure, ((left, middle, right),) = plots.subplots(1, 3)
         walks = {f"from {start}": (range(len(path)), path) for start, path in paths.items()}
         plots.draw_curves(left, walks, x="step", y="x", title="Descent on 2(x - 5)² + 3")
-        plots.draw_line(middle, X[:, 0], y, weight, bias, title="The line that the neuron found")
-        losses = {"neuron": (history.at, history.fine["loss"])}
-        plots.draw_curves(right, losses, y="mean squared error", title="Learning the line", logarithmic=True)
-        report.saved(plots.save(figure, arguments.plots / "linear_regression-line.png"))
+        plots.draw_line(middle, X_LINE[:, 0], Y_LINE, weight, bias, title="The line that the neuron found")
+        plots.draw_losses(right, {"neuron": history}, y="mean squared error", title="Learning the line")
+        report.saved(plots.save(figure, report.arguments.plots / "linear_regression-line.png"))
 
 
-def learn_houses(arguments: argparse.Namespace, report: cli.Report, table: data.Table) -> None:
+def learn_houses(report: cli.Report, table: data.Table) -> None:
     """The price of a house from one feature, checked by the normal equation."""
+    arguments = report.arguments
     report.section("One neuron prices houses by their size")
-    X, y = table.split_numbers()
-    size, price = data.describe(table)
-    model, learned, history = train_neuron("houses", X, y, arguments, report, snapshots=range(30))
+    (X, y), (size, price) = table.split_numbers(), data.describe(table)
+    model, learned, history = train_neuron("houses", X, y, report, snapshots=range(30))
     best = solve_normal_equation(X, y)
 
     def cost(weights: np.ndarray) -> np.ndarray:
@@ -144,29 +144,28 @@ def learn_houses(arguments: argparse.Namespace, report: cli.Report, table: data.
         figure, ((left, middle, right),) = plots.subplots(1, 3)
         plots.draw_line(left, X[:, 0], y, *learned, x=size.label, y=price.label, title="The fitted line")
         middle.axhline(cost(best), color=plots.VERMILION, linestyle="--", label="normal equation")
-        losses = {"neuron": (history.at, history.fine["loss"])}
-        plots.draw_curves(middle, losses, y="mean squared error", title="Learning the prices", logarithmic=True)
+        plots.draw_losses(middle, {"neuron": history}, y="mean squared error", title="Learning the prices")
         middle.set_xscale("log")
-        path = np.array([*(np.concatenate(weights, axis=None) for weights in history.snapshots.values()), learned])
-        points = {"by hand": guesses, "normal equation": best[None]}
-        plots.draw_bowl(right, cost, {"training": path}, points, x="weight w", y="bias b", title="The cost")
+        path = [*(np.concatenate(weights, axis=None) for weights in history.snapshots.values()), learned]
+        walk, points = {"training": np.array(path)}, {"by hand": guesses, "normal equation": best[None]}
+        plots.draw_bowl(right, cost, walk, points, x="weight w", y="bias b", title="The cost")
         report.saved(plots.save(figure, arguments.plots / "linear_regression-houses.png"))
 
 
-def learn_features(arguments: argparse.Namespace, report: cli.Report, table: data.Table) -> None:
+def learn_features(report: cli.Report, table: data.Table) -> None:
     """The price of a house from several features: unscaled, unscaled with a tiny learning rate, scaled."""
     from sklearn.model_selection import train_test_split
     from sklearn.preprocessing import MinMaxScaler
 
+    arguments = report.arguments
     report.section("Several features in different ranges, unscaled and scaled")
-    X, y = table.split_numbers()
-    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=arguments.seed)
+    split = train_test_split(*table.split_numbers(), test_size=0.2, random_state=arguments.seed)
+    X_train, X_test, y_train, y_test = split
     scaler = MinMaxScaler().fit(X_train)
     raw, scaled = (X_train, X_test), [scaler.transform(part).astype(np.float32) for part in (X_train, X_test)]
     fast = arguments.learning_rate or safe_rate(scaled[0])
     slow = min(fast, safe_rate(X_train))
-    rows: list[list[object]] = []
-    curves = {}
+    rows, histories = list[list[object]](), {}
 
     def measure(name: str, weights: np.ndarray, seen: np.ndarray, unseen: np.ndarray) -> dict[str, float]:
         measured = metrics.regression("train", y_train, with_ones(seen) @ weights)
@@ -176,13 +175,10 @@ def learn_features(arguments: argparse.Namespace, report: cli.Report, table: dat
         return measured
 
     for name, parts, rate in (("unscaled", raw, fast), ("unscaled_slow", raw, slow), ("scaled", scaled, fast)):
-        model, weights, history = train_neuron(
-            name, parts[0], y_train, arguments, report, rate=rate, may_diverge=name != "scaled"
-        )
+        model, weights, history = train_neuron(name, parts[0], y_train, report, rate, may_diverge=name != "scaled")
         losses = history.fine["loss"]
-        curves[f"{name.partition('_')[0]}, rate {rate:.2g}"] = (history.at, losses)
-        finite_epochs = int(np.isfinite(losses).sum())
-        if finite_epochs == len(losses):
+        histories[f"{name.partition('_')[0]}, rate {rate:.2g}"] = history
+        if (finite_epochs := int(np.isfinite(losses).sum())) == len(losses):
             measured = measure(name, weights, *parts)
             if name != "scaled":
                 report.expect(f"{name}_train_r2_score", highest=0.95)
@@ -198,7 +194,7 @@ def learn_features(arguments: argparse.Namespace, report: cli.Report, table: dat
     report.expect("scaled_test_r2_score", 0.90)
     if not arguments.no_plots:
         figure, ((left, right),) = plots.subplots(1, 2, width=7)
-        plots.draw_curves(left, curves, y="mean squared error", title="Unscaled and scaled", logarithmic=True)
+        plots.draw_losses(left, histories, y="mean squared error", title="Unscaled and scaled")
         # What diverges leaves the picture through its top.
         left.set(xscale="log", ylim=(None, 30 * max(losses[0], 1e-9)))
         seen, unseen = (with_ones(part) @ weights for part in scaled)
@@ -207,41 +203,44 @@ def learn_features(arguments: argparse.Namespace, report: cli.Report, table: dat
         report.saved(plots.save(figure, arguments.plots / "linear_regression-features.png"))
 
 
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
     """Reads the options."""
     parser = cli.lesson_parser(
-        __doc__, epochs="500 line, 2000 houses and features", batch_size="all rows", optimizer="sgd",
+        docstring, epochs="500 line, 2000 houses and features", batch_size="all rows", optimizer="sgd",
         learning_rate="0.02 line and houses, 0.8 / (features + 1) features",
     )  # fmt: skip
-    add, parts = parser.add_argument, ["line", "houses", "features", "all"]
-    add("--part", choices=parts, default="all", help="(default: all); --data goes to features, or to --part houses")
-    help_text = "a weight and a bias whose cost the part houses shows; may be repeated"
-    add("--guess", nargs=2, type=cli.finite_number, action="append", metavar=("W", "B"), help=help_text)
+    add, text = parser.add_argument, "(default: all); --data goes to features, or to --part houses"
+    add("--part", choices=["line", "houses", "features", "all"], default="all", help=text)
+    text = "a weight and a bias whose cost the part houses shows; may be repeated"
+    add("--guess", nargs=2, type=cli.finite_number, action="append", metavar=("W", "B"), help=text)
     arguments = cli.parse_lesson(parser, argv)
     if arguments.part == "line" and arguments.data:
         parser.error(f"--data: got {arguments.data}, --part line takes none: houses or features do")
     return arguments
 
 
-def main(argv: Sequence[str] | None = None) -> dict[str, float]:
+KERAS = Engine("keras", __doc__, device.prepare, device.seeded(build_neuron), train)
+
+
+def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str, float]:
     """Trains, compares, saves and draws; returns the metrics."""
-    arguments = parse(argv)
-    report = cli.Report("linear_regression", arguments)
+    arguments = parse(engine.docstring, argv)
+    report = cli.Report("linear_regression", arguments, engine)
     tables = {}
     # They are read before anything is trained, so that a wrong one is refused at once.
     for part, shipped, at_least in (("houses", "houses", 2), ("features", "housing", 10)):
         if arguments.part in (part, "all"):
-            is_own = arguments.data and (part == "features" or arguments.part == "houses")
+            is_own = arguments.data and part in (arguments.part, "features")
             tables[part] = data.read_table(arguments.data if is_own else data.shipped_table(shipped), at_least=at_least)
             tables[part].numbers()
             report.data(tables[part].source)
             if part == "houses":
                 tables[part].check_columns(2, "one feature and the target")
-    print(f"Engine    {device.prepare(arguments.seed)}")
+    print(f"Engine    {engine.prepare(arguments.seed)}")
     if arguments.part in ("line", "all"):
-        learn_line(arguments, report)
+        learn_line(report)
     for part, table in tables.items():
-        {"houses": learn_houses, "features": learn_features}[part](arguments, report, table)
+        {"houses": learn_houses, "features": learn_features}[part](report, table)
     use = f"python -m apps.house_price --model {report.last_model}" if tables else ""
     return report.finish(use=use, no_band=cli.why_no_band(arguments) or "your own table" * bool(arguments.data))
 

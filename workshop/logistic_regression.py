@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from workshop.kit import bundle, cli, data, device, metrics, plots, training
+from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
 
 EPOCHS, QUICK_EPOCHS = 100, 20
@@ -49,18 +50,18 @@ def build_neuron(features: int) -> Any:
     return keras.Sequential([keras.layers.Input((features,)), keras.layers.Dense(1, activation="sigmoid")])
 
 
-def train_neuron(name: str, X: np.ndarray, y: np.ndarray, arguments: argparse.Namespace, **options: Any) -> Any:
-    """Builds and fits a neuron on scaled X (rows, features) and y (rows,); returns it and the history."""
-    keras.utils.set_random_seed(arguments.seed)
-    model = build_neuron(X.shape[1])
-    rate = arguments.learning_rate or (LEARNING_RATE if arguments.optimizer is None else None)
-    optimizer = training.make_optimizer(arguments.optimizer or "adam", rate)
+def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **options: Any) -> training.History:
+    """Compiles and fits the neuron on scaled X (rows, features) and y (rows, 1), with `training.fit`'s options."""
+    optimizer = training.make_optimizer(plan.optimizer, plan.learning_rate)
     model.compile(optimizer=optimizer, loss="binary_crossentropy", metrics=["accuracy"])
-    history = training.fit(
-        model, X, y[:, None], epochs=arguments.epochs or (QUICK_EPOCHS if arguments.quick else EPOCHS),
-        batch_size=arguments.batch_size or BATCH_SIZE, seed=arguments.seed, title=name, **options,
-    )  # fmt: skip
-    return model, history
+    return training.fit(model, X, y, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, **options)
+
+
+def plan_of(arguments: argparse.Namespace) -> Plan:
+    """Returns how the neuron is trained."""
+    rate = arguments.learning_rate or (LEARNING_RATE if arguments.optimizer is None else None)
+    epochs = arguments.epochs or (QUICK_EPOCHS if arguments.quick else EPOCHS)
+    return Plan(arguments.optimizer or "adam", rate, epochs, arguments.batch_size or BATCH_SIZE)
 
 
 def descend_saturated(loss: str) -> list[float]:
@@ -114,27 +115,28 @@ def draw_basics() -> Any:
     return figure
 
 
-def compare_line(X: np.ndarray, y: np.ndarray, arguments: argparse.Namespace, report: cli.Report) -> Any:
+def compare_line(X: np.ndarray, y: np.ndarray, report: cli.Report) -> Any:
     """Cuts tumours by size, with a straight line and with a neuron, before and after one very large tumour came.
 
     Args:
         X: the size (rows, 1), in the unit of the data, which its authors do not name.
         y: 1 for malignant (rows,).
-        arguments: the options.
         report: of the run.
 
     Returns:
         The figure.
     """
     report.section("A straight line as a classifier, and one very large tumour")
-    large = 5 * X.max()
+    large, seed = 5 * X.max(), report.arguments.seed
     sets = {"as measured": (X, y), "one large tumour more": (np.append(X, [[large]], axis=0), np.append(y, 1))}
     figure, axes = plots.subplots(1, 2, width=7)
     rows = []
     for panel, (title, (sizes, targets)) in zip(axes[0], sets.items(), strict=True):
         slope, intercept = np.polyfit(sizes[:, 0], targets, 1)
         middle, spread = X.mean(), X.std()
-        model, _ = train_neuron(f"neuron, {title}", (sizes - middle) / spread, targets, arguments)
+        scaled, title_of_run = (sizes - middle) / spread, f"neuron, {title}"
+        model = report.engine.build(1, seed)
+        report.engine.train(model, scaled, targets[:, None], plan_of(report.arguments), seed, title=title_of_run)
         (weight,), bias = (array.ravel() for array in model.get_weights())
         cuts = {"line": (THRESHOLD - intercept) / slope, "neuron": float(middle - spread * bias[0] / weight)}
         for name, cut in cuts.items():
@@ -171,26 +173,29 @@ def load_tumours(path: Any) -> tuple[np.ndarray, np.ndarray, list[bundle.Input],
     return X, y.astype(np.float32), inputs, CLASSES, f"breast cancer, scikit-learn's ({len(X)} rows)"
 
 
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
     """Reads the options."""
     parser = cli.lesson_parser(
-        __doc__, epochs=str(EPOCHS), batch_size=str(BATCH_SIZE), learning_rate=str(LEARNING_RATE), optimizer="adam"
+        docstring, epochs=str(EPOCHS), batch_size=str(BATCH_SIZE), learning_rate=str(LEARNING_RATE), optimizer="adam"
     )
     return cli.parse_lesson(parser, argv)
 
 
-def main(argv: Sequence[str] | None = None) -> dict[str, float]:
+KERAS = Engine("keras", __doc__, device.prepare, device.seeded(build_neuron), train)
+
+
+def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str, float]:
     """Shows the tables, trains, compares, saves and draws; returns the metrics."""
-    arguments = parse(argv)
-    report = cli.Report("logistic_regression", arguments)
+    arguments = parse(engine.docstring, argv)
+    report = cli.Report("logistic_regression", arguments, engine)
     X, y, inputs, classes, source = load_tumours(arguments.data)
     is_ours = arguments.data is None
     report.data(source)
-    print(f"Engine    {device.prepare(arguments.seed)}")
+    print(f"Engine    {engine.prepare(arguments.seed)}")
     show_tables(report)
     figures = {"basics": draw_basics()}
     if is_ours:
-        figures["line"] = compare_line(X[:, :1], y, arguments, report)
+        figures["line"] = compare_line(X[:, :1], y, report)
 
     from sklearn.model_selection import train_test_split
     from sklearn.preprocessing import StandardScaler
@@ -200,9 +205,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     split = train_test_split(X, y, test_size=0.25, stratify=y, random_state=1)
     X_train, X_test, y_train, y_test = split
     scaler = StandardScaler().fit(X_train)
-    model, history = train_neuron(
-        "neuron", scaler.transform(X_train).astype(np.float32), y_train, arguments,
-        checkpoint=report.checkpoint("logistic_regression"), resume=arguments.resume,
+    model = engine.build(X.shape[1], arguments.seed)
+    history = engine.train(
+        model, scaler.transform(X_train).astype(np.float32), y_train[:, None], plan_of(arguments), arguments.seed,
+        title="neuron", checkpoint=report.checkpoint("logistic_regression"), resume=arguments.resume,
     )  # fmt: skip
     for part, features, targets in (("train", X_train, y_train), ("test", X_test, y_test)):
         probability = training.predict(model, scaler.transform(features).astype(np.float32))
@@ -211,8 +217,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     matrix = metrics.confusion_matrix(y_test, (probability[:, 0] >= THRESHOLD).astype(int), 2)
     figures["confusion"] = plots.confusion_matrix(matrix, classes, f"{report.metrics['test_accuracy']:.1%} right")
     figures["loss"], axes = plots.subplots(width=8)
-    curve = {"training": (history.at, history.fine["loss"])}
-    plots.draw_curves(axes, curve, y="cross-entropy", title="One neuron learns", logarithmic=True)
+    plots.draw_losses(axes, {"training": history}, y="cross-entropy", title="One neuron learns")
 
     name = bundle.name_for("logistic_regression", quick=arguments.quick)
     paths = bundle.save(

@@ -19,13 +19,14 @@ Without MNIST and without a network it trains on scikit-learn's 1,797 digits, an
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from workshop.kit import classifier, cli, data, device, metrics, plots, training
+from workshop.kit import classifier, cli, data, device, metrics, training
 from workshop.kit.classifier import Settings
+from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
 
 SETTINGS = {"dense": Settings(5, 0.003, expected=0.975), "cnn": Settings(2, 0.005, expected=0.990)}
@@ -60,26 +61,25 @@ def build_cnn(filters: Sequence[int] = (32, 32), hidden_units: int = 128, activa
     return keras.Sequential(layers)
 
 
-def train(
-    kind: str, model: Any, images: data.ImageSet, arguments: argparse.Namespace, report: cli.Report
-) -> training.History:
-    """Compiles and fits one of the two networks."""
-    optimizer, batch_size, epochs = classifier.choose_optimizer(
-        arguments, SETTINGS[kind], BATCH_SIZE, len(images.X_train)
-    )
+def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **options: Any) -> training.History:
+    """Compiles and fits one of the two networks on X, images as bytes, and y, numbers of classes.
+
+    `options` are those of `training.fit`.
+    """
+    optimizer = training.make_optimizer(plan.optimizer, plan.learning_rate, plan.steps)
     # The labels are class numbers; one-hot vectors with "categorical_crossentropy" would give the same loss.
     model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return training.fit(
-        model,
-        images.X_train,
-        images.y_train,
-        epochs=epochs,
-        batch_size=batch_size,
-        seed=arguments.seed,
-        preprocess=data.scale_pixels,
-        checkpoint=report.checkpoint(f"mnist_{kind}"),
-        resume=arguments.resume,
+        model, X, y, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, preprocess=data.scale_pixels, **options
     )
+
+
+def build(kind: str, arguments: argparse.Namespace) -> Any:
+    """Returns one of the two networks, as the options want it."""
+    hidden_units = arguments.hidden_units or 128
+    if kind == "dense":
+        return build_dense(hidden_units, arguments.activation)
+    return build_cnn(arguments.filters, hidden_units, arguments.activation)
 
 
 def compare_cross_entropies() -> str:
@@ -93,30 +93,21 @@ def compare_cross_entropies() -> str:
     return metrics.table(["probabilities", "class", "sparse", "one-hot"], rows)
 
 
-def main(argv: Sequence[str] | None = None) -> dict[str, float]:
-    """Trains, compares, saves and draws; returns the metrics."""
-    arguments = classifier.parse(__doc__, SETTINGS, BATCH_SIZE, (32, 32), "128", argv)
-    report = cli.Report("mnist", arguments)
-    images = classifier.load_images("mnist", arguments, report)
-    print(f"Engine    {device.prepare(arguments.seed)}")
-    report.section("Cross-entropy, from class numbers and from one-hot vectors")
-    print(compare_cross_entropies())
+KERAS = Engine("keras", __doc__, device.prepare, device.seeded(build), train)
 
-    histories = {}
-    hidden_units = arguments.hidden_units or 128
-    for kind in arguments.kinds:
-        # Each network starts from the seed, so the CNN is the same whether or not the dense one came first.
-        keras.utils.set_random_seed(arguments.seed)
-        if kind == "dense":
-            model = build_dense(hidden_units, arguments.activation)
-        else:
-            model = build_cnn(arguments.filters, hidden_units, arguments.activation)
-        report.section(f"{kind}: {model.count_params():,} weights")
-        histories[kind] = train(kind, model, images, arguments, report)
-        classifier.judge("mnist", kind, model, histories[kind], images, SETTINGS[kind].expected, arguments, report)
-    if not arguments.no_plots:
-        figure = classifier.draw_losses(histories, "Learning the digits")
-        report.saved(plots.save(figure, arguments.plots / "mnist-loss.png"))
+
+def main(
+    argv: Sequence[str] | None = None, engine: Engine = KERAS, settings: Mapping[str, Settings] = SETTINGS
+) -> dict[str, float]:
+    """Trains, compares, saves and draws; returns the metrics."""
+    arguments = classifier.parse(engine.docstring, settings, BATCH_SIZE, (32, 32), "128", argv)
+    report = cli.Report("mnist", arguments, engine)
+    images = classifier.load_images(report)
+    print(f"Engine    {engine.prepare(arguments.seed)}")
+    if engine is KERAS:
+        report.section("Cross-entropy, from class numbers and from one-hot vectors")
+        print(compare_cross_entropies())
+    classifier.compare(images, settings, BATCH_SIZE, report, title="Learning the digits")
     return report.finish(
         use=f"python -m apps.digit --model {report.last_model} YOUR-PICTURE.png",
         no_band=cli.why_no_band(arguments, images.is_standin),

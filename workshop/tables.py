@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from workshop.kit import bundle, cli, data, device, metrics, plots, tabular, training
+from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
 
 EPOCHS = {"number": 200, "class": 80}
@@ -58,10 +59,32 @@ def build_network(columns: int, classes: int = 0, hidden_units: Sequence[int] = 
     )
 
 
-def train(task: tabular.Task, arguments: argparse.Namespace, report: cli.Report) -> tuple[Any, dict[str, Any]]:
-    """Builds and fits the network; returns it, and its losses on the training and on the validation rows."""
-    keras.utils.set_random_seed(arguments.seed)
-    model = build_network(task.X.shape[1], len(task.classes))
+def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **options: Any) -> training.History:
+    """Compiles and fits the network, with the options of `training.fit`.
+
+    X is (rows, columns), y numbers (rows, 1) or, one-hot, classes (rows, classes).
+    """
+    optimizer = training.make_optimizer(plan.optimizer, plan.learning_rate, plan.steps)
+    is_number = y.shape[1] == 1
+    loss = "mean_squared_error" if is_number else "categorical_crossentropy"
+    model.compile(optimizer=optimizer, loss=loss, metrics=[] if is_number else ["accuracy"])
+    return training.fit(model, X, y, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, **options)
+
+
+def plan_of(task: tabular.Task, arguments: argparse.Namespace) -> Plan:
+    """Returns how the network is trained."""
+    batch_size = arguments.batch_size or BATCH_SIZE
+    steps = -(-len(task.train) // batch_size)
+    epochs = arguments.epochs or min(QUICK_EPOCHS if arguments.quick else EPOCHS[task.kind], -(-MOST_STEPS // steps))
+    if arguments.optimizer is None:
+        return Plan("adamw", arguments.learning_rate or LEARNING_RATE, epochs, batch_size, epochs * steps)
+    return Plan(arguments.optimizer, arguments.learning_rate, epochs, batch_size)
+
+
+def learn_network(task: tabular.Task, report: cli.Report) -> tuple[Any, dict[str, Any]]:
+    """Builds and trains the network; returns it, and its losses on the training and on the validation rows."""
+    arguments, engine = report.arguments, report.engine
+    model = engine.build(task.X.shape[1], len(task.classes), arguments.seed)
     rows, unseen = task.train, task.validation
     mean, spread = 0.0, 1.0
     if task.classes:
@@ -70,26 +93,17 @@ def train(task: tabular.Task, arguments: argparse.Namespace, report: cli.Report)
         # Strengths are about 36, prices may be millions: with mean 0 and spread 1 one learning rate suits both.
         mean, spread = float(task.y[rows].mean()), float(task.y[rows].std()) or 1.0
         targets = ((task.y - mean) / spread)[:, None].astype(np.float32)
-    batch_size = arguments.batch_size or BATCH_SIZE
-    steps = -(-len(rows) // batch_size)
-    epochs = arguments.epochs or min(QUICK_EPOCHS if arguments.quick else EPOCHS[task.kind], -(-MOST_STEPS // steps))
-    if arguments.optimizer is None:
-        optimizer = training.make_optimizer("adamw", arguments.learning_rate or LEARNING_RATE, steps=epochs * steps)
-    else:
-        optimizer = training.make_optimizer(arguments.optimizer, arguments.learning_rate)
-    loss = "categorical_crossentropy" if task.classes else "mean_squared_error"
-    model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"] if task.classes else [])
     # A small table is soon known by heart: the weights of the epoch with the lowest validation loss are kept.
-    history = training.fit(
-        model, task.X[rows], targets[rows], epochs=epochs, batch_size=batch_size, seed=arguments.seed,
+    history = engine.train(
+        model, task.X[rows], targets[rows], plan_of(task, arguments), arguments.seed,
         validation_data=(task.X[unseen], targets[unseen]), patience=PATIENCE,
         checkpoint=report.checkpoint(f"tables-{task.name}"), resume=arguments.resume,
     )  # fmt: skip
     print(f"Kept the weights of epoch {history.best_epoch} of {history.finished}, the best on the validation rows")
     if not task.classes:
         # The last layer takes mean and spread in: from now on the network answers in the target's own unit.
-        kernel, bias = model.layers[-1].get_weights()
-        model.layers[-1].set_weights([kernel * spread, bias * spread + mean])
+        *others, kernel, bias = model.get_weights()
+        model.set_weights([*others, kernel * spread, bias * spread + mean])
     at = range(1, history.finished + 1)
     losses = {"training": history.epochs["loss"], "validation": history.epochs["val_loss"]}
     return model, {part: (at, np.array(values) * spread**2) for part, values in losses.items()}
@@ -141,8 +155,9 @@ def draw(task: tabular.Task, curves: dict[str, Any], predicted: dict[str, np.nda
     return [*paths, plots.save(figure, folder / f"tables-{task.title}-predictions.png")]
 
 
-def learn(task: tabular.Task, arguments: argparse.Namespace, report: cli.Report, prefix: str) -> None:
+def learn(task: tabular.Task, report: cli.Report, prefix: str) -> None:
     """Trains both models on one table; compares, saves and draws."""
+    arguments = report.arguments
     report.section(f"{task.title}: {len(task.inputs)} inputs in {task.X.shape[1]} columns")
     rows = [
         (
@@ -155,7 +170,7 @@ def learn(task: tabular.Task, arguments: argparse.Namespace, report: cli.Report,
         for one in task.inputs[:MOST_SHOWN]
     ]
     print(metrics.table(["input", "in the training rows", "goes in as"], rows))
-    model, curves = train(task, arguments, report)
+    model, curves = learn_network(task, report)
     answers = training.predict(model, task.X)
     predicted = {
         "linear": fit_linear(task).predict(task.X),
@@ -178,10 +193,10 @@ def learn(task: tabular.Task, arguments: argparse.Namespace, report: cli.Report,
         report.saved(*draw(task, curves, predicted, arguments.plots))
 
 
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
     """Reads the options."""
     parser = cli.lesson_parser(
-        __doc__, epochs="200 for a number, 80 for a class, fewer for a large table", batch_size=str(BATCH_SIZE),
+        docstring, epochs="200 for a number, 80 for a class, fewer for a large table", batch_size=str(BATCH_SIZE),
         optimizer="adamw", learning_rate=f"{LEARNING_RATE}, falling along a cosine",
     )  # fmt: skip
     parser.add_argument("--table", choices=[*STANDINS, "both"], default="both", help="(default: both)")
@@ -194,10 +209,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return arguments
 
 
-def main(argv: Sequence[str] | None = None) -> dict[str, float]:
+KERAS = Engine("keras", __doc__, device.prepare, device.seeded(build_network), train)
+
+
+def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str, float]:
     """Reads the tables, trains, compares, saves and draws; returns the metrics."""
-    arguments = parse(argv)
-    report = cli.Report("tables", arguments)
+    arguments = parse(engine.docstring, argv)
+    report = cli.Report("tables", arguments, engine)
     if arguments.data:
         tabular.check_name(arguments.data, arguments.models)
         tables = [data.read_table(arguments.data, at_least=tabular.FEWEST_ROWS)]
@@ -209,10 +227,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         report.data(table.source)
         units = UNITS if UNITS.keys() <= set(table.names) else {}
         tasks.append(tabular.prepare(table, arguments.seed, arguments.target, units))
-    print(f"Engine    {device.prepare(arguments.seed)}")
+    print(f"Engine    {engine.prepare(arguments.seed)}")
     for task in tasks:
         prefix = f"{task.title}_" if len(tasks) > 1 else ""
-        learn(task, arguments, report, prefix)
+        learn(task, report, prefix)
         if task.classes:
             report.expect(f"{prefix}network_test_accuracy", 0.97)
         else:

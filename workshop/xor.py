@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from workshop.kit import bundle, cli, data, device, metrics, plots, training
+from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
 
 
@@ -87,28 +88,21 @@ def noisy_points(count: int, noise: float, random: np.random.Generator) -> tuple
     return X.astype(np.float32), Y_CORNERS[corners]
 
 
-def train(
-    part: str, hidden_units: int, X: np.ndarray, y: np.ndarray, arguments: argparse.Namespace, **options: Any
-) -> tuple[Any, Any]:
-    """Builds, compiles and fits a network; returns it and the history. `options` go to `training.fit`."""
-    keras.utils.set_random_seed(arguments.seed)
-    model = build_network(hidden_units)
+def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **options: Any) -> training.History:
+    """Compiles and fits a network on X (rows, 2) and y (rows, 1), with the options of `training.fit`."""
+    model.compile(training.make_optimizer(plan.optimizer, plan.learning_rate), loss="mean_squared_error")
+    return training.fit(model, X, y, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, **options)
+
+
+def plan_of(part: str, arguments: argparse.Namespace) -> Plan:
+    """Returns how the networks of a part are trained."""
     settings = SETTINGS[part]
     rate = arguments.learning_rate or (settings.learning_rate if arguments.optimizer is None else None)
-    model.compile(training.make_optimizer(arguments.optimizer or "adam", rate), loss="mean_squared_error")
-    history = training.fit(
-        model, X, y[:, None], epochs=epochs_of(part, arguments), batch_size=arguments.batch_size or settings.batch_size,
-        seed=arguments.seed, resume=arguments.resume, **options,
-    )  # fmt: skip
-    return model, history
+    epochs = arguments.epochs or (settings.quick_epochs if arguments.quick else settings.epochs)
+    return Plan(arguments.optimizer or "adam", rate, epochs, arguments.batch_size or settings.batch_size)
 
 
-def epochs_of(part: str, arguments: argparse.Namespace) -> int:
-    """Returns how many epochs a part trains."""
-    return int(arguments.epochs or (SETTINGS[part].quick_epochs if arguments.quick else SETTINGS[part].epochs))
-
-
-def solve_by_hand(arguments: argparse.Namespace, report: cli.Report) -> None:
+def solve_by_hand(report: cli.Report) -> None:
     """The truth table of the gates, and XOR made of them."""
     report.section("XOR by hand: three neurons whose weights are given")
     answers = {name: gate(name, X_CORNERS) for name in GATES} | {"AND(OR, NAND)": gates_xor(X_CORNERS)}
@@ -117,24 +111,27 @@ def solve_by_hand(arguments: argparse.Namespace, report: cli.Report) -> None:
         for i, corner in enumerate(X_CORNERS)
     ]
     print(metrics.table(["x1", "x2", *answers, "XOR"], rows))
-    if not arguments.no_plots:
+    if not report.arguments.no_plots:
         panels: dict[str, Callable[[np.ndarray], np.ndarray]] = {
             "OR cuts off (0, 0)": partial(gate, "OR"),
             "NAND cuts off (1, 1)": partial(gate, "NAND"),
             "AND of both: XOR": gates_xor,
         }
         figure = plots.boundary_row(panels, X_CORNERS, Y_CORNERS, "Two lines and an AND", output="output of the gate")
-        report.saved(plots.save(figure, arguments.plots / "xor-gates.png"))
+        report.saved(plots.save(figure, report.arguments.plots / "xor-gates.png"))
 
 
-def solve_by_training(arguments: argparse.Namespace, report: cli.Report) -> None:
+def solve_by_training(report: cli.Report) -> None:
     """The 2-3-1 network learns the four corners; its boundary is drawn on the way."""
+    arguments, engine = report.arguments, report.engine
     report.section("XOR learned: a 2-3-1 network and the four corners")
-    epochs = epochs_of("corners", arguments)
-    snapshots = sorted({round(epochs * share) for share in (0, 0.06, 0.12, 0.3, 1)})
-    model, history = train(
-        "corners", 3, X_CORNERS, Y_CORNERS, arguments, checkpoint=report.checkpoint("xor"), snapshots=snapshots
-    )
+    plan = plan_of("corners", arguments)
+    snapshots = sorted({round(plan.epochs * share) for share in (0, 0.06, 0.12, 0.3, 1)})
+    model = engine.build(3, arguments.seed)
+    history = engine.train(
+        model, X_CORNERS, Y_CORNERS[:, None], plan, arguments.seed, checkpoint=report.checkpoint("xor"),
+        snapshots=snapshots, resume=arguments.resume,
+    )  # fmt: skip
     answers = training.predict(model, X_CORNERS)[:, 0]
     rows = [[*x.astype(int), f"{answer:.4f}", round(answer)] for x, answer in zip(X_CORNERS, answers, strict=True)]
     print(metrics.table(["x1", "x2", "output", "XOR"], rows))
@@ -161,16 +158,16 @@ def solve_by_training(arguments: argparse.Namespace, report: cli.Report) -> None
         figure = plots.boundary_row(panels, X_CORNERS, Y_CORNERS, heading, output=OUTPUT)
         report.saved(plots.save(figure, arguments.plots / "xor-learning.png"))
         figure, axes = plots.subplots(width=8)
-        plots.draw_curves(axes, {"2-3-1 network": (history.at, history.fine["loss"])}, logarithmic=True)
-        axes.set(ylabel="mean squared error", title="Learning the four corners")
+        plots.draw_losses(axes, {"2-3-1 network": history}, y="mean squared error", title="Learning the four corners")
         report.saved(plots.save(figure, arguments.plots / "xor-loss.png"))
 
 
-def compare_sizes(arguments: argparse.Namespace, report: cli.Report, table: data.Table | None) -> None:
+def compare_sizes(report: cli.Report, table: data.Table | None) -> None:
     """One, two and four hidden units on noisy points, or on a table of one's own."""
     from sklearn.model_selection import train_test_split
     from sklearn.preprocessing import MinMaxScaler
 
+    arguments, engine = report.arguments, report.engine
     names: Sequence[str] = ("x1", "x2")
     classes = ("0", "1")
     if table is None:
@@ -188,9 +185,10 @@ def compare_sizes(arguments: argparse.Namespace, report: cli.Report, table: data
     for hidden_units in HIDDEN_SIZES:
         kind = f"hidden_{hidden_units}"
         units = f"{hidden_units} hidden unit" + "s" * (hidden_units > 1)
-        model, _ = train(
-            "noisy", hidden_units, scaler.transform(X_train), y_train, arguments,
-            checkpoint=report.checkpoint(f"xor-{kind}"), title=units,
+        model = engine.build(hidden_units, arguments.seed)
+        engine.train(
+            model, scaler.transform(X_train), y_train[:, None], plan_of("noisy", arguments), arguments.seed,
+            checkpoint=report.checkpoint(f"xor-{kind}"), title=units, resume=arguments.resume,
         )  # fmt: skip
         for split, X, y in (("train", X_train, y_train), ("test", X_test, y_test)):
             scores = metrics.two_classes(split, y, training.predict(model, scaler.transform(X)), THRESHOLD)
@@ -208,11 +206,11 @@ def compare_sizes(arguments: argparse.Namespace, report: cli.Report, table: data
         report.saved(plots.save(figure, arguments.plots / "xor-hidden_units.png"))
 
 
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
     """Reads the options."""
     corners, noisy = SETTINGS["corners"], SETTINGS["noisy"]
     parser = cli.lesson_parser(
-        __doc__,
+        docstring,
         epochs=f"{corners.epochs} for the corners, {noisy.epochs} for the noisy points",
         batch_size=f"{corners.batch_size}, {noisy.batch_size}",
         learning_rate=f"{corners.learning_rate}, {noisy.learning_rate}",
@@ -225,20 +223,23 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return cli.parse_lesson(parser, argv)
 
 
-def main(argv: Sequence[str] | None = None) -> dict[str, float]:
+KERAS = Engine("keras", __doc__, device.prepare, device.seeded(build_network), train)
+
+
+def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str, float]:
     """Solves XOR by hand, by training and with noise; draws, saves, returns the metrics."""
-    arguments = parse(argv)
-    report = cli.Report("xor", arguments)
+    arguments = parse(engine.docstring, argv)
+    report = cli.Report("xor", arguments, engine)
     table = None
     if arguments.data is not None:
         table = data.read_table(arguments.data, at_least=8)
         table.check_columns(3, "two features, then the target, 0 or 1")
         table.split_two_classes()
     report.data("the four corners of XOR; " + ("noisy points around them" if table is None else table.source))
-    print(f"Engine    {device.prepare(arguments.seed)}")
-    solve_by_hand(arguments, report)
-    solve_by_training(arguments, report)
-    compare_sizes(arguments, report, table)
+    print(f"Engine    {engine.prepare(arguments.seed)}")
+    solve_by_hand(report)
+    solve_by_training(report)
+    compare_sizes(report, table)
     no_band = cli.why_no_band(arguments) or "--noise given" * (arguments.noise != 0.01)
     return report.finish(no_band=no_band if table is None else "the table is your own")
 

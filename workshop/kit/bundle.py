@@ -20,13 +20,12 @@ import gzip
 import hashlib
 import io
 import json
-import logging
 import math
 import os
 import platform
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +36,7 @@ from workshop.kit.card import FORMAT, inputs_in, path_of, printable, read_card, 
 from workshop.kit.card import Input as Input  # lessons say bundle.Input
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
+from workshop.kit.model import KerasModel, Model, as_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,14 +50,14 @@ class Bundle:
 
     Attributes:
         path: the `.h5`.
-        model: the Keras model.
+        model: the model, as the engine loaded it.
         scaler: the scikit-learn scaler of its inputs, or None.
         card: what the card says; empty for a bare `.h5`, which is then unverified.
         inputs: the card's inputs.
     """
 
     path: Path
-    model: Any
+    model: Model
     scaler: Any
     card: dict[str, Any]
     inputs: list[Input] = field(default_factory=list)
@@ -70,12 +70,12 @@ class Bundle:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one sample: (2,) or (28, 28, 1)."""
-        return tuple(self.model.input_shape[1:])
+        return self.model.input_shape
 
     @property
     def outputs(self) -> int:
         """How many numbers the model answers for one sample."""
-        return int(self.model.output_shape[-1])
+        return self.model.output_shape[-1]
 
     def encode(self, rows: Sequence[Sequence[Any]]) -> np.ndarray:
         """Returns the model's inputs (rows, columns) for the cells of a table, in the order of the card's inputs.
@@ -111,7 +111,7 @@ class Bundle:
         elif self.scaler is not None:
             scaled = self.scaler.transform(X)
         batch = np.asarray(scaled, np.float32).reshape(-1, *self.input_shape)
-        return np.asarray(keras.ops.convert_to_numpy(self.model(batch, training=False)), np.float32)
+        return self.model.predict(batch)
 
 
 def name_for(name: str, *, quick: bool = False, standin: bool = False) -> str:
@@ -140,7 +140,7 @@ def save(
     Args:
         folder: where; made if it is not there.
         name: of the files, without an ending.
-        model: a Keras model.
+        model: of any engine.
         lesson: whose model it is; console programs ask for it.
         data: what it was trained and measured on.
         seed: of the run.
@@ -157,7 +157,8 @@ def save(
     Raises:
         WorkshopError: they cannot be written; the bundle that was there is whole.
     """
-    contents = {path_of(folder, name, "model"): _h5_bytes(model)}
+    model = as_model(model)
+    contents = {path_of(folder, name, "model"): model.to_h5()}
     if scaler is not None:
         contents[path_of(folder, name, "scaler")] = _scaler_bytes(scaler)
     card = {
@@ -165,14 +166,14 @@ def save(
         "lesson": lesson,
         "data": data,
         "seed": seed,
-        "engine": "keras",
+        "engine": model.engine,
         "inputs": [without_defaults(one) for one in inputs],
         "output": output,
         "output_unit": output_unit,
         "classes": list(classes),
         "threshold": threshold,
         "metrics": {key: float(value) for key, value in metrics.items()},
-        "versions": {"workshop": __version__, "python": platform.python_version()} | _versions(),
+        "versions": {"workshop": __version__, "python": platform.python_version()} | _versions(model.engine),
         "sha256": {
             role: hashlib.sha256(contents[path_of(folder, name, role)]).hexdigest()
             for role in ("model", "scaler")
@@ -220,12 +221,46 @@ def find(name: str) -> Path:
     raise WorkshopError(f"no model {name}.h5 in {folders[0].resolve()} nor among the shipped ones: train it first")
 
 
-def load(path: Path, lessons: Sequence[str]) -> Bundle:
+def read_keras(content: bytes, path: Path) -> Model:
+    """Returns the model in a `.h5` as Keras loads it.
+
+    A file of Keras 2.3 or older, which Keras 3 no longer understands, is put into Keras 3's words first.
+
+    Raises:
+        WorkshopError: Keras cannot load it.
+    """
+    try:
+        return KerasModel(_load_with_keras(content))
+    except WorkshopError as error:
+        raise WorkshopError(f"{path} {error}") from error
+    except Exception as error:  # Keras and h5py raise whatever the configuration leads them to
+        from workshop.kit import h5
+
+        with contextlib.suppress(Exception):
+            return KerasModel(_load_with_keras(h5.to_bytes(h5.from_bytes(content, path))))
+        reason = printable(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)
+        raise WorkshopError(f"{path} cannot be loaded by Keras {keras.__version__}: {reason}") from error
+
+
+def _load_with_keras(content: bytes) -> Any:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # Keras has advice for whoever wrote an old file's layers; it is of no use to whoever loads it.
+        warnings.simplefilter("ignore")
+        copy = Path(folder) / "model.h5"
+        copy.write_bytes(content)
+        model = keras.models.load_model(copy, compile=False, safe_mode=True)
+    if not model.built:
+        raise WorkshopError("holds a model that was never used, so it has no weights: train it, then save")
+    return model
+
+
+def load(path: Path, lessons: Sequence[str], read: Callable[[bytes, Path], Model] = read_keras) -> Bundle:
     """Loads a bundle, or a bare `.h5`, without running anything that is in it.
 
     Args:
         path: the `.h5`.
         lessons: whose models will do.
+        read: from the content of the `.h5`, and its path for messages, to the model: the engine that loads it.
 
     Raises:
         WorkshopError: a file is missing, changed, damaged, hostile, or of another lesson.
@@ -247,7 +282,7 @@ def load(path: Path, lessons: Sequence[str]) -> Bundle:
             scaler_content = _read(scaler_path, digests.get("scaler"), card)
     safety.check_h5(content, path)
     scaler = None if scaler_content is None else safety.load_scaler(scaler_content, scaler_path)
-    bundle = Bundle(path, _load_model(content, path), scaler, card, inputs_in(card))
+    bundle = Bundle(path, read(content, path), scaler, card, inputs_in(card))
     _check_shapes(bundle)
     return bundle
 
@@ -376,38 +411,14 @@ def _read(path: Path, digest: str | None, card: dict[str, Any]) -> bytes:
     raise WorkshopError(f"{path}{part} is not there: copy all files of the model, or train it again")
 
 
-def _versions() -> dict[str, str]:
+def _versions(engine: str) -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {}
-    for package in ("keras", "tensorflow", "numpy", "scikit-learn"):
+    for package in (*{"keras": ("keras", "tensorflow"), "torch": ("torch",)}.get(engine, ()), "numpy", "scikit-learn"):
         with contextlib.suppress(PackageNotFoundError):
             found[package] = version(package)
     return found
-
-
-def _h5_bytes(model: Any) -> bytes:
-    """Returns the `.h5` that Keras makes of a model, without the optimizer's state.
-
-    It is made in memory: where the disk is full, the HDF5 library ends the whole program with a crash.
-    """
-    import h5py
-
-    class InMemory(h5py.File):
-        def __str__(self) -> str:  # Keras tells the format by how the name ends
-            return "model.h5"
-
-    # Keras warns that .h5 is its older format. It is the one that all three engines and old programs read.
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    content = io.BytesIO()
-    try:
-        with InMemory(content, "w") as file:
-            model.save(file, include_optimizer=False)
-    finally:
-        logger.setLevel(level)
-    return content.getvalue()
 
 
 def _scaler_bytes(scaler: Any) -> bytes:
@@ -417,21 +428,3 @@ def _scaler_bytes(scaler: Any) -> bytes:
     joblib.dump(scaler, buffer)
     # joblib.load() opens it by its content. No time stamp: the same scaler gives the same file.
     return gzip.compress(buffer.getvalue(), mtime=0)
-
-
-def _load_model(content: bytes, path: Path) -> Any:
-    try:
-        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-            # Keras has advice for whoever wrote an old file's layers; it is of no use to whoever loads it.
-            warnings.simplefilter("ignore")
-            copy = Path(folder) / "model.h5"
-            copy.write_bytes(content)
-            model = keras.models.load_model(copy, compile=False, safe_mode=True)
-        if not model.built:
-            raise WorkshopError(f"{path} holds a model that was never used, so it has no weights: train it, then save")
-        return model
-    except WorkshopError:
-        raise
-    except Exception as error:  # Keras and h5py raise whatever the configuration leads them to
-        reason = printable(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)
-        raise WorkshopError(f"{path} cannot be loaded by Keras {keras.__version__}: {reason}") from error

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from workshop.kit import bundle, cli, data, metrics, plots, training
-from workshop.kit.lazy import keras
+from workshop.kit.engine import Plan
+from workshop.kit.model import as_model
 
 FEW_IMAGES_EPOCHS = 20  # a quick run and a stand-in have under 2,000 images: more passes make enough steps
 
@@ -63,44 +64,56 @@ def parse(
     return arguments
 
 
-def load_images(lesson: str, arguments: argparse.Namespace, report: cli.Report) -> data.ImageSet:
+def load_images(report: cli.Report) -> data.ImageSet:
     """Loads the lesson's images, fewer for a quick run, and says which they are."""
-    images = data.load_image_set(lesson, arguments.data)
-    if arguments.quick:
+    images = data.load_image_set(report.lesson, report.arguments.data)
+    if report.arguments.quick:
         images = images.first(1000, 500)
     report.data(images.source, images.place)
     return images
 
 
-def choose_optimizer(
-    arguments: argparse.Namespace, settings: Settings, batch_size: int, samples: int
-) -> tuple[Any, int, int]:
-    """Returns the optimizer, the batch size and the number of epochs, from the options or the lesson's settings."""
+def plan_of(settings: Settings, batch_size: int, samples: int, arguments: argparse.Namespace) -> Plan:
+    """Returns how a network is trained on so many samples, by the options or else the lesson's settings."""
     epochs = arguments.epochs or (settings.epochs if samples > 2000 else FEW_IMAGES_EPOCHS)
     if arguments.optimizer is not None:
         # An optimizer of one's own choice runs as Keras runs it: a constant rate, batches of 32.
-        return (
-            training.make_optimizer(arguments.optimizer, arguments.learning_rate),
-            arguments.batch_size or 32,
-            epochs,
-        )
+        return Plan(arguments.optimizer, arguments.learning_rate, epochs, arguments.batch_size or 32)
     batch_size = arguments.batch_size or batch_size
-    steps = epochs * -(-samples // batch_size)
     rate = arguments.learning_rate or settings.learning_rate
-    return training.make_optimizer("adamw", rate, steps=steps), batch_size, epochs
+    return Plan("adamw", rate, epochs, batch_size, epochs * -(-samples // batch_size))
+
+
+def compare(
+    images: data.ImageSet, settings: Mapping[str, Settings], batch_size: int, report: cli.Report, *, title: str
+) -> None:
+    """Builds, trains and judges the networks that the options want, and draws how they learned."""
+    arguments, engine = report.arguments, report.engine
+    histories = {}
+    for kind in arguments.kinds:
+        model = engine.build(kind, arguments, arguments.seed)
+        report.section(f"{kind}: {as_model(model).count_params():,} weights")
+        histories[kind] = engine.train(
+            model,
+            images.X_train,
+            images.y_train,
+            plan_of(settings[kind], batch_size, len(images.X_train), arguments),
+            arguments.seed,
+            checkpoint=report.checkpoint(f"{report.lesson}_{kind}"),
+            resume=arguments.resume,
+        )
+        judge(kind, model, histories[kind], images, settings[kind].expected, report)
+    if not arguments.no_plots:
+        figure, axes = plots.subplots(width=8)
+        plots.draw_losses(axes, histories, y="training loss (cross-entropy)", title=title)
+        report.saved(plots.save(figure, arguments.plots / f"{report.lesson}-loss.png"))
 
 
 def judge(
-    lesson: str,
-    kind: str,
-    model: Any,
-    history: training.History,
-    images: data.ImageSet,
-    expected: float,
-    arguments: argparse.Namespace,
-    report: cli.Report,
+    kind: str, model: Any, history: training.History, images: data.ImageSet, expected: float, report: cli.Report
 ) -> None:
     """Measures a trained network on the test images, saves it as a bundle and draws its pictures."""
+    arguments, lesson = report.arguments, report.lesson
     probabilities = training.predict(model, images.X_test, preprocess=data.scale_pixels)
     accuracy = metrics.accuracy(images.y_test, probabilities)
     print(f"{accuracy:.2%} of {len(images.X_test):,} test images right")
@@ -128,13 +141,8 @@ def judge(
 
 def through_the_network(model: Any, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
     """Returns what each layer makes of one image, uint8 (28, 28, 1): the layers' names and their outputs."""
-    output = data.scale_pixels(image[None])
-    stages = [("image", keras.ops.convert_to_numpy(output)[0])]
-    for layer in model.layers:
-        output = layer(output)
-        if not isinstance(layer, keras.layers.Flatten):
-            stages.append((type(layer).__name__, keras.ops.convert_to_numpy(output)[0]))
-    return stages
+    pixels = data.scale_pixels(image[None])
+    return [("image", pixels[0]), *((name, output[0]) for name, output in as_model(model).stages(pixels))]
 
 
 def draw(kind: str, model: Any, images: data.ImageSet, probabilities: np.ndarray) -> dict[str, Any]:
@@ -164,11 +172,3 @@ def draw(kind: str, model: Any, images: data.ImageSet, probabilities: np.ndarray
     if kind == "cnn":
         figures["filters"] = plots.filters(model.get_weights()[0], "The filters that the first layer learned")
     return figures
-
-
-def draw_losses(histories: Mapping[str, training.History], title: str) -> Any:
-    """Returns a figure of the training loss of each network."""
-    figure, axes = plots.subplots(width=8)
-    curves = {kind: (history.at, history.fine["loss"]) for kind, history in histories.items()}
-    plots.draw_curves(axes, curves, y="training loss (cross-entropy)", title=title, logarithmic=True)
-    return figure

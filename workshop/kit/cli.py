@@ -9,10 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
+
+if TYPE_CHECKING:
+    from workshop.kit.engine import Engine
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam")
 
@@ -127,12 +130,14 @@ class Report:
     Args:
         lesson: the lesson's name.
         arguments: the parsed options.
+        engine: what builds and trains its models.
     """
 
-    def __init__(self, lesson: str, arguments: argparse.Namespace) -> None:
+    def __init__(self, lesson: str, arguments: argparse.Namespace, engine: "Engine") -> None:
         self.lesson = lesson
+        self.arguments = arguments
+        self.engine = engine
         self.metrics: dict[str, float] = {}
-        self._arguments = arguments
         self._started = time.perf_counter()
         self._data: list[str] = []
         self._files: list[Path] = []
@@ -151,7 +156,9 @@ class Report:
         It stays until the whole lesson is done: a lesson that is resumed while it trains its second model needs the
         first one's end as well.
         """
-        path = self._arguments.models / f"{name}-checkpoint.npz"
+        # Each engine has its own: none goes on with what another one began.
+        engine = "" if self.engine.name == "keras" else f"-{self.engine.name}"
+        path = self.arguments.models / f"{name}{engine}-checkpoint.npz"
         self._checkpoints.append(path)
         return path
 
@@ -210,14 +217,14 @@ class Report:
         print(f"Time      {seconds:.1f} s")
         if use:
             print(f"Use it    {use}")
-        if self._arguments.json:
+        if self.arguments.json:
             print(
                 json.dumps(
                     {
                         "lesson": self.lesson,
-                        "engine": "keras",
+                        "engine": self.engine.name,
                         "data": "; ".join(self._data),
-                        "seed": self._arguments.seed,
+                        "seed": self.arguments.seed,
                         "seconds": round(seconds, 3),
                         "files": [str(path) for path in self._files],
                         # JSON has no infinity and no NaN, which a diverged run gives: they become null.

@@ -75,13 +75,16 @@ def check_shapes(model: bundle.Bundle, inputs: Sequence[tuple[int, ...]], output
 
     A bare `.h5` can be any model at all, one of several inputs included.
     """
-    takes, answers = (getattr(model.model, name, None) for name in ("input_shape", "output_shape"))
-    if not isinstance(takes, tuple) or takes[1:] not in inputs:
+    takes, answers = model.model.input_shape, model.model.output_shape
+    if takes not in inputs:
         accepted = " or ".join(str(shape) for shape in inputs)
-        raise WorkshopError(f"{model.path} takes inputs of shape {_shape(takes)}, this program gives {accepted}")
-    if not isinstance(answers, tuple) or len(answers) != 2 or answers[1] not in outputs:
+        given = f"shape {takes}" if takes else "several shapes"
+        raise WorkshopError(f"{model.path} takes inputs of {given}, this program gives {accepted}")
+    if answers not in [(count,) for count in outputs]:
         accepted = " or ".join(str(count) for count in outputs)
-        raise WorkshopError(f"{model.path} answers {_shape(answers)}, this program understands {accepted} numbers")
+        raise WorkshopError(
+            f"{model.path} answers {answers or 'several tensors'}, this program understands {accepted} numbers"
+        )
 
 
 def note_unverified(model: bundle.Bundle, assumed: str) -> None:
@@ -130,8 +133,3 @@ def _range(one: bundle.Input) -> str:
         for limit, rounding in ((one.minimum, decimal.ROUND_CEILING), (one.maximum, decimal.ROUND_FLOOR))
     )
     return f"{low} to {high} {one.unit}".rstrip()
-
-
-def _shape(shape: object) -> str:
-    """Without the first entry, the number of samples, which is open."""
-    return str(tuple(shape[1:])) if isinstance(shape, tuple) else str(shape)

@@ -297,7 +297,9 @@ class ImageSet:
 
 
 def scale_pixels(images: Any) -> Any:
-    """Scales bytes 0 to 255 to numbers 0 to 1, as tensors of the backend that Keras runs on."""
+    """Scales bytes 0 to 255 to numbers 0 to 1, float32: NumPy's arrays, or tensors of Keras' backend."""
+    if isinstance(images, np.ndarray):
+        return images.astype(np.float32) / np.float32(255)
     return keras.ops.cast(images, "float32") / 255
 
 

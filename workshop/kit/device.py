@@ -2,8 +2,23 @@
 
 import contextlib
 import os
+from collections.abc import Callable
+from typing import Any
 
 from workshop.kit.lazy import held_back_stderr, keras, tensorflow
+
+
+def seeded(build: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a function that builds a Keras model and takes a seed as its last argument.
+
+    Each model of a lesson starts from the seed, so that it is the same whichever was trained before it.
+    """
+
+    def build_from(*arguments: Any) -> Any:
+        keras.utils.set_random_seed(arguments[-1])
+        return build(*arguments[:-1])
+
+    return build_from
 
 
 def prepare(seed: int) -> str:

@@ -21,7 +21,7 @@ from workshop.kit.errors import WorkshopError
 _BACKENDS = ("tensorflow", "torch", "jax")
 
 
-class _LazyModule(types.ModuleType):
+class LazyModule(types.ModuleType):
     """Stands for a module until one of its attributes is asked for."""
 
     def __getattr__(self, name: str) -> Any:
@@ -43,7 +43,12 @@ def load(name: str) -> Any:
     if importlib.util.find_spec(root) is None:
         raise WorkshopError(f"the library {root} is not installed: python -m pip install {root}")
     if root not in {"keras", "tensorflow"}:
-        return importlib.import_module(name)
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:  # a module of our own, and what it needs
+            raise WorkshopError(
+                f"the library {error.name} is not installed: python -m pip install {error.name}"
+            ) from error
     backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
     if root == "keras" and (backend not in _BACKENDS or importlib.util.find_spec(backend) is None):
         wrong = "is not installed" if backend in _BACKENDS else f"is none of {', '.join(_BACKENDS)}"
@@ -83,5 +88,7 @@ def held_back_stderr() -> Iterator[None]:
                 sys.stderr.write(held.read().decode(errors="replace"))
 
 
-keras: Any = _LazyModule("keras")
-tensorflow: Any = _LazyModule("tensorflow")
+keras: Any = LazyModule("keras")
+tensorflow: Any = LazyModule("tensorflow")
+torch: Any = LazyModule("torch")
+nn: Any = LazyModule("torch.nn")

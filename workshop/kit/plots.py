@@ -57,6 +57,12 @@ def save(figure: Any, path: Path) -> Path:
     return path
 
 
+def draw_losses(axes: Any, histories: Mapping[str, Any], *, y: str, title: str, logarithmic: bool = True) -> None:
+    """Draws how the training loss fell, for each history of `training.fit` by the name of its model."""
+    curves = {name: (history.at, history.fine["loss"]) for name, history in histories.items()}
+    draw_curves(axes, curves, y=y, title=title, logarithmic=logarithmic)
+
+
 def draw_curves(
     axes: Any,
     curves: Mapping[str, tuple[ArrayLike, ArrayLike]],

@@ -13,7 +13,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from workshop.kit.card import printable
+from workshop.kit import hdf5
+from workshop.kit.card import printable as printable
 from workshop.kit.errors import WorkshopError
 
 _LARGEST_SCALER = 16 * 2**20  # bytes, unpacked; ours have some hundred
@@ -43,23 +44,22 @@ _KERAS_MODULES = re.compile(
 )
 
 
-def check_h5(content: bytes, path: Path) -> dict[str, Any]:
-    """Returns the configuration of the model in a `.h5`, after refusing what could reach outside of the file.
+def check_h5(content: bytes, path: Path) -> tuple[dict[str, Any], hdf5.Group]:
+    """Returns the configuration of the model in a `.h5`, and all that lies in the file.
 
-    Refused: external and soft links, data kept in other files, virtual data sets, sizes beyond the file, layers that
-    hold Python code (Lambda), layers that are not Keras' own. Neither Keras nor TensorFlow is imported.
+    Refused is what could reach outside of the file: links, data kept in other files, sizes beyond the file, layers that
+    hold Python code (Lambda), layers that are not Keras' own. Neither Keras nor the HDF5 library sees the file before.
     """
-    import h5py
-
     refused = f"{path} is refused: "
     try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            _check_group(file, len(content), refused)
-            text = file.attrs.get("model_config")
-    except WorkshopError:
-        raise
-    except Exception as error:  # h5py raises whatever the damaged bytes lead it to
-        raise WorkshopError(f"{path} is damaged, or not a .h5 file ({error}): copy or train it again") from error
+        root = hdf5.read(content)
+    except hdf5.OutsideError as error:
+        raise WorkshopError(f"{refused}{printable(error)}") from error
+    except hdf5.UnreadableError as error:
+        raise WorkshopError(
+            f"{path} is damaged, or not a .h5 file of Keras' ({printable(error)}): copy or train it again"
+        ) from error
+    text = root.attributes.get("model_config")
     if text is None:
         raise WorkshopError(f"{refused}it holds weights alone, no model: save it with model.save(), not save_weights()")
     try:
@@ -69,33 +69,7 @@ def check_h5(content: bytes, path: Path) -> dict[str, Any]:
         _check_config(config, refused)
     except (ValueError, TypeError, RecursionError) as error:
         raise WorkshopError(f"{refused}its configuration cannot be read ({type(error).__name__})") from error
-    return config
-
-
-def _check_group(group: Any, size: int, refused: str) -> None:
-    import h5py
-
-    pending = [group]
-    seen = set()
-    while pending:
-        current = pending.pop()
-        for key in current:
-            link = current.get(key, getlink=True)
-            if not isinstance(link, h5py.HardLink):
-                raise WorkshopError(f"{refused}its entry {printable(key)} is a link to another place or file")
-            entry = current[key]
-            address = h5py.h5o.get_info(entry.id).addr
-            if address in seen:
-                continue
-            seen.add(address)
-            if isinstance(entry, h5py.Group):
-                pending.append(entry)
-            elif not isinstance(entry, h5py.Dataset):
-                raise WorkshopError(f"{refused}its entry {printable(key)} is not data")
-            elif entry.external or entry.is_virtual:
-                raise WorkshopError(f"{refused}its data {printable(key)} is kept in another file")
-            elif entry.nbytes > size:
-                raise WorkshopError(f"{refused}its data {printable(key)} claims to be larger than the file")
+    return config, root
 
 
 def _check_config(config: Any, refused: str) -> None:

@@ -6,13 +6,17 @@ categorical cross-entropy), `fused` gives the gradient by the activation's input
 It is shorter than the two steps, and stays exact where p is so close to 0 or 1 that the logarithm's slope overflows.
 """
 
+import abc
+
 import numpy as np
+
+from workshop.kit.errors import WorkshopError
 
 # Keras keeps probabilities this far from 0 and 1 before it takes their logarithm.
 EPSILON = 1e-7
 
 
-class Loss:
+class Loss(abc.ABC):
     """A loss.
 
     Attributes:
@@ -21,13 +25,13 @@ class Loss:
 
     fused_with = ""
 
+    @abc.abstractmethod
     def value(self, Y: np.ndarray, T: np.ndarray) -> float:
         """Returns the loss of a batch."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def gradient(self, Y: np.ndarray, T: np.ndarray) -> np.ndarray:
         """Returns dE/dY."""
-        raise NotImplementedError
 
     def fused(self, Y: np.ndarray, T: np.ndarray) -> np.ndarray:
         """Returns dE/dz, z being the input of the activation `fused_with`."""
@@ -96,3 +100,14 @@ LOSSES: dict[str, type[Loss]] = {
     "categorical_crossentropy": CategoricalCrossentropy,
     "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
 }
+
+
+def make_loss(name: str) -> Loss:
+    """Returns a loss by Keras' name for it.
+
+    Raises:
+        WorkshopError: there is none of this name.
+    """
+    if name not in LOSSES:
+        raise WorkshopError(f"loss = {name!r} is not known; known are {', '.join(LOSSES)}")
+    return LOSSES[name]()

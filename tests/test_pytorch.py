@@ -1,0 +1,362 @@
+"""PyTorch gives Keras' numbers: files, layers, batch normalisation, optimizers, and modules as students write them."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from workshop.kit import cli, files, training
+from workshop.kit.architecture import ACTIVATIONS, Architecture, Layer
+from workshop.kit.errors import WorkshopError
+from workshop.kit.lazy import keras
+from workshop.kit.model import KerasModel
+from workshop.pytorch import layers, optimizers
+from workshop.pytorch.model import TorchModel, from_architecture, to_architecture
+
+MODELS = sorted(path.stem for path in files.shipped("models").glob("*.h5"))
+
+
+def answers(model: Any, X: np.ndarray) -> np.ndarray:
+    return KerasModel(model).predict(X)
+
+
+def loaded_in_keras(model: TorchModel, folder: Path) -> Any:
+    model.save_h5(folder / "from_torch.h5")
+    return keras.models.load_model(folder / "from_torch.h5", compile=False)
+
+
+def loaded_in_torch(model: Any, dtype: torch.dtype = torch.float32) -> TorchModel:
+    return TorchModel.from_bytes(KerasModel(model).to_h5(), Path("from_keras.h5"), dtype)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_shipped_model_answers_as_in_keras_and_survives_being_written(name: str, tmp_path: Path) -> None:
+    path = files.shipped("models") / f"{name}.h5"
+    model = TorchModel.from_h5(path)
+    theirs = keras.models.load_model(path, compile=False)
+    X = np.random.default_rng(4).random((20, *model.input_shape), np.float32)
+    expected = answers(theirs, X)
+    assert (20, *model.output_shape) == expected.shape
+    assert model.predict(X).dtype == np.float32
+    np.testing.assert_allclose(model.predict(X), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(answers(loaded_in_keras(model, tmp_path), X), expected, rtol=1e-6, atol=1e-6)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    window=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    strides=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    padding=st.sampled_from(["valid", "same"]),
+    # Where one column comes out of strides like (1, 2), TensorFlow 2.21 itself is wrong with oneDNN, and right without.
+    size=st.tuples(st.integers(7, 10), st.integers(7, 10)),
+    channels=st.integers(1, 3),
+    activation=st.sampled_from(ACTIVATIONS),
+)
+def test_windows_agree_with_keras_and_can_be_described_again(
+    window: tuple[int, int],
+    strides: tuple[int, int],
+    padding: str,
+    size: tuple[int, int],
+    channels: int,
+    activation: str,
+) -> None:
+    random = np.random.default_rng(3)
+    X = random.normal(size=(2, *size, channels)).astype(np.float32)
+    where = {"strides": strides, "padding": padding}
+    for layer in (
+        keras.layers.Conv2D(2, window, activation=activation, bias_initializer="normal", **where),
+        keras.layers.MaxPooling2D(window, **where),
+        keras.layers.AveragePooling2D(window, **where),
+    ):
+        expected = keras.ops.convert_to_numpy(layer(X))
+        described = Layer(type(layer).__name__, {"strides": list(strides), "padding": padding})
+        if layer.weights:
+            described.settings |= {"filters": 2, "kernel_size": list(window)}
+            described.settings |= {"activation": activation, "use_bias": True}
+            described.weights = dict(zip(("kernel", "bias"), layer.get_weights(), strict=True))
+        else:
+            described.settings["pool_size"] = list(window)
+        module = from_architecture(Architecture((*size, channels), [described]))
+        np.testing.assert_allclose(TorchModel(module, X.shape[1:]).predict(X), expected, rtol=1e-5, atol=1e-5)
+        (again,) = to_architecture(module, X.shape[1:]).layers
+        assert (again.kind, again.settings) == (described.kind, described.settings)
+        for name, weight in described.weights.items():
+            np.testing.assert_array_equal(again.weights[name], weight)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_agree_with_keras_on_rows_and_on_images(name: str) -> None:
+    for shape in ((3, 11), (2, 3, 4, 5), (2, 3, 4)):
+        z = np.random.default_rng(1).uniform(-8, 8, shape).astype(np.float32)
+        model = TorchModel(
+            from_architecture(Architecture(shape[1:], [Layer("Activation", {"activation": name})])), shape[1:]
+        )
+        theirs = keras.ops.convert_to_numpy(keras.activations.get(name)(keras.ops.convert_to_tensor(z)))
+        np.testing.assert_allclose(model.predict(z), theirs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((4,), {}),
+        ((3, 5, 2), {"momentum": 0.8, "epsilon": 0.01}),
+        ((3, 4), {"scale": False}),
+        ((4,), {"center": False}),
+    ],
+)
+def test_batch_normalisation_learns_the_same_statistics(shape: tuple[int, ...], options: dict[str, Any]) -> None:
+    random = np.random.default_rng(6)
+    theirs = keras.Sequential([keras.layers.Input(shape), keras.layers.BatchNormalization(**options)])
+    theirs.set_weights([random.uniform(0.5, 2, weight.shape) for weight in theirs.get_weights()])
+    model = loaded_in_torch(theirs)
+    model.module.train()
+    for samples in (8, 3, 1):  # a single sample, as an epoch may end with
+        X = random.normal(2, 3, size=(samples, *shape)).astype(np.float32)
+        ours = model.module(torch.tensor(X)).detach().numpy()
+        np.testing.assert_allclose(ours, keras.ops.convert_to_numpy(theirs(X, training=True)), rtol=1e-5, atol=1e-5)
+        for weight, expected in zip(model.get_weights(), theirs.get_weights(), strict=True):
+            np.testing.assert_allclose(weight, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(model.predict(X), answers(theirs, X), rtol=1e-5, atol=1e-5)
+
+
+def small_network() -> Any:
+    return keras.Sequential(
+        [
+            keras.layers.Input((8, 8, 1)),
+            # No bias: batch normalisation takes a constant away, so its gradient is rounding, which Adam enlarges.
+            keras.layers.Conv2D(4, 3, padding="same", activation="tanh", use_bias=False),
+            keras.layers.MaxPooling2D(),
+            keras.layers.BatchNormalization(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+
+SMALL = small_network()
+
+
+def train(model: TorchModel, optimizer: Any, scheduler: Any, X: torch.Tensor, y: torch.Tensor, epochs: range) -> None:
+    """Takes Keras' steps: batches of 32 in the order of `training.epoch_order`, cross-entropy from the logits."""
+    without_softmax = model.module[:-1]
+    for epoch in epochs:
+        for rows in np.split(training.epoch_order(len(X), 1, epoch), len(X) // 32):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(without_softmax(X[rows]), y[rows]).backward()
+            optimizer.step()
+            if scheduler is not None:
+                scheduler.step()
+
+
+@pytest.mark.parametrize("name", cli.OPTIMIZERS)
+def test_fifty_steps_end_where_keras_ends(name: str) -> None:
+    keras.utils.set_random_seed(5)
+    random = np.random.default_rng(5)
+    X, y = random.random((64, 8, 8, 1), np.float32), random.integers(0, 3, 64)
+    theirs = small_network()
+    model = loaded_in_torch(theirs)
+    optimizer, scheduler = optimizers.make_optimizer(name, model.module.parameters(), steps=50)
+    train(model, optimizer, scheduler, torch.tensor(X), torch.tensor(y), range(25))
+    theirs.compile(training.make_optimizer(name, steps=50), loss="sparse_categorical_crossentropy")
+    training.fit(theirs, X, y, epochs=25, batch_size=32, seed=1)
+    for weight, expected in zip(model.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", cli.OPTIMIZERS)
+def test_steps_are_keras_steps_where_gradients_are_as_small_as_epsilon(name: str) -> None:
+    random = np.random.default_rng(8)
+    sizes = 10.0 ** np.arange(-9, 1)
+    ours, theirs = nn.Parameter(torch.zeros(10, dtype=torch.float64)), keras.Variable(np.zeros(10), dtype="float64")
+    optimizer, scheduler = optimizers.make_optimizer(name, [ours])
+    assert scheduler is None
+    keras_optimizer = training.make_optimizer(name)
+    reach = np.zeros(10)
+    for _ in range(10):
+        gradient = sizes * random.normal(size=10)
+        ours.grad = torch.tensor(gradient)
+        optimizer.step()
+        keras_optimizer.apply([keras.ops.convert_to_tensor(gradient)], [theirs])
+        expected = keras.ops.convert_to_numpy(theirs.value)
+        reach = np.maximum(reach, np.abs(expected))
+        # Keras rounds its rate and the powers of its betas to single precision, also here.
+        assert (np.abs(ours.detach().numpy() - expected) < 1e-5 * reach).all()
+
+
+@pytest.mark.parametrize("name", cli.OPTIMIZERS)
+def test_a_run_goes_on_from_its_saved_state_to_the_same_bits(name: str) -> None:
+    torch.manual_seed(1)
+    X, y = torch.rand(64, 8, 8, 1), torch.randint(3, (64,))
+
+    def run(model: TorchModel, epochs: range, state: bytes | None = None) -> bytes:
+        optimizer, scheduler = optimizers.make_optimizer(name, model.module.parameters(), steps=8)
+        assert scheduler is not None
+        parts = (model.module, optimizer, scheduler)
+        if state is not None:
+            for part, kept in zip(parts, torch.load(io.BytesIO(state), weights_only=True), strict=True):
+                part.load_state_dict(kept)
+        train(model, optimizer, scheduler, X, y, epochs)
+        content = io.BytesIO()
+        torch.save([part.state_dict() for part in parts], content)
+        return content.getvalue()
+
+    whole, first, second = (loaded_in_torch(SMALL) for _ in range(3))
+    run(whole, range(4))
+    run(second, range(2, 4), run(first, range(2)))
+    for weight, expected in zip(second.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def written_by_hand() -> nn.Sequential:
+    return nn.Sequential(
+        layers.ChannelsFirst(),
+        nn.Conv2d(1, 4, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.BatchNorm2d(4),
+        nn.Sequential(nn.Conv2d(4, 6, 3, padding=1), nn.Tanh(), nn.Dropout(0.2)),
+        layers.PadAsTensorFlow(3, 2, value=-np.inf),
+        nn.MaxPool2d(3, stride=2),
+        layers.FlattenAsKeras(),
+        nn.Linear(54, 8, bias=False),
+        nn.ReLU(),
+        nn.Linear(8, 3),
+        nn.Softmax(dim=1),
+    )
+
+
+def test_a_module_written_by_hand_is_a_keras_model(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    module = layers.initialize_as_keras(written_by_hand())
+    model = TorchModel(module, (12, 12, 1))
+    module(torch.rand(5, 12, 12, 1))  # in training: moves the statistics
+    theirs = loaded_in_keras(model, tmp_path)
+    assert ", ".join(type(layer).__name__ for layer in theirs.layers) == (
+        "Conv2D, MaxPooling2D, BatchNormalization, Conv2D, Dropout, MaxPooling2D, Flatten, Dense, Dense"
+    )
+    assert [theirs.layers[i].activation.__name__ for i in (0, 3, 7, 8)] == ["relu", "tanh", "relu", "softmax"]
+    X = np.random.default_rng(2).integers(0, 256, (1005, 12, 12, 1), np.uint8)
+
+    def scale(batch: np.ndarray) -> np.ndarray:
+        return batch.astype(np.float32) / 255
+
+    expected = KerasModel(theirs)
+    np.testing.assert_allclose(model.predict(X, preprocess=scale), expected.predict(scale(X)), rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(model.predict(X[..., 0]), model.predict(X))  # one channel needs no axis
+    assert model.predict(X[:0]).shape == (0, 3)
+    assert module.training  # as it was before
+    assert model.count_params() == expected.count_params()
+    ours, others = model.stages(scale(X[:2])), expected.stages(scale(X[:2]))
+    assert [name for name, _ in ours] == [name for name, _ in others]
+    for (_, output), (_, theirs_here) in zip(ours, others, strict=True):
+        np.testing.assert_allclose(output, theirs_here, rtol=1e-5, atol=1e-5)
+
+
+def test_weights_come_and_go_in_the_order_and_the_layout_of_keras() -> None:
+    model = loaded_in_torch(SMALL)
+    weights = [
+        np.random.default_rng(i).random(weight.shape, np.float32) for i, weight in enumerate(SMALL.get_weights())
+    ]
+    model.set_weights(weights)
+    for weight, expected in zip(model.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+    twin = keras.models.clone_model(SMALL)
+    twin.set_weights(weights)
+    X = np.random.default_rng(1).random((5, 8, 8, 1), np.float32)
+    np.testing.assert_allclose(model.predict(X), answers(twin, X), rtol=1e-5, atol=1e-5)
+    before = model.get_weights()[0]
+    with torch.no_grad():
+        model.module[1].weight.zero_()
+    np.testing.assert_array_equal(before, weights[0])  # a copy
+    with pytest.raises(WorkshopError, match="got 2 weights"):
+        model.set_weights(weights[:2])
+    with pytest.raises(WorkshopError, match="kernel of a Conv2D"):
+        model.set_weights([weights[0][:1], *weights[1:]])
+
+
+def test_a_model_in_double_precision_answers_in_it() -> None:
+    X = np.random.default_rng(1).random((5, 8, 8, 1))
+    model = loaded_in_torch(SMALL, torch.float64)
+    outputs = model.predict(X)
+    assert outputs.dtype == np.float64 and {weight.dtype for weight in model.get_weights()} == {np.dtype(np.float64)}
+    np.testing.assert_allclose(outputs, loaded_in_torch(SMALL).predict(X), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(outputs.sum(axis=1), 1, atol=1e-14)
+
+
+def test_weights_start_as_keras_draws_them() -> None:
+    described = Architecture((30, 30, 3), [])
+    for kind, options in (
+        ("Conv2D", {"filters": 40, "kernel_size": [5, 5]}),
+        ("Flatten", {}),
+        ("Dense", {"units": 50}),
+    ):
+        settings = {"strides": [1, 1], "padding": "valid", "activation": "relu", "use_bias": True} | options
+        described.layers.append(Layer(kind, settings))
+    for layer, (inputs, outputs) in zip(
+        to_architecture(from_architecture(described), (30, 30, 3)).layers[::2],
+        [(5 * 5 * 3, 5 * 5 * 40), (26 * 26 * 40, 50)],
+        strict=True,
+    ):
+        limit = np.sqrt(6 / (inputs + outputs))
+        assert 0.99 * limit < np.abs(layer.weights["kernel"]).max() <= limit
+        assert layer.weights["kernel"].std() == pytest.approx(limit / np.sqrt(3), rel=0.05)
+        assert not layer.weights["bias"].any()
+
+
+def images(*modules: nn.Module) -> nn.Sequential:
+    return nn.Sequential(layers.ChannelsFirst(), *modules, layers.FlattenAsKeras())
+
+
+@pytest.mark.parametrize(
+    ("module", "named"),
+    [
+        (images(nn.GELU()), "GELU"),
+        (images(nn.Conv2d(2, 2, 3, dilation=2)), "dilation"),
+        (images(nn.Conv2d(2, 2, 3, groups=2)), "groups"),
+        (images(nn.Conv2d(2, 2, 3, stride=2, padding=1)), "PadAsTensorFlow"),
+        (images(nn.Conv2d(3, 2, 3)), "does not fit samples of shape"),
+        (images(nn.MaxPool2d(2, ceil_mode=True)), "ceil_mode"),
+        (images(nn.AvgPool2d(3, 1, padding=1)), "count_include_pad"),
+        (images(layers.PadAsTensorFlow(3, 2), nn.MaxPool2d(3, 2)), "PadAsTensorFlow.*does not fit"),
+        (images(layers.PadAsTensorFlow(3, 2), nn.ReLU()), "PadAsTensorFlow.*is not followed"),
+        (images(nn.LeakyReLU()), "negative_slope"),
+        (images(nn.Softmax(dim=-1)), "takes dim=1"),
+        (nn.Sequential(layers.ChannelsFirst(), nn.ReLU()), "ChannelsLast"),
+        (nn.Sequential(layers.ChannelsFirst(), nn.Flatten()), "FlattenAsKeras"),
+        (nn.Sequential(nn.Conv2d(8, 2, 3)), "ChannelsFirst"),
+        (nn.Sequential(layers.FlattenAsKeras()), "ChannelsFirst"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(127, 2)), "does not fit samples of shape"),
+        (nn.Sequential(nn.Linear(2, 2)), "Dense layer gets samples of shape"),
+        (nn.Sequential(), "no layers"),
+        (written_by_hand()[1:], "ChannelsFirst"),
+        (type("Network", (nn.Module,), {})(), "Network"),
+    ],
+)
+def test_what_keras_could_not_be_told_is_refused_by_name(module: nn.Module, named: str) -> None:
+    with pytest.raises(WorkshopError, match=named):
+        TorchModel(module, (8, 8, 2))
+
+
+def test_samples_and_optimizers_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(WorkshopError, match=r"\(8, 9, 1\).*\(8, 8, 1\)"):
+        loaded_in_torch(SMALL).predict(np.zeros((2, 8, 9, 1)))
+    with pytest.raises(WorkshopError, match="lion"):
+        optimizers.make_optimizer("lion", [nn.Parameter(torch.zeros(1))])
+
+
+def test_neither_keras_nor_tensorflow_is_imported() -> None:
+    path = files.shipped("models") / "mnist_cnn.h5"
+    program = (
+        "import sys, pathlib, numpy as np; from workshop.pytorch.model import TorchModel\n"
+        f"TorchModel.from_h5(pathlib.Path({str(path)!r})).predict(np.zeros((1, 28, 28, 1)))\n"
+        "assert not {'keras', 'tensorflow'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,0 +1,132 @@
+"""What a trained model can do, whichever engine trained or loaded it: the lessons and the programs use no more."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from workshop.kit.lazy import keras
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Preprocess = Callable[[Any], Any]
+
+
+class Model(Protocol):
+    """A model of any engine.
+
+    Attributes:
+        engine: "keras", "torch" or "numpy".
+        input_shape, output_shape: of one sample, channels last: (28, 28, 1), (10,).
+    """
+
+    engine: str
+
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...  # noqa: D102
+
+    @property
+    def output_shape(self) -> tuple[int, ...]: ...  # noqa: D102
+
+    def predict(self, X: np.ndarray, *, preprocess: Preprocess | None = None) -> np.ndarray:
+        """Returns the outputs for X, samples first, float32; `preprocess` is applied to each batch of X."""
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Returns the weights in Keras' order and layout, copied."""
+
+    def count_params(self) -> int:
+        """Returns how many numbers the weights are."""
+
+    def to_h5(self) -> bytes:
+        """Returns the content of the `.h5` that all engines load."""
+
+    def stages(self, X: np.ndarray) -> list[tuple[str, np.ndarray]]:
+        """Returns what each layer but Flatten makes of X, samples first: the layer's type and its output."""
+
+
+class KerasModel:
+    """A Keras model."""
+
+    engine = "keras"
+
+    def __init__(self, model: Any) -> None:
+        self.keras = model
+
+    @property
+    def input_shape(self) -> Any:
+        """The shape of one sample; None for a model of several inputs."""
+        shape = self.keras.input_shape
+        return tuple(shape[1:]) if isinstance(shape, tuple) else None
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of what it answers for one sample; None for a model of several outputs."""
+        shape = self.keras.output_shape
+        return tuple(shape[1:]) if isinstance(shape, tuple) else None
+
+    def predict(self, X: np.ndarray, *, preprocess: Preprocess | None = None) -> np.ndarray:
+        """Returns the outputs for X, samples first, float32; `preprocess` is applied to each batch of X."""
+        import numpy as np
+
+        outputs = []
+        for start in range(0, len(X), 1000):
+            batch = X[start : start + 1000] if preprocess is None else preprocess(X[start : start + 1000])
+            outputs.append(np.asarray(keras.ops.convert_to_numpy(self.keras(batch, training=False)), np.float32))
+        return np.concatenate(outputs)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Returns the weights, copied."""
+        return list(self.keras.get_weights())
+
+    def count_params(self) -> int:
+        """Returns how many numbers the weights are."""
+        return int(self.keras.count_params())
+
+    def stages(self, X: np.ndarray) -> list[tuple[str, np.ndarray]]:
+        """Returns what each layer but Flatten makes of X: the layer's type and its output."""
+        import numpy as np
+
+        output: Any = X
+        found = []
+        for layer in self.keras.layers:
+            output = layer(output)
+            if not isinstance(layer, keras.layers.Flatten):
+                found.append((type(layer).__name__, np.asarray(keras.ops.convert_to_numpy(output))))
+        return found
+
+    def to_h5(self) -> bytes:
+        """Returns the `.h5` that Keras makes of the model, without the optimizer's state.
+
+        It is made in memory: where the disk is full, the HDF5 library ends the whole program with a crash.
+        """
+        import h5py
+
+        class InMemory(h5py.File):
+            def __str__(self) -> str:  # Keras tells the format by how the name ends
+                return "model.h5"
+
+        content = io.BytesIO()
+        with _without_advice(), InMemory(content, "w") as file:
+            self.keras.save(file, include_optimizer=False)
+        return content.getvalue()
+
+
+@contextlib.contextmanager
+def _without_advice() -> Any:
+    """Keras warns that .h5 is its older format. It is the one that all three engines and old programs read."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def as_model(model: Any) -> Model:
+    """Returns a model as one of `Model`: a Keras model is wrapped, the others are such models already."""
+    return model if hasattr(model, "to_h5") else KerasModel(model)

@@ -1,0 +1,203 @@
+"""What the PyTorch mirrors share: the training loop, written out, and its data.
+
+Everything around it (progress, early stopping, resuming) is `workshop.kit.fitting`'s, as in the other engines.
+"""
+
+import io
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import BatchSampler, DataLoader, Dataset
+
+from workshop.kit import fitting
+from workshop.kit.engine import Plan
+from workshop.kit.fitting import History, Preprocess
+from workshop.pytorch import layers, optimizers
+from workshop.pytorch.layers import ChannelsFirst as ChannelsFirst
+from workshop.pytorch.layers import FlattenAsKeras as FlattenAsKeras
+from workshop.pytorch.model import TorchModel, device
+
+_TINY_STEP = 1_000_000  # multiplications: weights times samples
+
+
+def prepare(seed: int) -> str:
+    """Makes the run reproducible; returns what it uses, in words: "PyTorch 2.13.0, 2 CPU cores"."""
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    where = torch.cuda.get_device_name() if device().type == "cuda" else f"{os.cpu_count()} CPU cores"
+    return f"PyTorch {torch.__version__.partition('+')[0]}, {where}"
+
+
+def new_model(modules: Sequence[nn.Module], input_shape: Sequence[int]) -> TorchModel:
+    """Returns a network on the graphics card where there is one, its weights drawn as Keras draws them.
+
+    Args:
+        modules: in a row.
+        input_shape: of one sample as Keras has it: (2,), (28, 28, 1).
+    """
+    network = layers.initialize_as_keras(nn.Sequential(*modules))
+    return TorchModel(network.to(device()), input_shape)
+
+
+def activation(name: str) -> nn.Module:
+    """Returns the module of an activation function by Keras' name for it: "relu", "sigmoid", "tanh"."""
+    return layers.ACTIVATIONS[name](1)
+
+
+class Arrays(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Samples and targets in NumPy's arrays. An index is a list: a whole batch at once is far quicker than one by one.
+
+    Args:
+        X: samples first, images channels last; bytes, or numbers.
+        y: numbers of classes (samples,), or targets (samples, outputs).
+        preprocess: applied to each batch of X.
+    """
+
+    def __init__(self, X: np.ndarray, y: np.ndarray, preprocess: Preprocess | None = None) -> None:
+        self._X, self._y = X, y
+        self._preprocess = preprocess or (lambda batch: batch)
+
+    def __len__(self) -> int:
+        return len(self._X)
+
+    def __getitem__(self, rows: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        inputs = torch.from_numpy(np.asarray(self._preprocess(self._X[rows]), np.float32))
+        # PyTorch's cross-entropy takes numbers of classes as 64-bit integers; all other targets are numbers.
+        kind = np.int64 if self._y.dtype.kind in "iu" else np.float32
+        return inputs, torch.from_numpy(np.asarray(self._y[rows], kind))
+
+    def like(self, X: np.ndarray, y: np.ndarray) -> "Arrays":
+        """Returns other samples that are prepared in the same way."""
+        return Arrays(X, y, self._preprocess)
+
+    def digests(self) -> dict[str, str]:
+        """Returns what tells these samples from others."""
+        return {"X": fitting.digest(self._X), "y": fitting.digest(self._y)}
+
+
+def fit(
+    model: TorchModel,
+    X: np.ndarray,
+    y: np.ndarray,
+    plan: Plan,
+    seed: int,
+    *,
+    loss: nn.Module,
+    preprocess: Preprocess | None = None,
+    **options: Any,
+) -> History:
+    """Trains a model, with the options of `fitting.fit`.
+
+    Args:
+        model: the network.
+        X: inputs, samples first.
+        y: targets, samples first: numbers of classes for nn.CrossEntropyLoss, else (samples, outputs).
+        plan: how it is trained.
+        seed: of the order of the samples.
+        loss: nn.MSELoss, nn.BCEWithLogitsLoss or nn.CrossEntropyLoss. The latter two know their way through the last
+            activation, sigmoid or softmax, which is the stable form: the network is trained without it.
+        preprocess: applied to each batch of X.
+        options: of `fitting.fit`.
+    """
+    run = TorchRun(model, Arrays(X, y, preprocess), plan, loss)
+    return fitting.fit(run, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, **options)
+
+
+class TorchRun(fitting.Run):
+    """The training steps of one network on one set of data."""
+
+    engine = "torch"
+
+    def __init__(self, model: TorchModel, data: Arrays, plan: Plan, loss: nn.Module) -> None:
+        self.samples = len(data)
+        self._model, self._data, self._plan, self._loss = model, data, plan, loss
+        network: Any = model.module
+        takes_logits = isinstance(loss, nn.BCEWithLogitsLoss | nn.CrossEntropyLoss)
+        self._network = network[:-1] if takes_logits else network  # the same modules, without the last activation
+        self.names = ["loss", "accuracy"] if takes_logits else ["loss"]
+        self._device = next(network.parameters()).device
+        # A step of so few multiplications is over before a second core has heard of it.
+        is_tiny = model.count_params() * plan.batch_size < _TINY_STEP
+        torch.set_num_threads(1 if is_tiny else os.cpu_count() or 1)
+        self._optimizer, self._scheduler = optimizers.make_optimizer(
+            plan.optimizer, network.parameters(), plan.learning_rate, plan.steps
+        )
+
+    def steps(self, orders: np.ndarray, batch_size: int) -> np.ndarray:
+        """Takes the steps over the samples in these orders; returns the metrics, (segments, names)."""
+        self._network.train()
+        segments = []
+        for order in orders:
+            loader = DataLoader(
+                self._data, sampler=BatchSampler(order.tolist(), batch_size, drop_last=False), batch_size=None
+            )
+            sums = torch.zeros(len(self.names), device=self._device)
+            for inputs, targets in loader:
+                inputs, targets = inputs.to(self._device), targets.to(self._device)
+                self._optimizer.zero_grad()
+                outputs = self._network(inputs)
+                loss = self._loss(outputs, targets)
+                loss.backward()
+                self._optimizer.step()
+                if self._scheduler:
+                    self._scheduler.step()
+                sums += self._measure(loss.detach(), outputs.detach(), targets) * len(inputs)
+            segments.append(sums.cpu().numpy() / len(order))
+        return np.stack(segments)
+
+    def _measure(self, loss: torch.Tensor, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Returns the metrics of one batch, by the order of `names`."""
+        if "accuracy" not in self.names:
+            return loss[None]
+        if isinstance(self._loss, nn.BCEWithLogitsLoss):
+            right = (outputs > 0) == (targets > 0.5)
+        else:
+            right = outputs.argmax(dim=1) == (targets if targets.ndim == 1 else targets.argmax(dim=1))
+        return torch.stack([loss, right.float().mean()])
+
+    @torch.inference_mode()
+    def evaluate(self, X: np.ndarray, y: np.ndarray) -> dict[str, float]:
+        """Returns loss and metrics over all of (X, y)."""
+        self._network.eval()
+        inputs, targets = (part.to(self._device) for part in self._data.like(X, y)[:])
+        outputs = self._network(inputs)
+        values = self._measure(self._loss(outputs, targets), outputs, targets)
+        return dict(zip(self.names, values.tolist(), strict=True))
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Returns the weights in Keras' order and layout, copied."""
+        return self._model.get_weights()
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        """Puts weights in."""
+        self._model.set_weights(weights)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Returns what `torch.save` writes of network, optimizer, rate and random generator."""
+        content = io.BytesIO()
+        parts = {
+            "network": self._model.module.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "scheduler": self._scheduler.state_dict() if self._scheduler else None,
+            "generator": torch.get_rng_state(),  # from which Dropout draws
+        }
+        torch.save(parts, content)
+        return {"torch": np.frombuffer(content.getvalue(), np.uint8)}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Puts it back. `weights_only` keeps a stranger's file from running code."""
+        parts = torch.load(io.BytesIO(state["torch"].tobytes()), weights_only=True)
+        self._model.module.load_state_dict(parts["network"])
+        self._optimizer.load_state_dict(parts["optimizer"])
+        if self._scheduler:
+            self._scheduler.load_state_dict(parts["scheduler"])
+        torch.set_rng_state(parts["generator"])
+
+    def describe(self) -> dict[str, Any]:
+        """Returns modules, loss, plan and data."""
+        described = {"layers": str(self._model.module), "loss": str(self._loss), "plan": list(self._plan)}
+        return described | self._data.digests()
