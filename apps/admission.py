@@ -11,8 +11,9 @@ it; where there is none, the scores are scaled to 0..1 over the ranges that the 
 
 from collections.abc import Sequence
 
-from workshop.kit import bundle, cli, console
+from workshop.kit import bundle, cli
 from workshop.kit.errors import WorkshopError
+from workshop.programs import console, engines
 
 NAME = "admission"
 
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     inputs = bundle.inputs_of(path, [NAME]) or bundle.inputs_of(bundle.find(NAME), [NAME])
     scores = console.check_numbers(arguments.scores, inputs) if arguments.scores else console.ask_numbers(inputs)
 
-    model = bundle.load(path, [NAME])
+    model = engines.load(path, [NAME], arguments.engine)
     scaled = (
         f"scaled by {path.stem}-scaler.gz" if model.scaler else f"scaled to 0..1 over the ranges of the {NAME} model"
     )
@@ -54,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     threshold = model.card.get("threshold")
     answer = "Admitted" if probability >= (0.5 if threshold is None else threshold) else "Sorry"
     print(f"{answer} (probability of admission {console.percent(probability)})")
+    engines.show_side_by_side(model, lambda output: console.percent(float(output[-1])))
 
 
 if __name__ == "__main__":

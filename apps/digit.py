@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from workshop.kit import cli, gallery
+from workshop.kit import cli
+from workshop.programs import gallery
 
 CLASSES = tuple("0123456789")
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from workshop.kit import cli, gallery
+from workshop.kit import cli
+from workshop.programs import gallery
 
 CLASSES = (
     "T-shirt/top",

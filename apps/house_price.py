@@ -12,8 +12,9 @@ is said; several houses are given one after another.
 import sys
 from collections.abc import Sequence
 
-from workshop.kit import bundle, cli, console
+from workshop.kit import bundle, cli
 from workshop.kit.errors import WorkshopError
+from workshop.programs import console, engines
 
 NAME = "house_price"
 LESSONS = ("linear_regression",)
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         names = ", ".join(one.label for one in inputs)
         raise WorkshopError(f"got {len(numbers)} numbers, takes {len(inputs)} for each house: {names}")
 
-    model = bundle.load(path, LESSONS)
+    model = engines.load(path, LESSONS, arguments.engine)
     # Without a card the numbers describe one house, or several where the model takes a single number.
     shapes = [(len(inputs),)] if inputs else [(len(numbers),), (1,)]
     console.check_shapes(model, inputs=shapes, outputs=[1])
@@ -65,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
         answer = quantity(price, str(model.card.get("output_unit", "")))
         print(f"{described}: {model.card.get('output') or 'answer'} {answer}")
+    engines.show_side_by_side(model, lambda output: quantity(output[0], str(model.card.get("output_unit", ""))))
 
 
 if __name__ == "__main__":

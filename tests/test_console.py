@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from apps import admission
-from workshop.kit import bundle, console
+from workshop.kit import bundle
+from workshop.programs import console
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 
@@ -187,7 +188,7 @@ def test_nothing_heavy_is_imported_before_the_first_prompt(room: Path, models: P
     )  # fmt: skip
     assert FIRST in ended.stdout
     imported = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines() if "|" in line}
-    assert "workshop.kit.console" in imported
+    assert "workshop.programs.console" in imported
     heavy = {"numpy", "scipy", "sklearn", "joblib", "h5py", "keras", "tensorflow", "matplotlib", "PIL"}
     assert not heavy & imported
 

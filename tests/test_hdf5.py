@@ -161,12 +161,12 @@ def refusal(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], str]:
 
 
 def external_storage(file: h5py.File) -> None:
-    file.create_dataset("outside", (8,), "f8", external=[("/etc/passwd", 0, 64)])
+    file.create_dataset("outside", (8,), "f8", external=[("elsewhere", 0, 64)])
 
 
 def virtual(file: h5py.File) -> None:
     layout = h5py.VirtualLayout((3,), "f4")
-    layout[:] = h5py.VirtualSource("/etc/passwd", "data", (3,))
+    layout[:] = h5py.VirtualSource("elsewhere", "data", (3,))
     file.create_virtual_dataset("virtual", layout)
 
 
@@ -178,7 +178,7 @@ def many_links(file: h5py.File) -> None:
 @pytest.mark.parametrize(
     ("change", "options", "says"),
     [
-        (lambda f: f.__setitem__("a", h5py.ExternalLink("/etc/passwd", "/")), {}, "entry a is a link to another"),
+        (lambda f: f.__setitem__("a", h5py.ExternalLink("elsewhere", "/")), {}, "entry a is a link to another"),
         (lambda f: f.__setitem__("a", h5py.SoftLink("/model_weights")), {}, "entry a is a link to another place"),
         (lambda f: f.__setitem__("a", h5py.ExternalLink("b", "/")), {"libver": "latest"}, "entry a is a link to"),
         (lambda f: f.__setitem__("a", h5py.SoftLink("/model")), {"libver": "latest"}, "entry a is a link to another"),

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,15 @@ from workshop.pytorch import layers, optimizers
 from workshop.pytorch.model import TorchModel, from_architecture, to_architecture
 
 MODELS = sorted(path.stem for path in files.shipped("models").glob("*.h5"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other at every small step take many times as long where other tests run beside."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def answers(model: Any, X: np.ndarray) -> np.ndarray:

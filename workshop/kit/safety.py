@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from workshop.kit import hdf5
+from workshop.kit import scaler as scalers
 from workshop.kit.card import printable as printable
 from workshop.kit.errors import WorkshopError
 
@@ -94,7 +95,7 @@ def _check_config(config: Any, refused: str) -> None:
                 raise WorkshopError(f"{refused}it names {printable(custom)}, which is not Keras' own")
 
 
-def load_scaler(content: bytes, path: Path) -> Any:
+def load_scaler(content: bytes, path: Path) -> scalers.Scaler:
     """Unpickles a scaler in which nothing but the names in `_SCALER_CLASSES` occurs."""
     import numpy as np
     from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
@@ -110,7 +111,8 @@ def load_scaler(content: bytes, path: Path) -> Any:
                     f"{refused}it names {printable(module)}.{printable(name)}, which is no part of a scaler; "
                     f"nothing of it was run"
                 )
-            return super().find_class(module, name)
+            # Nothing of scikit-learn's is made or run: its numbers go into classes of our own.
+            return scalers.KINDS[name] if name in scalers.KINDS else super().find_class(module, name)
 
         def load_build(self) -> None:
             # The instance and its state, which may be any two objects that the stream has made so far.
@@ -143,10 +145,11 @@ def load_scaler(content: bytes, path: Path) -> Any:
         if len(unpacked) > _LARGEST_SCALER:
             raise WorkshopError(f"{refused}unpacked it is larger than {_LARGEST_SCALER // 2**20} MB")
         with warnings.catch_warnings():
-            # scikit-learn warns of a scaler that another release of it saved; these few numbers mean the same in all.
             # NumPy warns of its own old names, and of the numbers of a spoilt one.
             warnings.simplefilter("ignore")
             scaler = Unpickler("", io.BytesIO(unpacked), ensure_native_byte_order=True).load()
+            if not isinstance(scaler, scalers.Scaler):
+                raise TypeError("takes a scaler")
             # Its numbers must fit together; what does not shows here, not when a program asks for an answer.
             columns = scaler.n_features_in_
             if not 1 <= columns <= _MOST_COLUMNS or scaler.transform(np.zeros((1, columns))).shape != (1, columns):

@@ -26,7 +26,7 @@ from workshop.pytorch import kit
 def build_dense(hidden_units: int = 128, activation: str = "relu") -> list[Any]:
     """Returns the dense network: (28, 28, 1) -> 784 -> hidden_units -> 10 probabilities."""
     return [
-        kit.FlattenAsKeras(),
+        nn.Flatten(),
         nn.Linear(784, hidden_units),
         kit.activation(activation),
         nn.Linear(hidden_units, 10),

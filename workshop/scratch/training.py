@@ -60,6 +60,8 @@ class NumpyRun(fitting.Run):
         self._preprocess = preprocess or (lambda batch: batch)
         self._optimizer = make_optimizer(plan.optimizer, plan.learning_rate, plan.steps)
 
+    # A loss that grows without end is seen by `fitting.fit`, which says so in one line.
+    @np.errstate(over="ignore", invalid="ignore")
     def steps(self, orders: np.ndarray, batch_size: int) -> np.ndarray:
         """Takes the steps over the samples in these orders; returns the metrics, (segments, names)."""
         segments = []

@@ -12,16 +12,17 @@ from pathlib import Path
 
 from workshop.kit import bundle, cli
 from workshop.kit.errors import WorkshopError, one_line
+from workshop.programs import engines
 
 _LONGEST_QUOTE = 40  # characters of a wrong answer that are shown again
 
 
 def parser(module_docstring: str | None, model: str) -> cli.Parser:
-    """Returns a parser with the option that every console program takes; a program adds its own.
+    """Returns a parser with the options that every console program takes; a program adds its own.
 
     Args:
         module_docstring: the program's own; its text is what `--help` begins with.
-        model: the name of the bundle that is used without the option.
+        model: the name of the bundle that is used without `--model`.
     """
     made = cli.Parser(description=module_docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument(
@@ -29,6 +30,11 @@ def parser(module_docstring: str | None, model: str) -> cli.Parser:
         type=Path,
         metavar="PATH",
         help=f"a saved model (default: {model}.h5 in the folder models, else the one that ships)",
+    )
+    made.add_argument(
+        "--engine",
+        choices=engines.CHOICES,
+        help="what computes the answer; all shows the three side by side (default: numpy, or keras for other layers)",
     )
     return made
 

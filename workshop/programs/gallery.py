@@ -5,13 +5,15 @@ A picture becomes what the network knows (`picture`), the network answers, and o
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from workshop.kit import bundle, console, files
+from workshop.kit import bundle, files
 from workshop.kit.errors import WorkshopError, one_line
+from workshop.programs import console, engines
 
 _LONGEST_TITLE = 40  # characters of a file's name that fit above a panel
 _SURE = 0.6  # below it the second guess is named as well
@@ -59,7 +61,7 @@ def name_pictures(
             print(f"error: {error}", file=sys.stderr)
             refused = True
     if images:
-        loaded = bundle.load(model_path, [lesson])
+        loaded = engines.load(model_path, [lesson], arguments.engine)
         console.check_shapes(loaded, inputs=[(28, 28, 1), (28, 28), (784,)], outputs=[len(classes)])
         console.note_unverified(loaded, f"28x28 grey pixels from 0 (ground) to 1, and the classes {', '.join(classes)}")
         names = loaded.card.get("classes") or classes
@@ -70,6 +72,7 @@ def name_pictures(
             probabilities = loaded.predict(image[None])[0]
             _check_probabilities(probabilities, loaded.path)
             print(f"{one_line(path)}: {_answer(probabilities, names)}")
+            engines.show_side_by_side(loaded, partial(_answer, names=names))
             if arguments.show:
                 to = arguments.plots / f"{path.stem}-seen.png"
                 while to in drawn:  # two pictures of one name, from two folders

@@ -1,0 +1,101 @@
+"""Which engine loads a program's model: NumPy's own, which is there at once, unless it does not know a layer.
+
+All engines read the same file and answer the same numbers; `--engine all` shows it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workshop.kit import bundle
+from workshop.kit.architecture import UnknownLayerError
+from workshop.kit.model import Model
+
+if TYPE_CHECKING:
+    import numpy as np
+
+ENGINES = ("numpy", "keras", "torch")
+CHOICES = (*ENGINES, "all")
+
+
+def _read_numpy(content: bytes, path: Path) -> Model:
+    from workshop.kit import h5
+    from workshop.scratch.network import Network
+
+    return Network.from_architecture(h5.from_bytes(content, path))
+
+
+def _read_torch(content: bytes, path: Path) -> Model:
+    from workshop.kit.lazy import load
+
+    load("torch")  # says in one line that it is not installed
+    from workshop.pytorch.model import TorchModel
+
+    return TorchModel.from_bytes(content, path)
+
+
+_READERS: dict[str, Callable[[bytes, Path], Model]] = {
+    "numpy": _read_numpy,
+    "keras": bundle.read_keras,
+    "torch": _read_torch,
+}
+
+
+class SideBySide:
+    """The same model in all engines: it answers with the first one's numbers, and keeps those of all."""
+
+    engine = "all"
+
+    def __init__(self, content: bytes, path: Path) -> None:
+        self.models = {name: _READERS[name](content, path) for name in ENGINES}
+        self.answers: dict[str, np.ndarray] = {}
+        first = self.models[ENGINES[0]]
+        self.input_shape, self.output_shape = first.input_shape, first.output_shape
+
+    def predict(self, X: np.ndarray, **options: Any) -> np.ndarray:
+        """Returns the outputs for X; `answers` then has those of every engine."""
+        self.answers = {name: model.predict(X, **options) for name, model in self.models.items()}
+        return self.answers[ENGINES[0]]
+
+
+def load(path: Path, lessons: Sequence[str], engine: str | None = None) -> bundle.Bundle:
+    """Loads a bundle, or a bare `.h5`, as `bundle.load` does.
+
+    Args:
+        path: the `.h5`.
+        lessons: whose models will do.
+        engine: one of `CHOICES`; None for NumPy's or, if that does not know a layer, Keras, which is said on stderr.
+
+    Raises:
+        WorkshopError: the file will not do, or the engine that was asked for does not know a layer of the model.
+    """
+    if engine == "all":
+        return bundle.load(path, lessons, SideBySide)  # type: ignore[arg-type]
+    try:
+        return bundle.load(path, lessons, _READERS[engine or "numpy"])
+    except UnknownLayerError as error:
+        if engine is not None:
+            raise
+        print(f"note: the NumPy engine does not know this model, Keras loads it ({error})", file=sys.stderr)
+        return bundle.load(path, lessons)
+
+
+def show_side_by_side(model: bundle.Bundle, say: Callable[[np.ndarray], str]) -> None:
+    """Prints, for a model that `--engine all` loaded, what each engine answered last and their largest difference.
+
+    Args:
+        model: the bundle.
+        say: from the outputs for one sample to the words that the program has for them.
+    """
+    if not isinstance(model.model, SideBySide):
+        return
+    import numpy as np
+
+    answers = model.model.answers
+    for name, outputs in answers.items():
+        print(f"  {name:6} {', '.join(say(output) for output in outputs)}")
+    stacked = np.stack(list(answers.values()))
+    print(f"  largest difference between the outputs: {np.ptp(stacked, axis=0).max():.1e}")
