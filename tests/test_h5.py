@@ -12,7 +12,8 @@ import h5py
 import numpy as np
 import pytest
 
-from workshop.kit import h5
+from workshop.__main__ import main
+from workshop.kit import bundle, h5
 from workshop.kit.architecture import Architecture, Layer, UnknownLayerError
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
@@ -206,6 +207,43 @@ def answers(content: bytes) -> np.ndarray:
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_of_the_file_answers_as_keras_3_does(form: str) -> None:
     np.testing.assert_allclose(answers(file_of(FORMS[form])), expected(), atol=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_is_converted_to_a_file_that_keras_3_loads(
+    form: str, room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = file_of(FORMS[form])
+    Path("old.h5").write_bytes(content)
+    assert main(["convert", "old.h5", "new.h5"]) == 0
+    assert capsys.readouterr().out.startswith("old.h5: Conv2D, MaxPooling2D, BatchNormalization, Dropout, Flatten")
+    loaded = keras.models.load_model("new.h5")
+    np.testing.assert_allclose(loaded.predict(X, verbose=0), expected(), atol=1e-6)
+    # The programs' own way to Keras takes the old file as it is.
+    np.testing.assert_allclose(bundle.read_keras(content, Path("old.h5")).predict(X), expected(), atol=1e-6)
+    assert Path("old.h5").read_bytes() == content
+    assert sorted(path.name for path in room.iterdir()) == ["new.h5", "old.h5"]
+
+
+def test_converting_overwrites_nothing_and_says_in_one_line_what_it_takes(
+    room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("old.h5").write_bytes(file_of(FORMS["2.3"]))
+    Path("taken.h5").write_bytes(b"mine")
+    for files, says in (
+        (["old.h5", "taken.h5"], "taken.h5 is there already"),
+        (["old.h5", "new.keras"], "new.keras: the new file's name must end in .h5"),
+        (["nowhere.h5", "new.h5"], "nowhere.h5 cannot be read"),
+        (["taken.h5", "new.h5"], "taken.h5 is damaged, or not a .h5 file"),
+    ):
+        with pytest.raises(WorkshopError, match=says):
+            main(["convert", *files])
+    for wrong in (["convert"], ["convert", "old.h5"], ["convert", "old.h5", "new.h5", "third.h5"], ["convert", "--to"]):
+        with pytest.raises(SystemExit):
+            main(wrong)
+        assert "takes two" in capsys.readouterr().err
+    assert Path("taken.h5").read_bytes() == b"mine"
+    assert sorted(path.name for path in room.iterdir()) == ["old.h5", "taken.h5"]
 
 
 def test_keras_1_says_the_number_of_features_alone() -> None:

@@ -1,16 +1,20 @@
-"""Neural networks taught in a room: the lessons in teaching order, and a check of this machine.
+"""Neural networks taught in a room: the lessons in teaching order, a check of this machine, old models made readable.
 
-python -m workshop                # the lessons
-python -m workshop doctor         # is this machine ready for them?
-python -m workshop.mnist          # one lesson
+python -m workshop                         # the lessons
+python -m workshop doctor                  # is this machine ready for them?
+python -m workshop convert OLD.h5 NEW.h5   # a Sequential of Keras 1.2 to 3 as a file that Keras 3 loads
+python -m workshop.mnist                   # one lesson
+python -m workshop.pytorch.mnist           # the same in PyTorch; in NumPy alone it is workshop.scratch.mnist
 """
 
 import argparse
 import difflib
 from collections.abc import Sequence
+from pathlib import Path
 
 from workshop import LESSONS, __version__
-from workshop.kit import cli
+from workshop.kit import cli, files
+from workshop.kit.errors import WorkshopError, one_line
 
 
 def lesson_list() -> str:
@@ -23,6 +27,8 @@ def lesson_list() -> str:
         "",
         f"Start one           python -m workshop.{first}",
         "                    with --quick for a first look in seconds; --help lists the options",
+        f"In PyTorch          python -m workshop.pytorch.{first}",
+        f"In NumPy alone      python -m workshop.scratch.{first}",
         "Check this machine  python -m workshop doctor",
     ]
     return "\n".join(lines)
@@ -30,7 +36,7 @@ def lesson_list() -> str:
 
 def nearest(command: str) -> str:
     """Returns what a mistyped command was probably meant to be, ready to be typed, or an empty text."""
-    commands = {"doctor": "python -m workshop doctor"}
+    commands = {"doctor": "python -m workshop doctor", "convert": "python -m workshop convert"}
     commands |= {lesson.name: f"python -m workshop.{lesson.name}" for lesson in LESSONS}
     # Somebody who knows other programs may type the whole name of the module, or its file.
     typed = command.lower().replace("-", "_").removeprefix("workshop.").removesuffix(".py")
@@ -43,20 +49,47 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.Parser(
         prog="python -m workshop", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", nargs="?", metavar="doctor", help="check this machine: OK, or what to do")
+    parser.add_argument("command", nargs="?", metavar="COMMAND", help="doctor or convert; without one, the lessons")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="of convert: the old .h5, then the new one")
     parser.add_argument("--version", action="version", version=f"workshop {__version__}")
     arguments, others = parser.parse_known_args(argv)
-    if arguments.command not in {None, "doctor"}:
-        meant = nearest(arguments.command)
-        parser.error(f"got {arguments.command}, takes doctor" + f"; did you mean {meant}?" * bool(meant))
-    if others:
-        parser.error(f"got {' '.join(others)}, takes doctor or nothing")
-    if arguments.command == "doctor":
+    command = arguments.command
+    if command not in {None, "doctor", "convert"}:
+        meant = nearest(command)
+        parser.error(f"got {command}, takes doctor or convert" + f"; did you mean {meant}?" * bool(meant))
+    if others or (command == "doctor" and arguments.files):
+        rest = " ".join([*map(str, arguments.files), *others])
+        parser.error(f"got {rest}, takes {'two files' if command == 'convert' else 'doctor, convert or nothing'}")
+    if command == "convert":
+        if len(arguments.files) != 2:
+            parser.error(f"got {len(arguments.files)} files, takes two: the old .h5 and the new one")
+        convert(*arguments.files)
+        return 0
+    if command == "doctor":
         from workshop.kit import doctor
 
         return doctor.main()
     print(lesson_list())
     return 0
+
+
+def convert(old: Path, new: Path) -> None:
+    """Writes the model in `old` as a file that Keras 3 loads.
+
+    Raises:
+        WorkshopError: `old` is damaged or not known here, or `new` is there already or cannot be written.
+    """
+    if new.suffix != ".h5":
+        raise WorkshopError(f"{new}: the new file's name must end in .h5")
+    if new.exists():
+        raise WorkshopError(f"{new} is there already: give the new file another name, nothing is overwritten")
+    from workshop.kit import h5
+
+    model = h5.read(old)
+    files.write_atomically(new, h5.to_bytes(model))
+    layers = ", ".join(layer.kind for layer in model.layers)
+    print(f"{one_line(old)}: {layers}; takes samples of shape {model.input_shape}")
+    print(f"{one_line(new)}: written for Keras 3, the weights unchanged, without the state of the optimizer")
 
 
 def start() -> None:

@@ -143,6 +143,8 @@ class Settings:
         value = self.take("activation", default="linear")
         if isinstance(value, dict):  # Keras 2 and 3 may write the function as an object of this form
             value = value.get("config") if value.get("class_name") == "function" else value.get("class_name")
+        if value == "softmax_v2":  # what TensorFlow 2.0 to 2.3 wrote for tf.nn.softmax
+            value = "softmax"
         if value not in ACTIVATIONS:
             raise self.refuse(f"has activation = {value!r}")
         return str(value)
