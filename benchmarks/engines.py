@@ -1,0 +1,96 @@
+"""Every lesson in Keras, PyTorch and NumPy: what each reaches, how long it takes, and how far their answers differ.
+
+    WORKSHOP_DATA=... python -m benchmarks.engines [LESSON ...]
+
+Each lesson is run once in each engine with its defaults, as a student would. Every model that a run saved is then
+loaded by all three engines, and asked the same: images of the test set, or a thousand rows from within the ranges of
+the model's inputs. The difference is the largest between any two outputs. About ten minutes.
+"""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import measure
+from workshop import LESSONS
+from workshop.kit import bundle, data
+from workshop.programs import engines
+
+PACKAGES = {"keras": "workshop", "torch": "workshop.pytorch", "numpy": "workshop.scratch"}
+# What a lesson promises; the others of its metrics tell more than a table can hold.
+FIGURES = {
+    "linear_regression": {"houses R2": "houses_train_r2_score", "scaled R2": "scaled_test_r2_score"},
+    "tables": {
+        "concrete RMSE": "concrete_network_test_root_mean_squared_error",
+        "cars": "car_network_test_accuracy",
+    },
+    "logistic_regression": {"": "test_accuracy"},
+    "admission": {"neuron": "neuron_train_accuracy", "network": "network_train_accuracy"},
+    "xor": {"corners": "network_train_accuracy", "4 units": "hidden_4_test_accuracy"},
+    "mnist": {"dense": "dense_test_accuracy", "CNN": "cnn_test_accuracy"},
+    "fashion_mnist": {"dense": "dense_test_accuracy", "CNN": "cnn_test_accuracy"},
+}
+
+
+def questions(model: bundle.Bundle) -> Any:
+    """Returns inputs for a model, in their own units."""
+    lesson = model.card["lesson"]
+    if model.inputs[0].shape:
+        return data.scale_pixels(data.load_image_set(lesson).X_test[:1000])
+    random = np.random.default_rng(1)
+    columns = [
+        random.choice(one.values, 1000) if one.values else random.uniform(one.minimum, one.maximum, 1000)
+        for one in model.inputs
+    ]
+    if any(one.values for one in model.inputs):
+        return [list(row) for row in zip(*columns, strict=True)]
+    return np.array(columns, np.float32).T
+
+
+def largest_difference(path: Path, lesson: str) -> float:
+    """Returns how far the engines' outputs differ at most, relative to the largest output where that is above 1."""
+    model = engines.load(path, [lesson], "all")
+    model.predict(questions(model))
+    answers = np.stack(list(model.model.answers.values()))  # type: ignore[attr-defined]
+    return float(np.ptp(answers, axis=0).max() / max(1, np.abs(answers).max()))
+
+
+def figures(lesson: str, metrics: dict[str, float]) -> str:
+    """Returns what a run reached, in words."""
+    said = []
+    for name, metric in FIGURES.get(lesson, {}).items():
+        value = f"{metrics[metric]:.2%}" if metric.endswith("accuracy") else f"{metrics[metric]:.3g}"
+        said.append(f"{name} {value}".strip())
+    return ", ".join(said)
+
+
+def main() -> None:
+    """Measures and prints."""
+    names = [lesson.name for lesson in LESSONS]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("lessons", nargs="*", metavar="LESSON", help=f"of {', '.join(names)} (default: all)")
+    lessons = parser.parse_args().lessons or names
+    if unknown := set(lessons) - set(names):
+        parser.error(f"no lesson {', '.join(unknown)}")
+    print(measure.machine())
+    rows = []
+    for lesson in lessons:
+        cells, difference = [], 0.0
+        for engine, package in PACKAGES.items():
+            with tempfile.TemporaryDirectory() as folder:
+                run = measure.run(["-m", f"{package}.{lesson}", "--json"], Path(folder))
+                answer = json.loads(run.output.splitlines()[-1])
+                cells.append(f"{figures(lesson, answer['metrics'])}; {run.seconds:.0f} s")
+                for path in sorted(Path(folder, "models").glob("*.h5")):
+                    difference = max(difference, largest_difference(path, lesson))
+            print(f"{lesson}, {engine}: {cells[-1]}", flush=True)
+        rows.append([f"`{lesson}`", *cells, f"{difference:.0e}"])
+    print(measure.markdown(["lesson", "Keras", "PyTorch", "NumPy", "largest difference"], rows))
+
+
+if __name__ == "__main__":
+    main()
