@@ -13,10 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from workshop.kit import cli
+from workshop.kit import cli, data
 from workshop.programs import gallery
-
-CLASSES = tuple("0123456789")
 
 
 def read(path: Path) -> np.ndarray:
@@ -28,7 +26,8 @@ def read(path: Path) -> np.ndarray:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Names the digit in each picture."""
-    gallery.name_pictures(__doc__, argv, lesson="mnist", model="mnist_cnn", classes=CLASSES, read=read)
+    classes = data.CLASSES["mnist"]
+    gallery.name_pictures(__doc__, argv, lesson="mnist", model="mnist_cnn", classes=classes, read=read)
 
 
 if __name__ == "__main__":

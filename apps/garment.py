@@ -14,21 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from workshop.kit import cli
+from workshop.kit import cli, data
 from workshop.programs import gallery
-
-CLASSES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
 
 
 def read(path: Path) -> np.ndarray:
@@ -40,7 +27,8 @@ def read(path: Path) -> np.ndarray:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Names the garment in each picture."""
-    gallery.name_pictures(__doc__, argv, lesson="fashion_mnist", model="fashion_mnist_cnn", classes=CLASSES, read=read)
+    classes = data.CLASSES["fashion_mnist"]
+    gallery.name_pictures(__doc__, argv, lesson="fashion_mnist", model="fashion_mnist_cnn", classes=classes, read=read)
 
 
 if __name__ == "__main__":

@@ -259,6 +259,7 @@ _PUBLISHED = {
         "https://storage.googleapis.com/tensorflow/tf-keras-datasets/train-images-idx3-ubyte.gz",
     ),
 }
+CLASSES = {name: published.classes for name, published in _PUBLISHED.items()}
 
 
 @dataclass(frozen=True)
