@@ -59,7 +59,8 @@ def load(folder: Path) -> tuple[int, bool] | None:
         assert "is not there" in str(error), error
         return None
     generation = 0 if not loaded.card else loaded.card["seed"]
-    assert loaded.model.keras.content == CONTENTS.get(generation, b"bare"), "the model is another's"
+    content = loaded.model.keras.content  # type: ignore[attr-defined]
+    assert content == CONTENTS.get(generation, b"bare"), "the model is another's"
     if loaded.scaler is not None:
         assert loaded.scaler.data_max_[0] == generation, "the scaler is another's"
     return generation, loaded.scaler is not None
@@ -271,7 +272,7 @@ def savers(folder: Path) -> dict[str, int]:
 def main() -> None:
     # What a disk makes of it cannot be seen from here, and it takes its time.
     os.fsync = lambda fd: None
-    bundle.as_model = lambda model: types.SimpleNamespace(engine="keras", to_h5=lambda: CONTENTS[model])
+    vars(bundle)["as_model"] = lambda model: types.SimpleNamespace(engine="keras", to_h5=lambda: CONTENTS[model])
     bundle._load_with_keras = lambda content: types.SimpleNamespace(content=content, input_shape=(None, 2))
     work, folder = {"killed": killed, "disk": disk, "savers": savers}[sys.argv[1]], Path(sys.argv[2])
     folder.mkdir()

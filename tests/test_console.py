@@ -16,9 +16,9 @@ import pytest
 
 from apps import admission
 from workshop.kit import bundle
-from workshop.programs import console
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
+from workshop.programs import console
 
 LOW, HIGH = np.array([30.2, 30.9]), np.array([97.5, 99.9])
 FIRST, SECOND = "exam 1 (30.2 to 97.5 points): ", "exam 2 (30.9 to 99.9 points): "
