@@ -22,6 +22,7 @@ from workshop.pytorch.layers import FlattenAsKeras as FlattenAsKeras
 from workshop.pytorch.model import TorchModel, device
 
 _TINY_STEP = 1_000_000  # multiplications: weights times samples
+_BATCH = 1000  # samples that are evaluated at a time
 
 
 def prepare(seed: int) -> str:
@@ -163,10 +164,13 @@ class TorchRun(fitting.Run):
     def evaluate(self, X: np.ndarray, y: np.ndarray) -> dict[str, float]:
         """Returns loss and metrics over all of (X, y)."""
         self._network.eval()
-        inputs, targets = (part.to(self._device) for part in self._data.like(X, y)[:])
-        outputs = self._network(inputs)
-        values = self._measure(self._loss(outputs, targets), outputs, targets)
-        return dict(zip(self.names, values.tolist(), strict=True))
+        data = self._data.like(X, y)
+        sums = torch.zeros(len(self.names), device=self._device)
+        for rows in fitting.batches(len(data), _BATCH):
+            inputs, targets = (part.to(self._device) for part in data[rows])
+            outputs = self._network(inputs)
+            sums += self._measure(self._loss(outputs, targets), outputs, targets) * len(inputs)
+        return dict(zip(self.names, (sums / len(data)).tolist(), strict=True))
 
     def get_weights(self) -> list[np.ndarray]:
         """Returns the weights in Keras' order and layout, copied."""

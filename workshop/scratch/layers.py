@@ -57,7 +57,12 @@ class Layer:
 
 
 class Activation(Layer):
-    """Y = f(X), one of `activations.ACTIVATIONS`."""
+    """Y = f(X), one of `activations.ACTIVATIONS`.
+
+    Attributes:
+        received: X of the last forward pass.
+        passes_on: set while a loss that is fused with this activation is carried back: see `Network.backward`.
+    """
 
     def __init__(self, activation: str) -> None:
         super().__init__(activation=activation)
@@ -65,11 +70,11 @@ class Activation(Layer):
             raise WorkshopError(f"activation = {activation!r} is not known; known are {', '.join(ACTIVATIONS)}")
         self.name = activation
         self.function = ACTIVATIONS[activation]
-        self.passes_on = False  # a loss that is fused with this activation sets it: see Network.backward
+        self.passes_on = False
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         """Y = f(X)."""
-        self._X = X
+        self.received = X
         self._Y = self.function.value(X)
         return self._Y
 
@@ -77,7 +82,7 @@ class Activation(Layer):
         """dX = dY f'(X)."""
         if self.passes_on:
             return dY
-        return self.function.backward(dY, self._Y, self._X)
+        return self.function.backward(dY, self._Y, self.received)
 
 
 def glorot_uniform(shape: Shape, fan_in: int, fan_out: int, random: np.random.Generator, dtype: Any) -> np.ndarray:

@@ -4,6 +4,7 @@ Y are the network's outputs (samples, outputs), T the targets. Each loss is the 
 holds that division already. Where a loss and the last activation belong together (sigmoid with binary, softmax with
 categorical cross-entropy), `fused` gives the gradient by the activation's input z at once: p - t, over the samples.
 It is shorter than the two steps, and stays exact where p is so close to 0 or 1 that the logarithm's slope overflows.
+`fused_value` is the loss itself from z, exact where p has been rounded to 0 or 1; Keras and PyTorch take it as well.
 """
 
 import abc
@@ -12,7 +13,7 @@ import numpy as np
 
 from workshop.kit.errors import WorkshopError
 
-# Keras keeps probabilities this far from 0 and 1 before it takes their logarithm.
+# Keras keeps probabilities this far from 0 and 1 before it takes their logarithm, where it does not know their z.
 EPSILON = 1e-7
 
 
@@ -20,7 +21,7 @@ class Loss(abc.ABC):
     """A loss.
 
     Attributes:
-        fused_with: the last activation for which `fused` holds, or an empty text.
+        fused_with: the last activation for which `fused` and `fused_value` hold, or an empty text.
     """
 
     fused_with = ""
@@ -38,6 +39,10 @@ class Loss(abc.ABC):
         # Binary cross-entropy is a mean over the outputs too, categorical a sum over the classes.
         count = Y.size if self.fused_with == "sigmoid" else len(Y)
         return (Y - self.targets(Y, T)) / Y.dtype.type(count)
+
+    def fused_value(self, Z: np.ndarray, T: np.ndarray) -> float:
+        """Returns the loss of a batch from the inputs of the activation `fused_with`."""
+        raise NotImplementedError
 
     def targets(self, Y: np.ndarray, T: np.ndarray) -> np.ndarray:
         """Returns the targets in the shape and type of the outputs: (samples,) is a column of one output."""
@@ -66,6 +71,10 @@ class BinaryCrossentropy(Loss):
         p, t = np.clip(Y, EPSILON, 1 - EPSILON), self.targets(Y, T)
         return float(-np.mean(t * np.log(p) + (1 - t) * np.log(1 - p)))
 
+    def fused_value(self, Z: np.ndarray, T: np.ndarray) -> float:
+        """log(1 + e^z) - t z, so written that e gets no power above 0."""
+        return float(np.mean(np.maximum(Z, 0) - Z * self.targets(Z, T) + np.log1p(np.exp(-np.abs(Z)))))
+
     def gradient(self, Y: np.ndarray, T: np.ndarray) -> np.ndarray:
         """(p - t) / (p (1 - p)) / how many there are."""
         p, t = np.clip(Y, EPSILON, 1 - EPSILON), self.targets(Y, T)
@@ -80,6 +89,12 @@ class CategoricalCrossentropy(Loss):
     def value(self, Y: np.ndarray, T: np.ndarray) -> float:
         """Mean of the surprise about each sample's class."""
         return float(-np.mean((self.targets(Y, T) * np.log(np.clip(Y, EPSILON, 1 - EPSILON))).sum(axis=-1)))
+
+    def fused_value(self, Z: np.ndarray, T: np.ndarray) -> float:
+        """log(sum e^z) - z of the sample's class, with the largest z taken away from all of them."""
+        shifted = Z - Z.max(axis=-1, keepdims=True)
+        log_p = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        return float(-np.mean((self.targets(Z, T) * log_p).sum(axis=-1)))
 
     def gradient(self, Y: np.ndarray, T: np.ndarray) -> np.ndarray:
         """-t / p / samples."""

@@ -17,6 +17,8 @@ from workshop.scratch.optimizers import Optimizer
 
 Preprocess = Callable[[np.ndarray], np.ndarray]
 
+_BATCH = 128  # samples that are answered at a time
+
 # The layers by their names, which are Keras'.
 _LAYERS = (Dense, Conv2D, MaxPooling2D, AveragePooling2D, Flatten, Dropout, BatchNormalization, Activation)
 LAYERS: dict[str, type[Layer]] = {layer.__name__: layer for layer in _LAYERS}
@@ -91,20 +93,29 @@ class Network:
             Y = layer.forward(Y, training)
         return Y
 
-    def backward(self, Y: np.ndarray, T: np.ndarray, loss: Loss) -> None:
-        """Carries the loss of the last forward pass back through the layers, leaving the gradients in them."""
+    def _fused(self, loss: Loss) -> Activation | None:
+        """Returns the last activation, if the loss knows its way through it."""
         last = self.layers[-1]
         activation = last.activation if isinstance(last, Dense) else last
-        is_fused = isinstance(activation, Activation) and activation.name == loss.fused_with
-        if is_fused and isinstance(activation, Activation):
+        return activation if isinstance(activation, Activation) and activation.name == loss.fused_with else None
+
+    def measure(self, Y: np.ndarray, T: np.ndarray, loss: Loss) -> float:
+        """Returns the loss of the last forward pass, whose outputs are Y."""
+        activation = self._fused(loss)
+        return loss.value(Y, T) if activation is None else loss.fused_value(activation.received, T)
+
+    def backward(self, Y: np.ndarray, T: np.ndarray, loss: Loss) -> None:
+        """Carries the loss of the last forward pass back through the layers, leaving the gradients in them."""
+        activation = self._fused(loss)
+        if activation is not None:
             # The loss knows its way through the last activation: let that one pass on what it gets.
             activation.passes_on = True
-        gradient = loss.fused(Y, T) if is_fused else loss.gradient(Y, T)
+        gradient = loss.gradient(Y, T) if activation is None else loss.fused(Y, T)
         # Nobody asks what the layers before the first trained one are to blame for.
         first = next((i for i, layer in enumerate(self.layers) if layer.parameters), 0)
         for i in reversed(range(first, len(self.layers))):
             gradient = self.layers[i].backward(gradient, needs_input_gradient=i > first)
-        if isinstance(activation, Activation):
+        if activation is not None:
             activation.passes_on = False
 
     def train_step(self, X: np.ndarray, T: np.ndarray, loss: Loss, optimizer: Optimizer) -> np.ndarray:
@@ -149,13 +160,13 @@ class Network:
                 batch = rows[start : start + batch_size]
                 inputs = X[batch] if preprocess is None else preprocess(X[batch])
                 Y = self.train_step(inputs, T[batch], measure, optimizer)
-                total += measure.value(Y, T[batch]) * len(batch)
+                total += self.measure(Y, T[batch], measure) * len(batch)
                 if report:
                     report(epoch, start + len(batch), total / (start + len(batch)))
             losses.append(total / len(rows))
         return losses
 
-    def predict(self, X: np.ndarray, *, preprocess: Preprocess | None = None, batch_size: int = 128) -> np.ndarray:
+    def predict(self, X: np.ndarray, *, preprocess: Preprocess | None = None, batch_size: int = _BATCH) -> np.ndarray:
         """Returns the outputs for X in the network's dtype, float32, batch by batch."""
         parts = []
         for start in range(0, len(X), batch_size):
@@ -165,7 +176,12 @@ class Network:
 
     def evaluate(self, X: np.ndarray, T: np.ndarray, loss: str, *, preprocess: Preprocess | None = None) -> float:
         """Returns the loss over all of (X, T)."""
-        return make_loss(loss).value(self.predict(X, preprocess=preprocess), T)
+        measure, total = make_loss(loss), 0.0
+        for start in range(0, len(X), _BATCH):
+            batch = X[start : start + _BATCH]
+            Y = self.forward(batch if preprocess is None else preprocess(batch))
+            total += self.measure(Y, T[start : start + _BATCH], measure) * len(Y)
+        return total / len(X)
 
     def stages(self, X: np.ndarray) -> list[tuple[str, np.ndarray]]:
         """Returns what each layer but Flatten makes of X, samples first: the layer's name and its output."""

@@ -12,6 +12,8 @@ from workshop.scratch.losses import make_loss
 from workshop.scratch.network import Network
 from workshop.scratch.optimizers import make_optimizer
 
+_BATCH = 128  # samples that are evaluated at a time
+
 
 def prepare(seed: int) -> str:
     """Returns what the run uses, in words. There is nothing to seed: a network draws from a generator of its own."""
@@ -76,14 +78,17 @@ class NumpyRun(fitting.Run):
         return np.stack(segments)
 
     def _measure(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Returns the metrics of one batch, by the order of `names`."""
-        loss = self._loss.value(outputs, targets)
+        """Returns the metrics of the batch that went through the network last, by the order of `names`."""
+        loss = self._network.measure(outputs, targets, self._loss)
         return np.array([loss, accuracy(outputs, targets)] if "accuracy" in self.names else [loss])
 
     def evaluate(self, X: np.ndarray, y: np.ndarray) -> dict[str, float]:
         """Returns loss and metrics over all of (X, y)."""
-        values = self._measure(self._network.predict(X, preprocess=self._preprocess), y)
-        return dict(zip(self.names, values.tolist(), strict=True))
+        sums = np.zeros(len(self.names))
+        for rows in fitting.batches(len(X), _BATCH):
+            outputs = self._network.forward(self._preprocess(X[rows]))
+            sums += self._measure(outputs, y[rows]) * len(outputs)
+        return dict(zip(self.names, (sums / len(X)).tolist(), strict=True))
 
     def get_weights(self) -> list[np.ndarray]:
         """Returns the weights, copied."""

@@ -1,0 +1,113 @@
+"""From the description of a model to PyTorch's modules."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from workshop.kit.architecture import Architecture, Config, Shape
+from workshop.kit.errors import WorkshopError
+from workshop.pytorch import layers as ours
+from workshop.pytorch.reading import Reader
+
+# From a layer's settings, the shape of a sample that goes in and the axis of the channels, to PyTorch's modules.
+Build = Callable[[Config, Shape, int], list[nn.Module]]
+
+
+def _dense(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+    linear = nn.Linear(shape[0], settings["units"], bias=settings["use_bias"])
+    return [linear, *_activation(settings, shape, axis)]
+
+
+def _convolution(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+    size, strides = ours.pair(settings["kernel_size"]), ours.pair(settings["strides"])
+    # PyTorch's own "same" is TensorFlow's where nothing is skipped and there is no odd cell.
+    is_own_same = settings["padding"] == "same" and strides == (1, 1) and size[0] % 2 == size[1] % 2 == 1
+    convolution = nn.Conv2d(
+        shape[2],
+        settings["filters"],
+        size,
+        strides,
+        padding="same" if is_own_same else 0,
+        bias=settings["use_bias"],
+    )
+    padding = [] if is_own_same or settings["padding"] == "valid" else [ours.PadAsTensorFlow(size, strides)]
+    return [*padding, convolution, *_activation(settings, shape, axis)]
+
+
+def _max_pooling(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+    size, strides = ours.pair(settings["pool_size"]), ours.pair(settings["strides"])
+    padding = [] if settings["padding"] == "valid" else [ours.PadAsTensorFlow(size, strides, -math.inf)]
+    return [*padding, nn.MaxPool2d(size, strides)]
+
+
+def _average_pooling(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+    size, strides = ours.pair(settings["pool_size"]), ours.pair(settings["strides"])
+    if settings["padding"] == "valid":
+        return [nn.AvgPool2d(size, strides)]
+    return [ours.AveragePoolAsKeras(size, strides)]
+
+
+def _dropout(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+    if not 0 <= settings["rate"] <= 1:
+        raise WorkshopError(f"a Dropout layer has the rate {settings['rate']:g}, takes 0 to 1")
+    return [nn.Dropout(settings["rate"])]
+
+
+def _batch_normalization(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+    options = {name: settings[name] for name in ("momentum", "epsilon", "center", "scale")}
+    return [ours.BatchNormAsKeras(shape[-1], **options, axis=axis)]
+
+
+def _activation(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+    name = settings["activation"]
+    return [] if name == "linear" else [ours.ACTIVATIONS[name](axis)]
+
+
+_BUILD: dict[str, Build] = {
+    "Dense": _dense,
+    "Conv2D": _convolution,
+    "MaxPooling2D": _max_pooling,
+    "AveragePooling2D": _average_pooling,
+    "Dropout": _dropout,
+    "BatchNormalization": _batch_normalization,
+    # A layer of its own that changes nothing is kept, so that there are as many layers as in the description.
+    "Activation": lambda settings, shape, axis: _activation(settings, shape, axis) or [nn.Identity()],
+}
+
+
+def from_architecture(architecture: Architecture, dtype: torch.dtype = torch.float32) -> nn.Sequential:
+    """Returns the modules of a description, with its weights; layers without weights there start as Keras starts them.
+
+    The network takes and gives what Keras takes and gives: images are channels last outside of it.
+
+    Args:
+        architecture: as `workshop.kit.h5` reads it.
+        dtype: float32, or float64 to compare the engines in.
+
+    Raises:
+        WorkshopError: a layer cannot take what the one before it gives, or weights are not of its shape.
+    """
+    weight_shapes = architecture.weight_shapes()
+    modules: list[nn.Module] = []
+    channels_first = False
+    for layer, shape in zip(architecture.layers, architecture.shapes(), strict=False):
+        if layer.kind == "Flatten":
+            modules.append(ours.FlattenAsKeras() if channels_first else nn.Flatten())
+            channels_first = False
+            continue
+        if len(shape) == 3 and not channels_first:
+            modules.append(ours.ChannelsFirst())
+            channels_first = True
+        # Of samples with two axes the last one is what Keras normalises, and stays where it is.
+        modules += _BUILD[layer.kind](layer.settings, shape, -1 if len(shape) == 2 else 1)
+    if channels_first:
+        modules.append(ours.ChannelsLast())
+    network = nn.Sequential(*modules)
+    ours.initialize_as_keras(network).to(dtype)
+    with_weights = [layer for layer, shapes in zip(architecture.layers, weight_shapes, strict=True) if shapes]
+    for layer, found in zip(with_weights, Reader(network, architecture.input_shape).with_weights(), strict=True):
+        for name, array in layer.weights.items():
+            found.weights[name].put(array, f"the {name} of a {layer.kind} layer")
+    return network
