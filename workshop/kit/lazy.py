@@ -20,6 +20,10 @@ from workshop.kit.errors import WorkshopError
 
 _BACKENDS = ("tensorflow", "torch", "jax")
 
+# PyTorch's threads wait for one another by running in circles. Where another program takes a core, a step then lasts
+# ten times as long; asleep they cost nothing. OpenMP reads this when the library is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 class LazyModule(types.ModuleType):
     """Stands for a module until one of its attributes is asked for."""

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 import numpy as np
+import threadpoolctl
 
 from workshop.kit import fitting
 from workshop.kit.engine import Plan
@@ -16,8 +17,14 @@ _BATCH = 128  # samples that are evaluated at a time
 
 
 def prepare(seed: int) -> str:
-    """Returns what the run uses, in words. There is nothing to seed: a network draws from a generator of its own."""
-    return f"NumPy {np.__version__}, {os.cpu_count()} CPU cores"
+    """Readies NumPy; returns what the run uses, in words.
+
+    There is nothing to seed: a network draws from a generator of its own. Products of matrices are computed by one
+    core. The matrices of a batch are so small that a second one hardly helps; where another program takes it, the two
+    wait for each other, and a step lasts ten times as long.
+    """
+    threadpoolctl.threadpool_limits(1, user_api="blas")
+    return f"NumPy {np.__version__}, 1 of {os.cpu_count()} CPU cores"
 
 
 def fit(
