@@ -13,7 +13,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Set before anything imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the package does, before anything imports PyTorch
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # as the package does, before anything imports PyTorch
 
 # No test finds the real data by chance. The workers of pytest-xdist are children of the process that reads this first:
 # they inherit the folder under a name that no lesson knows.

@@ -20,9 +20,10 @@ from workshop.kit.errors import WorkshopError
 
 _BACKENDS = ("tensorflow", "torch", "jax")
 
-# PyTorch's threads wait for one another by running in circles. Where another program takes a core, a step then lasts
-# ten times as long; asleep they cost nothing. OpenMP reads this when the library is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# PyTorch's threads wait for one another by running in circles, for milliseconds. Where another program takes a core, a
+# step then lasts ten times as long. A tenth of a millisecond is enough: then they sleep. GNU's OpenMP reads this when
+# it is loaded.
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 
 class LazyModule(types.ModuleType):

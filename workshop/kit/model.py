@@ -38,6 +38,9 @@ class Model(Protocol):
     def get_weights(self) -> list[np.ndarray]:
         """Returns the weights in Keras' order and layout, copied."""
 
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        """Puts weights in, in the order and layout of `get_weights`."""
+
     def count_params(self) -> int:
         """Returns how many numbers the weights are."""
 
@@ -81,6 +84,10 @@ class KerasModel:
     def get_weights(self) -> list[np.ndarray]:
         """Returns the weights, copied."""
         return list(self.keras.get_weights())
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        """Puts weights in, in the order of `get_weights`."""
+        self.keras.set_weights(weights)
 
     def count_params(self) -> int:
         """Returns how many numbers the weights are."""
