@@ -76,6 +76,16 @@ class Architecture:
                 raise WorkshopError(f"a {layer.kind} layer answers more than {MOST_NUMBERS:,} numbers")
         return shapes
 
+    def multiplications(self) -> int:
+        """Returns how many multiplications with weights one sample takes on its way through the layers."""
+        after = self.shapes()[1:]
+        # A kernel is used once in each place of an image.
+        return sum(
+            math.prod(weights["kernel"]) * math.prod(shape[:-1])
+            for weights, shape in zip(self.weight_shapes(), after, strict=True)
+            if "kernel" in weights
+        )
+
     def weight_shapes(self) -> list[dict[str, Shape]]:
         """Returns for each layer the shapes of its weights, by name."""
         before = self.shapes()[:-1]
