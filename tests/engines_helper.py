@@ -1,0 +1,219 @@
+"""What the tests of the three engines share: every model with data for it, the lessons' quick runs, and one thread."""
+
+import contextlib
+import functools
+import importlib
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from test_lessons import Run
+
+from workshop import LESSONS, tables, xor
+from workshop.kit import data, tabular
+from workshop.kit.engine import Plan
+from workshop.kit.lazy import nn
+from workshop.logistic_regression import load_tumours
+
+# Where the lessons of each engine are, below the package `workshop`.
+PACKAGES = {"keras": "", "torch": "pytorch.", "numpy": "scratch."}
+MIRRORS = ("torch", "numpy")
+EACH_LESSON = [lesson.name for lesson in LESSONS]
+IMAGE_LESSONS = ("mnist", "fashion_mnist")
+ON_REAL_DATA = (*IMAGE_LESSONS, "tables")  # where something else stands in for the published data
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # for other processes
+
+
+def module_of(engine: str, lesson: str) -> ModuleType:
+    """Returns the module of a lesson in one of the engines."""
+    return importlib.import_module(f"workshop.{PACKAGES[engine]}{lesson}")
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Lets PyTorch and NumPy compute in one thread, whatever the training loop asks for.
+
+    Threads that wait for each other at every small step take many times as long where other tests run beside.
+    """
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1), pytest.MonkeyPatch.context() as patch:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        patch.setattr(torch, "set_num_threads", lambda threads: None)
+        yield
+        patch.undo()
+        torch.set_num_threads(threads)
+
+
+def start(engine: str, lesson: str, folder: Path, *options: str) -> Run:
+    """Runs a lesson in one of the engines, in this process."""
+    output = io.StringIO()
+    models, plots = folder / "models", folder / "plots"
+    with contextlib.redirect_stdout(output):
+        measured = module_of(engine, lesson).main(["--json", "--models", str(models), "--plots", str(plots), *options])
+    return Run(measured, output.getvalue().splitlines(), models, plots)
+
+
+def quick_options(lesson: str) -> list[str]:
+    """Returns the options of a run that takes a second or two."""
+    return ["--quick", "--no-plots", *(["--epochs", "2"] if lesson in IMAGE_LESSONS else [])]
+
+
+_QUICK_RUNS: dict[tuple[str, str, bool], Run] = {}
+
+
+def quick_run(engine: str, lesson: str, temporary: pytest.TempPathFactory) -> Run:
+    """Returns the quick run of a lesson in one of the engines, made for the first test that asks for it.
+
+    On the real data where the test that asks finds it, else on what stands in for it.
+    """
+    key = engine, lesson, "WORKSHOP_DATA" in os.environ
+    if key not in _QUICK_RUNS:
+        folder = temporary.mktemp(f"{engine}-{lesson}")
+        _QUICK_RUNS[key] = start(engine, lesson, folder, *quick_options(lesson))
+    return _QUICK_RUNS[key]
+
+
+# --- Every model, with data for it ------------------------------------------------------------------------------------
+
+
+class Samples(NamedTuple):
+    """What a model is asked, and the true answers.
+
+    Attributes:
+        X: inputs in their own units, samples first: cells of a table, images as bytes.
+        y: targets as the lesson trains on them: (samples, outputs), or the numbers of the classes.
+        part: which figures in the model's card are for these samples, "train" or "test".
+    """
+
+    X: Any
+    y: np.ndarray
+    part: str
+
+
+def applicants() -> Samples:
+    X, y = data.read_table(data.shipped_table("admission")).split_two_classes()
+    return Samples(X, y[:, None], "train")
+
+
+def houses() -> Samples:
+    X, y = data.read_table(data.shipped_table("houses")).split_numbers()
+    return Samples(X, y[:, None], "train")
+
+
+def houses_of_the_test() -> Samples:
+    from sklearn.model_selection import train_test_split
+
+    X, y = data.read_table(data.shipped_table("housing")).split_numbers()
+    _, X, _, y = train_test_split(X, y, test_size=0.2, random_state=1)
+    return Samples(X, y[:, None], "test")
+
+
+def tumours() -> Samples:
+    from sklearn.model_selection import train_test_split
+
+    X, y, *_ = load_tumours(None)
+    _, X, _, y = train_test_split(X, y, test_size=0.25, stratify=y, random_state=1)
+    return Samples(X, y[:, None], "test")
+
+
+def corners() -> Samples:
+    return Samples(xor.X_CORNERS, xor.Y_CORNERS[:, None], "train")
+
+
+def near_the_corners() -> Samples:
+    X, y = xor.noisy_points(40, 0.01, np.random.default_rng(1))
+    return Samples(X, y[:, None], "train")
+
+
+def rows(table: str) -> Samples:
+    found = tabular.find(table, tables.STANDINS[table])
+    task = tabular.prepare(found, 1, None, {})
+    y = np.eye(len(task.classes), dtype=np.float32)[task.y] if task.classes else task.y[:, None]
+    return Samples([found.rows[i][:-1] for i in task.test], y[task.test], "test")
+
+
+@functools.cache
+def image_set(name: str, folder: str | None) -> data.ImageSet:
+    """Returns an image set; `folder` is that of the real data, which makes the difference between two calls."""
+    return data.load_image_set(name)
+
+
+def images(name: str) -> Samples:
+    found = image_set(name, os.environ.get("WORKSHOP_DATA"))
+    return Samples(found.X_test, found.y_test, "test")
+
+
+class Case(NamedTuple):
+    """A model and what it is tested with.
+
+    Attributes:
+        lesson: whose model it is.
+        loss: that the lesson trains it with, by Keras' name.
+        samples: its test data or, where there is none, its training data.
+        step: how many samples make a step. A CNN gets two, for the reason that `settled_order` in test_engines.py has.
+        rates: of SGD (momentum, whose steps add up to ten times their size, gets a tenth of it), and of RMSprop and
+            Adam. So high that the weights move by much more than what may part them, and so low that nothing diverges.
+        learns_from: other samples to learn from, where `samples` leave nothing to learn.
+    """
+
+    lesson: str
+    loss: str
+    samples: Callable[[], Samples]
+    step: int
+    rates: tuple[float, float]
+    learns_from: Callable[[], Samples] | None = None
+
+    def plan(self, optimizer: str, samples: int) -> Plan:
+        """Returns how the model is trained for 50 steps, or so many more that the last epoch is whole."""
+        rate = self.rates[optimizer in ("rmsprop", "adam")] / (10 if optimizer == "momentum" else 1)
+        return Plan(optimizer, rate, -(-50 // -(-samples // self.step)), self.step)
+
+    @property
+    def torch_loss(self) -> Any:
+        """The loss in PyTorch, which takes logits for cross-entropies."""
+        if self.loss == "mean_squared_error":
+            return nn.MSELoss()
+        return nn.BCEWithLogitsLoss() if self.loss == "binary_crossentropy" else nn.CrossEntropyLoss()
+
+
+CASES = {
+    "admission": Case("admission", "binary_crossentropy", applicants, 8, (0.3, 0.01)),
+    "houses": Case("linear_regression", "mean_squared_error", houses, 2, (0.01, 0.05)),
+    "house_price": Case("linear_regression", "mean_squared_error", houses_of_the_test, 8, (0.02, 10.0)),
+    "logistic_regression": Case("logistic_regression", "binary_crossentropy", tumours, 8, (0.2, 0.01)),
+    # The corners are known by heart: their losses are of 1e-13, their gradients nothing but rounding.
+    "xor": Case("xor", "mean_squared_error", corners, 8, (0.2, 0.01), near_the_corners),
+    "concrete": Case("tables", "mean_squared_error", functools.partial(rows, "concrete"), 8, (1e-5, 0.005)),
+    "car": Case("tables", "categorical_crossentropy", functools.partial(rows, "car"), 8, (0.05, 0.001)),
+    **{
+        f"{name}_{kind}": Case(
+            name,
+            "sparse_categorical_crossentropy",
+            functools.partial(images, name),
+            2 if kind == "cnn" else 8,
+            (0.01, 0.0005),
+        )
+        for name in IMAGE_LESSONS
+        for kind in ("dense", "cnn")
+    },
+}
+
+
+def in_its_own_units(samples: Samples) -> Any:
+    """Returns inputs as a console program has them: pixels from 0 to 1, cells of a table."""
+    return data.scale_pixels(samples.X) if getattr(samples.X, "dtype", None) == np.uint8 else samples.X
+
+
+def assert_same_answers(answers: dict[str, np.ndarray]) -> None:
+    """They differ by less than 1e-5 of the output, or of 1 where it is smaller: a price of 4,000 has no more digits."""
+    assert {answer.dtype for answer in answers.values()} == {np.dtype(np.float32)}
+    stacked = np.stack([*answers.values()]).astype(np.float64)
+    assert (np.ptp(stacked, axis=0) <= 1e-5 * np.maximum(1, np.abs(stacked).max(axis=0))).all()
