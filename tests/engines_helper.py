@@ -63,7 +63,7 @@ def start(engine: str, lesson: str, folder: Path, *options: str) -> Run:
 
 def quick_options(lesson: str) -> list[str]:
     """Returns the options of a run that takes a second or two."""
-    return ["--quick", "--no-plots", *(["--epochs", "2"] if lesson in IMAGE_LESSONS else [])]
+    return ["--quick", "--no-plots", *(["--epochs", "1"] if lesson in IMAGE_LESSONS else [])]
 
 
 _QUICK_RUNS: dict[tuple[str, str, bool], Run] = {}

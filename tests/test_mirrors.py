@@ -343,9 +343,8 @@ def test_a_lesson_is_resumed_by_its_own_engine_alone(
 # --- Pictures ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("engine", MIRRORS)
-def test_the_pictures_of_the_networks_are_drawn(engine: str, room: Path) -> None:
-    run = start(engine, "mnist", room, "--quick", "--model", "cnn", "--filters", "4", "--epochs", "1")
+def test_the_pictures_of_a_network_are_drawn(room: Path) -> None:
+    run = start("torch", "mnist", room, "--quick", "--model", "cnn", "--filters", "4", "--epochs", "1")
     drawn = {path.stem.removeprefix("mnist_cnn-") for path in run.plots.iterdir() if path.stat().st_size > 5_000}
     assert drawn == {"mnist-loss", "mistakes", "confusion", "layers", "filters"}
 
@@ -373,8 +372,7 @@ print(json.dumps(answers))
 
 
 def test_without_pytorch_it_is_said_in_one_line_and_the_rest_works(room: Path) -> None:
-    lessons = [lesson for lesson in EACH_LESSON if lesson not in IMAGE_LESSONS]  # whose stand-ins take their time
-    asked_for = [(name_of("torch", lesson), quick_options(lesson)) for lesson in lessons]
+    asked_for = [(name_of("torch", lesson), ["--quick"]) for lesson in ("linear_regression", "admission", "xor")]
     asked_for += [("apps.admission", ["45", "85", "--engine", engine]) for engine in ("torch", "all", "numpy")]
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_TORCH], input=json.dumps(asked_for), capture_output=True, text=True

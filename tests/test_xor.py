@@ -194,17 +194,6 @@ def test_the_pictures_are_drawn(default_run: Run) -> None:
             assert image.width > 600
 
 
-def test_the_same_seed_gives_the_same_saved_weights(room: Path) -> None:
-    for folder, seed in (("first", "1"), ("again", "1"), ("other", "2")):
-        xor.main([*FEW, "--models", folder, "--seed", seed])
-    first, again, other = (
-        bundle.load(room / folder / "xor-quick.h5", ["xor"]).model.get_weights()
-        for folder in ("first", "again", "other")
-    )
-    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
-
-
 # --- Tables of one's own ----------------------------------------------------------------------------------------------
 
 

@@ -88,7 +88,8 @@ def learn_network(task: tabular.Task, report: cli.Report) -> tuple[Any, dict[str
     rows, unseen = task.train, task.validation
     mean, spread = 0.0, 1.0
     if task.classes:
-        targets = keras.utils.to_categorical(task.y, len(task.classes))  # class 2 of four becomes 0, 0, 1, 0
+        # What keras.utils.to_categorical makes of them: class 2 of four becomes 0, 0, 1, 0.
+        targets = np.eye(len(task.classes), dtype=np.float32)[task.y]
     else:
         # Strengths are about 36, prices may be millions: with mean 0 and spread 1 one learning rate suits both.
         mean, spread = float(task.y[rows].mean()), float(task.y[rows].std()) or 1.0

@@ -10,7 +10,8 @@ from workshop.kit import bundle, cli, data, metrics, plots, training
 from workshop.kit.engine import Plan
 from workshop.kit.model import as_model
 
-FEW_IMAGES_EPOCHS = 20  # a quick run and a stand-in have under 2,000 images: more passes make enough steps
+FEW_IMAGES_EPOCHS = 20  # a stand-in has under 2,000 images: more passes make enough steps
+QUICK_EPOCHS = 8
 
 
 class Settings(NamedTuple):
@@ -76,6 +77,8 @@ def load_images(report: cli.Report) -> data.ImageSet:
 def plan_of(settings: Settings, batch_size: int, samples: int, arguments: argparse.Namespace) -> Plan:
     """Returns how a network is trained on so many samples, by the options or else the lesson's settings."""
     epochs = arguments.epochs or (settings.epochs if samples > 2000 else FEW_IMAGES_EPOCHS)
+    if arguments.quick and not arguments.epochs:
+        epochs = QUICK_EPOCHS
     if arguments.optimizer is not None:
         # An optimizer of one's own choice runs as Keras runs it: a constant rate, batches of 32.
         return Plan(arguments.optimizer, arguments.learning_rate, epochs, arguments.batch_size or 32)
