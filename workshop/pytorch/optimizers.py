@@ -4,6 +4,7 @@ The constants are Keras', and `make_optimizer` has the names and the rates of `w
 What each library does differently is said at its place.
 """
 
+import abc
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -16,14 +17,14 @@ from workshop.kit.errors import WorkshopError
 EPSILON = 1e-7  # keeps Keras' divisors above 0; PyTorch has 1e-8, 1e-10 for Adagrad
 
 
-class _Optimizer(torch.optim.Optimizer):
+class _Optimizer(torch.optim.Optimizer, abc.ABC):
     """An optimizer whose `update` changes one parameter in place; `memory` is what it keeps for that parameter."""
 
+    @abc.abstractmethod
     def update(
         self, parameter: torch.Tensor, gradient: torch.Tensor, memory: dict[str, torch.Tensor], group: dict[str, Any]
     ) -> None:
         """Takes one step with one parameter."""
-        raise NotImplementedError
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

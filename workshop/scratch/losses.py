@@ -41,8 +41,11 @@ class Loss(abc.ABC):
         return (Y - self.targets(Y, T)) / Y.dtype.type(count)
 
     def fused_value(self, Z: np.ndarray, T: np.ndarray) -> float:
-        """Returns the loss of a batch from the inputs of the activation `fused_with`."""
-        raise NotImplementedError
+        """Returns the loss of a batch from the inputs of the activation `fused_with`.
+
+        A loss that is fused with none is that of the outputs themselves.
+        """
+        return self.value(Z, T)
 
     def targets(self, Y: np.ndarray, T: np.ndarray) -> np.ndarray:
         """Returns the targets in the shape and type of the outputs: (samples,) is a column of one output."""
