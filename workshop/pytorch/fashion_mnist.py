@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from workshop import fashion_mnist as lesson
-from workshop.kit import cli, data
+from workshop.kit import cli
 from workshop.kit.engine import Engine
 from workshop.kit.lazy import nn, torch
 from workshop.pytorch import kit
-from workshop.pytorch.mnist import build_dense
+from workshop.pytorch.mnist import build_dense, train
 
 
 def build_cnn(filters: Sequence[int] = (16, 32, 64), hidden_units: int = 96, activation: str = "relu") -> list[Any]:
@@ -52,11 +52,6 @@ def build(kind: str, arguments: argparse.Namespace, seed: int) -> Any:
     else:
         modules = build_cnn(arguments.filters, arguments.hidden_units or 96, arguments.activation)
     return kit.new_model(modules, (28, 28, 1))
-
-
-def train(*arguments: Any, **options: Any) -> Any:
-    """Fits a network: see `kit.fit`."""
-    return kit.fit(*arguments, loss=nn.CrossEntropyLoss(), preprocess=data.scale_pixels, **options)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:

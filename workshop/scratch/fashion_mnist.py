@@ -11,16 +11,15 @@ into a minute on two CPU cores; `--model cnn --epochs 3` gets what Keras gets, 9
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
 
 from workshop import fashion_mnist as lesson
-from workshop.kit import cli, data
+from workshop.kit import cli
 from workshop.kit.classifier import Settings
 from workshop.kit.engine import Engine
 from workshop.scratch import training
 from workshop.scratch.convolution import Conv2D, MaxPooling2D
 from workshop.scratch.layers import Dense, Flatten, Layer
-from workshop.scratch.mnist import build_dense
+from workshop.scratch.mnist import build_dense, train
 from workshop.scratch.network import Network
 
 SETTINGS = lesson.SETTINGS | {"cnn": Settings(1, 0.004, expected=0.88)}
@@ -43,11 +42,6 @@ def build(kind: str, arguments: argparse.Namespace, seed: int) -> Network:
     else:
         layers = build_cnn(arguments.filters, arguments.hidden_units or 96, arguments.activation)
     return Network(layers, (28, 28, 1), seed)
-
-
-def train(*arguments: Any, **options: Any) -> Any:
-    """Fits a network: see `training.fit`."""
-    return training.fit(*arguments, loss="sparse_categorical_crossentropy", preprocess=data.scale_pixels, **options)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
