@@ -21,8 +21,6 @@ from workshop.kit.errors import WorkshopError
 SHIPPED = files.shipped("datasets")
 FEW = ["--quick", "--epochs", "20", "--no-plots"]
 
-pytestmark = pytest.mark.xdist_group("admission")
-
 
 class Run(NamedTuple):
     """What a run left behind."""
@@ -117,6 +115,7 @@ def test_the_table_of_both_models_is_printed(default_run: Run) -> None:
         assert [model, str(weights), *scores] in lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [2, 3])
 def test_other_seeds_reach_the_figures(seed: int) -> None:
     from sklearn.preprocessing import MinMaxScaler

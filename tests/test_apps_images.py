@@ -17,8 +17,6 @@ from workshop.kit import bundle, data, picture, synthetic
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 
-pytestmark = pytest.mark.xdist_group("apps_images")
-
 NAMES = "0123456789"
 
 

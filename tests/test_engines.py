@@ -321,7 +321,7 @@ def digits_network(*layers: Any) -> Any:
 @pytest.mark.parametrize(
     ("layers", "named"),
     [
-        (lambda: [keras.layers.Conv2D(4, 3), keras.layers.GlobalAveragePooling2D()], "GlobalAveragePooling2D"),
+        (lambda: [keras.layers.Conv2D(4, 3), keras.layers.GlobalMaxPooling2D()], "GlobalMaxPooling2D"),
         (lambda: [keras.layers.Conv2D(4, 3, activation="gelu")], "gelu"),
     ],
 )

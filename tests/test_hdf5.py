@@ -302,7 +302,15 @@ def mutated(content: bytes, seed: int) -> bytes:
     return bytes(damaged)
 
 
-@pytest.mark.parametrize(("name", "count"), [("xor", 9000), ("mnist_cnn", 1000)])
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("xor", 2000),
+        ("mnist_cnn", 300),
+        pytest.param("xor", 9000, marks=pytest.mark.slow),
+        pytest.param("mnist_cnn", 1000, marks=pytest.mark.slow),
+    ],
+)
 def test_damage_ends_in_a_network_or_in_one_line(name: str, count: int) -> None:
     content, path = (MODELS / f"{name}.h5").read_bytes(), Path("damaged.h5")
     outcomes = {True: 0, False: 0}

@@ -18,7 +18,6 @@ from workshop.kit import bundle
 from workshop.kit.errors import WorkshopError
 
 pexpect = pytest.importorskip("pexpect")
-pytestmark = pytest.mark.xdist_group("linear_regression")
 
 LESSONS = ["linear_regression"]
 AREA, BEDROOMS, AGE = "area (22 to 300 m2): ", "bedrooms (1 to 5): ", "age (1 to 115 years): "

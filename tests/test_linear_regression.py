@@ -18,8 +18,6 @@ from workshop.kit.errors import WorkshopError
 LESSONS = ["linear_regression"]
 FEW = ["--quick", "--epochs", "20", "--no-plots"]
 
-pytestmark = pytest.mark.xdist_group("linear_regression")
-
 
 class Run(NamedTuple):
     """What a run left behind."""

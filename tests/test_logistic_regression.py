@@ -41,14 +41,11 @@ def test_a_saturated_neuron_learns_slowly_from_squares_only() -> None:
     assert squares[100] > 0.9 > 0.1 > entropy[100]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_tumours_are_told_apart(seed: int) -> None:
-    metrics = logistic_regression.main(["--seed", str(seed), "--no-plots"])
+def test_tumours_are_told_apart_and_one_large_tumour_moves_the_cut_of_the_line_but_not_of_the_neuron(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    metrics = logistic_regression.main(["--no-plots"])
     assert metrics["test_accuracy"] >= 0.96
-
-
-def test_one_large_tumour_moves_the_cut_of_the_line_but_not_of_the_neuron(capsys: pytest.CaptureFixture[str]) -> None:
-    logistic_regression.main(["--no-plots"])
     output = capsys.readouterr().out
     rows = [line.split() for line in output.splitlines() if line.endswith("of 212")]
     cuts = {(row[0], "line" if "line" in row else "neuron"): float(row[-4]) for row in rows}
@@ -57,6 +54,13 @@ def test_one_large_tumour_moves_the_cut_of_the_line_but_not_of_the_neuron(capsys
     assert abs(cuts["one", "neuron"] - cuts["as", "neuron"]) < 0.2
     assert missed["one", "line"] > missed["as", "line"] + 30
     assert abs(missed["one", "neuron"] - missed["as", "neuron"]) <= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [2, 3])
+def test_other_seeds_tell_the_tumours_apart(seed: int) -> None:
+    metrics = logistic_regression.main(["--seed", str(seed), "--no-plots"])
+    assert metrics["test_accuracy"] >= 0.96
 
 
 def test_the_bundle_answers_for_a_tumour_in_its_own_units(room: Path) -> None:

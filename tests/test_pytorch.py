@@ -330,7 +330,7 @@ def images(*modules: nn.Module) -> nn.Sequential:
     [
         (images(nn.GELU()), "GELU"),
         (images(nn.Conv2d(2, 2, 3, dilation=2)), "dilation"),
-        (images(nn.Conv2d(2, 2, 3, groups=2)), "groups"),
+        (images(nn.Conv2d(2, 4, 3, groups=2)), "groups"),
         (images(nn.Conv2d(2, 2, 3, stride=2, padding=1)), "PadAsTensorFlow"),
         (images(nn.Conv2d(3, 2, 3)), "does not fit samples of shape"),
         (images(nn.MaxPool2d(2, ceil_mode=True)), "ceil_mode"),

@@ -168,7 +168,7 @@ def test_fifty_steps_end_where_keras_ends(optimizer: str, tmp_path: Path) -> Non
     ("layer", "named"),
     [
         (lambda: keras.layers.Conv2D(2, 3, dilation_rate=2), "dilation_rate"),
-        (lambda: keras.layers.GlobalAveragePooling2D(), "GlobalAveragePooling2D"),
+        (lambda: keras.layers.GlobalMaxPooling2D(), "GlobalMaxPooling2D"),
         (lambda: keras.layers.Conv2D(2, 3, activation="gelu"), "gelu"),
     ],
 )

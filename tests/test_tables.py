@@ -18,8 +18,6 @@ from workshop.kit.errors import WorkshopError
 LESSONS = ["tables"]
 FEW = ["--epochs", "3", "--no-plots"]
 
-pytestmark = pytest.mark.xdist_group("tables")
-
 
 class Run(NamedTuple):
     """What a run left behind."""

@@ -1,6 +1,5 @@
 """Training: the same weights as Keras' own fit, many epochs in one call, and resuming to the same bits."""
 
-import importlib.util
 import itertools
 import json
 import math
@@ -331,43 +330,6 @@ def test_a_resumed_run_ends_with_the_same_bits(
     for epoch, weights in expected.snapshots.items():
         for one, other in zip(history.snapshots[epoch], weights, strict=True):
             np.testing.assert_array_equal(one, other)
-
-
-# The part of a program that stops after its third epoch and resumes; PyTorch's Dropout knows no generators of its own.
-ON_PYTORCH = """
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-import test_training as tests
-from workshop.kit import device, fitting
-device.prepare(1)
-fitting._SECONDS_BETWEEN_CHECKPOINTS = 0
-whole, resumed = tests.build(dropout=0.3), tests.build(dropout=0.3)
-expected = tests.fit(whole, 6)
-update = fitting.Progress.update
-def interrupting(progress, history, call):
-    update(progress, history, call)
-    if history.finished == 4:
-        raise KeyboardInterrupt
-fitting.Progress.update = interrupting
-try:
-    tests.fit(tests.build(dropout=0.3), 6, checkpoint=tests.CHECKPOINT)
-except KeyboardInterrupt:
-    fitting.Progress.update = update
-history = tests.fit(resumed, 6, checkpoint=tests.CHECKPOINT, resume=True)
-assert history.epochs == expected.epochs, (history.epochs, expected.epochs)
-tests.assert_same(whole, resumed)
-"""
-
-
-@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
-def test_a_run_on_pytorch_is_resumed_to_the_same_bits() -> None:
-    environment = os.environ | {"KERAS_BACKEND": "torch"}
-    done = subprocess.run(
-        [sys.executable, "-c", ON_PYTORCH, str(Path(__file__).parent)], capture_output=True, text=True, env=environment
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Resumed   after epoch 3 of 6" in done.stdout
 
 
 def test_a_finished_run_is_resumed_to_where_it_ended(every_epoch: None) -> None:

@@ -16,8 +16,6 @@ from workshop.kit.errors import WorkshopError
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 FEW = ["--quick", "--epochs", "5", "--no-plots"]
 
-pytestmark = pytest.mark.xdist_group("xor")
-
 
 class Run(NamedTuple):
     """What a run left behind."""
@@ -94,6 +92,7 @@ def test_a_default_run_reaches_its_figures(default_run: Run) -> None:
     assert "As expected for this lesson." in default_run.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [2, 3])
 def test_other_seeds_reach_the_figures(seed: int) -> None:
     check_figures(xor.main(["--seed", str(seed), "--no-plots"]))

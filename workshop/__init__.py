@@ -16,11 +16,15 @@ class Lesson(NamedTuple):
         name: the module's name.
         title: what one builds, in a line.
         seconds: about how long the default run takes on two CPU cores, on the real data.
+        mirrors: the engines that have a mirror of it: `workshop.pytorch.<name>`, `workshop.scratch.<name>`.
+        trains: whether it trains and saves models; one that does not has no options for that.
     """
 
     name: str
     title: str
     seconds: int
+    mirrors: tuple[str, ...] = ("torch", "numpy")
+    trains: bool = True
 
 
 LESSONS = (
@@ -31,4 +35,5 @@ LESSONS = (
     Lesson("xor", "The problem one neuron cannot solve, and the hidden layer that can", 15),
     Lesson("mnist", "Handwritten digits: a dense network against a convolutional one", 40),
     Lesson("fashion_mnist", "Garments, the harder digits: the same two networks", 60),
+    Lesson("convolution", "Filters by hand: blur, sharpen, find edges, pad, stride, pool", 13, (), trains=False),
 )

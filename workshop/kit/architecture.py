@@ -19,7 +19,7 @@ Shape = tuple[int, ...]
 Config = dict[str, Any]
 
 # Keras' names. "leaky_relu" has Keras' slope for it, 0.2; PyTorch's default is 0.01.
-ACTIVATIONS = ("linear", "sigmoid", "tanh", "relu", "relu6", "leaky_relu", "softmax")
+ACTIVATIONS = ("linear", "sigmoid", "tanh", "relu", "relu6", "leaky_relu", "silu", "softmax")
 
 MOST_NUMBERS = 50_000_000  # in one output of a layer, for one sample
 # Settings that matter while a layer is made or trained, not for what it computes.
@@ -27,10 +27,11 @@ _WITHOUT_EFFECT = {
     "name", "trainable", "dtype", "batch_input_shape", "batch_shape", "input_shape", "input_dim", "input_dtype",
     "renorm_momentum", "renorm_clipping", "init", "weights", "sparse", "ragged", "optional", "seed", "noise_shape",
     "kernel_initializer", "bias_initializer", "beta_initializer", "gamma_initializer", "moving_mean_initializer",
-    "moving_variance_initializer", "beta_init", "gamma_init",
+    "moving_variance_initializer", "depthwise_initializer", "pointwise_initializer", "beta_init", "gamma_init",
     "kernel_regularizer", "bias_regularizer", "beta_regularizer", "gamma_regularizer", "activity_regularizer",
-    "W_regularizer", "b_regularizer", "kernel_constraint", "bias_constraint", "beta_constraint", "gamma_constraint",
-    "W_constraint", "b_constraint",
+    "depthwise_regularizer", "pointwise_regularizer", "W_regularizer", "b_regularizer",
+    "kernel_constraint", "bias_constraint", "beta_constraint", "gamma_constraint",
+    "depthwise_constraint", "pointwise_constraint", "W_constraint", "b_constraint",
 }  # fmt: skip
 
 
@@ -81,9 +82,10 @@ class Architecture:
         after = self.shapes()[1:]
         # A kernel is used once in each place of an image.
         return sum(
-            math.prod(weights["kernel"]) * math.prod(shape[:-1])
+            math.prod(weight) * math.prod(shape[:-1])
             for weights, shape in zip(self.weight_shapes(), after, strict=True)
-            if "kernel" in weights
+            for name, weight in weights.items()
+            if name.endswith("kernel")
         )
 
     def weight_shapes(self) -> list[dict[str, Shape]]:
@@ -155,6 +157,8 @@ class Settings:
             value = value.get("config") if value.get("class_name") == "function" else value.get("class_name")
         if value == "softmax_v2":  # what TensorFlow 2.0 to 2.3 wrote for tf.nn.softmax
             value = "softmax"
+        if value == "swish":  # the first name that Keras had for it
+            value = "silu"
         if value not in ACTIVATIONS:
             raise self.refuse(f"has activation = {value!r}")
         return str(value)
@@ -206,24 +210,62 @@ def _dense(s: Settings) -> Config:
     }
 
 
-def _with_bias(kernel: Shape, settings: Config) -> dict[str, Shape]:
-    return {"kernel": kernel} | ({"bias": kernel[-1:]} if settings["use_bias"] else {})
+def _bias(settings: Config, size: int) -> dict[str, Shape]:
+    return {"bias": (size,)} if settings["use_bias"] else {}
 
 
-def _convolution(s: Settings) -> Config:
+def _sliding(s: Settings) -> Config:
+    """What the three convolutions share."""
     s.channels_last()
     if s.pair("dilation_rate", default=1) != [1, 1]:
         raise s.refuse("has a dilation_rate other than 1")
     if s.number("groups", default=1) != 1:
         raise s.refuse("has groups other than 1")
     return {
-        "filters": s.count("filters", "nb_filter"),
         "kernel_size": s.pair("kernel_size") if s.has("kernel_size") else [s.count("nb_row"), s.count("nb_col")],
         "strides": s.pair("strides", "subsample", default=1),
         "padding": s.choice("padding", "border_mode", default="valid", among=("valid", "same")),
         "activation": s.activation(),
         "use_bias": s.flag("use_bias", "bias", default=True),
     }
+
+
+def _convolution(s: Settings) -> Config:
+    return {"filters": s.count("filters", "nb_filter"), **_sliding(s)}
+
+
+def _depthwise(s: Settings) -> Config:
+    if s.number("depth_multiplier", default=1) != 1:
+        raise s.refuse("has a depth_multiplier other than 1")
+    return _sliding(s)
+
+
+def _separable(s: Settings) -> Config:
+    return {"filters": s.count("filters"), **_depthwise(s)}
+
+
+def _separable_weights(settings: Config, shape: Shape) -> dict[str, Shape]:
+    channels, filters = shape[2], settings["filters"]
+    kernels = {
+        "depthwise_kernel": (*settings["kernel_size"], channels, 1),
+        "pointwise_kernel": (1, 1, channels, filters),
+    }
+    return kernels | _bias(settings, filters)
+
+
+def _zero_padding(s: Settings) -> Config:
+    s.channels_last()
+    value = s.take("padding")
+    fits = isinstance(value, list | tuple) and len(value) == 2
+    fits = fits and all(isinstance(sides, list | tuple) and len(sides) == 2 for sides in value)
+    if not fits or not all(type(n) is int and 0 <= n <= 10_000 for sides in value for n in sides):
+        raise s.refuse(f"has padding = {value!r}")
+    return {"padding": [list(sides) for sides in value]}
+
+
+def _zero_padded(settings: Config, shape: Shape) -> Shape:
+    rows, columns = (n + sum(border) for n, border in zip(shape, settings["padding"], strict=False))
+    return rows, columns, shape[2]
 
 
 def _pooling(s: Settings) -> Config:
@@ -267,7 +309,7 @@ def _statistics(settings: Config, shape: Shape) -> dict[str, Shape]:
     return dict.fromkeys((*learned, "moving_mean", "moving_variance"), shape[-1:])
 
 
-def _flatten(s: Settings) -> Config:
+def _only_channels_last(s: Settings) -> Config:
     s.channels_last()
     return {}
 
@@ -299,15 +341,26 @@ def _pooled(settings: Config, shape: Shape) -> Shape:
 
 KINDS = {
     "Dense": Kind(
-        1, _dense, lambda s, shape: _with_bias((shape[0], s["units"]), s), lambda s, shape: (s["units"],)
+        1, _dense, lambda s, shape: {"kernel": (shape[0], s["units"])} | _bias(s, s["units"]),
+        lambda s, shape: (s["units"],),
     ),
     "Conv2D": Kind(
-        3, _convolution, lambda s, shape: _with_bias((*s["kernel_size"], shape[2], s["filters"]), s),
+        3, _convolution,
+        lambda s, shape: {"kernel": (*s["kernel_size"], shape[2], s["filters"])} | _bias(s, s["filters"]),
         lambda s, shape: (*window_places(s, shape, "kernel_size"), s["filters"]),
     ),
+    "DepthwiseConv2D": Kind(
+        3, _depthwise, lambda s, shape: {"kernel": (*s["kernel_size"], shape[2], 1)} | _bias(s, shape[2]),
+        lambda s, shape: (*window_places(s, shape, "kernel_size"), shape[2]),
+    ),
+    "SeparableConv2D": Kind(
+        3, _separable, _separable_weights, lambda s, shape: (*window_places(s, shape, "kernel_size"), s["filters"]),
+    ),
+    "ZeroPadding2D": Kind(3, _zero_padding, _no_weights, _zero_padded),
     "MaxPooling2D": Kind(3, _pooling, _no_weights, _pooled),
     "AveragePooling2D": Kind(3, _pooling, _no_weights, _pooled),
-    "Flatten": Kind(None, _flatten, _no_weights, lambda s, shape: (math.prod(shape),)),
+    "GlobalAveragePooling2D": Kind(3, _only_channels_last, _no_weights, lambda s, shape: shape[2:]),
+    "Flatten": Kind(None, _only_channels_last, _no_weights, lambda s, shape: (math.prod(shape),)),
     "Dropout": Kind(None, _dropout, _no_weights, _same),
     "BatchNormalization": Kind(None, _batch_normalization, _statistics, _same),
     "Activation": Kind(None, lambda s: {"activation": s.activation()}, _no_weights, _same),

@@ -80,10 +80,10 @@ def finite_number(text: str) -> float:
 def lesson_parser(
     module_docstring: str | None,
     *,
-    epochs: str,
-    batch_size: str,
-    learning_rate: str,
-    optimizer: str,
+    epochs: str | None = None,
+    batch_size: str = "",
+    learning_rate: str = "",
+    optimizer: str = "",
     data: str = "FILE",
 ) -> Parser:
     """Returns a parser with the options that every lesson takes; a lesson adds its own.
@@ -92,21 +92,27 @@ def lesson_parser(
         module_docstring: the lesson's own; its text is what `--help` begins with.
         epochs, batch_size, learning_rate, optimizer: the lesson's defaults in words, for `--help`. The options
             themselves are None unless given, because one lesson trains several models, each with its own default.
+            A lesson that trains nothing names no epochs, and has no options of training and of saving models.
         data: what `--data` takes, `FILE` (a table) or `DIR` (a folder of images).
     """
     parser = Parser(description=module_docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--quick", action="store_true", help="a first look in seconds; saves as NAME-quick")
-    add("--epochs", type=whole_number(1), metavar="N", help=f"passes over the training data (default: {epochs})")
-    add("--batch-size", type=whole_number(1), metavar="N", help=f"samples a step (default: {batch_size})")
-    add("--learning-rate", type=positive_number, metavar="X", help=f"(default: {learning_rate})")
-    add("--optimizer", choices=OPTIMIZERS, metavar="NAME", help=f"{', '.join(OPTIMIZERS)} (default: {optimizer})")
-    add("--seed", type=whole_number(0), default=1, metavar="N", help="the same seed gives the same model (default: 1)")
+    trains = epochs is not None
+    add("--quick", action="store_true", help="a first look in seconds" + "; saves as NAME-quick" * trains)
+    if trains:
+        add("--epochs", type=whole_number(1), metavar="N", help=f"passes over the training data (default: {epochs})")
+        add("--batch-size", type=whole_number(1), metavar="N", help=f"samples a step (default: {batch_size})")
+        add("--learning-rate", type=positive_number, metavar="X", help=f"(default: {learning_rate})")
+        add("--optimizer", choices=OPTIMIZERS, metavar="NAME", help=f"{', '.join(OPTIMIZERS)} (default: {optimizer})")
+    same = "the same seed gives the same " + ("model" if trains else "numbers")
+    add("--seed", type=whole_number(0), default=1, metavar="N", help=f"{same} (default: 1)")
     add("--data", type=Path, metavar=data, help="your own data instead of the lesson's")
-    add("--models", type=Path, default=Path("models"), metavar="DIR", help="where models are saved (default: models)")
+    if trains:
+        add("--models", type=Path, default=Path("models"), metavar="DIR", help="for the models saved (default: models)")
     add("--plots", type=Path, default=Path("plots"), metavar="DIR", help="where pictures are saved (default: plots)")
     add("--no-plots", action="store_true", help="draw no pictures")
-    add("--resume", action="store_true", help="go on with a run that was stopped, from its last finished epoch")
+    if trains:
+        add("--resume", action="store_true", help="go on with a run that was stopped, from its last finished epoch")
     add("--json", action="store_true", help="print the result as one JSON object on the last line")
     return parser
 
@@ -118,7 +124,8 @@ def parse_lesson(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespa
         WorkshopError: a folder cannot be written to.
     """
     arguments = parser.parse_args(argv)
-    files.check_writable(arguments.models, "--models")
+    if "models" in arguments:
+        files.check_writable(arguments.models, "--models")
     if not arguments.no_plots:
         files.check_writable(arguments.plots, "--plots")
     return arguments
@@ -130,13 +137,14 @@ class Report:
     Args:
         lesson: the lesson's name.
         arguments: the parsed options.
-        engine: what builds and trains its models.
+        engine: what builds and trains its models or, of a lesson that trains none, the name of what computes.
     """
 
-    def __init__(self, lesson: str, arguments: argparse.Namespace, engine: "Engine") -> None:
+    def __init__(self, lesson: str, arguments: argparse.Namespace, engine: "Engine | str") -> None:
         self.lesson = lesson
         self.arguments = arguments
-        self.engine = engine
+        self.engine: Any = engine
+        self._engine_name = engine if isinstance(engine, str) else engine.name
         self.metrics: dict[str, float] = {}
         self._started = time.perf_counter()
         self._data: list[str] = []
@@ -157,7 +165,7 @@ class Report:
         first one's end as well.
         """
         # Each engine has its own: none goes on with what another one began.
-        engine = "" if self.engine.name == "keras" else f"-{self.engine.name}"
+        engine = "" if self._engine_name == "keras" else f"-{self._engine_name}"
         path = self.arguments.models / f"{name}{engine}-checkpoint.npz"
         self._checkpoints.append(path)
         return path
@@ -222,7 +230,7 @@ class Report:
                 json.dumps(
                     {
                         "lesson": self.lesson,
-                        "engine": self.engine.name,
+                        "engine": self._engine_name,
                         "data": "; ".join(self._data),
                         "seed": self.arguments.seed,
                         "seconds": round(seconds, 3),
@@ -245,7 +253,7 @@ def why_no_band(arguments: argparse.Namespace, is_standin: bool = False) -> str:
     own = [
         f"--{name.replace('_', '-')}"
         for name in ("epochs", "batch_size", "learning_rate", "optimizer")
-        if getattr(arguments, name) is not None
+        if getattr(arguments, name, None) is not None
     ]
     return f"{', '.join(own)} given" if own else ""
 

@@ -18,7 +18,10 @@ from workshop.kit.errors import WorkshopError
 
 # What Keras 1 called the weights. Its "running_std" holds the variance.
 _OLD_WEIGHTS = {"W": "kernel", "b": "bias", "running_mean": "moving_mean", "running_std": "moving_variance"}
-_KNOWN_WEIGHTS = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
+# The longer names first: a weight is known by how its name ends.
+_KNOWN_WEIGHTS = (
+    "depthwise_kernel", "pointwise_kernel", "kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance"
+)  # fmt: skip
 _NOT_WEIGHTS = ("seed_generator_state", "seed")  # of Dropout: where its random numbers have got to
 
 

@@ -52,12 +52,12 @@ class Model(Protocol):
 
 
 class KerasModel:
-    """A Keras model."""
+    """A Keras model, in single precision: what it answers and what is saved are the same numbers in every engine."""
 
     engine = "keras"
 
     def __init__(self, model: Any) -> None:
-        self.keras = model
+        self.keras = in_single_precision(model)
 
     @property
     def input_shape(self) -> Any:
@@ -120,6 +120,21 @@ class KerasModel:
         with _without_advice(), InMemory(content, "w") as file:
             self.keras.save(file, include_optimizer=False)
         return content.getvalue()
+
+
+def in_single_precision(model: Any) -> Any:
+    """Returns a Keras model that computes in float32, with the same weights: the model itself, if it does.
+
+    A model that was trained in mixed precision keeps 16 bits in its configuration, and would keep them in the file.
+    """
+    if all(layer.dtype_policy.name == "float32" for layer in model.layers):
+        return model
+    config = model.get_config()
+    for layer in config["layers"]:
+        layer["config"]["dtype"] = "float32"
+    twin = type(model).from_config(config)
+    twin.set_weights(model.get_weights())
+    return twin
 
 
 @contextlib.contextmanager

@@ -40,7 +40,7 @@ def read_digit(path: Path) -> np.ndarray:
     Raises:
         WorkshopError: the file is no picture that can be used, or nothing is drawn on it.
     """
-    ink = _find_ink(_read_grey(path), path)
+    ink = _find_ink(read_grey(path), path)
     drawn = _drawn(ink, _otsu(ink.strength))
     is_centred = np.abs(_centre(ink.strength) - 14).max() < 1
     if drawn.shape == (SIZE, SIZE) and 18 <= max(_cut(drawn, drawn).shape) <= 20 and is_centred:
@@ -55,7 +55,7 @@ def read_garment(path: Path) -> np.ndarray:
     Raises:
         WorkshopError: the file is no picture that can be used, or nothing is on it.
     """
-    ink = _find_ink(_read_grey(path), path)
+    ink = _find_ink(read_grey(path), path)
     threshold = max(_FAINTEST, 4 * ink.noise)
     everything = ink.strength >= threshold
     if everything.shape == (SIZE, SIZE) and max(_cut(everything, everything).shape) >= 26:
@@ -76,18 +76,17 @@ class _Ink(NamedTuple):
     noise: float
 
 
-def _read_grey(path: Path) -> np.ndarray:
+def read_grey(path: Path) -> np.ndarray:
     """Reads a picture as grey values, float32 (height, width), 0 black to 1 white, at most `_WORKING_SIZE` long."""
-    content = _read_bytes(path)
     grey, has_others, failure = np.empty(0), False, ""
     # Pillow warns of strange EXIF and of much else, and the TIFF library writes to the screen by itself. What cannot be
     # used is said in one line instead.
     with lazy.held_back_stderr(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            grey, has_others = _decode(content)
+            grey, has_others = _decode(read_bytes(path))
         except Exception as error:  # the decoders raise whatever the damaged bytes lead them to
-            failure = _reason(error)
+            failure = why_unusable(error)
     if failure:
         raise WorkshopError(f"{path} {failure}")
     if has_others:
@@ -97,7 +96,19 @@ def _read_grey(path: Path) -> np.ndarray:
 
 def _decode(content: bytes) -> tuple[np.ndarray, bool]:
     """Returns the grey values of a picture, and whether the file holds others besides."""
-    from PIL import Image, ImageOps
+    image = open_picture(content)
+    has_others = image.format != "MPO" and getattr(image, "is_animated", False)  # a phone's MPO is one photograph
+    return _to_grey(upright(image)), has_others
+
+
+def open_picture(content: bytes) -> Any:
+    """Opens a picture file by its bytes, whoever it is from: its size is known then, its pixels are not decoded yet.
+
+    Raises:
+        Exception: any; `why_unusable` makes a sentence of it. Opening and decoding are best done within
+            `lazy.held_back_stderr()` and without warnings.
+    """
+    from PIL import Image
 
     Image.init()
     image: Any = Image.open(io.BytesIO(content), formats=[one for one in _FORMATS if one in Image.OPEN])
@@ -105,15 +116,21 @@ def _decode(content: bytes) -> tuple[np.ndarray, bool]:
         raise Image.DecompressionBombError
     if min(image.size) < _SMALLEST_SIDE:
         raise WorkshopError(f"has {image.width}x{image.height} pixels, takes {_SMALLEST_SIDE}x{_SMALLEST_SIDE} or more")
-    has_others = image.format != "MPO" and getattr(image, "is_animated", False)  # a phone's MPO is one photograph
+    return image
+
+
+def upright(image: Any) -> Any:
+    """Decodes an opened picture, of several the first, and turns it as the camera was held."""
+    from PIL import ImageOps
+
     image.seek(0)
     image.load()
     with contextlib.suppress(Exception):  # a broken note of how the camera was held: the picture as it is
-        image = ImageOps.exif_transpose(image)
-    return _to_grey(image), has_others
+        ImageOps.exif_transpose(image, in_place=True)
+    return image
 
 
-def _reason(error: Exception) -> str:
+def why_unusable(error: Exception) -> str:
     """Returns why a picture could not be decoded, as the end of a sentence that begins with its name."""
     from PIL import Image, UnidentifiedImageError
 
@@ -128,32 +145,53 @@ def _reason(error: Exception) -> str:
     return f"is truncated or damaged ({error}): copy it again"
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """Reads a picture file.
+
+    Raises:
+        WorkshopError: it is no file, too large or not readable; the message is the end of a sentence that begins with
+            the file's name.
+    """
     try:
         if path.is_dir():
-            raise WorkshopError(f"{path} is a folder, takes a picture file")
+            raise WorkshopError("is a folder, takes a picture file")
         if path.exists() and not path.is_file():
-            raise WorkshopError(f"{path} is not a regular file, takes a picture file")
-        if path.stat().st_size > _LARGEST_FILE:
-            raise WorkshopError(f"{path} is larger than {_LARGEST_FILE // 2**20} MB: save the picture smaller")
+            raise WorkshopError("is not a regular file, takes a picture file")
+        check_file_size(path.stat().st_size)
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise WorkshopError(f"{path} is not there: give the path of a picture file") from error
+        raise WorkshopError("is not there: give the path of a picture file") from error
     except (OSError, ValueError) as error:
-        raise WorkshopError(f"{path} cannot be read ({error})") from error
+        raise WorkshopError(f"cannot be read ({error})") from error
+
+
+def check_file_size(size: int) -> None:
+    """Raises WorkshopError, the end of a sentence, when a picture file has more bytes than any photograph."""
+    if size > _LARGEST_FILE:
+        raise WorkshopError(f"is larger than {_LARGEST_FILE // 2**20} MB: save the picture smaller")
+
+
+def is_deep(image: Any) -> bool:
+    """Whether the grey values of a picture are more than bytes."""
+    return image.mode in {"I", "F"} or image.mode.startswith("I;16")
+
+
+def deep_values(image: Any, mode: str) -> np.ndarray:
+    """Returns the grey values of a deep picture, which had this mode in its file, from 0 to 1."""
+    values = np.nan_to_num(np.asarray(image, np.float32))
+    # Sixteen bits, or whatever range a scientific program used.
+    ranges = (65535.0,) if mode.startswith("I;16") else (1.0, 255.0, 65535.0, float(values.max()))
+    return np.clip(values / next((top for top in ranges if values.max() <= top), ranges[-1]), 0, 1)
 
 
 def _to_grey(image: Any) -> np.ndarray:
     from PIL import Image
 
     size = (_WORKING_SIZE, _WORKING_SIZE)
-    if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
+    if is_deep(image):
         deep = Image.fromarray(np.nan_to_num(np.asarray(image, np.float32)))
         deep.thumbnail(size)
-        values = np.asarray(deep)
-        # Sixteen bits, or whatever range a scientific program used.
-        ranges = (65535.0,) if image.mode.startswith("I;16") else (1.0, 255.0, 65535.0, float(values.max()))
-        return np.clip(values / next((top for top in ranges if values.max() <= top), ranges[-1]), 0, 1)
+        return deep_values(deep, image.mode)
     if not image.has_transparency_data:
         image = image.convert("L")
         image.thumbnail(size)

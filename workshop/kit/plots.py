@@ -49,10 +49,12 @@ def subplots(rows: int = 1, columns: int = 1, width: float = 6.0, height: float 
 def save(figure: Any, path: Path) -> Path:
     """Saves a figure as PNG and returns the path. A run that is killed leaves no half picture."""
     import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     content = io.BytesIO()
     with matplotlib.rc_context(_STYLE):
-        figure.savefig(content, format="png", dpi=110)
+        figure.set_dpi(110)
+        FigureCanvasAgg(figure).print_png(content)  # `savefig` draws the figure twice
     files.write_atomically(path, content.getvalue())
     return path
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import fitting
+from workshop.kit import device, fitting
 from workshop.kit.fitting import History as History
 from workshop.kit.fitting import Preprocess
 from workshop.kit.fitting import epoch_order as epoch_order
@@ -48,7 +48,8 @@ def make_optimizer(name: str, learning_rate: float | None = None, steps: int | N
         "adamw": lambda: optimizers.AdamW(rate, weight_decay=0.01, beta_2=0.99),
         "nadam": lambda: optimizers.Nadam(rate),
     }
-    return makers[name]()
+    with device.on_all_devices():
+        return makers[name]()
 
 
 def fit(model: Any, X: np.ndarray, y: np.ndarray, *, preprocess: Preprocess | None = None, **options: Any) -> History:
@@ -94,22 +95,30 @@ class KerasRun(fitting.Run):
 
     def __init__(self, model: Any, X: np.ndarray, y: np.ndarray, preprocess: Preprocess | None) -> None:
         self.samples = len(X)
-        self.takes_epochs_together = keras.config.backend() == "tensorflow"
+        self.takes_epochs_together = keras.config.backend() == "tensorflow" and not device.is_distributed()
         self._model, self._X, self._y = model, X, y
         self._preprocess = preprocess or (lambda batch: batch)
-        model.optimizer.build(model.trainable_variables)
-        # The metrics make their variables at their first use, and the compiled loop must know their names before it.
-        first = keras.ops.convert_to_tensor(self._preprocess(X[:1]))
-        model.compute_metrics(first, keras.ops.convert_to_tensor(y[:1]), model(first, training=False), None)
-        model.reset_metrics()
+        with device.on_all_devices():
+            model.optimizer.build(model.trainable_variables)
+            # The metrics make their variables at their first use, and the compiled loop must know their names before.
+            first = keras.ops.convert_to_tensor(self._preprocess(X[:1]))
+            model.compute_metrics(first, keras.ops.convert_to_tensor(y[:1]), model(first, training=False), None)
+            model.reset_metrics()
         self.names = list(model.get_metrics_result())
-        self._steps = self._compile() if self.takes_epochs_together else self._steps_plainly
+        self._compiled: Callable[[np.ndarray, int], np.ndarray] | None = None
 
     def steps(self, orders: np.ndarray, batch_size: int) -> np.ndarray:
         """Takes the steps over the samples in these orders; returns the metrics, (segments, names)."""
-        return self._steps(orders, batch_size)
+        if device.is_distributed():
+            return np.stack([self.fit_on(self._batches(order, batch_size)) for order in orders])
+        if not self.takes_epochs_together:
+            return self._steps_plainly(orders, batch_size)
+        if self._compiled is None:
+            # Only now: a checkpoint that is refused was read before, and its error does not wait for the compiler.
+            self._compiled = self._compile()
+        return self._compiled(orders, batch_size)
 
-    def _compile(self) -> Callable[[np.ndarray, int], Any]:
+    def _compile(self) -> Callable[[np.ndarray, int], np.ndarray]:
         tf = tensorflow
         model, names, preprocess = self._model, self.names, self._preprocess
         X, y = tf.constant(self._X), tf.constant(self._y)
@@ -133,6 +142,25 @@ class KerasRun(fitting.Run):
         # Traced here, once: TensorFlow takes several models trained in one program for one function traced too often.
         traced = train.get_concrete_function()
         return lambda orders, batch_size: traced(tf.constant(orders), tf.constant(batch_size)).numpy()
+
+    def _batches(self, order: np.ndarray, batch_size: int) -> Any:
+        """Returns the samples in this order as a tf.data.Dataset of batches."""
+        tf = tensorflow
+        X, y = tf.constant(self._X), tf.constant(self._y)
+        rows = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+        return rows.map(lambda rows: (self._preprocess(tf.gather(X, rows)), tf.gather(y, rows)))
+
+    def fit_on(self, batches: Any) -> np.ndarray:
+        """Takes a step on each of these batches with Keras' own fit, which parts them where there are several devices.
+
+        Args:
+            batches: a tf.data.Dataset of (inputs, targets).
+
+        Returns:
+            The mean of each metric, (names,).
+        """
+        history = self._model.fit(batches, epochs=1, shuffle=False, verbose=0).history
+        return np.array([history[name][0] for name in self.names])
 
     def _steps_plainly(self, orders: np.ndarray, batch_size: int) -> np.ndarray:
         """The same steps, one call each: for the other backends of Keras."""

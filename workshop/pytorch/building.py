@@ -1,7 +1,9 @@
 """From the description of a model to PyTorch's modules."""
 
+import itertools
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
@@ -20,13 +22,15 @@ def _dense(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
     return [linear, *_activation(settings, shape, axis)]
 
 
-def _convolution(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+def _convolution(
+    settings: Config, shape: Shape, axis: int, make: Callable[..., nn.Module] = nn.Conv2d
+) -> list[nn.Module]:
     size, strides = ours.pair(settings["kernel_size"]), ours.pair(settings["strides"])
     # PyTorch's own "same" is TensorFlow's where nothing is skipped and there is no odd cell.
     is_own_same = settings["padding"] == "same" and strides == (1, 1) and size[0] % 2 == size[1] % 2 == 1
-    convolution = nn.Conv2d(
+    convolution = make(
         shape[2],
-        settings["filters"],
+        settings.get("filters", shape[2]),
         size,
         strides,
         padding="same" if is_own_same else 0,
@@ -34,6 +38,20 @@ def _convolution(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
     )
     padding = [] if is_own_same or settings["padding"] == "valid" else [ours.PadAsTensorFlow(size, strides)]
     return [*padding, convolution, *_activation(settings, shape, axis)]
+
+
+def _depthwise(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+    # As many groups as channels: each kernel sees one of them.
+    return _convolution(settings, shape, axis, partial(nn.Conv2d, groups=shape[2]))
+
+
+def _separable(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+    return _convolution(settings, shape, axis, ours.SeparableConv2d)
+
+
+def _zero_padding(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+    (top, bottom), (left, right) = settings["padding"]
+    return [nn.ZeroPad2d((left, right, top, bottom))]
 
 
 def _max_pooling(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
@@ -68,8 +86,12 @@ def _activation(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
 _BUILD: dict[str, Build] = {
     "Dense": _dense,
     "Conv2D": _convolution,
+    "DepthwiseConv2D": _depthwise,
+    "SeparableConv2D": _separable,
+    "ZeroPadding2D": _zero_padding,
     "MaxPooling2D": _max_pooling,
     "AveragePooling2D": _average_pooling,
+    "GlobalAveragePooling2D": lambda settings, shape, axis: [ours.GlobalAveragePooling()],
     "Dropout": _dropout,
     "BatchNormalization": _batch_normalization,
     # A layer of its own that changes nothing is kept, so that there are as many layers as in the description.
@@ -92,7 +114,7 @@ def from_architecture(architecture: Architecture, dtype: torch.dtype = torch.flo
     weight_shapes = architecture.weight_shapes()
     modules: list[nn.Module] = []
     channels_first = False
-    for layer, shape in zip(architecture.layers, architecture.shapes(), strict=False):
+    for layer, (shape, after) in zip(architecture.layers, itertools.pairwise(architecture.shapes()), strict=True):
         if layer.kind == "Flatten":
             modules.append(ours.FlattenAsKeras() if channels_first else nn.Flatten())
             channels_first = False
@@ -102,6 +124,7 @@ def from_architecture(architecture: Architecture, dtype: torch.dtype = torch.flo
             channels_first = True
         # Of samples with two axes the last one is what Keras normalises, and stays where it is.
         modules += _BUILD[layer.kind](layer.settings, shape, -1 if len(shape) == 2 else 1)
+        channels_first = channels_first and len(after) == 3
     if channels_first:
         modules.append(ours.ChannelsLast())
     network = nn.Sequential(*modules)

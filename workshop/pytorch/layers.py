@@ -97,6 +97,40 @@ class AveragePoolAsKeras(nn.Module):
         return f"{self.kernel_size}, strides={self.strides}"
 
 
+class GlobalAveragePooling(nn.Module):
+    """(samples, channels, height, width) -> (samples, channels): the mean of each channel over the image."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """What `nn.AdaptiveAvgPool2d(1)` and `nn.Flatten()` give."""
+        return images.mean((2, 3))
+
+
+class SeparableConv2d(nn.Sequential):
+    """Keras' SeparableConv2D: each channel is convolved by itself, then a 1x1 convolution mixes the channels.
+
+    Only the second convolution has a bias. The two are one module because in Keras they are one layer.
+
+    Args:
+        channels: that go in.
+        filters: channels that come out.
+        kernel_size, stride, padding: of the first convolution, as for `nn.Conv2d`.
+        bias: whether the second has one.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] | str = 0,
+        bias: bool = True,
+    ):
+        super().__init__()
+        self.depthwise = nn.Conv2d(channels, channels, kernel_size, stride, padding, groups=channels, bias=False)
+        self.pointwise = nn.Conv2d(channels, filters, 1, bias=bias)
+
+
 class BatchNormAsKeras(nn.Module):
     """Y = weight (X - mean) / sqrt(variance + epsilon) + bias for each channel (Ioffe and Szegedy 2015).
 
@@ -174,6 +208,7 @@ ACTIVATIONS: dict[str, Callable[[int], nn.Module]] = {
     "relu": lambda axis: nn.ReLU(),
     "relu6": lambda axis: nn.ReLU6(),
     "leaky_relu": lambda axis: LeakyReLUAsKeras(),
+    "silu": lambda axis: nn.SiLU(),
     "softmax": lambda axis: nn.Softmax(dim=axis),
 }
 

@@ -4,6 +4,7 @@ The layouts of the weights differ:
 
     Dense, nn.Linear    Keras (inputs, outputs)                    PyTorch (outputs, inputs)
     Conv2D, nn.Conv2d   Keras (height, width, inputs, filters)     PyTorch (filters, inputs, height, width)
+    DepthwiseConv2D     Keras (height, width, channels, 1)         PyTorch (channels, 1, height, width)
 """
 
 import math
@@ -99,11 +100,11 @@ class Reader:
             if type(module) not in _READ:
                 name, known = type(module).__name__, ", ".join(sorted(kind.__name__ for kind in _READ))
                 raise UnknownLayerError(f"the module {name} is not known here: takes an nn.Sequential of {known}")
-            if self._pad is not None and type(module) not in (nn.Conv2d, nn.MaxPool2d):
-                raise self._refuse(self._pad, "is not followed by nn.Conv2d or nn.MaxPool2d")
+            if self._pad is not None and type(module) not in (nn.Conv2d, ours.SeparableConv2d, nn.MaxPool2d):
+                break  # and refused below
             _READ[type(module)](self, module)
         if self._pad is not None:
-            raise self._refuse(self._pad, "is not followed by nn.Conv2d or nn.MaxPool2d")
+            raise self._refuse(self._pad, "is not followed by nn.Conv2d, SeparableConv2d or nn.MaxPool2d")
         if self._channels_first:
             raise WorkshopError("the network ends with images, channels first: add ChannelsLast() at its end")
         if not self.found:
@@ -158,19 +159,49 @@ class Reader:
         self._add(module, "Dense", settings, kernel=Weight(module.weight, (1, 0)), bias=_vector(module.bias))
 
     def convolution(self, module: nn.Conv2d) -> None:
-        """nn.Conv2d."""
+        """nn.Conv2d; with a group for each channel it is Keras' DepthwiseConv2D. One channel makes no difference."""
+        settings, bias = self._sliding(module, module), _vector(module.bias)
+        if module.groups == module.in_channels == module.out_channels > 1:
+            self._add(module, "DepthwiseConv2D", settings, kernel=Weight(module.weight, _DEPTHWISE), bias=bias)
+        else:
+            self._expect(module, groups=1)
+            settings = {"filters": module.out_channels, **settings}
+            self._add(module, "Conv2D", settings, kernel=Weight(module.weight, _CONVOLUTION), bias=bias)
+
+    def separable_convolution(self, module: ours.SeparableConv2d) -> None:
+        """SeparableConv2d."""
+        first, second = module.depthwise, module.pointwise
+        settings = {"filters": second.out_channels, **self._sliding(first, second)}
+        self._add(
+            module, "SeparableConv2D", settings, depthwise_kernel=Weight(first.weight, _DEPTHWISE),
+            pointwise_kernel=Weight(second.weight, _CONVOLUTION), bias=_vector(second.bias),
+        )  # fmt: skip
+
+    def _sliding(self, module: nn.Conv2d, with_bias: nn.Conv2d) -> Config:
+        """Returns the settings that the three convolutions share."""
         self._expect_images(module)
-        self._expect(module, dilation=(1, 1), groups=1, padding_mode="zeros")
-        settings = {
-            "filters": module.out_channels,
+        self._expect(module, dilation=(1, 1), padding_mode="zeros")
+        return {
             "kernel_size": list(module.kernel_size),
             "strides": list(module.stride),
             "padding": self._padding(module, module.kernel_size, module.stride, 0.0),
             "activation": "linear",
-            "use_bias": module.bias is not None,
+            "use_bias": with_bias.bias is not None,
         }
-        kernel = Weight(module.weight, (2, 3, 1, 0))
-        self._add(module, "Conv2D", settings, kernel=kernel, bias=_vector(module.bias))
+
+    def zero_padding(self, module: nn.ZeroPad2d) -> None:
+        """nn.ZeroPad2d."""
+        self._expect_images(module)
+        if min(module.padding) < 0:
+            raise self._refuse(module, "takes rows or columns away, which Keras' ZeroPadding2D does not")
+        left, right, top, bottom = module.padding
+        self._add(module, "ZeroPadding2D", {"padding": [[top, bottom], [left, right]]})
+
+    def global_average_pooling(self, module: ours.GlobalAveragePooling) -> None:
+        """GlobalAveragePooling."""
+        self._expect_images(module)
+        self._channels_first = False
+        self._add(module, "GlobalAveragePooling2D", {})
 
     def max_pooling(self, module: nn.MaxPool2d) -> None:
         """nn.MaxPool2d."""
@@ -273,7 +304,7 @@ class Reader:
     def activation(self, module: nn.Module, name: str) -> None:
         """An activation: a part of the layer before it, if that one has weights and no activation yet."""
         before = self.found[-1] if self.found else None
-        if before and before.layer.kind in ("Dense", "Conv2D") and before.layer.settings["activation"] == "linear":
+        if before and before.weights and before.layer.settings.get("activation") == "linear":
             before.layer.settings["activation"] = name
             self.found[-1] = before._replace(module=self._place, channels_first=self._channels_first)
         else:
@@ -321,13 +352,19 @@ def _vector(tensor: torch.Tensor | None) -> Weight | None:
     return None if tensor is None else Weight(tensor)
 
 
+# Where Keras' axes of a kernel are in PyTorch's.
+_CONVOLUTION, _DEPTHWISE = (2, 3, 1, 0), (2, 3, 0, 1)
+
 # The modules that are known. A subclass of one may compute anything, so it is not.
 _READ: dict[type[nn.Module], Callable[[Reader, Any], None]] = {
     nn.Linear: Reader.linear,
     nn.Conv2d: Reader.convolution,
+    ours.SeparableConv2d: Reader.separable_convolution,
+    nn.ZeroPad2d: Reader.zero_padding,
     nn.MaxPool2d: Reader.max_pooling,
     nn.AvgPool2d: Reader.average_pooling,
     ours.AveragePoolAsKeras: Reader.average_pooling_as_keras,
+    ours.GlobalAveragePooling: Reader.global_average_pooling,
     ours.PadAsTensorFlow: Reader.pad,
     nn.Dropout: Reader.dropout,
     nn.BatchNorm1d: Reader.batch_norm,
@@ -340,6 +377,7 @@ _READ: dict[type[nn.Module], Callable[[Reader, Any], None]] = {
     nn.ReLU6: lambda reader, module: reader.activation(module, "relu6"),
     nn.LeakyReLU: Reader.leaky_relu,
     ours.LeakyReLUAsKeras: Reader.leaky_relu,
+    nn.SiLU: lambda reader, module: reader.activation(module, "silu"),
     nn.Softmax: Reader.softmax,
     nn.Flatten: Reader.flatten,
     ours.FlattenAsKeras: Reader.flatten_as_keras,

@@ -23,6 +23,12 @@ def sigmoid(z: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(np.minimum(-z, 88)))
 
 
+def _silu_backward(da: np.ndarray, a: np.ndarray, z: np.ndarray) -> np.ndarray:
+    # With s = sigmoid(z) and s' = s (1 - s): (z s)' = s + z s (1 - s) = s + a (1 - s).
+    s = sigmoid(z)
+    return da * (s + a * (1 - s))
+
+
 def softmax(z: np.ndarray) -> np.ndarray:
     """e^z / sum e^z over the last axis. Taking the largest z away first changes nothing but prevents overflow."""
     e = np.exp(z - z.max(axis=-1, keepdims=True))
@@ -53,6 +59,7 @@ ACTIVATIONS: dict[str, Activation] = {
         lambda z: np.maximum(z, 0.2 * z),
         lambda da, a, z: np.where(z > 0, da, 0.2 * da),
     ),
+    "silu": Activation(lambda z: z * sigmoid(z), _silu_backward),
     "softmax": Activation(softmax, _softmax_backward),
     "step": Activation(_step, _no_gradient),
     "hardlims": Activation(lambda z: 2 * _step(z) - 1, _no_gradient),

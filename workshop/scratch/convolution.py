@@ -1,4 +1,4 @@
-"""Layers that slide a window over an image: convolution and pooling, forward beside backward."""
+"""Layers for images: convolutions, padding and pooling, forward beside backward."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -152,6 +152,160 @@ class Conv2D(_Window):
         for cell, weights in zip(cells, kernel.reshape(-1, *kernel.shape[2:]), strict=True):
             cell += (flat @ weights.T).reshape(cell.shape)
         return self.unpad(dpadded)
+
+
+class DepthwiseConv2D(_Window):
+    """Slides over each channel a kernel of its own: Y = f(X * W + b), no channel sees another.
+
+    X is (samples, height, width, channels), W (kernel height, kernel width, channels, 1), b (channels,). That takes as
+    many times fewer multiplications than `Conv2D` as there are filters there; networks for phones are built of it
+    (Howard et al. 2017, MobileNets).
+    """
+
+    window = "kernel_size"
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        strides: Size = (1, 1),
+        padding: str = "valid",
+        activation: str = "linear",
+        use_bias: bool = True,
+    ) -> None:
+        super().__init__(
+            kernel_size=pair(kernel_size), strides=pair(strides), padding=padding, activation=activation,
+            use_bias=use_bias,
+        )  # fmt: skip
+        self.use_bias = use_bias
+        self.activation = Activation(activation)
+
+    def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
+        """Draws W as Keras does, which takes all channels for inputs of a kernel; b starts at zero."""
+        rows, columns = self.places(input_shape)
+        channels, area = input_shape[2], self.size[0] * self.size[1]
+        self.parameters["kernel"] = glorot_uniform((*self.size, channels, 1), area * channels, area, random, dtype)
+        if self.use_bias:
+            self.parameters["bias"] = np.zeros(channels, dtype)
+        return rows, columns, channels
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """Y = f(Z + b); Z sums, for each sample n, place (h, w) and channel c, over the cells (i, j) of its window."""
+        padded = self.pad(X)
+        self._padded_shape = padded.shape
+        down, right = self.strides
+        # A view: nothing is copied.
+        self._windows = sliding_window_view(padded, self.size, axis=(1, 2))[:, ::down, ::right]
+        Z = np.einsum("nhwcij,ijc->nhwc", self._windows, self.parameters["kernel"][..., 0])
+        if self.use_bias:
+            Z += self.parameters["bias"]
+        return self.activation.forward(Z)
+
+    def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
+        """dW sums what each cell saw times dZ; dX adds up, for each window cell, what its places ask for."""
+        kernel = self.parameters["kernel"]
+        dZ = self.activation.backward(dY)
+        self.gradients["kernel"] = np.einsum("nhwcij,nhwc->ijc", self._windows, dZ)[..., None]
+        if self.use_bias:
+            self.gradients["bias"] = dZ.sum(axis=(0, 1, 2))
+        if not needs_input_gradient:
+            return dZ
+        dpadded = np.zeros(self._padded_shape, dZ.dtype)
+        for cell, weights in zip(self.cells(dpadded, *dZ.shape[1:3]), kernel.reshape(-1, dZ.shape[3]), strict=True):
+            cell += dZ * weights
+        return self.unpad(dpadded)
+
+
+class SeparableConv2D(_Window):
+    """A convolution in two steps: a `DepthwiseConv2D` looks around, then a 1x1 `Conv2D` mixes the channels.
+
+    Only the second has an activation and a bias. Its weights are depthwise_kernel (kernel height, kernel width,
+    channels, 1), pointwise_kernel (1, 1, channels, filters) and bias (filters,).
+    """
+
+    window = "kernel_size"
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Size,
+        strides: Size = (1, 1),
+        padding: str = "valid",
+        activation: str = "linear",
+        use_bias: bool = True,
+    ) -> None:
+        super().__init__(
+            filters=filters, kernel_size=pair(kernel_size), strides=pair(strides), padding=padding,
+            activation=activation, use_bias=use_bias,
+        )  # fmt: skip
+        self._depthwise = DepthwiseConv2D(kernel_size, strides, padding, use_bias=False)
+        self._pointwise = Conv2D(filters, 1, activation=activation, use_bias=use_bias)
+
+    def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
+        """Builds both steps; their arrays are this layer's parameters, not copies."""
+        self.places(input_shape)
+        shape = self._pointwise.build(self._depthwise.build(input_shape, random, dtype), random, dtype)
+        self.parameters = self._named(self._depthwise.parameters, self._pointwise.parameters)
+        return shape
+
+    @staticmethod
+    def _named(depthwise: dict[str, np.ndarray], pointwise: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns the arrays of both steps by Keras' names, in its order."""
+        others = {name: array for name, array in pointwise.items() if name != "kernel"}
+        return {"depthwise_kernel": depthwise["kernel"], "pointwise_kernel": pointwise["kernel"], **others}
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """One step after the other."""
+        return self._pointwise.forward(self._depthwise.forward(X, training), training)
+
+    def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
+        """One step before the other."""
+        dX = self._depthwise.backward(self._pointwise.backward(dY), needs_input_gradient)
+        self.gradients = self._named(self._depthwise.gradients, self._pointwise.gradients)
+        return dX
+
+
+class ZeroPadding2D(Layer):
+    """Puts zeros around the image: `padding` is [[top, bottom], [left, right]]."""
+
+    def __init__(self, padding: Sequence[Sequence[int]] = ((1, 1), (1, 1))) -> None:
+        (self.top, self.bottom), (self.left, self.right) = padding
+        super().__init__(padding=[[self.top, self.bottom], [self.left, self.right]])
+
+    def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
+        """Nothing to make."""
+        if len(input_shape) != 3:
+            raise self.refuse(input_shape, "(height, width, channels)")
+        height, width, channels = input_shape
+        return self.top + height + self.bottom, self.left + width + self.right, channels
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """X in the middle of zeros."""
+        self._shape = X.shape
+        return np.pad(X, ((0, 0), (self.top, self.bottom), (self.left, self.right), (0, 0)))
+
+    def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
+        """The zeros get no blame."""
+        return dY[:, self.top : self.top + self._shape[1], self.left : self.left + self._shape[2]]
+
+
+class GlobalAveragePooling2D(Layer):
+    """(samples, height, width, channels) -> (samples, channels): the mean of each channel over the image."""
+
+    def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
+        """Nothing to make."""
+        if len(input_shape) != 3:
+            raise self.refuse(input_shape, "(height, width, channels)")
+        return input_shape[2:]
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """Y = mean over the places."""
+        self._shape = X.shape
+        return X.mean(axis=(1, 2))
+
+    def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
+        """Every place gets an equal share."""
+        share = dY / (self._shape[1] * self._shape[2])
+        return np.broadcast_to(share[:, None, None], self._shape)
 
 
 class _Pooling(_Window):

@@ -10,7 +10,15 @@ import numpy as np
 from workshop.kit import architecture, files, h5
 from workshop.kit.architecture import Architecture
 from workshop.kit.errors import WorkshopError
-from workshop.scratch.convolution import AveragePooling2D, Conv2D, MaxPooling2D
+from workshop.scratch.convolution import (
+    AveragePooling2D,
+    Conv2D,
+    DepthwiseConv2D,
+    GlobalAveragePooling2D,
+    MaxPooling2D,
+    SeparableConv2D,
+    ZeroPadding2D,
+)
 from workshop.scratch.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Layer
 from workshop.scratch.losses import Loss, make_loss
 from workshop.scratch.optimizers import Optimizer
@@ -20,7 +28,10 @@ Preprocess = Callable[[np.ndarray], np.ndarray]
 _BATCH = 128  # samples that are answered at a time
 
 # The layers by their names, which are Keras'.
-_LAYERS = (Dense, Conv2D, MaxPooling2D, AveragePooling2D, Flatten, Dropout, BatchNormalization, Activation)
+_LAYERS = (
+    Dense, Conv2D, DepthwiseConv2D, SeparableConv2D, ZeroPadding2D, MaxPooling2D, AveragePooling2D,
+    GlobalAveragePooling2D, Flatten, Dropout, BatchNormalization, Activation,
+)  # fmt: skip
 LAYERS: dict[str, type[Layer]] = {layer.__name__: layer for layer in _LAYERS}
 
 

@@ -1,0 +1,79 @@
+"""Training on photographs: batches changed at random on the way, prepared while the network learns from the last ones.
+
+The pictures were decoded once (`photos`). `batches` is a pipeline of `tf.data`: take the rows, which may lie in a file
+on the disk, map their places and colours in one operation each (`augmentation`), and keep the next batch ready.
+"""
+
+import os
+from typing import Any
+
+import numpy as np
+
+from workshop.kit import data, fitting
+from workshop.kit.augmentation import Augmentation
+from workshop.kit.lazy import tensorflow
+from workshop.kit.training import History, KerasRun
+
+
+def batches(X: np.ndarray, y: np.ndarray, order: np.ndarray, batch_size: int, augmentation: Augmentation | None) -> Any:
+    """Returns a tf.data.Dataset of (pictures, targets): float32 (batch, size, size, 3) from 0 to 1, and y of the rows.
+
+    Args:
+        X: pictures, uint8 (samples, size, size, 3), in memory or memory-mapped.
+        y: targets, samples first.
+        order: the rows to visit, int32.
+        batch_size: pictures a batch; the last one may be smaller.
+        augmentation: how the pictures are changed, or not at all.
+    """
+    tf = tensorflow
+
+    def take(rows: np.ndarray, places: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        pictures = X[rows]
+        return (pictures if augmentation is None else augmentation.apply(pictures, places, colours)), y[rows]
+
+    def prepare(*parts: Any) -> tuple[Any, Any]:
+        pictures, targets = tf.numpy_function(take, parts, (tf.uint8, tf.as_dtype(y.dtype)))
+        pictures, targets = (
+            tf.ensure_shape(pictures, (None, *X.shape[1:])),
+            tf.ensure_shape(targets, (None, *y.shape[1:])),
+        )
+        return tf.cast(pictures, tf.float32) / 255, targets
+
+    places, colours = (augmentation or Augmentation()).draw(order, X.shape[1])
+    parts = tf.data.Dataset.from_tensor_slices((order, places, colours)).batch(batch_size)
+    # Pillow works outside of Python's lock, so batches are prepared side by side.
+    return parts.map(prepare, num_parallel_calls=os.cpu_count()).prefetch(tf.data.AUTOTUNE)
+
+
+def fit(
+    model: Any, X: np.ndarray, y: np.ndarray, *, augmentation: Augmentation | None = None, **options: Any
+) -> History:
+    """Trains a compiled Keras model on photographs; see `training.fit`.
+
+    Args:
+        model: built and compiled.
+        X: pictures, uint8 (samples, size, size, 3).
+        y: targets, samples first.
+        augmentation: how the pictures are changed at random in every epoch.
+        options: epochs, batch_size, seed and the others of `fitting.fit`.
+    """
+    return fitting.fit(PhotoRun(model, X, y, augmentation), **options)
+
+
+class PhotoRun(KerasRun):
+    """The training steps of one Keras model on photographs."""
+
+    def __init__(self, model: Any, X: np.ndarray, y: np.ndarray, augmentation: Augmentation | None) -> None:
+        super().__init__(model, X, y, data.scale_pixels)
+        self.takes_epochs_together = False
+        self._augmentation = augmentation
+
+    def steps(self, orders: np.ndarray, batch_size: int) -> np.ndarray:
+        """Takes the steps over the pictures in these orders; returns the metrics, (segments, names)."""
+        return np.stack(
+            [self.fit_on(batches(self._X, self._y, order, batch_size, self._augmentation)) for order in orders]
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Returns backend, optimizer, loss, layers, data and the changes to the pictures."""
+        return super().describe() | {"augmentation": str(self._augmentation)}
