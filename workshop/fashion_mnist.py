@@ -82,7 +82,7 @@ def main(
     arguments = classifier.parse(engine.docstring, settings, BATCH_SIZE, (16, 32, 64), "128 dense, 96 cnn", argv)
     report = cli.Report("fashion_mnist", arguments, engine)
     images = classifier.load_images(report)
-    print(f"Engine    {engine.prepare(arguments.seed)}")
+    print(f"Engine    {engine.prepare(arguments.seed, arguments.precision)}")
     classifier.compare(images, settings, BATCH_SIZE, report, title="Learning the garments")
     return report.finish(
         use=f"python -m apps.garment --model {report.last_model} YOUR-PICTURE.png",

@@ -103,7 +103,7 @@ def main(
     arguments = classifier.parse(engine.docstring, settings, BATCH_SIZE, (32, 32), "128", argv)
     report = cli.Report("mnist", arguments, engine)
     images = classifier.load_images(report)
-    print(f"Engine    {engine.prepare(arguments.seed)}")
+    print(f"Engine    {engine.prepare(arguments.seed, arguments.precision)}")
     if engine is KERAS:
         report.section("Cross-entropy, from class numbers and from one-hot vectors")
         print(compare_cross_entropies())

@@ -46,6 +46,7 @@ def parse(
         optimizer="adamw",
         data="DIR",
     )
+    cli.add_precision(parser)
     add = parser.add_argument
     add("--model", choices=["dense", "cnn", "both"], default="both", help="(default: both, compared)")
     add("--activation", choices=["relu", "sigmoid", "tanh"], default="relu", help="(default: relu)")

@@ -117,6 +117,18 @@ def lesson_parser(
     return parser
 
 
+def add_precision(parser: Parser) -> None:
+    """Adds the option `--precision`, which `device.prepare` understands."""
+    from workshop.kit.device import PRECISIONS
+
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="auto",
+        help="of multiplications; 16 bits are faster on a GPU, and on a CPU with units for them (default: auto)",
+    )
+
+
 def parse_lesson(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     """Parses the options of a lesson, and checks what can be checked before training starts.
 

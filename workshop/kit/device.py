@@ -25,7 +25,11 @@ def seeded(build: Callable[..., Any]) -> Callable[..., Any]:
     def build_from(*arguments: Any) -> Any:
         keras.utils.set_random_seed(arguments[-1])
         with on_all_devices():
-            return build(*arguments[:-1])
+            model = build(*arguments[:-1])
+        if keras.config.dtype_policy().name != "float32":
+            # The answers: a probability of nearly 0 or 1 has too few digits in 16 bits for its logarithm.
+            model.layers[-1].dtype_policy = keras.DTypePolicy("float32")
+        return model
 
     return build_from
 

@@ -39,13 +39,14 @@ class Engine:
     Attributes:
         name: "keras", "torch" or "numpy".
         docstring: what `--help` begins with.
-        prepare: seeds everything; from the seed to a line that says what the run is computed on.
+        prepare: seeds everything; from the seed, and the precision where the lesson has that option, to a line that
+            says what the run is computed on.
         build: makes one of the lesson's models; the lesson says with which arguments, the seed last.
         train: fits a model: (model, X, y, plan, seed, **options of `fitting.fit`) to the history.
     """
 
     name: str
     docstring: str | None
-    prepare: Callable[[int], str]
+    prepare: Callable[..., str]
     build: Callable[..., Any]
     train: Callable[..., History]

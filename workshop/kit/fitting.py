@@ -337,12 +337,14 @@ class Checkpoint:
         settings = {"engine": run.engine, "epochs": epochs, "batch_size": batch_size, "seed": seed}
         self._fingerprint = json.dumps(settings | run.describe(), sort_keys=True)
         self._saved = -math.inf
+        self._patience = 1.0  # how many times as long it waits where writing itself takes long: ten million weights
 
     def save(self, history: History, best: list[np.ndarray], at_once: bool = False) -> None:
         """Writes the state, unless the last one is so young that losing what came since costs nobody anything."""
-        if not at_once and time.monotonic() - self._saved < _SECONDS_BETWEEN_CHECKPOINTS:
+        started = time.monotonic()
+        if not at_once and started - self._saved < _SECONDS_BETWEEN_CHECKPOINTS * self._patience:
             return
-        self._saved = time.monotonic()
+        self._saved = started
         progress = {"run": self._fingerprint, "epochs": history.epochs, "fine": history.fine, "at": history.at}
         arrays = {"progress": np.frombuffer(json.dumps(progress).encode(), np.uint8)}
         arrays |= {f"state_{name}": array for name, array in self._run.state().items()}
@@ -352,6 +354,7 @@ class Checkpoint:
         content = io.BytesIO()
         np.savez(content, **arrays)  # type: ignore[arg-type]
         files.write_atomically(self.path, content.getvalue())
+        self._patience = max(1.0, 40 * (time.monotonic() - started))
 
     def load(self, history: History) -> list[np.ndarray]:
         """Puts the state back; returns the best weights so far, with early stopping."""

@@ -25,14 +25,28 @@ _SMALL_STEP = 20_000_000  # multiplications: 784-128-10 on 64 images takes 7 mil
 _BATCH = 1000  # samples that are evaluated at a time
 
 
-def prepare(seed: int) -> str:
-    """Makes the run reproducible; returns what it uses, in words: "PyTorch 2.13.0, 2 CPU cores"."""
+# What `--precision` means to PyTorch: the type that it multiplies in.
+_MULTIPLIES_IN = {"float32": None, "mixed_float16": torch.float16, "mixed_bfloat16": torch.bfloat16}
+_autocast: torch.dtype | None = None  # of the lesson that runs
+
+
+def prepare(seed: int, precision: str = "float32") -> str:
+    """Makes the run reproducible; returns what it uses, in words: "PyTorch 2.13.0, 2 CPU cores".
+
+    Args:
+        seed: a whole number.
+        precision: one of `device.PRECISIONS`; "auto" takes 16 bits on a GPU.
+    """
+    global _autocast
+    is_gpu = device().type == "cuda"
+    chosen = ("mixed_float16" if is_gpu else "float32") if precision == "auto" else precision
+    _autocast = _MULTIPLIES_IN[chosen]
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
     # With it PyTorch also fills all new memory, which costs a tenth of the time and changes nothing here.
     torch.utils.deterministic.fill_uninitialized_memory = False
-    where = torch.cuda.get_device_name() if device().type == "cuda" else f"{os.cpu_count()} CPU cores"
-    return f"PyTorch {torch.__version__.partition('+')[0]}, {where}"
+    where = torch.cuda.get_device_name() if is_gpu else f"{os.cpu_count()} CPU cores"
+    return f"PyTorch {torch.__version__.partition('+')[0]}, {where}" + f", {chosen}" * (chosen != "float32")
 
 
 def new_model(modules: Sequence[nn.Module], input_shape: Sequence[int]) -> TorchModel:
@@ -130,6 +144,9 @@ class TorchRun(fitting.Run):
         self._optimizer, self._scheduler = optimizers.make_optimizer(
             plan.optimizer, network.parameters(), plan.learning_rate, plan.steps
         )
+        self._autocast = _autocast
+        # The smallest gradients would be 0 in float16: the loss is scaled up, and the gradients down again.
+        self._scaler = torch.amp.GradScaler(self._device.type, enabled=_autocast is torch.float16)
 
     def steps(self, orders: np.ndarray, batch_size: int) -> np.ndarray:
         """Takes the steps over the samples in these orders; returns the metrics, (segments, names)."""
@@ -143,10 +160,14 @@ class TorchRun(fitting.Run):
             for inputs, targets in loader:
                 inputs, targets = inputs.to(self._device), targets.to(self._device)
                 self._optimizer.zero_grad()
-                outputs = self._network(inputs)
+                with torch.autocast(self._device.type, self._autocast, enabled=self._autocast is not None):
+                    outputs = self._network(inputs)
+                if self._autocast is not None:
+                    outputs = outputs.float()  # the loss takes logarithms
                 loss = self._loss(outputs, targets)
-                loss.backward()
-                self._optimizer.step()
+                self._scaler.scale(loss).backward()
+                self._scaler.step(self._optimizer)
+                self._scaler.update()
                 if self._scheduler:
                     self._scheduler.step()
                 sums += self._measure(loss.detach(), outputs.detach(), targets) * len(inputs)
@@ -190,6 +211,7 @@ class TorchRun(fitting.Run):
             "network": self._model.module.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "scheduler": self._scheduler.state_dict() if self._scheduler else None,
+            "scaler": self._scaler.state_dict(),
             "generator": torch.get_rng_state(),  # from which Dropout draws
         }
         torch.save(parts, content)
@@ -202,9 +224,11 @@ class TorchRun(fitting.Run):
         self._optimizer.load_state_dict(parts["optimizer"])
         if self._scheduler:
             self._scheduler.load_state_dict(parts["scheduler"])
+        self._scaler.load_state_dict(parts["scaler"])
         torch.set_rng_state(parts["generator"])
 
     def describe(self) -> dict[str, Any]:
         """Returns modules, loss, plan and data."""
         described = {"layers": str(self._model.module), "loss": str(self._loss), "plan": list(self._plan)}
+        described["precision"] = str(self._autocast)
         return described | self._data.digests()

@@ -36,7 +36,7 @@ def train(model: Any, X: Any, y: Any, *arguments: Any, **options: Any) -> Any:
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Runs the lesson on PyTorch; returns the metrics."""
-    return lesson.main(argv, Engine("torch", __doc__, lambda seed: kit.prepare(seed), build, train))
+    return lesson.main(argv, Engine("torch", __doc__, lambda *options: kit.prepare(*options), build, train))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import threadpoolctl
 
 from workshop.kit import fitting
 from workshop.kit.engine import Plan
+from workshop.kit.errors import WorkshopError
 from workshop.kit.fitting import History, Preprocess
 from workshop.scratch.losses import make_loss
 from workshop.scratch.network import Network
@@ -16,13 +17,18 @@ from workshop.scratch.optimizers import make_optimizer
 _BATCH = 128  # samples that are evaluated at a time
 
 
-def prepare(seed: int) -> str:
+def prepare(seed: int, precision: str = "float32") -> str:
     """Readies NumPy; returns what the run uses, in words.
 
     There is nothing to seed: a network draws from a generator of its own. Products of matrices are computed by one
     core. The matrices of a batch are so small that a second one hardly helps; where another program takes it, the two
     wait for each other, and a step lasts ten times as long.
+
+    Raises:
+        WorkshopError: another precision than 32 bits is asked for; NumPy would be slower in 16.
     """
+    if precision not in ("auto", "float32"):
+        raise WorkshopError(f"--precision: got {precision}, the NumPy engine takes auto or float32")
     threadpoolctl.threadpool_limits(1, user_api="blas")
     return f"NumPy {np.__version__}, 1 of {os.cpu_count()} CPU cores"
 
