@@ -17,7 +17,7 @@ from workshop.kit import cli, data
 from workshop.programs import gallery
 
 
-def read(path: Path) -> np.ndarray:
+def read(path: Path, input_shape: gallery.Shape) -> np.ndarray:
     """Returns a picture as MNIST would hold it, float32 (28, 28)."""
     from workshop.kit import picture
 
@@ -26,8 +26,15 @@ def read(path: Path) -> np.ndarray:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Names the digit in each picture."""
-    classes = data.CLASSES["mnist"]
-    gallery.name_pictures(__doc__, argv, lesson="mnist", model="mnist_cnn", classes=classes, read=read)
+    gallery.name_pictures(
+        __doc__,
+        argv,
+        lessons=["mnist"],
+        model="mnist_cnn",
+        pixels=gallery.GREY_28X28,
+        check=lambda model: gallery.check_28x28(model, data.CLASSES["mnist"]),
+        read=read,
+    )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from workshop.kit import cli, data
 from workshop.programs import gallery
 
 
-def read(path: Path) -> np.ndarray:
+def read(path: Path, input_shape: gallery.Shape) -> np.ndarray:
     """Returns a picture as Fashion-MNIST would hold it, float32 (28, 28)."""
     from workshop.kit import picture
 
@@ -27,8 +27,15 @@ def read(path: Path) -> np.ndarray:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Names the garment in each picture."""
-    classes = data.CLASSES["fashion_mnist"]
-    gallery.name_pictures(__doc__, argv, lesson="fashion_mnist", model="fashion_mnist_cnn", classes=classes, read=read)
+    gallery.name_pictures(
+        __doc__,
+        argv,
+        lessons=["fashion_mnist"],
+        model="fashion_mnist_cnn",
+        pixels=gallery.GREY_28X28,
+        check=lambda model: gallery.check_28x28(model, data.CLASSES["fashion_mnist"]),
+        read=read,
+    )
 
 
 if __name__ == "__main__":

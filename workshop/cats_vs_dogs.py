@@ -136,11 +136,12 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     parser = photo_classifier.parser(docstring, SETTINGS, BATCH_SIZE)
     add = parser.add_argument
     add("--model", choices=[*SETTINGS, "both"], default="both", help="(default: both, compared)")
-    add("--size", type=cli.whole_number(32), default=150, metavar="N", help="the pictures' side (default: 150 pixels)")
+    add("--size", type=cli.whole_number(32), metavar="N", help="the pictures' side in pixels (default: 150, quick 64)")
     add("--no-augmentation", action="store_true", help="leave the pictures of the small network unchanged")
     help_text = "how pictures come to the network: decoded once, or Keras' ImageDataGenerator (default: fast)"
     add("--pipeline", choices=["fast", "generator"], default="fast", help=help_text)
     arguments = cli.parse_lesson(parser, argv)
+    arguments.size = arguments.size or (64 if arguments.quick else 150)
     if arguments.size > 512:
         parser.error(f"--size: got {arguments.size}, takes 32 to 512")
     if arguments.pipeline == "generator" and arguments.resume:

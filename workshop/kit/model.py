@@ -132,7 +132,12 @@ def in_single_precision(model: Any) -> Any:
     config = model.get_config()
     for layer in config["layers"]:
         layer["config"]["dtype"] = "float32"
-    twin = type(model).from_config(config)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")  # for what is around the layers: a model has a policy of its own
+    try:
+        twin = type(model).from_config(config)
+    finally:
+        keras.config.set_dtype_policy(policy)
     twin.set_weights(model.get_weights())
     return twin
 

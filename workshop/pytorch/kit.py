@@ -5,7 +5,7 @@ Everything around it (progress, early stopping, resuming) is `workshop.kit.fitti
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,8 @@ from workshop.pytorch.layers import FlattenAsKeras as FlattenAsKeras
 from workshop.pytorch.model import TorchModel, device, to_architecture
 
 _SMALL_STEP = 20_000_000  # multiplications: 784-128-10 on 64 images takes 7 million, the CNN 170
-_BATCH = 1000  # samples that are evaluated at a time
+_BATCH = 1000  # samples that are evaluated at a time, or fewer large ones:
+_NUMBERS = 5_000_000  # that these are made of at most; a network makes ten times as many of a photograph
 
 
 # What `--precision` means to PyTorch: the type that it multiplies in.
@@ -82,10 +83,19 @@ class Arrays(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return len(self._X)
 
     def __getitem__(self, rows: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        inputs = torch.from_numpy(np.asarray(self._preprocess(self._X[rows]), np.float32))
+        return self.as_tensors(self._X[rows], self._y[rows])
+
+    def as_tensors(self, X: np.ndarray, y: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns some of the samples as the network takes them."""
+        inputs = torch.from_numpy(np.asarray(self._preprocess(X), np.float32))
         # PyTorch's cross-entropy takes numbers of classes as 64-bit integers; all other targets are numbers.
-        kind = np.int64 if self._y.dtype.kind in "iu" else np.float32
-        return inputs, torch.from_numpy(np.asarray(self._y[rows], kind))
+        kind = np.int64 if y.dtype.kind in "iu" else np.float32
+        return inputs, torch.from_numpy(np.asarray(y, kind))
+
+    def batches(self, order: np.ndarray, batch_size: int) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
+        """Returns the batches of an epoch that visits the samples in this order; the last one may be smaller."""
+        sampler = BatchSampler(order.tolist(), batch_size, drop_last=False)
+        return DataLoader(self, sampler=sampler, batch_size=None)
 
     def like(self, X: np.ndarray, y: np.ndarray) -> "Arrays":
         """Returns other samples that are prepared in the same way."""
@@ -153,11 +163,8 @@ class TorchRun(fitting.Run):
         self._network.train()
         segments = []
         for order in orders:
-            loader = DataLoader(
-                self._data, sampler=BatchSampler(order.tolist(), batch_size, drop_last=False), batch_size=None
-            )
             sums = torch.zeros(len(self.names), device=self._device)
-            for inputs, targets in loader:
+            for inputs, targets in self._data.batches(order, batch_size):
                 inputs, targets = inputs.to(self._device), targets.to(self._device)
                 self._optimizer.zero_grad()
                 with torch.autocast(self._device.type, self._autocast, enabled=self._autocast is not None):
@@ -190,7 +197,7 @@ class TorchRun(fitting.Run):
         self._network.eval()
         data = self._data.like(X, y)
         sums = torch.zeros(len(self.names), device=self._device)
-        for rows in fitting.batches(len(data), _BATCH):
+        for rows in fitting.batches(len(data), max(1, min(_BATCH, _NUMBERS // X[0].size))):
             inputs, targets = (part.to(self._device) for part in data[rows])
             outputs = self._network(inputs)
             sums += self._measure(self._loss(outputs, targets), outputs, targets) * len(inputs)

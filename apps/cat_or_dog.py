@@ -1,0 +1,61 @@
+"""Cat or dog: a saved model names photographs.
+
+    python -m apps.cat_or_dog PHOTO.jpg ...               # any common format and size
+    python -m apps.cat_or_dog --show PHOTO.jpg            # draws which part of it decided
+    python -m apps.cat_or_dog --model my.h5 PHOTO.jpg     # a model of your own, of any classes
+
+The model is the small network that `python -m workshop.cats_vs_dogs` trains. One of your own takes square RGB pictures
+of up to 512 pixels a side, from 0 to 1, and answers with the probability of its second class or with those of all.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from workshop.kit import bundle, cli
+from workshop.kit.errors import WorkshopError
+from workshop.programs import gallery
+
+LARGEST = 512  # pixels a side
+
+
+def check(model: bundle.Bundle) -> Sequence[str]:
+    """Returns what the classes of a model are called where no card names them; refuses what takes no photographs."""
+    shape, answers = model.input_shape, model.model.output_shape
+    if shape not in [(size, size, 3) for size in range(1, LARGEST + 1)]:
+        takes = f"shape {shape}" if shape else "several shapes"
+        raise WorkshopError(
+            f"{model.path} takes inputs of {takes}, this program gives (size, size, 3) with a size up to {LARGEST}"
+        )
+    if not answers or len(answers) != 1:
+        raise WorkshopError(
+            f"{model.path} answers {answers or 'several tensors'}, this program understands one row of probabilities"
+        )
+    return ["cats", "dogs"] if answers == (1,) else [f"class {i}" for i in range(answers[0])]
+
+
+def read(path: Path, input_shape: gallery.Shape) -> np.ndarray:
+    """Returns a photograph as the lessons read theirs: upright, RGB, resized; float32 (size, size, 3)."""
+    from workshop.kit import data, photo_decoding
+
+    with gallery.opened(path) as content:
+        return data.scale_pixels(photo_decoding.decode(content, input_shape[0]))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Names what is in each photograph."""
+    gallery.name_pictures(
+        __doc__,
+        argv,
+        lessons=["cats_vs_dogs", "transfer_learning"],
+        model="cats_vs_dogs_small",
+        pixels="RGB pixels from 0 to 1",
+        check=check,
+        read=read,
+        is_explained=True,
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main, stopped="stopped")

@@ -1,0 +1,232 @@
+"""The lesson on photographs in PyTorch: the networks, the changed pictures and the steps are those of Keras."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from engines_helper import PACKAGES, assert_same_answers, one_thread, start
+from test_photos import make_set
+from test_training import stop_after
+from torch import nn
+
+from workshop import cats_vs_dogs as keras_lesson
+from workshop.kit import bundle, device, fitting, photo_training
+from workshop.kit.augmentation import Augmentation
+from workshop.kit.data import scale_pixels
+from workshop.kit.engine import Plan
+from workshop.kit.errors import WorkshopError
+from workshop.kit.lazy import keras
+from workshop.kit.model import as_model
+from workshop.programs import engines
+from workshop.pytorch import cats_vs_dogs as torch_lesson
+from workshop.pytorch import kit, photos
+from workshop.pytorch.model import TorchModel
+
+SIZE = 32
+RANDOM = np.random.default_rng(4)
+X = RANDOM.integers(0, 200, (22, SIZE, SIZE, 3)).astype(np.uint8)
+CLASSES = np.arange(22, dtype=np.int32) % 2
+X[CLASSES == 1, 8:24, 8:24] += 55  # what there is to learn
+Y = CLASSES.astype(np.float32)[:, None]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def alone() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def prepared() -> None:
+    device.prepare(1)
+    kit.prepare(1)
+
+
+def assert_close(weights: list[np.ndarray], others: list[np.ndarray], tolerance: float) -> None:
+    for one, other in zip(weights, others, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
+
+
+# --- The networks -----------------------------------------------------------------------------------------------------
+
+
+# Of an even size the first convolution of the small network pads one side more than the other.
+@pytest.mark.parametrize(("kind", "size", "classes"), [("small", 32, 2), ("small", 33, 3), ("workshop", 32, 3)])
+def test_the_networks_are_those_of_keras(kind: str, size: int, classes: int) -> None:
+    in_torch = torch_lesson.build(kind, size, classes, 1)
+    in_keras = as_model(keras_lesson.KERAS.build(kind, size, classes, 1))
+    weights = in_torch.get_weights()
+    assert [one.shape for one in weights] == [one.shape for one in in_keras.get_weights()]
+    assert in_torch.count_params() == in_keras.count_params()
+    # Moving averages as of a network that has learned: none is negative.
+    weights = [one + RANDOM.uniform(0.1, 0.3, one.shape).astype(np.float32) * (one.ndim == 1) for one in weights]
+    in_torch.set_weights(weights)
+    pictures = RANDOM.integers(0, 256, (5, size, size, 3)).astype(np.uint8)
+    answers = in_torch.predict(pictures, preprocess=scale_pixels)
+    assert answers.shape == (5, 1 if classes == 2 else classes) and np.ptp(answers) > 1e-3
+    read_by_keras = bundle.read_keras(in_torch.to_h5(), Path("model.h5"))
+    assert read_by_keras.predict(pictures, preprocess=scale_pixels) == pytest.approx(answers, abs=1e-5)
+    in_keras.set_weights(weights)
+    read_by_torch = TorchModel.from_bytes(in_keras.to_h5(), Path("model.h5"))
+    assert read_by_torch.predict(pictures, preprocess=scale_pixels) == pytest.approx(answers, abs=1e-5)
+
+
+def test_a_seed_decides_the_weights() -> None:
+    one, same, other = (torch_lesson.build("small", SIZE, 2, seed).get_weights() for seed in (1, 1, 2))
+    assert_close(one, same, 0)
+    assert np.abs(one[0] - other[0]).max() > 0.01
+
+
+# --- The batches ------------------------------------------------------------------------------------------------------
+
+
+def test_the_batches_are_those_of_keras_from_a_file_as_well(tmp_path: Path) -> None:
+    mapped = np.memmap(tmp_path / "pictures", np.uint8, "w+", shape=X.shape)
+    mapped[:] = X
+    order = fitting.epoch_order(len(X), 1, 0)
+    for augmentation in (Augmentation(), None):
+        expected = photo_training.batches(X, Y, order, 4, augmentation)
+        for pictures in (X, mapped):
+            found = list(photos.Photos(pictures, Y, augmentation).batches(order, 4))
+            assert [len(inputs) for inputs, _ in found] == [4, 4, 4, 4, 4, 2]
+            for (inputs, targets), (their_inputs, their_targets) in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(inputs.numpy(), their_inputs.numpy())
+                np.testing.assert_array_equal(targets.numpy(), their_targets.numpy())
+
+
+def test_batches_come_in_order_whatever_the_threads_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    later_is_done = {0: threading.Event(), 4: threading.Event()}
+
+    def make(item: int) -> int:
+        if item in later_is_done:
+            assert later_is_done[item].wait(60)  # made side by side, else nobody ends the waiting
+        if item - 1 in later_is_done:
+            later_is_done[item - 1].set()
+        return 10 * item
+
+    assert list(photos.made_ahead(make, range(7))) == [0, 10, 20, 30, 40, 50, 60]
+
+
+def test_what_goes_wrong_in_a_thread_is_not_lost() -> None:
+    def make(item: int) -> float:
+        return 1 / item
+
+    made = photos.made_ahead(make, (2, 0, 1))
+    assert next(made) == 0.5
+    with pytest.raises(ZeroDivisionError):
+        list(made)
+
+
+# --- Training ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plan", [Plan("sgd", 0.05, 4, 8), Plan("adamw", 0.001, 4, 8, steps=12)])
+def test_twelve_steps_on_changed_pictures_end_with_the_weights_of_keras(plan: Plan) -> None:
+    in_torch = torch_lesson.build("small", SIZE, 2, 1)
+    in_keras = keras_lesson.KERAS.build("small", SIZE, 2, 1)
+    # The engines' random generators leave out other units.
+    for module in in_torch.module:
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    for layer in in_keras.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+    before = in_torch.get_weights()
+    in_keras.set_weights(before)
+    of_torch = torch_lesson.train(in_torch, X, Y, plan, 3, augmentation=Augmentation())
+    of_keras = keras_lesson.train(in_keras, X, Y, plan, 3, augmentation=Augmentation())
+    moved = [np.abs(one - start).max() for one, start in zip(in_torch.get_weights(), before, strict=True)]
+    assert min(moved) > 2e-3  # twenty times what may part the engines
+    assert_close(in_torch.get_weights(), in_keras.get_weights(), 1e-4)
+    assert of_torch.epochs.keys() == of_keras.epochs.keys()
+    np.testing.assert_allclose(of_torch.epochs["loss"], of_keras.epochs["loss"], rtol=1e-4)
+    assert of_torch.epochs["accuracy"] == pytest.approx(of_keras.epochs["accuracy"])
+
+
+def fit(model: Any, **options: Any) -> fitting.History:
+    settings: dict[str, Any] = {"augmentation": Augmentation(), "validation_data": (X[:6], Y[:6])}
+    history: fitting.History = torch_lesson.train(model, X, Y, Plan("adamw", 0.003, 4, 8, 12), 3, **settings | options)
+    return history
+
+
+def test_a_run_with_changes_and_dropout_is_resumed_to_the_same_bits(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fitting, "_SECONDS_BETWEEN_CHECKPOINTS", 0)
+    checkpoint = Path("run-checkpoint.npz")
+    whole = torch_lesson.build("small", SIZE, 2, 7)
+    expected = fit(whole)
+    stop_after(2, monkeypatch, lambda: fit(torch_lesson.build("small", SIZE, 2, 7), checkpoint=checkpoint))
+    resumed = torch_lesson.build("small", SIZE, 2, 99)  # nothing may depend on what this process drew before
+    history = fit(resumed, checkpoint=checkpoint, resume=True)
+    assert "Resumed   after epoch 2 of 4" in capsys.readouterr().out
+    assert_close(resumed.get_weights(), whole.get_weights(), 0)
+    assert history.epochs == expected.epochs and len(history.epochs["val_accuracy"]) == 4
+    for other in (None, Augmentation(zoom=0)):
+        with pytest.raises(WorkshopError, match=r"\(augmentation differ\)"):
+            fit(resumed, checkpoint=checkpoint, resume=True, augmentation=other)
+
+
+def test_large_pictures_are_evaluated_few_at_a_time_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = torch_lesson.build("small", SIZE, 2, 1)
+    run = photos.TorchRun(model, photos.Photos(X, Y), Plan("sgd", 0.1, 1, 8), nn.BCEWithLogitsLoss())
+    together = run.evaluate(X, Y)
+    sizes: list[int] = []
+    model.module[1].register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
+    monkeypatch.setattr(kit, "_NUMBERS", 5 * X[0].size)
+    assert run.evaluate(X, Y) == pytest.approx(together, rel=1e-6)
+    assert sizes == [5, 5, 5, 5, 2]
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_a_network_trained_in_16_bits_is_saved_in_32(precision: str) -> None:
+    assert kit.prepare(1, precision).endswith(f", {precision}")
+    model = torch_lesson.build("small", SIZE, 2, 1)
+    types = set()
+    model.module[2].register_forward_hook(lambda module, inputs, output: types.add(output.dtype))
+    losses = fit(model, validation_data=None).epochs["loss"]
+    assert types == {kit._MULTIPLIES_IN[precision]}
+    assert losses[-1] < losses[0]
+    assert {weight.dtype for weight in model.get_weights()} == {np.dtype(np.float32)}
+    assert b"float16" not in model.to_h5()
+
+
+# --- The lesson -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("classes", [("cats", "dogs"), ("birds", "cats", "dogs")])
+def test_a_quick_run_saves_a_bundle_that_all_engines_load(classes: tuple[str, ...], tmp_path: Path) -> None:
+    folder = make_set(tmp_path / "pets", classes=classes)
+    kinds = ["small"] if len(classes) == 3 else ["small", "workshop"]
+    options = ["--quick", "--data", str(folder), "--size", "32", "--epochs", "1", "--no-plots"]
+    options += ["--model", "both" if len(kinds) == 2 else "small"]
+    run = start("torch", "cats_vs_dogs", tmp_path, *options)
+    assert any(line.startswith(f"Engine    PyTorch {torch.__version__.partition('+')[0]}, ") for line in run.lines)
+    assert "No expected band: a quick run." in run.lines
+    answer = run.answer
+    assert (answer["lesson"], answer["engine"]) == ("cats_vs_dogs", "torch")
+    accuracies = [f"{part}_accuracy" for part in ("train", "validation")]
+    prefixes = [f"{kind}_" for kind in kinds] if len(kinds) == 2 else [""]
+    assert answer["metrics"].keys() == {prefix + name for prefix in prefixes for name in accuracies}
+    paths = sorted(run.models.glob("*.h5"))
+    assert [path.stem for path in paths] == [f"cats_vs_dogs_{kind}-quick" for kind in kinds]
+    pictures = scale_pixels(RANDOM.integers(0, 256, (4, SIZE, SIZE, 3)).astype(np.uint8))
+    for path in paths:
+        card = json.loads(path.with_suffix(".json").read_text("utf-8"))
+        assert card["engine"] == "torch" and card["classes"] == list(classes)
+        loaded = {engine: engines.load(path, ["cats_vs_dogs"], engine) for engine in PACKAGES}
+        assert_same_answers({engine: one.model.predict(pictures) for engine, one in loaded.items()})
+
+
+def test_the_generator_of_keras_is_refused_in_one_line(room: Path) -> None:
+    with pytest.raises(
+        WorkshopError, match=r"--pipeline generator is Keras' own: python -m workshop\.cats_vs_dogs"
+    ) as no:
+        start("torch", "cats_vs_dogs", room, "--quick", "--pipeline", "generator")
+    assert "\n" not in str(no.value)
