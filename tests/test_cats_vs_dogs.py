@@ -12,7 +12,7 @@ from PIL import Image
 from test_lessons import Run
 
 from workshop import cats_vs_dogs
-from workshop.kit import bundle, data, drawings, photo_classifier
+from workshop.kit import bundle, data, drawings, files, photo_classifier, photos
 from workshop.kit.errors import WorkshopError
 from workshop.programs import engines
 
@@ -108,6 +108,15 @@ def test_what_is_saved_answers_the_same_in_all_engines(two_networks: Run) -> Non
         X = data.scale_pixels(drawings.draw_photographs(4, 32, 1)[0])
         answers = [engines.load(path, ["cats_vs_dogs"], engine).predict(X) for engine in engines.ENGINES]
         assert np.ptp(np.stack(answers), axis=0).max() < 1e-5
+
+
+def test_the_network_that_ships_answers_the_same_in_all_engines() -> None:
+    path = files.shipped("models") / "cats_vs_dogs_small.h5"
+    assert path.stat().st_size < 2**20 and bundle.load(path, ["cats_vs_dogs"]).card["classes"] == ["cats", "dogs"]
+    X = data.scale_pixels(drawings.draw_photographs(6, 150, 1)[0])
+    answers = [engines.load(path, ["cats_vs_dogs"], engine).predict(X) for engine in engines.ENGINES]
+    assert np.ptp(np.stack(answers), axis=0).max() < 1e-5
+    assert np.ptp(answers[0]) > 0.1
 
 
 def test_the_pictures_show_how_they_learned_and_what_changes(two_networks: Run) -> None:
@@ -207,6 +216,16 @@ def test_how_often_the_pictures_are_seen_depends_on_how_many_there_are() -> None
 
 
 # --- The figures of the curriculum, on the real photographs -----------------------------------------------------------
+
+
+@pytest.mark.real
+def test_the_network_that_ships_names_photographs(real_data: Path) -> None:
+    found = photos.load_photos(real_data / "cats_vs_dogs.tar")
+    loaded = bundle.load(files.shipped("models") / "cats_vs_dogs_small.h5", ["cats_vs_dogs"])
+    answers = loaded.predict(data.scale_pixels(found.X_validation))[:, 0]
+    assert np.mean((answers >= 0.5) == found.y_validation) == pytest.approx(
+        loaded.card["metrics"]["validation_accuracy"]
+    )
 
 
 @pytest.mark.real

@@ -1,7 +1,6 @@
 """The lesson on photographs in PyTorch: the networks, the changed pictures and the steps are those of Keras."""
 
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,34 +98,10 @@ def test_the_batches_are_those_of_keras_from_a_file_as_well(tmp_path: Path) -> N
                 np.testing.assert_array_equal(targets.numpy(), their_targets.numpy())
 
 
-def test_batches_come_in_order_whatever_the_threads_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
-    later_is_done = {0: threading.Event(), 4: threading.Event()}
-
-    def make(item: int) -> int:
-        if item in later_is_done:
-            assert later_is_done[item].wait(60)  # made side by side, else nobody ends the waiting
-        if item - 1 in later_is_done:
-            later_is_done[item - 1].set()
-        return 10 * item
-
-    assert list(photos.made_ahead(make, range(7))) == [0, 10, 20, 30, 40, 50, 60]
-
-
-def test_what_goes_wrong_in_a_thread_is_not_lost() -> None:
-    def make(item: int) -> float:
-        return 1 / item
-
-    made = photos.made_ahead(make, (2, 0, 1))
-    assert next(made) == 0.5
-    with pytest.raises(ZeroDivisionError):
-        list(made)
-
-
 # --- Training ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("plan", [Plan("sgd", 0.05, 4, 8), Plan("adamw", 0.001, 4, 8, steps=12)])
+@pytest.mark.parametrize("plan", [Plan("sgd", 0.05, 4, 8), Plan("adamw", 0.0005, 4, 8, steps=12)])
 def test_twelve_steps_on_changed_pictures_end_with_the_weights_of_keras(plan: Plan) -> None:
     in_torch = torch_lesson.build("small", SIZE, 2, 1)
     in_keras = keras_lesson.KERAS.build("small", SIZE, 2, 1)
@@ -142,7 +117,7 @@ def test_twelve_steps_on_changed_pictures_end_with_the_weights_of_keras(plan: Pl
     of_torch = torch_lesson.train(in_torch, X, Y, plan, 3, augmentation=Augmentation())
     of_keras = keras_lesson.train(in_keras, X, Y, plan, 3, augmentation=Augmentation())
     moved = [np.abs(one - start).max() for one, start in zip(in_torch.get_weights(), before, strict=True)]
-    assert min(moved) > 2e-3  # twenty times what may part the engines
+    assert min(moved) > 1e-3  # ten times what may part the engines
     assert_close(in_torch.get_weights(), in_keras.get_weights(), 1e-4)
     assert of_torch.epochs.keys() == of_keras.epochs.keys()
     np.testing.assert_allclose(of_torch.epochs["loss"], of_keras.epochs["loss"], rtol=1e-4)
@@ -175,11 +150,11 @@ def test_a_run_with_changes_and_dropout_is_resumed_to_the_same_bits(
 
 def test_large_pictures_are_evaluated_few_at_a_time_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     model = torch_lesson.build("small", SIZE, 2, 1)
-    run = photos.TorchRun(model, photos.Photos(X, Y), Plan("sgd", 0.1, 1, 8), nn.BCEWithLogitsLoss())
+    run = kit.TorchRun(model, photos.Photos(X, Y), Plan("sgd", 0.1, 1, 8), nn.BCEWithLogitsLoss())
     together = run.evaluate(X, Y)
     sizes: list[int] = []
     model.module[1].register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
-    monkeypatch.setattr(kit, "_NUMBERS", 5 * X[0].size)
+    monkeypatch.setattr(kit, "samples_at_once", lambda X: 5)
     assert run.evaluate(X, Y) == pytest.approx(together, rel=1e-6)
     assert sizes == [5, 5, 5, 5, 2]
 

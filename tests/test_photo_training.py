@@ -149,7 +149,11 @@ def test_16_bits_are_chosen_on_a_gpu_and_on_a_cpu_only_where_they_were_measured_
     measured = []
 
     def speedup(value: float) -> None:
-        monkeypatch.setattr(device, "bfloat16_speedup", lambda: measured.append(value) or value)
+        def measure() -> float:
+            measured.append(value)
+            return value
+
+        monkeypatch.setattr(device, "bfloat16_speedup", measure)
 
     monkeypatch.setattr(device, "cpu_flags", lambda: {"avx2", "amx_bf16"})
     speedup(2.0)

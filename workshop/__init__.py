@@ -36,4 +36,10 @@ LESSONS = (
     Lesson("mnist", "Handwritten digits: a dense network against a convolutional one", 40),
     Lesson("fashion_mnist", "Garments, the harder digits: the same two networks", 60),
     Lesson("convolution", "Filters by hand: blur, sharpen, find edges, pad, stride, pool", 13, (), trains=False),
+    Lesson(
+        "cats_vs_dogs",
+        "Photographs from folders: ten million weights against a network for few pictures",
+        55,
+        ("torch",),
+    ),
 )

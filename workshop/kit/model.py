@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 Preprocess = Callable[[Any], Any]
 
 
+def samples_at_once(X: np.ndarray) -> int:
+    """Returns how many samples go through a network in one step where nothing is learned: fewer of large pictures.
+
+    What a step takes of memory is mostly what the first layers answer, many times the size of what goes in.
+    """
+    return max(1, min(1000, 2_000_000 // max(1, X[:1].size)))
+
+
 class Model(Protocol):
     """A model of any engine.
 
@@ -76,8 +84,9 @@ class KerasModel:
         import numpy as np
 
         outputs = []
-        for start in range(0, len(X), 1000):
-            batch = X[start : start + 1000] if preprocess is None else preprocess(X[start : start + 1000])
+        size = samples_at_once(X)
+        for start in range(0, len(X), size):
+            batch = X[start : start + size] if preprocess is None else preprocess(X[start : start + size])
             outputs.append(np.asarray(keras.ops.convert_to_numpy(self.keras(batch, training=False)), np.float32))
         return np.concatenate(outputs)
 

@@ -17,7 +17,7 @@ from workshop.kit.fitting import History as History
 from workshop.kit.fitting import Preprocess
 from workshop.kit.fitting import epoch_order as epoch_order
 from workshop.kit.lazy import keras, load, tensorflow
-from workshop.kit.model import as_model
+from workshop.kit.model import as_model, samples_at_once
 
 
 def make_optimizer(name: str, learning_rate: float | None = None, steps: int | None = None) -> Any:
@@ -75,7 +75,7 @@ def evaluate(model: Any, X: np.ndarray, y: np.ndarray, *, preprocess: Preprocess
     """Returns the loss and the metrics that the model was compiled with, over all of (X, y)."""
     results: list[dict[str, Any]] = []
     sizes: list[int] = []
-    for rows in fitting.batches(len(X), 1000):
+    for rows in fitting.batches(len(X), samples_at_once(X)):
         batch = X[rows] if preprocess is None else preprocess(X[rows])
         results.append(model.test_on_batch(batch, y[rows], return_dict=True))
         sizes.append(len(y[rows]))

@@ -25,6 +25,7 @@ GREY_28X28 = "28x28 grey pixels from 0 (ground) to 1"  # what digit and garment 
 _LONGEST_TITLE = 40  # characters of a file's name that fit above a panel
 _LONGEST_CLASS = 20  # characters of a class that fit beside a bar
 _MOST_NAMED = 10  # classes, in a figure and in a sentence
+_BRIGHTNESS = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue: ITU-R BT.601
 _SURE = 0.6  # below it the second guess is named as well
 
 
@@ -198,20 +199,29 @@ def _draw(
     figure: Any
     figure, axes = plots.subplots(1, 2 if heat is None else 3, width=5)
     panels = axes[0]
-    for panel in panels[:-1]:
-        panel.imshow(image, cmap="gray_r", vmin=0, vmax=1)  # colours stay as they are
-        panel.set(title="what the network saw", xlabel="pixel", ylabel="pixel")
-        panel.grid(False)
+    panels[0].imshow(image, cmap="gray_r", vmin=0, vmax=1)  # colours stay as they are
+    panels[0].set_title("what the network saw")
     if heat is not None:
-        answer = _plain(names[int(probabilities.argmax())], _LONGEST_CLASS)
-        # Even to the eye, and dark to light: the colour-blind and a grey print see the same.
-        shade = panels[1].imshow(heat, cmap="inferno", vmin=0, vmax=1, alpha=0.5)
-        bar = figure.colorbar(shade, ax=panels[1], ticks=[0, 1], label=f"speaks for {answer}", shrink=0.8)
-        bar.set_ticklabels(["not at all", "most"])
-        panels[1].set_title(f"the part that speaks for {answer}" if heat.any() else f"no part speaks for {answer}")
+        _draw_heat(panels[1], image, heat, _plain(names[int(probabilities.argmax())], _LONGEST_CLASS))
+    for panel in panels[:-1]:
+        panel.set(xlabel="pixel", ylabel="pixel")
+        panel.grid(False)
     _draw_bars(panels[-1], probabilities, names)
     panels[-1].set_title(_plain(one_line(path.name), _LONGEST_TITLE))
     return plots.save(figure, to)
+
+
+def _draw_heat(panel: Any, image: np.ndarray, heat: np.ndarray, answer: str) -> None:
+    """Draws over an RGB image where it speaks for an answer."""
+    # In grey: colours of its own would mix with those of the heat.
+    panel.imshow(image @ _BRIGHTNESS, cmap="gray", vmin=0, vmax=1)
+    # Even to the eye, from dark to light: whoever tells colours apart badly sees the same.
+    shade = panel.imshow(heat, cmap="inferno", vmin=0, vmax=1, alpha=0.5)
+    bar = panel.figure.colorbar(shade, ax=panel, ticks=[0, 1], shrink=0.8)
+    bar.solids.set_alpha(1)
+    bar.set_label(f"speaks for {answer}", size=13)
+    bar.set_ticklabels(["not at all", "most"], size=13)
+    panel.set_title(f"the part that speaks for {answer}" if heat.any() else f"no part speaks for {answer}")
 
 
 def _draw_bars(chart: Any, probabilities: np.ndarray, names: Sequence[str]) -> None:

@@ -1,8 +1,8 @@
 """Cats and dogs, in PyTorch: the mirror of `workshop/cats_vs_dogs.py`.
 
 The same photographs, changed in the same way, the same options, figures and files; the networks are PyTorch's, and so
-are the steps: see `pytorch/kit.py` for the training loop, and `pytorch/photos.py` for how the next batches are made
-ready while the network learns. Each network ends in probabilities and is trained on its logits.
+are the steps: see `pytorch/kit.py` for the training loop and `pytorch/photos.py` for the changed pictures. Each network
+ends in probabilities and is trained on its logits.
 
     python -m workshop.pytorch.cats_vs_dogs                             # both; then look into the folder plots
     python -m workshop.pytorch.cats_vs_dogs --data PHOTOS               # your own: a folder, a .zip or a .tar
@@ -44,14 +44,15 @@ def build_workshop(size: int, classes: int) -> list[Any]:
 
 
 def build_small(classes: int) -> list[Any]:
-    """Returns a network for few pictures: 16-32-32-64-64-128-128 convolutions, the average over all places, the answer.
+    """Returns a network for few pictures: 16-32-64-96-176 convolutions, the average over all places, and the answer.
 
-    The first convolution takes steps of two pixels, where the picture is largest and each filter costs most.
+    The first convolution takes steps of two pixels, where the picture is largest and each filter costs most. With four
+    poolings behind it, a place of the last one sees nearly all of a picture of 150x150.
     """
     modules = [kit.ChannelsFirst(), *convolution(3, 16, 5, stride=2)]
     channels = 16
-    for filters in (32, 64, 128):
-        modules += [nn.MaxPool2d(2), *convolution(channels, filters, 3), *convolution(filters, filters, 3)]
+    for filters in (32, 64, 96, 176):
+        modules += [nn.MaxPool2d(2), *convolution(channels, filters, 3)]
         channels = filters
     return [*modules, layers.GlobalAveragePooling(), nn.Dropout(0.2), *answer(channels, classes)]
 

@@ -16,14 +16,13 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset
 from workshop.kit import fitting
 from workshop.kit.engine import Plan
 from workshop.kit.fitting import History, Preprocess
+from workshop.kit.model import samples_at_once
 from workshop.pytorch import layers, optimizers
 from workshop.pytorch.layers import ChannelsFirst as ChannelsFirst
 from workshop.pytorch.layers import FlattenAsKeras as FlattenAsKeras
 from workshop.pytorch.model import TorchModel, device, to_architecture
 
 _SMALL_STEP = 20_000_000  # multiplications: 784-128-10 on 64 images takes 7 million, the CNN 170
-_BATCH = 1000  # samples that are evaluated at a time, or fewer large ones:
-_NUMBERS = 5_000_000  # that these are made of at most; a network makes ten times as many of a photograph
 
 
 # What `--precision` means to PyTorch: the type that it multiplies in.
@@ -174,8 +173,10 @@ class TorchRun(fitting.Run):
                 loss = self._loss(outputs, targets)
                 self._scaler.scale(loss).backward()
                 self._scaler.step(self._optimizer)
+                scale = self._scaler.get_scale()
                 self._scaler.update()
-                if self._scheduler:
+                # A scale that shrinks says that a gradient was too large for float16, and the step was left out.
+                if self._scheduler and self._scaler.get_scale() >= scale:
                     self._scheduler.step()
                 sums += self._measure(loss.detach(), outputs.detach(), targets) * len(inputs)
             segments.append(sums.cpu().numpy() / len(order))
@@ -197,7 +198,7 @@ class TorchRun(fitting.Run):
         self._network.eval()
         data = self._data.like(X, y)
         sums = torch.zeros(len(self.names), device=self._device)
-        for rows in fitting.batches(len(data), max(1, min(_BATCH, _NUMBERS // X[0].size))):
+        for rows in fitting.batches(len(data), samples_at_once(X)):
             inputs, targets = (part.to(self._device) for part in data[rows])
             outputs = self._network(inputs)
             sums += self._measure(self._loss(outputs, targets), outputs, targets) * len(inputs)

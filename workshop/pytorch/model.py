@@ -12,12 +12,10 @@ from torch import nn
 from workshop.kit import files, h5
 from workshop.kit.architecture import Architecture
 from workshop.kit.errors import WorkshopError
-from workshop.kit.model import Preprocess
+from workshop.kit.model import Preprocess, samples_at_once
 from workshop.pytorch.building import from_architecture as from_architecture
 from workshop.pytorch.reading import Reader
 from workshop.pytorch.reading import to_architecture as to_architecture
-
-_BATCH = 1000  # samples that `predict` takes at a time
 
 
 def device(dtype: torch.dtype = torch.float32) -> torch.device:
@@ -91,9 +89,10 @@ class TorchModel:
         if not len(X):
             return np.zeros((0, *self.output_shape), np.float32)
         parts = []
+        size = samples_at_once(X)
         with _answering(self.module):
-            for start in range(0, len(X), _BATCH):
-                batch = X[start : start + _BATCH] if preprocess is None else preprocess(X[start : start + _BATCH])
+            for start in range(0, len(X), size):
+                batch = X[start : start + size] if preprocess is None else preprocess(X[start : start + size])
                 parts.append(self.module(self._as_tensor(batch)).cpu().numpy())
         return np.concatenate(parts)
 

@@ -1,13 +1,10 @@
-"""Photographs for PyTorch: changed at random on the way, and made ready while the network learns from the last ones.
+"""Photographs for PyTorch: the samples of `kit.Arrays`, changed at random on their way to the network.
 
 The changes are drawn and made by `workshop/kit/augmentation.py`, so Keras and PyTorch learn from the same pictures.
 """
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,11 +16,6 @@ from workshop.kit.engine import Plan
 from workshop.kit.fitting import History
 from workshop.pytorch.kit import Arrays, TorchRun
 from workshop.pytorch.model import TorchModel
-
-_MOST_THREADS = 4  # each holds a batch of float32 in memory
-
-Item = TypeVar("Item")
-Made = TypeVar("Made")
 
 
 def fit(
@@ -66,39 +58,41 @@ class Photos(Arrays):
         super().__init__(X, y, data.scale_pixels)
         self._augmentation = augmentation
 
-    def batches(self, order: np.ndarray, batch_size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yields the batches of an epoch that visits the pictures in this order, each changed by what is drawn for it.
+    def batches(self, order: np.ndarray, batch_size: int) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
+        """Returns the batches of an epoch that visits the pictures in this order, each changed as it is drawn for it.
 
-        A DataLoader would make them ready in other processes, which take longer to start than a short run lasts.
-        Threads are there at once, and Pillow and NumPy do their work outside of Python's lock.
+        Nothing is made ready ahead: the convolutions keep two cores busy, and an epoch with threads lasted as long.
         """
-        # All is drawn before the first batch is made: what is drawn for a picture does not depend on the batches.
-        drawn = self._augmentation.draw(order, self._X.shape[1]) if self._augmentation else ()
-
-        def make(rows: slice) -> tuple[torch.Tensor, torch.Tensor]:
-            return self._batch(order[rows], *(changes[rows] for changes in drawn))
-
-        return made_ahead(make, fitting.batches(len(order), batch_size))
-
-    def _batch(self, rows: np.ndarray, *changes: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        pictures = self._X[rows]
-        if self._augmentation:
-            pictures = self._augmentation.apply(pictures, *changes)
-        return self.as_tensors(pictures, self._y[rows])
+        if self._augmentation is None:
+            return super().batches(order, batch_size)
+        epoch = ChangedPhotos(self._X, self._y, order, self._augmentation)
+        return epoch.batches(np.arange(len(order)), batch_size)
 
     def digests(self) -> dict[str, str]:
         """Returns what tells these pictures, and how they are changed, from others."""
         return super().digests() | {"augmentation": str(self._augmentation)}
 
 
-def made_ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
-    """Yields what `make` makes of each item, in their order; threads make the next ones while the last one is used."""
-    threads = min(os.cpu_count() or 1, _MOST_THREADS)
-    waiting: deque[Future[Made]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        for item in items:
-            waiting.append(pool.submit(make, item))
-            if len(waiting) > threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+class ChangedPhotos(Arrays):
+    """The pictures of one epoch in their order, each changed by what is drawn for it.
+
+    All is drawn here, at once: so it does not depend on how the epoch is parted into batches.
+
+    Args:
+        X, y: as in `Photos`.
+        order: the rows of X that the epoch visits, int32.
+        augmentation: how the pictures are changed.
+    """
+
+    def __init__(self, X: np.ndarray, y: np.ndarray, order: np.ndarray, augmentation: Augmentation) -> None:
+        super().__init__(X, y, data.scale_pixels)
+        self._order, self._augmentation = order, augmentation
+        self._places, self._colours = augmentation.draw(order, X.shape[1])
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __getitem__(self, at: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        rows = self._order[at]
+        pictures = self._augmentation.apply(self._X[rows], self._places[at], self._colours[at])
+        return self.as_tensors(pictures, self._y[rows])

@@ -1,0 +1,122 @@
+"""Grad-CAM by the NumPy engine: the same map as Keras' gradients give, and hot where the network looks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from workshop.kit import bundle
+from workshop.kit.errors import WorkshopError
+from workshop.kit.lazy import keras, tensorflow
+from workshop.scratch.convolution import Conv2D, GlobalAveragePooling2D, MaxPooling2D
+from workshop.scratch.gradcam import grad_cam
+from workshop.scratch.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Layer
+from workshop.scratch.network import Network
+
+RANDOM = np.random.default_rng
+
+
+def small(last: Sequence[Layer]) -> list[Layer]:
+    """As the small network of the lesson: it normalises its batches and averages over all places."""
+    return [
+        Conv2D(6, 3, strides=2, padding="same", use_bias=False), BatchNormalization(), Activation("relu"),
+        MaxPooling2D(), Conv2D(8, 3, padding="same", use_bias=False), BatchNormalization(), Activation("relu"),
+        GlobalAveragePooling2D(), Dropout(0.2), *last,
+    ]  # fmt: skip
+
+
+def workshop(last: Sequence[Layer]) -> list[Layer]:
+    """As the network of the workshop: it pools once more behind its last convolution, and weighs every place."""
+    return [
+        Conv2D(6, 3, activation="relu"), MaxPooling2D(), Conv2D(8, 3, activation="relu"), MaxPooling2D(), Flatten(),
+        Dense(10, "relu"), *last,
+    ]  # fmt: skip
+
+
+def as_if_trained(layers: Sequence[Layer], size: int) -> Network:
+    """Moves all weights, and the moving averages, off their first values."""
+    network = Network(layers, (size, size, 3), seed=1)
+    for name, value in network.weights.items():
+        noise = RANDOM(len(name)).normal(0, 0.2, value.shape)
+        value += np.abs(noise) if name.endswith("variance") else noise
+    return network
+
+
+def map_by_keras(network: Network, picture: np.ndarray, label: int) -> np.ndarray:
+    """The same formula with TensorFlow's gradients and resizing, on the `.h5` that the network is saved as."""
+    model: Any = bundle.read_keras(network.to_h5(), Path("model.h5"))
+    layers = model.keras.layers
+    outputs = picture[None]
+    with tensorflow.GradientTape() as tape:
+        for layer in layers:
+            if isinstance(layer, keras.layers.Flatten | keras.layers.GlobalAveragePooling2D):
+                maps = outputs
+                tape.watch(maps)
+            is_last_activation = layer is layers[-1] and isinstance(layer, keras.layers.Activation)
+            if layer is layers[-1] and isinstance(layer, keras.layers.Dense):
+                outputs = outputs @ layer.kernel + layer.bias
+            elif not is_last_activation:
+                outputs = layer(outputs, training=False)
+        logit = outputs[0, label] if outputs.shape[1] > 1 else outputs[0, 0] * (1 if label else -1)
+    weights = tensorflow.reduce_mean(tape.gradient(logit, maps), axis=(1, 2))
+    heat = tensorflow.nn.relu(tensorflow.reduce_sum(maps * weights, axis=-1, keepdims=True))
+    heat /= tensorflow.maximum(tensorflow.reduce_max(heat), 1e-30)
+    return np.asarray(tensorflow.image.resize(heat, picture.shape[:2]))[0, :, :, 0]
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [small([Dense(1, "sigmoid")]), small([Dense(2), Activation("softmax")]), workshop([Dense(3, "softmax")])],
+    ids=["small, a sigmoid", "small, a softmax by itself", "workshop, a softmax"],
+)
+def test_the_map_is_the_one_that_keras_gradients_give(layers: list[Layer]) -> None:
+    network = as_if_trained(layers, 30)
+    picture = RANDOM(5).random((30, 30, 3), np.float32)
+    before = network.predict(picture[None])
+    seen = []
+    for label in range(max(2, network.output_shape[0])):
+        heat = grad_cam(network, picture, label)
+        assert heat.shape == (30, 30) and heat.dtype == np.float32
+        assert heat == pytest.approx(map_by_keras(network, picture, label), abs=1e-5)
+        seen.append(heat)
+    assert max(heat.max() for heat in seen) > 0.8
+    assert not np.array_equal(seen[0], seen[1])
+    # It only looks: the network answers, and learns, as before.
+    assert np.array_equal(network.predict(picture[None]), before)
+    last = layers[-1].activation if isinstance(layers[-1], Dense) else layers[-1]
+    assert isinstance(last, Activation) and not last.passes_on
+
+
+def finds_bright_squares(answers: int) -> Network:
+    """Its one map is bright where a window of 5x5 pixels is; that speaks for the second class."""
+    activation = "sigmoid" if answers == 1 else "softmax"
+    network = Network(
+        [Conv2D(1, 5, padding="same", activation="relu"), MaxPooling2D(), GlobalAveragePooling2D(),
+         Dense(answers, activation)],
+        (40, 40, 3),
+    )  # fmt: skip
+    weights = np.array([[9.0]]) if answers == 1 else np.array([[-9.0, 9.0]])
+    network.set_weights([np.full((5, 5, 3, 1), 1 / 75), np.array([-0.5]), weights, np.zeros(answers)])
+    return network
+
+
+@pytest.mark.parametrize("answers", [1, 2])
+def test_the_map_is_hot_where_the_square_is(answers: int) -> None:
+    picture = np.zeros((40, 40, 3), np.float32)
+    picture[22:34, 5:17] = 1
+    heat = grad_cam(finds_bright_squares(answers), picture, 1)
+    assert heat[24:32, 7:15].min() > 0.8
+    far = np.ones((40, 40), bool)
+    far[20:36, 3:19] = False
+    assert heat[far].max() == 0
+    # Nothing in it speaks for the other class.
+    assert grad_cam(finds_bright_squares(answers), picture, 0).max() == 0
+
+
+def test_where_nothing_is_an_image_there_is_no_map() -> None:
+    picture = np.zeros((8, 8, 3), np.float32)
+    for layers in ([Flatten(), Dense(1, "sigmoid")], [Conv2D(2, 3)]):
+        with pytest.raises(WorkshopError, match="no convolutions that end in a Flatten"):
+            grad_cam(Network(layers, (8, 8, 3)), picture, 0)
