@@ -378,3 +378,15 @@ def test_the_doctor_ends_when_its_time_is_over() -> None:
     assert [finding.level for finding in findings] == ["FIX", "FIX"]
     assert findings[0].text.startswith("Python: no answer in time")
     assert findings[1].text.startswith("Packages, Memory, Disk, Data, Devices, Models, Training: not looked at")
+
+
+# --- The README -------------------------------------------------------------------------------------------------------
+
+
+def test_the_readme_has_a_row_for_every_lesson_and_every_mirror() -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    lessons, engines = text.split("\n## The lessons\n")[1].split("\n## Three engines\n")
+    engines = engines.split("\n## ")[0]
+    for lesson in LESSONS:
+        assert lessons.count(f"\n| `{lesson.name}` | ") == 1, lesson.name
+        assert engines.count(f"\n| `{lesson.name}` | ") == bool(lesson.mirrors), lesson.name
