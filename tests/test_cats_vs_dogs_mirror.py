@@ -101,27 +101,51 @@ def test_the_batches_are_those_of_keras_from_a_file_as_well(tmp_path: Path) -> N
 # --- Training ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("plan", [Plan("sgd", 0.05, 4, 8), Plan("adamw", 0.0005, 4, 8, steps=12)])
-def test_twelve_steps_on_changed_pictures_end_with_the_weights_of_keras(plan: Plan) -> None:
-    in_torch = torch_lesson.build("small", SIZE, 2, 1)
-    in_keras = keras_lesson.KERAS.build("small", SIZE, 2, 1)
-    # The engines' random generators leave out other units.
-    for module in in_torch.module:
+# So large that the last normalisation of the small network sees more than one place of each picture.
+X_LARGE = X.repeat(2, axis=1).repeat(2, axis=2)
+
+
+def train_without_dropout(plan: Plan, seed: int, start: list[np.ndarray]) -> tuple[list[np.ndarray], fitting.History]:
+    """Trains the small network in PyTorch from these weights; returns the weights at the end, and the history."""
+    model = torch_lesson.build("small", 64, 2, 1)
+    for module in model.module:
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-    for layer in in_keras.layers:
+    model.set_weights(start)
+    history = torch_lesson.train(model, X_LARGE, Y, plan, seed, augmentation=Augmentation())
+    return model.get_weights(), history
+
+
+def settled_seed(plan: Plan, start: list[np.ndarray]) -> int:
+    """Returns the first seed of the order for which the weights' last digits decide nothing.
+
+    The reason is that of `settled_order` in test_engines.py: units that are on or off by a digit.
+    """
+    other = [weight * (1 + 1e-6 * RANDOM.uniform(-1, 1, weight.shape)).astype(np.float32) for weight in start]
+    for seed in range(3, 20):
+        ends = [train_without_dropout(plan, seed, weights)[0] for weights in (start, other)]
+        if max(np.abs(one - two).max() for one, two in zip(*ends, strict=True)) < 1e-5:
+            return seed
+    raise AssertionError("in no order")
+
+
+@pytest.mark.parametrize("plan", [Plan("sgd", 0.05, 4, 8), Plan("adamw", 0.0005, 4, 8, steps=12)])
+def test_twelve_steps_on_changed_pictures_end_with_the_weights_of_keras(plan: Plan) -> None:
+    start = torch_lesson.build("small", 64, 2, 1).get_weights()
+    seed = settled_seed(plan, start)
+    weights, history = train_without_dropout(plan, seed, start)
+    model = keras_lesson.KERAS.build("small", 64, 2, 1)
+    for layer in model.layers:
         if isinstance(layer, keras.layers.Dropout):
-            layer.rate = 0.0
-    before = in_torch.get_weights()
-    in_keras.set_weights(before)
-    of_torch = torch_lesson.train(in_torch, X, Y, plan, 3, augmentation=Augmentation())
-    of_keras = keras_lesson.train(in_keras, X, Y, plan, 3, augmentation=Augmentation())
-    moved = [np.abs(one - start).max() for one, start in zip(in_torch.get_weights(), before, strict=True)]
+            layer.rate = 0.0  # the engines' random generators leave out other units
+    model.set_weights(start)
+    of_keras = keras_lesson.train(model, X_LARGE, Y, plan, seed, augmentation=Augmentation())
+    moved = [np.abs(one - before).max() for one, before in zip(weights, start, strict=True)]
     assert min(moved) > 1e-3  # ten times what may part the engines
-    assert_close(in_torch.get_weights(), in_keras.get_weights(), 1e-4)
-    assert of_torch.epochs.keys() == of_keras.epochs.keys()
-    np.testing.assert_allclose(of_torch.epochs["loss"], of_keras.epochs["loss"], rtol=1e-4)
-    assert of_torch.epochs["accuracy"] == pytest.approx(of_keras.epochs["accuracy"])
+    assert_close(weights, model.get_weights(), 1e-4)
+    assert history.epochs.keys() == of_keras.epochs.keys()
+    np.testing.assert_allclose(history.epochs["loss"], of_keras.epochs["loss"], rtol=1e-4)
+    assert history.epochs["accuracy"] == pytest.approx(of_keras.epochs["accuracy"])
 
 
 def fit(model: Any, **options: Any) -> fitting.History:

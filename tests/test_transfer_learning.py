@@ -1,0 +1,512 @@
+"""The lesson `transfer_learning`: where its weights come from, pictures by number and by name, a whole run."""
+
+import hashlib
+import io
+import json
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from workshop import transfer_learning
+from workshop.kit import bundle, data, imagenet, patterns, photo_classifier, photos, subsets
+from workshop.kit.engine import Engine, Plan
+from workshop.kit.errors import WorkshopError
+from workshop.kit.fitting import History
+from workshop.pytorch.model import TorchModel
+from workshop.scratch.network import Network
+
+Layers = dict[str, dict[str, tuple[int, ...]]]
+
+LAYERS: Layers = {"Conv1": {"kernel": (3, 3, 3, 4)}, "Conv1_relu": {}, "bn_Conv1": {"gamma": (4,), "beta": (4,)}}
+SHAPES = [(3, 3, 3, 4), (4,), (4,)]
+
+
+def weights_file(path: Path, layers: Layers = LAYERS) -> Path:
+    """Writes a file of random weights, laid out as Keras publishes them."""
+    random = np.random.default_rng(0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [name.encode() for name in layers]
+        for name, arrays in layers.items():
+            group = file.create_group(name)
+            group.attrs["weight_names"] = [f"{name}/{array}:0".encode() for array in arrays]
+            for array, shape in arrays.items():
+                group[f"{name}/{array}:0"] = random.uniform(0.5, 1, shape).astype(np.float32)
+    return path
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """A small file of weights that is taken for the published one."""
+    content = weights_file(tmp_path / "published.h5").read_bytes()
+    monkeypatch.setattr(imagenet, "MD5", hashlib.md5(content).hexdigest())
+    monkeypatch.setattr(imagenet, "SIZE", len(content))
+    return content
+
+
+def make_photos(folder: Path, counts: dict[str, tuple[int, int]], side: int = 40) -> Path:
+    """Writes pictures "<part>/<class>/<name>_<number>.png", striped one way or the other.
+
+    `counts` has for each "<class>/<name>" how many pictures each of the two parts gets.
+    """
+    random = np.random.default_rng(7)
+    for number, (where, parts) in enumerate(counts.items()):
+        group, _, name = where.partition("/")
+        for part, count in zip(("train", "validation"), parts, strict=True):
+            (folder / part / group).mkdir(parents=True, exist_ok=True)
+            for i in range(count):
+                pixels = random.integers(0, 90, (side, side, 3))
+                lines = pixels.transpose(1, 0, 2) if number % 2 else pixels
+                lines[:: random.integers(3, 6)] += random.integers(90, 160, 3)
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / part / group / f"{name or group}_{i}.png")
+    return folder
+
+
+def load(folder: Path) -> photos.PhotoSet:
+    return photos.load_photos(folder, 32)
+
+
+# --- The published weights --------------------------------------------------------------------------------------------
+
+
+def test_weights_come_from_keras_cache(published: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "keras" / "models" / imagenet.NAME
+    path.parent.mkdir(parents=True)
+    path.write_bytes(published)
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: pytest.fail("asked the network"))
+    found = imagenet.find(None)
+    assert found is not None
+    assert (found.source, found.place) == (imagenet.TITLE, path)
+    found.check(SHAPES)
+    with h5py.File(path) as file:
+        assert np.array_equal(found.arrays[0], file["Conv1/Conv1/kernel:0"][:])
+
+
+def test_a_download_is_checked_and_kept(
+    published: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "keras" / "models" / imagenet.NAME
+    answers = [b"something else", published]
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: io.BytesIO(answers.pop(0)))
+    assert imagenet.find(None) is None
+    assert "is not the published file (MD5 differs): going on without it" in capsys.readouterr().out
+    assert not path.exists()
+    # A spoilt file in the cache is passed over, and replaced.
+    path.parent.mkdir(parents=True)
+    path.write_bytes(published[:-1])
+    found = imagenet.find(None)
+    assert found is not None
+    assert f"passed over: {path}" in capsys.readouterr().out
+    assert [one.read_bytes() for one in path.parent.iterdir()] == [published]
+
+
+def test_without_a_network_there_are_no_weights(capsys: pytest.CaptureFixture[str]) -> None:
+    assert imagenet.find(None) is None
+    assert "the download failed" in capsys.readouterr().out
+
+
+def test_a_download_without_an_answer_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    never = threading.Event()
+    monkeypatch.setattr(data, "DOWNLOAD_TIMEOUT", 0.05)
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: never.wait(5))
+    assert imagenet.find(None) is None
+    assert "no answer within 0.05 s: going on without a network" in capsys.readouterr().out
+    never.set()
+
+
+def test_a_given_file_of_another_digest_is_used_and_called_unverified(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = weights_file(tmp_path / "mine.h5")
+    found = imagenet.find(path)
+    assert found is not None
+    found.check(SHAPES)
+    assert "unverified" in found.source
+    assert capsys.readouterr().out == (
+        f"Weights   {path} is not the published file (MD5 differs): it is used unverified\n"
+    )
+
+
+def test_a_given_file_that_is_the_published_one_is_taken_silently(
+    published: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = imagenet.find(tmp_path / "published.h5")
+    assert found is not None
+    assert found.source == imagenet.TITLE
+    assert capsys.readouterr().out == ""
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(weights_file(path).read_bytes()[:-200])
+
+
+def no_weights(path: Path) -> None:
+    path.write_bytes(b"<html>not found</html>")
+
+
+def pickled(path: Path) -> None:
+    path.write_bytes(b"\x80\x04cos\nsystem\n.")
+
+
+def linked(path: Path) -> None:
+    with h5py.File(weights_file(path), "a") as file:
+        del file["Conv1/Conv1/kernel:0"]
+        file["Conv1/Conv1/kernel:0"] = h5py.ExternalLink("other.h5", "/kernel")
+
+
+def not_finite(path: Path) -> None:
+    with h5py.File(weights_file(path), "a") as file:
+        file["Conv1/Conv1/kernel:0"][0] = np.nan
+
+
+def missing(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (truncated, "is damaged"),
+        (no_weights, "is damaged"),
+        (pickled, "is damaged"),
+        (linked, "is refused"),
+        (not_finite, "is not a finite number"),
+        (missing, "is not there"),
+    ],
+)
+def test_a_given_file_that_cannot_be_used_is_refused_in_one_line(
+    spoil: Callable[[Path], None], said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "weights.h5"
+    spoil(path)
+    with pytest.raises(WorkshopError, match=said) as refusal:
+        imagenet.find(path)
+    assert str(path) in str(refusal.value)
+
+
+@pytest.mark.parametrize("shapes", [SHAPES[:2], [*SHAPES, (4,)], [(3, 3, 3, 8), (8,), (8,)]])
+def test_weights_of_another_network_are_refused(shapes: list[tuple[int, ...]], tmp_path: Path) -> None:
+    found = imagenet.find(weights_file(tmp_path / "mine.h5"))
+    assert found is not None
+    with pytest.raises(WorkshopError, match="holds the weights of another network"):
+        found.check(shapes)
+
+
+# --- The patterns -----------------------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_draws_the_same_patterns() -> None:
+    X, y = patterns.draw(48, 24, seed=1)
+    assert (X.shape, X.dtype, y.dtype) == ((48, 24, 24, 3), np.uint8, np.int32)
+    assert np.array_equal(np.bincount(y), np.full(len(patterns.KINDS), 3))
+    assert np.array_equal(X, patterns.draw(48, 24, seed=1)[0])
+    assert not np.array_equal(X, patterns.draw(48, 24, seed=2)[0])
+    # Something is to be seen in each.
+    assert X.reshape(48, -1).std(axis=1).min() > 5
+
+
+def test_colours_do_not_tell_the_kind_of_a_pattern() -> None:
+    X, y = patterns.draw(640, 16, seed=3)
+    colours = X.mean(axis=(1, 2))
+    means = np.array([colours[y == kind].mean(axis=0) for kind in range(len(patterns.KINDS))])
+    # With forty of each kind the means differ by chance only: by 50 / sqrt(40) or so.
+    assert np.abs(means - colours.mean(axis=0)).max() < 35
+
+
+# --- Which pictures ---------------------------------------------------------------------------------------------------
+
+
+def test_classes_are_taken_from_the_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = make_photos(
+        tmp_path / "pets", {"cats/Abyssinian": (3, 2), "cats/Bengal": (4, 1), "dogs/american_bulldog": (5, 2)}
+    )
+    for name in ("plain", "Siamese_1"):  # no number; a class that the validation data lacks
+        Image.new("RGB", (20, 20), (len(name), 90, 30)).save(folder / "train" / "cats" / f"{name}.png")
+    found = subsets.by_name(load(folder))
+    output = capsys.readouterr().out
+    assert found.classes == ("Abyssinian", "Bengal", "american_bulldog")
+    assert np.bincount(found.y_train).tolist() == [3, 4, 5]
+    assert np.bincount(found.y_validation).tolist() == [2, 1, 2]
+    assert "By name   Abyssinian (3), Bengal (4), american_bulldog (5)" in output
+    for name in ("plain", "Siamese_1"):
+        assert f"Left out  train/cats/{name}.png: its name gives no class that both parts have" in output
+    for X, y, names in (
+        (found.X_train, found.y_train, found.names_train),
+        (found.X_validation, found.y_validation, found.names_validation),
+    ):
+        assert len(X) == len(y) == len(names)
+        for pixels, label, name in zip(X, y, names, strict=True):
+            assert f"/{found.classes[label]}_" in name
+            image = Image.open(folder / name).resize((32, 32), Image.Resampling.BILINEAR)
+            assert np.array_equal(pixels, np.asarray(image))
+
+
+def test_names_of_fewer_than_two_classes_are_refused(tmp_path: Path) -> None:
+    folder = make_photos(tmp_path / "pets", {"cats/pet": (3, 2), "dogs/pet": (3, 2)})
+    with pytest.raises(WorkshopError, match="--by-name: got only pet with pictures in both parts, takes two or more"):
+        subsets.by_name(load(folder))
+
+
+def test_numbers_larger_than_the_smallest_class_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    y = np.repeat(np.arange(3), [30, 12, 60])
+    assert subsets.sizes([10, 50, "all"], y, ["a", "b", "c"]) == [10, "all"]
+    assert capsys.readouterr().out == "Left out  50 of each class: b has 12\n"
+    assert subsets.sizes([12, 5], y, ["a", "b", "c"]) == [5, 12]
+    assert subsets.sizes([50], y, ["a", "b", "c"]) == ["all"]
+    # So many are all there are: once is enough.
+    assert subsets.sizes([10, "all"], np.repeat(np.arange(2), 10), ["a", "b"]) == ["all"]
+
+
+def test_the_pictures_of_each_class_are_the_first_of_a_shuffle_by_seed() -> None:
+    y = np.repeat(np.arange(3), [30, 12, 60])
+    ten, five = subsets.choose(y, 10, seed=1), subsets.choose(y, 5, seed=1)
+    assert np.bincount(y[ten]).tolist() == [10, 10, 10]
+    assert set(five) < set(ten)
+    assert set(ten) != set(subsets.choose(y, 10, seed=2))
+    assert sorted(subsets.choose(y, "all", seed=1)) == list(range(102))
+
+
+# --- The networks -----------------------------------------------------------------------------------------------------
+
+
+def changed(model: Any, before: list[np.ndarray]) -> list[bool]:
+    return [not np.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True)]
+
+
+def test_a_head_learns_from_what_the_backbone_answers_and_leaves_it_alone() -> None:
+    model = transfer_learning.KERAS.build("here", 32, 3, 1)
+    before = model.get_weights()
+    X, y = patterns.draw(24, 32, seed=1)
+    plan = Plan("adam", 0.01, 3, 8)
+    history = transfer_learning.train(model, X, y % 3, plan, 1, part="head")
+    assert changed(model, before) == [False] * (len(before) - 2) + [True, True]
+    assert history.finished == 3
+
+
+def test_all_of_the_small_network_is_fine_tuned() -> None:
+    model = transfer_learning.KERAS.build("here", 32, 2, 1)
+    transfer_learning.freeze(model)
+    assert all(layer.trainable for layer in model.layers)
+
+
+def test_mobilenet_takes_the_weights_and_is_frozen_up_to_block_13(tmp_path: Path) -> None:
+    import keras
+
+    model = transfer_learning.KERAS.build("imagenet", 32, 2, 1)
+    names = [layer.name for layer in model.layers if layer.weights]
+    layers = {
+        layer.name: {w.name: tuple(w.shape) for w in layer.weights} for layer in model.layers[:-1] if layer.weights
+    }
+    found = imagenet.find(weights_file(tmp_path / "mine.h5", layers))
+    assert found is not None
+    found.check([array.shape for array in model.get_weights()[:-2]])
+    model.set_weights([*found.arrays, *model.get_weights()[-2:]])
+    with h5py.File(tmp_path / "mine.h5") as file:
+        assert np.array_equal(model.get_layer("Conv_1").kernel, file["Conv_1/Conv_1/kernel:0"][:])
+    # Pixels come from 0 to 1; MobileNetV2 learned from pixels from -1 to 1.
+    scaled = model.layers[1](np.array([[[[0.0, 0.5, 1.0]]]], np.float32))
+    assert np.asarray(scaled).ravel().tolist() == [-1, 0, 1]
+    transfer_learning.freeze(model)
+    trainable = {layer.name for layer in model.layers if layer.weights and layer.trainable}
+    end = names[names.index("block_13_expand") :]
+    assert trainable == {name for name in end if not isinstance(model.get_layer(name), keras.layers.BatchNormalization)}
+
+
+# --- The lesson, with an engine that does nothing but note what it is asked ------------------------------------------
+
+
+class Noted(NamedTuple):
+    part: str
+    X: np.ndarray
+    plan: Plan
+    options: dict[str, Any]
+    weights: list[np.ndarray]
+
+
+class Dummy:
+    """A network whose backbone has the weights of `LAYERS`."""
+
+    engine = "keras"
+
+    def __init__(self, kind: str, size: int, classes: int, seed: int) -> None:
+        self.kind, self.classes = kind, classes
+        self.weights = [np.zeros(shape, np.float32) for shape in (*SHAPES, (4, classes), (classes,))]
+
+    def get_weights(self) -> list[np.ndarray]:
+        return [weight.copy() for weight in self.weights]
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        self.weights = [np.array(weight) for weight in weights]
+
+    def predict(self, X: np.ndarray, preprocess: object = None) -> np.ndarray:
+        return np.full((len(X), self.classes), 1 / self.classes, np.float32)
+
+    def to_h5(self) -> bytes:
+        return b"a model"
+
+
+@pytest.fixture
+def dummy() -> Iterator[tuple[Engine, list[Noted]]]:
+    noted: list[Noted] = []
+
+    def train(model: Dummy, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **options: Any) -> History:
+        noted.append(Noted(options.pop("part", "all"), X, plan, options, model.get_weights()))
+        if len(noted) == 1 and model.kind == "here":
+            model.weights[0][:] = 7  # the backbone has learned
+        return History()
+
+    def prepare(seed: int, precision: str = "auto") -> str:
+        return "nothing"
+
+    yield Engine("keras", "A dummy.", prepare, Dummy, train), noted
+
+
+def run(engine: Engine, *options: str) -> tuple[dict[str, float], str]:
+    output = io.StringIO()
+    with redirect_stdout(output):
+        found = transfer_learning.main(["--no-plots", "--size", "32", *options], engine)
+    return found, output.getvalue()
+
+
+def test_three_methods_learn_from_the_same_pictures(
+    dummy: tuple[Engine, list[Noted]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer_learning, "PATTERNS", 32)
+    engine, noted = dummy
+    folder = make_photos(tmp_path / "pets", {"a": (8, 2), "b": (6, 2), "c": (9, 3)})
+    found, output = run(engine, "--data", str(folder), "--pictures", "3", "7", "all")
+    assert "no ImageNet weights here: a backbone trained on drawn patterns instead" in output
+    assert "Left out  7 of each class: b has 6" in output
+    parts = [one.part for one in noted]
+    assert parts == ["all", "head", "end", "all", "head", "end", "all"]
+    assert [len(one.X) for one in noted] == [32, 9, 9, 9, 23, 23, 23]
+    for frozen, finetuned, scratch in (noted[1:4], noted[4:7]):
+        assert np.array_equal(frozen.X, finetuned.X)
+        assert np.array_equal(frozen.X, scratch.X)
+        # What the backbone learned is where two of them begin; the third knows nothing.
+        assert [one.weights[0].max() for one in (frozen, finetuned, scratch)] == [7, 7, 0]
+        assert finetuned.plan.epochs == scratch.plan.epochs
+        assert finetuned.plan.learning_rate == pytest.approx(0.3 * (scratch.plan.learning_rate or 0))
+        assert finetuned.options["augmentation"] is not None
+    rows = [line.split() for line in output[output.index("Compared") :].splitlines()]
+    assert [row[:2] for row in rows if row[1:2] and row[1] in transfer_learning.METHODS] == [
+        [count, method] for count in ("3", "all") for method in transfer_learning.METHODS
+    ]
+    assert set(found) == {
+        f"{method}_{count}validation_accuracy" for method in transfer_learning.METHODS for count in ("3_", "")
+    }
+    assert sorted(path.name for path in Path("models").iterdir()) == ["transfer_learning.h5", "transfer_learning.json"]
+
+
+def test_the_options_are_what_fine_tuning_and_scratch_use(
+    dummy: tuple[Engine, list[Noted]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer_learning, "PATTERNS", 32)
+    engine, noted = dummy
+    folder = make_photos(tmp_path / "pets", {"a": (4, 2), "b": (4, 2)})
+    options = "--epochs 3 --batch-size 5 --optimizer sgd --learning-rate 0.1 --backbone here --pictures all --resume"
+    _, output = run(engine, "--data", str(folder), *options.split())
+    backbone, _, finetuned, scratch = noted
+    assert scratch.plan == Plan("sgd", 0.1, 3, 5)
+    assert finetuned.plan._replace(learning_rate=0.1) == scratch.plan
+    assert finetuned.plan.learning_rate == pytest.approx(0.03)
+    # Each that takes seconds has a checkpoint of its own.
+    checkpoints = [one.options["checkpoint"].name for one in (backbone, finetuned, scratch)]
+    assert len(set(checkpoints)) == 3
+    assert all(one.options["resume"] for one in (backbone, finetuned, scratch))
+    assert "No expected band" in output
+
+
+def test_imagenet_weights_are_used_where_they_can_be_had(
+    dummy: tuple[Engine, list[Noted]], published: bytes, tmp_path: Path
+) -> None:
+    engine, noted = dummy
+    folder = make_photos(tmp_path / "pets", {"a": (4, 2), "b": (4, 2)})
+    weights = tmp_path / "published.h5"
+    _, output = run(engine, "--data", str(folder), "--weights", str(weights), "--json")
+    assert imagenet.TITLE in json.loads(output.splitlines()[-1])["data"]
+    assert [one.part for one in noted] == ["head", "end", "all"]
+    with h5py.File(weights) as file:
+        assert np.array_equal(noted[0].weights[0], file["Conv1/Conv1/kernel:0"][:])
+    assert noted[1].plan.learning_rate == pytest.approx(0.1 * (noted[2].plan.learning_rate or 0))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--backbone imagenet", "its weights cannot be had here: give --weights"),
+        ("--weights nowhere.h5", "nowhere.h5 is not there"),
+        ("--weights other.h5", "holds the weights of another network"),
+    ],
+)
+def test_weights_that_cannot_be_used_end_the_run_in_one_line(
+    dummy: tuple[Engine, list[Noted]], tmp_path: Path, options: str, said: str
+) -> None:
+    weights_file(Path("other.h5"), {"dense": {"kernel": (3, 2)}})
+    folder = make_photos(tmp_path / "pets", {"a": (4, 2), "b": (4, 2)})
+    with pytest.raises(WorkshopError, match=said):
+        run(dummy[0], "--data", str(folder), *options.split())
+    assert dummy[1] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--pictures 1", "got 1, takes a whole number from 2 up"),
+        ("--pictures some", "got some"),
+        ("--size 1000", "--size: got 1000"),
+        ("--weights w.h5 --backbone here", "--weights: got --backbone here too"),
+    ],
+)
+def test_wrong_options_are_refused(options: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        transfer_learning.main(options.split())
+    assert said in capsys.readouterr().err
+
+
+# --- A whole run ------------------------------------------------------------------------------------------------------
+
+
+def test_a_quick_run_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer_learning, "QUICK_PATTERNS", 32)
+    monkeypatch.setattr(transfer_learning, "PATTERN_SIZE", 32)
+    folder = make_photos(tmp_path / "pets", {"x/one": (4, 2), "x/two": (4, 2), "y/three": (5, 2)})
+    output = io.StringIO()
+    options = "--quick --by-name --size 32 --pictures 3 --epochs 1 --json"
+    with redirect_stdout(output):
+        found = transfer_learning.main([*options.split(), "--data", str(folder)])
+    lines = output.getvalue().splitlines()
+    answer = json.loads(lines[-1])
+    assert answer["metrics"] == found
+    assert set(found) == {f"{method}_3_validation_accuracy" for method in transfer_learning.METHODS}
+    assert "drawn patterns (stand-in for ImageNet)" in answer["data"]
+    assert "No expected band: a quick run." in lines
+    assert sorted(path.name for path in Path("plots").iterdir()) == [
+        "transfer_learning-accuracy.png",
+        "transfer_learning-patterns.png",
+    ]
+    path = Path("models/transfer_learning-quick.h5")
+    X = data.scale_pixels(load(folder).X_validation)
+    loaded = bundle.load(path, ["transfer_learning"])
+    answers = loaded.predict(X)
+    assert answers.shape == (6, 3)
+    for engine in (Network, TorchModel):
+        np.testing.assert_allclose(engine.from_h5(path).predict(X), answers, atol=1e-5)
+    assert np.mean(answers.argmax(axis=1) == subsets.by_name(load(folder)).y_validation) == pytest.approx(
+        found["finetuned_3_validation_accuracy"]
+    )
+    assert loaded.card["classes"] == ["one", "three", "two"]
+    assert sorted(one.name for one in Path("models").iterdir()) == [
+        "transfer_learning-quick.h5",
+        "transfer_learning-quick.json",
+    ]
