@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from workshop import transfer_learning
-from workshop.kit import bundle, data, imagenet, patterns, photo_classifier, photos, subsets
+from workshop.kit import bundle, data, imagenet, patterns, photos, subsets
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.errors import WorkshopError
 from workshop.kit.fitting import History

@@ -42,4 +42,7 @@ LESSONS = (
         55,
         ("torch",),
     ),
+    Lesson(
+        "transfer_learning", "A network that knows other pictures learns yours, of which there are few", 55, ("torch",)
+    ),
 )

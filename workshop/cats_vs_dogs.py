@@ -35,7 +35,7 @@ SETTINGS = {
     "workshop": Settings(pictures=2200, learning_rate=0.001, optimizer="rmsprop"),
     "small": Settings(pictures=6000, learning_rate=0.003, augmentation=Augmentation(), expected=0.85),
 }
-BATCH_SIZE = 16
+BATCH_SIZES = {"workshop": 32, "small": 16}
 
 
 def build_workshop(size: int, classes: int) -> Any:
@@ -134,7 +134,9 @@ def train_with_generator(
 
 def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
     """Reads the options."""
-    parser = photo_classifier.parser(docstring, SETTINGS, BATCH_SIZE)
+    parser = photo_classifier.parser(
+        docstring, SETTINGS, ", ".join(f"{size} {kind}" for kind, size in BATCH_SIZES.items())
+    )
     add = parser.add_argument
     add("--model", choices=[*SETTINGS, "both"], default="both", help="(default: both, compared)")
     add("--size", type=cli.whole_number(32), metavar="N", help="the pictures' side in pixels (default: 150, quick 64)")
@@ -164,7 +166,7 @@ def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str,
     comparison = photo_classifier.Comparison(found, report)
     for kind in SETTINGS if arguments.model == "both" else [arguments.model]:
         settings = SETTINGS[kind].without_augmentation() if arguments.no_augmentation else SETTINGS[kind]
-        plan = settings.plan(len(found.X_train), BATCH_SIZE, arguments)
+        plan = settings.plan(len(found.X_train), BATCH_SIZES[kind], arguments)
         model = engine.build(kind, arguments.size, len(found.classes), arguments.seed)
         with comparison.learning(kind, model, plan):
             if arguments.pipeline == "generator":

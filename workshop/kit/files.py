@@ -1,8 +1,10 @@
 """Files: what ships with the package, and writing without ever losing what was there."""
 
 import contextlib
+import mmap
 import os
 from pathlib import Path
+from typing import Any
 
 from workshop.kit.errors import WorkshopError
 
@@ -76,3 +78,14 @@ def check_writable(folder: Path, option: str) -> None:
         raise WorkshopError(
             f"{option} {folder}: nothing can be written there ({error.strerror}): choose another folder"
         ) from error
+
+
+def let_go(array: Any) -> None:
+    """Gives back the memory of what was read of an array that is mapped from a file; others are left alone.
+
+    The system keeps every page that was once read, and counts it as the process's own. What is needed again is read
+    again, mostly from the system's own memory.
+    """
+    mapped = getattr(array, "_mmap", None)
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)

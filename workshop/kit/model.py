@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from workshop.kit import files
 from workshop.kit.lazy import keras
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class KerasModel:
         for start in range(0, len(X), size):
             batch = X[start : start + size] if preprocess is None else preprocess(X[start : start + size])
             outputs.append(np.asarray(keras.ops.convert_to_numpy(self.keras(batch, training=False)), np.float32))
+            files.let_go(X)
         return np.concatenate(outputs)
 
     def get_weights(self) -> list[np.ndarray]:

@@ -148,7 +148,7 @@ def _cells(u: np.ndarray, v: np.ndarray, random: np.random.Generator) -> np.ndar
 
 
 def _blobs(u: np.ndarray, v: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    return _edge(_smooth(len(u), random.integers(4, 12), random, 1)[0] - 0.5, random)
+    return _edge(_smooth(len(u), int(random.integers(4, 12)), random, 1)[0] - 0.5, random)
 
 
 def _clouds(u: np.ndarray, v: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -157,7 +157,7 @@ def _clouds(u: np.ndarray, v: np.ndarray, random: np.random.Generator) -> np.nda
 
 
 def _grain(u: np.ndarray, v: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    return _smooth(len(u), len(u) // random.integers(2, 5), random, 1)[0]
+    return _smooth(len(u), len(u) // int(random.integers(2, 5)), random, 1)[0]
 
 
 _FIELDS: dict[str, Field] = {

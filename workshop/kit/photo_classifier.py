@@ -54,7 +54,7 @@ class Settings(NamedTuple):
         return Plan(self.optimizer, arguments.learning_rate or self.learning_rate, epochs, batch_size, steps)
 
 
-def parser(module_docstring: str | None, settings: Mapping[str, Settings], batch_size: int) -> cli.Parser:
+def parser(module_docstring: str | None, settings: Mapping[str, Settings], batch_size: int | str) -> cli.Parser:
     """Returns a parser with the options of a lesson that trains these networks on photographs."""
     made = cli.lesson_parser(
         module_docstring,

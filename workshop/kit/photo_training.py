@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import data, fitting
+from workshop.kit import data, files, fitting
 from workshop.kit.augmentation import Augmentation
 from workshop.kit.lazy import tensorflow
 from workshop.kit.training import History, KerasRun
@@ -29,6 +29,7 @@ def batches(X: np.ndarray, y: np.ndarray, order: np.ndarray, batch_size: int, au
 
     def take(rows: np.ndarray, places: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         pictures = X[rows]
+        files.let_go(X)
         return (pictures if augmentation is None else augmentation.apply(pictures, places, colours)), y[rows]
 
     def prepare(*parts: Any) -> tuple[Any, Any]:

@@ -94,6 +94,7 @@ class TorchModel:
             for start in range(0, len(X), size):
                 batch = X[start : start + size] if preprocess is None else preprocess(X[start : start + size])
                 parts.append(self.module(self._as_tensor(batch)).cpu().numpy())
+                files.let_go(X)
         return np.concatenate(parts)
 
     def _as_tensor(self, batch: Any) -> torch.Tensor:
