@@ -42,7 +42,7 @@ def test_a_map_of_places_says_where_each_colour_comes_from_and_the_border_contin
 
 @pytest.mark.parametrize("name", ["flip", "rotation", "shear", "zoom"])
 def test_what_turns_or_stretches_keeps_the_middle(name: str) -> None:
-    augmentation = Augmentation(**{**dict.fromkeys(Augmentation.__dataclass_fields__, 0), name: 0.5})  # type: ignore[arg-type]
+    augmentation = Augmentation(**{**dict.fromkeys(Augmentation.__dataclass_fields__, 0), name: 0.5})
     places = augmentation.places(40, SIZE, np.random.default_rng(1)).astype(float)
     middle = (SIZE - 1) / 2
     assert places @ [middle, middle, 1] == pytest.approx(np.full((40, 2), middle), abs=1e-4)

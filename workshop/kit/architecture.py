@@ -113,10 +113,10 @@ class Settings:
         found = [self._config.pop(name) for name in names if name in self._config]
         return default if not found or found[0] is None else found[0]
 
-    def number(self, *names: str, default: float | None = None) -> float:
-        """Takes a number from 0 up."""
+    def number(self, *names: str, default: float | None = None, least: float = 0.0) -> float:
+        """Takes a number from `least` up."""
         value = self.take(*names, default=default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < 1e9:
             raise self.refuse(f"has {names[0]} = {value!r}")
         return float(value)
 
@@ -275,6 +275,10 @@ def _pooling(s: Settings) -> Config:
     return {"pool_size": size, "strides": s.pair("strides", default=size), "padding": padding}
 
 
+def _rescaling(s: Settings) -> Config:
+    return {"scale": s.number("scale", least=-1e9), "offset": s.number("offset", default=0, least=-1e9)}
+
+
 def _dropout(s: Settings) -> Config:
     rate = s.number("rate", "p")
     if rate >= 1:
@@ -361,6 +365,7 @@ KINDS = {
     "AveragePooling2D": Kind(3, _pooling, _no_weights, _pooled),
     "GlobalAveragePooling2D": Kind(3, _only_channels_last, _no_weights, lambda s, shape: shape[2:]),
     "Flatten": Kind(None, _only_channels_last, _no_weights, lambda s, shape: (math.prod(shape),)),
+    "Rescaling": Kind(None, _rescaling, _no_weights, _same),
     "Dropout": Kind(None, _dropout, _no_weights, _same),
     "BatchNormalization": Kind(None, _batch_normalization, _statistics, _same),
     "Activation": Kind(None, lambda s: {"activation": s.activation()}, _no_weights, _same),

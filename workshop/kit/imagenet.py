@@ -1,9 +1,10 @@
-"""The published weights of MobileNetV2, trained on the 1.3 million photographs of ImageNet: found, fetched, checked.
+"""The published weights of MobileNet, trained on the 1.3 million photographs of ImageNet: found, fetched, checked.
 
 A file is known by its MD5, as public listings of it give it. It is read by our own reader of HDF5, which takes nothing
 from it but arrays of numbers: a stranger's file runs no code and reaches no other file.
 
-Source: Sandler and others (2018), "MobileNetV2: Inverted Residuals and Linear Bottlenecks"; the file is Keras'.
+Source: Howard and others (2017), "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications";
+the file is Keras'.
 """
 
 import hashlib
@@ -20,12 +21,12 @@ import numpy as np
 from workshop.kit import data, files, hdf5
 from workshop.kit.errors import WorkshopError, one_line
 
-TITLE = "MobileNetV2 with ImageNet weights"
+TITLE = "MobileNet with ImageNet weights"
 # Trained on pictures of 224 x 224 pixels; with nothing but convolutions, it takes pictures of any size.
-NAME = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
-URL = f"https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{NAME}"
-MD5 = "f1a68526548f7541cda07e19ba6c85f4"
-SIZE = 9_406_464  # bytes
+NAME = "mobilenet_1_0_224_tf_no_top.h5"
+URL = f"https://storage.googleapis.com/tensorflow/keras-applications/mobilenet/{NAME}"
+MD5 = "725ccbd03d61d7ced5b5c4cd17e7d527"
+SIZE = 17_225_924  # bytes
 
 _CHUNK = 2**18  # bytes
 
@@ -78,7 +79,7 @@ def find(given: Path | None) -> Weights | None:
         if is_published(content):
             return Weights(arrays, TITLE, given)
         print(f"Weights   {one_line(given)} is not the published file (MD5 differs): it is used unverified")
-        return Weights(arrays, "MobileNetV2 with weights of an unverified file", given)
+        return Weights(arrays, "MobileNet with weights of an unverified file", given)
     path = cache() / NAME
     cached = _cached(path) or _download(path)
     return None if cached is None else Weights(read(cached, path), TITLE, path)

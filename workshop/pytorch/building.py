@@ -92,6 +92,7 @@ _BUILD: dict[str, Build] = {
     "MaxPooling2D": _max_pooling,
     "AveragePooling2D": _average_pooling,
     "GlobalAveragePooling2D": lambda settings, shape, axis: [ours.GlobalAveragePooling()],
+    "Rescaling": lambda settings, shape, axis: [ours.Rescaling(settings["scale"], settings["offset"])],
     "Dropout": _dropout,
     "BatchNormalization": _batch_normalization,
     # A layer of its own that changes nothing is kept, so that there are as many layers as in the description.

@@ -105,6 +105,26 @@ class GlobalAveragePooling(nn.Module):
         return images.mean((2, 3))
 
 
+class Rescaling(nn.Module):
+    """Y = scale X + offset, two numbers that are not trained: pixels from 0 to 1 become pixels from -1 to 1.
+
+    Args:
+        scale, offset: as in Keras.
+    """
+
+    def __init__(self, scale: float, offset: float = 0.0):
+        super().__init__()
+        self.scale, self.offset = scale, offset
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Returns scale X + offset."""
+        return X * self.scale + self.offset
+
+    def extra_repr(self) -> str:
+        """What `print(module)` shows in the parentheses."""
+        return f"{self.scale}, offset={self.offset}"
+
+
 class SeparableConv2d(nn.Sequential):
     """Keras' SeparableConv2D: each channel is convolved by itself, then a 1x1 convolution mixes the channels.
 

@@ -253,6 +253,10 @@ class Reader:
         self._expect_images(module)
         self._pad = module
 
+    def rescaling(self, module: ours.Rescaling) -> None:
+        """Rescaling."""
+        self._add(module, "Rescaling", {"scale": float(module.scale), "offset": float(module.offset)})
+
     def dropout(self, module: nn.Dropout) -> None:
         """nn.Dropout."""
         self._add(module, "Dropout", {"rate": float(module.p)})
@@ -366,6 +370,7 @@ _READ: dict[type[nn.Module], Callable[[Reader, Any], None]] = {
     ours.AveragePoolAsKeras: Reader.average_pooling_as_keras,
     ours.GlobalAveragePooling: Reader.global_average_pooling,
     ours.PadAsTensorFlow: Reader.pad,
+    ours.Rescaling: Reader.rescaling,
     nn.Dropout: Reader.dropout,
     nn.BatchNorm1d: Reader.batch_norm,
     nn.BatchNorm2d: Reader.batch_norm,

@@ -143,6 +143,22 @@ class Flatten(Layer):
         return dY.reshape(self._shape)
 
 
+class Rescaling(Layer):
+    """Y = scale X + offset, two numbers that are not trained: pixels from 0 to 1 become pixels from -1 to 1."""
+
+    def __init__(self, scale: float, offset: float = 0.0) -> None:
+        super().__init__(scale=float(scale), offset=float(offset))
+        self.scale, self.offset = scale, offset
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """Y = scale X + offset."""
+        return X * X.dtype.type(self.scale) + X.dtype.type(self.offset)
+
+    def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
+        """dX = scale dY."""
+        return dY * dY.dtype.type(self.scale)
+
+
 class Dropout(Layer):
     """In training, sets a share `rate` of the numbers to 0 and divides the others by 1 - rate (Srivastava 2014)."""
 

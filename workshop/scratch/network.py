@@ -19,7 +19,7 @@ from workshop.scratch.convolution import (
     SeparableConv2D,
     ZeroPadding2D,
 )
-from workshop.scratch.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Layer
+from workshop.scratch.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Layer, Rescaling
 from workshop.scratch.losses import Loss, make_loss
 from workshop.scratch.optimizers import Optimizer
 
@@ -30,7 +30,7 @@ _BATCH = 128  # samples that are answered at a time
 # The layers by their names, which are Keras'.
 _LAYERS = (
     Dense, Conv2D, DepthwiseConv2D, SeparableConv2D, ZeroPadding2D, MaxPooling2D, AveragePooling2D,
-    GlobalAveragePooling2D, Flatten, Dropout, BatchNormalization, Activation,
+    GlobalAveragePooling2D, Flatten, Rescaling, Dropout, BatchNormalization, Activation,
 )  # fmt: skip
 LAYERS: dict[str, type[Layer]] = {layer.__name__: layer for layer in _LAYERS}
 
