@@ -21,12 +21,12 @@ from workshop.kit.model import KerasModel
 from workshop.pytorch import layers as modules
 from workshop.pytorch.model import TorchModel, from_architecture, to_architecture
 from workshop.scratch import convolution
-from workshop.scratch.layers import Activation, Layer
+from workshop.scratch.layers import Activation, Layer, Rescaling
 from workshop.scratch.losses import make_loss
 from workshop.scratch.network import LAYERS, Network
 
 SHAPE = (18, 15, 3)
-PHOTO_LAYERS = ("GlobalAveragePooling2D", "DepthwiseConv2D", "SeparableConv2D", "ZeroPadding2D")
+PHOTO_LAYERS = ("GlobalAveragePooling2D", "DepthwiseConv2D", "SeparableConv2D", "ZeroPadding2D", "Rescaling")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -42,6 +42,7 @@ def model() -> Any:
     made = keras.Sequential(
         [
             layers.Input(SHAPE),
+            layers.Rescaling(1.5, offset=-0.25),
             layers.Conv2D(6, 3, padding="same", use_bias=False),
             layers.BatchNormalization(),
             layers.Activation("swish"),
@@ -148,6 +149,7 @@ LEARNING: dict[str, tuple[Callable[[], Layer], tuple[int, ...]]] = {
     "zero padding": (lambda: convolution.ZeroPadding2D([[1, 0], [0, 2]]), (3, 4, 2)),
     "global average pooling": (convolution.GlobalAveragePooling2D, (3, 4, 2)),
     "silu": (lambda: Activation("silu"), (5,)),
+    "rescaling": (lambda: Rescaling(-1.5, 0.25), (5,)),
 }  # fmt: skip
 
 
@@ -271,6 +273,8 @@ def test_each_multiplication_with_a_weight_is_counted() -> None:
         (lambda layers: layers.DepthwiseConv2D(3, activation="gelu"), "DepthwiseConv2D layer has activation = 'gelu'"),
         (lambda layers: layers.SeparableConv2D(2, 3, depth_multiplier=2), "SeparableConv2D layer has a depth_mult"),
         (lambda layers: layers.SeparableConv2D(2, 3, dilation_rate=2), "SeparableConv2D layer has a dilation_rate"),
+        (lambda layers: layers.Rescaling([2, 1, 1]), r"Rescaling layer has scale = \[2, 1, 1\]"),
+        (lambda layers: layers.Rescaling(2, offset=[0, 1, 1]), r"Rescaling layer has offset = \[0, 1, 1\]"),
         (lambda layers: layers.GlobalAveragePooling2D(keepdims=True), "GlobalAveragePooling2D .* keepdims = True"),
         (lambda layers: layers.GlobalAveragePooling2D("channels_first"), "data_format = 'channels_first'"),
         (lambda layers: layers.ZeroPadding2D(1, data_format="channels_first"), "data_format = 'channels_first'"),

@@ -20,6 +20,7 @@ from workshop.kit import bundle, data, imagenet, patterns, photos, subsets
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.errors import WorkshopError
 from workshop.kit.fitting import History
+from workshop.kit.model import as_model
 from workshop.pytorch.model import TorchModel
 from workshop.scratch.network import Network
 
@@ -299,7 +300,7 @@ def test_all_of_the_small_network_is_fine_tuned() -> None:
     assert all(layer.trainable for layer in model.layers)
 
 
-def test_mobilenet_takes_the_weights_and_is_frozen_up_to_block_13(tmp_path: Path) -> None:
+def test_mobilenet_takes_the_weights_and_is_frozen_up_to_block_12(tmp_path: Path) -> None:
     import keras
 
     model = transfer_learning.KERAS.build("imagenet", 32, 2, 1)
@@ -312,14 +313,54 @@ def test_mobilenet_takes_the_weights_and_is_frozen_up_to_block_13(tmp_path: Path
     found.check([array.shape for array in model.get_weights()[:-2]])
     model.set_weights([*found.arrays, *model.get_weights()[-2:]])
     with h5py.File(tmp_path / "mine.h5") as file:
-        assert np.array_equal(model.get_layer("Conv_1").kernel, file["Conv_1/Conv_1/kernel:0"][:])
-    # Pixels come from 0 to 1; MobileNetV2 learned from pixels from -1 to 1.
-    scaled = model.layers[1](np.array([[[[0.0, 0.5, 1.0]]]], np.float32))
-    assert np.asarray(scaled).ravel().tolist() == [-1, 0, 1]
+        assert np.array_equal(model.get_layer("conv_pw_13").kernel, file["conv_pw_13/conv_pw_13/kernel:0"][:])
     transfer_learning.freeze(model)
     trainable = {layer.name for layer in model.layers if layer.weights and layer.trainable}
-    end = names[names.index("block_13_expand") :]
+    end = names[names.index("conv_dw_12") :]
     assert trainable == {name for name in end if not isinstance(model.get_layer(name), keras.layers.BatchNormalization)}
+
+
+def as_if_learned(names: list[str], weights: list[np.ndarray]) -> list[np.ndarray]:
+    """Returns weights as of a network that has learned: no statistic is 0 or 1, and nothing fades on its way.
+
+    Kernels are drawn for that as He and others (2015) do, with the variance 2 / inputs.
+    """
+    random = np.random.default_rng(5)
+    ranges = {"gamma": (0.5, 1.5), "beta": (-0.3, 0.7), "moving_mean": (-0.3, 0.3), "moving_variance": (0.5, 1.5)}
+    drawn = []
+    for name, weight in zip(names, weights, strict=True):
+        if name in ranges:
+            drawn.append(random.uniform(*ranges[name], weight.shape))
+        else:  # of a depthwise kernel the inputs are the places alone
+            inputs = weight[..., 0, 0].size if weight.shape[2:] and weight.shape[-1] == 1 else weight[..., 0].size
+            drawn.append(random.normal(0, np.sqrt(2 / max(1, inputs)), weight.shape))
+    return [one.astype(np.float32) for one in drawn]
+
+
+def brighter_and_darker(count: int, size: int) -> np.ndarray:
+    """Returns noise from 0 to 1 that is brighter in some pictures than in others."""
+    random = np.random.default_rng(6)
+    noise = random.random((count, size, size, 3), np.float32)
+    return noise * random.uniform(0.2, 1, (count, 1, 1, 3)).astype(np.float32)
+
+
+def test_mobilenet_is_that_of_keras_applications_and_answers_the_same_in_every_engine(tmp_path: Path) -> None:
+    import keras
+
+    model = transfer_learning.KERAS.build("imagenet", 64, 3, 1)
+    model.set_weights(as_if_learned([weight.name for weight in model.weights], model.get_weights()))
+    X = brighter_and_darker(3, 64)
+    application = keras.applications.MobileNet(include_top=False, weights=None, input_shape=(64, 64, 3), pooling="avg")
+    application.set_weights(model.get_weights()[:-2])
+    # Pixels come from 0 to 1; MobileNet learned from pixels from -1 to 1.
+    expected = as_model(keras.Sequential(model.layers[:-2])).predict(X)
+    np.testing.assert_allclose(as_model(application).predict(2 * X - 1), expected, rtol=1e-5, atol=1e-5)
+    assert np.ptp(expected, axis=0).max() > 0.1
+    answers = as_model(model).predict(X)
+    assert np.ptp(answers, axis=0).min() > 1e-3  # a hundred times what may part the engines
+    (tmp_path / "mobilenet.h5").write_bytes(as_model(model).to_h5())
+    for engine in (Network, TorchModel):
+        np.testing.assert_allclose(engine.from_h5(tmp_path / "mobilenet.h5").predict(X), answers, rtol=0, atol=1e-5)
 
 
 # --- The lesson, with an engine that does nothing but note what it is asked ------------------------------------------

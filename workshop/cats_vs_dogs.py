@@ -52,20 +52,25 @@ def build_small(size: int, classes: int) -> Any:
     """Returns a network for few pictures: 16-32-64-96-176 convolutions, the average over all places, and the answer.
 
     The first convolution takes steps of two pixels, where the picture is largest and each filter costs most. With four
-    poolings behind it, a place of the last one sees nearly all of a picture of 150x150.
+    poolings in all, a place of the last one sees nearly all of a picture of 150x150.
     """
     layers = [keras.layers.Input((size, size, 3)), *convolution(16, 5, strides=2)]
-    for filters in (32, 64, 96, 176):
-        layers += [keras.layers.MaxPooling2D(), *convolution(filters, 3)]
+    for filters in (32, 64, 96):
+        layers += convolution(filters, 3)
+    layers += convolution(176, 3, pools=False)
     return keras.Sequential(
         [*layers, keras.layers.GlobalAveragePooling2D(), keras.layers.Dropout(0.2), answer(classes)]
     )
 
 
-def convolution(filters: int, kernel_size: int, strides: int = 1) -> list[Any]:
-    """Returns a convolution, the normalisation of its batch (which has a bias of its own), and the activation."""
+def convolution(filters: int, kernel_size: int, strides: int = 1, pools: bool = True) -> list[Any]:
+    """Returns a convolution, a pooling, the normalisation of the batch (which has a bias of its own), the activation.
+
+    The pooling comes first: what it leaves out need not be normalised.
+    """
     return [
         keras.layers.Conv2D(filters, kernel_size, strides=strides, padding="same", use_bias=False),
+        *([keras.layers.MaxPooling2D()] if pools else []),
         # A memory of ten batches: a run on few pictures has few batches.
         keras.layers.BatchNormalization(momentum=0.9),
         keras.layers.Activation("relu"),

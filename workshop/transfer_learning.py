@@ -8,7 +8,7 @@ network, knowing nothing, learns from your pictures alone, in as many epochs.
     python -m workshop.transfer_learning                            # cats and dogs; then look into the folder plots
     python -m workshop.transfer_learning --data PHOTOS              # your own classes: a folder, a .zip or a .tar
     python -m workshop.transfer_learning --by-name                  # the breeds, which the files' names begin with
-    python -m workshop.transfer_learning --backbone imagenet        # MobileNetV2 and ImageNet; takes minutes
+    python -m workshop.transfer_learning --backbone imagenet        # MobileNet and ImageNet; takes minutes
     python -m workshop.transfer_learning --quick                    # a first look, in seconds
 
 Where ImageNet's weights cannot be had, the backbone learns from drawn patterns first, in the same run, within a minute
@@ -51,12 +51,12 @@ from workshop.kit.photo_classifier import Settings
 METHODS = ("frozen", "finetuned", "scratch")
 SETTINGS = {
     "here": Settings(pictures=1200, learning_rate=0.003, augmentation=Augmentation()),
-    # Thirty times the work for each picture.
+    # Twenty-five times the work for each picture.
     "imagenet": Settings(pictures=300, learning_rate=0.001, augmentation=Augmentation()),
 }
 # Fine-tuning takes this share of the rate. What knows drawings alone has more to change than what knows photographs.
 LOW_RATE = {"here": 0.3, "imagenet": 0.1}
-FIRST_FINETUNED = "block_13_expand"  # of MobileNetV2
+FIRST_FINETUNED = "conv_dw_12"  # of MobileNet
 SIZES = {"here": 96, "imagenet": 160}  # the pictures' side in pixels
 BATCH_SIZE = 16
 EXPECTED = 0.8  # of the fine-tuned network, on all 280 photographs
@@ -65,17 +65,16 @@ PATTERNS, PATTERN_SIZE, PATTERN_EPOCHS = 3000, 48, 2  # what a backbone learns f
 QUICK_PATTERNS, QUICK_EPOCHS = 320, 2
 
 
-def build(backbone: str, size: int, classes: int) -> Any:
+def build(kind: str, size: int, classes: int) -> Any:
     """Returns a network: the backbone, the average of its answers over all places, dropout and the head."""
-    if backbone == "here":
+    if kind == "here":
         return cats_vs_dogs.build_small(size, classes)
-    inputs = keras.layers.Input((size, size, 3))
-    # MobileNetV2 learned from pixels from -1 to 1.
-    scaled = keras.layers.Rescaling(2.0, offset=-1.0)(inputs)
-    outputs = keras.applications.MobileNetV2(include_top=False, weights=None, input_tensor=scaled).output
-    for layer in (keras.layers.GlobalAveragePooling2D(), keras.layers.Dropout(0.2), cats_vs_dogs.answer(classes)):
-        outputs = layer(outputs)
-    return keras.Model(inputs, outputs)
+    shape = (size, size, 3)
+    backbone = keras.applications.MobileNet(include_top=False, weights=None, input_shape=shape).layers[1:]
+    # MobileNet learned from pixels from -1 to 1.
+    layers = [keras.layers.Input(shape), keras.layers.Rescaling(2.0, offset=-1.0), *backbone]
+    layers += [keras.layers.GlobalAveragePooling2D(), keras.layers.Dropout(0.2), cats_vs_dogs.answer(classes)]
+    return keras.Sequential(layers)
 
 
 def train(
@@ -87,6 +86,7 @@ def train(
     """
     if part == "head":
         return train_head(model, X, y, plan, seed, **options)
+    model.trainable = True
     if part == "end":
         freeze(model)
     return cats_vs_dogs.train(model, X, y, plan, seed, **options)
@@ -102,7 +102,7 @@ def train_head(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, 
 
 
 def freeze(model: Any) -> None:
-    """Freezes what fine-tuning leaves as it is: of MobileNetV2 all before block 13, and every normalisation.
+    """Freezes what fine-tuning leaves as it is: of MobileNet all before block 12, and every normalisation.
 
     With `trainable=False` a BatchNormalization normalises by what it learned from a million photographs, not by the few
     of a batch. The small backbone knows drawings alone, so nothing of it is frozen.
@@ -152,7 +152,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     add = parser.add_argument
     help_text = "auto: ImageNet's where its weights can be had, else one trained here (default: auto)"
     add("--backbone", choices=["auto", "imagenet", "here"], default="auto", help=help_text)
-    add("--weights", type=Path, metavar="FILE", help="ImageNet's weights of MobileNetV2, as Keras publishes them (.h5)")
+    add("--weights", type=Path, metavar="FILE", help="ImageNet's weights of MobileNet, as Keras publishes them (.h5)")
     help_text = "how many of each class (default: 10 50 all)"
     add("--pictures", type=subsets.count_or_all, nargs="+", metavar="N", help=help_text)
     add("--by-name", action="store_true", help="take the classes from the files' names: Abyssinian_12.jpg")
@@ -233,12 +233,8 @@ def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str,
     report.section("Compared")
     print(metrics.table(["pictures of each class", "method", "seconds", "validation accuracy"], rows))
     if not arguments.no_plots:
-        report.saved(
-            plots.save(
-                subsets.draw_accuracy(curves, f"The backbone: {source}"),
-                arguments.plots / "transfer_learning-accuracy.png",
-            )
-        )
+        figure = subsets.draw_accuracy(curves, f"The backbone: {source}")
+        report.saved(plots.save(figure, arguments.plots / "transfer_learning-accuracy.png"))
     if backbone == "here" and not (arguments.pictures or arguments.quick or arguments.by_name):
         report.expect("finetuned_validation_accuracy", EXPECTED)
     return report.finish(

@@ -47,18 +47,22 @@ def build_small(classes: int) -> list[Any]:
     """Returns a network for few pictures: 16-32-64-96-176 convolutions, the average over all places, and the answer.
 
     The first convolution takes steps of two pixels, where the picture is largest and each filter costs most. With four
-    poolings behind it, a place of the last one sees nearly all of a picture of 150x150.
+    poolings in all, a place of the last one sees nearly all of a picture of 150x150.
     """
     modules = [kit.ChannelsFirst(), *convolution(3, 16, 5, stride=2)]
     channels = 16
-    for filters in (32, 64, 96, 176):
-        modules += [nn.MaxPool2d(2), *convolution(channels, filters, 3)]
+    for filters in (32, 64, 96):
+        modules += convolution(channels, filters, 3)
         channels = filters
-    return [*modules, layers.GlobalAveragePooling(), nn.Dropout(0.2), *answer(channels, classes)]
+    modules += convolution(channels, 176, 3, pools=False)
+    return [*modules, layers.GlobalAveragePooling(), nn.Dropout(0.2), *answer(176, classes)]
 
 
-def convolution(channels: int, filters: int, kernel_size: int, stride: int = 1) -> list[Any]:
-    """Returns a convolution, the normalisation of its batch (which has a bias of its own), and the activation."""
+def convolution(channels: int, filters: int, kernel_size: int, stride: int = 1, pools: bool = True) -> list[Any]:
+    """Returns a convolution, a pooling, the normalisation of the batch (which has a bias of its own), the activation.
+
+    The pooling comes first: what it leaves out need not be normalised.
+    """
     if stride == 1:
         padded = [nn.Conv2d(channels, filters, kernel_size, padding="same", bias=False)]
     else:  # PyTorch's "same" takes no strides
@@ -66,7 +70,8 @@ def convolution(channels: int, filters: int, kernel_size: int, stride: int = 1) 
         padded = [border, nn.Conv2d(channels, filters, kernel_size, stride, bias=False)]
     # A memory of ten batches. nn.BatchNorm2d would remember another variance, divided by n - 1: in the last convolution
     # n is small enough to tell.
-    return [*padded, layers.BatchNormAsKeras(filters, momentum=0.9), nn.ReLU()]
+    pooled = [nn.MaxPool2d(2)] if pools else []
+    return [*padded, *pooled, layers.BatchNormAsKeras(filters, momentum=0.9), nn.ReLU()]
 
 
 def answer(inputs: int, classes: int) -> list[Any]:
@@ -83,8 +88,12 @@ def build(kind: str, size: int, classes: int, seed: int) -> Any:
 
 def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **options: Any) -> Any:
     """Fits a network on X, pictures as bytes, and y; `options` are those of `photos.fit`."""
-    loss = nn.BCEWithLogitsLoss() if y.ndim == 2 else nn.CrossEntropyLoss()
-    return photos.fit(model, X, y, plan, seed, loss=loss, **options)
+    return photos.fit(model, X, y, plan, seed, loss=loss_for(y), **options)
+
+
+def loss_for(y: np.ndarray) -> Any:
+    """Returns the loss for targets (samples, 1), 0 or 1, or for numbers of classes (samples,)."""
+    return nn.BCEWithLogitsLoss() if y.ndim == 2 else nn.CrossEntropyLoss()
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:

@@ -65,6 +65,19 @@ def activation(name: str) -> nn.Module:
     return layers.ACTIVATIONS[name](1)
 
 
+def start_training(network: nn.Module) -> None:
+    """Has a network answer as it does while it learns, all but what is frozen by `requires_grad = False`.
+
+    A frozen normalisation goes on normalising by its moving averages, which stay as they are: `trainable = False` means
+    the same in Keras. `network.train()` alone would move them.
+    """
+    network.train()
+    for module in network.modules():
+        parameters = list(module.parameters(recurse=False))
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            module.eval()
+
+
 class Arrays(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """Samples and targets in NumPy's arrays. An index is a list: a whole batch at once is far quicker than one by one.
 
@@ -150,8 +163,9 @@ class TorchRun(fitting.Run):
         # that core, the two wait for each other.
         work = to_architecture(network, model.input_shape).multiplications() * plan.batch_size
         torch.set_num_threads(1 if work < _SMALL_STEP else os.cpu_count() or 1)
+        learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self._optimizer, self._scheduler = optimizers.make_optimizer(
-            plan.optimizer, network.parameters(), plan.learning_rate, plan.steps
+            plan.optimizer, learned, plan.learning_rate, plan.steps
         )
         self._autocast = _autocast
         # The smallest gradients would be 0 in float16: the loss is scaled up, and the gradients down again.
@@ -159,7 +173,7 @@ class TorchRun(fitting.Run):
 
     def steps(self, orders: np.ndarray, batch_size: int) -> np.ndarray:
         """Takes the steps over the samples in these orders; returns the metrics, (segments, names)."""
-        self._network.train()
+        start_training(self._network)
         segments = []
         for order in orders:
             sums = torch.zeros(len(self.names), device=self._device)

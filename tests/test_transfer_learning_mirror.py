@@ -1,0 +1,158 @@
+"""The lesson on transfer learning in PyTorch: its networks, what learns and what stays frozen, a whole run."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from engines_helper import PACKAGES, assert_same_answers, one_thread, start
+from test_transfer_learning import as_if_learned, brighter_and_darker, make_photos
+from torch import nn
+
+from workshop import transfer_learning as keras_lesson
+from workshop.kit import device
+from workshop.kit.augmentation import Augmentation
+from workshop.kit.data import scale_pixels
+from workshop.kit.engine import Plan
+from workshop.kit.model import as_model
+from workshop.programs import engines
+from workshop.pytorch import kit
+from workshop.pytorch import transfer_learning as torch_lesson
+from workshop.pytorch.layers import BatchNormAsKeras
+from workshop.pytorch.model import TorchModel
+
+RANDOM = np.random.default_rng(4)
+X = RANDOM.integers(0, 200, (12, 32, 32, 3)).astype(np.uint8)
+CLASSES = np.arange(12, dtype=np.int32) % 2
+X[CLASSES == 1, 8:24, 8:24] += 55  # what there is to learn
+Y = CLASSES.astype(np.float32)[:, None]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def alone() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def prepared() -> None:
+    device.prepare(1)
+    kit.prepare(1)
+
+
+def changed(model: Any, before: list[np.ndarray]) -> list[bool]:
+    return [not np.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True)]
+
+
+# --- The networks -----------------------------------------------------------------------------------------------------
+
+
+# Of an odd size MobileNet pads otherwise than TensorFlow's "same" would.
+@pytest.mark.parametrize(("kind", "size", "classes"), [("here", 32, 3), ("imagenet", 45, 2)])
+def test_the_networks_are_those_of_keras(kind: str, size: int, classes: int) -> None:
+    in_torch = torch_lesson.build(kind, size, classes, 1)
+    model = keras_lesson.KERAS.build(kind, size, classes, 1)
+    assert [one.shape for one in in_torch.get_weights()] == [tuple(one.shape) for one in model.weights]
+    model.set_weights(as_if_learned([one.name for one in model.weights], model.get_weights()))
+    in_torch.set_weights(model.get_weights())
+    pictures = brighter_and_darker(4, size)
+    expected = as_model(model).predict(pictures)
+    assert np.ptp(expected, axis=0).min() > 1e-3  # a hundred times what may part the engines
+    np.testing.assert_allclose(in_torch.predict(pictures), expected, rtol=0, atol=1e-5)
+
+
+def test_a_seed_decides_the_weights() -> None:
+    one, same, other = (torch_lesson.build("here", 32, 2, seed).get_weights()[0] for seed in (1, 1, 2))
+    assert np.array_equal(one, same) and not np.array_equal(one, other)
+
+
+# --- What learns ------------------------------------------------------------------------------------------------------
+
+
+def test_a_head_learns_as_in_keras_and_leaves_the_backbone_alone() -> None:
+    plan = Plan("adam", 0.01, 6, 5)
+    model, in_torch = (one.build("here", 32, 2, 1) for one in (keras_lesson.KERAS, torch_lesson))
+    # The engines' random generators leave out other units.
+    model.layers[-2].rate = in_torch.module[-3].p = 0.0
+    before = model.get_weights()
+    in_torch.set_weights(before)
+    for one, lesson in ((model, keras_lesson), (in_torch, torch_lesson)):
+        history = lesson.train(one, X, Y, plan, 3, part="head")
+        assert history.finished == 6
+        assert changed(one, before) == [False] * (len(before) - 2) + [True, True]
+    assert np.abs(before[-2] - model.get_weights()[-2]).max() > 0.01
+    for mine, theirs in zip(in_torch.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-4)
+
+
+def test_the_end_of_mobilenet_learns_behind_its_head_and_what_is_frozen_does_not_move() -> None:
+    in_torch = torch_lesson.build("imagenet", 32, 2, 1)
+    model = keras_lesson.KERAS.build("imagenet", 32, 2, 1)
+    before = as_if_learned([one.name for one in model.weights], model.get_weights())
+    in_torch.set_weights(before)
+    torch_lesson.train(in_torch, X, Y, Plan("adam", 0.01, 1, 8), 1, part="head")
+    assert changed(in_torch, before) == [False] * (len(before) - 2) + [True, True]
+    keras_lesson.freeze(model)
+    learns = [weight.trainable for weight in model.weights]
+    assert learns.count(True) == 6  # four kernels of blocks 12 and 13, and the head
+    before = in_torch.get_weights()
+    torch_lesson.train(in_torch, X, Y, Plan("adamw", 0.01, 1, 8, 2), 1, part="end", augmentation=Augmentation())
+    assert changed(in_torch, before) == learns
+    before = in_torch.get_weights()
+    torch_lesson.train(in_torch, X, Y, Plan("adamw", 0.01, 1, 8, 2), 1, part="all", augmentation=Augmentation())
+    assert all(changed(in_torch, before))
+
+
+def test_all_of_the_small_network_is_fine_tuned() -> None:
+    model = torch_lesson.build("here", 32, 2, 1)
+    before = model.get_weights()
+    torch_lesson.train(model, X, Y, Plan("adam", 0.01, 2, 8), 1, part="end")
+    assert all(changed(model, before))
+
+
+def test_the_optimizer_gets_only_what_is_to_be_learned() -> None:
+    model = torch_lesson.build("imagenet", 32, 2, 1)
+    torch_lesson.freeze(model)
+    run = kit.TorchRun(model, kit.Arrays(X, Y, scale_pixels), Plan("adam", 0.01, 1, 8), nn.BCEWithLogitsLoss())
+    (group,) = run._optimizer.param_groups
+    assert [tuple(one.shape) for one in group["params"]] == [
+        (512, 1, 3, 3), (1024, 512, 1, 1), (1024, 1, 3, 3), (1024, 1024, 1, 1), (1, 1024), (1,)
+    ]  # fmt: skip
+    kit.start_training(model.module)
+    modes = {type(module): module.training for module in model.module.modules()}
+    assert not modes[BatchNormAsKeras] and modes[nn.Dropout]
+
+
+# --- The lesson -------------------------------------------------------------------------------------------------------
+
+
+def test_a_quick_run_saves_a_bundle_that_all_engines_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras_lesson, "QUICK_PATTERNS", 32)
+    monkeypatch.setattr(keras_lesson, "PATTERN_SIZE", 32)
+    folder = make_photos(tmp_path / "pets", {"cats": (5, 3), "dogs": (5, 3)})
+    options = "--quick --backbone here --size 32 --pictures 3 --epochs 1 --no-plots"
+    run = start("torch", "transfer_learning", tmp_path, *options.split(), "--data", str(folder))
+    assert any(line.startswith(f"Engine    PyTorch {torch.__version__.partition('+')[0]}, ") for line in run.lines)
+    answer = run.answer
+    assert (answer["lesson"], answer["engine"]) == ("transfer_learning", "torch")
+    assert set(answer["metrics"]) == {f"{method}_3_validation_accuracy" for method in keras_lesson.METHODS}
+    path = run.models / "transfer_learning-quick.h5"
+    card = json.loads(path.with_suffix(".json").read_text("utf-8"))
+    assert card["engine"] == "torch" and card["classes"] == ["cats", "dogs"]
+    loaded = {engine: engines.load(path, ["transfer_learning"], engine) for engine in PACKAGES}
+    assert_same_answers({engine: one.model.predict(scale_pixels(X)) for engine, one in loaded.items()})
+
+
+def test_weights_of_mobilenet_are_taken_and_the_frozen_ones_kept(tmp_path: Path) -> None:
+    backbone = kit.TorchModel(torch_lesson.build("imagenet", 32, 2, 9).module[:-3], (32, 32, 3))
+    backbone.save_h5(tmp_path / "mine.h5")
+    folder = make_photos(tmp_path / "pets", {"cats": (3, 2), "dogs": (3, 2)})
+    options = ["--data", str(folder), "--weights", str(tmp_path / "mine.h5"), "--pictures", "2", "--size", "32"]
+    run = start("torch", "transfer_learning", tmp_path, *options, "--quick", "--epochs", "1", "--no-plots")
+    assert "MobileNet with weights of an unverified file" in run.answer["data"]
+    saved = TorchModel.from_h5(run.models / "transfer_learning-quick.h5")
+    same = [np.array_equal(*pair) for pair in zip(saved.get_weights()[:-2], backbone.get_weights(), strict=True)]
+    assert same.count(False) == 4  # the kernels of blocks 12 and 13
