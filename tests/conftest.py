@@ -23,20 +23,16 @@ os.environ.pop("WORKSHOP_DATA", None)
 _REAL_DATA = os.environ.get("WORKSHOP_DATA_OF_TESTS")
 
 
-# The files that share the lessons' quick runs.
-_OF_ALL_ENGINES = ("test_lessons", "test_mirrors", "test_engines")
-_LONGEST = (*_OF_ALL_ENGINES, "test_training", "test_wheel", "test_bundle")
+_LONGEST = {
+    "test_lessons", "test_engines", "test_mirrors", "test_training", "test_wheel", "test_torch_backend",
+    "test_photo_training", "test_transfer_learning",
+}  # fmt: skip
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the tests in order and into groups, and leaves out those on real data where there is none."""
+    """Puts the tests in order, and leaves out those on real data where there is none."""
     # The files that take longest begin: at the end neither worker waits for the other.
     items.sort(key=lambda item: item.path.stem not in _LONGEST)
-    for item in items:
-        # The tests of a group run in one process, and share what they trained.
-        stem = item.path.stem
-        item.add_marker(pytest.mark.xdist_group("engines" if stem in _OF_ALL_ENGINES else stem))
     missing = pytest.mark.skip(reason="needs the real data sets: set WORKSHOP_DATA to their folder")
     for item in items:
         if item.get_closest_marker("real") and not (_REAL_DATA and Path(_REAL_DATA).is_dir()):

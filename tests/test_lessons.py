@@ -1,6 +1,6 @@
 """What every lesson does, checked for all of them: the tests run over `workshop.LESSONS`.
 
-A lesson's quick run is made once, for all of its tests and its mirrors': conftest.py runs them in one process.
+A lesson's quick run is made once, for all of its tests and those of its mirrors.
 """
 
 import contextlib
@@ -9,7 +9,9 @@ import importlib.util
 import io
 import json
 import math
+import os
 import re
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,9 +67,6 @@ def start(lesson: str, folder: Path, *options: str) -> Run:
     return Run(metrics, output.getvalue().splitlines(), models, plots)
 
 
-_QUICK_RUNS: dict[str, Run] = {}
-
-
 @pytest.fixture
 def lesson(request: pytest.FixtureRequest) -> str:
     """The lesson's name, given by `EACH_LESSON`."""
@@ -75,10 +74,25 @@ def lesson(request: pytest.FixtureRequest) -> str:
 
 
 def quick_run(lesson: str, temporary: pytest.TempPathFactory) -> Run:
-    """Returns the lesson's quick run, made for the first test that asks for it."""
-    if lesson not in _QUICK_RUNS:
-        _QUICK_RUNS[lesson] = start(lesson, temporary.mktemp(lesson), "--quick")
-    return _QUICK_RUNS[lesson]
+    """Returns the lesson's quick run, made by the first test that asks for it, in whichever worker that is."""
+    shared = temporary.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # of the folders of all workers
+    folder = shared / f"quick-{lesson}"
+    done = folder / "run.json"
+    try:
+        folder.mkdir()
+    except FileExistsError:  # another worker is at it, or was
+        deadline = time.monotonic() + 200
+        while not done.exists():
+            assert time.monotonic() < deadline, f"the quick run of {lesson} failed in the other worker"
+            time.sleep(0.05)
+        metrics, lines = json.loads(done.read_text("utf-8"))
+        return Run(metrics, lines, folder / "models", folder / "plots")
+    run = start(lesson, folder, "--quick")
+    (folder / "run").write_text(json.dumps([run.metrics, run.lines]), "utf-8")
+    (folder / "run").rename(done)
+    return run
 
 
 @pytest.fixture

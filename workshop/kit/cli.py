@@ -32,7 +32,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Ends the program: `message` says which option got which value, and what it takes."""
-        print(f"error: {WorkshopError(message)} (--help lists the options)", file=sys.stderr)
+        said = str(WorkshopError(message))
+        said = said if len(said) <= 500 else f"{said[:500]}..."
+        print(f"error: {said} (--help lists the options)", file=sys.stderr)
         raise SystemExit(2)
 
 

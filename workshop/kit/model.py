@@ -138,7 +138,7 @@ def in_single_precision(model: Any) -> Any:
 
     A model that was trained in mixed precision keeps 16 bits in its configuration, and would keep them in the file.
     """
-    if all(layer.dtype_policy.name == "float32" for layer in model.layers):
+    if all(layer.dtype_policy.name == "float32" for layer in getattr(model, "layers", [])):
         return model
     config = model.get_config()
     for layer in config["layers"]:
