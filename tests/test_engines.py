@@ -43,7 +43,8 @@ from workshop.scratch.losses import make_loss
 from workshop.scratch.network import Network
 from workshop.scratch.training import NumpyRun
 
-OPTIMIZERS = ("sgd", "momentum", "rmsprop", "adam")
+# Two in every run of the suite, two more with -m slow.
+OPTIMIZERS = ("sgd", "adam", *(pytest.param(name, marks=pytest.mark.slow) for name in ("momentum", "rmsprop")))
 # The models that ship, of the lessons that there are in all three engines.
 SHIPPED = sorted(
     path.stem

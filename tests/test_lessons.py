@@ -179,7 +179,11 @@ def test_a_quick_run_leaves_good_bundles_and_no_checkpoint(quick: Run) -> None:
     assert [name for name in names if not re.search(r"-quick(-standin)?(-scaler)?\.(h5|json|gz)$", name)] == []
 
 
-@pytest.mark.parametrize("lesson", THAT_TRAIN, indirect=True)
+# Transfer learning trains seven networks even in a quick run.
+TWICE = [pytest.param(one, marks=pytest.mark.slow) if one == "transfer_learning" else one for one in THAT_TRAIN]
+
+
+@pytest.mark.parametrize("lesson", TWICE, indirect=True)
 def test_the_same_seed_gives_the_same_files(quick: Run, lesson: str, tmp_path: Path) -> None:
     again = start(lesson, tmp_path, "--quick", "--no-plots")
     assert again.metrics == quick.metrics

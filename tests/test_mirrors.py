@@ -405,6 +405,7 @@ FIGURES: dict[str, dict[str, tuple[float, float]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lesson", FIGURES)
 def test_the_defaults_reach_the_figures_in_numpy(lesson: str, tmp_path: Path) -> None:
     run = start("numpy", lesson, tmp_path, "--no-plots")

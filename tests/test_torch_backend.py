@@ -25,7 +25,8 @@ from pathlib import Path
 folder, *lessons = sys.argv[1:]
 for lesson in lessons:
     print("lesson", lesson)
-    importlib.import_module(f"workshop.{lesson}").main(["--quick", "--epochs", "1", "--no-plots", "--json"])
+    small = ["--size", "32"] if lesson in ("cats_vs_dogs", "transfer_learning") else []
+    importlib.import_module(f"workshop.{lesson}").main(["--quick", "--epochs", "1", "--no-plots", "--json", *small])
 
 print("lesson stopped and resumed")
 sys.path.insert(0, folder)

@@ -16,6 +16,7 @@ from workshop.kit.model import as_model
 
 _QUICK = 40  # photographs of each class and part
 _MOST_MEASURED = 2000  # training photographs that the training accuracy is measured on
+_MOST_WATCHED = 400  # validation photographs that are looked at after every epoch; at the end all are
 _LISTED = 5  # pictures that were left out, on the screen
 
 
@@ -128,7 +129,11 @@ class Comparison:
 
     def __init__(self, found: photos.PhotoSet, report: cli.Report) -> None:
         self._found, self._report = found, report
-        self.validation_data = (found.X_validation, targets(found.y_validation, len(found.classes)))
+        X, y = found.X_validation, found.y_validation
+        if len(X) > _MOST_WATCHED:
+            some = np.sort(np.random.default_rng(0).permutation(len(X))[:_MOST_WATCHED])
+            X, y = X[some], y[some]
+        self.validation_data = (X, targets(y, len(found.classes)))
         self._seconds: dict[str, float] = {}
         self._histories: dict[str, fitting.History] = {}
         self._rows: list[list[object]] = []
