@@ -10,10 +10,11 @@ import pytest
 from workshop.kit import bundle
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras, tensorflow
-from workshop.scratch.convolution import Conv2D, GlobalAveragePooling2D, MaxPooling2D
+from workshop.scratch.convolution import Conv2D
 from workshop.scratch.gradcam import grad_cam
 from workshop.scratch.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Layer
 from workshop.scratch.network import Network
+from workshop.scratch.pooling import GlobalAveragePooling2D, MaxPooling2D
 
 RANDOM = np.random.default_rng
 

@@ -20,7 +20,7 @@ from workshop.kit.lazy import keras, tensorflow
 from workshop.kit.model import KerasModel
 from workshop.pytorch import layers as modules
 from workshop.pytorch.model import TorchModel, from_architecture, to_architecture
-from workshop.scratch import convolution
+from workshop.scratch import depthwise, pooling
 from workshop.scratch.layers import Activation, Layer, Rescaling
 from workshop.scratch.losses import make_loss
 from workshop.scratch.network import LAYERS, Network
@@ -143,11 +143,11 @@ def test_the_gradient_of_every_weight_is_the_same(model: Any, path: Path) -> Non
 
 
 LEARNING: dict[str, tuple[Callable[[], Layer], tuple[int, ...]]] = {
-    "depthwise valid": (lambda: convolution.DepthwiseConv2D((3, 2), activation="tanh"), (5, 6, 3)),
-    "depthwise same, strides": (lambda: convolution.DepthwiseConv2D(3, 2, "same", "silu"), (6, 7, 3)),
-    "separable": (lambda: convolution.SeparableConv2D(4, 3, 2, "same", "tanh"), (6, 7, 3)),
-    "zero padding": (lambda: convolution.ZeroPadding2D([[1, 0], [0, 2]]), (3, 4, 2)),
-    "global average pooling": (convolution.GlobalAveragePooling2D, (3, 4, 2)),
+    "depthwise valid": (lambda: depthwise.DepthwiseConv2D((3, 2), activation="tanh"), (5, 6, 3)),
+    "depthwise same, strides": (lambda: depthwise.DepthwiseConv2D(3, 2, "same", "silu"), (6, 7, 3)),
+    "separable": (lambda: depthwise.SeparableConv2D(4, 3, 2, "same", "tanh"), (6, 7, 3)),
+    "zero padding": (lambda: pooling.ZeroPadding2D([[1, 0], [0, 2]]), (3, 4, 2)),
+    "global average pooling": (pooling.GlobalAveragePooling2D, (3, 4, 2)),
     "silu": (lambda: Activation("silu"), (5,)),
     "rescaling": (lambda: Rescaling(-1.5, 0.25), (5,)),
 }  # fmt: skip
@@ -297,10 +297,10 @@ def test_a_padding_of_another_form_is_refused(padding: Any) -> None:
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: Network([convolution.GlobalAveragePooling2D()], (5,)), r"gets samples of shape \(5,\)"),
-        (lambda: Network([convolution.ZeroPadding2D()], (5, 5)), r"gets samples of shape \(5, 5\)"),
-        (lambda: Network([convolution.SeparableConv2D(2, 3)], (5, 5)), "SeparableConv2D layer gets samples"),
-        (lambda: Network([convolution.DepthwiseConv2D(3)], (2, 8, 1)), "does not fit"),
+        (lambda: Network([pooling.GlobalAveragePooling2D()], (5,)), r"gets samples of shape \(5,\)"),
+        (lambda: Network([pooling.ZeroPadding2D()], (5, 5)), r"gets samples of shape \(5, 5\)"),
+        (lambda: Network([depthwise.SeparableConv2D(2, 3)], (5, 5)), "SeparableConv2D layer gets samples"),
+        (lambda: Network([depthwise.DepthwiseConv2D(3)], (2, 8, 1)), "does not fit"),
         (lambda: TorchModel(nn.Sequential(modules.GlobalAveragePooling()), (8, 8, 2)), "ChannelsFirst"),
         (
             lambda: TorchModel(nn.Sequential(modules.ChannelsFirst(), nn.ZeroPad2d(-1), modules.ChannelsLast()), SHAPE),

@@ -15,10 +15,11 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 from workshop.scratch import layers
 from workshop.scratch.activations import ACTIVATIONS
-from workshop.scratch.convolution import AveragePooling2D, Conv2D, MaxPooling2D
+from workshop.scratch.convolution import Conv2D
 from workshop.scratch.losses import LOSSES, make_loss
 from workshop.scratch.network import Network
 from workshop.scratch.optimizers import Optimizer, make_optimizer
+from workshop.scratch.pooling import AveragePooling2D, MaxPooling2D
 
 SMOOTH = ["linear", "sigmoid", "tanh", "softmax", "radbas"]
 LAYERS: dict[str, tuple[Callable[[], layers.Layer], tuple[int, ...]]] = {

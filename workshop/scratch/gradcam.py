@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from workshop.kit.errors import WorkshopError
-from workshop.scratch.convolution import GlobalAveragePooling2D
 from workshop.scratch.layers import Activation, Dense, Flatten, Layer
 from workshop.scratch.network import Network
+from workshop.scratch.pooling import GlobalAveragePooling2D
 
 
 def grad_cam(network: Network, picture: np.ndarray, label: int) -> np.ndarray:

@@ -20,9 +20,10 @@ from workshop.kit import cli, data
 from workshop.kit.classifier import Settings
 from workshop.kit.engine import Engine
 from workshop.scratch import training
-from workshop.scratch.convolution import Conv2D, MaxPooling2D
+from workshop.scratch.convolution import Conv2D
 from workshop.scratch.layers import Dense, Flatten, Layer
 from workshop.scratch.network import Network
+from workshop.scratch.pooling import MaxPooling2D
 
 SETTINGS = lesson.SETTINGS | {"cnn": Settings(1, 0.005, expected=0.98)}
 

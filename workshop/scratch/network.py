@@ -10,18 +10,12 @@ import numpy as np
 from workshop.kit import architecture, files, h5
 from workshop.kit.architecture import Architecture
 from workshop.kit.errors import WorkshopError
-from workshop.scratch.convolution import (
-    AveragePooling2D,
-    Conv2D,
-    DepthwiseConv2D,
-    GlobalAveragePooling2D,
-    MaxPooling2D,
-    SeparableConv2D,
-    ZeroPadding2D,
-)
+from workshop.scratch.convolution import Conv2D
+from workshop.scratch.depthwise import DepthwiseConv2D, SeparableConv2D
 from workshop.scratch.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Layer, Rescaling
 from workshop.scratch.losses import Loss, make_loss
 from workshop.scratch.optimizers import Optimizer
+from workshop.scratch.pooling import AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D, ZeroPadding2D
 
 Preprocess = Callable[[np.ndarray], np.ndarray]
 
