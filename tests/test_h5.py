@@ -14,8 +14,9 @@ import pytest
 
 from workshop.__main__ import main
 from workshop.kit import bundle, h5
-from workshop.kit.architecture import Architecture, Layer, UnknownLayerError
+from workshop.kit.architecture import Architecture, Layer
 from workshop.kit.errors import WorkshopError
+from workshop.kit.layer_settings import UnknownLayerError
 from workshop.kit.lazy import keras
 from workshop.scratch.network import Network
 

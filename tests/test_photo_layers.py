@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from workshop.kit import h5
-from workshop.kit.architecture import KINDS, Architecture, UnknownLayerError, layer_from
+from workshop.kit.architecture import KINDS, Architecture, layer_from
 from workshop.kit.errors import WorkshopError
+from workshop.kit.layer_settings import UnknownLayerError
 from workshop.kit.lazy import keras, tensorflow
 from workshop.kit.model import KerasModel
 from workshop.pytorch import layers as modules

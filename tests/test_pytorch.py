@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from workshop.kit import cli, files, training
-from workshop.kit.architecture import ACTIVATIONS, Architecture, Layer
+from workshop.kit.architecture import Architecture, Layer
 from workshop.kit.errors import WorkshopError
+from workshop.kit.layer_settings import ACTIVATIONS
 from workshop.kit.lazy import keras
 from workshop.kit.model import KerasModel
 from workshop.pytorch import layers, optimizers

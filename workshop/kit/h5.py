@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from workshop.kit import hdf5, safety
-from workshop.kit.architecture import ACTIVATIONS, Architecture, Config, Layer, Shape, UnknownLayerError, layer_from
+from workshop.kit.architecture import Architecture, Layer, layer_from
 from workshop.kit.errors import WorkshopError
+from workshop.kit.layer_settings import ACTIVATIONS, Config, Shape, UnknownLayerError
 
 # What Keras 1 called the weights. Its "running_std" holds the variance.
 _OLD_WEIGHTS = {"W": "kernel", "b": "bias", "running_mean": "moving_mean", "running_std": "moving_variance"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workshop.kit import bundle
-from workshop.kit.architecture import UnknownLayerError
+from workshop.kit.layer_settings import UnknownLayerError
 from workshop.kit.model import Model
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from functools import partial
 import torch
 from torch import nn
 
-from workshop.kit.architecture import Architecture, Config, Shape
+from workshop.kit.architecture import Architecture
 from workshop.kit.errors import WorkshopError
+from workshop.kit.layer_settings import Config, Shape
 from workshop.pytorch import layers as ours
 from workshop.pytorch.reading import Reader
 

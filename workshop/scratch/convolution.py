@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from workshop.kit.architecture import window_places
 from workshop.kit.errors import WorkshopError
+from workshop.kit.image_layers import window_places
 from workshop.scratch.layers import Activation, Layer, Shape, glorot_uniform
 
 Size = int | Sequence[int]  # (height, width), or one number for both
