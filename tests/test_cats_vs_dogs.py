@@ -156,6 +156,7 @@ def test_the_generator_as_the_workshop_teaches_it(room: Path) -> None:
     assert (room / "models" / "cats_vs_dogs_workshop.h5").exists()
 
 
+@pytest.mark.slow
 def test_the_generator_changes_pictures_and_takes_three_classes_from_an_archive(room: Path) -> None:
     import shutil
 

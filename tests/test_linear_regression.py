@@ -231,7 +231,7 @@ def test_ones_own_table_is_for_the_features_unless_the_houses_are_asked_for(room
     assert card["inputs"] == [{"name": "hours", "minimum": 0, "maximum": 11}]
 
 
-@pytest.mark.parametrize("value", [0, 3])
+@pytest.mark.parametrize("value", [pytest.param(0, marks=pytest.mark.slow), 3])
 def test_a_table_that_never_changes_is_no_accident(room: Path, value: int) -> None:
     table = write_table(room / "own.csv", "a,b", np.full((12, 2), value))
     for part in ("houses", "features"):

@@ -340,6 +340,7 @@ def test_a_check_that_raises_does_not_take_down_the_rest(ask: Ask, monkeypatch: 
     assert "ImportError DLL load failed while importing" in only_fix(lines)
 
 
+@pytest.mark.slow
 def test_the_checks_of_the_child_process_come_back() -> None:
     # The machine may be busy: here the answer counts, not the time.
     findings = list(doctor.supervise(seconds=200))

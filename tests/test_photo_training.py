@@ -204,6 +204,7 @@ print(json.dumps([lines, max(differences), max(learned)]))
 """
 
 
+@pytest.mark.slow
 def test_a_batch_shared_by_two_devices_gives_the_steps_of_one() -> None:
     run = subprocess.run(
         [sys.executable, "-c", TWO_DEVICES, str(Path(__file__).parent)],

@@ -55,6 +55,7 @@ print("the same weights")
 NAMES = [lesson.name for lesson in LESSONS if lesson.trains]
 
 
+@pytest.mark.slow
 def test_every_lesson_runs_on_the_pytorch_backend_and_is_resumed(room: Path) -> None:
     # One thread: PyTorch's threads wait by turning round, and another worker's run makes them wait for long.
     run = subprocess.run(

@@ -518,6 +518,7 @@ def test_wrong_options_are_refused(options: str, said: str, capsys: pytest.Captu
 # --- A whole run ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_quick_run_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer_learning, "QUICK_PATTERNS", 32)
     monkeypatch.setattr(transfer_learning, "PATTERN_SIZE", 32)

@@ -139,6 +139,7 @@ def write_pictures(folder: Path) -> dict[str, str]:
     return pictures
 
 
+@pytest.mark.slow
 def test_an_installed_wheel_runs_every_lesson_and_program(python: Path, room: Path, tmp_path: Path) -> None:
     pictures = write_pictures(tmp_path)
     answers = {
