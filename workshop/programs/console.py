@@ -99,6 +99,17 @@ def note_unverified(model: bundle.Bundle, assumed: str) -> None:
         print(f"note: {one_line(model.path)} has no card, so it is unverified; assumed: {assumed}", file=sys.stderr)
 
 
+def ask_text(prompt: str) -> str:
+    """Asks for a line of text; an empty one, or the end of the input (Ctrl-D), gives an empty text."""
+    try:
+        return input(prompt) if sys.stdin is not None else ""
+    except EOFError:
+        print()  # the cursor still stands behind the prompt
+        return ""
+    except UnicodeDecodeError as error:
+        raise WorkshopError("got bytes that are no text: type it in UTF-8") from error
+
+
 def percent(probability: float) -> str:
     """Returns a probability as the programs print it: "97.3 %"."""
     return f"{100 * probability:.1f} %"

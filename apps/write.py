@@ -1,0 +1,64 @@
+"""A small network goes on with what you type, character by character.
+
+    python -m apps.write                                   # asks how the text begins
+    python -m apps.write "The Queen said"                  # writes at once
+    python -m apps.write "The Queen said" --temperature 0.3 --length 500
+    python -m apps.write --model my.h5 "Once"              # a model of your own text
+
+The model is the one that `python -m workshop.text_generation` trains, on one book. It knows letters, words and commas,
+and nothing of what they mean. `--temperature` says how daring it is; another `--seed` gives another text.
+"""
+
+import itertools
+import sys
+from collections.abc import Sequence
+
+from workshop.kit import bundle, cli
+from workshop.kit.errors import WorkshopError
+from workshop.programs import console, engines
+
+NAME = "text_generation"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Continues the text that is given, or one after another that is typed."""
+    parser = console.parser(__doc__, NAME)
+    add = parser.add_argument
+    add("text", nargs="?", metavar="TEXT", help="how the text begins; without it you are asked")
+    add("--length", type=cli.whole_number(1), default=200, metavar="N", help="characters to write (default: 200)")
+    add("--temperature", type=cli.positive_number, default=0.5, metavar="T", help="below 1 safer (default: 0.5)")
+    add("--seed", type=cli.whole_number(0), default=1, metavar="N", help="the same seed, the same text (default: 1)")
+    arguments = parser.parse_args(argv)
+    path = arguments.model or bundle.find(NAME)
+    bundle.inputs_of(path, [NAME])  # a model that is not there, or of another lesson, is refused before anyone types
+    given = arguments.text
+    start = given if given is not None else console.ask_text("How does it begin (an empty line ends)? ")
+    if not start and given is None:
+        return
+    import numpy as np
+
+    from workshop.kit import text
+
+    model = engines.load(path, [NAME], arguments.engine)
+    if not model.is_verified:
+        raise WorkshopError(f"{path} has no card, so nobody knows which characters its numbers are: train it anew")
+    vocabulary = text.Vocabulary.from_names(model.card["classes"])
+    if model.model.output_shape != (*model.input_shape, len(vocabulary)):
+        raise WorkshopError(f"{path} does not answer with {len(vocabulary)} characters at every step: train it anew")
+    random = np.random.default_rng(arguments.seed)
+    while start or given is not None:
+        if unknown := sorted({character for character in start if character not in vocabulary.characters}):
+            print(f"note: never seen in training, taken as unknown: {' '.join(map(repr, unknown))}", file=sys.stderr)
+        written = text.write(model.model, vocabulary, start, arguments.temperature, random)
+        print(start, end="", flush=True)
+        for character in itertools.islice(written, arguments.length):
+            print(character, end="", flush=True)
+        print()
+        if given is not None:
+            break
+        start = console.ask_text("\nHow does it begin? ")
+    engines.show_side_by_side(model, lambda output: vocabulary.characters[int(output[-1].argmax())])
+
+
+if __name__ == "__main__":
+    cli.run(main, stopped="stopped")

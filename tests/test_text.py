@@ -1,0 +1,136 @@
+"""Text as numbers and back, and what writes it on."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workshop.kit import text
+from workshop.kit.errors import WorkshopError
+from workshop.scratch.embedding import Embedding
+from workshop.scratch.layers import Dense
+from workshop.scratch.network import Network
+from workshop.scratch.recurrent import LSTM
+
+
+class Counting:
+    """A model that knows that the next number is the one after, and is sure of it to 90 %."""
+
+    def __init__(self, steps: int, characters: int) -> None:
+        self.input_shape, self.output_shape = (steps,), (steps, characters)
+        self.seen: list[np.ndarray] = []
+
+    def predict(self, X: np.ndarray, **options: Any) -> np.ndarray:
+        self.seen.append(X)
+        after = np.eye(self.output_shape[1])[(X + 1) % self.output_shape[1]]
+        return 0.9 * after + 0.1 / self.output_shape[1]
+
+
+def test_the_book_that_ships() -> None:
+    whole, source = text.read(None)
+    assert len(whole) > 100_000
+    assert "Down the Rabbit-Hole" in whole and whole.isascii() and "\r" not in whole
+    assert source == f"Alice's Adventures in Wonderland ({len(whole):,} characters)"
+
+
+def test_line_ends_and_a_mark_of_the_byte_order_are_no_characters() -> None:
+    Path("a.txt").write_bytes(b"\xef\xbb\xbf" + b"one\r\ntwo\rthree\n" * 100)
+    assert text.read(Path("a.txt"))[0] == "one\ntwo\nthree\n" * 100
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "a.txt cannot be read (No such file"),
+        (b"", "a.txt has 0 characters, takes at least 1,000"),
+        (b"one line, and a short one", "a.txt has 25 characters"),
+        (b"x" * 2000 + b"\xff", "a.txt is no text in UTF-8 (byte 0xff at 2,000)"),
+        (b"x" * 2000 + b"\0", "a.txt holds zero bytes"),
+    ],
+)
+def test_a_file_that_is_no_text_to_learn_from(content: bytes | None, says: str) -> None:
+    if content is not None:
+        Path("a.txt").write_bytes(content)
+    with pytest.raises(WorkshopError) as caught:
+        text.read(Path("a.txt"))
+    assert says in str(caught.value)
+
+
+def test_a_text_of_one_line_is_a_text() -> None:
+    Path("a.txt").write_text("word " * 400)
+    assert text.Vocabulary.of(text.read(Path("a.txt"))[0]).characters == [text.UNKNOWN, *" dorw"]
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), min_size=1))
+def test_a_vocabulary_survives_its_card(whole: str) -> None:
+    vocabulary = text.Vocabulary.of(whole)
+    numbers = vocabulary.encode(whole)
+    assert "".join(vocabulary.characters[number] for number in numbers) == whole
+    assert all(name.isprintable() for name in vocabulary.names())
+    if all(ord(character) < 128 or character.isprintable() for character in whole):
+        assert text.Vocabulary.from_names(vocabulary.names()).characters == vocabulary.characters
+
+
+def test_what_was_never_seen_is_unknown() -> None:
+    vocabulary = text.Vocabulary.of("abc")
+    np.testing.assert_array_equal(vocabulary.encode("cab?"), [3, 1, 2, 0])
+
+
+def test_of_very_many_characters_the_frequent_ones_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "MOST_CHARACTERS", 2)
+    assert text.Vocabulary.of("abbcccd").characters == [text.UNKNOWN, "b", "c"]
+
+
+@pytest.mark.parametrize("names", [[], ["a", "b"], [text.UNKNOWN, "a", "a"], [text.UNKNOWN, "cat"]])
+def test_classes_that_are_no_characters(names: list[str]) -> None:
+    with pytest.raises(WorkshopError, match="no characters"):
+        text.Vocabulary.from_names(names)
+
+
+def test_a_windows_targets_are_the_characters_that_follow() -> None:
+    X, y = text.windows(np.arange(10), 3)
+    np.testing.assert_array_equal(X, [[0, 1, 2], [3, 4, 5], [6, 7, 8]])
+    np.testing.assert_array_equal(y, X + 1)
+
+
+def test_bits_are_those_of_the_probabilities_of_what_came() -> None:
+    model = Counting(8, 5)
+    bits, accuracy = text.bits_per_character(model, np.arange(103) % 5)  # type: ignore[arg-type]
+    assert bits == pytest.approx(-np.log2(0.9 + 0.1 / 5)) and accuracy == 1
+    bits, accuracy = text.bits_per_character(model, np.arange(103) * 2 % 5)  # type: ignore[arg-type]
+    assert bits == pytest.approx(-np.log2(0.1 / 5)) and accuracy == 0
+
+
+def test_half_a_window_is_known_of_all_that_is_measured() -> None:
+    model = Counting(8, 100)
+    text.bits_per_character(model, np.arange(41) % 100)  # type: ignore[arg-type]
+    (rows,) = model.seen
+    measured = (rows + 1)[:, 4:].ravel()
+    np.testing.assert_array_equal(measured, np.arange(5, 5 + len(measured)))
+
+
+def test_a_low_temperature_takes_the_likeliest_and_one_takes_all_as_they_are() -> None:
+    probabilities, random = np.array([0.4, 0.1, 0.3, 0.2]), np.random.default_rng(1)
+    assert {text.choose(probabilities, 0.01, random) for _ in range(50)} == {2}
+    drawn = np.bincount([text.choose(probabilities, 1, random) for _ in range(6000)], minlength=4) / 6000
+    # The first one is what stands for the unknown.
+    np.testing.assert_allclose(drawn, [0, 1 / 6, 3 / 6, 2 / 6], atol=0.03)
+    wild = np.bincount([text.choose(probabilities, 100, random) for _ in range(6000)], minlength=4) / 6000
+    np.testing.assert_allclose(wild, [0, 1 / 3, 1 / 3, 1 / 3], atol=0.03)
+
+
+def test_a_text_is_continued_beyond_the_window() -> None:
+    vocabulary = text.Vocabulary("abcdefghij")
+    model = Counting(4, 11)
+    written = text.write(model, vocabulary, "ab", 0.05, np.random.default_rng(1))  # type: ignore[arg-type]
+    assert "".join(next(written) for _ in range(8)) == "cdefghij"
+    assert {X.shape for X in model.seen} == {(1, 4)}
+
+
+def test_what_stands_behind_changes_no_answer_of_an_lstm() -> None:
+    network = Network([Embedding(7, 3), LSTM(4, return_sequences=True), Dense(7, "softmax")], (6,))
+    one, other = np.array([[1, 2, 3, 0, 0, 0]]), np.array([[1, 2, 3, 4, 5, 6]])
+    np.testing.assert_array_equal(network.predict(one)[0, :3], network.predict(other)[0, :3])
