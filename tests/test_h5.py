@@ -290,7 +290,7 @@ def replace(layer: int, kind: str) -> Callable[[list[Config]], object]:
         ("2.3", set_in(5, unheard_of=3), "Dense layer has unheard_of = 3"),
         ("2.3", set_in(5, units="many"), "Dense layer has units = 'many'"),
         ("2.3", replace(1, "GlobalMaxPooling2D"), "layer GlobalMaxPooling2D is not known here"),
-        ("2.3", replace(3, "LSTM"), "layer LSTM is not known here"),
+        ("2.3", replace(3, "Bidirectional"), "layer Bidirectional is not known here"),
         ("2.3", set_in(0, batch_input_shape=[None, None, 7, 2]), r"inputs of shape \[None, None, 7, 2\]"),
     ],
 )

@@ -296,7 +296,7 @@ def test_sigmoid_takes_any_number() -> None:
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: Network([layers.Dense(3)], (28, 28)), r"Dense layer gets samples of shape \(28, 28\).*Flatten"),
+        (lambda: Network([layers.Dense(3)], (28, 28, 1)), r"Dense layer gets samples of shape \(28, 28, 1\).*Flatten"),
         (lambda: Network([Conv2D(3, 3)], (28, 28)), r"Conv2D layer gets samples of shape \(28, 28\).*channels"),
         (lambda: Network([Conv2D(3, 5)], (4, 4, 1)), r"window of \[5, 5\] does not fit"),
         (lambda: Network([layers.BatchNormalization(axis=1)], (4, 4, 1)), "axis = -1"),

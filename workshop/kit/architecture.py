@@ -4,12 +4,13 @@ All engines read and write models through this description. A setting that is no
 never guessed: a model that is read wrong answers wrong. `KINDS` has one entry for each layer that is known.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from workshop.kit import image_layers
+from workshop.kit import image_layers, sequence_layers
 from workshop.kit.card import printable
 from workshop.kit.errors import WorkshopError
 from workshop.kit.layer_settings import Config, Kind, Settings, Shape, UnknownLayerError, bias, no_weights, same_shape
@@ -60,14 +61,13 @@ class Architecture:
 
     def multiplications(self) -> int:
         """Returns how many multiplications with weights one sample takes on its way through the layers."""
-        after = self.shapes()[1:]
-        # A kernel is used once in each place of an image.
-        return sum(
-            math.prod(weight) * math.prod(shape[:-1])
-            for weights, shape in zip(self.weight_shapes(), after, strict=True)
-            for name, weight in weights.items()
-            if name.endswith("kernel")
-        )
+        total = 0
+        for weights, (before, after) in zip(self.weight_shapes(), itertools.pairwise(self.shapes()), strict=True):
+            # A kernel is used once in each place of the image that comes out; a recurrent layer's in each step.
+            places = before[:-1] if "recurrent_kernel" in weights else after[:-1]
+            kernels = (math.prod(shape) for name, shape in weights.items() if name.endswith("kernel"))
+            total += sum(kernels) * math.prod(places)
+        return total
 
     def weight_shapes(self) -> list[dict[str, Shape]]:
         """Returns for each layer the shapes of its weights, by name."""
@@ -92,6 +92,24 @@ def _dropout(s: Settings) -> Config:
     if rate >= 1:
         raise s.refuse(f"has rate = {rate!r}")
     return {"rate": rate}
+
+
+def _reshape(s: Settings) -> Config:
+    value = s.take("target_shape")
+    fits = isinstance(value, list | tuple) and 1 <= len(value) <= 3 and list(value).count(-1) <= 1
+    if not fits or not all(type(n) is int and (1 <= n <= 1_000_000 or n == -1) for n in value):
+        raise s.refuse(f"has target_shape = {value!r}")
+    return {"target_shape": list(value)}
+
+
+def _reshaped(settings: Config, shape: Shape) -> Shape:
+    """The target, where -1 stands for as many as are left."""
+    numbers, target = math.prod(shape), settings["target_shape"]
+    rest = numbers // math.prod(n for n in target if n > 0)
+    target = tuple(rest if n == -1 else n for n in target)
+    if math.prod(target) != numbers:
+        raise WorkshopError(f"a Reshape layer gets samples of shape {shape}, and cannot make {target} of them")
+    return target
 
 
 def _batch_normalization(s: Settings) -> Config:
@@ -136,11 +154,13 @@ def _softmax(s: Settings) -> Config:
 
 KINDS: dict[str, Kind] = {
     "Dense": Kind(
-        (1,), _dense, lambda s, shape: {"kernel": (shape[0], s["units"])} | bias(s, s["units"]),
-        lambda s, shape: (s["units"],),
+        (1, 2), _dense, lambda s, shape: {"kernel": (shape[-1], s["units"])} | bias(s, s["units"]),
+        lambda s, shape: (*shape[:-1], s["units"]),
     ),
     **image_layers.KINDS,
+    **sequence_layers.KINDS,
     "Flatten": Kind(None, Settings.channels_last_only, no_weights, lambda s, shape: (math.prod(shape),)),
+    "Reshape": Kind(None, _reshape, no_weights, _reshaped),
     "Rescaling": Kind(None, _rescaling, no_weights, same_shape),
     "Dropout": Kind(None, _dropout, no_weights, same_shape),
     "BatchNormalization": Kind(None, _batch_normalization, _statistics, same_shape),

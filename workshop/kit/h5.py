@@ -21,7 +21,8 @@ from workshop.kit.layer_settings import ACTIVATIONS, Config, Shape, UnknownLayer
 _OLD_WEIGHTS = {"W": "kernel", "b": "bias", "running_mean": "moving_mean", "running_std": "moving_variance"}
 # The longer names first: a weight is known by how its name ends.
 _KNOWN_WEIGHTS = (
-    "depthwise_kernel", "pointwise_kernel", "kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance"
+    "depthwise_kernel", "pointwise_kernel", "recurrent_kernel", "kernel", "bias", "gamma", "beta", "moving_mean",
+    "moving_variance", "embeddings",
 )  # fmt: skip
 _NOT_WEIGHTS = ("seed_generator_state", "seed")  # of Dropout: where its random numbers have got to
 
@@ -69,7 +70,7 @@ def _architecture(config: Config) -> Architecture:
         given = settings.get("batch_shape") or settings.get("batch_input_shape")
         if not layers and given:
             shape = given
-        elif not layers and shape is None and settings.get("input_dim"):
+        elif not layers and shape is None and entry["class_name"] != "Embedding" and settings.get("input_dim"):
             shape = [None, settings["input_dim"]]
         if entry["class_name"] != "InputLayer":
             layers.append(layer_from(entry["class_name"], settings))
@@ -77,8 +78,8 @@ def _architecture(config: Config) -> Architecture:
         raise WorkshopError("its model has no layers")
     if not shape or not all(type(n) is int and 1 <= n <= 10_000 for n in shape[1:]) or len(shape) not in (2, 3, 4):
         raise UnknownLayerError(
-            f"it takes inputs of shape {safety.printable(shape)}; known are (samples, features) and "
-            f"(samples, height, width) with channels or without, of fixed sizes"
+            f"it takes inputs of shape {safety.printable(shape)}; known are (samples, features), (samples, steps, "
+            f"features) and (samples, height, width) with channels or without, of fixed sizes"
         )
     return Architecture(tuple(shape[1:]), layers)
 

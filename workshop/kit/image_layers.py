@@ -79,6 +79,17 @@ def _pooled(settings: Config, shape: Shape) -> Shape:
     return (*window_places(settings, shape, "pool_size"), shape[2])
 
 
+def _up_sampling(s: Settings) -> Config:
+    s.channels_last()
+    s.choice("interpolation", default="nearest", among=("nearest",))
+    return {"size": s.pair("size", default=2)}
+
+
+def _up_sampled(settings: Config, shape: Shape) -> Shape:
+    (rows, columns), (height, width, channels) = settings["size"], shape
+    return rows * height, columns * width, channels
+
+
 KINDS = {
     "Conv2D": Kind(
         (3,), _convolution,
@@ -95,5 +106,6 @@ KINDS = {
     "ZeroPadding2D": Kind((3,), _zero_padding, no_weights, _zero_padded),
     "MaxPooling2D": Kind((3,), _pooling, no_weights, _pooled),
     "AveragePooling2D": Kind((3,), _pooling, no_weights, _pooled),
+    "UpSampling2D": Kind((3,), _up_sampling, no_weights, _up_sampled),
     "GlobalAveragePooling2D": Kind((3,), Settings.channels_last_only, no_weights, lambda s, shape: shape[2:]),
 }  # fmt: skip

@@ -22,6 +22,9 @@ _WITHOUT_EFFECT = {
     "depthwise_regularizer", "pointwise_regularizer", "W_regularizer", "b_regularizer",
     "kernel_constraint", "bias_constraint", "beta_constraint", "gamma_constraint",
     "depthwise_constraint", "pointwise_constraint", "W_constraint", "b_constraint",
+    "recurrent_initializer", "recurrent_regularizer", "recurrent_constraint", "unit_forget_bias", "implementation",
+    "unroll", "zero_output_for_mask", "embeddings_initializer", "embeddings_regularizer", "embeddings_constraint",
+    "input_length",
 }  # fmt: skip
 
 
@@ -85,9 +88,9 @@ class Settings:
             raise self.refuse(f"has {names[0]} = {value!r}")
         return value
 
-    def activation(self) -> str:
+    def activation(self, name: str = "activation", default: str = "linear") -> str:
         """Takes the name of an activation function."""
-        value = self.take("activation", default="linear")
+        value = self.take(name, default=default)
         if isinstance(value, dict):  # Keras 2 and 3 may write the function as an object of this form
             value = value.get("config") if value.get("class_name") == "function" else value.get("class_name")
         if value == "softmax_v2":  # what TensorFlow 2.0 to 2.3 wrote for tf.nn.softmax
@@ -95,7 +98,7 @@ class Settings:
         if value == "swish":  # the first name that Keras had for it
             value = "silu"
         if value not in ACTIVATIONS:
-            raise self.refuse(f"has activation = {value!r}")
+            raise self.refuse(f"has {name} = {value!r}")
         return str(value)
 
     def channels_last(self) -> None:

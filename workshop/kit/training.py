@@ -52,7 +52,15 @@ def make_optimizer(name: str, learning_rate: float | None = None, steps: int | N
         return makers[name]()
 
 
-def fit(model: Any, X: np.ndarray, y: np.ndarray, *, preprocess: Preprocess | None = None, **options: Any) -> History:
+def fit(
+    model: Any,
+    X: np.ndarray,
+    y: np.ndarray,
+    *,
+    preprocess: Preprocess | None = None,
+    preprocess_targets: Preprocess | None = None,
+    **options: Any,
+) -> History:
     """Trains a compiled Keras model.
 
     Args:
@@ -60,6 +68,7 @@ def fit(model: Any, X: np.ndarray, y: np.ndarray, *, preprocess: Preprocess | No
         X: inputs, samples first.
         y: targets, samples first.
         preprocess: applied to each batch of X as it is used. Images stay bytes in memory this way, not float32.
+        preprocess_targets: the same for y, where the targets are images too.
         options: epochs, batch_size, seed and the others of `fitting.fit`.
 
     Returns:
@@ -68,16 +77,24 @@ def fit(model: Any, X: np.ndarray, y: np.ndarray, *, preprocess: Preprocess | No
     Raises:
         WorkshopError: the loss is no longer finite; or the checkpoint is of another run or cannot be written.
     """
-    return fitting.fit(KerasRun(model, X, y, preprocess), **options)
+    return fitting.fit(KerasRun(model, X, y, preprocess, preprocess_targets), **options)
 
 
-def evaluate(model: Any, X: np.ndarray, y: np.ndarray, *, preprocess: Preprocess | None = None) -> dict[str, float]:
+def evaluate(
+    model: Any,
+    X: np.ndarray,
+    y: np.ndarray,
+    *,
+    preprocess: Preprocess | None = None,
+    preprocess_targets: Preprocess | None = None,
+) -> dict[str, float]:
     """Returns the loss and the metrics that the model was compiled with, over all of (X, y)."""
     results: list[dict[str, Any]] = []
     sizes: list[int] = []
     for rows in fitting.batches(len(X), samples_at_once(X)):
         batch = X[rows] if preprocess is None else preprocess(X[rows])
-        results.append(model.test_on_batch(batch, y[rows], return_dict=True))
+        targets = y[rows] if preprocess_targets is None else preprocess_targets(y[rows])
+        results.append(model.test_on_batch(batch, targets, return_dict=True))
         sizes.append(len(y[rows]))
         files.let_go(X)
     # Keras forgets the batches before at each call.
@@ -94,16 +111,25 @@ class KerasRun(fitting.Run):
 
     engine = "keras"
 
-    def __init__(self, model: Any, X: np.ndarray, y: np.ndarray, preprocess: Preprocess | None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        X: np.ndarray,
+        y: np.ndarray,
+        preprocess: Preprocess | None,
+        preprocess_targets: Preprocess | None = None,
+    ) -> None:
         self.samples = len(X)
         self.takes_epochs_together = keras.config.backend() == "tensorflow" and not device.is_distributed()
         self._model, self._X, self._y = model, X, y
         self._preprocess = preprocess or (lambda batch: batch)
+        self._preprocess_targets = preprocess_targets or (lambda batch: batch)
         with device.on_all_devices():
             model.optimizer.build(model.trainable_variables)
             # The metrics make their variables at their first use, and the compiled loop must know their names before.
             first = keras.ops.convert_to_tensor(self._preprocess(X[:1]))
-            model.compute_metrics(first, keras.ops.convert_to_tensor(y[:1]), model(first, training=False), None)
+            targets = keras.ops.convert_to_tensor(self._preprocess_targets(y[:1]))
+            model.compute_metrics(first, targets, model(first, training=False), None)
             model.reset_metrics()
         self.names = list(model.get_metrics_result())
         self._compiled: Callable[[np.ndarray, int], np.ndarray] | None = None  # of many steps
@@ -122,7 +148,7 @@ class KerasRun(fitting.Run):
 
     def _compile(self) -> Callable[[np.ndarray, int], np.ndarray]:
         tf = tensorflow
-        model, names, preprocess = self._model, self.names, self._preprocess
+        model, names, preprocess, targets = self._model, self.names, self._preprocess, self._preprocess_targets
         X, y = tf.constant(self._X), tf.constant(self._y)
 
         # The shapes are left open: a shorter last call, or another number of epochs, is not traced anew.
@@ -136,7 +162,7 @@ class KerasRun(fitting.Run):
                 order = orders[segment]
                 for start in tf.range(0, tf.size(order), batch_size):
                     rows = order[start : start + batch_size]
-                    model.train_step((preprocess(tf.gather(X, rows)), tf.gather(y, rows)))
+                    model.train_step((preprocess(tf.gather(X, rows)), targets(tf.gather(y, rows))))
                 results = model.get_metrics_result()
                 values = values.write(segment, tf.stack([tf.cast(results[name], tf.float32) for name in names]))
             return values.stack()
@@ -150,7 +176,9 @@ class KerasRun(fitting.Run):
         tf = tensorflow
         X, y = tf.constant(self._X), tf.constant(self._y)
         rows = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
-        return rows.map(lambda rows: (self._preprocess(tf.gather(X, rows)), tf.gather(y, rows)))
+        return rows.map(
+            lambda rows: (self._preprocess(tf.gather(X, rows)), self._preprocess_targets(tf.gather(y, rows)))
+        )
 
     def fit_on(self, batches: Any) -> np.ndarray:
         """Takes a step on each of these batches.
@@ -182,7 +210,8 @@ class KerasRun(fitting.Run):
             results, sizes = [], []
             for rows in fitting.batches(len(order), batch_size):
                 batch = self._preprocess(self._X[order[rows]])
-                result = self._model.train_on_batch(batch, self._y[order[rows]], return_dict=True)
+                targets = self._preprocess_targets(self._y[order[rows]])
+                result = self._model.train_on_batch(batch, targets, return_dict=True)
                 results.append([float(result[name]) for name in self.names])
                 sizes.append(len(order[rows]))
             values.append(np.average(results, axis=0, weights=sizes))  # Keras forgets the batches before at each call
@@ -190,7 +219,7 @@ class KerasRun(fitting.Run):
 
     def evaluate(self, X: np.ndarray, y: np.ndarray) -> dict[str, float]:
         """Returns loss and metrics over all of (X, y)."""
-        return evaluate(self._model, X, y, preprocess=self._preprocess)
+        return evaluate(self._model, X, y, preprocess=self._preprocess, preprocess_targets=self._preprocess_targets)
 
     def get_weights(self) -> list[np.ndarray]:
         """Returns the weights, copied."""

@@ -10,8 +10,9 @@ from torch import nn
 
 from workshop.kit.architecture import Architecture
 from workshop.kit.errors import WorkshopError
-from workshop.kit.layer_settings import Config, Shape
+from workshop.kit.layer_settings import Config, Shape, UnknownLayerError
 from workshop.pytorch import layers as ours
+from workshop.pytorch import recurrent
 from workshop.pytorch.reading import Reader
 
 # From a layer's settings, the shape of a sample that goes in and the axis of the channels, to PyTorch's modules.
@@ -19,7 +20,7 @@ Build = Callable[[Config, Shape, int], list[nn.Module]]
 
 
 def _dense(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
-    linear = nn.Linear(shape[0], settings["units"], bias=settings["use_bias"])
+    linear = nn.Linear(shape[-1], settings["units"], bias=settings["use_bias"])
     return [linear, *_activation(settings, shape, axis)]
 
 
@@ -79,6 +80,20 @@ def _batch_normalization(settings: Config, shape: Shape, axis: int) -> list[nn.M
     return [ours.BatchNormAsKeras(shape[-1], **options, axis=axis)]
 
 
+def _recurrent(settings: Config, shape: Shape, make: Callable[..., nn.Module], **options: str) -> list[nn.Module]:
+    return [make(shape[1], settings["units"], settings["return_sequences"], settings["use_bias"], **options)]
+
+
+def _simple_rnn(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+    return _recurrent(settings, shape, recurrent.RNNAsKeras, nonlinearity=settings["activation"])
+
+
+def _gru(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+    if not settings["reset_after"]:
+        raise UnknownLayerError("a GRU layer has reset_after = False, which PyTorch does not have: takes True")
+    return _recurrent(settings, shape, recurrent.GRUAsKeras)
+
+
 def _activation(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
     name = settings["activation"]
     return [] if name == "linear" else [ours.ACTIVATIONS[name](axis)]
@@ -93,6 +108,13 @@ _BUILD: dict[str, Build] = {
     "MaxPooling2D": _max_pooling,
     "AveragePooling2D": _average_pooling,
     "GlobalAveragePooling2D": lambda settings, shape, axis: [ours.GlobalAveragePooling()],
+    "UpSampling2D": lambda settings, shape, axis: [nn.Upsample(scale_factor=ours.pair(settings["size"]))],
+    "Embedding": lambda settings, shape, axis: [
+        recurrent.EmbeddingAsKeras(settings["input_dim"], settings["output_dim"])
+    ],
+    "SimpleRNN": _simple_rnn,
+    "LSTM": lambda settings, shape, axis: _recurrent(settings, shape, recurrent.LSTMAsKeras),
+    "GRU": _gru,
     "Rescaling": lambda settings, shape, axis: [ours.Rescaling(settings["scale"], settings["offset"])],
     "Dropout": _dropout,
     "BatchNormalization": _batch_normalization,
@@ -124,6 +146,10 @@ def from_architecture(architecture: Architecture, dtype: torch.dtype = torch.flo
         if len(shape) == 3 and not channels_first:
             modules.append(ours.ChannelsFirst())
             channels_first = True
+        if layer.kind == "Reshape":
+            modules.append(ours.ReshapeAsKeras(after))
+            channels_first = len(after) == 3
+            continue
         # Of samples with two axes the last one is what Keras normalises, and stays where it is.
         modules += _BUILD[layer.kind](layer.settings, shape, -1 if len(shape) == 2 else 1)
         channels_first = channels_first and len(after) == 3

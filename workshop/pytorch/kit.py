@@ -19,7 +19,10 @@ from workshop.kit.fitting import History, Preprocess
 from workshop.kit.model import samples_at_once
 from workshop.pytorch import layers, optimizers
 from workshop.pytorch.layers import ChannelsFirst as ChannelsFirst
+from workshop.pytorch.layers import ChannelsLast as ChannelsLast
 from workshop.pytorch.layers import FlattenAsKeras as FlattenAsKeras
+from workshop.pytorch.layers import PadAsTensorFlow as PadAsTensorFlow
+from workshop.pytorch.layers import ReshapeAsKeras as ReshapeAsKeras
 from workshop.pytorch.model import TorchModel, device, to_architecture
 
 _SMALL_STEP = 20_000_000  # multiplications: 784-128-10 on 64 images takes 7 million, the CNN 170
@@ -84,12 +87,19 @@ class Arrays(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     Args:
         X: samples first, images channels last; bytes, or numbers.
         y: numbers of classes (samples,), or targets (samples, outputs).
-        preprocess: applied to each batch of X.
+        preprocess, preprocess_targets: applied to each batch of X, and of y.
     """
 
-    def __init__(self, X: np.ndarray, y: np.ndarray, preprocess: Preprocess | None = None) -> None:
+    def __init__(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        preprocess: Preprocess | None = None,
+        preprocess_targets: Preprocess | None = None,
+    ) -> None:
         self._X, self._y = X, y
         self._preprocess = preprocess or (lambda batch: batch)
+        self._preprocess_targets = preprocess_targets or (lambda batch: batch)
 
     def __len__(self) -> int:
         return len(self._X)
@@ -100,6 +110,7 @@ class Arrays(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     def as_tensors(self, X: np.ndarray, y: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns some of the samples as the network takes them."""
         inputs = torch.from_numpy(np.asarray(self._preprocess(X), np.float32))
+        y = self._preprocess_targets(y)
         # PyTorch's cross-entropy takes numbers of classes as 64-bit integers; all other targets are numbers.
         kind = np.int64 if y.dtype.kind in "iu" else np.float32
         return inputs, torch.from_numpy(np.asarray(y, kind))
@@ -111,7 +122,7 @@ class Arrays(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
     def like(self, X: np.ndarray, y: np.ndarray) -> "Arrays":
         """Returns other samples that are prepared in the same way."""
-        return Arrays(X, y, self._preprocess)
+        return Arrays(X, y, self._preprocess, self._preprocess_targets)
 
     def digests(self) -> dict[str, str]:
         """Returns what tells these samples from others."""
@@ -127,6 +138,7 @@ def fit(
     *,
     loss: nn.Module,
     preprocess: Preprocess | None = None,
+    preprocess_targets: Preprocess | None = None,
     **options: Any,
 ) -> History:
     """Trains a model, with the options of `fitting.fit`.
@@ -134,16 +146,25 @@ def fit(
     Args:
         model: the network.
         X: inputs, samples first.
-        y: targets, samples first: numbers of classes for nn.CrossEntropyLoss, else (samples, outputs).
+        y: targets, samples first: numbers of classes for nn.CrossEntropyLoss, else (samples, outputs). Where the
+            network answers at every step of a sequence, (samples, steps) and (samples, steps, outputs).
         plan: how it is trained.
         seed: of the order of the samples.
         loss: nn.MSELoss, nn.BCEWithLogitsLoss or nn.CrossEntropyLoss. The latter two know their way through the last
             activation, sigmoid or softmax, which is the stable form: the network is trained without it.
-        preprocess: applied to each batch of X.
+        preprocess, preprocess_targets: applied to each batch of X, and of y.
         options: of `fitting.fit`.
     """
-    run = TorchRun(model, Arrays(X, y, preprocess), plan, loss)
+    run = TorchRun(model, Arrays(X, y, preprocess, preprocess_targets), plan, loss)
     return fitting.fit(run, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, **options)
+
+
+def _steps_as_samples(outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns the answers at all steps of sequences, (samples, steps, outputs), as rows, and their targets as well.
+
+    All losses are means over them, in Keras too. nn.CrossEntropyLoss would take the second axis for the classes.
+    """
+    return (outputs.flatten(0, 1), targets.flatten(0, 1)) if outputs.ndim == 3 else (outputs, targets)
 
 
 class TorchRun(fitting.Run):
@@ -184,6 +205,7 @@ class TorchRun(fitting.Run):
                     outputs = self._network(inputs)
                 if self._autocast is not None:
                     outputs = outputs.float()  # the loss takes logarithms
+                outputs, targets = _steps_as_samples(outputs, targets)
                 loss = self._loss(outputs, targets)
                 self._scaler.scale(loss).backward()
                 self._scaler.step(self._optimizer)
@@ -214,7 +236,7 @@ class TorchRun(fitting.Run):
         sums = torch.zeros(len(self.names), device=self._device)
         for rows in fitting.batches(len(data), samples_at_once(X)):
             inputs, targets = (part.to(self._device) for part in data[rows])
-            outputs = self._network(inputs)
+            outputs, targets = _steps_as_samples(self._network(inputs), targets)
             sums += self._measure(self._loss(outputs, targets), outputs, targets) * len(inputs)
         return dict(zip(self.names, (sums / len(data)).tolist(), strict=True))
 

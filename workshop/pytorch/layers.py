@@ -4,7 +4,7 @@ PyTorch's images are channels first, (samples, channels, height, width); the dat
 `.h5` are channels last, as in Keras. `ChannelsFirst` and `FlattenAsKeras` are the two doors between them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -40,6 +40,31 @@ class FlattenAsKeras(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """The same numbers in one row a sample, in Keras' order."""
         return (images.permute(0, 2, 3, 1) if images.ndim == 4 else images).flatten(1)
+
+
+class ReshapeAsKeras(nn.Module):
+    """Gives samples another shape: the numbers stay in Keras' order, in which an image's channels run fastest.
+
+    `nn.Unflatten` would fill one channel after the other. Images come out channels first, (samples, channels, height,
+    width), so that a convolution can follow.
+
+    Args:
+        target_shape: of one sample as Keras has it: (28, 28, 1).
+    """
+
+    def __init__(self, target_shape: Sequence[int]):
+        super().__init__()
+        self.target_shape = tuple(target_shape)
+
+    def forward(self, samples: torch.Tensor) -> torch.Tensor:
+        """The same numbers in their new shape."""
+        samples = samples.permute(0, 2, 3, 1) if samples.ndim == 4 else samples
+        samples = samples.reshape(len(samples), *self.target_shape)
+        return samples.permute(0, 3, 1, 2) if samples.ndim == 4 else samples
+
+    def extra_repr(self) -> str:
+        """What `print(module)` shows in the parentheses."""
+        return f"{self.target_shape}"
 
 
 def same_padding(size: int, window: int, stride: int) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """A PyTorch network as the lessons and the programs use it: from the `.h5` and back, answering NumPy's arrays."""
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,7 @@ class TorchModel:
 
     def count_params(self) -> int:
         """Returns how many numbers the weights and the moving statistics are."""
-        return sum(weight.tensor.numel() for _, weight in Reader(self.module, self.input_shape).weights())
+        return sum(math.prod(weight.shape) for _, weight in Reader(self.module, self.input_shape).weights())
 
     def stages(self, X: np.ndarray) -> list[tuple[str, np.ndarray]]:
         """Returns what each layer but Flatten makes of X, images channels last: Keras' name for it and its output."""

@@ -16,8 +16,8 @@ from workshop.kit.architecture import Architecture, Layer
 from workshop.kit.errors import WorkshopError
 from workshop.kit.layer_settings import Config, Shape, UnknownLayerError
 from workshop.pytorch import layers as ours
-from workshop.pytorch import reading_images, reading_layers
-from workshop.pytorch.weight import Weight
+from workshop.pytorch import reading_images, reading_layers, reading_sequences
+from workshop.pytorch.weight import Rows, Weight
 
 
 def to_architecture(module: nn.Module, input_shape: Sequence[int]) -> Architecture:
@@ -51,7 +51,7 @@ class Found(NamedTuple):
     """
 
     layer: Layer
-    weights: dict[str, Weight]
+    weights: dict[str, Weight | Rows]
     module: int
     channels_first: bool
 
@@ -95,7 +95,7 @@ class Reader:
         """Returns the layers that have weights."""
         return [found for found in self.found if found.weights]
 
-    def weights(self) -> list[tuple[str, Weight]]:
+    def weights(self) -> list[tuple[str, Weight | Rows]]:
         """Returns all weights in Keras' order, each with what it is."""
         return [
             (f"the {name} of a {found.layer.kind} layer", tensor)
@@ -122,7 +122,7 @@ class Reader:
                 f"takes images, channels first, and gets samples of shape {self.shape}: put ChannelsFirst() before it",
             )
 
-    def add(self, module: nn.Module, kind: str, settings: Config, **weights: Weight | None) -> None:
+    def add(self, module: nn.Module, kind: str, settings: Config, **weights: Weight | Rows | None) -> None:
         """Adds a layer; None stands for a weight that it does not have."""
         layer = Layer(kind, settings)
         present = {name: weight for name, weight in weights.items() if weight is not None}
@@ -146,4 +146,4 @@ def _in_a_row(module: nn.Module) -> Iterator[nn.Module]:
 
 
 # The modules that are known. A subclass of one may compute anything, so it is not.
-_READ = {**reading_layers.MODULES, **reading_images.MODULES}
+_READ = {**reading_layers.MODULES, **reading_images.MODULES, **reading_sequences.MODULES}

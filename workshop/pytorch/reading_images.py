@@ -67,6 +67,17 @@ def global_average_pooling(reader: "Reader", module: ours.GlobalAveragePooling) 
     reader.add(module, "GlobalAveragePooling2D", {})
 
 
+def up_sampling(reader: "Reader", module: nn.Upsample) -> None:
+    """nn.Upsample by repeating pixels."""
+    reader.expect_images(module)
+    reader.expect(module, size=None, mode="nearest")
+    factors: Any = module.scale_factor
+    size = list(factors) if isinstance(factors, tuple) else [factors, factors]
+    if len(size) != 2 or not all(factor >= 1 and factor == int(factor) for factor in size):
+        raise reader.refuse(module, f"has scale_factor = {factors}, takes whole numbers from 1 up")
+    reader.add(module, "UpSampling2D", {"size": [int(factor) for factor in size]})
+
+
 def max_pooling(reader: "Reader", module: nn.MaxPool2d) -> None:
     """nn.MaxPool2d."""
     reader.expect(module, return_indices=False)
@@ -142,6 +153,7 @@ MODULES: dict[type[nn.Module], Callable[["Reader", Any], None]] = {
     nn.Conv2d: convolution,
     ours.SeparableConv2d: separable_convolution,
     nn.ZeroPad2d: zero_padding,
+    nn.Upsample: up_sampling,
     nn.MaxPool2d: max_pooling,
     nn.AvgPool2d: average_pooling,
     ours.AveragePoolAsKeras: average_pooling_as_keras,

@@ -106,6 +106,14 @@ def flatten_as_keras(reader: "Reader", module: ours.FlattenAsKeras) -> None:
     reader.add(module, "Flatten", {})
 
 
+def reshape_as_keras(reader: "Reader", module: ours.ReshapeAsKeras) -> None:
+    """ReshapeAsKeras."""
+    if len(reader.shape) == 3:
+        reader.expect_images(module)
+    reader.channels_first = len(module.target_shape) == 3
+    reader.add(module, "Reshape", {"target_shape": list(module.target_shape)})
+
+
 MODULES: dict[type[nn.Module], Callable[["Reader", Any], None]] = {
     nn.Linear: linear,
     ours.Rescaling: rescaling,
@@ -124,4 +132,5 @@ MODULES: dict[type[nn.Module], Callable[["Reader", Any], None]] = {
     nn.Softmax: softmax,
     nn.Flatten: flatten,
     ours.FlattenAsKeras: flatten_as_keras,
+    ours.ReshapeAsKeras: reshape_as_keras,
 }

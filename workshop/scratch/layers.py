@@ -5,6 +5,7 @@ batch X to Y; `backward` takes dE/dY, writes dE/dparameter into `gradients` and 
 samples first: images are (samples, height, width, channels), as in Keras.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,10 @@ def glorot_uniform(shape: Shape, fan_in: int, fan_out: int, random: np.random.Ge
 
 
 class Dense(Layer):
-    """Y = f(X W + b). X is (samples, inputs), W (inputs, units), b (units,), Y (samples, units)."""
+    """Y = f(X W + b). X is (samples, inputs), W (inputs, units), b (units,), Y (samples, units).
+
+    Of sequences, (samples, steps, inputs), each step goes through the same W and b.
+    """
 
     def __init__(self, units: int, activation: str = "linear", use_bias: bool = True) -> None:
         super().__init__(units=units, activation=activation, use_bias=use_bias)
@@ -101,13 +105,13 @@ class Dense(Layer):
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
         """Draws W as Glorot and Bengio (2010) do; b starts at zero."""
-        if len(input_shape) != 1:
+        if len(input_shape) > 2:
             raise self.refuse(input_shape, "(features,): a Flatten layer before it makes them so")
-        inputs = input_shape[0]
+        inputs = input_shape[-1]
         self.parameters["kernel"] = glorot_uniform((inputs, self.units), inputs, self.units, random, dtype)
         if self.use_bias:
             self.parameters["bias"] = np.zeros(self.units, dtype)
-        return (self.units,)
+        return (*input_shape[:-1], self.units)
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         """Y = f(X W + b)."""
@@ -118,11 +122,12 @@ class Dense(Layer):
         return self.activation.forward(Z)
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
-        """dW = X^T dZ, db = sum of dZ over the samples, dX = dZ W^T."""
+        """dW = X^T dZ, db = sum of dZ over the samples (and steps), dX = dZ W^T."""
         dZ = self.activation.backward(dY)
-        self.gradients["kernel"] = self._X.T @ dZ
+        rows = dZ.reshape(-1, self.units)
+        self.gradients["kernel"] = self._X.reshape(-1, self._X.shape[-1]).T @ rows
         if self.use_bias:
-            self.gradients["bias"] = dZ.sum(axis=0)
+            self.gradients["bias"] = rows.sum(axis=0)
         return dZ @ self.parameters["kernel"].T if needs_input_gradient else dZ
 
 
@@ -137,6 +142,30 @@ class Flatten(Layer):
         """The same numbers in one row a sample."""
         self._shape = X.shape
         return X.reshape(len(X), -1)
+
+    def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
+        """The same numbers in their old shape."""
+        return dY.reshape(self._shape)
+
+
+class Reshape(Layer):
+    """The same numbers in another shape, say a row of 784 as an image (28, 28, 1); -1 stands for what is left."""
+
+    def __init__(self, target_shape: Sequence[int]) -> None:
+        super().__init__(target_shape=list(target_shape))
+        self.target_shape = tuple(target_shape)
+
+    def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
+        """Nothing to make."""
+        try:
+            return np.empty(input_shape, np.uint8).reshape(self.target_shape).shape
+        except ValueError as error:
+            raise self.refuse(input_shape, f"as many numbers as fill {self.target_shape}") from error
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """The same numbers in their new shape."""
+        self._shape = X.shape
+        return X.reshape(len(X), *self.target_shape)
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
         """The same numbers in their old shape."""

@@ -1,7 +1,8 @@
 """Losses: how wrong the outputs are, one number for a batch, and beside it the gradient by each output.
 
 Y are the network's outputs (samples, outputs), T the targets. Each loss is the mean over the samples, and its gradient
-holds that division already. Where a loss and the last activation belong together (sigmoid with binary, softmax with
+holds that division already. Where a network answers at every step of a sequence, (samples, steps, outputs), each step
+counts as a sample. Where a loss and the last activation belong together (sigmoid with binary, softmax with
 categorical cross-entropy), `fused` gives the gradient by the activation's input z at once: p - t, over the samples.
 It is shorter than the two steps, and stays exact where p is so close to 0 or 1 that the logarithm's slope overflows.
 `fused_value` is the loss itself from z, exact where p has been rounded to 0 or 1; Keras and PyTorch take it as well.
@@ -37,7 +38,7 @@ class Loss(abc.ABC):
     def fused(self, Y: np.ndarray, T: np.ndarray) -> np.ndarray:
         """Returns dE/dz, z being the input of the activation `fused_with`."""
         # Binary cross-entropy is a mean over the outputs too, categorical a sum over the classes.
-        count = Y.size if self.fused_with == "sigmoid" else len(Y)
+        count = Y.size if self.fused_with == "sigmoid" else Y.size // Y.shape[-1]
         return (Y - self.targets(Y, T)) / Y.dtype.type(count)
 
     def fused_value(self, Z: np.ndarray, T: np.ndarray) -> float:
@@ -101,15 +102,15 @@ class CategoricalCrossentropy(Loss):
 
     def gradient(self, Y: np.ndarray, T: np.ndarray) -> np.ndarray:
         """-t / p / samples."""
-        return -self.targets(Y, T) / np.clip(Y, EPSILON, 1 - EPSILON) / Y.dtype.type(len(Y))
+        return -self.targets(Y, T) / np.clip(Y, EPSILON, 1 - EPSILON) / Y.dtype.type(Y.size // Y.shape[-1])
 
 
 class SparseCategoricalCrossentropy(CategoricalCrossentropy):
-    """The same with T the numbers of the classes (samples,)."""
+    """The same with T the numbers of the classes, (samples,) or (samples, steps)."""
 
     def targets(self, Y: np.ndarray, T: np.ndarray) -> np.ndarray:
         """Class numbers as one-hot rows."""
-        return np.eye(Y.shape[-1], dtype=Y.dtype)[np.reshape(T, -1).astype(int)]
+        return np.eye(Y.shape[-1], dtype=Y.dtype)[np.reshape(T, Y.shape[:-1]).astype(int)]
 
 
 LOSSES: dict[str, type[Loss]] = {

@@ -12,10 +12,18 @@ from workshop.kit.architecture import Architecture
 from workshop.kit.errors import WorkshopError
 from workshop.scratch.convolution import Conv2D
 from workshop.scratch.depthwise import DepthwiseConv2D, SeparableConv2D
-from workshop.scratch.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Layer, Rescaling
+from workshop.scratch.embedding import Embedding
+from workshop.scratch.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Layer, Rescaling, Reshape
 from workshop.scratch.losses import Loss, make_loss
 from workshop.scratch.optimizers import Optimizer
-from workshop.scratch.pooling import AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D, ZeroPadding2D
+from workshop.scratch.pooling import (
+    AveragePooling2D,
+    GlobalAveragePooling2D,
+    MaxPooling2D,
+    UpSampling2D,
+    ZeroPadding2D,
+)
+from workshop.scratch.recurrent import GRU, LSTM, SimpleRNN
 
 Preprocess = Callable[[np.ndarray], np.ndarray]
 
@@ -24,7 +32,8 @@ _BATCH = 128  # samples that are answered at a time
 # The layers by their names, which are Keras'.
 _LAYERS = (
     Dense, Conv2D, DepthwiseConv2D, SeparableConv2D, ZeroPadding2D, MaxPooling2D, AveragePooling2D,
-    GlobalAveragePooling2D, Flatten, Rescaling, Dropout, BatchNormalization, Activation,
+    UpSampling2D, GlobalAveragePooling2D, Flatten, Reshape, Rescaling, Dropout, BatchNormalization, Activation,
+    Embedding, SimpleRNN, LSTM, GRU,
 )  # fmt: skip
 LAYERS: dict[str, type[Layer]] = {layer.__name__: layer for layer in _LAYERS}
 

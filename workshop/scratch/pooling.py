@@ -1,4 +1,4 @@
-"""Layers for images that have no weights: pooling and zeros around the image, forward beside backward."""
+"""Layers for images that have no weights: pooling, its reverse, and zeros around the image; forward beside backward."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,6 +31,31 @@ class ZeroPadding2D(Layer):
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
         """The zeros get no blame."""
         return dY[:, self.top : self.top + self._shape[1], self.left : self.left + self._shape[2]]
+
+
+class UpSampling2D(Layer):
+    """Makes images larger: each pixel becomes a block of `size` equal ones."""
+
+    def __init__(self, size: Size = (2, 2)) -> None:
+        super().__init__(size=pair(size))
+        self.rows, self.columns = pair(size)
+
+    def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
+        """Nothing to make."""
+        if len(input_shape) != 3:
+            raise self.refuse(input_shape, "(height, width, channels)")
+        height, width, channels = input_shape
+        return self.rows * height, self.columns * width, channels
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """Each row and each column several times."""
+        return X.repeat(self.rows, axis=1).repeat(self.columns, axis=2)
+
+    def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
+        """A pixel answers for its whole block."""
+        samples, height, width, channels = dY.shape
+        blocks = samples, height // self.rows, self.rows, width // self.columns, self.columns, channels
+        return dY.reshape(blocks).sum(axis=(2, 4))
 
 
 class GlobalAveragePooling2D(Layer):

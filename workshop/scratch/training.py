@@ -42,6 +42,7 @@ def fit(
     *,
     loss: str,
     preprocess: Preprocess | None = None,
+    preprocess_targets: Preprocess | None = None,
     **options: Any,
 ) -> History:
     """Trains a network, with the options of `fitting.fit`.
@@ -53,10 +54,10 @@ def fit(
         plan: how it is trained.
         seed: of the order of the samples.
         loss: one of `losses.LOSSES`.
-        preprocess: applied to each batch of X.
+        preprocess, preprocess_targets: applied to each batch of X, and of y.
         options: of `fitting.fit`.
     """
-    run = NumpyRun(network, X, y, plan, loss, preprocess)
+    run = NumpyRun(network, X, y, plan, loss, preprocess, preprocess_targets)
     return fitting.fit(run, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, **options)
 
 
@@ -66,13 +67,21 @@ class NumpyRun(fitting.Run):
     engine = "numpy"
 
     def __init__(
-        self, network: Network, X: np.ndarray, y: np.ndarray, plan: Plan, loss: str, preprocess: Preprocess | None
+        self,
+        network: Network,
+        X: np.ndarray,
+        y: np.ndarray,
+        plan: Plan,
+        loss: str,
+        preprocess: Preprocess | None,
+        preprocess_targets: Preprocess | None = None,
     ) -> None:
         self.samples = len(X)
         self.names = ["loss"] if loss == "mean_squared_error" else ["loss", "accuracy"]
         self._network, self._X, self._y, self._plan = network, X, y, plan
         self._loss = make_loss(loss)
         self._preprocess = preprocess or (lambda batch: batch)
+        self._preprocess_targets = preprocess_targets or (lambda batch: batch)
         self._optimizer = make_optimizer(plan.optimizer, plan.learning_rate, plan.steps)
 
     # A loss that grows without end is seen by `fitting.fit`, which says so in one line.
@@ -84,7 +93,7 @@ class NumpyRun(fitting.Run):
             sums = np.zeros(len(self.names))
             for rows in fitting.batches(len(order), batch_size):
                 batch = order[rows]
-                inputs, targets = self._preprocess(self._X[batch]), self._y[batch]
+                inputs, targets = self._preprocess(self._X[batch]), self._preprocess_targets(self._y[batch])
                 outputs = self._network.train_step(inputs, targets, self._loss, self._optimizer)
                 sums += self._measure(outputs, targets) * len(batch)
             segments.append(sums / len(order))
@@ -100,7 +109,7 @@ class NumpyRun(fitting.Run):
         sums = np.zeros(len(self.names))
         for rows in fitting.batches(len(X), _BATCH):
             outputs = self._network.forward(self._preprocess(X[rows]))
-            sums += self._measure(outputs, y[rows]) * len(outputs)
+            sums += self._measure(outputs, self._preprocess_targets(y[rows])) * len(outputs)
         return dict(zip(self.names, (sums / len(X)).tolist(), strict=True))
 
     def get_weights(self) -> list[np.ndarray]:
@@ -132,13 +141,13 @@ class NumpyRun(fitting.Run):
 
 
 def accuracy(outputs: np.ndarray, targets: np.ndarray) -> float:
-    """Returns the share of samples whose class is right.
+    """Returns the share of samples, or of the steps of all sequences, whose class is right.
 
     Args:
-        outputs: (samples, classes), or (samples, 1) the probability of class 1.
-        targets: numbers of classes (samples,), or (samples, outputs).
+        outputs: (samples, classes), or (samples, 1) the probability of class 1; (samples, steps, ...) for sequences.
+        targets: numbers of classes (samples,) or (samples, steps), or in the shape of the outputs.
     """
-    if outputs.shape[1] == 1:
+    if outputs.shape[-1] == 1:
         return float(np.mean((outputs >= 0.5) == (targets.reshape(outputs.shape) >= 0.5)))
-    classes = targets if targets.ndim == 1 else targets.argmax(axis=1)
-    return float(np.mean(outputs.argmax(axis=1) == classes))
+    classes = targets if targets.ndim < outputs.ndim else targets.argmax(axis=-1)
+    return float(np.mean(outputs.argmax(axis=-1) == classes))
