@@ -86,7 +86,7 @@ def lesson_parser(
     batch_size: str = "",
     learning_rate: str = "",
     optimizer: str = "",
-    data: str = "FILE",
+    data: str | None = "FILE",
 ) -> Parser:
     """Returns a parser with the options that every lesson takes; a lesson adds its own.
 
@@ -95,7 +95,7 @@ def lesson_parser(
         epochs, batch_size, learning_rate, optimizer: the lesson's defaults in words, for `--help`. The options
             themselves are None unless given, because one lesson trains several models, each with its own default.
             A lesson that trains nothing names no epochs, and has no options of training and of saving models.
-        data: what `--data` takes, `FILE` (a table) or `DIR` (a folder of images).
+        data: what `--data` takes, `FILE` (a table) or `DIR` (a folder of images); None: the lesson has no such option.
     """
     parser = Parser(description=module_docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
@@ -108,7 +108,8 @@ def lesson_parser(
         add("--optimizer", choices=OPTIMIZERS, metavar="NAME", help=f"{', '.join(OPTIMIZERS)} (default: {optimizer})")
     same = "the same seed gives the same " + ("model" if trains else "numbers")
     add("--seed", type=whole_number(0), default=1, metavar="N", help=f"{same} (default: 1)")
-    add("--data", type=Path, metavar=data, help="your own data instead of the lesson's")
+    if data is not None:
+        add("--data", type=Path, metavar=data, help="your own data instead of the lesson's")
     if trains:
         add("--models", type=Path, default=Path("models"), metavar="DIR", help="for the models saved (default: models)")
     add("--plots", type=Path, default=Path("plots"), metavar="DIR", help="where pictures are saved (default: plots)")
@@ -231,8 +232,8 @@ class Report:
             print("Not as expected: " + "; ".join(self._missed) + ".")
         elif self._bands_held:
             print("As expected for this lesson.")
-        pictures = [path for path in self._files if path.suffix == ".png"]
-        models = [path for path in self._files if path.suffix != ".png"]
+        pictures = [path for path in self._files if path.suffix in {".png", ".gif"}]
+        models = [path for path in self._files if path not in pictures]
         for title, paths in (("Model", models), ("Pictures", pictures)):
             if paths:
                 print(f"{title:9} {', '.join(str(path) for path in paths)}")

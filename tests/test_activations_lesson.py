@@ -1,0 +1,255 @@
+"""The lesson `activations`: values and derivatives in three engines, kinks, softmax, large numbers."""
+
+import importlib.util
+import io
+import itertools
+import json
+import re
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from workshop import activations
+from workshop.activations import FUNCTIONS, LOGITS, SOFTMAX, derivative, value
+from workshop.kit import differentiation
+from workshop.scratch.activations import sigmoid
+
+LIBRARIES = {"keras": differentiation.by_keras, "torch": differentiation.by_torch}
+NAMES = (
+    "identity", "binary threshold", "hardlims", "satlin", "sigmoid (logsig)", "tanh (tansig)", "radbas", "ReLU",
+    "ReLU6", "leaky ReLU",
+)  # fmt: skip
+SMOOTH = np.array([-7.3, -2.0, -0.5, 0.3, 0.7, 1.4, 5.5, 7.1])  # no kink among them
+
+
+class Run(NamedTuple):
+    """What a run left behind."""
+
+    metrics: dict[str, float]
+    output: str
+    plots: Path
+
+    @property
+    def rows(self) -> list[list[str]]:
+        return [line.split() for line in self.output.splitlines()]
+
+    def table(self, *headings: str) -> list[list[str]]:
+        """The rows below the headings, as far as the next empty line or text."""
+        lines = self.output.splitlines()
+        start = next(i for i, line in enumerate(lines) if re.split("  +", line) == [*headings]) + 2
+        return [re.split("  +", line) for line in itertools.takewhile(lambda line: "  " in line, lines[start:])]
+
+
+@pytest.fixture(scope="module")
+def default_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The lesson as a student runs it, with its defaults."""
+    folder = tmp_path_factory.mktemp("activations")
+    output = io.StringIO()
+    with redirect_stdout(output):
+        found = activations.main(["--json", "--plots", str(folder / "plots")])
+    return Run(found, output.getvalue(), folder / "plots")
+
+
+# --- Values and derivatives -------------------------------------------------------------------------------------------
+
+
+def test_all_functions_of_the_curriculum_are_there() -> None:
+    assert tuple(FUNCTIONS) == NAMES
+
+
+@pytest.mark.parametrize(
+    ("name", "z", "a", "slope"),
+    [
+        ("identity", -2, -2, 1),
+        ("binary threshold", -0.1, 0, 0),
+        ("binary threshold", 0, 1, 0),
+        ("hardlims", -0.1, -1, 0),
+        ("hardlims", 0, 1, 0),
+        ("satlin", -1, 0, 0),
+        ("satlin", 0.4, 0.4, 1),
+        ("satlin", 3, 1, 0),
+        ("sigmoid (logsig)", 0, 0.5, 0.25),
+        ("sigmoid (logsig)", 1, 0.73105858, 0.19661193),
+        ("tanh (tansig)", 0, 0, 1),
+        ("tanh (tansig)", 1, 0.76159416, 0.41997434),
+        ("radbas", 0, 1, 0),
+        ("radbas", 1, 0.36787944, -0.73575888),
+        ("ReLU", -3, 0, 0),
+        ("ReLU", 3, 3, 1),
+        ("ReLU6", 3, 3, 1),
+        ("ReLU6", 9, 6, 0),
+        ("leaky ReLU", -3, -0.6, 0.2),
+        ("leaky ReLU", 3, 3, 1),
+    ],
+)
+def test_values_and_slopes_by_hand(name: str, z: float, a: float, slope: float) -> None:
+    there = np.array([float(z)])
+    assert value(FUNCTIONS[name], there) == pytest.approx([a], abs=1e-8)
+    assert derivative(FUNCTIONS[name], there) == pytest.approx([slope], abs=1e-8)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_derivative_is_the_slope_between_near_points(name: str) -> None:
+    slope = activations.finite_difference(FUNCTIONS[name], SMOOTH)
+    assert derivative(FUNCTIONS[name], SMOOTH) == pytest.approx(slope, abs=1e-8)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_libraries_answer_the_same(name: str, library: str, dtype: type) -> None:
+    z: np.ndarray = SMOOTH.astype(dtype)
+    a, slope = LIBRARIES[library](getattr(FUNCTIONS[name], library), z)
+    assert a.dtype == slope.dtype == dtype
+    assert a == pytest.approx(value(FUNCTIONS[name], z), abs=1e-6)
+    assert slope == pytest.approx(derivative(FUNCTIONS[name], z), abs=1e-6)
+
+
+def test_the_sigmoids_slope_peaks_at_a_quarter(default_run: Run) -> None:
+    z = np.linspace(-8, 8, 1601)
+    slope = derivative(FUNCTIONS["sigmoid (logsig)"], z)
+    assert slope.max() == pytest.approx(0.25, abs=1e-12)
+    assert z[slope.argmax()] == pytest.approx(0, abs=1e-9)
+    assert ["sigmoid", "(logsig)", "0.2500", "9.5e-07"] in default_run.rows
+
+
+# --- Kinks ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_the_engines_answer_at_a_kink_is_printed(default_run: Run) -> None:
+    table = default_run.table("slope at the kink", "z", "left of it", "right of it", "numpy", "keras", "torch")
+    found = {(name, z): [float(slope) for slope in slopes] for name, z, *slopes in table}
+    kinks = {(name, f"{z:g}") for name, one in FUNCTIONS.items() for z in one.kinks}
+    assert kinks == {key for key in found if " as " not in key[0]}
+    assert found["ReLU", "0"] == [0, 1, 0, 0, 0]
+    assert found["ReLU6", "6"] == [1, 0, 0, 0, 0]
+    assert found["leaky ReLU", "0"] == [0.2, 1, 0.2, 0.2, 0.2]
+    assert found["satlin", "0"] == [0, 1, 0, 1, 1]
+    # The same function, written otherwise, has another slope at 0.
+    assert found["ReLU as maximum(z, 0)", "0"] == [0, 1, 0, 1, 0.5]
+    assert found["ReLU as z cut off below 0", "0"] == [0, 1, 0, 1, 1]
+
+
+def test_each_librarys_own_slope_of_leaky_relu_is_printed(default_run: Run) -> None:
+    for called, slope in (
+        ("keras.activations.leaky_relu", "0.2"), ("keras.layers.LeakyReLU", "0.3"), ("torch.nn.LeakyReLU", "0.01"),
+    ):  # fmt: skip
+        assert [called, slope] in default_run.rows
+
+
+# --- Softmax ----------------------------------------------------------------------------------------------------------
+
+
+def test_softmax_of_the_curriculum() -> None:
+    assert LOGITS.tolist() == [1, 3, 4, 2]
+    assert value(SOFTMAX, LOGITS).round(2).tolist() == [0.03, 0.24, 0.64, 0.09]
+    for library, differentiate in LIBRARIES.items():
+        a, _ = differentiate(getattr(SOFTMAX, library), LOGITS)
+        assert a == pytest.approx(value(SOFTMAX, LOGITS), abs=1e-12)
+
+
+def test_softmax_is_printed_with_its_exponentials(default_run: Run) -> None:
+    for row in (["z1", "1", "2.7183", "0.0321", "0.03"], ["z2", "3", "20.0855", "0.2369", "0.24"],
+                ["z3", "4", "54.5982", "0.6439", "0.64"], ["z4", "2", "7.3891", "0.0871", "0.09"]):  # fmt: skip
+        assert row in default_run.rows
+
+
+def test_the_jacobian_is_what_the_engine_multiplies_with() -> None:
+    from workshop.scratch.activations import ACTIVATIONS
+
+    a = value(SOFTMAX, LOGITS)
+    matrix = activations.jacobian(a)
+    assert matrix.sum(axis=0) == pytest.approx(np.zeros(4), abs=1e-15)
+    for i, row in enumerate(np.eye(4)):
+        assert ACTIVATIONS["softmax"].backward(row, a, LOGITS) == pytest.approx(matrix[i], abs=1e-15)
+
+
+# --- Large numbers ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_stable_sigmoid_takes_any_number(dtype: type) -> None:
+    z: np.ndarray = np.array([-1e6, -1000, -88, -1, 0, 1, 88, 1000, 1e6], dtype)
+    a = activations.stable_sigmoid(z)  # an overflow would be a warning, which is an error here
+    assert a.dtype == dtype
+    assert a == pytest.approx(sigmoid(z), abs=1e-7)
+    assert a[[0, 1, 4, 7, 8]].tolist() == [0, 0, 0.5, 1, 1]
+
+
+def test_the_naive_formulas_fail_and_the_shifted_do_not(default_run: Run) -> None:
+    start = default_run.rows.index(["Large", "numbers"])
+    rows = default_run.rows[start : default_run.rows.index(["Result"])]
+    naive = {row[0]: row[1:] for row in rows if len(row) == 5}
+    assert naive["89"][0] == naive["1000"][0] == "nan"
+    assert naive["88"][0] == "1"
+    assert naive["-100"][2] == "nan"
+    shifted = [row for row in rows if row[-4:] == ["0.03", "0.24", "0.64", "0.09"]]
+    assert len(shifted) == 5
+    assert ["nan"] * 4 in [row[4:8] for row in shifted]
+
+
+# --- The run ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_default_run_reaches_its_figures(default_run: Run) -> None:
+    kinds = ("value", "derivative", "softmax", "jacobian")
+    names = {f"{library}_{kind}" for library in LIBRARIES for kind in kinds}
+    names |= {"differences_derivative", "differences_jacobian"}
+    assert set(default_run.metrics) == {f"{name}_test_max_error" for name in names}
+    assert all(0 <= error <= 1e-6 for error in default_run.metrics.values())
+    assert "As expected for this lesson." in default_run.output
+    answer = json.loads(default_run.output.splitlines()[-1])
+    assert (answer["lesson"], answer["engine"], answer["metrics"]) == ("activations", "numpy", default_run.metrics)
+
+
+def test_a_wrong_derivative_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = FUNCTIONS["ReLU"]._replace(keras=FUNCTIONS["leaky ReLU"].keras)
+    monkeypatch.setitem(activations.FUNCTIONS, "ReLU", wrong)
+    found = activations.main(["--no-plots"])
+    assert found["keras_value_test_max_error"] > 1
+    assert found["keras_derivative_test_max_error"] == pytest.approx(0.2)
+    assert "Not as expected: keras_value_test_max_error" in capsys.readouterr().out
+
+
+def test_the_pictures_are_drawn(default_run: Run) -> None:
+    names = {path.name for path in default_run.plots.iterdir()}
+    assert names == {f"activations-{name}.png" for name in ("functions", "softmax", "limits")}
+
+
+def test_the_pictures_show_every_function_and_the_jacobian() -> None:
+    figures = activations.draw()
+    panels = figures["functions"].axes
+    assert [panel.get_title() for panel in panels] == list(NAMES)
+    sigmoid_panel = panels[NAMES.index("sigmoid (logsig)")]
+    assert [text.get_text() for text in sigmoid_panel.texts] == ["0.25"]
+    bars, heat, _ = figures["softmax"].axes
+    assert [text.get_text() for text in bars.texts] == ["0.03", "0.24", "0.64", "0.09"]
+    shown = np.array([float(text.get_text()) for text in heat.texts]).reshape(4, 4)
+    assert shown == pytest.approx(activations.jacobian(value(SOFTMAX, LOGITS)), abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("missing", "named", "left"), [("torch", "PyTorch", "keras"), ("keras", "Keras", "torch"),
+                                   ("tensorflow", "Keras", "torch")]
+)  # fmt: skip
+def test_without_a_library_its_column_is_left_out(
+    missing: str, named: str, left: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else find(name))
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    found = activations.main(["--quick", "--no-plots"])
+    output = capsys.readouterr().out
+    assert f"{named} is not installed: its column is left out." in output
+    gone = "torch" if missing == "torch" else "keras"
+    assert not [name for name in found if name.startswith(gone)]
+    assert found[f"{left}_value_test_max_error"] <= 1e-6
+
+
+def test_keras_on_jax_is_left_out(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert list(differentiation.find_libraries()) == ["torch"]
+    assert "Keras runs on jax here" in capsys.readouterr().out
