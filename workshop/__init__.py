@@ -28,11 +28,25 @@ class Lesson(NamedTuple):
 
 
 LESSONS = (
+    Lesson("tensors", "Arrays in NumPy, TensorFlow and PyTorch, side by side", 10, (), trains=False),
     Lesson("linear_regression", "One neuron draws a line: house prices, and why features are scaled", 15),
+    Lesson(
+        "gradient_descent",
+        "Downhill on a bowl: six rates, momentum, and the rate that is too much",
+        6,
+        (),
+        trains=False,
+    ),
     Lesson("tables", "Any table with a number or a class to predict: concrete and cars", 20),
     Lesson("logistic_regression", "One neuron decides: tumours, the sigmoid and cross-entropy", 12),
+    Lesson("perceptron", "The first neuron that learned: a line that moves with each mistake", 7, (), trains=False),
+    Lesson("metrics", "How good is it: rates, ROC, folds, overfitting, bias and variance", 8, (), trains=False),
     Lesson("admission", "Two exam scores, admitted or not: a straight boundary against a curved one", 20),
     Lesson("xor", "The problem one neuron cannot solve, and the hidden layer that can", 15),
+    Lesson("activations", "What a neuron answers, and the slope that learning needs", 14, (), trains=False),
+    Lesson(
+        "autodiff", "How programs find slopes: dual numbers, a tape, and both inside each other", 10, (), trains=False
+    ),
     Lesson("mnist", "Handwritten digits: a dense network against a convolutional one", 40),
     Lesson("fashion_mnist", "Garments, the harder digits: the same two networks", 60),
     Lesson("convolution", "Filters by hand: blur, sharpen, find edges, pad, stride, pool", 13, (), trains=False),
@@ -45,4 +59,5 @@ LESSONS = (
     Lesson(
         "transfer_learning", "A network that knows other pictures learns yours, of which there are few", 55, ("torch",)
     ),
+    Lesson("text_generation", "A network reads a book, character by character, and writes on", 55, ("torch",)),
 )

@@ -103,6 +103,7 @@ def draw(
     plots.draw_curves(
         left, {"LSTM": (history.at, bits)}, y="bits per character, training", title="Learning what comes next"
     )
+    left.plot(history.at[-1], bits[-1], "o", color=plots.BLUE)  # all there is of a run that was reported once
     places = np.arange(len(rows))
     middle.barh(places, [bits for _, bits in rows], color=[*[plots.SKY] * (len(rows) - 1), plots.BLUE])
     middle.set_yticks(places, [knows.partition(":")[0] for knows, _ in rows])
@@ -119,9 +120,11 @@ def draw(
             np.arange(8) + 0.27 * (number - 1), (weights / weights.sum())[likely], 0.27, color=colour,
             label=f"temperature {temperature:g}",
         )  # fmt: skip
-    right.set_xticks(np.arange(8), [names[i] for i in likely])
+    right.set_xticks(np.arange(8), [{" ": "space"}.get(names[i], names[i]) for i in likely])
     right.set(xlabel="next character", ylabel="probability", title=title)
     right.legend(fontsize=13, frameon=False)
+    middle.set_axisbelow(True)
+    right.set_axisbelow(True)
     return figure
 
 
