@@ -28,7 +28,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the lesson's two bundles, after a short training."""
     models = tmp_path_factory.mktemp("trained") / "models"
     with redirect_stdout(io.StringIO()):
-        linear_regression.main(["--epochs", "300", "--no-plots", "--models", str(models)])
+        for part in ("houses", "features"):
+            linear_regression.main(["--part", part, "--epochs", "300", "--no-plots", "--models", str(models)])
     return models
 
 

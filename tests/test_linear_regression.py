@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from workshop import linear_regression
+from workshop import descents, linear_regression
 from workshop.kit import bundle, data
 from workshop.kit.errors import WorkshopError
 
@@ -156,6 +156,19 @@ def test_unscaled_features_diverge_or_crawl_and_scaled_ones_converge(default_run
     assert found["scaled_weights_train_max_error"] < 0.1
 
 
+def test_descents_rates_stopping_and_two_outputs_are_as_test_descents_has_them(default_run: Run) -> None:
+    found = default_run.metrics
+    assert found["batch_weights_train_max_error"] > 10 * found["mini_batch_weights_train_max_error"]
+    assert found["batch_weights_train_max_error"] > 10 * found["stochastic_weights_train_max_error"]
+    assert found["by_hand_weights_train_max_error"] < 0.05
+    assert found["chosen_rate_test_r2_score"] >= 0.9
+    kept, best, last = (
+        found[f"{name}_validation_root_mean_squared_error"] for name in ("kept", "best_epoch", "last_epoch")
+    )
+    assert kept == best < last / 1.1
+    assert found["two_outputs_train_max_error"] < 0.01
+
+
 def test_the_safe_rate_is_safe_and_near_the_limit() -> None:
     X, _ = data.read_table(data.shipped_table("housing")).split_numbers()
     for values in (X, X / X.max(axis=0), np.ones((5, 7))):
@@ -197,7 +210,7 @@ def test_the_cards_name_inputs_units_and_ranges(default_run: Run) -> None:
 def test_the_pictures_are_drawn(default_run: Run) -> None:
     from PIL import Image
 
-    for part in ("line", "houses", "features"):
+    for part in ("line", "houses", "features", "descents", "rates", "early_stopping"):
         with Image.open(default_run.plots / f"linear_regression-{part}.png") as image:
             assert image.width > 1200
 
@@ -216,7 +229,11 @@ def test_another_table_of_any_number_of_features(room: Path, capsys: pytest.Capt
     assert loaded.predict(np.array([[0.5, 1, 5000, 7]]))[0, 0] == pytest.approx(99.5, abs=0.5)
 
 
-def test_ones_own_table_is_for_the_features_unless_the_houses_are_asked_for(room: Path) -> None:
+def test_ones_own_table_is_for_the_features_unless_the_houses_are_asked_for(
+    room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+    monkeypatch.setattr(descents, "learn", lambda report, table: given.append(table.source))
     table = write_table(room / "own.csv", "hours,points", np.array([[i, 3 * i + 1] for i in range(12)]))
     linear_regression.main([*FEW, "--data", str(table)])
     cards = {
@@ -224,6 +241,7 @@ def test_ones_own_table_is_for_the_features_unless_the_houses_are_asked_for(room
     }
     assert cards["houses"]["data"] == "houses.csv (8 rows)"
     assert cards["house_price"]["data"] == "own.csv (12 rows)"
+    assert given == ["housing.csv (156 rows)"]
 
     linear_regression.main(["--quick", "--part", "houses", "--data", str(table)])
     card = json.loads((room / "models" / "houses-quick.json").read_text())
@@ -259,6 +277,8 @@ def test_a_wrong_table_is_refused_in_one_line(room: Path, part: str, text: str, 
     ("options", "message"),
     [
         (["--part", "line", "--data", "own.csv"], "--data: got own.csv, --part line takes none"),
+        (["--part", "descents", "--data", "own.csv"], "--data: got own.csv, --part descents takes none"),
+        (["--part", "descents", "--batch-size", "4"], "--batch-size: got 4, --part descents takes none"),
         (["--guess", "1", "inf"], "argument --guess: got inf, takes a number"),
     ],
 )

@@ -2,17 +2,18 @@
 
 Gradient descent walks down a parabola, by hand. Then a network of one neuron finds the line y = 2x + 1 from nine of
 its points, and the price of a house from its size; the normal equation, which needs no training, says whether it found
-the best line. Last come area, bedrooms and age, three features in very different ranges: unscaled the training
-diverges, or crawls; scaled it converges.
+the best line. Then come area, bedrooms and age, three features in very different ranges: unscaled the training
+diverges, or crawls; scaled it converges. `workshop/descents.py` goes on: batches, learning rates, early stopping.
 
     python -m workshop.linear_regression                      # all parts; then look into the folder plots
     python -m workshop.linear_regression --part houses --guess 1.5 0         # the cost of weights of your choice
     python -m workshop.linear_regression --part features --data YOUR.csv     # a table of numbers, the target last
+    python -m workshop.linear_regression --part descents      # batches, learning rates, early stopping, two outputs
     python -m workshop.linear_regression --quick              # a first look: a tenth of the epochs
 
-Expected: both descents end at 5; the line says 27 for 13 and -9 for -5, within 0.05; the weights of the houses agree
-with the normal equation within 0.001; unscaled features diverge within ten epochs, scaled ones explain at least 90 %
-of the variance of the test prices (R2). About 15 s on two CPU cores. Then `python -m apps.house_price`.
+Expected: both descents end at 5; the line says 27 for 13 and -9 for -5, within 0.05; the houses' weights agree with the
+normal equation within 0.001; unscaled features diverge; scaled ones, also at the rate that validation chooses, explain
+90 % or more of the test prices' variance (R2). About 20 s on two CPU cores. Then `python -m apps.house_price`.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import bundle, cli, data, device, metrics, plots, training
+from workshop.kit import bundle, cli, data, descent_plots, device, metrics, plots, training
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
 
@@ -32,9 +33,9 @@ Y_LINE = 2 * X_LINE[:, 0] + 1
 GUESSES = [[0.0, 0.0], [1.0, 0.0], [1.0, 4.0], [2.0, 0.0]]  # weight and bias, chosen by hand
 
 
-def build_neuron(features: int) -> Any:
-    """Returns one neuron without an activation: (features,) -> w1 x1 + w2 x2 + ... + b."""
-    return keras.Sequential([keras.layers.Input((features,)), keras.layers.Dense(1)], name="neuron")
+def build_neuron(features: int, outputs: int = 1) -> Any:
+    """Returns one neuron for each output, without an activation: (features,) -> w1 x1 + w2 x2 + ... + b."""
+    return keras.Sequential([keras.layers.Input((features,)), keras.layers.Dense(outputs)], name="neuron")
 
 
 def descend(x: float, learning_rate: float = 0.1, steps: int = 25) -> list[float]:
@@ -64,25 +65,33 @@ def safe_rate(X: np.ndarray) -> float:
 
 
 def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **options: Any) -> training.History:
-    """Compiles and fits a neuron on X (rows, features) and y (rows, 1), with the options of `training.fit`."""
+    """Compiles and fits a neuron on X (rows, features) and y (rows, outputs), with the options of `training.fit`."""
     model.compile(training.make_optimizer(plan.optimizer, plan.learning_rate), loss="mean_squared_error")
     return training.fit(model, X, y, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, **options)
 
 
 def train_neuron(
-    name: str, X: np.ndarray, y: np.ndarray, report: cli.Report, rate: float | None = None, **options: Any
-) -> tuple[Any, np.ndarray, training.History]:
-    """Builds and trains a neuron; returns it, its weights and bias, and the history."""
+    name: str, X: np.ndarray, y: np.ndarray, report: cli.Report,
+    rate: float | None = None, plan: Plan | None = None, start: Any = None, **options: Any,
+) -> tuple[Any, np.ndarray, training.History]:  # fmt: skip
+    """Builds and trains a neuron for each column of y, (rows,) or (rows, outputs), by a plan or by the options.
+
+    Returns the model, its weights and, last, its bias, (features + 1,) or (features + 1, outputs), and the history.
+    """
     arguments, engine = report.arguments, report.engine
-    rate = rate or arguments.learning_rate or LEARNING_RATE
-    epochs = arguments.epochs or (LINE_EPOCHS if name == "line" else EPOCHS) // (10 if arguments.quick else 1)
-    model = engine.build(X.shape[1], arguments.seed)
-    plan = Plan(arguments.optimizer or "sgd", rate, epochs, arguments.batch_size or len(X))
+    if plan is None:
+        rate = rate or arguments.learning_rate or LEARNING_RATE
+        epochs = arguments.epochs or (LINE_EPOCHS if name == "line" else EPOCHS) // (10 if arguments.quick else 1)
+        plan = Plan(arguments.optimizer or "sgd", rate, epochs, arguments.batch_size or len(X))
+    targets = y.reshape(len(y), -1)
+    model = engine.build(X.shape[1], targets.shape[1], arguments.seed)
+    if start is not None:
+        model.set_weights(start)
     history = engine.train(
-        model, X, y[:, None], plan, arguments.seed, resume=arguments.resume, title=f"{name}, rate {rate:.2g}",
-        checkpoint=report.checkpoint(f"linear_regression-{name}"), **options,
+        model, X, targets, plan, arguments.seed, title=f"{name}, rate {plan.learning_rate:.2g}",
+        checkpoint=report.checkpoint(f"linear_regression-{name}"), resume=arguments.resume, **options,
     )  # fmt: skip
-    return model, np.concatenate(model.get_weights(), axis=None), history
+    return model, np.vstack(model.get_weights()).reshape(-1, *y.shape[1:]), history
 
 
 def save(name: str, model: Any, table: data.Table, arguments: argparse.Namespace, **options: Any) -> Any:
@@ -108,11 +117,7 @@ def learn_line(report: cli.Report) -> None:
     report.result({"line_test_max_error": max(abs(at_13 - 27), abs(at_minus_5 + 9))})
     report.expect("line_test_max_error", highest=0.05)
     if not report.arguments.no_plots:
-        figure, ((left, middle, right),) = plots.subplots(1, 3)
-        walks = {f"from {start}": (range(len(path)), path) for start, path in paths.items()}
-        plots.draw_curves(left, walks, x="step", y="x", title="Descent on 2(x - 5)² + 3")
-        plots.draw_line(middle, X_LINE[:, 0], Y_LINE, weight, bias, title="The line that the neuron found")
-        plots.draw_losses(right, {"neuron": history}, y="mean squared error", title="Learning the line")
+        figure = descent_plots.parabola_and_line(paths, X_LINE[:, 0], Y_LINE, weight, bias, history)
         report.saved(plots.save(figure, report.arguments.plots / "linear_regression-line.png"))
 
 
@@ -141,14 +146,8 @@ def learn_houses(report: cli.Report, table: data.Table) -> None:
     report.expect("houses_weights_train_max_error", highest=1e-3)
     report.saved(*save("houses", model, table, arguments, metrics=measured))
     if not arguments.no_plots:
-        figure, ((left, middle, right),) = plots.subplots(1, 3)
-        plots.draw_line(left, X[:, 0], y, *learned, x=size.label, y=price.label, title="The fitted line")
-        middle.axhline(cost(best), color=plots.VERMILION, linestyle="--", label="normal equation")
-        plots.draw_losses(middle, {"neuron": history}, y="mean squared error", title="Learning the prices")
-        middle.set_xscale("log")
-        path = [*(np.concatenate(weights, axis=None) for weights in history.snapshots.values()), learned]
-        walk, points = {"training": np.array(path)}, {"by hand": guesses, "normal equation": best[None]}
-        plots.draw_bowl(right, cost, walk, points, x="weight w", y="bias b", title="The cost")
+        path = np.array([*(np.concatenate(weights, axis=None) for weights in history.snapshots.values()), learned])
+        figure = descent_plots.line_and_bowl(X, y, history, cost, path, guesses, best, x=size.label, y=price.label)
         report.saved(plots.save(figure, arguments.plots / "linear_regression-houses.png"))
 
 
@@ -193,13 +192,9 @@ def learn_features(report: cli.Report, table: data.Table) -> None:
     report.expect("scaled_weights_train_max_error", highest=1)
     report.expect("scaled_test_r2_score", 0.90)
     if not arguments.no_plots:
-        figure, ((left, right),) = plots.subplots(1, 2, width=7)
-        plots.draw_losses(left, histories, y="mean squared error", title="Unscaled and scaled")
-        # What diverges leaves the picture through its top.
-        left.set(xscale="log", ylim=(None, 30 * max(losses[0], 1e-9)))
         seen, unseen = (with_ones(part) @ weights for part in scaled)
         pairs = {"training": (y_train, seen), "test": (y_test, unseen)}
-        plots.draw_predictions(right, pairs, of=data.describe(table)[-1].label, title="Predicted by the scaled neuron")
+        figure = descent_plots.unscaled_and_scaled(histories, pairs, of=data.describe(table)[-1].label)
         report.saved(plots.save(figure, arguments.plots / "linear_regression-features.png"))
 
 
@@ -209,13 +204,16 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
         docstring, epochs="500 line, 2000 houses and features", batch_size="all rows", optimizer="sgd",
         learning_rate="0.02 line and houses, 0.8 / (features + 1) features",
     )  # fmt: skip
-    add, text = parser.add_argument, "(default: all); --data goes to features, or to --part houses"
-    add("--part", choices=["line", "houses", "features", "all"], default="all", help=text)
+    add, text = parser.add_argument, "(default: all); descents has plans of its own; --data is for features, or houses"
+    add("--part", choices=["line", "houses", "features", "descents", "all"], default="all", help=text)
     text = "a weight and a bias whose cost the part houses shows; may be repeated"
     add("--guess", nargs=2, type=cli.finite_number, action="append", metavar=("W", "B"), help=text)
     arguments = cli.parse_lesson(parser, argv)
-    if arguments.part == "line" and arguments.data:
-        parser.error(f"--data: got {arguments.data}, --part line takes none: houses or features do")
+    if arguments.part in ("line", "descents") and arguments.data:
+        parser.error(f"--data: got {arguments.data}, --part {arguments.part} takes none: houses or features do")
+    for name in ("epochs", "batch_size", "learning_rate", "optimizer"):
+        if arguments.part == "descents" and (given := getattr(arguments, name)) is not None:
+            parser.error(f"--{name.replace('_', '-')}: got {given}, --part descents takes none, it compares its own")
     return arguments
 
 
@@ -224,24 +222,27 @@ KERAS = Engine("keras", __doc__, device.prepare, device.seeded(build_neuron), tr
 
 def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str, float]:
     """Trains, compares, saves and draws; returns the metrics."""
+    from workshop import descents  # here, not above: it takes functions from this file
+
     arguments = parse(engine.docstring, argv)
     report = cli.Report("linear_regression", arguments, engine)
     tables = {}
     # They are read before anything is trained, so that a wrong one is refused at once.
-    for part, shipped, at_least in (("houses", "houses", 2), ("features", "housing", 10)):
+    for part, shipped, at_least in (("houses", "houses", 2), ("features", "housing", 10), ("descents", "housing", 10)):
         if arguments.part in (part, "all"):
             is_own = arguments.data and part in (arguments.part, "features")
             tables[part] = data.read_table(arguments.data if is_own else data.shipped_table(shipped), at_least=at_least)
             tables[part].numbers()
-            report.data(tables[part].source)
             if part == "houses":
                 tables[part].check_columns(2, "one feature and the target")
+    for source in dict.fromkeys(table.source for table in tables.values()):
+        report.data(source)
     print(f"Engine    {engine.prepare(arguments.seed)}")
     if arguments.part in ("line", "all"):
         learn_line(report)
     for part, table in tables.items():
-        {"houses": learn_houses, "features": learn_features}[part](report, table)
-    use = f"python -m apps.house_price --model {report.last_model}" if tables else ""
+        {"houses": learn_houses, "features": learn_features, "descents": descents.learn}[part](report, table)
+    use = f"python -m apps.house_price --model {report.last_model}" if {"houses", "features"} & set(tables) else ""
     return report.finish(use=use, no_band=cli.why_no_band(arguments) or "your own table" * bool(arguments.data))
 
 

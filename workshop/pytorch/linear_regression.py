@@ -5,10 +5,12 @@ for the training loop.
 
     python -m workshop.pytorch.linear_regression                      # all parts; then look into the folder plots
     python -m workshop.pytorch.linear_regression --part features --data YOUR.csv
+    python -m workshop.pytorch.linear_regression --part descents          # batch sizes, rates, stopping, outputs
 
 Expected, as with Keras: the line says 27 for 13 and -9 for -5, within 0.05; the weights of the houses agree with the
 normal equation within 0.001; unscaled features diverge, scaled ones explain at least 90 % of the variance of the test
-prices (R2). About 15 s on two CPU cores. Then `python -m apps.house_price`.
+prices (R2), also at the rate that the validation rows choose; stopped early, the best epoch's weights are kept. About
+20 s on two CPU cores. Then `python -m apps.house_price`.
 """
 
 from collections.abc import Sequence
@@ -21,10 +23,10 @@ from workshop.kit.lazy import nn, torch
 from workshop.pytorch import kit
 
 
-def build(features: int, seed: int) -> Any:
-    """Returns one neuron without an activation: (features,) -> w1 x1 + w2 x2 + ... + b."""
+def build(features: int, outputs: int, seed: int) -> Any:
+    """Returns one neuron for each output, without an activation: (features,) -> w1 x1 + w2 x2 + ... + b."""
     torch.manual_seed(seed)
-    return kit.new_model([nn.Linear(features, 1)], (features,))
+    return kit.new_model([nn.Linear(features, outputs)], (features,))
 
 
 def train(*arguments: Any, **options: Any) -> Any:

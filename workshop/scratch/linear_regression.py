@@ -4,10 +4,12 @@ The same data, options, figures and files; forward, backward and the step down a
 
     python -m workshop.scratch.linear_regression                      # all parts; then look into the folder plots
     python -m workshop.scratch.linear_regression --part features --data YOUR.csv
+    python -m workshop.scratch.linear_regression --part descents          # batch sizes, rates, stopping, outputs
 
 Expected, as with Keras: the line says 27 for 13 and -9 for -5, within 0.05; the weights of the houses agree with the
 normal equation within 0.001; unscaled features diverge, scaled ones explain at least 90 % of the variance of the test
-prices (R2). About 10 s on two CPU cores. Then `python -m apps.house_price`.
+prices (R2), also at the rate that the validation rows choose; stopped early, the best epoch's weights are kept. About
+10 s on two CPU cores. Then `python -m apps.house_price`.
 """
 
 from collections.abc import Sequence
@@ -21,9 +23,9 @@ from workshop.scratch.layers import Dense
 from workshop.scratch.network import Network
 
 
-def build(features: int, seed: int) -> Network:
-    """Returns one neuron without an activation: (features,) -> w1 x1 + w2 x2 + ... + b."""
-    return Network([Dense(1)], (features,), seed)
+def build(features: int, outputs: int, seed: int) -> Network:
+    """Returns one neuron for each output, without an activation: (features,) -> w1 x1 + w2 x2 + ... + b."""
+    return Network([Dense(outputs)], (features,), seed)
 
 
 def train(*arguments: Any, **options: Any) -> Any:
