@@ -109,7 +109,9 @@ class Bundle:
         if any(one.values for one in self.inputs):
             scaled = self.encode(list(X))
         elif self.scaler is not None:
-            scaled = self.scaler.transform(X)
+            # A sequence of steps has a scaler of what one step is: it is scaled step by step.
+            is_sequence = len(self.input_shape) == 2
+            scaled = self.scaler.transform(np.reshape(X, (-1, self.input_shape[-1])) if is_sequence else X)
         batch = np.asarray(scaled, np.float32).reshape(-1, *self.input_shape)
         return self.model.predict(batch)
 
@@ -311,7 +313,10 @@ def _check_shapes(bundle: Bundle) -> None:
     columns = numbers + sum(len(one.values) for one in texts)
     if bundle.scaler is None and not texts:
         return  # a bare .h5, or an image's model: nothing to compare it with
-    if bundle.input_shape != (columns,) or (texts and numbers != named):
+    takes = bundle.input_shape
+    if takes and len(takes) == 2:  # a sequence, which is scaled step by step
+        takes = takes[1:]
+    if takes != (columns,) or (texts and numbers != named):
         described = f", its card {len(texts)} of texts and {named} of numbers" * bool(texts)
         raise WorkshopError(
             f"{bundle.path} takes inputs of shape {bundle.input_shape}, its scaler {numbers} columns{described}: "
