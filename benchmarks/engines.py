@@ -35,7 +35,12 @@ FIGURES = {
     "fashion_mnist": {"dense": "dense_test_accuracy", "CNN": "cnn_test_accuracy"},
     "cats_vs_dogs": {"workshop's": "workshop_validation_accuracy", "small": "small_validation_accuracy"},
     "transfer_learning": {"fine-tuned": "finetuned_validation_accuracy", "scratch": "scratch_validation_accuracy"},
+    "forecasting": {"RMSE": "lstm_test_root_mean_squared_error"},
+    "text_generation": {"bits per character": "bits_test_log_loss"},
 }
+
+# Whose models take images, and which.
+IMAGES = {"mnist": "mnist", "fashion_mnist": "fashion_mnist", "rnn": "mnist", "autoencoder": "mnist"}
 
 
 def questions(model: bundle.Bundle) -> Any:
@@ -43,9 +48,13 @@ def questions(model: bundle.Bundle) -> Any:
     lesson = model.card["lesson"]
     if model.inputs[0].shape[2:] == (3,):
         return data.scale_pixels(photos.load_photos(None, model.inputs[0].shape[0]).X_validation)
-    if model.inputs[0].shape:
-        return data.scale_pixels(data.load_image_set(lesson).X_test[:1000])
+    if lesson in IMAGES:
+        images = data.scale_pixels(data.load_image_set(IMAGES[lesson]).X_test[:1000])
+        return images.reshape(-1, *model.inputs[0].shape)
     random = np.random.default_rng(1)
+    if model.inputs[0].shape:
+        (one,) = model.inputs
+        return np.floor(random.uniform(one.minimum, one.maximum, (1000, *one.shape)))
     columns = [
         random.choice(one.values, 1000) if one.values else random.uniform(one.minimum, one.maximum, 1000)
         for one in model.inputs

@@ -60,5 +60,5 @@ LESSONS = (
         "transfer_learning", "A network that knows other pictures learns yours, of which there are few", 55, ("torch",)
     ),
     Lesson("forecasting", "Sunspots a year ahead: LSTM against a line and against no idea at all", 15, ("torch",)),
-    Lesson("text_generation", "A network reads a book, character by character, and writes on", 55, ("torch",)),
+    Lesson("text_generation", "A network reads a book, character by character, and writes on", 45, ("torch",)),
 )

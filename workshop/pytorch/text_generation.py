@@ -7,7 +7,7 @@ training loop and `pytorch/recurrent.py` for what differs between the two LSTMs.
     python -m workshop.pytorch.text_generation --data YOUR.txt      # any text in UTF-8
     python -m workshop.pytorch.text_generation --quick              # a first look, in seconds
 
-Expected, as with Keras: at most 2.6 bits per character on the last tenth of the book, within a minute on two CPU cores.
+Expected, as with Keras: at most 2.3 bits per character on the last tenth of the book, within a minute on two CPU cores.
 """
 
 from collections.abc import Sequence
