@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     gallery.name_pictures(
         __doc__,
         argv,
-        lessons=["mnist"],
+        lessons=["mnist", "rnn"],
         model="mnist_cnn",
         pixels=gallery.GREY_28X28,
         check=lambda model: gallery.check_28x28(model, data.CLASSES["mnist"]),

@@ -64,6 +64,46 @@ def read_garment(path: Path) -> np.ndarray:
     return _place(small, (SIZE - np.array(small.shape)) // 2)
 
 
+def read_noisy_digit(path: Path) -> np.ndarray:
+    """Returns a picture of a digit with its noise, as a noisy image of MNIST: float32 (28, 28), 0 the paper, 1 the ink.
+
+    `read_digit` leaves out what is no stroke. Here the noise stays: only the place, the size and the polarity are put
+    right, and they are looked up in a blurred copy, in which the noise has averaged out.
+
+    Raises:
+        WorkshopError: the file is no picture that can be used, or nothing is drawn on it.
+    """
+    from scipy import ndimage
+
+    grey = read_grey(path)
+    over = max(grey.shape) / SIZE  # a pixel of the image to come, if the digit fills the picture
+    for _ in range(2):
+        blurred = ndimage.gaussian_filter(grey, over)
+        paper = _paper(blurred)
+        difference = blurred - paper
+        noise = _spread(difference[_border(grey.shape)])
+        is_dark = -difference.min() > difference.max()
+        strength = np.clip(-difference if is_dark else difference, 0, None)
+        most = float(strength.max())
+        if most < max(_FAINTEST, 4 * noise):
+            raise WorkshopError(
+                f"{path} is blank: nothing on it differs from its border; leave paper around what is drawn"
+            )
+        drawn = _drawn(_Ink(strength, noise), max(_otsu(strength / most) * most, 2.5 * noise), smallest=0.15)
+        length = max(_cut(drawn, drawn).shape)
+        over = min(over, length / 20)  # once more, now that it is known how large the digit is
+    centre = _centre(np.where(drawn, strength, 0))
+    if grey.shape == (SIZE, SIZE) and length >= 14 and np.abs(centre - 14).max() < 4:
+        return (1 - grey if is_dark else grey).astype(np.float32)  # as in the set already
+    # Of the deepest ink a stroke keeps more than half when it is blurred: the quarter that kept most is taken for ink.
+    full = float(np.quantile(np.abs(grey - paper)[drawn], 0.75))
+    ink = np.clip((paper - grey if is_dark else grey - paper) / full, 0, 1)
+    side = max(1, round(length * SIZE / 20))
+    top, left = np.rint(centre - (side - 1) / 2).astype(int) + side
+    window = np.pad(ink, side)[top : top + side, left : left + side].astype(np.float32)
+    return _resize(window, SIZE).clip(0, 1).astype(np.float32)
+
+
 class _Ink(NamedTuple):
     """What differs from the paper.
 
@@ -291,14 +331,14 @@ def _otsu(values: np.ndarray) -> float:
     return float(edges[1:][np.nanargmax(between)])
 
 
-def _drawn(ink: _Ink, threshold: float) -> np.ndarray:
+def _drawn(ink: _Ink, threshold: float, smallest: float = _SMALLEST_PART) -> np.ndarray:
     """Returns which pixels are drawn on, without specks."""
     from scipy import ndimage
 
     labels, _ = ndimage.label(ink.strength >= threshold, structure=np.ones((3, 3)))
     weights = np.bincount(labels.ravel(), weights=ink.strength.ravel())
     weights[0] = 0
-    return (weights > _SMALLEST_PART * weights.max())[labels]
+    return (weights > smallest * weights.max())[labels]
 
 
 def _cut(values: np.ndarray, drawn: np.ndarray) -> np.ndarray:

@@ -1,0 +1,110 @@
+"""Takes the noise out of pictures of handwritten digits, with a saved model.
+
+    python -m apps.clean PICTURE.png ...              # writes PICTURE-clean.png beside it
+    python -m apps.clean --out FOLDER PICTURE.png     # writes it there
+    python -m apps.clean --show PICTURE.png           # draws before and after
+    python -m apps.clean --model my.h5 PICTURE.png    # a model of your own
+
+One digit a picture, of any common format and size, dark on light or light on dark. It is scaled and centred as MNIST
+was, and its noise with it. No file is ever replaced: where PICTURE-clean.png is there, PICTURE-clean-2.png is written.
+The model is the denoiser that `python -m workshop.autoencoder` trains; one of your own takes and answers 28x28 pixels
+from 0 to 1.
+"""
+
+import io
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from workshop.kit import bundle, cli, files
+from workshop.kit.errors import WorkshopError, one_line
+from workshop.programs import console, engines
+
+ENLARGED = 10  # times, so that one sees something
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Cleans each picture, and prints a line for it."""
+    parser = console.parser(__doc__, "denoiser")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="pictures of any common format and size")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="for the clean pictures (default: beside each FILE)")
+    parser.add_argument("--show", action="store_true", help="draw before and after, as a PNG in the folder plots")
+    parser.add_argument("--plots", type=Path, default=Path("plots"), metavar="DIR", help="(default: plots)")
+    arguments = parser.parse_args(argv)
+    for folder, option in ((arguments.out, "--out"), (arguments.plots if arguments.show else None, "--plots")):
+        if folder is not None:
+            files.check_writable(folder, option)
+    model = load(arguments.model or bundle.find("denoiser"), arguments.engine)
+    failed = False
+    for path in dict.fromkeys(arguments.files):
+        try:
+            clean(path, model, arguments.out or path.parent, arguments.plots if arguments.show else None)
+        except WorkshopError as error:  # the other pictures are cleaned all the same
+            print(f"error: {error}", file=sys.stderr)
+            failed = True
+    if failed:
+        raise SystemExit(2)
+
+
+def load(path: Path, engine: str | None) -> bundle.Bundle:
+    """Returns the model; raises WorkshopError unless it makes 28x28 pixels of 28x28 pixels."""
+    model = engines.load(path, ["autoencoder"], engine)
+    takes, answers = model.input_shape, model.model.output_shape
+    if takes not in [(28, 28, 1), (28, 28), (784,)] or answers is None or math.prod(answers) != 784:
+        raise WorkshopError(f"{path} makes {answers} of {takes}, this program takes models that make 28x28 of 28x28")
+    console.note_unverified(model, "28x28 grey pixels from 0 (ground) to 1, in and out")
+    return model
+
+
+def clean(path: Path, model: bundle.Bundle, out: Path, plots_folder: Path | None) -> None:
+    """Cleans one picture, writes it and prints what was done."""
+    from workshop.kit import picture
+
+    noisy = picture.read_noisy_digit(path)
+    cleaned = model.predict(noisy[None]).reshape(28, 28).clip(0, 1)
+    to = free_name(out / f"{path.stem}-clean.png")
+    files.write_atomically(to, as_png(cleaned))
+    taken = float(np.sqrt(np.mean((noisy - cleaned) ** 2)))
+    print(f"{one_line(path)}: {one_line(to)} (noise {taken:.2f}, where ink is 1)")
+    engines.show_side_by_side(model, lambda output: f"{output.mean():.6f} of the picture is ink")
+    if plots_folder is not None:
+        drawn = draw(noisy, cleaned, free_name(plots_folder / f"{path.stem}-cleaned.png"))
+        print(f"  before and after: {one_line(drawn)}")
+
+
+def free_name(path: Path) -> Path:
+    """Returns the path or, where a file is there, the first of NAME-2, NAME-3, ... that is none."""
+    free, number = path, 1
+    while free.exists():
+        number += 1
+        free = path.with_stem(f"{path.stem}-{number}")
+    return free
+
+
+def as_png(ink: np.ndarray) -> bytes:
+    """Returns the PNG of an image (28, 28), 0 the paper to 1 the ink: dark on light, enlarged."""
+    from PIL import Image
+
+    content = io.BytesIO()
+    grey = Image.fromarray(np.rint(255 * (1 - ink)).astype(np.uint8))
+    grey.resize((ENLARGED * 28, ENLARGED * 28), Image.Resampling.BICUBIC).save(content, "PNG")
+    return content.getvalue()
+
+
+def draw(noisy: np.ndarray, cleaned: np.ndarray, to: Path) -> Path:
+    """Draws an image before and after."""
+    from workshop.kit import plots
+
+    figure, axes = plots.subplots(1, 2, width=5, height=5)
+    for panel, image, title in zip(axes[0], (noisy, cleaned), ("before", "after"), strict=True):
+        panel.imshow(image, cmap="gray_r", vmin=0, vmax=1)
+        panel.set(xlabel="pixel", ylabel="pixel", title=title)
+        panel.grid(False)
+    return plots.save(figure, to)
+
+
+if __name__ == "__main__":
+    cli.run(main, stopped="stopped")
