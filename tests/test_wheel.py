@@ -148,6 +148,7 @@ def test_an_installed_wheel_runs_every_lesson_and_program(python: Path, room: Pa
         ("apps.digit", pictures["zero"], pictures["one"]): r"zero\.png: 0 \([\d.]+ %\)\n.*one\.png: 1 \([\d.]+ %\)",
         ("apps.garment", pictures["trouser"]): rf"trouser\.png: ({GARMENTS}) \([\d.]+ %\)",
         ("apps.cat_or_dog", pictures["trouser"]): r"trouser\.png: (cats|dogs) \([\d.]+ %\)",
+        ("apps.clean", pictures["one"], "--out", str(tmp_path)): r"one\.png: .*one-clean\.png",
         ("apps.write", "Alice", "--length", "9"): r"Alice.{9}\n",
         ("workshop",): rf"{LESSONS[-1].name} .*{LESSONS[-1].title}",
         # As the doctor starts its checks: a line of findings for each.

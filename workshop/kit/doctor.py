@@ -35,7 +35,7 @@ _FREE_DISK = 200e6
 TABLES = ("houses", "housing", "admission")
 MODELS = (
     "house_price", "houses", "logistic_regression", "admission", "xor", "mnist_dense", "mnist_cnn",
-    "fashion_mnist_dense", "fashion_mnist_cnn", "cats_vs_dogs_small", "text_generation",
+    "fashion_mnist_dense", "fashion_mnist_cnn", "cats_vs_dogs_small", "text_generation", "denoiser",
 )  # fmt: skip
 _INSTALL_AGAIN = "install the package into a new virtual environment, as its README says"
 _IMPORTED_AS = {"scikit-learn": "sklearn", "pillow": "PIL"}

@@ -23,6 +23,8 @@ class Plan(NamedTuple):
         epochs: passes over the data.
         batch_size: samples a step.
         steps: of the whole run, where the rate warms up and then falls along a cosine; else None.
+        clip: the greatest norm that the gradient by all weights together may have, in a lesson with the option
+            `--clip`; a longer one is shortened to it. Else None.
     """
 
     optimizer: str
@@ -30,6 +32,7 @@ class Plan(NamedTuple):
     epochs: int
     batch_size: int
     steps: int | None = None
+    clip: float | None = None
 
 
 @dataclass(frozen=True)
