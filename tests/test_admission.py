@@ -203,6 +203,7 @@ def test_the_pictures_are_drawn(default_run: Run) -> None:
             assert image.width > 600
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_weights(room: Path, tensorflow_warnings: list[str]) -> None:
     for folder, seed in (("first", "1"), ("other", "2")):
         admission.main([*FEW, "--models", folder, "--seed", seed])

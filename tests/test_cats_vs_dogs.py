@@ -124,6 +124,7 @@ def test_the_pictures_show_how_they_learned_and_what_changes(two_networks: Run) 
     assert {"cats_vs_dogs-accuracy.png", "cats_vs_dogs-augmentation.png"} <= names
 
 
+@pytest.mark.slow
 def test_three_classes_and_their_confusion(room: Path) -> None:
     run = start("--data", str(write_photos(room / "three", 3)), "--model", "small", "--size", "32", "--epochs", "2")
     assert set(run.metrics) == {"train_accuracy", "validation_accuracy"}

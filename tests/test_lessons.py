@@ -25,8 +25,13 @@ from workshop.kit import bundle
 
 KEYS = {"lesson", "engine", "data", "seed", "seconds", "files", "metrics"}
 METRIC = re.compile(r"(?:[a-z0-9_]+_)?(?:train|validation|test)_([a-z0-9_]+)")
-EACH_LESSON = [lesson.name for lesson in LESSONS]
 THAT_TRAIN = [lesson.name for lesson in LESSONS if lesson.trains]
+# Their quick runs take longest; the suite runs them smaller in tests of their own, and CI these too.
+LONG = {"fashion_mnist", "cats_vs_dogs", "transfer_learning", "autoencoder"}
+EACH_LESSON = [
+    pytest.param(lesson.name, marks=pytest.mark.slow) if lesson.name in LONG else lesson.name for lesson in LESSONS
+]
+EACH_THAT_TRAINS = [pytest.param(one, marks=pytest.mark.slow) if one in LONG else one for one in THAT_TRAIN]
 
 
 class Run(NamedTuple):
@@ -114,7 +119,7 @@ def test_metrics_are_finite_and_named_as_everywhere(quick: Run) -> None:
         assert hasattr(sklearn.metrics, match[1]) or hasattr(sklearn.metrics, f"{match[1]}_score"), name
 
 
-@pytest.mark.parametrize("lesson", THAT_TRAIN, indirect=True)
+@pytest.mark.parametrize("lesson", EACH_THAT_TRAINS, indirect=True)
 def test_bundles_load_and_their_cards_say_what_was_reported(quick: Run, lesson: str) -> None:
     paths = sorted(quick.models.glob("*.h5"))
     assert paths
@@ -172,7 +177,7 @@ def test_the_json_object_says_the_same(quick: Run, lesson: str) -> None:
         assert Path(file).stat().st_size > 0
 
 
-@pytest.mark.parametrize("lesson", THAT_TRAIN, indirect=True)
+@pytest.mark.parametrize("lesson", EACH_THAT_TRAINS, indirect=True)
 def test_a_quick_run_leaves_good_bundles_and_no_checkpoint(quick: Run) -> None:
     names = [path.name for path in quick.models.iterdir()]
     assert names

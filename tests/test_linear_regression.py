@@ -229,6 +229,7 @@ def test_another_table_of_any_number_of_features(room: Path, capsys: pytest.Capt
     assert loaded.predict(np.array([[0.5, 1, 5000, 7]]))[0, 0] == pytest.approx(99.5, abs=0.5)
 
 
+@pytest.mark.slow
 def test_ones_own_table_is_for_the_features_unless_the_houses_are_asked_for(
     room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,7 +48,12 @@ from workshop.scratch.layers import BatchNormalization, Dense, Dropout
 from workshop.scratch.network import Network
 from workshop.scratch.training import fit as fit_in_numpy
 
-EACH_MIRROR = [(engine, lesson) for lesson in EACH_LESSON for engine in MIRRORS]
+# The garments' mirrors are the digits' but for their sizes: CI runs them.
+EACH_MIRROR = [
+    pytest.param(engine, lesson, marks=[pytest.mark.slow] * (lesson == "fashion_mnist"))
+    for lesson in EACH_LESSON
+    for engine in MIRRORS
+]
 HEAVY = {"keras", "tensorflow", "torch", "jax", "sklearn", "matplotlib", "PIL", "joblib", "h5py"}
 
 
@@ -164,7 +169,11 @@ def count_right(answers: np.ndarray, y: np.ndarray) -> tuple[int, int]:
 
 
 EACH_QUICK_RUN = [
-    *((engine, lesson) for lesson in EACH_LESSON for engine in PACKAGES),
+    *(
+        pytest.param(engine, lesson, marks=[pytest.mark.slow] * (lesson == "fashion_mnist"))
+        for lesson in EACH_LESSON
+        for engine in PACKAGES
+    ),
     *(
         pytest.param(engine, lesson, marks=pytest.mark.real, id=f"{engine}-{lesson}-real")
         for lesson in ON_REAL_DATA
@@ -216,9 +225,9 @@ for lesson, options in lessons.items():
 _FRESH: dict[str, tuple[subprocess.Popen[bytes], Path]] = {}
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def fresh(alone: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Starts the quick runs of all mirrors in processes of their own, which work while the first tests run."""
+    """Starts the quick runs of all mirrors in processes of their own, one for each engine."""
     for engine in MIRRORS:
         folder = tmp_path_factory.mktemp(f"fresh-{engine}")
         nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
@@ -235,9 +244,10 @@ def fresh(alone: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     _FRESH.clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("engine", "lesson"), EACH_MIRROR)
 def test_a_run_without_keras_ends_with_the_same_files(
-    engine: str, lesson: str, room: Path, tmp_path_factory: pytest.TempPathFactory
+    engine: str, lesson: str, fresh: None, room: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     run = quick_run(engine, lesson, tmp_path_factory)
     process, folder = _FRESH[engine]

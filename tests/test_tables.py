@@ -335,6 +335,7 @@ def test_the_rows_are_parted_without_overlap_and_the_scaler_sees_training_rows_o
     assert not np.array_equal(task_of(toys.folder / "toys.csv", seed=2).test, task.test)
 
 
+@pytest.mark.slow
 def test_prices_in_millions_are_learned_and_answered_in_their_own_unit(room: Path) -> None:
     random = np.random.default_rng(3)
     area = random.uniform(20, 200, 200).round(1)
@@ -389,6 +390,7 @@ def test_the_kind_of_the_target(cells: list[Any], kind: str | None, classes: tup
     assert (f"--target {'number' if classes else 'class'} overrules" in said) == could_be_both
 
 
+@pytest.mark.slow
 def test_whole_numbers_are_predicted_as_numbers_when_asked(room: Path) -> None:
     write(room / "dice.csv", "x,y", [[i % 6, i % 6] for i in range(60)])
     found = run(room, "--data", "dice.csv", *FEW)
@@ -399,6 +401,7 @@ def test_whole_numbers_are_predicted_as_numbers_when_asked(room: Path) -> None:
     assert found.load("dice").card["classes"] == []
 
 
+@pytest.mark.slow
 def test_more_classes_than_a_picture_holds(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[Any] = []
 
@@ -461,6 +464,7 @@ def test_a_file_whose_name_cannot_be_a_models_is_refused(name: str, room: Path) 
         run(room, f"--data={name}", *FEW)
 
 
+@pytest.mark.slow
 def test_a_model_of_another_lesson_is_never_replaced(room: Path) -> None:
     # Among the shipped models, and in one's own folder.
     write_toys(room / "admission.csv")

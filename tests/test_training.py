@@ -299,7 +299,7 @@ UNINTERRUPTED: dict[str, tuple[Any, training.History]] = {}
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("calls", [1, 4])
+@pytest.mark.parametrize("calls", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_a_resumed_run_ends_with_the_same_bits(
     setting: str, calls: int, every_epoch: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

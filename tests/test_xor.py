@@ -196,6 +196,7 @@ def test_the_pictures_are_drawn(default_run: Run) -> None:
 # --- Tables of one's own ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_table_takes_the_place_of_the_noisy_points(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     X, y = xor.noisy_points(80, 0.01, np.random.default_rng(5))
     # In units far from 0 to 1: without scaling the sigmoids would be flat.

@@ -62,5 +62,5 @@ LESSONS = (
     Lesson("rnn", "An image read row by row: SimpleRNN, LSTM and GRU, and the gradient that fades", 55, ("torch",)),
     Lesson("forecasting", "Sunspots a year ahead: LSTM against a line and against no idea at all", 15, ("torch",)),
     Lesson("text_generation", "A network reads a book, character by character, and writes on", 45, ("torch",)),
-    Lesson("autoencoder", "Pictures through a narrow gate: PCA found again, noise taken off, strangers noticed", 50),
+    Lesson("autoencoder", "Pictures through a narrow gate: PCA found again, noise taken off", 50),
 )

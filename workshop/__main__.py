@@ -22,10 +22,10 @@ def lesson_list() -> str:
     width = max(len(lesson.name) for lesson in LESSONS)
     lines = ["The lessons, in teaching order, with the time they take on two CPU cores", ""]
     lines += [f"{lesson.name:{width}}  {lesson.seconds:3} s  {lesson.title}" for lesson in LESSONS]
-    first = LESSONS[0].name
+    first = next(lesson.name for lesson in LESSONS if len(lesson.mirrors) == 2)
     lines += [
         "",
-        f"Start one           python -m workshop.{first}",
+        f"Start one           python -m workshop.{LESSONS[0].name}",
         "                    with --quick for a first look in seconds; --help lists the options",
         f"In PyTorch          python -m workshop.pytorch.{first}",
         f"In NumPy alone      python -m workshop.scratch.{first}",
