@@ -37,6 +37,8 @@ FIGURES = {
     "transfer_learning": {"fine-tuned": "finetuned_validation_accuracy", "scratch": "scratch_validation_accuracy"},
     "forecasting": {"RMSE": "lstm_test_root_mean_squared_error"},
     "text_generation": {"bits per character": "bits_test_log_loss"},
+    "rnn": {"SimpleRNN": "simple_test_accuracy", "LSTM": "lstm_test_accuracy", "GRU": "gru_test_accuracy"},
+    "autoencoder": {"error with 32 numbers": "deep_test_mean_squared_error", "PCA's": "pca_test_mean_squared_error"},
 }
 
 # Whose models take images, and which.

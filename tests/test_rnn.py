@@ -184,7 +184,7 @@ def test_the_lesson_hands_its_norm_to_keras(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("options", "shapes"),
     [
-        ([], [(28, 64), (1792,), (10,)]),
+        ([], [(28, 48), (1344,), (10,)]),
         (["--read", "last", "--units", "5"], [(5,), (10,)]),
         (["--layers", "3", "--units", "4"], [(28, 4), (28, 4), (28, 4), (112,), (10,)]),
         (["--preset", "course"], [(28, 256), (256,), (10,)]),
@@ -250,7 +250,7 @@ def test_a_run_looks_into_the_cells_before_it_trains(by_keras: Run) -> None:
     said = "\n".join(by_keras.lines)
     assert "The layer in NumPy ends with h = 0.0956." in said and "GRU        lengths 10, 7, 3, 5" in said
     assert "gradient as it is: loss" in said and "reset_after=True" in said
-    assert "1 x 64 units, answering from all states" in by_keras.lines
+    assert "1 x 48 units, answering from all states" in by_keras.lines
 
 
 def test_one_cell_reports_itself_alone(tmp_path: Path) -> None:

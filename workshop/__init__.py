@@ -29,7 +29,7 @@ class Lesson(NamedTuple):
 
 LESSONS = (
     Lesson("tensors", "Arrays in NumPy, TensorFlow and PyTorch, side by side", 10, (), trains=False),
-    Lesson("linear_regression", "One neuron draws a line: house prices, and why features are scaled", 15),
+    Lesson("linear_regression", "One neuron draws a line: house prices, and why features are scaled", 20),
     Lesson(
         "gradient_descent",
         "Downhill on a bowl: six rates, momentum, and the rate that is too much",
@@ -44,6 +44,7 @@ LESSONS = (
     Lesson("admission", "Two exam scores, admitted or not: a straight boundary against a curved one", 20),
     Lesson("xor", "The problem one neuron cannot solve, and the hidden layer that can", 15),
     Lesson("activations", "What a neuron answers, and the slope that learning needs", 14, (), trains=False),
+    Lesson("backpropagation", "The 2-2-2 network by hand, number by number, then any depth", 15, (), trains=False),
     Lesson(
         "autodiff", "How programs find slopes: dual numbers, a tape, and both inside each other", 10, (), trains=False
     ),
@@ -59,7 +60,7 @@ LESSONS = (
     Lesson(
         "transfer_learning", "A network that knows other pictures learns yours, of which there are few", 55, ("torch",)
     ),
-    Lesson("rnn", "An image read row by row: SimpleRNN, LSTM and GRU, and the gradient that fades", 55, ("torch",)),
+    Lesson("rnn", "An image read row by row: SimpleRNN, LSTM and GRU, and the gradient that fades", 45, ("torch",)),
     Lesson("forecasting", "Sunspots a year ahead: LSTM against a line and against no idea at all", 15, ("torch",)),
     Lesson("text_generation", "A network reads a book, character by character, and writes on", 45, ("torch",)),
     Lesson("autoencoder", "Pictures through a narrow gate: PCA found again, noise taken off", 50),
