@@ -234,6 +234,7 @@ def test_another_table_works_and_is_drawn_as_far_as_it_can_be(room: Path, capsys
     assert loaded.card["data"] == "boxes.csv (60 rows)"
 
 
+@pytest.mark.slow
 def test_the_boundary_of_another_table_of_two_features_is_drawn(room: Path) -> None:
     X = np.random.default_rng(0).uniform(0, 1, (20, 2)).round(2)
     table = write_table(room / "own.csv", "a,b,c", np.column_stack([X, X[:, 0] > 0.5]))
@@ -241,6 +242,7 @@ def test_the_boundary_of_another_table_of_two_features_is_drawn(room: Path) -> N
     assert Path("plots/admission-boundary.png").is_file()
 
 
+@pytest.mark.slow
 def test_a_class_of_two_rows_is_enough(room: Path) -> None:
     rows = np.array([[1, 2, 0], [2, 3, 0], [3, 5, 0], [4, 4, 0], [8, 9, 1], [9, 7, 1]])
     found = admission.main([*FEW, "--data", str(write_table(room / "own.csv", "a,b,c", rows))])

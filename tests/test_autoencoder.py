@@ -99,6 +99,7 @@ def test_the_linear_network_finds_the_plane_of_pca() -> None:
 # --- A quick run ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_linear_network_is_as_good_as_pca(quick: Run) -> None:
     # The plane itself is less certain: behind the ninth of its variances the stand-in has no gap.
     assert abs(quick.metrics["linear_excess_test_max_error"]) < 0.01
@@ -107,6 +108,7 @@ def test_the_linear_network_is_as_good_as_pca(quick: Run) -> None:
     )
 
 
+@pytest.mark.slow
 def test_even_a_quick_run_takes_noise_away_and_finds_garments(quick: Run) -> None:
     assert quick.metrics["denoiser_test_mean_squared_error"] < quick.metrics["noisy_test_mean_squared_error"] / 2
     assert quick.metrics["anomaly_test_roc_auc"] > 0.9
@@ -117,11 +119,13 @@ def test_even_a_quick_run_takes_noise_away_and_finds_garments(quick: Run) -> Non
     )
 
 
+@pytest.mark.slow
 def test_the_threshold_is_of_the_validation_digits(quick: Run) -> None:
     (row,) = (line.split() for line in quick.lines if line.startswith("validation digits"))
     assert float(row[-1].rstrip("%")) == pytest.approx(1, abs=0.6)  # one percent of 200 digits
 
 
+@pytest.mark.slow
 def test_every_picture_is_there_and_has_something_on_it(quick: Run) -> None:
     parts = {"linear", "deep", "convolutional", "denoising", "anomalies", "garments", "codes", "loss"}
     assert {path.stem for path in quick.plots.iterdir()} == {f"autoencoder-{part}" for part in parts}
@@ -130,6 +134,7 @@ def test_every_picture_is_there_and_has_something_on_it(quick: Run) -> None:
             assert np.ptp(np.asarray(image.convert("L"))) > 100, path.name
 
 
+@pytest.mark.slow
 def test_the_networks_give_the_same_pictures_in_all_engines(quick: Run) -> None:
     names = {kind: f"{'' if kind == 'denoiser' else 'autoencoder_'}{kind}-quick-standin" for kind in KINDS}
     assert {path.stem for path in quick.models.glob("*.h5")} == set(names.values())
@@ -162,6 +167,7 @@ def test_a_code_is_what_the_narrowest_layer_answers() -> None:
     np.testing.assert_array_equal(codes, model.stages(scale_pixels(images))[2][1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", PACKAGES)
 def test_one_part_alone_in_each_engine(engine: str, room: Path) -> None:
     run = start(engine, room, "--part", "linear", "--epochs", "3", "--no-plots")

@@ -75,6 +75,7 @@ def test_the_bundle_answers_for_a_tumour_in_its_own_units(room: Path) -> None:
     assert np.mean((probability >= 0.5) == (cases.target == 0)) > 0.9
 
 
+@pytest.mark.slow
 def test_pictures_and_json(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     logistic_regression.main(["--quick", "--json"])
     result = json.loads(capsys.readouterr().out.splitlines()[-1])

@@ -354,7 +354,7 @@ def test_the_checks_of_the_child_process_come_back() -> None:
     ("keras", "said"),
     [
         ("import time; time.sleep(600)", "no answer in time"),
-        ("import os; os.abort()", "a library ended the process"),
+        pytest.param("import os; os.abort()", "a library ended the process", marks=pytest.mark.slow),
     ],
 )
 def test_a_library_that_hangs_or_crashes_does_not_take_down_the_rest(

@@ -297,6 +297,7 @@ def test_the_whole_animation_is_small(room: Path) -> None:
 # --- Tables of one's own ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_table_takes_the_place_of_both(
     room: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

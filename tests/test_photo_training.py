@@ -104,6 +104,7 @@ def test_unchanged_photographs_train_as_any_other_images() -> None:
     assert len(of_photographs.epochs["val_accuracy"]) == 4
 
 
+@pytest.mark.slow
 def test_a_run_with_changes_and_dropout_is_resumed_to_the_same_bits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

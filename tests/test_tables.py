@@ -131,6 +131,7 @@ def test_concrete_has_units_and_cars_have_words(room: Path) -> None:
 # --- The same behaviour, anywhere -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_tables_of_the_named_folder_are_used(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKSHOP_DATA", str(room))
     write_mixes(room / "concrete.csv")
@@ -299,6 +300,7 @@ def test_a_table_of_a_spreadsheet_with_decimal_commas(toys: Run, room: Path) -> 
     assert found.load("toys").inputs == toys.load("toys").inputs
 
 
+@pytest.mark.slow
 def test_classes_in_words_and_a_text_that_only_a_test_row_has(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_toys(room / "toys.csv")
     rows = [line.split(",") for line in (room / "toys.csv").read_text().splitlines()[1:]]

@@ -298,7 +298,10 @@ FINISHED = {
 UNINTERRUPTED: dict[str, tuple[Any, training.History]] = {}
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize(
+    "setting",
+    [one if one in ("plain", "few steps a call") else pytest.param(one, marks=pytest.mark.slow) for one in SETTINGS],
+)
 @pytest.mark.parametrize("calls", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_a_resumed_run_ends_with_the_same_bits(
     setting: str, calls: int, every_epoch: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -342,6 +345,7 @@ def test_a_finished_run_is_resumed_to_where_it_ended(every_epoch: None) -> None:
         CHECKPOINT.unlink()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_without_resume_is_noted_and_written_anew(
     every_epoch: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

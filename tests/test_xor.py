@@ -110,6 +110,7 @@ def test_a_network_written_out_answers_as_keras_does() -> None:
     assert xor.network_of(model.get_weights())(X) == pytest.approx(training.predict(model, X)[:, 0], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_boundary_is_kept_on_the_way(default_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: dict[str, list[str]] = {}
 
@@ -150,6 +151,7 @@ def test_noisy_points_lie_around_the_corners_with_the_variance_asked_for() -> No
     assert (X - X.round()).var() == pytest.approx(0.01, rel=0.05)
 
 
+@pytest.mark.slow
 def test_noise_of_ones_own_is_used_and_said(capsys: pytest.CaptureFixture[str]) -> None:
     xor.main([*FEW, "--noise", "0.2"])
     assert "100 noisy points: normal noise of variance 0.2 on both inputs" in capsys.readouterr().out

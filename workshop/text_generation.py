@@ -30,7 +30,7 @@ from workshop.scratch.network import Network
 
 WINDOW = 32  # characters that the model sees at a time, about six words
 CHARACTERS = 1_000_000  # that a default run reads: a short text several times, of a long one the beginning
-QUICK_CHARACTERS = 40_000
+QUICK_CHARACTERS = 20_000
 BATCH_SIZE = 32
 LEARNING_RATE = 0.02  # the highest, of a rate that warms up and then falls to zero along a cosine
 TEMPERATURES = (0.5, 1.0, 1.5)
