@@ -35,7 +35,7 @@ def default_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     options = ["--json", "--models", str(folder / "models"), "--plots", str(folder / "plots")]
     output = io.StringIO()
     with redirect_stdout(output):
-        found = {}
+        found: dict[str, float] = {}
         for part in ("line", "houses", "features"):
             found |= linear_regression.main([*options, "--part", part])
     return Run(found, output.getvalue(), folder / "models", folder / "plots")
