@@ -23,7 +23,7 @@ from workshop.kit.lazy import keras
 from workshop.kit.model import as_model
 from workshop.programs import engines
 from workshop.pytorch import cats_vs_dogs as torch_lesson
-from workshop.pytorch import kit, photos
+from workshop.pytorch import kit, optimizers, photos
 from workshop.pytorch.model import TorchModel
 
 SIZE = 32
@@ -116,20 +116,47 @@ def train_without_dropout(plan: Plan, seed: int, start: list[np.ndarray]) -> tup
     return model.get_weights(), history
 
 
-def settled_seed(plan: Plan, start: list[np.ndarray]) -> int:
-    """Returns the first seed of the order for which the weights' last digits decide nothing.
+def train_in_double_precision(plan: Plan, seed: int, start: list[np.ndarray]) -> list[np.ndarray]:
+    """Takes the same steps with twice the digits; returns the weights at the end."""
+    model = torch_lesson.build("small", 64, 2, 1)
+    for module in model.module:
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    model.set_weights(start)
+    network: Any = model.module.double()[:-1]
+    network.train()
+    optimizer, scheduler = optimizers.make_optimizer(
+        plan.optimizer, list(network.parameters()), plan.learning_rate, plan.steps
+    )
+    for epoch in range(plan.epochs):
+        order = fitting.epoch_order(len(X_LARGE), seed, epoch)
+        for inputs, targets in photos.Photos(X_LARGE, Y, Augmentation()).batches(order, plan.batch_size):
+            optimizer.zero_grad()
+            nn.functional.binary_cross_entropy_with_logits(network(inputs.double()), targets.double()).backward()
+            optimizer.step()
+            if scheduler is not None:
+                scheduler.step()
+    return model.get_weights()
 
-    The reason is that of `settled_order` in test_engines.py: units that are on or off by a digit.
+
+def settled_seed(plan: Plan, start: list[np.ndarray]) -> int:
+    """Returns the first seed of the order for which the last digits of single precision decide nothing.
+
+    In about every second order a unit is on or off, or a pooling takes one place or another, by such a digit; after
+    twelve steps that is a hundredth of a weight, in either engine. Double precision says in which.
     """
-    other = [weight * (1 + 1e-6 * RANDOM.uniform(-1, 1, weight.shape)).astype(np.float32) for weight in start]
     for seed in range(3, 20):
-        ends = [train_without_dropout(plan, seed, weights)[0] for weights in (start, other)]
-        if max(np.abs(one - two).max() for one, two in zip(*ends, strict=True)) < 1e-5:
+        weights, _ = train_without_dropout(plan, seed, start)
+        truth = train_in_double_precision(plan, seed, start)
+        if max(np.abs(one - two).max() for one, two in zip(weights, truth, strict=True)) < 1e-5:
             return seed
     raise AssertionError("in no order")
 
 
-@pytest.mark.parametrize("plan", [Plan("sgd", 0.05, 4, 8), Plan("adamw", 0.0005, 4, 8, steps=12)])
+@pytest.mark.parametrize(
+    "plan",
+    [Plan("sgd", 0.05, 4, 8), pytest.param(Plan("adamw", 0.0005, 4, 8, steps=12), marks=pytest.mark.slow)],
+)
 def test_twelve_steps_on_changed_pictures_end_with_the_weights_of_keras(plan: Plan) -> None:
     start = torch_lesson.build("small", 64, 2, 1).get_weights()
     seed = settled_seed(plan, start)
