@@ -13,12 +13,13 @@ from collections.abc import Sequence
 
 from workshop.kit import bundle, cli
 from workshop.kit.errors import WorkshopError
+from workshop.kit.loaded_bundle import Bundle
 from workshop.programs import console, engines
 
 NAME = "admission"
 
 
-def probability_of_admission(model: bundle.Bundle, scores: Sequence[float], inputs: Sequence[bundle.Input]) -> float:
+def probability_of_admission(model: Bundle, scores: Sequence[float], inputs: Sequence[bundle.Input]) -> float:
     """Returns the model's answer to two scores; `inputs` are the ranges for a bare model without a scaler.
 
     Raises:

@@ -13,14 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from workshop.kit import bundle, cli
+from workshop.kit import cli
 from workshop.kit.errors import WorkshopError
+from workshop.kit.loaded_bundle import Bundle
 from workshop.programs import gallery
 
 LARGEST = 512  # pixels a side
 
 
-def check(model: bundle.Bundle) -> Sequence[str]:
+def check(model: Bundle) -> Sequence[str]:
     """Returns what the classes of a model are called where no card names them; refuses what takes no photographs."""
     shape, answers = model.input_shape, model.model.output_shape
     if shape not in [(size, size, 3) for size in range(1, LARGEST + 1)]:
@@ -37,10 +38,10 @@ def check(model: bundle.Bundle) -> Sequence[str]:
 
 def read(path: Path, input_shape: gallery.Shape) -> np.ndarray:
     """Returns a photograph as the lessons read theirs: upright, RGB, resized; float32 (size, size, 3)."""
-    from workshop.kit import data, photo_decoding
+    from workshop.kit import image_data, photo_decoding
 
     with gallery.opened(path) as content:
-        return data.scale_pixels(photo_decoding.decode(content, input_shape[0]))
+        return image_data.scale_pixels(photo_decoding.decode(content, input_shape[0]))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

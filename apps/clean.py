@@ -21,6 +21,7 @@ import numpy as np
 
 from workshop.kit import bundle, cli, files
 from workshop.kit.errors import WorkshopError, one_line
+from workshop.kit.loaded_bundle import Bundle
 from workshop.programs import console, engines
 
 ENLARGED = 10  # times, so that one sees something
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(2)
 
 
-def load(path: Path, engine: str | None) -> bundle.Bundle:
+def load(path: Path, engine: str | None) -> Bundle:
     """Returns the model; raises WorkshopError unless it makes 28x28 pixels of 28x28 pixels."""
     model = engines.load(path, ["autoencoder"], engine)
     takes, answers = model.input_shape, model.model.output_shape
@@ -59,11 +60,11 @@ def load(path: Path, engine: str | None) -> bundle.Bundle:
     return model
 
 
-def clean(path: Path, model: bundle.Bundle, out: Path, plots_folder: Path | None) -> None:
+def clean(path: Path, model: Bundle, out: Path, plots_folder: Path | None) -> None:
     """Cleans one picture, writes it and prints what was done."""
-    from workshop.kit import picture
+    from workshop.kit import mnist_preprocessing
 
-    noisy = picture.read_noisy_digit(path)
+    noisy = mnist_preprocessing.read_noisy_digit(path)
     cleaned = model.predict(noisy[None]).reshape(28, 28).clip(0, 1)
     to = free_name(out / f"{path.stem}-clean.png")
     files.write_atomically(to, as_png(cleaned))

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from workshop.kit import cli, data
+from workshop.kit import cli, published_images
 from workshop.programs import gallery
 
 
 def read(path: Path, input_shape: gallery.Shape) -> np.ndarray:
     """Returns a picture as MNIST would hold it, float32 (28, 28)."""
-    from workshop.kit import picture
+    from workshop.kit import mnist_preprocessing
 
-    return picture.read_digit(path)
+    return mnist_preprocessing.read_digit(path)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         lessons=["mnist", "rnn"],
         model="mnist_cnn",
         pixels=gallery.GREY_28X28,
-        check=lambda model: gallery.check_28x28(model, data.CLASSES["mnist"]),
+        check=lambda model: gallery.check_28x28(model, published_images.CLASSES["mnist"]),
         read=read,
     )
 

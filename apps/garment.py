@@ -14,15 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from workshop.kit import cli, data
+from workshop.kit import cli, published_images
 from workshop.programs import gallery
 
 
 def read(path: Path, input_shape: gallery.Shape) -> np.ndarray:
     """Returns a picture as Fashion-MNIST would hold it, float32 (28, 28)."""
-    from workshop.kit import picture
+    from workshop.kit import mnist_preprocessing
 
-    return picture.read_garment(path)
+    return mnist_preprocessing.read_garment(path)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         lessons=["fashion_mnist"],
         model="fashion_mnist_cnn",
         pixels=gallery.GREY_28X28,
-        check=lambda model: gallery.check_28x28(model, data.CLASSES["fashion_mnist"]),
+        check=lambda model: gallery.check_28x28(model, published_images.CLASSES["fashion_mnist"]),
         read=read,
     )
 

@@ -17,7 +17,8 @@ import numpy as np
 
 from benchmarks import measure
 from workshop import LESSONS
-from workshop.kit import bundle, data, photos
+from workshop.kit import image_data, photos
+from workshop.kit.loaded_bundle import Bundle
 from workshop.programs import engines
 
 PACKAGES = {"keras": "workshop", "torch": "workshop.pytorch", "numpy": "workshop.scratch"}
@@ -45,13 +46,13 @@ FIGURES = {
 IMAGES = {"mnist": "mnist", "fashion_mnist": "fashion_mnist", "rnn": "mnist", "autoencoder": "mnist"}
 
 
-def questions(model: bundle.Bundle) -> Any:
+def questions(model: Bundle) -> Any:
     """Returns inputs for a model, in their own units."""
     lesson = model.card["lesson"]
     if model.inputs[0].shape[2:] == (3,):
-        return data.scale_pixels(photos.load_photos(None, model.inputs[0].shape[0]).X_validation)
+        return image_data.scale_pixels(photos.load_photos(None, model.inputs[0].shape[0]).X_validation)
     if lesson in IMAGES:
-        images = data.scale_pixels(data.load_image_set(IMAGES[lesson]).X_test[:1000])
+        images = image_data.scale_pixels(image_data.load_image_set(IMAGES[lesson]).X_test[:1000])
         return images.reshape(-1, *model.inputs[0].shape)
     random = np.random.default_rng(1)
     if model.inputs[0].shape:

@@ -21,9 +21,9 @@ def plain() -> None:
     import keras
     import numpy as np
 
-    from workshop.kit import data
+    from workshop.kit import image_data
 
-    images = data.load_image_set("mnist")
+    images = image_data.load_image_set("mnist")
     X_train, X_test = images.X_train / np.float32(255), images.X_test / np.float32(255)
     y_train, y_test = keras.utils.to_categorical(images.y_train, 10), keras.utils.to_categorical(images.y_test, 10)
     keras.utils.set_random_seed(1)

@@ -18,9 +18,9 @@ from typing import Any
 
 from benchmarks import measure
 from workshop import mnist
-from workshop.kit import data, device
+from workshop.kit import device, image_data
 from workshop.kit.engine import Plan
-from workshop.pytorch import kit
+from workshop.pytorch import device as torch_device
 from workshop.pytorch import mnist as pytorch_mnist
 from workshop.scratch import mnist as scratch_mnist
 from workshop.scratch import training
@@ -33,7 +33,7 @@ ENGINES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 }
 
 
-def seconds_of_an_epoch(train: Callable[..., Any], model: Any, images: data.ImageSet) -> float:
+def seconds_of_an_epoch(train: Callable[..., Any], model: Any, images: image_data.ImageSet) -> float:
     """Trains one epoch; returns the seconds."""
     plan = Plan("adam", None, 1, BATCH_SIZE)
     started = time.perf_counter()
@@ -49,9 +49,9 @@ def main() -> None:
     parser.add_argument("--model", choices=["dense", "cnn"], help="(default: both)")
     arguments = parser.parse_args()
     print(measure.machine())
-    images = data.load_image_set("mnist")
+    images = image_data.load_image_set("mnist")
     print(f"{images.source}, {len(images.X_train):,} images, batches of {BATCH_SIZE}")
-    for prepare in (device.prepare, training.prepare, lambda seed: kit.prepare(seed)):
+    for prepare in (device.prepare, training.prepare, lambda seed: torch_device.prepare(seed)):
         print(prepare(1))
     rows = []
     for kind in [arguments.model] if arguments.model else ["dense", "cnn"]:

@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks import measure
 from workshop import admission, linear_regression, xor
-from workshop.kit import data, device, files, training
+from workshop.kit import batching, device, files, table_data, training
 from workshop.kit.lazy import keras
 
 
@@ -41,7 +41,7 @@ def cases() -> list[Case]:
     """Returns the runs of the three lessons, with the lessons' own data and settings."""
     from sklearn.preprocessing import MinMaxScaler
 
-    X, y = data.read_table(files.shipped("datasets") / "admission.csv").split_two_classes()
+    X, y = table_data.read_table(files.shipped("datasets") / "admission.csv").split_two_classes()
     corners = xor.SETTINGS["corners"]
     return [
         Case(
@@ -110,7 +110,7 @@ def train_plainly_on_the_same_batches(case: Case) -> tuple[Any, list[float]]:
     # A generator, because Keras prepares batches of a data set ahead of the epoch that it believes to be in.
     def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for epoch in range(case.epochs):
-            order = training.epoch_order(len(case.X), 1, epoch)
+            order = batching.epoch_order(len(case.X), 1, epoch)
             for step in range(steps):
                 rows = order[step * case.batch_size : (step + 1) * case.batch_size]
                 yield case.X[rows], case.y[rows, None]

@@ -25,7 +25,7 @@ import h5py
 import numpy as np
 from sklearn.preprocessing import MinMaxScaler
 
-from workshop.kit import bundle
+from workshop.kit import bundle, keras_h5
 from workshop.kit.errors import WorkshopError
 
 NAME = "xor"
@@ -273,7 +273,7 @@ def main() -> None:
     # What a disk makes of it cannot be seen from here, and it takes its time.
     os.fsync = lambda fd: None
     vars(bundle)["as_model"] = lambda model: types.SimpleNamespace(engine="keras", to_h5=lambda: CONTENTS[model])
-    bundle._load_with_keras = lambda content: types.SimpleNamespace(content=content, input_shape=(None, 2))
+    keras_h5._load_with_keras = lambda content: types.SimpleNamespace(content=content, input_shape=(None, 2))
     work, folder = {"killed": killed, "disk": disk, "savers": savers}[sys.argv[1]], Path(sys.argv[2])
     folder.mkdir()
     print(json.dumps(work(folder)))

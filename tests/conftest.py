@@ -57,6 +57,25 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
     yield folder
 
 
+@pytest.fixture(scope="module")
+def alone() -> Iterator[None]:
+    """Lets PyTorch and NumPy compute in one thread as long as the tests of a file run."""
+    from engines_helper import one_thread
+
+    with one_thread():
+        yield
+
+
+@pytest.fixture
+def prepared() -> None:
+    """Prepares Keras and PyTorch as a lesson does, so that a test does not depend on those before it."""
+    from workshop.kit import device
+    from workshop.pytorch import device as torch_device
+
+    device.prepare(1)
+    torch_device.prepare(1)
+
+
 @pytest.fixture
 def real_data() -> Path:
     """The folder of the real data sets, for a test marked `real`."""

@@ -3,20 +3,18 @@
 import contextlib
 import functools
 import importlib
-import io
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import lesson_runs
 import numpy as np
 import pytest
-import test_lessons
-from test_lessons import Run
+from lesson_runs import Run, start
 
 from workshop import LESSONS, tables, xor
-from workshop.kit import data, tabular
+from workshop.kit import image_data, table_data, tabular
 from workshop.kit.engine import Plan
 from workshop.kit.lazy import nn
 from workshop.logistic_regression import load_tumours
@@ -58,15 +56,6 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def start(engine: str, lesson: str, folder: Path, *options: str) -> Run:
-    """Runs a lesson in one of the engines, in this process."""
-    output = io.StringIO()
-    models, plots = folder / "models", folder / "plots"
-    with contextlib.redirect_stdout(output):
-        measured = module_of(engine, lesson).main(["--json", "--models", str(models), "--plots", str(plots), *options])
-    return Run(measured, output.getvalue().splitlines(), models, plots)
-
-
 def quick_options(lesson: str) -> list[str]:
     """Returns the options of a mirror's run that takes a second or two."""
     epochs = {"tables": "20"} | dict.fromkeys(IMAGE_LESSONS, "1")
@@ -83,11 +72,23 @@ def quick_run(engine: str, lesson: str, temporary: pytest.TempPathFactory) -> Ru
     """
     key = engine, lesson, "WORKSHOP_DATA" in os.environ
     if key[0] == "keras" and not key[2]:
-        return test_lessons.quick_run(lesson, temporary)
+        return lesson_runs.quick_run(lesson, temporary)
     if key not in _QUICK_RUNS:
         folder = temporary.mktemp(f"{engine}-{lesson}")
-        _QUICK_RUNS[key] = start(engine, lesson, folder, *quick_options(lesson))
+        _QUICK_RUNS[key] = start(module_of(engine, lesson), folder, *quick_options(lesson))
     return _QUICK_RUNS[key]
+
+
+def brighter_in_the_middle(random: np.random.Generator, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns small pictures of two classes, which only their middle tells apart, to learn from.
+
+    Returns:
+        The pictures (samples, 32, 32, 3) as bytes, and their classes 0 and 1 in turn (samples, 1), float32.
+    """
+    X = random.integers(0, 200, (samples, 32, 32, 3)).astype(np.uint8)
+    classes = np.arange(samples) % 2
+    X[classes == 1, 8:24, 8:24] += 55
+    return X, classes.astype(np.float32)[:, None]
 
 
 # --- Every model, with data for it ------------------------------------------------------------------------------------
@@ -108,19 +109,19 @@ class Samples(NamedTuple):
 
 
 def applicants() -> Samples:
-    X, y = data.read_table(data.shipped_table("admission")).split_two_classes()
+    X, y = table_data.read_table(table_data.shipped_table("admission")).split_two_classes()
     return Samples(X, y[:, None], "train")
 
 
 def houses() -> Samples:
-    X, y = data.read_table(data.shipped_table("houses")).split_numbers()
+    X, y = table_data.read_table(table_data.shipped_table("houses")).split_numbers()
     return Samples(X, y[:, None], "train")
 
 
 def houses_of_the_test() -> Samples:
     from sklearn.model_selection import train_test_split
 
-    X, y = data.read_table(data.shipped_table("housing")).split_numbers()
+    X, y = table_data.read_table(table_data.shipped_table("housing")).split_numbers()
     _, X, _, y = train_test_split(X, y, test_size=0.2, random_state=1)
     return Samples(X, y[:, None], "test")
 
@@ -150,9 +151,9 @@ def rows(table: str) -> Samples:
 
 
 @functools.cache
-def image_set(name: str, folder: str | None) -> data.ImageSet:
+def image_set(name: str, folder: str | None) -> image_data.ImageSet:
     """Returns an image set; `folder` is that of the real data, which makes the difference between two calls."""
-    return data.load_image_set(name)
+    return image_data.load_image_set(name)
 
 
 def images(name: str) -> Samples:
@@ -218,7 +219,7 @@ CASES = {
 
 def in_its_own_units(samples: Samples) -> Any:
     """Returns inputs as a console program has them: pixels from 0 to 1, cells of a table."""
-    return data.scale_pixels(samples.X) if getattr(samples.X, "dtype", None) == np.uint8 else samples.X
+    return image_data.scale_pixels(samples.X) if getattr(samples.X, "dtype", None) == np.uint8 else samples.X
 
 
 def assert_same_answers(answers: dict[str, np.ndarray]) -> None:

@@ -1,16 +1,10 @@
 """The lesson `activations`: values and derivatives in three engines, kinks, softmax, large numbers."""
 
 import importlib.util
-import io
-import itertools
-import json
-import re
-from contextlib import redirect_stdout
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
+from lesson_runs import Run, start
 
 from workshop import activations
 from workshop.activations import FUNCTIONS, LOGITS, SOFTMAX, derivative, value
@@ -25,32 +19,10 @@ NAMES = (
 SMOOTH = np.array([-7.3, -2.0, -0.5, 0.3, 0.7, 1.4, 5.5, 7.1])  # no kink among them
 
 
-class Run(NamedTuple):
-    """What a run left behind."""
-
-    metrics: dict[str, float]
-    output: str
-    plots: Path
-
-    @property
-    def rows(self) -> list[list[str]]:
-        return [line.split() for line in self.output.splitlines()]
-
-    def table(self, *headings: str) -> list[list[str]]:
-        """The rows below the headings, as far as the next empty line or text."""
-        lines = self.output.splitlines()
-        start = next(i for i, line in enumerate(lines) if re.split("  +", line) == [*headings]) + 2
-        return [re.split("  +", line) for line in itertools.takewhile(lambda line: "  " in line, lines[start:])]
-
-
 @pytest.fixture(scope="module")
 def default_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The lesson as a student runs it, with its defaults."""
-    folder = tmp_path_factory.mktemp("activations")
-    output = io.StringIO()
-    with redirect_stdout(output):
-        found = activations.main(["--json", "--plots", str(folder / "plots")])
-    return Run(found, output.getvalue(), folder / "plots")
+    return start(activations, tmp_path_factory.mktemp("activations"))
 
 
 # --- Values and derivatives -------------------------------------------------------------------------------------------
@@ -180,8 +152,8 @@ def test_the_stable_sigmoid_takes_any_number(dtype: type) -> None:
 
 
 def test_the_naive_formulas_fail_and_the_shifted_do_not(default_run: Run) -> None:
-    start = default_run.rows.index(["Large", "numbers"])
-    rows = default_run.rows[start : default_run.rows.index(["Result"])]
+    first = default_run.rows.index(["Large", "numbers"])
+    rows = default_run.rows[first : default_run.rows.index(["Result"])]
     naive = {row[0]: row[1:] for row in rows if len(row) == 5}
     assert naive["89"][0] == naive["1000"][0] == "nan"
     assert naive["88"][0] == "1"
@@ -201,7 +173,7 @@ def test_a_default_run_reaches_its_figures(default_run: Run) -> None:
     assert set(default_run.metrics) == {f"{name}_test_max_error" for name in names}
     assert all(0 <= error <= 1e-6 for error in default_run.metrics.values())
     assert "As expected for this lesson." in default_run.output
-    answer = json.loads(default_run.output.splitlines()[-1])
+    answer = default_run.answer
     assert (answer["lesson"], answer["engine"], answer["metrics"]) == ("activations", "numpy", default_run.metrics)
 
 

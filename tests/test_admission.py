@@ -1,44 +1,30 @@
 """The lesson `admission` and its table: its figures, its bundle, its pictures, and tables of one's own."""
 
 import dataclasses
-import io
-import json
 import logging
 import runpy
 import shutil
 from collections.abc import Iterator
-from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
+from lesson_runs import Run, start, write_table
 
 from workshop import admission
-from workshop.kit import bundle, cli, data, files, fitting
+from workshop.kit import bundle, files, reporting, table_data
 from workshop.kit.errors import WorkshopError
+from workshop.kit.history import History
 
 SHIPPED = files.shipped("datasets")
 FEW = ["--quick", "--epochs", "20", "--no-plots"]
 
 
-class Run(NamedTuple):
-    """What a run left behind."""
-
-    metrics: dict[str, float]
-    output: str
-    models: Path
-    plots: Path
-
-
 @pytest.fixture(scope="module")
 def default_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The lesson as a student runs it, with its defaults."""
-    folder = tmp_path_factory.mktemp("admission")
-    output = io.StringIO()
-    with redirect_stdout(output):
-        found = admission.main(["--json", "--models", str(folder / "models"), "--plots", str(folder / "plots")])
-    return Run(found, output.getvalue(), folder / "models", folder / "plots")
+    return start(admission, tmp_path_factory.mktemp("admission"))
 
 
 @pytest.fixture
@@ -54,12 +40,6 @@ def tensorflow_warnings() -> Iterator[list[str]]:
     logging.getLogger("tensorflow").addHandler(notes)
     yield heard
     logging.getLogger("tensorflow").removeHandler(notes)
-
-
-def write_table(path: Path, header: str, rows: np.ndarray) -> Path:
-    lines = [",".join(f"{cell:g}" for cell in row) for row in rows]
-    path.write_text("\n".join([header, *lines]) + "\n")
-    return path
 
 
 def three_features(path: Path) -> Path:
@@ -79,7 +59,7 @@ def test_the_table_is_made_again_byte_for_byte(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_table_is_what_its_description_says() -> None:
-    table = data.read_table(SHIPPED / "admission.csv")
+    table = table_data.read_table(SHIPPED / "admission.csv")
     X, y = table.split_two_classes()
     assert table.names == ("exam_1_points", "exam_2_points", "admitted")
     assert X.shape == (100, 2)
@@ -107,7 +87,7 @@ def test_rows_never_trained_on_are_reported_under_their_true_name(default_run: R
 
 
 def test_the_table_of_both_models_is_printed(default_run: Run) -> None:
-    lines = [line.split() for line in default_run.output.splitlines()]
+    lines = default_run.rows
     assert ["model", "weights", "accuracy", "precision", "recall", "F1"] in lines
     for model, weights in (("neuron", 3), ("network", 65)):
         names = ("accuracy", "precision", "recall", "f1")
@@ -120,7 +100,7 @@ def test_the_table_of_both_models_is_printed(default_run: Run) -> None:
 def test_other_seeds_reach_the_figures(seed: int) -> None:
     from sklearn.preprocessing import MinMaxScaler
 
-    X, y = data.read_table(SHIPPED / "admission.csv").split_two_classes()
+    X, y = table_data.read_table(SHIPPED / "admission.csv").split_two_classes()
     arguments = admission.parse("", ["--seed", str(seed)])
     accuracy = {}
     for kind in ("neuron", "network"):
@@ -136,9 +116,9 @@ def test_other_seeds_reach_the_figures(seed: int) -> None:
 
 def test_validation_asks_about_rows_never_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
     # This model is a list of the rows that it was trained on.
-    def learn_by_heart(model: list[Any], X: np.ndarray, y: np.ndarray, *rest: object) -> fitting.History:
+    def learn_by_heart(model: list[Any], X: np.ndarray, y: np.ndarray, *rest: object) -> History:
         model += [X, y]
-        return fitting.History()
+        return History()
 
     def answer(model: list[Any], asked: np.ndarray) -> np.ndarray:
         X, y = model
@@ -146,9 +126,9 @@ def test_validation_asks_about_rows_never_trained_on(monkeypatch: pytest.MonkeyP
 
     engine = dataclasses.replace(admission.KERAS, build=lambda *_: [], train=learn_by_heart)
     monkeypatch.setattr("workshop.kit.training.predict", answer)
-    X, _ = data.read_table(SHIPPED / "admission.csv").split_two_classes()
+    X, _ = table_data.read_table(SHIPPED / "admission.csv").split_two_classes()
     y = np.random.default_rng(0).permutation(np.arange(100) % 2).astype(np.float32)  # nothing to be learned
-    report = cli.Report("admission", admission.parse("", []), engine)
+    report = reporting.Report("admission", admission.parse("", []), engine)
     scores = admission.cross_validate("network", X, y, report)
     assert len(scores) == 5
     assert 0.3 < np.mean(scores) < 0.7
@@ -159,7 +139,7 @@ def test_validation_asks_about_rows_never_trained_on(monkeypatch: pytest.MonkeyP
 
 def test_the_bundle_answers_as_the_lesson_said(default_run: Run) -> None:
     loaded = bundle.load(default_run.models / "admission.h5", ["admission"])
-    X, y = data.read_table(SHIPPED / "admission.csv").split_two_classes()
+    X, y = table_data.read_table(SHIPPED / "admission.csv").split_two_classes()
     admitted = loaded.predict(X)[:, 0] >= loaded.card["threshold"]
     assert np.mean(admitted == y) == default_run.metrics["network_train_accuracy"]
     # Far inside of each class; the last one is strong in one exam and weak in the other, where a line is wrong.
@@ -179,14 +159,14 @@ def test_the_card_describes_the_model(default_run: Run) -> None:
         name: default_run.metrics[f"network_{name}"] for name in ("train_accuracy", "validation_accuracy")
     }
     assert type(loaded.scaler).__name__ == "MinMaxScaler"
-    X, _ = data.read_table(SHIPPED / "admission.csv").split_two_classes()
+    X, _ = table_data.read_table(SHIPPED / "admission.csv").split_two_classes()
     for i, one in enumerate(loaded.inputs):
         assert (one.name, one.unit) == (f"exam {i + 1}", "points")
         assert (one.minimum, one.maximum) == pytest.approx((X[:, i].min(), X[:, i].max()), abs=1e-4)
 
 
 def test_the_last_line_is_json(default_run: Run) -> None:
-    result = json.loads(default_run.output.splitlines()[-1])
+    result = default_run.answer
     assert result["lesson"] == "admission"
     assert result["metrics"] == default_run.metrics
     assert {Path(name).name for name in result["files"]} == {

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lesson_runs import start, without_published_data
 from PIL import Image, ImageOps
 
 from apps import digit, garment
 from workshop import mnist
-from workshop.kit import bundle, data, picture, synthetic
+from workshop.kit import bundle, image_data, mnist_preprocessing, published_images, synthetic
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 
@@ -24,12 +25,9 @@ NAMES = "0123456789"
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a CNN that a quick run of the lesson trained, on scikit-learn's digits."""
     folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KERAS_HOME", str(folder / "keras"))
-        patch.setenv("https_proxy", "http://127.0.0.1:9")
-        patch.delenv("WORKSHOP_DATA", raising=False)
-        mnist.main(["--quick", "--model", "cnn", "--no-plots", "--models", str(folder)])
-    return folder / "mnist_cnn-quick-standin.h5"
+    with without_published_data(folder):
+        run = start(mnist, folder, "--quick", "--model", "cnn", "--no-plots")
+    return run.models / "mnist_cnn-quick-standin.h5"
 
 
 @pytest.fixture(scope="module")
@@ -95,19 +93,19 @@ def test_the_probability_is_the_models(
     picture_of(image, 28).save("one.png")
     loaded = bundle.load(models / "mnist_cnn.h5", ["mnist"])
     digit.main(["one.png", "./one.png", "--model", "models/mnist_cnn.h5"])
-    probabilities = loaded.predict(picture.read_digit(Path("one.png"))[None])[0]
+    probabilities = loaded.predict(mnist_preprocessing.read_digit(Path("one.png"))[None])[0]
     expected = f"one.png: {NAMES[probabilities.argmax()]} ({100 * probabilities.max():.1f} %)\n"
     assert capsys.readouterr().out == expected  # a file that is given twice is answered once
 
 
 def test_garments_are_named(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     X, y, X_test, y_test, _ = synthetic.image_set("fashion_mnist")
-    classes = data.CLASSES["fashion_mnist"]
+    classes = published_images.CLASSES["fashion_mnist"]
     # Not trained: it answers with the class whose mean image is nearest.
     read = []
     for image in X[:400, ..., 0]:
         Image.fromarray(image).save("one.png")
-        read.append(picture.read_garment(Path("one.png")))
+        read.append(mnist_preprocessing.read_garment(Path("one.png")))
     middles = np.stack([np.stack(read)[y[:400] == k].mean(axis=0) for k in range(10)]).reshape(10, 784)
     model = keras.Sequential(
         [keras.layers.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
@@ -318,7 +316,7 @@ def test_a_model_of_digits_is_not_used_for_garments(models: Path, test_digits: t
 
 
 def share_named_right(
-    images: data.ImageSet, main: Callable[[list[str]], None], capsys: pytest.CaptureFixture[str]
+    images: image_data.ImageSet, main: Callable[[list[str]], None], capsys: pytest.CaptureFixture[str]
 ) -> float:
     """Writes 200 test images in ten sizes, dark and light, and returns how many of them a program names rightly."""
     sides = (28, 40, 56, 75, 100, 140, 200, 280, 333, 420)
@@ -333,7 +331,7 @@ def share_named_right(
 
 @pytest.mark.real
 def test_the_shipped_model_names_pictures_of_mnist_digits(real_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert share_named_right(data.load_image_set("mnist", real_data), digit.main, capsys) >= 0.97
+    assert share_named_right(image_data.load_image_set("mnist", real_data), digit.main, capsys) >= 0.97
 
 
 @pytest.mark.real
@@ -341,4 +339,4 @@ def test_the_shipped_model_names_pictures_of_fashion_mnist_garments(
     real_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # The model itself names 92 % of the test images.
-    assert share_named_right(data.load_image_set("fashion_mnist", real_data), garment.main, capsys) >= 0.87
+    assert share_named_right(image_data.load_image_set("fashion_mnist", real_data), garment.main, capsys) >= 0.87

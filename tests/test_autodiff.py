@@ -1,16 +1,13 @@
 """The lesson `autodiff` and its engine: traces, nested derivatives, the two networks, and what is refused."""
 
 import importlib.util
-import io
-import json
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from itertools import product
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
+from lesson_runs import Run, start
 from PIL import Image
 
 from workshop import autodiff
@@ -22,26 +19,10 @@ MODES: tuple[type[Number], ...] = (Dual, Variable)
 LIBRARIES = [name for name in ("torch", "tensorflow") if importlib.util.find_spec(name)]
 
 
-class Run(NamedTuple):
-    """What a run left behind."""
-
-    metrics: dict[str, float]
-    output: str
-    plots: Path
-
-    @property
-    def rows(self) -> list[list[str]]:
-        return [line.split() for line in self.output.splitlines()]
-
-
 @pytest.fixture(scope="module")
 def default_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The lesson as a student runs it."""
-    folder = tmp_path_factory.mktemp("autodiff")
-    output = io.StringIO()
-    with redirect_stdout(output):
-        found = autodiff.main(["--json", "--plots", str(folder)])
-    return Run(found, output.getvalue(), folder)
+    return start(autodiff, tmp_path_factory.mktemp("autodiff"))
 
 
 def slope(function: Callable[[Any], Any], mode: type[Number]) -> Callable[[Any], Any]:
@@ -201,7 +182,7 @@ def test_the_run_reaches_its_figures(default_run: Run) -> None:
     assert found["xor_train_accuracy"] == 1
     assert found["xor_train_mean_squared_error"] < 0.01
     assert "As expected for this lesson." in default_run.output
-    answer = json.loads(default_run.output.splitlines()[-1])
+    answer = default_run.answer
     assert (answer["lesson"], answer["engine"], answer["metrics"]) == ("autodiff", "numpy", found)
 
 
@@ -238,8 +219,7 @@ def test_the_network_computes_the_published_numbers(default_run: Run) -> None:
 
 
 def test_xor_is_answered(default_run: Run) -> None:
-    start = default_run.rows.index(["x1", "x2", "output", "XOR"])
-    table = default_run.rows[start + 2 : start + 6]
+    table = default_run.table("x1", "x2", "output", "XOR")
     assert [[row[0], row[1], row[3]] for row in table] == [list("000"), list("011"), list("101"), list("110")]
 
 

@@ -8,43 +8,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 from engines_helper import PACKAGES, assert_same_answers, module_of
+from lesson_runs import Run, start, without_published_data
 from PIL import Image
 from scipy.linalg import subspace_angles
-from test_lessons import Run
 
 from workshop import autoencoder
 from workshop.kit import reconstruction
-from workshop.kit.data import scale_pixels
 from workshop.kit.engine import Plan
+from workshop.kit.image_data import scale_pixels
 from workshop.programs import engines
 from workshop.scratch import autoencoder as in_numpy
 
 KINDS = {"linear", "deep", "convolutional", "denoiser", "codes"}
 
 
-def start(engine: str, folder: Path, *options: str) -> Run:
-    output = io.StringIO()
-    models, plots = folder / "models", folder / "plots"
-    with redirect_stdout(output):
-        metrics = module_of(engine, "autoencoder").main(
-            ["--json", "--quick", "--models", str(models), "--plots", str(plots), *options]
-        )
-    return Run(metrics, output.getvalue().splitlines(), models, plots)
-
-
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """All parts, of the engine that needs no compiler, on what stands in for the digits and the garments."""
     folder = tmp_path_factory.mktemp("autoencoder")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KERAS_HOME", str(folder / "keras"))
-        patch.setenv("https_proxy", "http://127.0.0.1:9")
-        patch.delenv("WORKSHOP_DATA", raising=False)
+    with without_published_data(folder), pytest.MonkeyPatch.context() as patch:
         # The stand-in has 1,437 images; a fourth of them will do for the convolutions.
         settings = in_numpy.SETTINGS["convolutional"]._replace(images=300, batch_size=30)
         patch.setitem(in_numpy.SETTINGS, "convolutional", settings)
         patch.setattr(reconstruction, "QUICK_STEPS", 60)
-        return start("numpy", folder)
+        return start(in_numpy, folder, "--quick")
 
 
 # --- Images, noise and errors -----------------------------------------------------------------------------------------
@@ -170,7 +157,7 @@ def test_a_code_is_what_the_narrowest_layer_answers() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", PACKAGES)
 def test_one_part_alone_in_each_engine(engine: str, room: Path) -> None:
-    run = start(engine, room, "--part", "linear", "--epochs", "3", "--no-plots")
+    run = start(module_of(engine, "autoencoder"), room, "--quick", "--part", "linear", "--epochs", "3", "--no-plots")
     assert [path.stem for path in run.models.glob("*.h5")] == ["autoencoder_linear-quick-standin"]
     assert not run.plots.exists()
     assert set(run.metrics) == {
@@ -194,9 +181,9 @@ def test_a_part_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.real
 @pytest.mark.slow
 def test_the_defaults_reach_the_figures(tmp_path: Path) -> None:
-    with redirect_stdout(io.StringIO()) as output:
-        metrics = autoencoder.main(["--models", str(tmp_path), "--plots", str(tmp_path)])
-    assert "As expected for this lesson." in output.getvalue()
+    run = start(autoencoder, tmp_path)
+    metrics = run.metrics
+    assert "As expected for this lesson." in run.output
     assert metrics["linear_angle_train_max_error"] < 0.01 and abs(metrics["linear_excess_test_max_error"]) < 0.01
     assert metrics["deep_test_mean_squared_error"] <= 0.006 and 0.016 < metrics["pca_test_mean_squared_error"] < 0.018
     assert metrics["denoiser_test_mean_squared_error"] <= metrics["noisy_test_mean_squared_error"] / 2

@@ -1,15 +1,11 @@
 """The lesson on backpropagation: the published numbers in three engines, any depth, the check, and the run."""
 
 import importlib.util
-import io
-import json
-from contextlib import redirect_stdout
-from pathlib import Path
-from typing import NamedTuple
 
 import keras
 import numpy as np
 import pytest
+from lesson_runs import Run, start
 from PIL import Image
 
 from workshop import backpropagation
@@ -39,18 +35,6 @@ AFTER_A_STEP = [
 ]  # fmt: skip
 
 
-class Run(NamedTuple):
-    """What a run left behind."""
-
-    metrics: dict[str, float]
-    output: str
-    plots: Path
-
-    @property
-    def rows(self) -> list[list[str]]:
-        return [line.split() for line in self.output.splitlines()]
-
-
 @pytest.fixture(scope="module")
 def engines() -> dict[str, gradient_engines.Run]:
     """A short run of each engine."""
@@ -60,11 +44,7 @@ def engines() -> dict[str, gradient_engines.Run]:
 
 @pytest.fixture(scope="module")
 def quick_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("backpropagation")
-    output = io.StringIO()
-    with redirect_stdout(output):
-        found = backpropagation.main(["--quick", "--json", "--plots", str(folder / "plots")])
-    return Run(found, output.getvalue(), folder / "plots")
+    return start(backpropagation, tmp_path_factory.mktemp("backpropagation"), "--quick")
 
 
 # --- The 2-2-2 network ------------------------------------------------------------------------------------------------
@@ -192,7 +172,7 @@ def check_figures(found: dict[str, float]) -> None:
 
 def test_a_quick_run_reaches_its_figures(quick_run: Run) -> None:
     check_figures(quick_run.metrics)
-    answer = json.loads(quick_run.output.splitlines()[-1])
+    answer = quick_run.answer
     assert (answer["lesson"], answer["engine"]) == ("backpropagation", "numpy")
     assert answer["metrics"] == quick_run.metrics
 

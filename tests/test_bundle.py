@@ -27,6 +27,7 @@ from workshop.kit import bundle, files, safety
 from workshop.kit.card import FORMAT
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
+from workshop.kit.loaded_bundle import Bundle
 from workshop.kit.model import KerasModel
 
 NAME = "admission"
@@ -70,7 +71,7 @@ def save(model: Any, scaler: Any = None, **other: Any) -> list[Path]:
     return bundle.save(Path(), NAME, model, scaler=scaler, **options | other)
 
 
-def load(path: Path = H5) -> bundle.Bundle:
+def load(path: Path = H5) -> Bundle:
     return bundle.load(path, [NAME, "logistic_regression"])
 
 

@@ -18,9 +18,11 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 from workshop.programs import engines
 from workshop.scratch.convolution import Conv2D
-from workshop.scratch.layers import BatchNormalization, Dense, Flatten, Layer
+from workshop.scratch.layers import Dense, Layer
 from workshop.scratch.network import Network
 from workshop.scratch.pooling import GlobalAveragePooling2D, MaxPooling2D
+from workshop.scratch.regularization import BatchNormalization
+from workshop.scratch.reshaping import Flatten
 
 RED, BLUE = (230, 20, 20), (20, 20, 230)
 

@@ -1,18 +1,15 @@
 """The lesson `cats_vs_dogs`: both networks, both pipelines, pictures of one's own, and what is refused."""
 
-import io
-import json
 import re
-from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pytest
+from lesson_runs import Run, start
 from PIL import Image
-from test_lessons import Run
 
 from workshop import cats_vs_dogs
-from workshop.kit import bundle, data, drawings, files, photo_classifier, photos
+from workshop.kit import bundle, drawings, files, image_data, photo_classifier, photos
 from workshop.kit.errors import WorkshopError
 from workshop.programs import engines
 
@@ -33,21 +30,12 @@ def write_photos(folder: Path, classes: int = 2, train: int = 6, validation: int
     return folder
 
 
-def start(*options: str) -> Run:
-    output = io.StringIO()
-    with redirect_stdout(output):
-        metrics = cats_vs_dogs.main(["--json", *options])
-    return Run(metrics, output.getvalue().splitlines(), Path("models"), Path("plots"))
-
-
 @pytest.fixture(scope="module")
 def two_networks(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Both networks on photographs of one's own."""
     folder = tmp_path_factory.mktemp("cats")
     photos = write_photos(folder / "toys", train=20, validation=10)
-    models, plots = folder / "models", folder / "plots"
-    options = ["--data", str(photos), "--size", "32", "--epochs", "8", "--models", str(models), "--plots", str(plots)]
-    return start(*options)._replace(models=models, plots=plots)
+    return start(cats_vs_dogs, folder, "--data", str(photos), "--size", "32", "--epochs", "8")
 
 
 # --- The networks -----------------------------------------------------------------------------------------------------
@@ -105,7 +93,7 @@ def test_what_is_saved_answers_the_same_in_all_engines(two_networks: Run) -> Non
         assert card["classes"] == ["kind0", "kind1"]
         assert card["inputs"] == [{"name": "picture", "shape": [32, 32, 3], "minimum": 0.0, "maximum": 1.0}]
         assert card["metrics"]["validation_accuracy"] == two_networks.metrics[f"{kind}_validation_accuracy"]
-        X = data.scale_pixels(drawings.draw_photographs(4, 32, 1)[0])
+        X = image_data.scale_pixels(drawings.draw_photographs(4, 32, 1)[0])
         answers = [engines.load(path, ["cats_vs_dogs"], engine).predict(X) for engine in engines.ENGINES]
         assert np.ptp(np.stack(answers), axis=0).max() < 1e-5
 
@@ -113,7 +101,7 @@ def test_what_is_saved_answers_the_same_in_all_engines(two_networks: Run) -> Non
 def test_the_network_that_ships_answers_the_same_in_all_engines() -> None:
     path = files.shipped("models") / "cats_vs_dogs_small.h5"
     assert path.stat().st_size < 2**20 and bundle.load(path, ["cats_vs_dogs"]).card["classes"] == ["cats", "dogs"]
-    X = data.scale_pixels(drawings.draw_photographs(6, 150, 1)[0])
+    X = image_data.scale_pixels(drawings.draw_photographs(6, 150, 1)[0])
     answers = [engines.load(path, ["cats_vs_dogs"], engine).predict(X) for engine in engines.ENGINES]
     assert np.ptp(np.stack(answers), axis=0).max() < 1e-5
     assert np.ptp(answers[0]) > 0.1
@@ -126,7 +114,8 @@ def test_the_pictures_show_how_they_learned_and_what_changes(two_networks: Run) 
 
 @pytest.mark.slow
 def test_three_classes_and_their_confusion(room: Path) -> None:
-    run = start("--data", str(write_photos(room / "three", 3)), "--model", "small", "--size", "32", "--epochs", "2")
+    options = ["--data", str(write_photos(room / "three", 3)), "--model", "small", "--size", "32", "--epochs", "2"]
+    run = start(cats_vs_dogs, room, *options)
     assert set(run.metrics) == {"train_accuracy", "validation_accuracy"}
     assert (room / "plots" / "cats_vs_dogs_small-confusion.png").exists()
     answers = bundle.load(room / "models" / "cats_vs_dogs_small.h5", ["cats_vs_dogs"]).predict(np.zeros((1, 32, 32, 3)))
@@ -137,7 +126,7 @@ def test_pictures_that_cannot_be_used_are_named_and_left_out(room: Path) -> None
     folder = write_photos(room / "toys")
     (folder / "train" / "kind0" / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
     (folder / "validation" / "kind1" / "same.jpg").write_bytes((folder / "train" / "kind1" / "0.jpg").read_bytes())
-    run = start("--data", str(folder), "--model", "small", *FEW)
+    run = start(cats_vs_dogs, room, "--data", str(folder), "--model", "small", *FEW)
     left_out = [line for line in run.lines if line.startswith("Left out  ")]
     assert len(left_out) == 2
     assert any("train/kind0/broken.jpg" in line for line in left_out)
@@ -150,7 +139,7 @@ def test_pictures_that_cannot_be_used_are_named_and_left_out(room: Path) -> None
 def test_the_generator_as_the_workshop_teaches_it(room: Path) -> None:
     folder = write_photos(room / "toys")
     options = ["--data", str(folder), "--model", "workshop", "--pipeline", "generator", "--batch-size", "5"]
-    run = start(*options, "--size", "32", "--epochs", "2", "--no-plots")
+    run = start(cats_vs_dogs, room, *options, "--size", "32", "--epochs", "2", "--no-plots")
     assert "Found 12 images belonging to 2 classes." in run.lines
     assert "Class indices   {'kind0': 0, 'kind1': 1}" in run.lines
     assert "Steps an epoch  3 batches of 5" in run.lines
@@ -163,7 +152,7 @@ def test_the_generator_changes_pictures_and_takes_three_classes_from_an_archive(
 
     write_photos(room / "three", 3)
     archive = shutil.make_archive("three", "zip", room / "three")
-    run = start("--data", archive, "--model", "small", "--pipeline", "generator", *FEW)
+    run = start(cats_vs_dogs, room, "--data", archive, "--model", "small", "--pipeline", "generator", *FEW)
     assert "Class indices   {'kind0': 0, 'kind1': 1, 'kind2': 2}" in run.lines
     assert 0 <= run.metrics["validation_accuracy"] <= 1
 
@@ -224,7 +213,7 @@ def test_how_often_the_pictures_are_seen_depends_on_how_many_there_are() -> None
 def test_the_network_that_ships_names_photographs(real_data: Path) -> None:
     found = photos.load_photos(real_data / "cats_vs_dogs.tar")
     loaded = bundle.load(files.shipped("models") / "cats_vs_dogs_small.h5", ["cats_vs_dogs"])
-    answers = loaded.predict(data.scale_pixels(found.X_validation))[:, 0]
+    answers = loaded.predict(image_data.scale_pixels(found.X_validation))[:, 0]
     assert np.mean((answers >= 0.5) == found.y_validation) == pytest.approx(
         loaded.card["metrics"]["validation_accuracy"]
     )
@@ -232,8 +221,8 @@ def test_the_network_that_ships_names_photographs(real_data: Path) -> None:
 
 @pytest.mark.real
 def test_the_default_run_reaches_its_figure(room: Path) -> None:
-    run = start()
-    assert json.loads(run.lines[-1])["data"] == "cats_vs_dogs.tar (280 + 120 photographs)"
+    run = start(cats_vs_dogs, room)
+    assert run.answer["data"] == "cats_vs_dogs.tar (280 + 120 photographs)"
     assert run.metrics["small_validation_accuracy"] >= 0.85
     assert run.metrics["workshop_validation_accuracy"] > 0.5
     assert "As expected for this lesson." in run.lines

@@ -1,49 +1,40 @@
 """The lesson on photographs in PyTorch: the networks, the changed pictures and the steps are those of Keras."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from engines_helper import PACKAGES, assert_same_answers, one_thread, start
+from engines_helper import PACKAGES, assert_same_answers, brighter_in_the_middle
+from lesson_runs import start
 from test_photos import make_set
 from test_training import stop_after
 from torch import nn
 
+# Not the stand-in that `from workshop.pytorch import training` may give: a test replaces a name in it.
+import workshop.pytorch.training as training
 from workshop import cats_vs_dogs as keras_lesson
-from workshop.kit import bundle, device, fitting, photo_training
+from workshop.kit import batching, keras_h5, photo_training
 from workshop.kit.augmentation import Augmentation
-from workshop.kit.data import scale_pixels
 from workshop.kit.engine import Plan
 from workshop.kit.errors import WorkshopError
+from workshop.kit.history import History
+from workshop.kit.image_data import scale_pixels
 from workshop.kit.lazy import keras
 from workshop.kit.model import as_model
 from workshop.programs import engines
 from workshop.pytorch import cats_vs_dogs as torch_lesson
-from workshop.pytorch import kit, optimizers, photos
+from workshop.pytorch import device as torch_device
+from workshop.pytorch import optimizers, photos
 from workshop.pytorch.model import TorchModel
 
 SIZE = 32
 RANDOM = np.random.default_rng(4)
-X = RANDOM.integers(0, 200, (22, SIZE, SIZE, 3)).astype(np.uint8)
-CLASSES = np.arange(22, dtype=np.int32) % 2
-X[CLASSES == 1, 8:24, 8:24] += 55  # what there is to learn
-Y = CLASSES.astype(np.float32)[:, None]
+X, Y = brighter_in_the_middle(RANDOM, 22)
 
-
-@pytest.fixture(autouse=True, scope="module")
-def alone() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(autouse=True)
-def prepared() -> None:
-    device.prepare(1)
-    kit.prepare(1)
+pytestmark = pytest.mark.usefixtures("alone", "prepared")
 
 
 def assert_close(weights: list[np.ndarray], others: list[np.ndarray], tolerance: float) -> None:
@@ -68,7 +59,7 @@ def test_the_networks_are_those_of_keras(kind: str, size: int, classes: int) -> 
     pictures = RANDOM.integers(0, 256, (5, size, size, 3)).astype(np.uint8)
     answers = in_torch.predict(pictures, preprocess=scale_pixels)
     assert answers.shape == (5, 1 if classes == 2 else classes) and np.ptp(answers) > 1e-3
-    read_by_keras = bundle.read_keras(in_torch.to_h5(), Path("model.h5"))
+    read_by_keras = keras_h5.from_bytes(in_torch.to_h5(), Path("model.h5"))
     assert read_by_keras.predict(pictures, preprocess=scale_pixels) == pytest.approx(answers, abs=1e-5)
     in_keras.set_weights(weights)
     read_by_torch = TorchModel.from_bytes(in_keras.to_h5(), Path("model.h5"))
@@ -87,7 +78,7 @@ def test_a_seed_decides_the_weights() -> None:
 def test_the_batches_are_those_of_keras_from_a_file_as_well(tmp_path: Path) -> None:
     mapped = np.memmap(tmp_path / "pictures", np.uint8, "w+", shape=X.shape)
     mapped[:] = X
-    order = fitting.epoch_order(len(X), 1, 0)
+    order = batching.epoch_order(len(X), 1, 0)
     for augmentation in (Augmentation(), None):
         expected = photo_training.batches(X, Y, order, 4, augmentation)
         for pictures in (X, mapped):
@@ -105,7 +96,7 @@ def test_the_batches_are_those_of_keras_from_a_file_as_well(tmp_path: Path) -> N
 X_LARGE = X.repeat(2, axis=1).repeat(2, axis=2)
 
 
-def train_without_dropout(plan: Plan, seed: int, start: list[np.ndarray]) -> tuple[list[np.ndarray], fitting.History]:
+def train_without_dropout(plan: Plan, seed: int, start: list[np.ndarray]) -> tuple[list[np.ndarray], History]:
     """Trains the small network in PyTorch from these weights; returns the weights at the end, and the history."""
     model = torch_lesson.build("small", 64, 2, 1)
     for module in model.module:
@@ -129,7 +120,7 @@ def train_in_double_precision(plan: Plan, seed: int, start: list[np.ndarray]) ->
         plan.optimizer, list(network.parameters()), plan.learning_rate, plan.steps
     )
     for epoch in range(plan.epochs):
-        order = fitting.epoch_order(len(X_LARGE), seed, epoch)
+        order = batching.epoch_order(len(X_LARGE), seed, epoch)
         for inputs, targets in photos.Photos(X_LARGE, Y, Augmentation()).batches(order, plan.batch_size):
             optimizer.zero_grad()
             nn.functional.binary_cross_entropy_with_logits(network(inputs.double()), targets.double()).backward()
@@ -175,16 +166,16 @@ def test_twelve_steps_on_changed_pictures_end_with_the_weights_of_keras(plan: Pl
     assert history.epochs["accuracy"] == pytest.approx(of_keras.epochs["accuracy"])
 
 
-def fit(model: Any, **options: Any) -> fitting.History:
+def fit(model: Any, **options: Any) -> History:
     settings: dict[str, Any] = {"augmentation": Augmentation(), "validation_data": (X[:6], Y[:6])}
-    history: fitting.History = torch_lesson.train(model, X, Y, Plan("adamw", 0.003, 4, 8, 12), 3, **settings | options)
+    history: History = torch_lesson.train(model, X, Y, Plan("adamw", 0.003, 4, 8, 12), 3, **settings | options)
     return history
 
 
 def test_a_run_with_changes_and_dropout_is_resumed_to_the_same_bits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(fitting, "_SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr("workshop.kit.checkpoint._SECONDS_BETWEEN_CHECKPOINTS", 0)
     checkpoint = Path("run-checkpoint.npz")
     whole = torch_lesson.build("small", SIZE, 2, 7)
     expected = fit(whole)
@@ -201,23 +192,23 @@ def test_a_run_with_changes_and_dropout_is_resumed_to_the_same_bits(
 
 def test_large_pictures_are_evaluated_few_at_a_time_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     model = torch_lesson.build("small", SIZE, 2, 1)
-    run = kit.TorchRun(model, photos.Photos(X, Y), Plan("sgd", 0.1, 1, 8), nn.BCEWithLogitsLoss())
+    run = training.TorchRun(model, photos.Photos(X, Y), Plan("sgd", 0.1, 1, 8), nn.BCEWithLogitsLoss())
     together = run.evaluate(X, Y)
     sizes: list[int] = []
     model.module[1].register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
-    monkeypatch.setattr(kit, "samples_at_once", lambda X: 5)
+    monkeypatch.setattr(training, "samples_at_once", lambda X: 5)
     assert run.evaluate(X, Y) == pytest.approx(together, rel=1e-6)
     assert sizes == [5, 5, 5, 5, 2]
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_a_network_trained_in_16_bits_is_saved_in_32(precision: str) -> None:
-    assert kit.prepare(1, precision).endswith(f", {precision}")
+    assert torch_device.prepare(1, precision).endswith(f", {precision}")
     model = torch_lesson.build("small", SIZE, 2, 1)
     types = set()
     model.module[2].register_forward_hook(lambda module, inputs, output: types.add(output.dtype))
     losses = fit(model, validation_data=None).epochs["loss"]
-    assert types == {kit._MULTIPLIES_IN[precision]}
+    assert types == {torch_device._MULTIPLIES_IN[precision]}
     assert losses[-1] < losses[0]
     assert {weight.dtype for weight in model.get_weights()} == {np.dtype(np.float32)}
     assert b"float16" not in model.to_h5()
@@ -232,7 +223,7 @@ def test_a_quick_run_saves_a_bundle_that_all_engines_load(classes: tuple[str, ..
     kinds = ["small"] if len(classes) == 3 else ["small", "workshop"]
     options = ["--quick", "--data", str(folder), "--size", "32", "--epochs", "1", "--no-plots"]
     options += ["--model", "both" if len(kinds) == 2 else "small"]
-    run = start("torch", "cats_vs_dogs", tmp_path, *options)
+    run = start(torch_lesson, tmp_path, *options)
     assert any(line.startswith(f"Engine    PyTorch {torch.__version__.partition('+')[0]}, ") for line in run.lines)
     assert "No expected band: a quick run." in run.lines
     answer = run.answer
@@ -254,5 +245,5 @@ def test_the_generator_of_keras_is_refused_in_one_line(room: Path) -> None:
     with pytest.raises(
         WorkshopError, match=r"--pipeline generator is Keras' own: python -m workshop\.cats_vs_dogs"
     ) as no:
-        start("torch", "cats_vs_dogs", room, "--quick", "--pipeline", "generator")
+        start(torch_lesson, room, "--quick", "--pipeline", "generator")
     assert "\n" not in str(no.value)

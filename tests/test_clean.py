@@ -1,32 +1,29 @@
 """The program `apps.clean` and how it reads a picture with its noise."""
 
-import io
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pytest
+from lesson_runs import start, without_published_data
 from PIL import Image
 
 from apps import clean
-from workshop.kit import picture, synthetic
+from workshop.kit import mnist_preprocessing, synthetic
 from workshop.kit.errors import WorkshopError
 from workshop.scratch import autoencoder as in_numpy
-from workshop.scratch.layers import Dense, Flatten
+from workshop.scratch.layers import Dense
 from workshop.scratch.network import Network
+from workshop.scratch.reshaping import Flatten
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A denoiser that learned from scikit-learn's digits for a second or two."""
     folder = tmp_path_factory.mktemp("denoiser")
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()):
-        patch.setenv("KERAS_HOME", str(folder / "keras"))
-        patch.setenv("https_proxy", "http://127.0.0.1:9")
-        patch.delenv("WORKSHOP_DATA", raising=False)
-        in_numpy.main(["--quick", "--part", "denoising", "--no-plots", "--epochs", "40", "--models", str(folder)])
-    return folder / "denoiser-quick-standin.h5"
+    with without_published_data(folder):
+        run = start(in_numpy, folder, "--quick", "--part", "denoising", "--no-plots", "--epochs", "40")
+    return run.models / "denoiser-quick-standin.h5"
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +114,7 @@ def test_a_model_that_is_no_denoiser_is_refused(digits: np.ndarray) -> None:
 def test_a_picture_as_in_the_set_keeps_its_noise(digits: np.ndarray, tmp_path: Path) -> None:
     for digit in digits:
         noisy = with_noise(digit)
-        read = picture.read_noisy_digit(write(tmp_path / "noisy.png", noisy))
+        read = mnist_preprocessing.read_noisy_digit(write(tmp_path / "noisy.png", noisy))
         assert read.shape == (28, 28) and read.dtype == np.float32
         np.testing.assert_allclose(read, noisy, atol=0.003)
 
@@ -135,8 +132,8 @@ def test_a_digit_elsewhere_is_put_where_the_set_has_it(where: str, digits: np.nd
     for digit in digits:
         large = 0.2 + 0.6 * ELSEWHERE[where](digit)  # pale ink on grey paper
         noisy = with_noise(large, 0.1)
-        read = picture.read_noisy_digit(write(tmp_path / "noisy.png", noisy))
-        clear = picture.read_digit(write(tmp_path / "clear.png", large))
+        read = mnist_preprocessing.read_noisy_digit(write(tmp_path / "noisy.png", noisy))
+        clear = mnist_preprocessing.read_digit(write(tmp_path / "clear.png", large))
         errors.append([error(read, clear), error(np.zeros((28, 28)), clear), error(np.roll(clear, 2, axis=1), clear)])
     found, nothing, two_pixels_off = np.mean(errors, axis=0)
     assert found < 0.02 and found < nothing / 5 and found < two_pixels_off / 2

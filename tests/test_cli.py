@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from workshop import LESSONS, xor
-from workshop.kit import cli, files, lazy
+from workshop.kit import cli, files, lazy, reporting
 from workshop.kit.errors import WorkshopError
 
 HEAVY = {"keras", "tensorflow", "torch", "jax", "sklearn", "matplotlib", "PIL", "joblib", "h5py"}
@@ -48,7 +48,7 @@ REFUSED = {
 # Each lesson is asked in one process, one option after another; nothing heavy may be there at the end.
 ASK = f"""
 import contextlib, importlib, io, json, sys
-from workshop.kit import cli
+from workshop.kit import cli, reporting
 lesson = importlib.import_module(sys.argv[1])
 answers = []
 for options in json.load(sys.stdin):
@@ -162,9 +162,9 @@ def test_help_imports_nothing_heavy_and_is_the_lessons_own_text(lesson: str) -> 
 # --- The report -------------------------------------------------------------------------------------------------------
 
 
-def report(**changes: Any) -> cli.Report:
+def report(**changes: Any) -> reporting.Report:
     arguments = {"json": False, "seed": 3, "models": Path("models"), "quick": False}
-    return cli.Report("xor", argparse.Namespace(**arguments | changes), xor.KERAS)
+    return reporting.Report("xor", argparse.Namespace(**arguments | changes), xor.KERAS)
 
 
 def test_what_a_run_says_at_its_end(capsys: pytest.CaptureFixture[str]) -> None:
@@ -255,11 +255,11 @@ def test_checkpoints_go_with_the_end_of_the_lesson() -> None:
 
 def test_why_a_result_is_held_against_no_band() -> None:
     given = {"quick": False, "epochs": None, "batch_size": None, "learning_rate": None, "optimizer": None}
-    assert cli.why_no_band(argparse.Namespace(**given)) == ""
-    assert cli.why_no_band(argparse.Namespace(**given | {"quick": True})) == "a quick run"
-    assert cli.why_no_band(argparse.Namespace(**given), is_standin=True) == "the data is a stand-in"
+    assert reporting.why_no_band(argparse.Namespace(**given)) == ""
+    assert reporting.why_no_band(argparse.Namespace(**given | {"quick": True})) == "a quick run"
+    assert reporting.why_no_band(argparse.Namespace(**given), is_standin=True) == "the data is a stand-in"
     changed = argparse.Namespace(**given | {"epochs": 3, "batch_size": 8})
-    assert cli.why_no_band(changed) == "--epochs, --batch-size given"
+    assert reporting.why_no_band(changed) == "--epochs, --batch-size given"
 
 
 # --- How a program ends -----------------------------------------------------------------------------------------------

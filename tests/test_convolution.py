@@ -1,16 +1,14 @@
 """The lesson `convolution`: the operations in NumPy, the same in the libraries, the tables, the pictures."""
 
 import importlib.util
-import io
-import json
-from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lesson_runs import Run, start, without_published_data
 from PIL import Image
 
 from workshop import convolution
@@ -23,27 +21,12 @@ LIBRARIES = ("scipy", "keras", "torch")
 ODD = np.random.default_rng(0).uniform(0, 1, (13, 18))  # neither square nor even
 
 
-class Run(NamedTuple):
-    """What a run left behind."""
-
-    metrics: dict[str, float]
-    output: str
-    plots: Path
-
-    @property
-    def rows(self) -> list[list[str]]:
-        return [line.split() for line in self.output.splitlines()]
-
-
 @pytest.fixture(scope="module")
 def quick_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A quick run without a network: the middle of the photographs, and scikit-learn's digits."""
     folder = tmp_path_factory.mktemp("convolution")
-    output = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output):
-        patch.setenv("KERAS_HOME", str(folder))
-        found = convolution.main(["--quick", "--json", "--plots", str(folder / "plots")])
-    return Run(found, output.getvalue(), folder / "plots")
+    with without_published_data(folder):
+        return start(convolution, folder, "--quick")
 
 
 def save_picture(path: Path, size: tuple[int, int]) -> Path:
@@ -198,7 +181,7 @@ def check_figures(found: dict[str, float]) -> None:
 
 def test_a_run_reaches_its_figures(quick_run: Run) -> None:
     check_figures(quick_run.metrics)
-    answer = json.loads(quick_run.output.splitlines()[-1])
+    answer = quick_run.answer
     assert (answer["lesson"], answer["engine"]) == ("convolution", "numpy")
     assert answer["metrics"] == quick_run.metrics
     assert answer["data"].startswith("china.jpg (427x640 pixels), flower.jpg (427x640 pixels); digits")

@@ -1,13 +1,12 @@
 """The layers that decoders are built of, Reshape and UpSampling2D: the same numbers in all engines, from one file."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from engines_helper import one_thread
 from torch import nn
 
 from workshop.kit import h5
@@ -16,18 +15,14 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.layer_settings import UnknownLayerError
 from workshop.kit.lazy import keras
 from workshop.kit.model import KerasModel
-from workshop.pytorch import layers as modules
+from workshop.pytorch import layout
 from workshop.pytorch.model import TorchModel, from_architecture, to_architecture
-from workshop.scratch.layers import Reshape
 from workshop.scratch.losses import make_loss
 from workshop.scratch.network import Network
 from workshop.scratch.pooling import UpSampling2D
+from workshop.scratch.reshaping import Reshape
 
-
-@pytest.fixture(autouse=True, scope="module")
-def alone() -> Iterator[None]:
-    with one_thread():
-        yield
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +122,8 @@ def test_any_block_is_keras_block_in_each_engine(size: tuple[int, int]) -> None:
 def test_a_decoder_written_by_hand_is_a_keras_model(tmp_path: Path) -> None:
     torch.manual_seed(6)
     module = nn.Sequential(
-        nn.Linear(5, 12), nn.ReLU(), modules.ReshapeAsKeras((2, 2, 3)), nn.Upsample(scale_factor=2),
-        nn.Conv2d(3, 2, 3, padding=1), nn.Sigmoid(), modules.ChannelsLast(),
+        nn.Linear(5, 12), nn.ReLU(), layout.ReshapeAsKeras((2, 2, 3)), nn.Upsample(scale_factor=2),
+        nn.Conv2d(3, 2, 3, padding=1), nn.Sigmoid(), layout.ChannelsLast(),
     )  # fmt: skip
     mirror = TorchModel(module, (5,))
     mirror.save_h5(tmp_path / "decoder.h5")
@@ -163,11 +158,11 @@ def test_a_setting_that_is_not_known_is_refused_by_name(kind: str, options: dict
             r"Reshape layer gets samples of shape \(5,\), takes as many numbers",
         ),
         (lambda: Architecture((5,), [Layer("Reshape", {"target_shape": [2, -1]})]).shapes(), "cannot make"),
-        (lambda: TorchModel(nn.Sequential(modules.ReshapeAsKeras((3, 2))), (5,)), "cannot make"),
+        (lambda: TorchModel(nn.Sequential(layout.ReshapeAsKeras((3, 2))), (5,)), "cannot make"),
         (lambda: TorchModel(nn.Sequential(nn.Upsample(scale_factor=2)), (4, 4, 1)), "ChannelsFirst"),
-        (lambda: TorchModel(nn.Sequential(modules.ChannelsFirst(), nn.Upsample(9)), (4, 4, 1)), "has size = 9"),
+        (lambda: TorchModel(nn.Sequential(layout.ChannelsFirst(), nn.Upsample(9)), (4, 4, 1)), "has size = 9"),
         (
-            lambda: TorchModel(nn.Sequential(modules.ChannelsFirst(), nn.Upsample(scale_factor=1.5)), (4, 4, 1)),
+            lambda: TorchModel(nn.Sequential(layout.ChannelsFirst(), nn.Upsample(scale_factor=1.5)), (4, 4, 1)),
             "has scale_factor = 1.5, takes whole numbers",
         ),
     ],

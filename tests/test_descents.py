@@ -7,31 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engines_helper import start
+from lesson_runs import Run, start
 from sklearn.preprocessing import MinMaxScaler
-from test_lessons import Run
 from test_training import stop_after
 
 from workshop import descents
-from workshop.kit import data
+from workshop.kit import table_data
 from workshop.linear_regression import solve_normal_equation
+from workshop.scratch import linear_regression as in_numpy
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return start("numpy", "linear_regression", tmp_path_factory.mktemp("descents"), "--part", "descents")
+    return start(in_numpy, tmp_path_factory.mktemp("descents"), "--part", "descents")
 
 
 @pytest.fixture(scope="module")
 def split() -> descents.Split:
-    return descents.split_in_three(*data.read_table(data.shipped_table("housing")).split_numbers(), seed=1)
-
-
-def table_under(heading: str, run: Run) -> list[list[str]]:
-    """Returns the cells of the lines below a table's heading."""
-    first = next(i for i, line in enumerate(run.lines) if line.startswith(heading)) + 2
-    lines = run.lines[first : next(i for i in range(first, len(run.lines)) if "  " not in run.lines[i])]
-    return [[cell.strip() for cell in line.split("  ") if cell] for line in lines]
+    return descents.split_in_three(*table_data.read_table(table_data.shipped_table("housing")).split_numbers(), seed=1)
 
 
 def test_the_run_is_as_expected(run: Run) -> None:
@@ -65,7 +58,7 @@ def test_every_row_is_used_once_an_epoch() -> None:
 
 
 def test_the_three_descents_are_compared(run: Run, split: descents.Split) -> None:
-    batch, mini_batch, stochastic, least_squares = table_under("descent ", run)
+    batch, mini_batch, stochastic, least_squares = run.table("descent")
     assert [line[:4] for line in (batch, mini_batch, stochastic)] == [
         [name, rows, "40", steps]
         for name, rows, steps in (("batch", "93", "40"), ("mini-batch", "16", "240"), ("stochastic", "1", "3720"))
@@ -89,7 +82,7 @@ def test_the_steps_by_hand_are_those_of_the_engine(run: Run) -> None:
 
 
 def test_the_rows_are_split_in_three_and_the_scaler_sees_the_first_part_alone(split: descents.Split) -> None:
-    X, y = data.read_table(data.shipped_table("housing")).split_numbers()
+    X, y = table_data.read_table(table_data.shipped_table("housing")).split_numbers()
     rows = [np.column_stack(part) for part in split]
     assert [len(part) for part in rows] == [93, 31, 32]
     everything = np.concatenate(rows)
@@ -101,7 +94,7 @@ def test_the_rows_are_split_in_three_and_the_scaler_sees_the_first_part_alone(sp
 
 
 def test_the_validation_rows_choose_the_rate_and_the_test_rows_are_asked_once(run: Run) -> None:
-    lines = table_under("learning rate ", run)
+    lines = run.table("learning rate")
     assert [float(line[0]) for line in lines] == list(descents.RATES)
     assert lines[-1][1] == "diverged"
     errors = {line[0]: float(line[2]) for line in lines[:-1]}
@@ -119,7 +112,7 @@ def test_the_validation_rows_choose_the_rate_and_the_test_rows_are_asked_once(ru
 
 
 def test_the_weights_of_the_best_epoch_are_kept(run: Run) -> None:
-    best, last, kept = table_under("weights  after", run)
+    best, last, kept = run.table("weights", "after epoch")
     assert int(last[1]) == int(best[1]) + descents.PATIENCE < descents.MOST_EPOCHS
     assert kept[-2:] == best[-2:] != last[-2:]
     # Those of the last epoch know the training rows better and the others worse.
@@ -133,7 +126,7 @@ def test_the_weights_of_the_best_epoch_are_kept(run: Run) -> None:
 
 
 def test_two_outputs_are_two_neurons(run: Run) -> None:
-    lines = table_under("weight of ", run)
+    lines = run.table("weight of")
     assert [line[0] for line in lines] == ["area (m2)", "bedrooms", "age (years)", "bias"]
     numbers = np.array([[float(cell) for cell in line[1:]] for line in lines])
     np.testing.assert_allclose(numbers[:, 0::2], numbers[:, 1::2], rtol=1e-4)
@@ -146,10 +139,10 @@ def test_two_outputs_are_two_neurons(run: Run) -> None:
 
 def test_a_run_that_was_stopped_goes_on(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = ["--part", "descents", "--quick", "--no-plots"]
-    whole = start("numpy", "linear_regression", room / "whole", *options)
+    whole = start(in_numpy, room / "whole", *options)
     # In the second of the four epochs of mini-batch descent.
-    stop_after(5, monkeypatch, lambda: start("numpy", "linear_regression", room, *options))
-    resumed = start("numpy", "linear_regression", room, "--resume", *options)
+    stop_after(5, monkeypatch, lambda: start(in_numpy, room, *options))
+    resumed = start(in_numpy, room, "--resume", *options)
     assert resumed.metrics == whole.metrics
     assert [line.split(" (")[0] for line in resumed.lines if line.startswith("Resumed")] == [
         "Resumed   after epoch 4 of 4", "Resumed   after epoch 1 of 4",

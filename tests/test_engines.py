@@ -6,7 +6,7 @@ can be had everywhere and, in the tests marked `real`, the published sets.
 
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +24,21 @@ from engines_helper import (
     assert_same_answers,
     in_its_own_units,
     module_of,
-    one_thread,
     quick_run,
 )  # fmt: skip
 from PIL import Image
 from torch import nn
 
 from apps import admission, digit, garment, house_price
-from workshop.kit import card, files, fitting, synthetic
+from workshop.kit import batching, card, files, synthetic
 from workshop.kit.engine import Plan
 from workshop.kit.errors import WorkshopError
-from workshop.kit.fitting import History
+from workshop.kit.history import History
 from workshop.kit.lazy import keras, tensorflow
 from workshop.programs import engines
-from workshop.pytorch.kit import Arrays, TorchRun
+from workshop.pytorch.dataset import Arrays
 from workshop.pytorch.model import TorchModel
+from workshop.pytorch.training import TorchRun
 from workshop.scratch.losses import make_loss
 from workshop.scratch.network import Network
 from workshop.scratch.training import NumpyRun
@@ -52,12 +52,7 @@ SHIPPED = sorted(
     if card.read_card(path.parent, path.stem)["lesson"] in EACH_LESSON
 )
 
-
-@pytest.fixture(autouse=True, scope="module")
-def alone() -> Iterator[None]:
-    with one_thread():
-        yield
-
+pytestmark = pytest.mark.usefixtures("alone")
 
 # The garments' networks are trained as the digits' are: the suite asks one of each kind.
 EACH_CASE = [
@@ -150,7 +145,7 @@ def test_the_three_engines_measure_the_same_loss(name: str, path: Path) -> None:
     samples = (case.learns_from or case.samples)()
     X, y = encoded(path, case, samples), samples.y
     models = load(path, case)
-    losses = [keras_losses(models["keras"], X[at], y[at], case.loss) for at in fitting.batches(len(X), 1000)]
+    losses = [keras_losses(models["keras"], X[at], y[at], case.loss) for at in batching.batches(len(X), 1000)]
     expected = float(np.mean(np.concatenate(losses)))
     plan = Plan("sgd", None, 1, 1)
     by_torch = TorchRun(models["torch"], Arrays(X, y), plan, case.torch_loss).evaluate(X, y)

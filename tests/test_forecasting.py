@@ -1,45 +1,24 @@
 """Row D2 of the curriculum, the lesson `forecasting`: sunspots, what stands in for them, and series of one's own."""
 
 import dataclasses
-import io
-import json
-from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import engines_helper
 import numpy as np
 import pytest
-from engines_helper import PACKAGES, assert_same_answers, one_thread
+from engines_helper import PACKAGES, assert_same_answers, module_of, one_thread
+from lesson_runs import Run, start
 from PIL import Image
 from sklearn.metrics import root_mean_squared_error
 from sklearn.preprocessing import MinMaxScaler
 
 from workshop import forecasting
-from workshop.kit import bundle, series, training
+from workshop.kit import bundle, series, training, windowing
 from workshop.kit.errors import WorkshopError
 from workshop.programs import engines
 
 LESSONS = ["forecasting"]
 RMSE = "test_root_mean_squared_error"
-
-
-class Run(NamedTuple):
-    """What a run left behind."""
-
-    metrics: dict[str, float]
-    lines: list[str]
-    folder: Path
-
-    def load(self, name: str = "forecasting") -> bundle.Bundle:
-        return bundle.load(self.folder / "models" / f"{name}.h5", LESSONS)
-
-
-def run(folder: Path, *options: str) -> Run:
-    output = io.StringIO()
-    with redirect_stdout(output):
-        found = forecasting.main(["--models", str(folder / "models"), "--plots", str(folder / "plots"), *options])
-    return Run(found, output.getvalue().splitlines(), folder)
 
 
 def months(count: int, first: str = "1949-01") -> list[str]:
@@ -72,7 +51,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A whole run on a short series."""
     folder = tmp_path_factory.mktemp("small")
     path = write(folder / "passengers.csv", months(100), passengers())
-    return run(folder, "--data", str(path), "--json", *SMALL)
+    return start(forecasting, folder, "--data", str(path), *SMALL)
 
 
 # --- The real series --------------------------------------------------------------------------------------------------
@@ -81,7 +60,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.mark.real
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))])
 def test_the_lstm_beats_the_naive_forecast_of_sunspots(seed: int, room: Path) -> None:
-    found = run(room, "--seed", str(seed), "--no-plots")
+    found = start(forecasting, room, "--seed", str(seed), "--no-plots")
     assert found.lines[0] == "Data      sunspots_monthly.csv (2820 rows)"
     assert any("60 months in, 12 months out; a season is 132 months" in line for line in found.lines)
     assert found.metrics[f"lstm_{RMSE}"] < 0.82 * found.metrics[f"naive_{RMSE}"]
@@ -94,9 +73,10 @@ def test_the_lstm_beats_the_naive_forecast_of_sunspots(seed: int, room: Path) ->
 
 @pytest.mark.real
 def test_a_trend_that_leaves_the_range_of_the_training_part(room: Path, real_data: Path) -> None:
-    found = run(room, "--data", str(real_data / "airline_passengers.csv"), "--epochs", "100", "--no-plots")
-    past = found.load().inputs[0]
-    passengers = series.read(real_data / "airline_passengers.csv")
+    path = real_data / "airline_passengers.csv"
+    found = start(forecasting, room, "--data", str(path), "--epochs", "100", "--no-plots")
+    past = found.load("forecasting").inputs[0]
+    passengers = series.read(path)
     assert passengers.values[115:].min() > past.minimum and passengers.values[115:].max() > 1.5 * past.maximum
     # The season and the trend are worth more than either naive forecast.
     assert found.metrics[f"lstm_{RMSE}"] < 0.5 * found.metrics[f"naive_{RMSE}"]
@@ -109,24 +89,24 @@ def test_a_trend_that_leaves_the_range_of_the_training_part(room: Path, real_dat
 
 def test_what_comes_later_changes_neither_the_scaler_nor_the_windows_to_train_on() -> None:
     values = np.random.default_rng(0).normal(size=200)
-    task = series.prepare(series_of(values), 10, 4, None)
+    task = windowing.prepare(series_of(values), 10, 4, None)
     end = task.ends["train"]
     assert end == 140
     changed = values.copy()
     changed[end:] = 1000 + np.arange(200 - end) ** 2
-    other = series.prepare(series_of(changed), 10, 4, None)
+    other = windowing.prepare(series_of(changed), 10, 4, None)
     assert (task.scaler.data_min_, task.scaler.data_max_) == (other.scaler.data_min_, other.scaler.data_max_)
     for one, theirs in zip(task.scaled("train"), other.scaled("train"), strict=True):
         np.testing.assert_array_equal(one, theirs)
     # The last value to train on does count: the test above can fail.
     changed[end - 1] = 500
-    third = series.prepare(series_of(changed), 10, 4, None)
+    third = windowing.prepare(series_of(changed), 10, 4, None)
     assert third.scaler.data_max_ == 500
     assert np.any(third.scaled("train")[1] != task.scaled("train")[1])
 
 
 def test_the_targets_of_the_parts_do_not_overlap_and_come_in_the_order_of_time() -> None:
-    task = series.prepare(series_of(np.arange(100)), 5, 3, None)
+    task = windowing.prepare(series_of(np.arange(100)), 5, 3, None)
     spans = {part: (int(y.min()), int(y.max())) for part, (_, y) in task.windows.items()}
     assert spans == {"train": (5, 69), "validation": (70, 79), "test": (80, 99)}
     for X, y in task.windows.values():
@@ -138,7 +118,7 @@ def test_a_forecast_knows_nothing_of_what_comes_after_its_window() -> None:
     values = np.random.default_rng(0).normal(size=200)
     changed = values.copy()
     changed[180:] = 1000
-    tasks = [series.prepare(series_of(numbers, season=4), 10, 6, None) for numbers in (values, changed)]
+    tasks = [windowing.prepare(series_of(numbers, season=4), 10, 6, None) for numbers in (values, changed)]
     known = 180 - 160 + 1  # forecasts that are made by then
     for make in (forecasting.forecast_naive, forecasting.forecast_seasonal, forecasting.forecast_linear):
         one, other = (make(task) for task in tasks)
@@ -150,10 +130,12 @@ def test_a_forecast_knows_nothing_of_what_comes_after_its_window() -> None:
 def test_the_test_part_changes_no_weight(small: Run, room: Path) -> None:
     values = passengers()
     values[80:] = values[80:][::-1] ** 2
-    other = run(room, "--data", str(write(room / "passengers.csv", months(100), values)), "--no-plots", *SMALL)
-    for one, theirs in zip(small.load().model.get_weights(), other.load().model.get_weights(), strict=True):
+    path = write(room / "passengers.csv", months(100), values)
+    other = start(forecasting, room, "--data", str(path), "--no-plots", *SMALL)
+    first, second = (run.load("forecasting") for run in (small, other))
+    for one, theirs in zip(first.model.get_weights(), second.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, theirs)
-    for scaler in (small.load().scaler, other.load().scaler):
+    for scaler in (first.scaler, second.scaler):
         assert (scaler.data_min_[0], scaler.data_max_[0]) == pytest.approx((min(passengers()[:70]), max(values[:70])))
     assert other.metrics[f"lstm_{RMSE}"] != small.metrics[f"lstm_{RMSE}"]
 
@@ -162,34 +144,34 @@ def test_the_test_part_changes_no_weight(small: Run, room: Path) -> None:
 
 
 def test_windows_by_hand() -> None:
-    X, y = series.make_windows(np.arange(10), 0, 6, 3, 2)
+    X, y = windowing.make_windows(np.arange(10), 0, 6, 3, 2)
     assert X.tolist() == [[0, 1, 2], [1, 2, 3]]
     assert y.tolist() == [[3, 4], [4, 5]]
-    X, y = series.make_windows(np.arange(10), 6, 9, 3, 2)
+    X, y = windowing.make_windows(np.arange(10), 6, 9, 3, 2)
     assert X.tolist() == [[3, 4, 5], [4, 5, 6]]
     assert y.tolist() == [[6, 7], [7, 8]]
 
 
 @pytest.mark.parametrize("season", [2, 5, 7])
 def test_the_seasonal_naive_forecast_knows_a_season_by_heart(season: int) -> None:
-    task = series.prepare(series_of(np.arange(120) % season, season), 10, 6, None)
+    task = windowing.prepare(series_of(np.arange(120) % season, season), 10, 6, None)
     X, y = task.windows["test"]
     np.testing.assert_array_equal(forecasting.forecast_seasonal(task), y)
     np.testing.assert_array_equal(forecasting.forecast_naive(task), np.repeat(X[:, -1:], 6, axis=1))
     # One step too few, and it is wrong.
-    other = series.prepare(series_of(np.arange(120) % season, season), 10, 6, season + 1)
+    other = windowing.prepare(series_of(np.arange(120) % season, season), 10, 6, season + 1)
     assert forecasting.measure(other, forecasting.forecast_seasonal(other))[RMSE] > 0.5
 
 
 def test_the_linear_model_follows_a_trend_and_a_season_out_of_the_range() -> None:
     time = np.arange(150)
-    task = series.prepare(series_of(5 * time + 20 * np.sin(2 * np.pi * time / 12)), 24, 6, None)
+    task = windowing.prepare(series_of(5 * time + 20 * np.sin(2 * np.pi * time / 12)), 24, 6, None)
     assert task.windows["test"][1].min() > task.scaler.data_max_[0]
     assert forecasting.measure(task, forecasting.forecast_linear(task))[RMSE] < 0.01
 
 
 def test_errors_by_hand() -> None:
-    task = series.prepare(series_of(np.arange(100)), 5, 3, None)
+    task = windowing.prepare(series_of(np.arange(100)), 5, 3, None)
     # A line of slope 1: the naive forecast is off by 1, 2 and 3.
     naive = forecasting.forecast_naive(task)
     assert forecasting.errors_by_step(task, naive) == pytest.approx([1, 2, 3])
@@ -198,7 +180,7 @@ def test_errors_by_hand() -> None:
 
 
 def test_the_table_says_who_wins_and_whether_the_lstm_is_worse(capsys: pytest.CaptureFixture[str]) -> None:
-    task = series.prepare(series_of(np.arange(100)), 5, 2, None)
+    task = windowing.prepare(series_of(np.arange(100)), 5, 2, None)
     _, y = task.windows["test"]
     off = {"naive": 2.0, "linear": 1.0, "lstm": 3.0}
     forecasting.compare(task, {name: y + by for name, by in off.items()})
@@ -221,7 +203,7 @@ def test_the_network_answers_with_changes_in_the_unit_of_the_series(room: Path) 
     options = ["--data", str(write(room / "x.csv", months(100), numbers)), "--models", "models", "--no-plots", *SMALL]
     found = forecasting.main(options, dataclasses.replace(forecasting.KERAS, train=train))
     assert found[f"lstm_{RMSE}"] < 0.01 < found[f"naive_{RMSE}"]
-    answers = series.forecast(bundle.load(Path("models/forecasting.h5"), LESSONS), np.arange(6) + 10)
+    answers = windowing.forecast(bundle.load(Path("models/forecasting.h5"), LESSONS), np.arange(6) + 10)
     np.testing.assert_allclose(answers, [[18, 21, 24]], atol=0.01)
 
 
@@ -229,7 +211,7 @@ def test_the_network_answers_with_changes_in_the_unit_of_the_series(room: Path) 
 
 
 def test_a_run_reports_four_forecasts_and_draws(small: Run) -> None:
-    answer = json.loads(small.lines[-1])
+    answer = small.answer
     kinds = ("naive", "seasonal_naive", "linear", "lstm")
     assert set(answer["metrics"]) == {f"{kind}_{steps}{RMSE}" for kind in kinds for steps in ("", "one_step_")}
     assert answer["data"] == "passengers.csv (100 rows)"
@@ -239,46 +221,46 @@ def test_a_run_reports_four_forecasts_and_draws(small: Run) -> None:
         "forecasting.h5", "forecasting-scaler.gz", "forecasting.json",
         "forecasting-forecasts.png", "forecasting-errors.png",
     }  # fmt: skip
-    for path in (small.folder / "plots").iterdir():
+    for path in small.plots.iterdir():
         with Image.open(path) as image:
             assert np.ptp(np.asarray(image.convert("L"))) > 100
 
 
 def test_the_saved_model_gives_the_forecasts_that_were_measured(small: Run) -> None:
-    model = small.load()
+    model = small.load("forecasting")
     assert (model.input_shape, model.outputs, model.scaler.n_features_in_) == ((6, 1), 3, 1)
     (described,) = model.inputs
     assert (described.name, described.shape) == ("Passengers", (6,))
     past = passengers()[:70].astype(np.float32)
     assert (described.minimum, described.maximum) == (past.min(), past.max())
     assert model.card["output"] == "change of Passengers since the last value, 1 to 3 months ahead"
-    task = series.prepare(series.read(small.folder / "passengers.csv"), 6, 3, None)
+    task = windowing.prepare(series.read(small.folder / "passengers.csv"), 6, 3, None)
     X, y = task.windows["test"]
-    answers = series.forecast(model, X)
+    answers = windowing.forecast(model, X)
     assert answers.shape == y.shape == (18, 3)
     assert root_mean_squared_error(y.ravel(), answers.ravel()) == pytest.approx(small.metrics[f"lstm_{RMSE}"], rel=1e-5)
     first = root_mean_squared_error(y[:, 0], answers[:, 0])
     assert first == pytest.approx(small.metrics[f"lstm_one_step_{RMSE}"], rel=1e-5)
     assert model.card["metrics"][RMSE] == small.metrics[f"lstm_{RMSE}"]
-    np.testing.assert_allclose(series.forecast(model, X[4].tolist()), answers[4:5], rtol=1e-5)
+    np.testing.assert_allclose(windowing.forecast(model, X[4].tolist()), answers[4:5], rtol=1e-5)
 
 
 def test_the_mirror_does_the_same_and_every_engine_forecasts_with_both_models(small: Run, room: Path) -> None:
-    output = io.StringIO()
-    options = ["--data", str(small.folder / "passengers.csv"), "--models", "models", "--no-plots", *SMALL]
-    with redirect_stdout(output), one_thread():
-        measured = engines_helper.module_of("torch", "forecasting").main(options)
-    assert "\nEngine    PyTorch " in output.getvalue()
+    with one_thread():
+        options = ["--data", str(small.folder / "passengers.csv"), "--no-plots", *SMALL]
+        run = start(module_of("torch", "forecasting"), room, *options)
+    assert "\nEngine    PyTorch " in run.output
+    measured = run.metrics
     assert measured.keys() == small.metrics.keys()
     for name, value in measured.items():
         # The same data and windows: what is learned without a network is the same to the last digit.
         assert (value == small.metrics[name]) == (not name.startswith("lstm")), name
-    task = series.prepare(series.read(small.folder / "passengers.csv"), 6, 3, None)
+    task = windowing.prepare(series.read(small.folder / "passengers.csv"), 6, 3, None)
     X, _ = task.windows["test"]
     for folder, found in ((room, measured), (small.folder, small.metrics)):
         loaded = {one: engines.load(folder / "models" / "forecasting.h5", LESSONS, one) for one in PACKAGES}
-        assert_same_answers({engine: series.forecast(model, X) for engine, model in loaded.items()})
-        forecasts = series.forecast(loaded["torch"], X)
+        assert_same_answers({engine: windowing.forecast(model, X) for engine, model in loaded.items()})
+        forecasts = windowing.forecast(loaded["torch"], X)
         assert forecasting.measure(task, forecasts)[RMSE] == pytest.approx(found[f"lstm_{RMSE}"], rel=1e-5)
 
 
@@ -292,7 +274,7 @@ def test_the_mirror_does_the_same_and_every_engine_forecasts_with_both_models(sm
 )
 def test_windows_that_the_model_cannot_take(small: Run, window: object, message: str) -> None:
     with pytest.raises(WorkshopError, match=message):
-        series.forecast(small.load(), np.asarray(window))
+        windowing.forecast(small.load("forecasting"), np.asarray(window))
 
 
 def test_a_scaler_that_does_not_fit_the_sequence_is_refused(room: Path) -> None:
@@ -476,20 +458,20 @@ def test_numbers_that_the_series_is_too_short_for(
     window: int | None, horizon: int | None, season: int | None, message: str
 ) -> None:
     with pytest.raises(WorkshopError, match=message):
-        series.prepare(series_of(np.arange(100)), window, horizon, season)
+        windowing.prepare(series_of(np.arange(100)), window, horizon, season)
 
 
 def test_the_longest_numbers_that_are_taken_work() -> None:
-    task = series.prepare(series_of(np.arange(100)), 53, 10, 80)
+    task = windowing.prepare(series_of(np.arange(100)), 53, 10, 80)
     assert [len(X) for X, _ in task.windows.values()] == [8, 1, 11]
     assert forecasting.forecast_seasonal(task).shape == (11, 10)
-    shortest = series.prepare(series_of(np.arange(40)), None, None, None)
+    shortest = windowing.prepare(series_of(np.arange(40)), None, None, None)
     assert [len(X) for X, _ in shortest.windows.values()] == [19, 1, 5]
 
 
 def test_a_training_part_that_is_constant() -> None:
     with pytest.raises(WorkshopError, match=r"x.csv: the first 70 are all 3, takes numbers that differ"):
-        series.prepare(series_of([3] * 75 + list(range(25))), None, None, None)
+        windowing.prepare(series_of([3] * 75 + list(range(25))), None, None, None)
 
 
 @pytest.mark.parametrize("option", [("--window", "0"), ("--horizon", "-1"), ("--season", "1"), ("--window", "many")])

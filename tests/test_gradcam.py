@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workshop.kit import bundle
+from workshop.kit import keras_h5
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras, tensorflow
 from workshop.scratch.convolution import Conv2D
 from workshop.scratch.gradcam import grad_cam
-from workshop.scratch.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Layer
+from workshop.scratch.layers import Activation, Dense, Layer
 from workshop.scratch.network import Network
 from workshop.scratch.pooling import GlobalAveragePooling2D, MaxPooling2D
+from workshop.scratch.regularization import BatchNormalization, Dropout
+from workshop.scratch.reshaping import Flatten
 
 RANDOM = np.random.default_rng
 
@@ -47,7 +49,7 @@ def as_if_trained(layers: Sequence[Layer], size: int) -> Network:
 
 def map_by_keras(network: Network, picture: np.ndarray, label: int) -> np.ndarray:
     """The same formula with TensorFlow's gradients and resizing, on the `.h5` that the network is saved as."""
-    model: Any = bundle.read_keras(network.to_h5(), Path("model.h5"))
+    model: Any = keras_h5.from_bytes(network.to_h5(), Path("model.h5"))
     layers = model.keras.layers
     outputs = picture[None]
     with tensorflow.GradientTape() as tape:

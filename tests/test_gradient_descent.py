@@ -1,39 +1,20 @@
 """The lesson `gradient_descent`: the bowl, which rates diverge and why, momentum, tables and pictures."""
 
-import io
-import json
-from contextlib import redirect_stdout
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
+from lesson_runs import Run, start
 from PIL import Image
 
 from workshop import gradient_descent
 from workshop.gradient_descent import RATES, START, X, Y, descend, diverges, error, factor, gradient, limit, minimum
 
 
-class Run(NamedTuple):
-    """What a run left behind."""
-
-    metrics: dict[str, float]
-    output: str
-    plots: Path
-
-    @property
-    def rows(self) -> list[list[str]]:
-        return [line.split() for line in self.output.splitlines()]
-
-
 @pytest.fixture(scope="module")
 def quick_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A quick run: all tables and pictures, and the first steps of the animation."""
-    folder = tmp_path_factory.mktemp("gradient_descent")
-    output = io.StringIO()
-    with redirect_stdout(output):
-        found = gradient_descent.main(["--quick", "--json", "--plots", str(folder)])
-    return Run(found, output.getvalue(), folder)
+    return start(gradient_descent, tmp_path_factory.mktemp("gradient_descent"), "--quick")
 
 
 # --- The bowl ---------------------------------------------------------------------------------------------------------
@@ -116,7 +97,7 @@ def test_a_run_reaches_its_figures(quick_run: Run) -> None:
     for name, value in quick_run.metrics.items():
         assert (value > start) == name.startswith(("plain_060", "plain_070")), name
     assert quick_run.metrics["momentum_070_train_mean_squared_error"] == pytest.approx(2 * 4.2375 / 5, abs=1e-4)
-    assert quick_run.output.splitlines()[0] == "Data      five points, x = 0 to 4"
+    assert quick_run.lines[0] == "Data      five points, x = 0 to 4"
 
 
 def test_the_steps_by_hand_and_the_limits_are_printed(quick_run: Run) -> None:
@@ -132,11 +113,11 @@ def test_the_steps_by_hand_and_the_limits_are_printed(quick_run: Run) -> None:
 
 
 def test_pictures_and_animation_are_drawn(quick_run: Run) -> None:
-    answer = json.loads(quick_run.output.splitlines()[-1])
+    answer = quick_run.answer
     names = {Path(name).name for name in answer["files"]}
     assert names == {path.name for path in quick_run.plots.iterdir()}
     assert names == {f"gradient_descent-{name}" for name in ("plain.png", "momentum.png", "errors.png", "walk.gif")}
-    assert not any(line.startswith("Model ") for line in quick_run.output.splitlines())
+    assert not any(line.startswith("Model ") for line in quick_run.lines)
     path = quick_run.plots / "gradient_descent-walk.gif"
     assert path.stat().st_size < 1_000_000
     with Image.open(path) as gif:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from workshop.__main__ import main
-from workshop.kit import bundle, h5
+from workshop.kit import h5, keras_h5
 from workshop.kit.architecture import Architecture, Layer
 from workshop.kit.errors import WorkshopError
 from workshop.kit.layer_settings import UnknownLayerError
@@ -221,7 +221,7 @@ def test_every_form_is_converted_to_a_file_that_keras_3_loads(
     loaded = keras.models.load_model("new.h5")
     np.testing.assert_allclose(loaded.predict(X, verbose=0), expected(), atol=1e-6)
     # The programs' own way to Keras takes the old file as it is.
-    np.testing.assert_allclose(bundle.read_keras(content, Path("old.h5")).predict(X), expected(), atol=1e-6)
+    np.testing.assert_allclose(keras_h5.from_bytes(content, Path("old.h5")).predict(X), expected(), atol=1e-6)
     assert Path("old.h5").read_bytes() == content
     assert sorted(path.name for path in room.iterdir()) == ["new.h5", "old.h5"]
 

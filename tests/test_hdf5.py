@@ -16,6 +16,7 @@ import pytest
 
 from workshop.kit import files, h5, hdf5
 from workshop.kit.errors import WorkshopError
+from workshop.kit.hdf5_objects import Dataset, Group
 from workshop.scratch.network import Network
 
 MODELS = files.shipped("models")
@@ -30,17 +31,17 @@ def value_of(attribute: Any) -> Any:
     return attribute.item() if isinstance(attribute, np.generic) else attribute
 
 
-def assert_equal(ours: hdf5.Group | hdf5.Dataset, theirs: Any) -> None:
+def assert_equal(ours: Group | Dataset, theirs: Any) -> None:
     """Compares all below a group: names, attributes, shapes and numbers."""
     assert ours.attributes == {name: value_of(one) for name, one in theirs.attrs.items()}
-    if isinstance(ours, hdf5.Dataset):
+    if isinstance(ours, Dataset):
         array = ours.array()
         assert array.dtype == theirs.dtype.newbyteorder("<")
         np.testing.assert_array_equal(array, theirs[()])
         return
     assert set(ours.entries) == set(theirs)
     for name, entry in ours.entries.items():
-        assert isinstance(entry, hdf5.Group) == isinstance(theirs[name], h5py.Group)
+        assert isinstance(entry, Group) == isinstance(theirs[name], h5py.Group)
         assert_equal(entry, theirs[name])
 
 

@@ -1,16 +1,16 @@
 """The console program `apps.house_price`: its dialogue through a pseudo-terminal, and houses given as arguments."""
 
-import io
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from lesson_runs import start
 
 from apps import house_price
 from workshop import linear_regression
@@ -26,11 +26,10 @@ AREA, BEDROOMS, AGE = "area (22 to 300 m2): ", "bedrooms (1 to 5): ", "age (1 to
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the lesson's two bundles, after a short training."""
-    models = tmp_path_factory.mktemp("trained") / "models"
-    with redirect_stdout(io.StringIO()):
-        for part in ("houses", "features"):
-            linear_regression.main(["--part", part, "--epochs", "300", "--no-plots", "--models", str(models)])
-    return models
+    folder = tmp_path_factory.mktemp("trained")
+    for part in ("houses", "features"):
+        start(linear_regression, folder, "--part", part, "--epochs", "300", "--no-plots")
+    return folder / "models"
 
 
 @pytest.fixture

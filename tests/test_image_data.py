@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workshop.kit import data
+from workshop.kit import image_data, image_download, published_images
 from workshop.kit.errors import WorkshopError
 
 SHAPES = ((30, 28, 28), (30,), (10, 28, 28), (10,))
@@ -37,9 +37,9 @@ def arrays(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     random = np.random.default_rng(5)
     made = [random.integers(0, 256 if len(shape) == 3 else 10, shape, np.uint8) for shape in SHAPES]
     d = [hashlib.sha256(array.tobytes()).hexdigest() for array in made]
-    monkeypatch.setattr(data, "_SHAPES", SHAPES)
-    published = dataclasses.replace(data._PUBLISHED["mnist"], digests=(d[0], d[1], d[2], d[3]))
-    monkeypatch.setitem(data._PUBLISHED, "mnist", published)
+    monkeypatch.setattr(published_images, "SHAPES", SHAPES)
+    published = dataclasses.replace(published_images.SETS["mnist"], digests=(d[0], d[1], d[2], d[3]))
+    monkeypatch.setitem(published_images.SETS, "mnist", published)
     return made
 
 
@@ -65,7 +65,7 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "keras" / "datasets"
 
 
-def check_is(images: data.ImageSet, arrays: list[np.ndarray]) -> None:
+def check_is(images: image_data.ImageSet, arrays: list[np.ndarray]) -> None:
     assert images.source == "MNIST" and not images.is_standin
     found = [images.X_train[..., 0], images.y_train, images.X_test[..., 0], images.y_test]
     for one, other in zip(found, arrays, strict=True):
@@ -77,7 +77,7 @@ def check_is(images: data.ImageSet, arrays: list[np.ndarray]) -> None:
 
 def refused(folder: Path, *parts: str) -> str:
     with pytest.raises(WorkshopError) as caught:
-        data.load_image_set("mnist", folder)
+        image_data.load_image_set("mnist", folder)
     message = str(caught.value)
     assert message.isprintable() and len(message) < 600
     for part in parts:
@@ -99,7 +99,7 @@ def test_every_form_in_the_folder_of_the_option(arrays: list[np.ndarray], form: 
         if form == "mixed":
             paths[0].with_suffix("").write_bytes(gzip.decompress(paths[0].read_bytes()))
             paths[0].unlink()
-    images = data.load_image_set("mnist", folder)
+    images = image_data.load_image_set("mnist", folder)
     check_is(images, arrays)
     assert Path(images.place) == folder / below
 
@@ -111,16 +111,16 @@ def test_the_order_of_the_places(
     for folder in places.values():
         write_npz(folder / "mnist.npz", arrays)
     monkeypatch.setenv("WORKSHOP_DATA", str(places["named"]))
-    assert data.load_image_set("mnist", places["given"]).place == str(places["given"])
-    assert data.load_image_set("mnist").place == str(places["named"])
-    assert data.find_image_set("mnist") == places["named"]
+    assert image_data.load_image_set("mnist", places["given"]).place == str(places["given"])
+    assert image_data.load_image_set("mnist").place == str(places["named"])
+    assert image_data.find_image_set("mnist") == places["named"]
     monkeypatch.delenv("WORKSHOP_DATA")
-    assert data.load_image_set("mnist").place == str(places["cache"])
-    assert data.find_image_set("mnist") == places["cache"]
+    assert image_data.load_image_set("mnist").place == str(places["cache"])
+    assert image_data.find_image_set("mnist") == places["cache"]
     assert capsys.readouterr().out == ""  # what was found is the report's to say
     (places["cache"] / "mnist.npz").unlink()
-    assert data.find_image_set("mnist") is None
-    assert data.load_image_set("mnist").is_standin
+    assert image_data.find_image_set("mnist") is None
+    assert image_data.load_image_set("mnist").is_standin
 
 
 def test_a_named_folder_without_the_set_is_said_and_passed_over(
@@ -128,7 +128,7 @@ def test_a_named_folder_without_the_set_is_said_and_passed_over(
 ) -> None:
     write_npz(cache(tmp_path) / "mnist.npz", arrays)
     monkeypatch.setenv("WORKSHOP_DATA", "elsewhere")
-    check_is(data.load_image_set("mnist"), arrays)
+    check_is(image_data.load_image_set("mnist"), arrays)
     assert capsys.readouterr().out == "Data      nothing of MNIST in WORKSHOP_DATA=elsewhere\n"
 
 
@@ -139,7 +139,7 @@ def test_a_named_folder_with_a_broken_set_is_an_error(
     write_npz(tmp_path / "named" / "mnist.npz", arrays[::-1])
     monkeypatch.setenv("WORKSHOP_DATA", str(tmp_path / "named"))
     with pytest.raises(WorkshopError, match="named"):
-        data.load_image_set("mnist")
+        image_data.load_image_set("mnist")
 
 
 def test_a_broken_cache_is_passed_over_with_a_line(
@@ -147,7 +147,7 @@ def test_a_broken_cache_is_passed_over_with_a_line(
 ) -> None:
     path = write_npz(cache(tmp_path) / "mnist.npz", arrays)
     path.write_bytes(path.read_bytes()[:5000])
-    assert data.load_image_set("mnist").is_standin
+    assert image_data.load_image_set("mnist").is_standin
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("Data      passed over: ") and "mnist.npz is truncated or damaged" in lines[0]
     assert lines[1] == "Data      downloading MNIST ..."  # Keras replaces a file that is not the published one
@@ -170,7 +170,7 @@ def test_the_other_sets_folder_is_not_taken_for_this_one(arrays: list[np.ndarray
     refused(Path("both/fashion_mnist"), "has neither")
     refused(Path("both"), "has neither")
     write_idx(Path("both/mnist"), arrays)
-    check_is(data.load_image_set("mnist", Path("both")), arrays)
+    check_is(image_data.load_image_set("mnist", Path("both")), arrays)
 
 
 # --- What is refused --------------------------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ def test_a_truncated_idx_file(arrays: list[np.ndarray], packed: bool, which: int
     path.write_bytes(whole + b"more")
     refused(Path("given"), path.name, "fetch it again")
     path.write_bytes(whole)
-    check_is(data.load_image_set("mnist", Path("given")), arrays)
+    check_is(image_data.load_image_set("mnist", Path("given")), arrays)
 
 
 def test_a_changed_byte_is_seen(arrays: list[np.ndarray]) -> None:
@@ -287,7 +287,7 @@ def test_an_npz_with_something_else_in_it(arrays: list[np.ndarray]) -> None:
         refused(Path("given"), "mnist.npz is truncated or damaged", "fetch it again")
     # Labels as wide integers are the same labels.
     npz_with("y_train", npy(arrays[1].astype(">i8")), arrays)
-    check_is(data.load_image_set("mnist", Path("given")), arrays)
+    check_is(image_data.load_image_set("mnist", Path("given")), arrays)
 
 
 def test_a_file_that_is_no_npz(arrays: list[np.ndarray]) -> None:
@@ -311,7 +311,7 @@ def test_an_npz_whose_bytes_are_changed_anywhere(arrays: list[np.ndarray]) -> No
         content[at] ^= 1 << random.integers(8)
         path.write_bytes(content)
         try:
-            check_is(data.load_image_set("mnist", Path("given")), arrays)
+            check_is(image_data.load_image_set("mnist", Path("given")), arrays)
         except WorkshopError as error:
             assert str(error).isprintable()
 
@@ -359,17 +359,17 @@ def use_proxy(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
 
 
 def test_ten_seconds_are_waited() -> None:
-    assert data.DOWNLOAD_TIMEOUT == 10
+    assert image_download.TIMEOUT == 10
 
 
 def test_a_download_that_gets_no_answer_gives_up(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(data, "DOWNLOAD_TIMEOUT", 0.3)
+    monkeypatch.setattr(image_download, "TIMEOUT", 0.3)
     with listening(None) as port:
         use_proxy(monkeypatch, port)
         start = time.monotonic()
-        assert not data._download("mnist")
+        assert not image_download.download("mnist")
         assert 0.25 < time.monotonic() - start < 1.5
     captured = capfd.readouterr()
     assert captured.out.splitlines() == [
@@ -379,7 +379,7 @@ def test_a_download_that_gets_no_answer_gives_up(
     assert captured.err == ""
     with listening(None) as port:
         use_proxy(monkeypatch, port)
-        assert data.load_image_set("mnist").is_standin
+        assert image_data.load_image_set("mnist").is_standin
     assert capfd.readouterr().out.splitlines()[-1] == (
         "Data      no MNIST here and none could be downloaded: using digits instead"
     )
@@ -392,9 +392,9 @@ def test_whichever_clock_ends_first_the_words_are_the_same(
     def time_out(*arguments: object, **options: object) -> None:
         raise error
 
-    monkeypatch.setattr(data, "DOWNLOAD_TIMEOUT", 0.1)
+    monkeypatch.setattr(image_download, "TIMEOUT", 0.1)
     monkeypatch.setattr(urllib.request, "urlopen", time_out)
-    assert not data._download("mnist")
+    assert not image_download.download("mnist")
     assert capfd.readouterr().out.endswith("Data      no answer within 0.1 s: going on without a network\n")
 
 
@@ -405,7 +405,7 @@ def test_a_download_with_a_strange_answer(
     start = time.monotonic()
     with listening(answer) as port:
         use_proxy(monkeypatch, port)
-        assert not data._download("mnist")
+        assert not image_download.download("mnist")
     assert time.monotonic() - start < 2
     captured = capfd.readouterr()
     assert captured.out.splitlines()[1].startswith("Data      the download failed (")
@@ -414,7 +414,7 @@ def test_a_download_with_a_strange_answer(
 
 def test_a_download_that_is_refused_ends_at_once(capfd: pytest.CaptureFixture[str]) -> None:
     start = time.monotonic()
-    images = data.load_image_set("fashion_mnist")
+    images = image_data.load_image_set("fashion_mnist")
     assert time.monotonic() - start < 5
     assert images.is_standin
     captured = capfd.readouterr()
@@ -427,10 +427,10 @@ def test_a_download_that_is_refused_ends_at_once(capfd: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize("proxy", ["nonsense://", "http://[", "http://127.0.0.1:port", "http://no-such-host.invalid:1"])
 def test_a_proxy_that_is_none(proxy: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(data, "DOWNLOAD_TIMEOUT", 2.0)
+    monkeypatch.setattr(image_download, "TIMEOUT", 2.0)
     for name in ("https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, proxy)
-    assert not data._download("mnist")
+    assert not image_download.download("mnist")
     captured = capfd.readouterr()
     assert captured.out.endswith("going on without a network\n") and captured.err == ""
 
@@ -456,7 +456,9 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.setenv(name, "127.0.0.1")
     address = f"http://127.0.0.1:{server.server_address[1]}/"
-    monkeypatch.setitem(data._PUBLISHED, "mnist", dataclasses.replace(data._PUBLISHED["mnist"], url=address))
+    monkeypatch.setitem(
+        published_images.SETS, "mnist", dataclasses.replace(published_images.SETS["mnist"], url=address)
+    )
     yield address
     server.shutdown()
     server.server_close()
@@ -470,8 +472,8 @@ def test_a_download_that_works_is_found_in_the_cache(
     arrays: list[np.ndarray], answering: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetch = fake_keras(lambda: write_npz(cache(tmp_path) / "mnist.npz", arrays))
-    monkeypatch.setattr(data, "keras", fetch)
-    images = data.load_image_set("mnist")
+    monkeypatch.setattr(image_download, "keras", fetch)
+    images = image_data.load_image_set("mnist")
     check_is(images, arrays)
     assert images.place == str(cache(tmp_path))
 
@@ -481,17 +483,17 @@ def test_a_download_replaces_a_broken_cache(
 ) -> None:
     path = write_npz(cache(tmp_path) / "mnist.npz", arrays)
     path.write_bytes(b"half a file")
-    monkeypatch.setattr(data, "keras", fake_keras(lambda: write_npz(path, arrays)))
-    check_is(data.load_image_set("mnist"), arrays)
+    monkeypatch.setattr(image_download, "keras", fake_keras(lambda: write_npz(path, arrays)))
+    check_is(image_data.load_image_set("mnist"), arrays)
 
 
 def test_a_download_that_stops_in_the_middle_gives_up(
     answering: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(data, "DOWNLOAD_TIMEOUT", 0.4)
-    monkeypatch.setattr(data, "keras", fake_keras(lambda: urllib.request.urlretrieve(answering)))
+    monkeypatch.setattr(image_download, "TIMEOUT", 0.4)
+    monkeypatch.setattr(image_download, "keras", fake_keras(lambda: urllib.request.urlretrieve(answering)))
     start = time.monotonic()
-    assert not data._download("mnist")
+    assert not image_download.download("mnist")
     assert time.monotonic() - start < 2
     assert "Data      the download failed (timed out): going on without a network" in capsys.readouterr().out
     assert socket.getdefaulttimeout() is None
@@ -504,7 +506,7 @@ def test_a_download_that_stops_in_the_middle_gives_up(
     ("name", "title", "counts"), [("mnist", "digits", (1437, 360)), ("fashion_mnist", "drawn garments", (1500, 500))]
 )
 def test_the_stand_ins(name: str, title: str, counts: tuple[int, int]) -> None:
-    images = data.load_image_set(name)
+    images = image_data.load_image_set(name)
     assert images.is_standin and images.name == name and images.place == ""
     assert images.source == f"{title} (stand-in for {name})"
     for X, y, count in ((images.X_train, images.y_train, counts[0]), (images.X_test, images.y_test, counts[1])):
@@ -515,7 +517,7 @@ def test_the_stand_ins(name: str, title: str, counts: tuple[int, int]) -> None:
         assert np.median(X) == 0 or name == "fashion_mnist"
         assert np.bincount(y, minlength=10).min() > count / 10 * 0.7 and len(np.bincount(y)) == 10
         assert X[:, 0].mean() < 40  # the frame is background
-    again = data.load_image_set(name)
+    again = image_data.load_image_set(name)
     np.testing.assert_array_equal(images.X_train, again.X_train)
     np.testing.assert_array_equal(images.y_test, again.y_test)
     # No image is in both parts.
@@ -525,7 +527,7 @@ def test_the_stand_ins(name: str, title: str, counts: tuple[int, int]) -> None:
 
 def test_a_quick_run_takes_the_first_images(arrays: list[np.ndarray]) -> None:
     write_npz(Path("given/mnist.npz"), arrays)
-    images = data.load_image_set("mnist", Path("given"))
+    images = image_data.load_image_set("mnist", Path("given"))
     few = images.first(20, 5)
     assert few.source == "MNIST, the first 20 and 5" and few.place == images.place and not few.is_standin
     np.testing.assert_array_equal(few.X_train, images.X_train[:20])
@@ -538,7 +540,7 @@ def test_a_quick_run_takes_the_first_images(arrays: list[np.ndarray]) -> None:
 
 @pytest.mark.real
 def test_the_real_mnist(real_data: Path) -> None:
-    images = data.load_image_set("mnist")
+    images = image_data.load_image_set("mnist")
     assert images.source == "MNIST" and not images.is_standin and Path(images.place) == real_data.resolve() / "mnist"
     assert images.X_train.shape == (60000, 28, 28, 1) and images.X_test.shape == (10000, 28, 28, 1)
     train = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
@@ -551,7 +553,7 @@ def test_the_real_mnist(real_data: Path) -> None:
 
 @pytest.mark.real
 def test_the_real_fashion_mnist(real_data: Path) -> None:
-    images = data.load_image_set("fashion_mnist")
+    images = image_data.load_image_set("fashion_mnist")
     assert images.source == "Fashion-MNIST" and Path(images.place).name == "fashion_mnist"
     assert np.bincount(images.y_train).tolist() == [6000] * 10
     assert np.bincount(images.y_test).tolist() == [1000] * 10
@@ -563,10 +565,10 @@ def test_the_real_fashion_mnist(real_data: Path) -> None:
 @pytest.mark.real
 def test_the_real_mnist_is_not_taken_for_fashion_mnist(real_data: Path) -> None:
     with pytest.raises(WorkshopError, match="has neither"):
-        data.load_image_set("fashion_mnist", real_data / "mnist")
+        image_data.load_image_set("fashion_mnist", real_data / "mnist")
     links = Path("unnamed")
     links.mkdir()
     for path in (real_data / "mnist").glob("*.gz"):
         (links / path.name).symlink_to(path)
     with pytest.raises(WorkshopError, match="is not the published file of Fashion-MNIST"):
-        data.load_image_set("fashion_mnist", links)
+        image_data.load_image_set("fashion_mnist", links)

@@ -3,29 +3,24 @@
 A lesson's quick run is made once, for all of its tests and those of its mirrors.
 """
 
-import contextlib
 import importlib
 import importlib.util
-import io
-import json
 import math
-import os
+import pkgutil
 import re
-import time
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import sklearn.metrics
+from lesson_runs import THAT_TRAIN, Run, quick_run, start_as_the_first
 from PIL import Image
 
-from workshop import LESSONS
+from workshop import LESSONS, kit
 from workshop.kit import bundle
 
 KEYS = {"lesson", "engine", "data", "seed", "seconds", "files", "metrics"}
 METRIC = re.compile(r"(?:[a-z0-9_]+_)?(?:train|validation|test)_([a-z0-9_]+)")
-THAT_TRAIN = [lesson.name for lesson in LESSONS if lesson.trains]
 # Their quick runs take longest; the suite runs them smaller in tests of their own, and CI these too.
 LONG = {"fashion_mnist", "cats_vs_dogs", "transfer_learning", "autoencoder"}
 EACH_LESSON = [
@@ -34,70 +29,10 @@ EACH_LESSON = [
 EACH_THAT_TRAINS = [pytest.param(one, marks=pytest.mark.slow) if one in LONG else one for one in THAT_TRAIN]
 
 
-class Run(NamedTuple):
-    """What a run left behind.
-
-    Attributes:
-        metrics: what `main` returned.
-        lines: what it printed.
-        models, plots: the folders it wrote to.
-    """
-
-    metrics: dict[str, float]
-    lines: list[str]
-    models: Path
-    plots: Path
-
-    @property
-    def answer(self) -> dict[str, Any]:
-        """The JSON object of the last line."""
-        found = json.loads(self.lines[-1])
-        assert isinstance(found, dict)
-        return found
-
-
-def start(lesson: str, folder: Path, *options: str) -> Run:
-    """Runs a lesson in this process, as if it were the first one."""
-    import keras
-
-    keras.utils.clear_session(
-        free_memory=False
-    )  # Keras numbers the layers of a process, and their names are in the .h5
-    output = io.StringIO()
-    models, plots = folder / "models", folder / "plots"
-    with contextlib.redirect_stdout(output):
-        metrics = importlib.import_module(f"workshop.{lesson}").main(
-            ["--json", *(["--models", str(models)] if lesson in THAT_TRAIN else []), "--plots", str(plots), *options]
-        )
-    return Run(metrics, output.getvalue().splitlines(), models, plots)
-
-
 @pytest.fixture
 def lesson(request: pytest.FixtureRequest) -> str:
     """The lesson's name, given by `EACH_LESSON`."""
     return str(request.param)
-
-
-def quick_run(lesson: str, temporary: pytest.TempPathFactory) -> Run:
-    """Returns the lesson's quick run, made by the first test that asks for it, in whichever worker that is."""
-    shared = temporary.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent  # of the folders of all workers
-    folder = shared / f"quick-{lesson}"
-    done = folder / "run.json"
-    try:
-        folder.mkdir()
-    except FileExistsError:  # another worker is at it, or was
-        deadline = time.monotonic() + 200
-        while not done.exists():
-            assert time.monotonic() < deadline, f"the quick run of {lesson} failed in the other worker"
-            time.sleep(0.05)
-        metrics, lines = json.loads(done.read_text("utf-8"))
-        return Run(metrics, lines, folder / "models", folder / "plots")
-    run = start(lesson, folder, "--quick")
-    (folder / "run").write_text(json.dumps([run.metrics, run.lines]), "utf-8")
-    (folder / "run").rename(done)
-    return run
 
 
 @pytest.fixture
@@ -190,7 +125,7 @@ TWICE = [one if one == "xor" else pytest.param(one, marks=pytest.mark.slow) for 
 
 @pytest.mark.parametrize("lesson", TWICE, indirect=True)
 def test_the_same_seed_gives_the_same_files(quick: Run, lesson: str, tmp_path: Path) -> None:
-    again = start(lesson, tmp_path, "--quick", "--no-plots")
+    again = start_as_the_first(lesson, tmp_path, "--quick", "--no-plots")
     assert again.metrics == quick.metrics
     # The pictures change nothing, and are not drawn when they are not wanted.
     assert not again.plots.exists()
@@ -209,6 +144,11 @@ def test_a_lesson_is_read_in_a_sitting(lesson: str) -> None:
     assert f"python -m workshop.{lesson}" in source.split('"""')[1]
 
 
+def test_the_map_of_the_kit_names_each_of_its_modules_once() -> None:
+    named = re.findall(r"`([a-z0-9_]+)`", kit.__doc__ or "")
+    assert sorted(named) == sorted(module.name for module in pkgutil.iter_modules(kit.__path__))
+
+
 # --- The figures of the curriculum, on the real data ------------------------------------------------------------------
 
 
@@ -221,7 +161,7 @@ def test_a_lesson_is_read_in_a_sitting(lesson: str) -> None:
     ],
 )
 def test_image_lessons_reach_their_figures(lesson: str, dense: float, cnn: float, data: str, tmp_path: Path) -> None:
-    run = start(lesson, tmp_path)
+    run = start_as_the_first(lesson, tmp_path)
     assert run.answer["data"] == data
     assert run.metrics["dense_test_accuracy"] >= dense
     assert run.metrics["cnn_test_accuracy"] >= cnn

@@ -1,50 +1,29 @@
 """The lesson `linear_regression` and its two tables: its figures, its bundles, its pictures, tables of one's own."""
 
-import io
 import json
 import runpy
 import shutil
-from contextlib import redirect_stdout
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
+from lesson_runs import Run, start, write_table
 
 from workshop import descents, linear_regression
-from workshop.kit import bundle, data
+from workshop.kit import bundle, table_data
 from workshop.kit.errors import WorkshopError
 
 LESSONS = ["linear_regression"]
 FEW = ["--quick", "--epochs", "20", "--no-plots"]
 
 
-class Run(NamedTuple):
-    """What a run left behind."""
-
-    metrics: dict[str, float]
-    output: str
-    models: Path
-    plots: Path
-
-
 @pytest.fixture(scope="module")
 def default_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The parts that save models, with their defaults."""
     folder = tmp_path_factory.mktemp("linear_regression")
-    options = ["--json", "--models", str(folder / "models"), "--plots", str(folder / "plots")]
-    output = io.StringIO()
-    with redirect_stdout(output):
-        found: dict[str, float] = {}
-        for part in ("line", "houses", "features"):
-            found |= linear_regression.main([*options, "--part", part])
-    return Run(found, output.getvalue(), folder / "models", folder / "plots")
-
-
-def write_table(path: Path, header: str, rows: np.ndarray) -> Path:
-    lines = [",".join(f"{cell:g}" for cell in row) for row in rows]
-    path.write_text("\n".join([header, *lines]) + "\n")
-    return path
+    runs = [start(linear_regression, folder, "--part", part) for part in ("line", "houses", "features")]
+    metrics = {name: value for run in runs for name, value in run.metrics.items()}
+    return Run(metrics, "".join(run.output for run in runs), folder)
 
 
 def shoes(path: Path) -> Path:
@@ -53,15 +32,11 @@ def shoes(path: Path) -> Path:
     return write_table(path, "shine,mood,steps,always,euros", np.column_stack([X, X @ [3, -2, 0.01, 0] + 50]))
 
 
-def lines_of(output: str) -> list[list[str]]:
-    return [line.split() for line in output.splitlines()]
-
-
 # --- The tables -------------------------------------------------------------------------------------------------------
 
 
 def test_the_tables_are_made_again_byte_for_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shipped = data.shipped_table("housing").parent
+    shipped = table_data.shipped_table("housing").parent
     script = Path(shutil.copy(shipped / "make_housing.py", tmp_path))
     monkeypatch.setattr("sys.argv", [str(script)])
     runpy.run_path(str(script), run_name="__main__")
@@ -70,7 +45,7 @@ def test_the_tables_are_made_again_byte_for_byte(tmp_path: Path, monkeypatch: py
 
 
 def test_the_eight_houses_are_those_of_the_curriculum() -> None:
-    table = data.read_table(data.shipped_table("houses"))
+    table = table_data.read_table(table_data.shipped_table("houses"))
     assert table.names == ("size_10_m2", "price_10000_pesos")
     assert table.numbers() == pytest.approx(
         np.array([(0.2, 0.2), (1, 1.8), (2, 4), (3, 7), (5, 11), (7, 12), (9, 14), (10, 13)])
@@ -78,7 +53,7 @@ def test_the_eight_houses_are_those_of_the_curriculum() -> None:
 
 
 def test_the_features_lie_in_very_different_ranges_whose_ends_occur() -> None:
-    table = data.read_table(data.shipped_table("housing"))
+    table = table_data.read_table(table_data.shipped_table("housing"))
     values = table.numbers()
     assert table.names == ("area_m2", "bedrooms", "age_years", "price_1000_pesos")
     assert values.shape == (156, 4)
@@ -95,13 +70,13 @@ def test_the_features_lie_in_very_different_ranges_whose_ends_occur() -> None:
 def test_descent_by_hand_ends_at_five_from_both_sides(default_run: Run) -> None:
     assert linear_regression.descend(0.0, steps=3) == pytest.approx([0, 2, 3.2, 3.92])
     assert linear_regression.descend(10.0, steps=3) == pytest.approx([10, 8, 6.8, 6.08])
-    for start in (0.0, 10.0):
-        assert linear_regression.descend(start)[-1] == pytest.approx(5, abs=1e-4)
-    assert ["25", "5.0000", "5.0000"] in lines_of(default_run.output)
+    for first in (0.0, 10.0):
+        assert linear_regression.descend(first)[-1] == pytest.approx(5, abs=1e-4)
+    assert ["25", "5.0000", "5.0000"] in default_run.rows
 
 
 def test_the_line_answers_27_and_minus_9(default_run: Run) -> None:
-    (line,) = [line for line in default_run.output.splitlines() if "13 ->" in line]
+    (line,) = [line for line in default_run.lines if "13 ->" in line]
     at_13, at_minus_5 = (float(part.split("->")[1]) for part in line.split(":")[1].split(","))
     assert at_13 == pytest.approx(27, abs=0.005)
     assert at_minus_5 == pytest.approx(-9, abs=0.05)
@@ -118,7 +93,7 @@ def test_other_seeds_find_the_line_too(seed: str) -> None:
 
 def test_the_weights_of_the_houses_are_those_of_the_normal_equation(default_run: Run) -> None:
     loaded = bundle.load(default_run.models / "houses.h5", LESSONS)
-    X, y = data.read_table(data.shipped_table("houses")).split_numbers()
+    X, y = table_data.read_table(table_data.shipped_table("houses")).split_numbers()
     weight, bias = np.polyfit(X[:, 0].astype(float), y.astype(float), 1)
     learned = [array.item() for array in loaded.model.get_weights()]
     assert learned == pytest.approx([weight, bias], abs=1e-3)
@@ -129,7 +104,7 @@ def test_the_weights_of_the_houses_are_those_of_the_normal_equation(default_run:
 
 
 def test_no_weights_chosen_by_hand_cost_less_than_the_trained_ones(default_run: Run) -> None:
-    lines = lines_of(default_run.output)
+    lines = default_run.rows
     by_hand = {(line[2], line[3]): float(line[4]) for line in lines if line[:2] == ["by", "hand"]}
     (trained,) = [float(line[3]) for line in lines if line[:1] == ["trained"]]
     (best,) = [float(line[4]) for line in lines if line[:2] == ["normal", "equation"]]
@@ -141,13 +116,13 @@ def test_no_weights_chosen_by_hand_cost_less_than_the_trained_ones(default_run: 
 
 def test_ones_own_guesses_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     linear_regression.main([*FEW, "--part", "houses", "--guess", "1.5", "0", "--guess", "-1", "2"])
-    lines = [line[2:4] for line in lines_of(capsys.readouterr().out) if line[:2] == ["by", "hand"]]
-    assert lines == [["1.5000", "0.0000"], ["-1.0000", "2.0000"]]
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[2:4] for line in lines if line[:2] == ["by", "hand"]] == [["1.5000", "0.0000"], ["-1.0000", "2.0000"]]
 
 
 def test_unscaled_features_diverge_or_crawl_and_scaled_ones_converge(default_run: Run) -> None:
     found = default_run.metrics
-    (diverged,) = [line for line in default_run.output.splitlines() if line.startswith("unscaled       diverged")]
+    (diverged,) = [line for line in default_run.lines if line.startswith("unscaled       diverged")]
     assert int(diverged.split()[-1]) <= 10
     assert not [name for name in found if name.startswith("unscaled_train")]
     least_squares = found["least_squares_train_root_mean_squared_error"]
@@ -175,7 +150,7 @@ def test_descents_rates_stopping_and_two_outputs_are_as_test_descents_has_them(r
 
 
 def test_the_safe_rate_is_safe_and_near_the_limit() -> None:
-    X, _ = data.read_table(data.shipped_table("housing")).split_numbers()
+    X, _ = table_data.read_table(table_data.shipped_table("housing")).split_numbers()
     for values in (X, X / X.max(axis=0), np.ones((5, 7))):
         A = linear_regression.with_ones(values)
         limit = 2 / np.linalg.eigvalsh(2 / len(A) * A.T @ A).max()
@@ -190,7 +165,7 @@ def test_the_bundles_answer_as_the_lesson_said(default_run: Run) -> None:
         "house_price-scaler.gz", "house_price.h5", "house_price.json", "houses.h5", "houses.json",
     ]  # fmt: skip
     loaded = bundle.load(default_run.models / "house_price.h5", LESSONS)
-    X, y = data.read_table(data.shipped_table("housing")).split_numbers()
+    X, y = table_data.read_table(table_data.shipped_table("housing")).split_numbers()
     error = float(np.sqrt(np.mean((loaded.predict(X)[:, 0] - y) ** 2)))
     seen, unseen = (loaded.card["metrics"][f"{part}_root_mean_squared_error"] for part in ("train", "test"))
     # 124 rows were trained on, 32 were kept back.

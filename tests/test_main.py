@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from workshop import LESSONS, __main__, __version__
-from workshop.kit import bundle, doctor, files
+from workshop.kit import bundle, doctor, doctor_lessons, doctor_machine, files
+from workshop.kit.loaded_bundle import Bundle
 
 HEAVY = {"numpy", "keras", "tensorflow", "torch", "sklearn", "matplotlib", "PIL", "joblib", "h5py"}
 Ask = Callable[..., tuple[int, list[str]]]
@@ -122,7 +123,7 @@ def test_the_doctors_answer_is_the_exit_code(code: int, raises: bool, monkeypatc
 
 def test_a_sound_machine_is_ready(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     # How busy the machine is that runs the tests is not what is tested.
-    monkeypatch.setattr(doctor, "memory", lambda: (16e9, 8e9))
+    monkeypatch.setattr(doctor_machine, "memory", lambda: (16e9, 8e9))
     code, lines = ask()
     assert [line for line in lines if line.startswith("FIX")] == []
     assert (code, lines[-1]) == (0, "OK: ready for the room")
@@ -131,7 +132,7 @@ def test_a_sound_machine_is_ready(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> 
         assert f" {package} {metadata.version(package)}" in said
     for part in (f"OK   Python {platform.python_version()}", "OK   Memory", "OK   Disk", "CPU cores", "OK   Training"):
         assert part in said
-    for name in (*doctor.TABLES, *doctor.MODELS):
+    for name in (*doctor_lessons.TABLES, *doctor_lessons.MODELS):
         assert name in said
     # The tests run without the image sets: what a lesson would do is said.
     assert "NOTE mnist is not in Keras' cache" in said
@@ -139,7 +140,7 @@ def test_a_sound_machine_is_ready(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_every_table_that_ships_is_looked_at() -> None:
-    assert {path.stem for path in files.shipped("datasets").glob("*.csv")} == set(doctor.TABLES)
+    assert {path.stem for path in files.shipped("datasets").glob("*.csv")} == set(doctor_lessons.TABLES)
 
 
 def test_an_old_python_is_named(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +208,7 @@ def test_a_file_of_ones_own_that_hides_a_library_is_named(ask: Ask) -> None:
 def test_little_memory_is_to_mend(
     found: tuple[float, float | None], expected: int, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "memory", lambda: found)
+    monkeypatch.setattr(doctor_machine, "memory", lambda: found)
     code, lines = ask("Memory")
     assert code == expected
     assert f"{found[0] / 1e9:.1f} GB" in lines[0]
@@ -216,7 +217,7 @@ def test_little_memory_is_to_mend(
 
 
 def test_this_machines_memory_is_plausible() -> None:
-    total, free = doctor.memory()
+    total, free = doctor_machine.memory()
     assert 0.5e9 < total < 1e14
     assert free is None or 0 < free <= total
 
@@ -287,7 +288,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name in ("first", "second"):
         model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
         bundle.save(folder, name, model, lesson="xor", data="", seed=1, inputs=[], metrics={})
-    monkeypatch.setattr(doctor, "MODELS", ("first", "second"))
+    monkeypatch.setattr(doctor_lessons, "MODELS", ("first", "second"))
     monkeypatch.setattr(files, "shipped", lambda name: tmp_path / name)
     yield folder
 
@@ -322,8 +323,8 @@ def test_a_model_without_its_card_is_to_mend(ask: Ask, models: Path) -> None:
 
 
 def test_other_predictions_after_loading_are_to_mend(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    predict = bundle.Bundle.predict
-    monkeypatch.setattr(bundle.Bundle, "predict", lambda self, X: predict(self, X) + 1e-3)
+    predict = Bundle.predict
+    monkeypatch.setattr(Bundle, "predict", lambda self, X: predict(self, X) + 1e-3)
     code, lines = ask("Training")
     assert code == 1
     assert "predictions differ by 0.001" in only_fix(lines)
@@ -333,7 +334,7 @@ def test_a_check_that_raises_does_not_take_down_the_rest(ask: Ask, monkeypatch: 
     def broken() -> tuple[float, float]:
         raise ImportError("DLL load failed\nwhile importing")
 
-    monkeypatch.setattr(doctor, "memory", broken)
+    monkeypatch.setattr(doctor_machine, "memory", broken)
     code, lines = ask("Python", "Memory", "Disk")
     assert code == 1
     assert [line.split()[:2] for line in lines[:3]] == [["OK", "Python"], ["FIX", "Memory:"], ["OK", "Disk:"]]

@@ -1,17 +1,13 @@
 """The lesson `metrics`: its own formulas against scikit-learn's, the figures, overfitting, bias and variance."""
 
-import io
-import json
 import math
-from contextlib import redirect_stdout
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lesson_runs import Run, start
 from sklearn.model_selection import KFold, train_test_split
 
 from workshop import metrics
@@ -27,26 +23,10 @@ FIGURES = {
 LABELS = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=40)
 
 
-class Run(NamedTuple):
-    """What a run left behind."""
-
-    metrics: dict[str, float]
-    output: str
-    plots: Path
-
-    @property
-    def rows(self) -> list[list[str]]:
-        return [line.split() for line in self.output.splitlines()]
-
-
 @pytest.fixture(scope="module")
 def default_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The lesson as a student runs it, with its defaults."""
-    folder = tmp_path_factory.mktemp("metrics")
-    output = io.StringIO()
-    with redirect_stdout(output):
-        found = metrics.main(["--json", "--plots", str(folder / "plots")])
-    return Run(found, output.getvalue(), folder / "plots")
+    return start(metrics, tmp_path_factory.mktemp("metrics"))
 
 
 # --- Rates ------------------------------------------------------------------------------------------------------------
@@ -241,10 +221,7 @@ def test_bias_variance_and_noise_add_up_to_the_error(degree: int) -> None:
 
 
 def test_bias_falls_and_variance_rises_with_the_degree(default_run: Run) -> None:
-    header = default_run.rows.index(
-        ["degree", "bias^2", "variance", "noise", "sum", "error", "measured", "on", "new", "data"]
-    )
-    table = np.array(default_run.rows[header + 2 : header + 2 + len(metrics.DEGREES)], float)
+    table = np.array(default_run.table("degree", "bias^2", "variance", "noise", "sum"), float)
     degree, bias, variance, noise, total, error = table.T
     assert degree.tolist() == list(metrics.DEGREES)
     assert np.all(np.diff(bias) < 1e-3)
@@ -262,7 +239,7 @@ def test_bias_falls_and_variance_rises_with_the_degree(default_run: Run) -> None
 
 def test_a_default_run_is_as_expected(default_run: Run) -> None:
     assert "As expected for this lesson." in default_run.output
-    answer = json.loads(default_run.output.splitlines()[-1])
+    answer = default_run.answer
     assert (answer["lesson"], answer["engine"], answer["metrics"]) == ("metrics", "numpy", default_run.metrics)
     for name in ("accuracy", "precision", "recall", "f1"):
         assert round(default_run.metrics[f"test_{name}"], 3) == FIGURES[name.replace("f1", "F1")]

@@ -31,21 +31,22 @@ from engines_helper import (
     assert_same_answers,
     in_its_own_units,
     module_of,
-    one_thread,
     quick_options,
     quick_run,
-    start,
 )
+from lesson_runs import start
 from test_training import stop_after
 
-from workshop.kit import fitting, metrics
+from workshop.kit import metrics
 from workshop.kit.engine import NAMES, Plan
 from workshop.kit.errors import WorkshopError
+from workshop.kit.history import History
 from workshop.programs import engines
-from workshop.pytorch.kit import fit as fit_in_torch
 from workshop.pytorch.model import TorchModel
-from workshop.scratch.layers import BatchNormalization, Dense, Dropout
+from workshop.pytorch.training import fit as fit_in_torch
+from workshop.scratch.layers import Dense
 from workshop.scratch.network import Network
+from workshop.scratch.regularization import BatchNormalization, Dropout
 from workshop.scratch.training import fit as fit_in_numpy
 
 # The garments' mirrors are the digits' but for their sizes: CI runs them.
@@ -56,11 +57,7 @@ EACH_MIRROR = [
 ]
 HEAVY = {"keras", "tensorflow", "torch", "jax", "sklearn", "matplotlib", "PIL", "joblib", "h5py"}
 
-
-@pytest.fixture(autouse=True, scope="module")
-def alone() -> Iterator[None]:
-    with one_thread():
-        yield
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def name_of(engine: str, lesson: str) -> str:
@@ -276,7 +273,7 @@ def network_with_dropout(engine: str, seed: int = 7) -> Any:
     return TorchModel.from_bytes(network.to_h5(), Path("network.h5"))
 
 
-def fit(model: Any, batch_size: int, **options: Any) -> fitting.History:
+def fit(model: Any, batch_size: int, **options: Any) -> History:
     plan = Plan("adam", 0.01, 9, batch_size, 9 * -(-len(X) // batch_size))
     if model.engine == "torch":
         return fit_in_torch(model, X, Y, plan, 5, loss=torch.nn.BCEWithLogitsLoss(), **options)
@@ -297,8 +294,8 @@ def test_a_resumed_run_with_dropout_ends_with_the_same_bits(
     engine: str, calls: int, finished: int, batch_size: int, options: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(fitting, "_SECONDS_BETWEEN_CHECKPOINTS", 0)
-    monkeypatch.setattr(fitting, "_STEPS_A_CALL_WITHIN_AN_EPOCH", 11)
+    monkeypatch.setattr("workshop.kit.checkpoint._SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr("workshop.kit.batching.STEPS_A_CALL_WITHIN_AN_EPOCH", 11)
     whole = network_with_dropout(engine)
     expected = fit(whole, batch_size, **options)
     undisturbed = network_with_dropout(engine, seed=8)
@@ -326,25 +323,25 @@ def test_a_resumed_run_with_dropout_ends_with_the_same_bits(
 def test_a_lesson_is_resumed_by_its_own_engine_alone(
     engine: str, room: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    monkeypatch.setattr(fitting, "_SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr("workshop.kit.checkpoint._SECONDS_BETWEEN_CHECKPOINTS", 0)
     (other,) = set(MIRRORS) - {engine}
     names = {one: f"tables-car-{one}-checkpoint.npz" for one in MIRRORS}
     whole = quick_run(engine, "tables", tmp_path_factory)
     options = [*quick_options("tables"), "--table", "car"]
-    stop_after(7, monkeypatch, lambda: start(engine, "tables", room, *options))
+    stop_after(7, monkeypatch, lambda: start(module_of(engine, "tables"), room, *options))
     left = room / "models" / names[engine]
     state = left.read_bytes()
     assert [path.name for path in left.parent.iterdir()] == [left.name]
 
     # Another engine does not find it, does not touch it, and does not take it under the name of its own.
-    run = start(other, "tables", room, "--resume", *options)
+    run = start(module_of(other, "tables"), room, "--resume", *options)
     assert "Resume    found nothing to go on with: starting from the first epoch" in run.lines
     assert left.read_bytes() == state and not (left.parent / names[other]).exists()
     shutil.copy(left, left.parent / names[other])
     with pytest.raises(WorkshopError, match=rf"{names[other]} is of a run with other settings \(.*engine.* differ\)"):
-        start(other, "tables", room, "--resume", *options)
+        start(module_of(other, "tables"), room, "--resume", *options)
 
-    run = start(engine, "tables", room, "--resume", *options)
+    run = start(module_of(engine, "tables"), room, "--resume", *options)
     assert any(line.startswith("Resumed   after epoch 7 of 20") for line in run.lines)
     assert not left.exists()
     for path in whole.models.glob("car-quick*"):
@@ -355,7 +352,7 @@ def test_a_lesson_is_resumed_by_its_own_engine_alone(
 
 
 def test_the_pictures_of_a_network_are_drawn(room: Path) -> None:
-    run = start("torch", "mnist", room, "--quick", "--model", "cnn", "--filters", "4", "--epochs", "1")
+    run = start(module_of("torch", "mnist"), room, "--quick", "--model", "cnn", "--filters", "4", "--epochs", "1")
     drawn = {path.stem.removeprefix("mnist_cnn-") for path in run.plots.iterdir() if path.stat().st_size > 5_000}
     assert drawn == {"mnist-loss", "mistakes", "confusion", "layers", "filters"}
 
@@ -418,7 +415,7 @@ FIGURES: dict[str, dict[str, tuple[float, float]]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("lesson", FIGURES)
 def test_the_defaults_reach_the_figures_in_numpy(lesson: str, tmp_path: Path) -> None:
-    run = start("numpy", lesson, tmp_path, "--no-plots")
+    run = start(module_of("numpy", lesson), tmp_path, "--no-plots")
     for name, (low, high) in FIGURES[lesson].items():
         assert low <= run.metrics[name] <= high, name
     assert "As expected for this lesson." in run.lines
@@ -427,7 +424,7 @@ def test_the_defaults_reach_the_figures_in_numpy(lesson: str, tmp_path: Path) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("lesson", FIGURES)
 def test_the_defaults_reach_the_figures_in_pytorch(lesson: str, tmp_path: Path) -> None:
-    run = start("torch", lesson, tmp_path)
+    run = start(module_of("torch", lesson), tmp_path)
     for name, (low, high) in FIGURES[lesson].items():
         assert low <= run.metrics[name] <= high, name
     assert "As expected for this lesson." in run.lines

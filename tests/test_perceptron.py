@@ -1,20 +1,17 @@
 """The lesson `perceptron`: the neuron, the rule, four ways of training, the Adaline, scikit-learn, tables, pictures."""
 
-import io
-import json
-from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 from joblib import Parallel
+from lesson_runs import Run, start
 from PIL import Image
 from sklearn.linear_model import Perceptron
 
 from workshop import perceptron
-from workshop.kit import two_classes
+from workshop.kit import perceptron_plots, two_classes
 from workshop.kit.errors import WorkshopError
 from workshop.kit.two_classes import Samples, accuracy, off_centre, with_ones
 from workshop.perceptron import hardlim, hardlims, step, train, train_adaline
@@ -22,26 +19,10 @@ from workshop.perceptron import hardlim, hardlims, step, train, train_adaline
 ALL = 10**9  # a batch of all samples
 
 
-class Run(NamedTuple):
-    """What a run left behind."""
-
-    metrics: dict[str, float]
-    output: str
-    plots: Path
-
-    @property
-    def rows(self) -> list[list[str]]:
-        return [line.split() for line in self.output.splitlines()]
-
-
 @pytest.fixture(scope="module")
 def quick_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A quick run: all tables and pictures, and the beginning of the animation."""
-    folder = tmp_path_factory.mktemp("perceptron")
-    output = io.StringIO()
-    with redirect_stdout(output):
-        found = perceptron.main(["--quick", "--json", "--plots", str(folder)])
-    return Run(found, output.getvalue(), folder)
+    return start(perceptron, tmp_path_factory.mktemp("perceptron"), "--quick")
 
 
 def points(seed: int = 1) -> Samples:
@@ -95,7 +76,7 @@ def test_the_steps_by_hand_are_right(quick_run: Run) -> None:
     # With pencil and paper, from weights 0 on.
     changes = [(6, -3, -1), (0, 0, 0), (0, 0, 1), (-9, -3, 1), (6, -3, -1), *[(0, 0, 0)] * 7]
     weights = np.cumsum(changes, axis=0).tolist()
-    printed = [line for line in quick_run.output.splitlines() if line.count("(") == 3 and line[0] in "123"]
+    printed = [line for line in quick_run.lines if line.count("(") == 3 and line[0] in "123"]
     assert len(printed) == 12
     for line, change, w in zip(printed, changes, weights, strict=True):
         assert line.endswith(f"{change}".ljust(13) + f"{tuple(w)}")
@@ -222,7 +203,7 @@ def check_figures(found: dict[str, float]) -> None:
 
 def test_a_run_reaches_its_figures(quick_run: Run) -> None:
     check_figures(quick_run.metrics)
-    answer = json.loads(quick_run.output.splitlines()[-1])
+    answer = quick_run.answer
     assert answer["data"] == "30 points around a line; Fisher's irises (100 flowers)"
 
 
@@ -252,10 +233,10 @@ def test_the_table_counts_epochs_and_updates(quick_run: Run) -> None:
 
 
 def test_pictures_and_animation_are_drawn(quick_run: Run) -> None:
-    files = json.loads(quick_run.output.splitlines()[-1])["files"]
+    files = quick_run.answer["files"]
     names = {f"perceptron-{name}" for name in ("neuron.png", "orders.png", "adaline.png", "learning.gif")}
     assert {Path(name).name for name in files} == names == {path.name for path in quick_run.plots.iterdir()}
-    (said,) = (line for line in quick_run.output.splitlines() if line.startswith("Pictures "))
+    (said,) = (line for line in quick_run.lines if line.startswith("Pictures "))
     assert all(name in said for name in names)
     with Image.open(quick_run.plots / "perceptron-learning.gif") as gif:
         assert 10 < getattr(gif, "n_frames", 1) < 20
@@ -268,7 +249,7 @@ def test_the_animation_shows_each_sample_of_the_first_epoch_and_every_update() -
     found = train(samples.X, samples.y)
     axes = plots.subplots()[1]
     titles, lines = [], []
-    for _ in two_classes.animate(axes, samples, step, found, 10_000):
+    for _ in perceptron_plots.animate(axes, samples, step, found, 10_000):
         titles.append(axes.get_title())
         lines.append(axes.lines[3].get_xydata())
     for i in range(1, len(samples.X) + 1):
@@ -282,10 +263,10 @@ def test_the_animation_shows_each_sample_of_the_first_epoch_and_every_update() -
 
 
 def test_the_half_plane_is_on_the_side_of_the_weights() -> None:
-    corners = two_classes.half_plane(perceptron.LINE)
+    corners = perceptron_plots.half_plane(perceptron.LINE)
     assert with_ones(corners[:2]) @ perceptron.LINE == pytest.approx([0, 0], abs=1e-6)
     assert (with_ones(corners[2:]) @ perceptron.LINE > 1e3).all()
-    assert np.ptp(two_classes.half_plane(np.zeros(3))) > 1e4  # everything
+    assert np.ptp(perceptron_plots.half_plane(np.zeros(3))) > 1e4  # everything
 
 
 @pytest.mark.slow

@@ -1,14 +1,13 @@
 """The layers of networks for photographs: the same numbers in all three engines, from one file and back."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from engines_helper import one_thread
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -19,7 +18,7 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.layer_settings import UnknownLayerError
 from workshop.kit.lazy import keras, tensorflow
 from workshop.kit.model import KerasModel
-from workshop.pytorch import layers as modules
+from workshop.pytorch import image_layers, layout
 from workshop.pytorch.model import TorchModel, from_architecture, to_architecture
 from workshop.scratch import depthwise, pooling
 from workshop.scratch.layers import Activation, Layer, Rescaling
@@ -29,11 +28,7 @@ from workshop.scratch.network import LAYERS, Network
 SHAPE = (18, 15, 3)
 PHOTO_LAYERS = ("GlobalAveragePooling2D", "DepthwiseConv2D", "SeparableConv2D", "ZeroPadding2D", "Rescaling")
 
-
-@pytest.fixture(autouse=True, scope="module")
-def alone() -> Iterator[None]:
-    with one_thread():
-        yield
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 @pytest.fixture(scope="module")
@@ -212,17 +207,17 @@ def test_any_window_is_keras_window_in_each_engine(
 def test_a_mirror_written_by_hand_is_a_keras_model(tmp_path: Path) -> None:
     torch.manual_seed(5)
     module = nn.Sequential(
-        modules.ChannelsFirst(),
+        layout.ChannelsFirst(),
         nn.ZeroPad2d((0, 1, 2, 3)),
         nn.Conv2d(3, 4, 3, stride=2),
         nn.BatchNorm2d(4),
         nn.SiLU(),
-        modules.PadAsTensorFlow(3, 2),
+        image_layers.PadAsTensorFlow(3, 2),
         nn.Conv2d(4, 4, 3, stride=2, groups=4, bias=False),
         nn.SiLU(),
-        modules.SeparableConv2d(4, 5, 3, padding=1),
+        image_layers.SeparableConv2d(4, 5, 3, padding=1),
         nn.ReLU(),
-        modules.GlobalAveragePooling(),
+        image_layers.GlobalAveragePooling(),
         nn.Linear(5, 2),
     )
     mirror = TorchModel(module, SHAPE)
@@ -302,9 +297,9 @@ def test_a_padding_of_another_form_is_refused(padding: Any) -> None:
         (lambda: Network([pooling.ZeroPadding2D()], (5, 5)), r"gets samples of shape \(5, 5\)"),
         (lambda: Network([depthwise.SeparableConv2D(2, 3)], (5, 5)), "SeparableConv2D layer gets samples"),
         (lambda: Network([depthwise.DepthwiseConv2D(3)], (2, 8, 1)), "does not fit"),
-        (lambda: TorchModel(nn.Sequential(modules.GlobalAveragePooling()), (8, 8, 2)), "ChannelsFirst"),
+        (lambda: TorchModel(nn.Sequential(image_layers.GlobalAveragePooling()), (8, 8, 2)), "ChannelsFirst"),
         (
-            lambda: TorchModel(nn.Sequential(modules.ChannelsFirst(), nn.ZeroPad2d(-1), modules.ChannelsLast()), SHAPE),
+            lambda: TorchModel(nn.Sequential(layout.ChannelsFirst(), nn.ZeroPad2d(-1), layout.ChannelsLast()), SHAPE),
             "takes rows or columns away",
         ),
     ],

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from test_training import stop_after
 
-from workshop.kit import device, fitting, photo_training, training
+from workshop.kit import batching, device, photo_training, training
 from workshop.kit.augmentation import Augmentation
-from workshop.kit.data import scale_pixels
+from workshop.kit.history import History
+from workshop.kit.image_data import scale_pixels
 from workshop.kit.lazy import keras
 from workshop.kit.model import as_model
 from workshop.scratch.network import Network
@@ -50,7 +51,7 @@ def build(dropout: float = 0.3, normalises: bool = True) -> Any:
     return model
 
 
-def fit(model: Any, **options: Any) -> fitting.History:
+def fit(model: Any, **options: Any) -> History:
     settings: dict[str, Any] = {"epochs": 4, "batch_size": 8, "seed": 3}
     return photo_training.fit(model, X, Y, **settings | options)
 
@@ -64,21 +65,21 @@ def assert_close(model: Any, other: Any, tolerance: float) -> None:
 
 
 def in_batches(pictures: np.ndarray, augmentation: Augmentation | None) -> list[tuple[np.ndarray, np.ndarray]]:
-    order = training.epoch_order(30, 1, 0)
+    order = batching.epoch_order(30, 1, 0)
     return [(a.numpy(), b.numpy()) for a, b in photo_training.batches(pictures, Y, order, 8, augmentation)]
 
 
 def test_batches_come_in_the_order_asked_for_scaled_and_whole() -> None:
     found = in_batches(X, None)
     assert [len(pictures) for pictures, _ in found] == [8, 8, 8, 6]
-    order = training.epoch_order(30, 1, 0)
+    order = batching.epoch_order(30, 1, 0)
     np.testing.assert_array_equal(np.concatenate([one for one, _ in found]), scale_pixels(X[order]))
     np.testing.assert_array_equal(np.concatenate([one for _, one in found]), Y[order])
 
 
 def test_each_picture_is_changed_by_what_was_drawn_for_it() -> None:
     augmentation = Augmentation()
-    order = training.epoch_order(30, 1, 0)
+    order = batching.epoch_order(30, 1, 0)
     expected = augmentation.apply(X[order], *augmentation.draw(order, SIZE))
     found = np.concatenate([one for one, _ in in_batches(X, augmentation)])
     np.testing.assert_array_equal(found, scale_pixels(expected))
@@ -108,7 +109,7 @@ def test_unchanged_photographs_train_as_any_other_images() -> None:
 def test_a_run_with_changes_and_dropout_is_resumed_to_the_same_bits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(fitting, "_SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr("workshop.kit.checkpoint._SECONDS_BETWEEN_CHECKPOINTS", 0)
     options: dict[str, Any] = {"augmentation": Augmentation()}
     whole, resumed = build(), build()
     expected = fit(whole, **options)
@@ -185,7 +186,7 @@ processor, = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
 sys.path.insert(0, sys.argv[1])
 import test_photo_training as tests
-from workshop.kit import augmentation, device, training
+from workshop.kit import augmentation, batching, device, training
 ends, lines = {}, []
 for devices in ([], ["CPU:0", "CPU:1"]):
     device._devices_to_share = lambda: devices

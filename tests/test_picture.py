@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFile, ImageOps, features
 
-from workshop.kit import data, picture
+from workshop.kit import image_data, mnist_preprocessing
 from workshop.kit.errors import WorkshopError
 
 # Pen strokes in a square of side 1, and how wide the pen is.
@@ -54,7 +54,7 @@ def draw(
 def reading_of(image: Image.Image, folder: Path, name: str = "picture.png", **options: Any) -> np.ndarray:
     path = folder / name
     image.save(path, **options)
-    return picture.read_digit(path)
+    return mnist_preprocessing.read_digit(path)
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> float:
@@ -173,8 +173,8 @@ def test_28x28_pixels_with_the_digit_elsewhere_are_put_right(references: dict[in
 
 @pytest.mark.real
 def test_images_of_mnist_and_fashion_mnist_go_through_unchanged(real_data: Path, tmp_path: Path) -> None:
-    for name, read in (("mnist", picture.read_digit), ("fashion_mnist", picture.read_garment)):
-        for image in data.load_image_set(name, real_data).X_test[:300, ..., 0]:
+    for name, read in (("mnist", mnist_preprocessing.read_digit), ("fashion_mnist", mnist_preprocessing.read_garment)):
+        for image in image_data.load_image_set(name, real_data).X_test[:300, ..., 0]:
             for polarity in (image, 255 - image):
                 Image.fromarray(polarity).save(tmp_path / "one.png")
                 # 0.005 is a little more than one level of 256; a few of the darkest images have 250 for their maximum.
@@ -397,7 +397,7 @@ def garment(size: tuple[int, int] = (400, 500), paper: int = 255, body: int = 51
 
 def test_a_garment_is_28_pixels_long_in_the_middle_and_keeps_its_shades(tmp_path: Path) -> None:
     garment().save(tmp_path / "g.png")
-    image = picture.read_garment(tmp_path / "g.png")
+    image = mnist_preprocessing.read_garment(tmp_path / "g.png")
     assert image.shape == (28, 28)
     rows, columns = np.nonzero(image > 0.2)
     assert (rows.min(), rows.max()) == (0, 27)
@@ -413,7 +413,7 @@ def test_a_garment_is_28_pixels_long_in_the_middle_and_keeps_its_shades(tmp_path
 def test_a_light_garment_on_a_dark_ground_is_turned_round(tmp_path: Path) -> None:
     garment().save(tmp_path / "dark.png")
     ImageOps.invert(garment()).save(tmp_path / "light.png")
-    first, second = (picture.read_garment(tmp_path / name) for name in ("dark.png", "light.png"))
+    first, second = (mnist_preprocessing.read_garment(tmp_path / name) for name in ("dark.png", "light.png"))
     assert np.abs(first - second).max() < 0.02
 
 
@@ -421,26 +421,26 @@ def test_a_light_garment_on_a_dark_ground_is_turned_round(tmp_path: Path) -> Non
 def test_a_garment_in_any_place_and_size_gives_nearly_the_same(tmp_path: Path, paper: int) -> None:
     body, sleeve = round(paper * 0.2), round(paper * 0.6)
     garment().save(tmp_path / "g.png")
-    reference = picture.read_garment(tmp_path / "g.png")
+    reference = mnist_preprocessing.read_garment(tmp_path / "g.png")
     image = garment((700, 450), paper, body, sleeve)
     for changed in (image, image.resize((1400, 900)), image.resize((350, 225)), image.crop((118, 93, 280, 305))):
         changed.save(tmp_path / "other.png")
-        assert difference(picture.read_garment(tmp_path / "other.png"), reference) < 0.12
+        assert difference(mnist_preprocessing.read_garment(tmp_path / "other.png"), reference) < 0.12
 
 
 def test_a_garment_of_28x28_goes_through_unchanged(tmp_path: Path) -> None:
     garment().save(tmp_path / "g.png")
-    reference = picture.read_garment(tmp_path / "g.png")
+    reference = mnist_preprocessing.read_garment(tmp_path / "g.png")
     values = np.rint(reference * 255).astype(np.uint8)
     for polarity in (values, 255 - values):
         Image.fromarray(polarity).save(tmp_path / "small.png")
-        assert np.abs(picture.read_garment(tmp_path / "small.png") - reference).max() <= 1 / 255
+        assert np.abs(mnist_preprocessing.read_garment(tmp_path / "small.png") - reference).max() <= 1 / 255
 
 
 # --- Refusals ---------------------------------------------------------------------------------------------------------
 
 
-def refusal_of(path: Path, read: Callable[[Path], np.ndarray] = picture.read_digit) -> str:
+def refusal_of(path: Path, read: Callable[[Path], np.ndarray] = mnist_preprocessing.read_digit) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(WorkshopError) as refusal:
@@ -461,7 +461,7 @@ def png_that_declares(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000)))
 
 
-@pytest.mark.parametrize("read", [picture.read_digit, picture.read_garment])
+@pytest.mark.parametrize("read", [mnist_preprocessing.read_digit, mnist_preprocessing.read_garment])
 def test_what_is_no_picture_is_refused(tmp_path: Path, read: Callable[[Path], np.ndarray]) -> None:
     assert "is not there" in refusal_of(tmp_path / "missing.png", read)
     assert "is a folder" in refusal_of(tmp_path, read)
@@ -474,7 +474,7 @@ def test_what_is_no_picture_is_refused(tmp_path: Path, read: Callable[[Path], np
 def test_a_name_that_no_file_can_have_is_refused() -> None:
     for name in ("x" * 5000 + ".png", "nul\0byte.png"):
         with pytest.raises(WorkshopError, match="cannot be read"):
-            picture.read_digit(Path(name))
+            mnist_preprocessing.read_digit(Path(name))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
@@ -513,7 +513,7 @@ def test_damaged_bytes_end_in_a_picture_or_in_one_line(tmp_path: Path, name: str
             damaged[place] = random.integers(0, 256)
         path.write_bytes(damaged)
         try:
-            assert picture.read_digit(path).shape == (28, 28)
+            assert mnist_preprocessing.read_digit(path).shape == (28, 28)
         except WorkshopError as error:
             assert str(error).startswith(f"{path} ")
 
@@ -534,7 +534,7 @@ def test_a_picture_of_one_pixel_is_refused(tmp_path: Path) -> None:
         assert f"has {size[0]}x{size[1]} pixels, takes 8x8 or more" in refusal_of(tmp_path / "p.png")
 
 
-@pytest.mark.parametrize("read", [picture.read_digit, picture.read_garment])
+@pytest.mark.parametrize("read", [mnist_preprocessing.read_digit, mnist_preprocessing.read_garment])
 @pytest.mark.parametrize("grey", [0, 128, 255])
 @pytest.mark.parametrize("noise", [0, 3, 20])
 def test_a_blank_picture_is_refused(tmp_path: Path, read: Callable[[Path], np.ndarray], grey: int, noise: int) -> None:
@@ -578,5 +578,5 @@ def test_too_many_bytes_are_refused_before_they_are_read(tmp_path: Path, monkeyp
 
 def test_a_name_that_would_steer_the_terminal_is_shown_harmless(tmp_path: Path) -> None:
     with pytest.raises(WorkshopError) as refusal:
-        picture.read_digit(tmp_path / "a\x1b[2J\nb.png")
+        mnist_preprocessing.read_digit(tmp_path / "a\x1b[2J\nb.png")
     assert str(refusal.value).isprintable()

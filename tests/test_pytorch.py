@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from workshop.kit import cli, files, training
+from workshop.kit import batching, cli, files, training
 from workshop.kit.architecture import Architecture, Layer
 from workshop.kit.errors import WorkshopError
 from workshop.kit.layer_settings import ACTIVATIONS
 from workshop.kit.lazy import keras
 from workshop.kit.model import KerasModel
-from workshop.pytorch import layers, optimizers
+from workshop.pytorch import image_layers, layers, layout, optimizers
 from workshop.pytorch.model import TorchModel, from_architecture, to_architecture
 
 MODELS = sorted(path.stem for path in files.shipped("models").glob("*.h5"))
@@ -156,10 +156,10 @@ SMALL = small_network()
 
 
 def train(model: TorchModel, optimizer: Any, scheduler: Any, X: torch.Tensor, y: torch.Tensor, epochs: range) -> None:
-    """Takes Keras' steps: batches of 32 in the order of `training.epoch_order`, cross-entropy from the logits."""
+    """Takes Keras' steps: batches of 32 in the order of `batching.epoch_order`, cross-entropy from the logits."""
     without_softmax = model.module[:-1]
     for epoch in epochs:
-        for rows in np.split(training.epoch_order(len(X), 1, epoch), len(X) // 32):
+        for rows in np.split(batching.epoch_order(len(X), 1, epoch), len(X) // 32):
             optimizer.zero_grad()
             nn.functional.cross_entropy(without_softmax(X[rows]), y[rows]).backward()
             optimizer.step()
@@ -232,15 +232,15 @@ def test_a_run_goes_on_from_its_saved_state_to_the_same_bits(name: str) -> None:
 
 def written_by_hand() -> nn.Sequential:
     return nn.Sequential(
-        layers.ChannelsFirst(),
+        layout.ChannelsFirst(),
         nn.Conv2d(1, 4, 3),
         nn.ReLU(),
         nn.MaxPool2d(2),
         nn.BatchNorm2d(4),
         nn.Sequential(nn.Conv2d(4, 6, 3, padding=1), nn.Tanh(), nn.Dropout(0.2)),
-        layers.PadAsTensorFlow(3, 2, value=-np.inf),
+        image_layers.PadAsTensorFlow(3, 2, value=-np.inf),
         nn.MaxPool2d(3, stride=2),
-        layers.FlattenAsKeras(),
+        layout.FlattenAsKeras(),
         nn.Linear(54, 8, bias=False),
         nn.ReLU(),
         nn.Linear(8, 3),
@@ -327,7 +327,7 @@ def test_weights_start_as_keras_draws_them() -> None:
 
 
 def images(*modules: nn.Module) -> nn.Sequential:
-    return nn.Sequential(layers.ChannelsFirst(), *modules, layers.FlattenAsKeras())
+    return nn.Sequential(layout.ChannelsFirst(), *modules, layout.FlattenAsKeras())
 
 
 @pytest.mark.parametrize(
@@ -340,14 +340,14 @@ def images(*modules: nn.Module) -> nn.Sequential:
         (images(nn.Conv2d(3, 2, 3)), "does not fit samples of shape"),
         (images(nn.MaxPool2d(2, ceil_mode=True)), "ceil_mode"),
         (images(nn.AvgPool2d(3, 1, padding=1)), "count_include_pad"),
-        (images(layers.PadAsTensorFlow(3, 2), nn.MaxPool2d(3, 2)), "PadAsTensorFlow.*does not fit"),
-        (images(layers.PadAsTensorFlow(3, 2), nn.ReLU()), "PadAsTensorFlow.*is not followed"),
+        (images(image_layers.PadAsTensorFlow(3, 2), nn.MaxPool2d(3, 2)), "PadAsTensorFlow.*does not fit"),
+        (images(image_layers.PadAsTensorFlow(3, 2), nn.ReLU()), "PadAsTensorFlow.*is not followed"),
         (images(nn.LeakyReLU()), "negative_slope"),
         (images(nn.Softmax(dim=-1)), "takes dim=1"),
-        (nn.Sequential(layers.ChannelsFirst(), nn.ReLU()), "ChannelsLast"),
-        (nn.Sequential(layers.ChannelsFirst(), nn.Flatten()), "FlattenAsKeras"),
+        (nn.Sequential(layout.ChannelsFirst(), nn.ReLU()), "ChannelsLast"),
+        (nn.Sequential(layout.ChannelsFirst(), nn.Flatten()), "FlattenAsKeras"),
         (nn.Sequential(nn.Conv2d(8, 2, 3)), "ChannelsFirst"),
-        (nn.Sequential(layers.FlattenAsKeras()), "ChannelsFirst"),
+        (nn.Sequential(layout.FlattenAsKeras()), "ChannelsFirst"),
         (nn.Sequential(nn.Flatten(), nn.Linear(127, 2)), "does not fit samples of shape"),
         (nn.Sequential(nn.Linear(2, 2)), "Dense layer gets samples of shape"),
         (nn.Sequential(), "no layers"),

@@ -1,7 +1,7 @@
 """Layers for sequences: the same numbers and the same learning in all three engines, from one file and back."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,6 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from engines_helper import one_thread
 from torch import nn
 
 from workshop.kit import h5
@@ -21,22 +20,19 @@ from workshop.kit.layer_settings import UnknownLayerError
 from workshop.kit.lazy import keras, tensorflow
 from workshop.kit.model import KerasModel
 from workshop.pytorch import recurrent as modules
-from workshop.pytorch.kit import Arrays, TorchRun
+from workshop.pytorch.dataset import Arrays
 from workshop.pytorch.model import TorchModel, from_architecture, to_architecture
+from workshop.pytorch.training import TorchRun
 from workshop.scratch import training
+from workshop.scratch.cells import GRU, LSTM, SimpleRNN
 from workshop.scratch.embedding import Embedding
 from workshop.scratch.layers import Dense, Layer
 from workshop.scratch.losses import make_loss
 from workshop.scratch.network import Network
-from workshop.scratch.recurrent import GRU, LSTM, SimpleRNN
 
 SHAPE = (6, 4)  # steps, features
 
-
-@pytest.fixture(autouse=True, scope="module")
-def alone() -> Iterator[None]:
-    with one_thread():
-        yield
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 # --- One layer --------------------------------------------------------------------------------------------------------

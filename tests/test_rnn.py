@@ -1,48 +1,33 @@
 """Row D1 of the curriculum, the lesson `rnn`: gradients that fade and explode, libraries that agree, and small runs."""
 
-import contextlib
-import io
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from engines_helper import PACKAGES, assert_same_answers, module_of, one_thread
+from engines_helper import PACKAGES, assert_same_answers, module_of
+from lesson_runs import Run, quick_run, start, without_published_data
 from PIL import Image
-from test_lessons import Run, quick_run
 
 from workshop import rnn
-from workshop.kit import bundle, data, training, unrolling
+from workshop.kit import bundle, cell_engines, image_data, training, unrolling
 from workshop.kit.engine import Plan
 from workshop.kit.lazy import keras, nn
 from workshop.programs import engines
-from workshop.pytorch import kit as torch_kit
+from workshop.pytorch import training as torch_training
+from workshop.pytorch.dataset import Arrays
 from workshop.pytorch.recurrent import LSTMAsKeras
-from workshop.scratch.layers import Dense, Flatten
+from workshop.scratch.cells import LSTM, SimpleRNN
+from workshop.scratch.layers import Dense
 from workshop.scratch.losses import make_loss
 from workshop.scratch.network import LAYERS, Network
-from workshop.scratch.recurrent import LSTM, SimpleRNN
+from workshop.scratch.reshaping import Flatten
 
 CELLS = [LAYERS[kind] for kind in rnn.CELLS.values()]
 
-
-@pytest.fixture(autouse=True, scope="module")
-def alone() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-def start(engine: str, folder: Path, *options: str) -> Run:
-    output = io.StringIO()
-    models, plots = folder / "models", folder / "plots"
-    with contextlib.redirect_stdout(output):
-        metrics = module_of(engine, "rnn").main(["--json", "--models", str(models), "--plots", str(plots), *options])
-    return Run(metrics, output.getvalue().splitlines(), models, plots)
-
-
+pytestmark = pytest.mark.usefixtures("alone")
 SMALL = ("--quick", "--units", "6", "--epochs", "1")
 
 
@@ -50,11 +35,8 @@ SMALL = ("--quick", "--units", "6", "--epochs", "1")
 def by_torch(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """All three cells of two layers, clipped, of the engine that needs no compiler, on what stands in for MNIST."""
     folder = tmp_path_factory.mktemp("torch")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KERAS_HOME", str(folder / "keras"))
-        patch.setenv("https_proxy", "http://127.0.0.1:9")
-        patch.delenv("WORKSHOP_DATA", raising=False)
-        return start("torch", folder, *SMALL, "--layers", "2", "--clip", "0.5", "--read", "last")
+    with without_published_data(folder):
+        return start(module_of("torch", "rnn"), folder, *SMALL, "--layers", "2", "--clip", "0.5", "--read", "last")
 
 
 @pytest.fixture
@@ -75,7 +57,7 @@ def test_an_lstm_by_hand_is_the_layer() -> None:
 
 
 def test_the_cells_agree_with_finite_differences_keras_and_pytorch_also_in_different_lengths() -> None:
-    headings, rows, worst = unrolling.compare(CELLS, np.random.default_rng(5), lengths=(5, 2, 3))
+    headings, rows, worst = cell_engines.compare(CELLS, np.random.default_rng(5), lengths=(5, 2, 3))
     assert len(rows) == 9 and all(len(row) == len(headings) == 7 for row in rows)
     assert {row[1] for row in rows} == {"last state", "all states", "lengths 5, 2, 3"}
     for name, error in worst.items():
@@ -84,10 +66,10 @@ def test_the_cells_agree_with_finite_differences_keras_and_pytorch_also_in_diffe
 
 @pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU"])
 def test_without_exchanging_the_gates_pytorch_would_differ(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unrolling, "LIBRARIES", {"torch": unrolling.torch_gradients})
+    monkeypatch.setattr(cell_engines, "LIBRARIES", {"torch": cell_engines.torch_gradients})
     gates = {"SimpleRNN": [0], "LSTM": [1, 0, 2, 3], "GRU": [0, 1, 2]}[kind]
-    monkeypatch.setitem(unrolling._GATES, kind, gates)
-    _, _, worst = unrolling.compare([LAYERS[kind]], np.random.default_rng(5), lengths=(4, 2))
+    monkeypatch.setitem(cell_engines._GATES, kind, gates)
+    _, _, worst = cell_engines.compare([LAYERS[kind]], np.random.default_rng(5), lengths=(4, 2))
     assert (worst["torch_forward"] > 0.01) == (kind != "SimpleRNN")
 
 
@@ -99,8 +81,10 @@ def test_a_mask_makes_a_difference() -> None:
     X, direction = random.normal(size=(2, 6, 2)), np.ones((2, 3))
     X[1, 2:] = 0
     weights = dict(layer.parameters)
-    packed = unrolling.torch_gradients("LSTM", as_float32(weights), X.astype(np.float32), as_float(direction), [6, 2])
-    whole = unrolling.torch_gradients("LSTM", as_float32(weights), X.astype(np.float32), as_float(direction))
+    packed = cell_engines.torch_gradients(
+        "LSTM", as_float32(weights), X.astype(np.float32), as_float(direction), [6, 2]
+    )
+    whole = cell_engines.torch_gradients("LSTM", as_float32(weights), X.astype(np.float32), as_float(direction))
     np.testing.assert_allclose(packed[0][0], whole[0][0], atol=1e-6)
     assert np.abs(packed[0][1] - whole[0][1]).max() > 0.01
     assert not packed[1][1, 2:].any() and whole[1][1, 2:].any()
@@ -152,9 +136,10 @@ def test_the_option_clips_alike_in_keras_and_pytorch(limit: float | None) -> Non
     random = np.random.default_rng(2)
     X, y = random.normal(size=(8, 5, 2)).astype(np.float32), random.integers(0, 4, 8)
     plan = Plan("sgd", 1.0, 1, 8, clip=limit)
-    mirror = torch_kit.new_model([LSTMAsKeras(2, 3), nn.Linear(3, 4), nn.Softmax(dim=1)], (5, 2))
+    mirror = torch_training.new_model([LSTMAsKeras(2, 3), nn.Linear(3, 4), nn.Softmax(dim=1)], (5, 2))
     mirror.set_weights(network.get_weights())
-    torch_kit.TorchRun(mirror, torch_kit.Arrays(X, y), plan, torch.nn.CrossEntropyLoss()).steps(np.arange(8)[None], 8)
+    run = torch_training.TorchRun(mirror, Arrays(X, y), plan, torch.nn.CrossEntropyLoss())
+    run.steps(np.arange(8)[None], 8)
     moved = [after - before for after, before in zip(mirror.get_weights(), network.get_weights(), strict=True)]
     length = math.sqrt(sum(float(np.sum(one.astype(np.float64) ** 2)) for one in moved))
     assert length == pytest.approx(1e-3, rel=1e-2) if limit else length > 0.05
@@ -229,8 +214,8 @@ def test_what_is_thought_after_the_last_row_is_the_answer(read: str) -> None:
 
 def test_a_run_compares_the_cells_in_one_table_and_one_picture(by_torch: Run) -> None:
     assert set(by_torch.metrics) == {f"{cell}_{part}_accuracy" for cell in rnn.CELLS for part in ("train", "test")}
-    start = by_torch.lines.index("2 x 6 units, answering from the last state")
-    rows = [line.split() for line in by_torch.lines[start + 4 : start + 7]]
+    first = by_torch.lines.index("2 x 6 units, answering from the last state") + 4
+    rows = by_torch.rows[first : first + 3]
     assert [row[0] for row in rows] == list(rnn.CELLS.values())
     # 6 units: two kernels and a bias for each gate, a GRU two biases; then the ten answers.
     for row, gates, biases in zip(rows, (1, 4, 3), (1, 1, 2), strict=True):
@@ -247,14 +232,14 @@ def test_a_run_looks_into_the_cells_before_it_trains(by_keras: Run) -> None:
     assert {"keras_forward_test_max_error", "torch_gradient_test_max_error"} <= set(by_keras.metrics)
     assert by_keras.metrics["differences_test_max_error"] < 1e-6
     assert sorted(path.name for path in by_keras.plots.iterdir()) == ["rnn-gradient.png", "rnn-rows.png", "rnn.png"]
-    said = "\n".join(by_keras.lines)
+    said = by_keras.output
     assert "The layer in NumPy ends with h = 0.0956." in said and "GRU        lengths 10, 7, 3, 5" in said
     assert "gradient as it is: loss" in said and "reset_after=True" in said
     assert "1 x 48 units, answering from all states" in by_keras.lines
 
 
 def test_one_cell_reports_itself_alone(tmp_path: Path) -> None:
-    run = start("torch", tmp_path, *SMALL, "--cell", "gru", "--no-plots")
+    run = start(module_of("torch", "rnn"), tmp_path, *SMALL, "--cell", "gru", "--no-plots")
     assert set(run.metrics) == {"train_accuracy", "test_accuracy"} and not run.plots.exists()
     assert [path.name for path in run.models.glob("*.h5")] == ["rnn_gru-quick-standin.h5"]
 
@@ -262,8 +247,8 @@ def test_one_cell_reports_itself_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("engine", ["keras", "torch"])
 def test_every_engine_reads_what_was_saved(engine: str, by_keras: Run, by_torch: Run) -> None:
     run = {"keras": by_keras, "torch": by_torch}[engine]
-    digits = data.load_image_set("mnist")
-    X = data.scale_pixels(digits.X_test[:20, ..., 0])
+    digits = image_data.load_image_set("mnist")
+    X = image_data.scale_pixels(digits.X_test[:20, ..., 0])
     paths = sorted(run.models.glob("*.h5"))
     assert [path.stem for path in paths] == [f"rnn_{cell}-quick-standin" for cell in ("gru", "lstm", "simple")]
     for path in paths:
@@ -277,7 +262,7 @@ def test_every_engine_reads_what_was_saved(engine: str, by_keras: Run, by_torch:
 def test_the_program_for_digits_reads_with_it(by_torch: Run, room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from apps import digit
 
-    pixels = data.load_image_set("mnist").X_test[0, ..., 0]
+    pixels = image_data.load_image_set("mnist").X_test[0, ..., 0]
     Image.fromarray(255 - pixels).resize((84, 84)).save("drawn.png")
     capsys.readouterr()
     digit.main(["--model", str(by_torch.models / "rnn_lstm-quick-standin.h5"), "--engine", "numpy", "drawn.png"])
@@ -314,7 +299,7 @@ def test_wrong_options_are_refused_in_one_line(
 @pytest.mark.real
 @pytest.mark.parametrize("engine", ["keras", "torch"])
 def test_the_defaults_reach_their_figures(engine: str, tmp_path: Path) -> None:
-    run = start(engine, tmp_path)
+    run = start(module_of(engine, "rnn"), tmp_path)
     assert run.answer["data"] == "MNIST"
     for cell, lowest in (("simple", 0.97), ("lstm", 0.985), ("gru", 0.985)):
         assert run.metrics[f"{cell}_test_accuracy"] >= lowest

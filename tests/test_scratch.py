@@ -9,28 +9,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workshop.kit import cli, files, fitting, training
+from workshop.kit import batching, cli, files, training
 from workshop.kit.architecture import layer_from
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
-from workshop.scratch import layers
 from workshop.scratch.activations import ACTIVATIONS
 from workshop.scratch.convolution import Conv2D
+from workshop.scratch.layers import Activation, Dense, Layer
 from workshop.scratch.losses import LOSSES, make_loss
 from workshop.scratch.network import Network
-from workshop.scratch.optimizers import Optimizer, make_optimizer
+from workshop.scratch.optimizers import make_optimizer
 from workshop.scratch.pooling import AveragePooling2D, MaxPooling2D
+from workshop.scratch.regularization import BatchNormalization, Dropout
+from workshop.scratch.reshaping import Flatten
+from workshop.scratch.sgd import Optimizer
 
 SMOOTH = ["linear", "sigmoid", "tanh", "softmax", "radbas"]
-LAYERS: dict[str, tuple[Callable[[], layers.Layer], tuple[int, ...]]] = {
-    **{f"dense {name}": (partial(layers.Dense, 3, name), (4,)) for name in SMOOTH},
+LAYERS: dict[str, tuple[Callable[[], Layer], tuple[int, ...]]] = {
+    **{f"dense {name}": (partial(Dense, 3, name), (4,)) for name in SMOOTH},
     "conv valid": (lambda: Conv2D(2, (3, 2), (1, 1), "valid", "tanh"), (5, 6, 3)),
     "conv same, strides": (lambda: Conv2D(2, (3, 3), (2, 2), "same", "tanh"), (5, 6, 3)),
     "max pooling": (lambda: MaxPooling2D((2, 2), (2, 2)), (4, 6, 2)),
     "max pooling, overlapping": (lambda: MaxPooling2D((3, 3), (2, 2), "same"), (5, 6, 2)),
     "average pooling": (lambda: AveragePooling2D((3, 2), (2, 2), "same"), (5, 6, 2)),
-    "flatten": (layers.Flatten, (2, 3, 2)),
-    "batch normalization": (layers.BatchNormalization, (3, 3, 2)),
+    "flatten": (Flatten, (2, 3, 2)),
+    "batch normalization": (BatchNormalization, (3, 3, 2)),
 }
 
 
@@ -63,7 +66,7 @@ def test_gradients_agree_with_finite_differences(name: str) -> None:
 @pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
 def test_loss_gradients_fused_or_not_agree_with_finite_differences(loss: str, activation: str) -> None:
     random = np.random.default_rng(2)
-    network = Network([layers.Dense(3, activation)], (4,), seed=1, dtype=np.float64)
+    network = Network([Dense(3, activation)], (4,), seed=1, dtype=np.float64)
     X = random.normal(size=(5, 4))
     T = random.integers(0, 3, 5) if loss.startswith("sparse") else np.eye(3)[random.integers(0, 3, 5)]
     network.backward(network.forward(X), T, LOSSES[loss]())
@@ -156,7 +159,7 @@ def test_fifty_steps_end_where_keras_ends(optimizer: str, tmp_path: Path) -> Non
     history = training.fit(model, X, y, epochs=25, batch_size=32, seed=1)
     losses = network.fit(
         X, y, epochs=25, batch_size=32, loss="sparse_categorical_crossentropy",
-        optimizer=make_optimizer(optimizer, steps=50), order=lambda epoch: training.epoch_order(64, 1, epoch),
+        optimizer=make_optimizer(optimizer, steps=50), order=lambda epoch: batching.epoch_order(64, 1, epoch),
     )  # fmt: skip
     np.testing.assert_allclose(losses, history.epochs["loss"], rtol=1e-4)
     for layer, theirs in zip(network.layers, model.layers, strict=True):
@@ -183,8 +186,8 @@ def test_what_the_engine_does_not_know_is_refused_by_name(
 
 
 CNN = [
-    Conv2D(3, 3, activation="relu"), MaxPooling2D(), layers.Dropout(0.4), layers.BatchNormalization(), layers.Flatten(),
-    layers.Dense(4), layers.Activation("softmax"),
+    Conv2D(3, 3, activation="relu"), MaxPooling2D(), Dropout(0.4), BatchNormalization(), Flatten(),
+    Dense(4), Activation("softmax"),
 ]  # fmt: skip
 
 
@@ -238,7 +241,7 @@ def test_a_description_and_its_network_are_the_same_thing() -> None:
 def train(network: Network, X: np.ndarray, y: np.ndarray, optimizer: Optimizer, epochs: range) -> None:
     network.fit(
         X, y, epochs=len(epochs), batch_size=20, loss="sparse_categorical_crossentropy", optimizer=optimizer,
-        order=lambda epoch: fitting.epoch_order(len(X), 1, epochs[epoch]),
+        order=lambda epoch: batching.epoch_order(len(X), 1, epochs[epoch]),
     )  # fmt: skip
 
 
@@ -273,8 +276,8 @@ def test_everything_stays_float32(activation: str, optimizer: str) -> None:
     X, y = samples(20)
     network = Network(
         [
-            Conv2D(3, 3, 2, "same", activation), AveragePooling2D(2, 1, "same"), layers.BatchNormalization(),
-            layers.Dropout(0.5), layers.Flatten(), layers.Dense(4, "softmax"),
+            Conv2D(3, 3, 2, "same", activation), AveragePooling2D(2, 1, "same"), BatchNormalization(),
+            Dropout(0.5), Flatten(), Dense(4, "softmax"),
         ],
         (9, 9, 2),
     )  # fmt: skip
@@ -296,13 +299,13 @@ def test_sigmoid_takes_any_number() -> None:
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: Network([layers.Dense(3)], (28, 28, 1)), r"Dense layer gets samples of shape \(28, 28, 1\).*Flatten"),
+        (lambda: Network([Dense(3)], (28, 28, 1)), r"Dense layer gets samples of shape \(28, 28, 1\).*Flatten"),
         (lambda: Network([Conv2D(3, 3)], (28, 28)), r"Conv2D layer gets samples of shape \(28, 28\).*channels"),
         (lambda: Network([Conv2D(3, 5)], (4, 4, 1)), r"window of \[5, 5\] does not fit"),
-        (lambda: Network([layers.BatchNormalization(axis=1)], (4, 4, 1)), "axis = -1"),
+        (lambda: Network([BatchNormalization(axis=1)], (4, 4, 1)), "axis = -1"),
         (lambda: Conv2D(3, 3, padding="SAME"), "'valid' and 'same'"),
-        (lambda: layers.Dense(3, "rleu"), "'rleu' is not known.*relu"),
-        (lambda: layers.Dropout(1.5), "from 0 up to below 1"),
+        (lambda: Dense(3, "rleu"), "'rleu' is not known.*relu"),
+        (lambda: Dropout(1.5), "from 0 up to below 1"),
         (lambda: make_loss("mse"), "'mse' is not known.*mean_squared_error"),
         (lambda: make_optimizer("Adam"), "'Adam' is not known.*adamw"),
         (lambda: small_cnn().set_weights([np.zeros(3)]), r"received weights of the shapes \[\(3,\)\]"),
@@ -315,4 +318,4 @@ def test_what_cannot_be_built_is_refused_in_words(make: Callable[[], object], sa
 
 def test_an_activation_that_is_not_keras_stays_out_of_files() -> None:
     with pytest.raises(WorkshopError, match="hardlims"):
-        Network([layers.Dense(3, "hardlims")], (2,)).to_h5()
+        Network([Dense(3, "hardlims")], (2,)).to_h5()

@@ -4,41 +4,24 @@ import io
 import json
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
+from lesson_runs import Run, start
 from PIL import Image
 from sklearn.metrics import accuracy_score, root_mean_squared_error
 
 from workshop import tables
-from workshop.kit import bundle, data, plots, tabular
+from workshop.kit import bundle, charts, plots, table_data, tabular
 from workshop.kit.errors import WorkshopError
 
 LESSONS = ["tables"]
 FEW = ["--epochs", "3", "--no-plots"]
 
 
-class Run(NamedTuple):
-    """What a run left behind."""
-
-    metrics: dict[str, float]
-    lines: list[str]
-    folder: Path
-
-    def load(self, name: str) -> bundle.Bundle:
-        return bundle.load(self.folder / "models" / f"{name}.h5", LESSONS)
-
-
-def run(folder: Path, *options: str) -> Run:
-    output = io.StringIO()
-    with redirect_stdout(output):
-        found = tables.main(["--models", str(folder / "models"), "--plots", str(folder / "plots"), *options])
-    return Run(found, output.getvalue().splitlines(), folder)
-
-
 def task_of(path: Path, seed: int = 1, kind: str | None = None) -> tabular.Task:
-    return tabular.prepare(data.read_table(path), seed, kind, {})
+    return tabular.prepare(table_data.read_table(path), seed, kind, {})
 
 
 def write(path: Path, header: str, rows: list[Any], delimiter: str = ",") -> Path:
@@ -85,7 +68,7 @@ def write_toys(path: Path, delimiter: str = ",", decimal: str = ".") -> Path:
 def toys(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A whole run on a table of numbers and texts."""
     folder = tmp_path_factory.mktemp("toys")
-    return run(folder, "--data", str(write_toys(folder / "toys.csv")), "--json")
+    return start(tables, folder, "--data", str(write_toys(folder / "toys.csv")))
 
 
 # --- The real tables --------------------------------------------------------------------------------------------------
@@ -94,7 +77,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.mark.real
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_concrete_and_cars_reach_their_figures(seed: int, room: Path, real_data: Path) -> None:
-    found = run(room, "--seed", str(seed), "--no-plots")
+    found = start(tables, room, "--seed", str(seed), "--no-plots")
     assert found.metrics["concrete_network_test_root_mean_squared_error"] <= 6
     assert 9 <= found.metrics["concrete_linear_test_root_mean_squared_error"] <= 12
     assert found.metrics["car_network_test_accuracy"] >= 0.97
@@ -104,7 +87,7 @@ def test_concrete_and_cars_reach_their_figures(seed: int, room: Path, real_data:
     # The saved models, asked in the tables' own words and units, are the ones that were measured.
     for name, score in (("concrete", root_mean_squared_error), ("car", accuracy_score)):
         loaded = found.load(name)
-        table = data.read_table(real_data / f"{name}.csv")
+        table = table_data.read_table(real_data / f"{name}.csv")
         task = task_of(table.path, seed)
         answers = loaded.predict([table.rows[i][:-1] for i in task.test])
         answers = answers.argmax(axis=1) if task.classes else answers[:, 0]
@@ -116,7 +99,7 @@ def test_concrete_and_cars_reach_their_figures(seed: int, room: Path, real_data:
 
 @pytest.mark.real
 def test_concrete_has_units_and_cars_have_words(room: Path) -> None:
-    found = run(room, *FEW)
+    found = start(tables, room, *FEW)
     concrete, car = found.load("concrete"), found.load("car")
     assert [one.unit for one in concrete.inputs] == ["kg/m3"] * 7 + ["days"]
     assert (concrete.card["output"], concrete.card["output_unit"]) == ("Concrete_compressive_strength", "MPa")
@@ -136,9 +119,9 @@ def test_tables_of_the_named_folder_are_used(room: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("WORKSHOP_DATA", str(room))
     write_mixes(room / "concrete.csv")
     write_cars(room / "car.csv")
-    found = run(room, "--json", "--no-plots", "--epochs", "60")
+    found = start(tables, room, "--no-plots", "--epochs", "60")
     assert found.lines[0] == "Data      concrete.csv (400 rows)"
-    assert json.loads(found.lines[-1])["data"] == "concrete.csv (400 rows); car.csv (384 rows)"
+    assert found.answer["data"] == "concrete.csv (400 rows); car.csv (384 rows)"
     linear, network = (found.metrics[f"concrete_{kind}_test_root_mean_squared_error"] for kind in ("linear", "network"))
     assert network < 0.4 * linear
     assert found.metrics["concrete_network_test_r2_score"] > 0.97
@@ -152,7 +135,7 @@ def test_tables_of_the_named_folder_are_used(room: Path, monkeypatch: pytest.Mon
 
 
 def test_without_the_tables_diabetes_and_wine_stand_in_and_are_never_called_concrete_and_car(room: Path) -> None:
-    found = run(room, "--json")
+    found = start(tables, room)
     assert found.lines[:4] == [
         "Data      no concrete.csv here (WORKSHOP_DATA names no folder): using scikit-learn's diabetes instead",
         "Data      no car.csv here (WORKSHOP_DATA names no folder): using scikit-learn's wine instead",
@@ -160,7 +143,7 @@ def test_without_the_tables_diabetes_and_wine_stand_in_and_are_never_called_conc
         "Target    target is taken for a number: 214 different numbers in 442 rows; --target class overrules",
     ]
     assert "No expected band: the data is a stand-in." in found.lines
-    answer = json.loads(found.lines[-1])
+    answer = found.answer
     assert answer["data"] == "diabetes (stand-in for concrete, 442 rows); wine (stand-in for car, 178 rows)"
     assert all(name.startswith(("diabetes_", "wine_")) for name in answer["metrics"])
     # A linear model is hard to beat on diabetes; a network that learned it by heart would be at 70.
@@ -183,7 +166,7 @@ def test_without_the_tables_diabetes_and_wine_stand_in_and_are_never_called_conc
 
 
 def test_one_table_alone(room: Path) -> None:
-    found = run(room, "--table", "car", *FEW)
+    found = start(tables, room, "--table", "car", *FEW)
     assert set(found.metrics) == {
         f"{kind}_{part}_accuracy" for kind in ("linear", "network") for part in ("train", "test")
     }
@@ -208,7 +191,7 @@ def test_numbers_and_texts_of_ones_own_table(toys: Run) -> None:
         "Target    price is taken for a number: 80 different numbers in 80 rows; --target class overrules",
         "Note      name is left out: 80 different texts in 80 rows tell nothing",
     ]
-    answer = json.loads(toys.lines[-1])
+    answer = toys.answer
     assert (answer["lesson"], answer["data"], answer["engine"]) == ("tables", "toys.csv (80 rows)", "keras")
     assert answer["metrics"] == toys.metrics
     assert answer["metrics"]["network_test_r2_score"] > 0.98
@@ -221,7 +204,7 @@ def test_numbers_and_texts_of_ones_own_table(toys: Run) -> None:
 
 def test_the_bundle_of_numbers_and_texts_answers_in_the_words_of_the_table(toys: Run) -> None:
     loaded = toys.load("toys")
-    table = data.read_table(toys.folder / "toys.csv")
+    table = table_data.read_table(toys.folder / "toys.csv")
     task = task_of(table.path)
     assert [one.name for one in loaded.inputs] == ["colour", "size", "shop", "age"]
     assert tuple(loaded.inputs) == task.inputs
@@ -267,7 +250,7 @@ def test_cells_that_the_model_cannot_take(toys: Run, row: list[Any], message: st
 
 
 def test_a_card_that_does_not_fit_its_model_is_refused(toys: Run, room: Path) -> None:
-    for path in (toys.folder / "models").iterdir():
+    for path in toys.models.iterdir():
         (room / path.name).write_bytes(path.read_bytes())
     card = json.loads((room / "toys.json").read_text())
     assert bundle.load(room / "toys.h5", LESSONS).input_shape == (7,)
@@ -282,7 +265,7 @@ def test_a_card_that_does_not_fit_its_model_is_refused(toys: Run, room: Path) ->
 
 def test_a_card_of_texts_alone_that_does_not_fit_is_refused(room: Path) -> None:
     write_cars(room / "cars.csv")
-    found = run(room, "--data", "cars.csv", *FEW)
+    found = start(tables, room, "--data", "cars.csv", *FEW)
     assert found.load("cars").scaler is None
     path = room / "models" / "cars.json"
     card = json.loads(path.read_text())
@@ -296,7 +279,7 @@ def test_a_table_of_a_spreadsheet_with_decimal_commas(toys: Run, room: Path) -> 
     expected = task_of(toys.folder / "toys.csv")
     np.testing.assert_array_equal(same.X, expected.X)
     np.testing.assert_array_equal(same.y, expected.y)
-    found = run(room, "--data", "toys.csv", *FEW)
+    found = start(tables, room, "--data", "toys.csv", *FEW)
     assert found.load("toys").inputs == toys.load("toys").inputs
 
 
@@ -315,7 +298,7 @@ def test_classes_in_words_and_a_text_that_only_a_test_row_has(room: Path, capsys
     assert task.inputs[0].values == ("blue", "green", "red")
     assert not task.X[test[:2], :3].any()
     assert (task.X[np.setdiff1d(np.arange(80), test[:2]), :3].sum(axis=1) == 1).all()
-    found = run(room, "--data", "kinds.csv", "--epochs", "60")
+    found = start(tables, room, "--data", "kinds.csv", "--epochs", "60")
     assert found.metrics["network_test_accuracy"] > 0.8
     loaded = found.load("kinds")
     assert loaded.card["classes"] == ["cheap", "dear"]
@@ -342,14 +325,14 @@ def test_prices_in_millions_are_learned_and_answered_in_their_own_unit(room: Pat
     random = np.random.default_rng(3)
     area = random.uniform(20, 200, 200).round(1)
     write(room / "flats.csv", "area,price", [[one, 3_000_000 + 40_000 * one] for one in area.tolist()])
-    found = run(room, "--data", "flats.csv", "--no-plots")
+    found = start(tables, room, "--data", "flats.csv", "--no-plots")
     assert found.metrics["network_test_r2_score"] > 0.99
     assert found.load("flats").predict(np.array([[100.0]], np.float32))[0, 0] == pytest.approx(7_000_000, rel=0.01)
 
 
 def test_every_optimizer_option_and_a_quick_run_are_taken(toys: Run, room: Path) -> None:
     options = ["--data", str(toys.folder / "toys.csv"), "--no-plots", "--quick"]
-    found = run(room, *options, "--optimizer", "sgd", "--learning-rate", "0.1", "--batch-size", "8")
+    found = start(tables, room, *options, "--optimizer", "sgd", "--learning-rate", "0.1", "--batch-size", "8")
     assert found.load("toys-quick").card["metrics"]["test_r2_score"] > 0.9
     assert "No expected band: a quick run." in found.lines
 
@@ -375,7 +358,7 @@ def test_every_optimizer_option_and_a_quick_run_are_taken(toys: Run, room: Path)
     ],
 )
 def test_the_kind_of_the_target(cells: list[Any], kind: str | None, classes: tuple[str, ...], room: Path) -> None:
-    table = data.read_table(write(room / "t.csv", "x,y", [[i, cell] for i, cell in enumerate(cells)]))
+    table = table_data.read_table(write(room / "t.csv", "x,y", [[i, cell] for i, cell in enumerate(cells)]))
     output = io.StringIO()
     with redirect_stdout(output):
         y, found = tabular.read_target(table, kind)
@@ -395,10 +378,10 @@ def test_the_kind_of_the_target(cells: list[Any], kind: str | None, classes: tup
 @pytest.mark.slow
 def test_whole_numbers_are_predicted_as_numbers_when_asked(room: Path) -> None:
     write(room / "dice.csv", "x,y", [[i % 6, i % 6] for i in range(60)])
-    found = run(room, "--data", "dice.csv", *FEW)
+    found = start(tables, room, "--data", "dice.csv", *FEW)
     assert "network_test_accuracy" in found.metrics
     assert found.load("dice").card["classes"] == list("012345")
-    found = run(room, "--data", "dice.csv", "--target", "number", *FEW)
+    found = start(tables, room, "--data", "dice.csv", "--target", "number", *FEW)
     assert "network_test_r2_score" in found.metrics
     assert found.load("dice").card["classes"] == []
 
@@ -411,9 +394,9 @@ def test_more_classes_than_a_picture_holds(room: Path, monkeypatch: pytest.Monke
         shown.append(given)
         return plots.subplots()[0]
 
-    monkeypatch.setattr(plots, "confusion_matrix", draw)
+    monkeypatch.setattr(charts, "confusion_matrix", draw)
     write(room / "many.csv", "x,y", [[i % 30, f"class {i % 30:02}"] for i in range(300)])
-    run(room, "--data", "many.csv", "--epochs", "3")
+    start(tables, room, "--data", "many.csv", "--epochs", "3")
     ((matrix, classes, title),) = shown
     assert matrix.shape == (20, 20)
     assert len(classes) == 20
@@ -440,7 +423,7 @@ def test_more_classes_than_a_picture_holds(room: Path, monkeypatch: pytest.Monke
 def test_tables_that_are_refused(header: str, rows: list[Any], options: list[str], message: str, room: Path) -> None:
     write(room / "own.csv", header, rows)
     with pytest.raises(WorkshopError) as caught:
-        run(room, "--data", "own.csv", *options, *FEW)
+        start(tables, room, "--data", "own.csv", *options, *FEW)
     assert message in str(caught.value)
     assert not list((room / "models").glob("*.h5"))
 
@@ -463,7 +446,7 @@ def test_training_rows_of_one_class_are_refused(room: Path) -> None:
 def test_a_file_whose_name_cannot_be_a_models_is_refused(name: str, room: Path) -> None:
     write_toys(room / name)
     with pytest.raises(WorkshopError, match="takes letters, digits, _ and -: rename the file"):
-        run(room, f"--data={name}", *FEW)
+        start(tables, room, f"--data={name}", *FEW)
 
 
 @pytest.mark.slow
@@ -471,15 +454,15 @@ def test_a_model_of_another_lesson_is_never_replaced(room: Path) -> None:
     # Among the shipped models, and in one's own folder.
     write_toys(room / "admission.csv")
     with pytest.raises(WorkshopError, match=r"which is taken .*is a model of the lesson admission.*rename the file"):
-        run(room, "--data", "admission.csv", *FEW)
-    found = run(room, "--data", str(write_toys(room / "toys.csv")), *FEW)
+        start(tables, room, "--data", "admission.csv", *FEW)
+    found = start(tables, room, "--data", str(write_toys(room / "toys.csv")), *FEW)
     card = room / "models" / "toys.json"
     before = found.load("toys").card
-    run(room, "--data", "toys.csv", *FEW, "--seed", "2")
+    start(tables, room, "--data", "toys.csv", *FEW, "--seed", "2")
     assert found.load("toys").card["seed"] == 2  # one's own is
     card.write_text(json.dumps(before | {"lesson": "poetry"}))
     with pytest.raises(WorkshopError, match="is a model of the lesson poetry"):
-        run(room, "--data", "toys.csv", *FEW)
+        start(tables, room, "--data", "toys.csv", *FEW)
 
 
 @pytest.mark.parametrize(

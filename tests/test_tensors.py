@@ -1,14 +1,10 @@
 """The lesson on tensors: what the three libraries answer, that the sentences beside it are true, and the slopes."""
 
 import importlib.util
-import io
-import json
-from contextlib import redirect_stdout
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
+from lesson_runs import Run, start
 from PIL import Image
 
 from workshop import tensors
@@ -17,22 +13,10 @@ from workshop.kit.side_by_side import LIBRARIES, Line, answer, describe
 from workshop.tensors import EXACT, PARTS, SLOPES, START
 
 
-class Run(NamedTuple):
-    """What a run left behind."""
-
-    metrics: dict[str, float]
-    output: str
-    plots: Path
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The default run: nothing in it takes long."""
-    folder = tmp_path_factory.mktemp("tensors")
-    output = io.StringIO()
-    with redirect_stdout(output):
-        found = tensors.main(["--json", "--plots", str(folder / "plots")])
-    return Run(found, output.getvalue(), folder / "plots")
+    return start(tensors, tmp_path_factory.mktemp("tensors"))
 
 
 def answers(line: Line, seed: int = 1) -> list[str]:
@@ -68,10 +52,9 @@ def test_a_run_reaches_its_figures(run: Run) -> None:
     assert run.metrics["tensorflow_test_max_error"] == run.metrics["torch_test_max_error"] == 0
     assert run.metrics["numpy_test_max_error"] < 1e-8
     assert "As expected for this lesson." in run.output
-    rows = [line.split() for line in run.output.splitlines()]
-    assert ["f(1.0,", "2.0),", "input", "0", "4", *["4.0000000000"] * 3] in rows
-    assert ["g(2.0,", "5.0),", "input", "0", "5", *["5.0000000000"] * 3] in rows
-    assert json.loads(run.output.splitlines()[-1])["metrics"] == run.metrics
+    assert ["f(1.0,", "2.0),", "input", "0", "4", *["4.0000000000"] * 3] in run.rows
+    assert ["g(2.0,", "5.0),", "input", "0", "5", *["5.0000000000"] * 3] in run.rows
+    assert run.answer["metrics"] == run.metrics
 
 
 # --- Side by side -----------------------------------------------------------------------------------------------------
@@ -175,7 +158,7 @@ def test_answers_are_written_alike() -> None:
 
 
 def test_what_is_run_is_what_is_printed(run: Run) -> None:
-    lines = run.output.splitlines()
+    lines = run.lines
     at = next(i for i, line in enumerate(lines) if line.split() == ["Slices", "and", "masks"])
     reverse = next(i for i in range(at, len(lines)) if lines[i].split() == [">", "x[::-1]"] * 3)
     assert lines[reverse + 1].startswith("!=  int64 [5, 4, 3, 2, 1, 0]")

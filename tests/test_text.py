@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from workshop.kit import text
 from workshop.kit.errors import WorkshopError
+from workshop.scratch.cells import LSTM
 from workshop.scratch.embedding import Embedding
 from workshop.scratch.layers import Dense
 from workshop.scratch.network import Network
-from workshop.scratch.recurrent import LSTM
 
 
 class Counting:

@@ -2,12 +2,12 @@
 
 import importlib.util
 import io
-import json
 from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pytest
+from lesson_runs import start
 
 from workshop import text_generation
 from workshop.kit import bundle
@@ -16,13 +16,6 @@ from workshop.kit.errors import WorkshopError
 from workshop.scratch.network import Network
 
 FEW = ["--units", "8", "--layers", "1", "--length", "20", "--no-plots"]
-
-
-def start(*options: str) -> tuple[dict[str, float], str]:
-    output = io.StringIO()
-    with redirect_stdout(output):
-        found = text_generation.main(list(options))
-    return found, output.getvalue()
 
 
 def test_counting_knows_what_always_follows_and_nothing_of_chance() -> None:
@@ -40,17 +33,16 @@ def test_what_was_never_seen_is_not_impossible() -> None:
 
 def test_a_text_of_ones_own() -> None:
     Path("own.txt").write_text("the cat sat on the mat.\n" * 150 + "a zebra!")
-    options = ["--data", "own.txt", "--epochs", "12", "--optimizer", "adam", "--learning-rate", "0.02", *FEW, "--json"]
-    found, output = start(*options, "--start", "the c", "--temperature", "0.3")
-    assert found["bits_test_log_loss"] < 1.5
-    assert "3 of those never occur" not in output
-    assert "of those never occur in what is learned from" in output  # z, b, r and !
-    assert "[temperature 0.3]\nthe c" in output
-    answer = json.loads(output.splitlines()[-1])
-    assert answer["data"] == "own.txt (3,608 characters)"
+    options = ["--data", "own.txt", "--epochs", "12", "--optimizer", "adam", "--learning-rate", "0.02", *FEW]
+    run = start(text_generation, Path(), *options, "--start", "the c", "--temperature", "0.3")
+    assert run.metrics["bits_test_log_loss"] < 1.5
+    assert "3 of those never occur" not in run.output
+    assert "of those never occur in what is learned from" in run.output  # z, b, r and !
+    assert "[temperature 0.3]\nthe c" in run.output
+    assert run.answer["data"] == "own.txt (3,608 characters)"
     loaded = bundle.load(Path("models/text_generation.h5"), ["text_generation"])
     assert loaded.card["classes"][:4] == ["\N{REPLACEMENT CHARACTER}", "\\n", " ", "."]
-    assert loaded.card["metrics"]["bits_test_log_loss"] == found["bits_test_log_loss"]
+    assert loaded.card["metrics"]["bits_test_log_loss"] == run.metrics["bits_test_log_loss"]
     X = np.random.default_rng(1).integers(0, len(loaded.card["classes"]), (5, text_generation.WINDOW))
     expected = loaded.model.predict(X)
     np.testing.assert_allclose(Network.from_h5(loaded.path).predict(X), expected, atol=1e-5)
@@ -105,5 +97,6 @@ def test_a_text_that_is_too_short() -> None:
 
 @pytest.mark.real
 def test_shakespeare_within_its_bits(real_data: Path) -> None:
-    found, _ = start("--data", str(real_data / "tiny_shakespeare.txt"), "--no-plots", "--length", "50")
-    assert found["bits_test_log_loss"] <= 2.45
+    options = ["--data", str(real_data / "tiny_shakespeare.txt"), "--no-plots", "--length", "50"]
+    run = start(text_generation, Path(), *options)
+    assert run.metrics["bits_test_log_loss"] <= 2.45

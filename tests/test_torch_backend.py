@@ -31,22 +31,23 @@ for lesson in lessons:
 print("lesson stopped and resumed")
 sys.path.insert(0, folder)
 import test_training as tests
-from workshop.kit import device, fitting
+from workshop.kit import checkpoint, device
+from workshop.kit.progress import Progress
 device.prepare(1)
-fitting._SECONDS_BETWEEN_CHECKPOINTS = 0
+checkpoint._SECONDS_BETWEEN_CHECKPOINTS = 0
 # PyTorch's Dropout knows no generators of its own.
 whole, resumed = tests.build(dropout=0.3), tests.build(dropout=0.3)
 expected = tests.fit(whole, 6)
-update = fitting.Progress.update
+update = Progress.update
 def interrupting(progress, history, call):
     update(progress, history, call)
     if history.finished == 4:
         raise KeyboardInterrupt
-fitting.Progress.update = interrupting
+Progress.update = interrupting
 try:
     tests.fit(tests.build(dropout=0.3), 6, checkpoint=tests.CHECKPOINT)
 except KeyboardInterrupt:
-    fitting.Progress.update = update
+    Progress.update = update
 history = tests.fit(resumed, 6, checkpoint=tests.CHECKPOINT, resume=True)
 print("the same losses", history.epochs == expected.epochs)
 tests.assert_same(whole, resumed)

@@ -15,9 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workshop.kit import bundle, cli, device, fitting, training
+from workshop.kit import batching, bundle, cli, device, training
+from workshop.kit.checkpoint import Checkpoint
 from workshop.kit.errors import WorkshopError
+from workshop.kit.keras_run import KerasRun, evaluate
 from workshop.kit.lazy import keras
+from workshop.kit.progress import Progress
 
 CHECKPOINT = Path("run-checkpoint.npz")
 RANDOM = np.random.default_rng(11)
@@ -55,7 +58,7 @@ def plainly(model: Any, epochs: int, batch_size: int) -> dict[str, list[float]]:
     """Keras' own fit, an epoch at a time, fed the same samples in the same order."""
     losses: dict[str, list[float]] = {}
     for epoch in range(epochs):
-        order = training.epoch_order(len(X), 5, epoch)
+        order = batching.epoch_order(len(X), 5, epoch)
         history = model.fit(X[order], Y[order], batch_size=batch_size, shuffle=False, epochs=1, verbose=0).history
         for name, values in history.items():
             losses.setdefault(name, []).extend(values)
@@ -84,7 +87,7 @@ def test_epochs_cut_into_calls_are_the_same_epochs(
 ) -> None:
     whole, cut, theirs = build(), build(), build()
     together = fit(whole, 6, batch_size=4)
-    monkeypatch.setattr(fitting, "_STEPS_A_CALL_WITHIN_AN_EPOCH", 5)  # 13 steps: calls of 5, 5 and 3
+    monkeypatch.setattr("workshop.kit.batching.STEPS_A_CALL_WITHIN_AN_EPOCH", 5)  # 13 steps: calls of 5, 5 and 3
     capsys.readouterr()
     history = fit(cut, 6, batch_size=4)
     assert_same(whole, cut)
@@ -100,7 +103,7 @@ def test_epochs_cut_into_calls_are_the_same_epochs(
 def test_the_plain_path_of_other_backends_is_the_compiled_one(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled, plain = build(), build()
     one = fit(compiled, 5)
-    monkeypatch.setattr(training.KerasRun, "_compile", lambda run: run._steps_plainly)
+    monkeypatch.setattr(KerasRun, "_compile", lambda run: run._steps_plainly)
     other = fit(plain, 5)
     for a, b in zip(compiled.get_weights(), plain.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
@@ -133,7 +136,7 @@ def test_images_stay_bytes_until_they_are_used() -> None:
     np.testing.assert_allclose(one.epochs["loss"], other.epochs["loss"], atol=1e-6)
     outputs = training.predict(as_bytes, images, preprocess=scale)
     assert outputs.shape == (40, 3) and outputs.dtype == np.float32
-    measured = training.evaluate(as_bytes, images, labels, preprocess=scale)
+    measured = evaluate(as_bytes, images, labels, preprocess=scale)
     assert measured["accuracy"] == pytest.approx(float(np.mean(outputs.argmax(1) == labels)))
 
 
@@ -142,15 +145,15 @@ def test_evaluate_is_over_all_samples() -> None:
     many = np.concatenate([X] * 45)[:2210]  # more than two parts of a thousand
     targets = np.concatenate([Y] * 45)[:2210]
     expected = model.evaluate(many, targets, verbose=0, return_dict=True)
-    assert training.evaluate(model, many, targets) == pytest.approx(expected, abs=1e-5)
+    assert evaluate(model, many, targets) == pytest.approx(expected, abs=1e-5)
     np.testing.assert_allclose(training.predict(model, many), model.predict(many, verbose=0), atol=1e-6)
 
 
 def test_the_order_of_the_samples() -> None:
-    order = training.epoch_order(100, 3, 4)
+    order = batching.epoch_order(100, 3, 4)
     assert sorted(order) == list(range(100)) and order.dtype == np.int32
-    np.testing.assert_array_equal(order, training.epoch_order(100, 3, 4))
-    assert any(order != training.epoch_order(100, 3, 5)) and any(order != training.epoch_order(100, 4, 4))
+    np.testing.assert_array_equal(order, batching.epoch_order(100, 3, 4))
+    assert any(order != batching.epoch_order(100, 3, 5)) and any(order != batching.epoch_order(100, 4, 4))
 
 
 def test_the_same_seed_gives_the_same_weights() -> None:
@@ -211,7 +214,7 @@ def test_validation_is_measured_after_every_epoch() -> None:
     history = fit(model, 6, validation_data=(X[:20], Y[:20]))
     assert set(history.epochs) == {"loss", "accuracy", "val_loss", "val_accuracy"}
     assert len(history.epochs["val_loss"]) == 6 and len(history.fine["loss"]) == 6
-    assert history.epochs["val_loss"][-1] == pytest.approx(training.evaluate(model, X[:20], Y[:20])["loss"], abs=1e-6)
+    assert history.epochs["val_loss"][-1] == pytest.approx(evaluate(model, X[:20], Y[:20])["loss"], abs=1e-6)
     # Looking changes nothing.
     unwatched = build()
     fit(unwatched, 6)
@@ -235,7 +238,7 @@ def test_early_stopping_puts_the_best_weights_back() -> None:
     losses = history.epochs["val_loss"]
     assert 5 < history.best_epoch == int(np.argmin(losses)) + 1
     assert history.finished == history.best_epoch + 4 < 60
-    assert training.evaluate(model, *overfitting()["validation_data"])["loss"] == pytest.approx(min(losses), abs=1e-6)
+    assert evaluate(model, *overfitting()["validation_data"])["loss"] == pytest.approx(min(losses), abs=1e-6)
 
 
 @pytest.mark.parametrize("rate", [1e6, 1e30])
@@ -259,13 +262,13 @@ def test_a_run_that_diverges(rate: float) -> None:
 @pytest.fixture
 def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Writes the checkpoint after every call, and trains few epochs a call, so that a stop loses little."""
-    monkeypatch.setattr(fitting, "_SECONDS_BETWEEN_CHECKPOINTS", 0)
-    monkeypatch.setattr(fitting, "_STEPS_A_CALL_OF_EPOCHS", 8)  # of 4 steps an epoch: two epochs
+    monkeypatch.setattr("workshop.kit.checkpoint._SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr("workshop.kit.batching.STEPS_A_CALL_OF_EPOCHS", 8)  # of 4 steps an epoch: two epochs
 
 
 def stop_after(calls: int, monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> None:
     """Runs the work and presses Ctrl-C when so many calls are done."""
-    update, count = fitting.Progress.update, itertools.count(1)
+    update, count = Progress.update, itertools.count(1)
 
     def interrupting(*arguments: Any) -> None:
         if next(count) > calls:
@@ -273,7 +276,7 @@ def stop_after(calls: int, monkeypatch: pytest.MonkeyPatch, work: Callable[[], o
         update(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(fitting.Progress, "update", interrupting)
+        patched.setattr(Progress, "update", interrupting)
         with pytest.raises(KeyboardInterrupt):
             work()
 
@@ -307,7 +310,9 @@ def test_a_resumed_run_ends_with_the_same_bits(
     setting: str, calls: int, every_epoch: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if setting == "few steps a call":
-        monkeypatch.setattr(fitting, "_STEPS_A_CALL_WITHIN_AN_EPOCH", 11)  # of 25 steps an epoch: three calls
+        monkeypatch.setattr(
+            "workshop.kit.batching.STEPS_A_CALL_WITHIN_AN_EPOCH", 11
+        )  # of 25 steps an epoch: three calls
     run = overfit if setting == "patience" else fit
     options = SETTINGS[setting] | {"checkpoint": CHECKPOINT}
     if setting not in UNINTERRUPTED:
@@ -433,7 +438,7 @@ def test_any_changed_byte_of_a_checkpoint(every_epoch: None) -> None:
     model = build()
     fit(model, checkpoint=CHECKPOINT)
     whole = CHECKPOINT.read_bytes()
-    state = fitting.Checkpoint(CHECKPOINT, training.KerasRun(model, X, Y, None), 12, 16, 5)
+    state = Checkpoint(CHECKPOINT, KerasRun(model, X, Y, None), 12, 16, 5)
     random = np.random.default_rng(8)
     outcomes = set()
     # Among them the directory at the end, which says how a member is packed.

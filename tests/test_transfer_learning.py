@@ -2,24 +2,23 @@
 
 import hashlib
 import io
-import json
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 import pytest
+from lesson_runs import Run, start
 from PIL import Image
 
 from workshop import transfer_learning
-from workshop.kit import bundle, data, imagenet, patterns, photos, subsets
+from workshop.kit import bundle, image_data, image_download, imagenet, patterns, photos, subsets
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.errors import WorkshopError
-from workshop.kit.fitting import History
+from workshop.kit.history import History
 from workshop.kit.model import as_model
 from workshop.pytorch.model import TorchModel
 from workshop.scratch.network import Network
@@ -118,7 +117,7 @@ def test_a_download_without_an_answer_is_given_up(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     never = threading.Event()
-    monkeypatch.setattr(data, "DOWNLOAD_TIMEOUT", 0.05)
+    monkeypatch.setattr(image_download, "TIMEOUT", 0.05)
     monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: never.wait(5))
     assert imagenet.find(None) is None
     assert "no answer within 0.05 s: going on without a network" in capsys.readouterr().out
@@ -412,11 +411,8 @@ def dummy() -> Iterator[tuple[Engine, list[Noted]]]:
     yield Engine("keras", "A dummy.", prepare, Dummy, train), noted
 
 
-def run(engine: Engine, *options: str) -> tuple[dict[str, float], str]:
-    output = io.StringIO()
-    with redirect_stdout(output):
-        found = transfer_learning.main(["--no-plots", "--size", "32", *options], engine)
-    return found, output.getvalue()
+def run(engine: Engine, *options: str) -> Run:
+    return start(transfer_learning, Path(), "--no-plots", "--size", "32", *options, engine=engine)
 
 
 def test_three_methods_learn_from_the_same_pictures(
@@ -425,7 +421,7 @@ def test_three_methods_learn_from_the_same_pictures(
     monkeypatch.setattr(transfer_learning, "PATTERNS", 32)
     engine, noted = dummy
     folder = make_photos(tmp_path / "pets", {"a": (8, 2), "b": (6, 2), "c": (9, 3)})
-    found, output = run(engine, "--data", str(folder), "--pictures", "3", "7", "all")
+    found, output, _ = run(engine, "--data", str(folder), "--pictures", "3", "7", "all")
     assert "no ImageNet weights here: a backbone trained on drawn patterns instead" in output
     assert "Left out  7 of each class: b has 6" in output
     parts = [one.part for one in noted]
@@ -456,7 +452,7 @@ def test_the_options_are_what_fine_tuning_and_scratch_use(
     engine, noted = dummy
     folder = make_photos(tmp_path / "pets", {"a": (4, 2), "b": (4, 2)})
     options = "--epochs 3 --batch-size 5 --optimizer sgd --learning-rate 0.1 --backbone here --pictures all --resume"
-    _, output = run(engine, "--data", str(folder), *options.split())
+    output = run(engine, "--data", str(folder), *options.split()).output
     backbone, _, finetuned, scratch = noted
     assert scratch.plan == Plan("sgd", 0.1, 3, 5)
     assert finetuned.plan._replace(learning_rate=0.1) == scratch.plan
@@ -474,8 +470,7 @@ def test_imagenet_weights_are_used_where_they_can_be_had(
     engine, noted = dummy
     folder = make_photos(tmp_path / "pets", {"a": (4, 2), "b": (4, 2)})
     weights = tmp_path / "published.h5"
-    _, output = run(engine, "--data", str(folder), "--weights", str(weights), "--json")
-    assert imagenet.TITLE in json.loads(output.splitlines()[-1])["data"]
+    assert imagenet.TITLE in run(engine, "--data", str(folder), "--weights", str(weights)).answer["data"]
     assert [one.part for one in noted] == ["head", "end", "all"]
     with h5py.File(weights) as file:
         assert np.array_equal(noted[0].weights[0], file["Conv1/Conv1/kernel:0"][:])
@@ -523,22 +518,19 @@ def test_a_quick_run_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(transfer_learning, "QUICK_PATTERNS", 32)
     monkeypatch.setattr(transfer_learning, "PATTERN_SIZE", 32)
     folder = make_photos(tmp_path / "pets", {"x/one": (4, 2), "x/two": (4, 2), "y/three": (5, 2)})
-    output = io.StringIO()
-    options = "--quick --by-name --size 32 --pictures 3 --epochs 1 --json"
-    with redirect_stdout(output):
-        found = transfer_learning.main([*options.split(), "--data", str(folder)])
-    lines = output.getvalue().splitlines()
-    answer = json.loads(lines[-1])
+    options = "--quick --by-name --size 32 --pictures 3 --epochs 1"
+    quick = start(transfer_learning, Path(), *options.split(), "--data", str(folder))
+    found, answer = quick.metrics, quick.answer
     assert answer["metrics"] == found
     assert set(found) == {f"{method}_3_validation_accuracy" for method in transfer_learning.METHODS}
     assert "drawn patterns (stand-in for ImageNet)" in answer["data"]
-    assert "No expected band: a quick run." in lines
+    assert "No expected band: a quick run." in quick.lines
     assert sorted(path.name for path in Path("plots").iterdir()) == [
         "transfer_learning-accuracy.png",
         "transfer_learning-patterns.png",
     ]
     path = Path("models/transfer_learning-quick.h5")
-    X = data.scale_pixels(load(folder).X_validation)
+    X = image_data.scale_pixels(load(folder).X_validation)
     loaded = bundle.load(path, ["transfer_learning"])
     answers = loaded.predict(X)
     assert answers.shape == (6, 3)

@@ -1,46 +1,32 @@
 """The lesson on transfer learning in PyTorch: its networks, what learns and what stays frozen, a whole run."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from engines_helper import PACKAGES, assert_same_answers, one_thread, start
+from engines_helper import PACKAGES, assert_same_answers, brighter_in_the_middle
+from lesson_runs import start
 from test_transfer_learning import as_if_learned, brighter_and_darker, make_photos
 from torch import nn
 
 from workshop import transfer_learning as keras_lesson
-from workshop.kit import device
 from workshop.kit.augmentation import Augmentation
-from workshop.kit.data import scale_pixels
 from workshop.kit.engine import Plan
+from workshop.kit.image_data import scale_pixels
 from workshop.kit.model import as_model
 from workshop.programs import engines
-from workshop.pytorch import kit
+from workshop.pytorch import training
 from workshop.pytorch import transfer_learning as torch_lesson
+from workshop.pytorch.dataset import Arrays
 from workshop.pytorch.layers import BatchNormAsKeras
 from workshop.pytorch.model import TorchModel
 
-RANDOM = np.random.default_rng(4)
-X = RANDOM.integers(0, 200, (12, 32, 32, 3)).astype(np.uint8)
-CLASSES = np.arange(12, dtype=np.int32) % 2
-X[CLASSES == 1, 8:24, 8:24] += 55  # what there is to learn
-Y = CLASSES.astype(np.float32)[:, None]
+X, Y = brighter_in_the_middle(np.random.default_rng(4), 12)
 
-
-@pytest.fixture(autouse=True, scope="module")
-def alone() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(autouse=True)
-def prepared() -> None:
-    device.prepare(1)
-    kit.prepare(1)
+pytestmark = pytest.mark.usefixtures("alone", "prepared")
 
 
 def changed(model: Any, before: list[np.ndarray]) -> list[bool]:
@@ -116,12 +102,12 @@ def test_all_of_the_small_network_is_fine_tuned() -> None:
 def test_the_optimizer_gets_only_what_is_to_be_learned() -> None:
     model = torch_lesson.build("imagenet", 32, 2, 1)
     torch_lesson.freeze(model)
-    run = kit.TorchRun(model, kit.Arrays(X, Y, scale_pixels), Plan("adam", 0.01, 1, 8), nn.BCEWithLogitsLoss())
+    run = training.TorchRun(model, Arrays(X, Y, scale_pixels), Plan("adam", 0.01, 1, 8), nn.BCEWithLogitsLoss())
     (group,) = run._optimizer.param_groups
     assert [tuple(one.shape) for one in group["params"]] == [
         (512, 1, 3, 3), (1024, 512, 1, 1), (1024, 1, 3, 3), (1024, 1024, 1, 1), (1, 1024), (1,)
     ]  # fmt: skip
-    kit.start_training(model.module)
+    training.start_training(model.module)
     modes = {type(module): module.training for module in model.module.modules()}
     assert not modes[BatchNormAsKeras] and modes[nn.Dropout]
 
@@ -134,7 +120,7 @@ def test_a_quick_run_saves_a_bundle_that_all_engines_load(tmp_path: Path, monkey
     monkeypatch.setattr(keras_lesson, "PATTERN_SIZE", 32)
     folder = make_photos(tmp_path / "pets", {"cats": (5, 3), "dogs": (5, 3)})
     options = "--quick --backbone here --size 32 --pictures 3 --epochs 1 --no-plots"
-    run = start("torch", "transfer_learning", tmp_path, *options.split(), "--data", str(folder))
+    run = start(torch_lesson, tmp_path, *options.split(), "--data", str(folder))
     assert any(line.startswith(f"Engine    PyTorch {torch.__version__.partition('+')[0]}, ") for line in run.lines)
     answer = run.answer
     assert (answer["lesson"], answer["engine"]) == ("transfer_learning", "torch")
@@ -147,11 +133,11 @@ def test_a_quick_run_saves_a_bundle_that_all_engines_load(tmp_path: Path, monkey
 
 
 def test_weights_of_mobilenet_are_taken_and_the_frozen_ones_kept(tmp_path: Path) -> None:
-    backbone = kit.TorchModel(torch_lesson.build("imagenet", 32, 2, 9).module[:-3], (32, 32, 3))
+    backbone = TorchModel(torch_lesson.build("imagenet", 32, 2, 9).module[:-3], (32, 32, 3))
     backbone.save_h5(tmp_path / "mine.h5")
     folder = make_photos(tmp_path / "pets", {"cats": (3, 2), "dogs": (3, 2)})
     options = ["--data", str(folder), "--weights", str(tmp_path / "mine.h5"), "--pictures", "2", "--size", "32"]
-    run = start("torch", "transfer_learning", tmp_path, *options, "--quick", "--epochs", "1", "--no-plots")
+    run = start(torch_lesson, tmp_path, *options, "--quick", "--epochs", "1", "--no-plots")
     assert "MobileNet with weights of an unverified file" in run.answer["data"]
     saved = TorchModel.from_h5(run.models / "transfer_learning-quick.h5")
     same = [np.array_equal(*pair) for pair in zip(saved.get_weights()[:-2], backbone.get_weights(), strict=True)]

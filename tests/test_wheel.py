@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from workshop import LESSONS
-from workshop.kit import doctor
+from workshop.kit import doctor_lessons
 
 ROOT = Path(__file__).resolve().parents[1]
 # What a folder holds in which somebody has worked; .gitignore names it, and it must not travel.
@@ -77,8 +77,8 @@ def test_the_wheel_holds_what_ships_and_nothing_else(wheel: Path) -> None:
     shipped = "workshop/_shipped/"
     assert f"{shipped}constraints.txt" in names
     assert f"{shipped}datasets/README.md" in names
-    assert {f"{shipped}datasets/{name}.csv" for name in doctor.TABLES} <= names
-    assert {f"{shipped}models/{name}.{ending}" for name in doctor.MODELS for ending in ("h5", "json")} <= names
+    assert {f"{shipped}datasets/{name}.csv" for name in doctor_lessons.TABLES} <= names
+    assert {f"{shipped}models/{name}.{ending}" for name in doctor_lessons.MODELS for ending in ("h5", "json")} <= names
     assert {f"workshop/{lesson.name}.py" for lesson in LESSONS} <= names
     assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"workshop", "apps"}
     unwanted = re.compile(r"-quick|-standin|checkpoint|\.npz$|\.new$|\.png$|__pycache__|(^|/)(tests|benchmarks|plots)/")

@@ -13,10 +13,10 @@ import pytest
 from apps import write
 from workshop.kit import bundle, text
 from workshop.kit.errors import WorkshopError
+from workshop.scratch.cells import LSTM
 from workshop.scratch.embedding import Embedding
 from workshop.scratch.layers import Dense
 from workshop.scratch.network import Network
-from workshop.scratch.recurrent import LSTM
 
 PROMPT = r"How does it begin \(an empty line ends\)\? "
 

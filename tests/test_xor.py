@@ -1,13 +1,10 @@
 """The lesson `xor`: the gates, the network that learns, the noisy points, and tables of one's own."""
 
-import io
-import json
-from contextlib import redirect_stdout
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
+from lesson_runs import Run, start, write_table
 
 from workshop import xor
 from workshop.kit import bundle, training
@@ -17,29 +14,10 @@ CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 FEW = ["--quick", "--epochs", "5", "--no-plots"]
 
 
-class Run(NamedTuple):
-    """What a run left behind."""
-
-    metrics: dict[str, float]
-    output: str
-    models: Path
-    plots: Path
-
-
 @pytest.fixture(scope="module")
 def default_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The lesson as a student runs it, with its defaults."""
-    folder = tmp_path_factory.mktemp("xor")
-    output = io.StringIO()
-    with redirect_stdout(output):
-        found = xor.main(["--json", "--models", str(folder / "models"), "--plots", str(folder / "plots")])
-    return Run(found, output.getvalue(), folder / "models", folder / "plots")
-
-
-def write_table(path: Path, X: np.ndarray, y: np.ndarray) -> Path:
-    lines = [",".join(f"{cell:g}" for cell in row) for row in np.column_stack([X, y])]
-    path.write_text("\n".join([",".join([*(f"f{i}" for i in range(X.shape[1])), "hit"]), *lines]) + "\n")
-    return path
+    return start(xor, tmp_path_factory.mktemp("xor"))
 
 
 def check_figures(found: dict[str, float]) -> None:
@@ -74,7 +52,7 @@ def test_xor_is_and_of_or_and_nand() -> None:
 
 
 def test_the_truth_table_is_printed(default_run: Run) -> None:
-    lines = [line.split() for line in default_run.output.splitlines()]
+    lines = default_run.rows
     assert ["x1", "x2", "AND", "OR", "NAND", "AND(OR,", "NAND)", "XOR"] in lines
     by_hand = [line for line in lines if len(line) == 7 and line[2].startswith(("0.", "1."))]
     assert [[line[0], line[1], line[-1]] for line in by_hand] == [list(row) for row in ("000", "011", "101", "110")]
@@ -118,7 +96,7 @@ def test_the_boundary_is_kept_on_the_way(default_run: Run, monkeypatch: pytest.M
         drawn[heading] = list(panels)
         return None
 
-    monkeypatch.setattr("workshop.kit.plots.boundary_row", note)
+    monkeypatch.setattr("workshop.kit.contour_plots.boundary_row", note)
     monkeypatch.setattr("workshop.kit.plots.save", lambda figure, path: path)
     xor.main(["--epochs", "50", "--quick"])
     assert drawn["The boundary while the network learns"] == [
@@ -178,7 +156,7 @@ def test_the_bundle_solves_xor(default_run: Run) -> None:
 
 
 def test_the_last_line_is_json(default_run: Run) -> None:
-    result = json.loads(default_run.output.splitlines()[-1])
+    result = default_run.answer
     assert result["lesson"] == "xor"
     assert result["metrics"] == default_run.metrics
     assert {Path(name).name for name in result["files"]} == {
@@ -202,7 +180,7 @@ def test_the_pictures_are_drawn(default_run: Run) -> None:
 def test_a_table_takes_the_place_of_the_noisy_points(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     X, y = xor.noisy_points(80, 0.01, np.random.default_rng(5))
     # In units far from 0 to 1: without scaling the sigmoids would be flat.
-    table = write_table(room / "far.csv", X * [1000, 5] + [7000, -300], y)
+    table = write_table(room / "far.csv", "f0,f1,hit", np.column_stack([X * [1000, 5] + [7000, -300], y]))
     found = xor.main(["--data", str(table), "--seed", "1"])
     output = capsys.readouterr().out
     assert found["hidden_1_test_accuracy"] <= 0.80
@@ -213,7 +191,7 @@ def test_a_table_takes_the_place_of_the_noisy_points(room: Path, capsys: pytest.
 
 
 def test_a_table_of_one_class_is_refused_in_one_line(room: Path) -> None:
-    table = write_table(room / "ones.csv", np.arange(16).reshape(8, 2), np.ones(8))
+    table = write_table(room / "ones.csv", "f0,f1,hit", np.column_stack([np.arange(16).reshape(8, 2), np.ones(8)]))
     with pytest.raises(WorkshopError, match="column hit: all rows are of one class") as refused:
         xor.main(["--data", str(table)])
     assert len(str(refused.value).splitlines()) == 1
@@ -221,6 +199,8 @@ def test_a_table_of_one_class_is_refused_in_one_line(room: Path) -> None:
 
 
 def test_a_table_of_three_features_is_refused_in_one_line(room: Path) -> None:
-    table = write_table(room / "three.csv", np.arange(24).reshape(8, 3), np.arange(8) % 2)
+    table = write_table(
+        room / "three.csv", "f0,f1,f2,hit", np.column_stack([np.arange(24).reshape(8, 3), np.arange(8) % 2])
+    )
     with pytest.raises(WorkshopError, match=r"has 4 columns .* takes 3: two features, then the target"):
         xor.main(["--data", str(table)])

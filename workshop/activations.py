@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workshop.kit import cli, differentiation, metrics, plots
+from workshop.kit import cli, differentiation, metrics, plots, reporting
 from workshop.kit.differentiation import Differentiate
 from workshop.kit.lazy import keras, torch
 from workshop.scratch.activations import ACTIVATIONS
@@ -122,13 +122,13 @@ def print_formulas() -> None:
     print("By hand: sigmoid'(0) = 0.5 (1 - 0.5) = 0.25, and ten of them make 0.25^10, a millionth.")
 
 
-def hold(report: cli.Report, name: str, errors: Sequence[np.ndarray]) -> None:
+def hold(report: reporting.Report, name: str, errors: Sequence[np.ndarray]) -> None:
     """Notes the largest difference under the name of a metric, and what it may be at most."""
     report.result({f"{name}_test_max_error": float(np.max([np.abs(error).max() for error in errors]))})
     report.expect(f"{name}_test_max_error", highest=1e-6)
 
 
-def compare(libraries: Mapping[str, Differentiate], z: np.ndarray, report: cli.Report) -> None:
+def compare(libraries: Mapping[str, Differentiate], z: np.ndarray, report: reporting.Report) -> None:
     """Values and derivatives, here and in the libraries, away from the kinks."""
     errors: dict[str, list[np.ndarray]] = {}
     for function in FUNCTIONS.values():
@@ -170,7 +170,7 @@ def print_kinks(libraries: Mapping[str, Differentiate]) -> None:
     print(metrics.table(["leaky ReLU", "slope left of 0 where none is given"], rows))
 
 
-def print_softmax(libraries: Mapping[str, Differentiate], report: cli.Report) -> None:
+def print_softmax(libraries: Mapping[str, Differentiate], report: reporting.Report) -> None:
     """Softmax with pencil and paper, its Jacobian, and the same in the libraries."""
     a, e = value(SOFTMAX, LOGITS), np.exp(LOGITS)
     matrix = jacobian(a)
@@ -225,7 +225,7 @@ def draw() -> dict[str, Any]:
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Prints the tables, compares with the libraries, draws; returns the largest differences."""
     arguments = cli.parse_lesson(cli.lesson_parser(__doc__, data=None), argv)
-    report = cli.Report("activations", arguments, "numpy")
+    report = reporting.Report("activations", arguments, "numpy")
     random = np.random.default_rng(arguments.seed).uniform(-8, 8, 100 if arguments.quick else 10_000)
     report.data(f"{len(random):,} random z from -8 to 8, and two far outside")
     print(f"Engine    NumPy {np.__version__}")
@@ -243,7 +243,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     if not arguments.no_plots:
         for name, figure in draw().items():
             report.saved(plots.save(figure, arguments.plots / f"activations-{name}.png"))
-    return report.finish(no_band=cli.why_no_band(arguments))
+    return report.finish(no_band=reporting.why_no_band(arguments))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,19 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import bundle, cli, data, device, files, metrics, plots, training
+from workshop.kit import (
+    bundle,
+    charts,
+    cli,
+    contour_plots,
+    device,
+    files,
+    metrics,
+    plots,
+    reporting,
+    table_data,
+    training,
+)
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
 
@@ -76,7 +88,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     return Plan(arguments.optimizer or "sgd", rate, epochs, arguments.batch_size or BATCH_SIZE)
 
 
-def cross_validate(kind: str, X: np.ndarray, y: np.ndarray, report: cli.Report) -> list[float]:
+def cross_validate(kind: str, X: np.ndarray, y: np.ndarray, report: reporting.Report) -> list[float]:
     """Returns for each fold how much of it a model gets right that was trained on the other folds alone.
 
     X (rows, features) is not scaled: each model has a scaler of its own, which sees its own training rows only.
@@ -99,7 +111,7 @@ def cross_validate(kind: str, X: np.ndarray, y: np.ndarray, report: cli.Report) 
     return scores
 
 
-def describe(table: data.Table, X: np.ndarray) -> list[bundle.Input]:
+def describe(table: table_data.Table, X: np.ndarray) -> list[bundle.Input]:
     """Returns the inputs for the card, each with the range of its column."""
     inputs = []
     for column, values in zip(table.names[:-1], X.T, strict=True):
@@ -115,7 +127,7 @@ def draw(
 ) -> list[Any]:  # fmt: skip
     """Draws the loss curves and, where there are two features, both boundaries over the rows."""
     figure, axes = plots.subplots(width=8)
-    plots.draw_losses(
+    charts.draw_losses(
         axes, histories, y="training loss (cross-entropy)", title="Learning who is admitted", logarithmic=False
     )
     paths = [plots.save(figure, arguments.plots / "admission-loss.png")]
@@ -129,7 +141,7 @@ def draw(
     names = [one.name + f" ({one.unit})" * bool(one.unit) for one in inputs]
     titles = {"neuron": "One neuron: a line", "network": "8 and 4 hidden units: a curve"}
     panels = {titles[kind]: probability(model) for kind, model in models.items()}
-    figure = plots.boundary_row(panels, X, y, "Where the answer changes", names=names, classes=classes)
+    figure = contour_plots.boundary_row(panels, X, y, "Where the answer changes", names=names, classes=classes)
     return [*paths, plots.save(figure, arguments.plots / "admission-boundary.png")]
 
 
@@ -147,8 +159,8 @@ KERAS = Engine("keras", __doc__, device.prepare, device.seeded(build), train)
 def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str, float]:
     """Trains, compares, saves and draws; returns the metrics."""
     arguments = parse(engine.docstring, argv)
-    report = cli.Report("admission", arguments, engine)
-    table = data.read_table(arguments.data or files.shipped("datasets") / "admission.csv")
+    report = reporting.Report("admission", arguments, engine)
+    table = table_data.read_table(arguments.data or files.shipped("datasets") / "admission.csv")
     X, y = table.split_two_classes()
     report.data(table.source)
     print(f"Engine    {engine.prepare(arguments.seed)}")
@@ -194,7 +206,7 @@ def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str,
         report.saved(*draw(models, histories, scaler, X, y, inputs, classes, arguments))
     return report.finish(
         use=f"python -m apps.admission --model {arguments.models / f'{name}.h5'}",
-        no_band=cli.why_no_band(arguments) if is_ours else "the table is your own",
+        no_band=reporting.why_no_band(arguments) if is_ours else "the table is your own",
     )
 
 

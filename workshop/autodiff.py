@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import cli, lazy, metrics, plots
+from workshop.kit import charts, cli, lazy, metrics, plots, reporting
 from workshop.scratch.autodiff import Dual, Variable, gradient
 from workshop.scratch.operations import sigmoid, sin, tanh
 
@@ -112,7 +112,7 @@ def slopes(by: Callable[..., Callable[..., Any]], sine: Callable[[Any], Any], x1
     return [*by(z)(x1, x2), *by(first)(x1, x2), by(second)(x1, x2)[0]]
 
 
-def compare(x1: float, x2: float, report: cli.Report) -> None:
+def compare(x1: float, x2: float, report: reporting.Report) -> None:
     """The slopes of z, of its slopes, and of theirs: by both modes, by PyTorch and by TensorFlow."""
     found = {"dual numbers": slopes(partial(gradient, mode=Dual), sin, x1, x2), "tape": slopes(gradient, sin, x1, x2)}
     if find_spec("torch"):
@@ -143,7 +143,7 @@ def network_error(W1: Any, W2: Any) -> Any:
     return (0.5 * (TARGETS - outputs(W1, W2)[1]) ** 2).sum()
 
 
-def train_network(report: cli.Report) -> None:
+def train_network(report: reporting.Report) -> None:
     """One step of gradient descent with the 2-2-2 network, held against the published numbers."""
     gradients = gradient(network_error)(*WEIGHTS)
     stepped = [W - NETWORK_RATE * dW for W, dW in zip(WEIGHTS, gradients, strict=True)]
@@ -168,7 +168,7 @@ def xor_answers(W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
     return sigmoid(tanh(X_CORNERS @ W1 + b1) @ W2 + b2)
 
 
-def train_xor(report: cli.Report) -> list[float]:
+def train_xor(report: reporting.Report) -> list[float]:
     """Gradient descent on the four corners of XOR, by the tape; returns the error of each step."""
     random = np.random.default_rng(report.arguments.seed)
     weights = [random.normal(size=shape) for shape in ((2, HIDDEN_UNITS), (1, HIDDEN_UNITS), (HIDDEN_UNITS, 1), (1, 1))]
@@ -222,7 +222,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         help="the point at which z is differentiated (default: 2 3)",
     )  # fmt: skip
     arguments = cli.parse_lesson(parser, argv)
-    report = cli.Report("autodiff", arguments, "numpy")
+    report = reporting.Report("autodiff", arguments, "numpy")
     x1, x2 = arguments.at
     report.data(f"z = x1 x2 + sin x1 at ({x1:g}, {x2:g}); the 2-2-2 network; the four corners of XOR")
     print(f"Engine    NumPy {np.__version__}")
@@ -241,9 +241,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         report.saved(plots.save(draw_graph(z), arguments.plots / "autodiff-graph.png"))
         figure, axes = plots.subplots(width=8)
         curve = {"2-5-1 network": (np.arange(len(errors)), errors)}
-        plots.draw_curves(axes, curve, x="step", y="mean squared error", title="XOR by the tape", logarithmic=True)
+        charts.draw_curves(axes, curve, x="step", y="mean squared error", title="XOR by the tape", logarithmic=True)
         report.saved(plots.save(figure, arguments.plots / "autodiff-loss.png"))
-    return report.finish(no_band=cli.why_no_band(arguments) or "--at given" * (arguments.at != POINT))
+    return report.finish(no_band=reporting.why_no_band(arguments) or "--at given" * (arguments.at != POINT))
 
 
 if __name__ == "__main__":

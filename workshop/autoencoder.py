@@ -26,9 +26,9 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import cli, code_figures, device, metrics, reconstruction, training
-from workshop.kit.data import scale_pixels
+from workshop.kit import cli, code_figures, device, metrics, reconstruction, reporting, training
 from workshop.kit.engine import Engine, Plan
+from workshop.kit.image_data import scale_pixels
 from workshop.kit.lazy import keras
 from workshop.kit.reconstruction import Settings, Study, errors_of
 
@@ -233,7 +233,7 @@ def main(
 ) -> dict[str, float]:
     """Trains, measures, saves and draws; returns the metrics."""
     arguments = parse(engine.docstring, settings, argv)
-    report = cli.Report("autoencoder", arguments, engine)
+    report = reporting.Report("autoencoder", arguments, engine)
     study = Study(report, settings)
     if arguments.part in ("anomaly", "all"):
         study.load_others("fashion_mnist")
@@ -243,7 +243,7 @@ def main(
         PARTS[name](study)
     study.draw("loss", code_figures.losses, study.histories, "Learning to answer with the question")
     use = f"python -m apps.clean --model {study.path('denoiser')} YOUR-PICTURE.png" * ("denoiser" in study.models)
-    return report.finish(use=use, no_band=cli.why_no_band(arguments, study.is_standin))
+    return report.finish(use=use, no_band=reporting.why_no_band(arguments, study.is_standin))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import by_hand, cli, device, diagrams, gradient_engines, metrics, plots
+from workshop.kit import by_hand, cli, contour_plots, device, diagrams, gradient_engines, metrics, plots, reporting
 from workshop.kit.gradient_engines import Layer, Run
 from workshop.kit.lazy import keras
 
@@ -149,7 +149,7 @@ def train_in_engines(steps: int) -> dict[str, Run]:
     return runs
 
 
-def follow(report: cli.Report) -> None:
+def follow(report: reporting.Report) -> None:
     """The network forwards and backwards, each number with where it comes from."""
     outputs = forward(LAYERS, INPUTS)
     report.section("Forwards: the net input of each neuron, and the sigmoid of it")
@@ -160,7 +160,7 @@ def follow(report: cli.Report) -> None:
     print(by_hand.backward_table(LAYERS, outputs, TARGETS, NEURONS, RATE))
 
 
-def compare(report: cli.Report, steps: int) -> dict[str, np.ndarray]:
+def compare(report: reporting.Report, steps: int) -> dict[str, np.ndarray]:
     """The three engines beside the published numbers, and at the end; returns the error's curves by their names."""
     report.section(f"The same in the engines, in double precision: before and after a step, and after {steps:,}")
     runs = train_in_engines(steps)
@@ -193,7 +193,7 @@ def probability(layers: Sequence[Layer], X: np.ndarray) -> np.ndarray:
     return forward(layers, X)[-1][:, 0]
 
 
-def deepen(report: cli.Report, epochs: int, seed: int) -> tuple[np.ndarray, Any]:
+def deepen(report: reporting.Report, epochs: int, seed: int) -> tuple[np.ndarray, Any]:
     """Checks the gradient of a deep network and trains three on two moons; returns the check's errors, and a figure."""
     from sklearn.datasets import make_moons
 
@@ -220,13 +220,15 @@ def deepen(report: cli.Report, epochs: int, seed: int) -> tuple[np.ndarray, Any]
     report.expect("moons_0_hidden_test_accuracy", highest=0.92)
     for depth in (1, 2):
         report.expect(f"moons_{depth}_hidden_test_accuracy", lowest=0.98)
-    return errors, plots.boundary_row(models, X_train, T[:, 0], "Two moons, and how many hidden layers part them")
+    return errors, contour_plots.boundary_row(
+        models, X_train, T[:, 0], "Two moons, and how many hidden layers part them"
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Follows the small network by hand and in the engines, trains deeper ones, draws; returns the metrics."""
     arguments = cli.parse_lesson(cli.lesson_parser(__doc__, data=None), argv)
-    report = cli.Report("backpropagation", arguments, "numpy")
+    report = reporting.Report("backpropagation", arguments, "numpy")
     report.data("the 2-2-2 network of the published example; two moons, drawn from the seed")
     print(f"Engine    NumPy {np.__version__}; {device.prepare(arguments.seed)}")
     follow(report)
@@ -241,7 +243,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         }
         for name, figure in figures.items():
             report.saved(plots.save(figure, arguments.plots / f"backpropagation-{name}.png"))
-    return report.finish(no_band=cli.why_no_band(arguments))
+    return report.finish(no_band=reporting.why_no_band(arguments))
 
 
 if __name__ == "__main__":

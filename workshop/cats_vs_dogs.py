@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import cli, device, photo_classifier, photo_training, photos, training
+from workshop.kit import cli, device, photo_classifier, photo_training, photos, reporting, training
 from workshop.kit.augmentation import Augmentation
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.errors import WorkshopError
@@ -163,7 +163,7 @@ KERAS = Engine("keras", __doc__, device.prepare, device.seeded(build), train)
 def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str, float]:
     """Trains, compares, saves and draws; returns the metrics."""
     arguments = parse(engine.docstring, argv)
-    report = cli.Report("cats_vs_dogs", arguments, engine)
+    report = reporting.Report("cats_vs_dogs", arguments, engine)
     if arguments.pipeline == "generator" and engine.name != "keras":
         raise WorkshopError("--pipeline generator is Keras' own: python -m workshop.cats_vs_dogs has it")
     found = photo_classifier.load(report, arguments.size)

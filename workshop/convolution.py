@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from workshop.kit import cli, data, device, files, filtering, metrics, plots
+from workshop.kit import cli, device, files, filtering, image_data, image_plots, metrics, plots, reporting
 from workshop.kit.filtering import LIBRARIES, NUMPY_MODES, Case, largest_difference
 from workshop.kit.lazy import keras
 from workshop.scratch.network import Network
@@ -164,7 +164,7 @@ def print_shapes(digit: np.ndarray, random: np.random.Generator) -> None:
     print(metrics.table(["layers 3x3", "1+2*layers", "pixels seen", "weights", "of one layer"], rows))
 
 
-def compare(images: Sequence[np.ndarray], random: np.random.Generator, report: cli.Report) -> None:
+def compare(images: Sequence[np.ndarray], random: np.random.Generator, report: reporting.Report) -> None:
     """Every kernel, padding, stride and pooling, here and in the libraries; and the convolution theorem."""
     drawn = random.uniform(-1, 1, (5, 5)) / 25
     cases = [Case(name, kernel) for name, kernel in KERNELS.items()]
@@ -213,24 +213,24 @@ def draw(photograph: np.ndarray, digit: np.ndarray, classes: Sequence[str]) -> d
     for panel in paddings.axes[1:5]:
         panel.plot([15.5, 2.5, 2.5], [2.5, 2.5, 15.5], color=plots.ORANGE)
 
-    network = Network.from_h5(files.shipped("models") / "mnist_cnn.h5")
+    cnn = Network.from_h5(files.shipped("models") / "mnist_cnn.h5")
     X = digit[None, :, :, None]
-    stages = [("image", X[0]), *((name, Y[0]) for name, Y in network.stages(X))]
-    learned = plots.filters(network.get_weights()[0], "The kernels that its first layer learned: purple +, orange -")
-    layers = plots.layer_by_layer(stages, "A digit in a trained CNN, layer by layer", classes)
+    stages = [("image", X[0]), *((name, Y[0]) for name, Y in cnn.stages(X))]
+    learned = image_plots.filters(cnn.get_weights()[0], "The kernels that its first layer learned: purple +, orange -")
+    layers = image_plots.layer_by_layer(stages, "A digit in a trained CNN, layer by layer", classes)
     return {"kernels": kernels, "padding": paddings, "layers": layers, "filters": learned}
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Prints the tables, compares with the libraries, draws; returns the largest differences."""
     arguments = cli.parse_lesson(cli.lesson_parser(__doc__, data="PICTURE"), argv)
-    report = cli.Report("convolution", arguments, "numpy")
+    report = reporting.Report("convolution", arguments, "numpy")
     photographs, digits = filtering.load_photographs(arguments.data), filtering.load_digits()
     report.data(", ".join(f"{name} ({len(X)}x{X.shape[1]} pixels)" for name, X in photographs.items()))
     report.data(digits.source, digits.place)
     print(f"Engine    NumPy {np.__version__}; {device.prepare(arguments.seed)}")
     size = (120, 160) if arguments.quick else (480, 640)
-    digit = data.scale_pixels(digits.X_test[0, ..., 0]).astype(np.float64)
+    digit = image_data.scale_pixels(digits.X_test[0, ..., 0]).astype(np.float64)
     images = [*(filtering.crop(photograph, *size) for photograph in photographs.values()), digit]
     random = np.random.default_rng(arguments.seed)
 
@@ -243,7 +243,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     if not arguments.no_plots:
         for name, figure in draw(next(iter(photographs.values())), digit, digits.classes).items():
             report.saved(plots.save(figure, arguments.plots / f"convolution-{name}.png"))
-    return report.finish(no_band=cli.why_no_band(arguments))
+    return report.finish(no_band=reporting.why_no_band(arguments))
 
 
 if __name__ == "__main__":

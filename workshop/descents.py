@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workshop.kit import cli, data, descent_plots, metrics, plots, training
+from workshop.kit import batching, descent_plots, metrics, plots, reporting, table_data
+from workshop.kit.batching import batches
 from workshop.kit.engine import Plan
-from workshop.kit.fitting import batches
 from workshop.linear_regression import solve_normal_equation, train_neuron, with_ones
 
 RATE, EPOCHS, MINI_BATCH = 0.1, 40, 16  # of the three descents
@@ -92,7 +92,7 @@ def walk(
     A, w = with_ones(X), start.astype(np.float64)
     path = [w]
     for epoch in range(epochs):
-        order = training.epoch_order(len(A), seed, epoch)
+        order = batching.epoch_order(len(A), seed, epoch)
         for rows in batches(len(A), batch_size):
             batch = order[rows]
             gradient = 2 / len(batch) * A[batch].T @ (A[batch] @ w - y[batch])
@@ -101,7 +101,7 @@ def walk(
     return np.array(path)
 
 
-def compare_descents(report: cli.Report, split: Split) -> None:
+def compare_descents(report: reporting.Report, split: Split) -> None:
     """Batch, mini-batch and stochastic descent: the same rows, rate, and number of epochs."""
     from sklearn.preprocessing import MinMaxScaler
 
@@ -146,7 +146,7 @@ def compare_descents(report: cli.Report, split: Split) -> None:
         report.saved(plots.save(figure, arguments.plots / "linear_regression-descents.png"))
 
 
-def choose_rate(report: cli.Report, split: Split) -> None:
+def choose_rate(report: reporting.Report, split: Split) -> None:
     """The learning rate with the smallest validation error, and the test error of that one."""
     from sklearn.preprocessing import MinMaxScaler
 
@@ -179,7 +179,7 @@ def choose_rate(report: cli.Report, split: Split) -> None:
         report.saved(plots.save(figure, arguments.plots / "linear_regression-rates.png"))
 
 
-def stop_early(report: cli.Report, split: Split) -> None:
+def stop_early(report: reporting.Report, split: Split) -> None:
     """Few rows with rough prices, and columns that say nothing: early stopping keeps the weights of the best epoch."""
     from sklearn.preprocessing import StandardScaler
 
@@ -213,7 +213,7 @@ def stop_early(report: cli.Report, split: Split) -> None:
         report.saved(plots.save(figure, arguments.plots / "linear_regression-early_stopping.png"))
 
 
-def give_two_outputs(report: cli.Report, table: data.Table) -> None:
+def give_two_outputs(report: reporting.Report, table: table_data.Table) -> None:
     """One layer of two neurons, for the price and for the price of a square metre, against two models of one neuron."""
     from sklearn.preprocessing import MinMaxScaler
 
@@ -229,7 +229,7 @@ def give_two_outputs(report: cli.Report, table: data.Table) -> None:
     for i, name in enumerate(("output-1", "output-2")):
         start = [kernel[:, [i]], bias[[i]]]  # where the same neuron of the layer started
         _, alone[:, i], _ = train_neuron(name, X, Y[:, i], report, plan=plan, start=start)
-    names = [*(one.label for one in data.describe(table)[:-1]), "bias"]
+    names = [*(one.label for one in table_data.describe(table)[:-1]), "bias"]
     rows = [[name, a[0], b[0], a[1], b[1]] for name, a, b in zip(names, together, alone, strict=True)]
     print(metrics.table(["weight of", "price: together", "alone", "price of 1 m2: together", "alone"], rows))
     apart = np.abs(with_ones(X) @ (together - alone)).max()
@@ -238,7 +238,7 @@ def give_two_outputs(report: cli.Report, table: data.Table) -> None:
     report.expect("two_outputs_train_max_error", highest=0.1)
 
 
-def learn(report: cli.Report, table: data.Table) -> None:
+def learn(report: reporting.Report, table: table_data.Table) -> None:
     """All four."""
     split = split_in_three(*table.split_numbers(), report.arguments.seed)
     compare_descents(report, split)

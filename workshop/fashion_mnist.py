@@ -21,9 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import classifier, cli, data, device, training
+from workshop.kit import classifier, cli, device, reporting, training
 from workshop.kit.classifier import Settings
 from workshop.kit.engine import Engine, Plan
+from workshop.kit.image_data import scale_pixels
 from workshop.kit.lazy import keras
 from workshop.mnist import build_dense
 
@@ -61,7 +62,7 @@ def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **opt
     optimizer = training.make_optimizer(plan.optimizer, plan.learning_rate, plan.steps)
     model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return training.fit(
-        model, X, y, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, preprocess=data.scale_pixels, **options
+        model, X, y, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, preprocess=scale_pixels, **options
     )
 
 
@@ -80,13 +81,13 @@ def main(
 ) -> dict[str, float]:
     """Trains, compares, saves and draws; returns the metrics."""
     arguments = classifier.parse(engine.docstring, settings, BATCH_SIZE, (16, 32, 64), "128 dense, 96 cnn", argv)
-    report = cli.Report("fashion_mnist", arguments, engine)
+    report = reporting.Report("fashion_mnist", arguments, engine)
     images = classifier.load_images(report)
     print(f"Engine    {engine.prepare(arguments.seed, arguments.precision)}")
     classifier.compare(images, settings, BATCH_SIZE, report, title="Learning the garments")
     return report.finish(
         use=f"python -m apps.garment --model {report.last_model} YOUR-PICTURE.png",
-        no_band=cli.why_no_band(arguments, images.is_standin),
+        no_band=reporting.why_no_band(arguments, images.is_standin),
     )
 
 

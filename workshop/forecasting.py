@@ -16,9 +16,9 @@ mean squared error on the last fifth of the series), the naive forecast by 32, t
 all are close together, and the linear model is the best. About 20 s on two CPU cores. Then, from Python:
 
     from pathlib import Path
-    from workshop.kit import bundle, series
+    from workshop.kit import bundle, windowing
     model = bundle.load(Path("models/forecasting.h5"), ["forecasting"])
-    print(series.forecast(model, [58.0, 62.6, 70.0] * 20))      # the last 60 values in, the next 12 out
+    print(windowing.forecast(model, [58.0, 62.6, 70.0] * 20))      # the last 60 values in, the next 12 out
 """
 
 import argparse
@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import bundle, cli, device, metrics, plots, series, training
+from workshop.kit import bundle, charts, cli, device, metrics, plots, reporting, series, training, windowing
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
 
@@ -67,7 +67,7 @@ def plan_of(windows: int, arguments: argparse.Namespace) -> Plan:
     return Plan(arguments.optimizer, arguments.learning_rate, epochs, batch_size)
 
 
-def learn_network(task: series.Task, report: cli.Report) -> tuple[Any, training.History]:
+def learn_network(task: windowing.Task, report: reporting.Report) -> tuple[Any, training.History]:
     """Builds and trains the network; it then answers with changes in the unit of the series."""
     arguments, engine = report.arguments, report.engine
     model = engine.build(task.window, task.horizon, arguments.seed)
@@ -82,13 +82,13 @@ def learn_network(task: series.Task, report: cli.Report) -> tuple[Any, training.
     return model, history
 
 
-def forecast_naive(task: series.Task) -> np.ndarray:
+def forecast_naive(task: windowing.Task) -> np.ndarray:
     """Returns the forecasts (windows, horizon) for the test part that say: it stays as it is."""
     X, y = task.windows["test"]
     return np.broadcast_to(X[:, -1:], y.shape)
 
 
-def forecast_seasonal(task: series.Task) -> np.ndarray:
+def forecast_seasonal(task: windowing.Task) -> np.ndarray:
     """Returns the forecasts for the test part that say: as one season ago, or two where the horizon is longer."""
     _, y = task.windows["test"]
     ahead = np.arange(task.horizon)
@@ -96,7 +96,7 @@ def forecast_seasonal(task: series.Task) -> np.ndarray:
     return task.series.values[task.ends["validation"] + np.arange(len(y))[:, None] + ahead - seasons_back]
 
 
-def forecast_linear(task: series.Task) -> np.ndarray:
+def forecast_linear(task: windowing.Task) -> np.ndarray:
     """Returns the forecasts for the test part of scikit-learn's least squares on the network's windows and targets."""
     from sklearn.linear_model import LinearRegression
 
@@ -105,7 +105,7 @@ def forecast_linear(task: series.Task) -> np.ndarray:
     return np.asarray(task.windows["test"][0][:, -1:] + changes)
 
 
-def measure(task: series.Task, forecasts: np.ndarray) -> dict[str, float]:
+def measure(task: windowing.Task, forecasts: np.ndarray) -> dict[str, float]:
     """Returns the errors on the test part, one step ahead and over all steps, in the unit of the series."""
     from sklearn.metrics import root_mean_squared_error
 
@@ -116,12 +116,12 @@ def measure(task: series.Task, forecasts: np.ndarray) -> dict[str, float]:
     }
 
 
-def errors_by_step(task: series.Task, forecasts: np.ndarray) -> np.ndarray:
+def errors_by_step(task: windowing.Task, forecasts: np.ndarray) -> np.ndarray:
     """Returns the root mean squared error on the test part for each number of steps ahead (horizon,)."""
     return np.asarray(np.sqrt(np.mean((forecasts - task.windows["test"][1]) ** 2, axis=0)))
 
 
-def compare(task: series.Task, forecasts: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+def compare(task: windowing.Task, forecasts: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """Prints the table of errors, and who wins; returns the errors of each forecast."""
     measured = {name: measure(task, found) for name, found in forecasts.items()}
     several = task.series.count(task.horizon)
@@ -140,7 +140,7 @@ def compare(task: series.Task, forecasts: dict[str, np.ndarray]) -> dict[str, di
     return measured
 
 
-def draw(task: series.Task, history: training.History, forecasts: dict[str, np.ndarray], folder: Path) -> list[Path]:
+def draw(task: windowing.Task, history: training.History, forecasts: dict[str, np.ndarray], folder: Path) -> list[Path]:
     """Draws forecasts and truth of the test part; what was learned, and how the errors grow with the steps ahead."""
     several = task.series.count(task.horizon)
     begin, made = task.ends["validation"], len(forecasts["lstm"])
@@ -167,7 +167,7 @@ def draw(task: series.Task, history: training.History, forecasts: dict[str, np.n
     figure, ((left, right),) = plots.subplots(1, 2, width=7)
     epochs = range(1, history.finished + 1)
     losses = {"training": (epochs, history.epochs["loss"]), "validation": (epochs, history.epochs["val_loss"])}
-    plots.draw_curves(left, losses, y="mean squared error, scaled", title="The LSTM learns", logarithmic=True)
+    charts.draw_curves(left, losses, y="mean squared error, scaled", title="The LSTM learns", logarithmic=True)
     ahead = np.arange(1, task.horizon + 1)
     for (name, found), marker in zip(forecasts.items(), plots.MARKERS, strict=False):
         right.plot(ahead, errors_by_step(task, found), color=COLOURS[name], marker=marker, label=NAMES[name])
@@ -198,9 +198,9 @@ KERAS = Engine("keras", __doc__, device.prepare, device.seeded(build_network), t
 def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str, float]:
     """Reads the series, trains, forecasts, compares, saves and draws; returns the metrics."""
     arguments = parse(engine.docstring, argv)
-    report = cli.Report("forecasting", arguments, engine)
+    report = reporting.Report("forecasting", arguments, engine)
     found = series.read(arguments.data) if arguments.data else series.find()
-    task = series.prepare(found, arguments.window, arguments.horizon, arguments.season)
+    task = windowing.prepare(found, arguments.window, arguments.horizon, arguments.season)
     report.data(found.source)
     print(f"Engine    {engine.prepare(arguments.seed)}")
     first, last = (found.dates[end] for end in (task.ends["train"], task.ends["validation"]))
@@ -231,7 +231,7 @@ def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str,
         report.saved(*draw(task, history, forecasts, arguments.plots))
     report.expect(f"lstm_test_{ERROR}", highest=26)
     report.expect(f"lstm_one_step_test_{ERROR}", highest=20)
-    no_band = cli.why_no_band(arguments, found.is_standin) or "the series is your own" * bool(arguments.data)
+    no_band = reporting.why_no_band(arguments, found.is_standin) or "the series is your own" * bool(arguments.data)
     given = [name for name in ("window", "horizon") if getattr(arguments, name)]
     return report.finish(no_band=no_band or f"--{' and --'.join(given)} given" * bool(given))
 

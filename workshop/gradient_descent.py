@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import animation, cli, metrics, plots
+from workshop.kit import animation, cli, metrics, plots, reporting
 
 INPUTS = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
 X = np.column_stack([INPUTS, np.ones(5)])  # the column of ones makes the second weight the intercept
@@ -194,7 +194,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return cli.parse_lesson(parser, argv)
 
 
-def compare(ways: dict[float, Paths], report: cli.Report) -> None:
+def compare(ways: dict[float, Paths], report: reporting.Report) -> None:
     """The table of all rates, and the limit that the bowl's curvature sets them."""
     rows: list[list[object]] = []
     for momentum, paths in ways.items():
@@ -221,7 +221,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Prints the steps by hand and the table of rates, draws and animates; returns the errors where the paths end."""
     arguments = parse(argv)
     rate, momenta = arguments.rate, (0.0, arguments.momentum)
-    report = cli.Report("gradient_descent", arguments, "numpy")
+    report = reporting.Report("gradient_descent", arguments, "numpy")
     report.data("five points, x = 0 to 4")
     print(f"Engine    NumPy {np.__version__}")
     report.section(f"By hand: rate {rate:g}, from slope {START[0]:g} and intercept {START[1]:g}")
@@ -238,7 +238,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         steps = QUICK_STEPS if arguments.quick else STEPS
         frames = animate(rate, {momentum: descend(rate, momentum, steps) for momentum in momenta}, axes)
         report.saved(animation.save(figure, frames, arguments.plots / "gradient_descent-walk.gif"))
-    no_band = cli.why_no_band(arguments) or "--momentum given" * (arguments.momentum != MOMENTUM)
+    no_band = reporting.why_no_band(arguments) or "--momentum given" * (arguments.momentum != MOMENTUM)
     return report.finish(no_band=no_band)
 
 

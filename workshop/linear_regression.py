@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import bundle, cli, data, descent_plots, device, metrics, plots, training
+from workshop.kit import bundle, cli, descent_plots, device, metrics, plots, reporting, table_data, training
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
 
@@ -71,7 +71,7 @@ def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **opt
 
 
 def train_neuron(
-    name: str, X: np.ndarray, y: np.ndarray, report: cli.Report,
+    name: str, X: np.ndarray, y: np.ndarray, report: reporting.Report,
     rate: float | None = None, plan: Plan | None = None, start: Any = None, **options: Any,
 ) -> tuple[Any, np.ndarray, training.History]:  # fmt: skip
     """Builds and trains a neuron for each column of y, (rows,) or (rows, outputs), by a plan or by the options.
@@ -94,16 +94,16 @@ def train_neuron(
     return model, np.vstack(model.get_weights()).reshape(-1, *y.shape[1:]), history
 
 
-def save(name: str, model: Any, table: data.Table, arguments: argparse.Namespace, **options: Any) -> Any:
+def save(name: str, model: Any, table: table_data.Table, arguments: argparse.Namespace, **options: Any) -> Any:
     """Saves a neuron for the console program, with `bundle.save`'s options; returns the files."""
-    (*inputs, target), name = data.describe(table), bundle.name_for(name, quick=arguments.quick)
+    (*inputs, target), name = table_data.describe(table), bundle.name_for(name, quick=arguments.quick)
     return bundle.save(
         arguments.models, name, model, lesson="linear_regression", data=table.source, seed=arguments.seed,
         inputs=inputs, output=target.name, output_unit=target.unit, **options,
     )  # fmt: skip
 
 
-def learn_line(report: cli.Report) -> None:
+def learn_line(report: reporting.Report) -> None:
     """The parabola by hand, then y = 2x + 1 from nine points."""
     report.section("Gradient descent by hand: the lowest point of 2(x - 5)^2 + 3")
     paths = {start: descend(start) for start in (0, 10)}
@@ -121,11 +121,11 @@ def learn_line(report: cli.Report) -> None:
         report.saved(plots.save(figure, report.arguments.plots / "linear_regression-line.png"))
 
 
-def learn_houses(report: cli.Report, table: data.Table) -> None:
+def learn_houses(report: reporting.Report, table: table_data.Table) -> None:
     """The price of a house from one feature, checked by the normal equation."""
     arguments = report.arguments
     report.section("One neuron prices houses by their size")
-    (X, y), (size, price) = table.split_numbers(), data.describe(table)
+    (X, y), (size, price) = table.split_numbers(), table_data.describe(table)
     model, learned, history = train_neuron("houses", X, y, report, snapshots=range(30))
     best = solve_normal_equation(X, y)
 
@@ -137,7 +137,7 @@ def learn_houses(report: cli.Report, table: data.Table) -> None:
     lines = [*(("by hand", guess) for guess in guesses), ("trained", learned), ("normal equation", best)]
     rows = [[how, f"{weights[0]:.4f}", f"{weights[1]:.4f}", f"{cost(weights):.4f}"] for how, weights in lines]
     print(metrics.table(["how", "weight w", "bias b", "cost (mean squared error)"], rows))
-    for number in (8, 12) if table.path == data.shipped_table("houses") else (size.minimum, size.maximum):
+    for number in (8, 12) if table.path == table_data.shipped_table("houses") else (size.minimum, size.maximum):
         print(f"{size.label} {number:g}: {price.label} {learned @ [number, 1]:.2f}")
     measured = metrics.regression("train", y, with_ones(X) @ learned)
     report.result({f"houses_{metric}": value for metric, value in measured.items()})
@@ -151,7 +151,7 @@ def learn_houses(report: cli.Report, table: data.Table) -> None:
         report.saved(plots.save(figure, arguments.plots / "linear_regression-houses.png"))
 
 
-def learn_features(report: cli.Report, table: data.Table) -> None:
+def learn_features(report: reporting.Report, table: table_data.Table) -> None:
     """The price of a house from several features: unscaled, unscaled with a tiny learning rate, scaled."""
     from sklearn.model_selection import train_test_split
     from sklearn.preprocessing import MinMaxScaler
@@ -194,7 +194,7 @@ def learn_features(report: cli.Report, table: data.Table) -> None:
     if not arguments.no_plots:
         seen, unseen = (with_ones(part) @ weights for part in scaled)
         pairs = {"training": (y_train, seen), "test": (y_test, unseen)}
-        figure = descent_plots.unscaled_and_scaled(histories, pairs, of=data.describe(table)[-1].label)
+        figure = descent_plots.unscaled_and_scaled(histories, pairs, of=table_data.describe(table)[-1].label)
         report.saved(plots.save(figure, arguments.plots / "linear_regression-features.png"))
 
 
@@ -225,13 +225,13 @@ def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str,
     from workshop import descents  # here, not above: it takes functions from this file
 
     arguments = parse(engine.docstring, argv)
-    report = cli.Report("linear_regression", arguments, engine)
+    report = reporting.Report("linear_regression", arguments, engine)
     tables = {}
     # They are read before anything is trained, so that a wrong one is refused at once.
     for part, shipped, at_least in (("houses", "houses", 2), ("features", "housing", 10), ("descents", "housing", 10)):
         if arguments.part in (part, "all"):
-            is_own = arguments.data and part in (arguments.part, "features")
-            tables[part] = data.read_table(arguments.data if is_own else data.shipped_table(shipped), at_least=at_least)
+            own = arguments.data if part in (arguments.part, "features") else None
+            tables[part] = table_data.read_table(own or table_data.shipped_table(shipped), at_least=at_least)
             tables[part].numbers()
             if part == "houses":
                 tables[part].check_columns(2, "one feature and the target")
@@ -243,7 +243,7 @@ def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str,
     for part, table in tables.items():
         {"houses": learn_houses, "features": learn_features, "descents": descents.learn}[part](report, table)
     use = f"python -m apps.house_price --model {report.last_model}" if {"houses", "features"} & set(tables) else ""
-    return report.finish(use=use, no_band=cli.why_no_band(arguments) or "your own table" * bool(arguments.data))
+    return report.finish(use=use, no_band=reporting.why_no_band(arguments) or "your own table" * bool(arguments.data))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import bundle, cli, data, device, metrics, plots, training
+from workshop.kit import bundle, charts, cli, device, metrics, plots, reporting, table_data, training
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
 
@@ -79,7 +79,7 @@ def descend_saturated(loss: str) -> list[float]:
     return outputs
 
 
-def show_tables(report: cli.Report) -> None:
+def show_tables(report: reporting.Report) -> None:
     """The sigmoid, cross-entropy and likelihood, in numbers."""
     report.section("The sigmoid")
     print(metrics.table(["z", "sigmoid(z)"], [[z, f"{sigmoid(z):.8f}"] for z in (-8.0, -4.0, 0.5, 1.0, 5.0)]))
@@ -97,10 +97,10 @@ def draw_basics() -> Any:
     figure, axes = plots.subplots(2, 2)
     theta = np.linspace(0.01, 0.99, 99)
     curve = {"heads, tails, heads, tails": (theta, likelihood(theta, (1, 0, 1, 0)))}
-    plots.draw_curves(axes[0, 0], curve, x="probability of heads", y="likelihood", title="The coin: largest at 0.5")
+    charts.draw_curves(axes[0, 0], curve, x="probability of heads", y="likelihood", title="The coin: largest at 0.5")
     descents = {loss: (range(SATURATED_STEPS), descend_saturated(loss)) for loss in ("squares", "cross-entropy")}
     title = "A saturated neuron unlearns: output, target 0"
-    plots.draw_curves(axes[0, 1], descents, x="step of gradient descent", y="output of the neuron", title=title)
+    charts.draw_curves(axes[0, 1], descents, x="step of gradient descent", y="output of the neuron", title=title)
     # Four points on a line; the right weights are large, so squares leave a plain in the middle of nowhere.
     x, y = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([0, 0, 1, 1])
     w, b = np.meshgrid(np.linspace(-8, 8, 121), np.linspace(-8, 8, 121))
@@ -115,7 +115,7 @@ def draw_basics() -> Any:
     return figure
 
 
-def compare_line(X: np.ndarray, y: np.ndarray, report: cli.Report) -> Any:
+def compare_line(X: np.ndarray, y: np.ndarray, report: reporting.Report) -> Any:
     """Cuts tumours by size, with a straight line and with a neuron, before and after one very large tumour came.
 
     Args:
@@ -160,10 +160,10 @@ def compare_line(X: np.ndarray, y: np.ndarray, report: cli.Report) -> Any:
 def load_tumours(path: Any) -> tuple[np.ndarray, np.ndarray, list[bundle.Input], tuple[str, ...], str]:
     """Returns X (rows, features), y (rows,), the inputs, the classes and the source: the lesson's or one's own."""
     if path is not None:
-        table = data.read_table(path, at_least=8)
+        table = table_data.read_table(path, at_least=8)
         X, y = table.split_two_classes()
         table.check_classes(y, at_least=4)
-        return X, y, data.describe(table)[:-1], (f"{table.names[-1]} = 0", f"{table.names[-1]} = 1"), table.source
+        return X, y, table_data.describe(table)[:-1], (f"{table.names[-1]} = 0", f"{table.names[-1]} = 1"), table.source
     from sklearn.datasets import load_breast_cancer
 
     cases = load_breast_cancer()
@@ -187,7 +187,7 @@ KERAS = Engine("keras", __doc__, device.prepare, device.seeded(build_neuron), tr
 def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str, float]:
     """Shows the tables, trains, compares, saves and draws; returns the metrics."""
     arguments = parse(engine.docstring, argv)
-    report = cli.Report("logistic_regression", arguments, engine)
+    report = reporting.Report("logistic_regression", arguments, engine)
     X, y, inputs, classes, source = load_tumours(arguments.data)
     is_ours = arguments.data is None
     report.data(source)
@@ -215,9 +215,9 @@ def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str,
         report.result(metrics.two_classes(part, targets, probability, THRESHOLD))
     report.expect("test_accuracy", 0.96)
     matrix = metrics.confusion_matrix(y_test, (probability[:, 0] >= THRESHOLD).astype(int), 2)
-    figures["confusion"] = plots.confusion_matrix(matrix, classes, f"{report.metrics['test_accuracy']:.1%} right")
+    figures["confusion"] = charts.confusion_matrix(matrix, classes, f"{report.metrics['test_accuracy']:.1%} right")
     figures["loss"], axes = plots.subplots(width=8)
-    plots.draw_losses(axes, {"training": history}, y="cross-entropy", title="One neuron learns")
+    charts.draw_losses(axes, {"training": history}, y="cross-entropy", title="One neuron learns")
 
     name = bundle.name_for("logistic_regression", quick=arguments.quick)
     paths = bundle.save(
@@ -228,7 +228,7 @@ def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str,
     if not arguments.no_plots:
         for title, figure in figures.items():
             report.saved(plots.save(figure, arguments.plots / f"logistic_regression-{title}.png"))
-    no_band = cli.why_no_band(arguments) if is_ours else "the table is your own"
+    no_band = reporting.why_no_band(arguments) if is_ours else "the table is your own"
     return report.finish(no_band=no_band)
 
 

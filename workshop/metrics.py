@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import cli, evaluation, metrics, plots
+from workshop.kit import cli, evaluation, metrics, plots, reporting
 from workshop.kit.errors import WorkshopError
 from workshop.kit.evaluation import Counts, Fit, support_vectors
 
@@ -137,7 +137,7 @@ def bias_and_variance(degree: int, datasets: int, random: np.random.Generator) -
             "noise": np.square(NOISE), "error": np.mean((predicted - y_new) ** 2), "fits": predicted}  # fmt: skip
 
 
-def print_rates(report: cli.Report) -> None:
+def print_rates(report: reporting.Report) -> None:
     """Nine patients, their counts and rates; the rates of a model that never says ill; and all thresholds."""
     predicted = (SCORES >= THRESHOLD).astype(int)
     counts, theirs = count(ILL, predicted), evaluation.rates_by_sklearn(ILL, predicted)
@@ -174,7 +174,7 @@ def print_splits(random: np.random.Generator) -> None:
     print(f"\nFalse alarms on three folds of 100 healthy patients: FPR 3, 4 and 5 %; their mean is {mean:g} %.")
 
 
-def overfit(random: np.random.Generator, report: cli.Report) -> dict[str, Fit]:
+def overfit(random: np.random.Generator, report: reporting.Report) -> dict[str, Fit]:
     """Two pairs of rivals, each fitted to the same few samples: who learns them by heart loses on others."""
     x, y, at = np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 2.0]), np.array([3.0])
     print("By hand: (0, 1), (1, 3), (2, 2). At x = 3, L_1 = (3-1)(3-2) / ((0-1)(0-2)) = 1, L_2 = -3 and L_3 = 3.")
@@ -201,9 +201,9 @@ def overfit(random: np.random.Generator, report: cli.Report) -> dict[str, Fit]:
     return fits
 
 
-def print_bias_and_variance(datasets: int, random: np.random.Generator, report: cli.Report) -> list[dict[str, Any]]:
+def print_bias_and_variance(sets: int, random: np.random.Generator, report: reporting.Report) -> list[dict[str, Any]]:
     """What the error of each degree is made of."""
-    parts = [bias_and_variance(degree, datasets, random) for degree in DEGREES]
+    parts = [bias_and_variance(degree, sets, random) for degree in DEGREES]
     rows, off = [], []
     for degree, found in zip(DEGREES, parts, strict=True):
         made_of, error = [float(found[name]) for name in ("bias^2", "variance", "noise")], float(found["error"])
@@ -222,7 +222,7 @@ def print_bias_and_variance(datasets: int, random: np.random.Generator, report: 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Prints the tables, fits, measures, draws; returns the rates and errors."""
     arguments = cli.parse_lesson(cli.lesson_parser(__doc__, data=None), argv)
-    report = cli.Report("metrics", arguments, "numpy")
+    report = reporting.Report("metrics", arguments, "numpy")
     report.data("nine patients; random samples of a line and of a sine")
     print(f"Engine    NumPy {np.__version__}")
     random = np.random.default_rng(arguments.seed)
@@ -243,7 +243,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
                    "bias_variance": evaluation.bias_variance_figure(parts, sine)}  # fmt: skip
         for name, figure in figures.items():
             report.saved(plots.save(figure, arguments.plots / f"metrics-{name}.png"))
-    return report.finish(no_band=cli.why_no_band(arguments))
+    return report.finish(no_band=reporting.why_no_band(arguments))
 
 
 if __name__ == "__main__":

@@ -24,9 +24,10 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import classifier, cli, data, device, metrics, training
+from workshop.kit import classifier, cli, device, metrics, reporting, training
 from workshop.kit.classifier import Settings
 from workshop.kit.engine import Engine, Plan
+from workshop.kit.image_data import scale_pixels
 from workshop.kit.lazy import keras
 
 SETTINGS = {"dense": Settings(5, 0.003, expected=0.975), "cnn": Settings(2, 0.005, expected=0.990)}
@@ -70,7 +71,7 @@ def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **opt
     # The labels are class numbers; one-hot vectors with "categorical_crossentropy" would give the same loss.
     model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return training.fit(
-        model, X, y, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, preprocess=data.scale_pixels, **options
+        model, X, y, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, preprocess=scale_pixels, **options
     )
 
 
@@ -101,7 +102,7 @@ def main(
 ) -> dict[str, float]:
     """Trains, compares, saves and draws; returns the metrics."""
     arguments = classifier.parse(engine.docstring, settings, BATCH_SIZE, (32, 32), "128", argv)
-    report = cli.Report("mnist", arguments, engine)
+    report = reporting.Report("mnist", arguments, engine)
     images = classifier.load_images(report)
     print(f"Engine    {engine.prepare(arguments.seed, arguments.precision)}")
     if engine is KERAS:
@@ -110,7 +111,7 @@ def main(
     classifier.compare(images, settings, BATCH_SIZE, report, title="Learning the digits")
     return report.finish(
         use=f"python -m apps.digit --model {report.last_model} YOUR-PICTURE.png",
-        no_band=cli.why_no_band(arguments, images.is_standin),
+        no_band=reporting.why_no_band(arguments, images.is_standin),
     )
 
 

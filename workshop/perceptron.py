@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import animation, cli, metrics, plots, two_classes
+from workshop.kit import animation, cli, metrics, perceptron_plots, plots, reporting, two_classes
 from workshop.kit.two_classes import Samples, Training, accuracy, as_text, find_cycle, off_centre, with_ones
 
 LINE = np.array([1.0, -4.0, 3.0])  # w1, w2, and the bias b
@@ -105,7 +105,7 @@ def train_adaline(X: np.ndarray, y: np.ndarray, epochs: int = ADALINE_EPOCHS) ->
     return Training(w, len(path), len(path), mistakes, np.array(path))
 
 
-def compute_by_hand(report: cli.Report) -> None:
+def compute_by_hand(report: reporting.Report) -> None:
     """The neuron with given weights, and the first epochs of one that learns the same four answers."""
     nets = with_ones(POINTS) @ LINE
     report.section("By hand: a threshold neuron with w = (1, -4) and b = 3")
@@ -125,7 +125,7 @@ def compute_by_hand(report: cli.Report) -> None:
     print(metrics.table(["epoch", "x", "w.x", "answer", "y", "change", "w"], rows))
 
 
-def compare_ways(samples: Samples, epochs: int, report: cli.Report) -> dict[str, Training]:
+def compare_ways(samples: Samples, epochs: int, report: reporting.Report) -> dict[str, Training]:
     """Trains in all ways, the samples in the same order."""
     from joblib import Parallel
 
@@ -166,7 +166,7 @@ def compare_orders(samples: Samples, epochs: int, seed: int) -> dict[str, np.nda
     return counts
 
 
-def compare_libraries(samples: Samples, epochs: int, report: cli.Report) -> None:
+def compare_libraries(samples: Samples, epochs: int, report: reporting.Report) -> None:
     """The classes 0 and 1 in place of -1 and 1, and scikit-learn's perceptron: the same samples in the same order."""
     from sklearn.linear_model import Perceptron
 
@@ -186,7 +186,7 @@ def compare_libraries(samples: Samples, epochs: int, report: cli.Report) -> None
         report.expect(name, highest=1e-12)
 
 
-def compare_rules(samples: Samples, epochs: int, report: cli.Report) -> dict[str, Training]:
+def compare_rules(samples: Samples, epochs: int, report: reporting.Report) -> dict[str, Training]:
     """The perceptron and the Adaline on the same samples, and where their lines are after the last epochs."""
     X, y = samples[:2]
     found = {"perceptron": train(X, y, epochs=epochs), "Adaline": train_adaline(X, y)}
@@ -207,7 +207,7 @@ def compare_rules(samples: Samples, epochs: int, report: cli.Report) -> dict[str
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Computes by hand, trains in all ways, compares, draws; returns the metrics."""
     arguments = cli.parse_lesson(cli.lesson_parser(__doc__), argv)
-    report = cli.Report("perceptron", arguments, "numpy")
+    report = reporting.Report("perceptron", arguments, "numpy")
     both = two_classes.load(arguments.data, LINE, SAMPLES, MARGIN, arguments.seed)
     parted, overlapping = both[0], both[-1]  # of a table of one's own, the same
     report.data("; ".join(samples.source for samples in both))
@@ -230,19 +230,19 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     if not arguments.no_plots:
         lines = {name: found[name].weights for name in counts} | {"Adaline": centred.weights}
         figures = {
-            "neuron": two_classes.neuron_figure(LINE, POINTS, with_ones(POINTS) @ LINE),
-            "orders": two_classes.orders_figure(parted, lines, counts),
-            "adaline": two_classes.adaline_figure(overlapping, rules),
+            "neuron": perceptron_plots.neuron_figure(LINE, POINTS, with_ones(POINTS) @ LINE),
+            "orders": perceptron_plots.orders_figure(parted, lines, counts),
+            "adaline": perceptron_plots.adaline_figure(overlapping, rules),
         }
         for name, figure in figures.items():
             report.saved(plots.save(figure, arguments.plots / f"perceptron-{name}.png"))
         if len(parted.names) == 2:
             figure, axes = plots.subplots(width=7.5, height=6)
-            frames = two_classes.animate(axes, parted, step, found["online"], 12 if arguments.quick else 90)
+            frames = perceptron_plots.animate(axes, parted, step, found["online"], 12 if arguments.quick else 90)
             report.saved(animation.save(figure, frames, arguments.plots / "perceptron-learning.gif"))
         else:
             print("Note      no picture of the lines: they take two features")
-    return report.finish(no_band="the table is your own" if arguments.data else cli.why_no_band(arguments))
+    return report.finish(no_band="the table is your own" if arguments.data else reporting.why_no_band(arguments))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import bundle, cli, data, device, metrics, plots, tabular, training
+from workshop.kit import bundle, charts, cli, device, metrics, plots, reporting, table_data, tabular, training
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
 
@@ -81,7 +81,7 @@ def plan_of(task: tabular.Task, arguments: argparse.Namespace) -> Plan:
     return Plan(arguments.optimizer, arguments.learning_rate, epochs, batch_size)
 
 
-def learn_network(task: tabular.Task, report: cli.Report) -> tuple[Any, dict[str, Any]]:
+def learn_network(task: tabular.Task, report: reporting.Report) -> tuple[Any, dict[str, Any]]:
     """Builds and trains the network; returns it, and its losses on the training and on the validation rows."""
     arguments, engine = report.arguments, report.engine
     model = engine.build(task.X.shape[1], len(task.classes), arguments.seed)
@@ -140,23 +140,25 @@ def draw(task: tabular.Task, curves: dict[str, Any], predicted: dict[str, np.nda
     measured = {kind: measure(task, answers) for kind, answers in predicted.items()}
     bars = {kind: [found[f"{part}_{metric}"] for part in ("train", "test")] for kind, found in measured.items()}
     figure, ((left, right),) = plots.subplots(1, 2, width=7)
-    plots.draw_curves(left, curves, y=loss, title=f"{task.title}: the network learns", logarithmic=True)
-    plots.draw_bars(right, bars, ("training rows", "test rows"), value=value, y=label, title="Linear model and network")
+    charts.draw_curves(left, curves, y=loss, title=f"{task.title}: the network learns", logarithmic=True)
+    charts.draw_bars(
+        right, bars, ("training rows", "test rows"), value=value, y=label, title="Linear model and network"
+    )
     paths = [plots.save(figure, folder / f"tables-{task.title}-learning.png")]
     if task.classes:
         matrix = metrics.confusion_matrix(task.y[task.test], predicted["network"][task.test], len(task.classes))
         frequent = np.sort(np.argsort(-matrix.sum(axis=1), kind="stable")[:MOST_SHOWN])
         title = f"{task.title}: {measured['network']['test_accuracy']:.1%} of the test rows right"
         title += f"\n(the {MOST_SHOWN} most frequent classes)" * (len(frequent) < len(matrix))
-        figure = plots.confusion_matrix(matrix[np.ix_(frequent, frequent)], [task.classes[i] for i in frequent], title)
+        figure = charts.confusion_matrix(matrix[np.ix_(frequent, frequent)], [task.classes[i] for i in frequent], title)
     else:
         figure, axes = plots.subplots(width=8, height=6)
         pairs = {kind: (task.y[task.test], answers[task.test]) for kind, answers in predicted.items()}
-        plots.draw_predictions(axes, pairs, of=task.target.label, title=f"{task.title}: the test rows")
+        charts.draw_predictions(axes, pairs, of=task.target.label, title=f"{task.title}: the test rows")
     return [*paths, plots.save(figure, folder / f"tables-{task.title}-predictions.png")]
 
 
-def learn(task: tabular.Task, report: cli.Report, prefix: str) -> None:
+def learn(task: tabular.Task, report: reporting.Report, prefix: str) -> None:
     """Trains both models on one table; compares, saves and draws."""
     arguments = report.arguments
     report.section(f"{task.title}: {len(task.inputs)} inputs in {task.X.shape[1]} columns")
@@ -216,10 +218,10 @@ KERAS = Engine("keras", __doc__, device.prepare, device.seeded(build_network), t
 def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str, float]:
     """Reads the tables, trains, compares, saves and draws; returns the metrics."""
     arguments = parse(engine.docstring, argv)
-    report = cli.Report("tables", arguments, engine)
+    report = reporting.Report("tables", arguments, engine)
     if arguments.data:
         tabular.check_name(arguments.data, arguments.models)
-        tables = [data.read_table(arguments.data, at_least=tabular.FEWEST_ROWS)]
+        tables = [table_data.read_table(arguments.data, at_least=tabular.FEWEST_ROWS)]
     else:
         names = STANDINS if arguments.table == "both" else [arguments.table]
         tables = [tabular.find(name, STANDINS[name]) for name in names]
@@ -236,7 +238,7 @@ def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str,
             report.expect(f"{prefix}network_test_accuracy", 0.97)
         else:
             report.expect(f"{prefix}network_test_root_mean_squared_error", highest=6)
-    no_band = cli.why_no_band(arguments, any(task.is_standin for task in tasks))
+    no_band = reporting.why_no_band(arguments, any(task.is_standin for task in tasks))
     return report.finish(no_band=no_band or "the table is your own" * bool(arguments.data))
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import cli, diagrams, metrics, plots
+from workshop.kit import cli, diagrams, metrics, plots, reporting
 from workshop.kit.lazy import load, torch
 from workshop.kit.lazy import tensorflow as tf
 from workshop.kit.side_by_side import LIBRARIES, Line, show
@@ -189,7 +189,7 @@ SLOPES = {"numpy": slopes_by_numpy, "tensorflow": slopes_by_tensorflow, "torch":
 EXACT = {"f": (f, (1.0, 2.0), (4, 1)), "g": (g, (2.0, 5.0), (5, 16))}
 
 
-def differentiate(libraries: Sequence[str], report: cli.Report) -> None:
+def differentiate(libraries: Sequence[str], report: reporting.Report) -> None:
     """Prints the functions that find slopes, and what they find; notes how far each library is from the exact ones."""
     for function in (f, g, *(SLOPES[library] for library in libraries)):
         print(inspect.getsource(function))
@@ -224,7 +224,7 @@ def draw() -> dict[str, Any]:
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Runs each line in each library, differentiates, draws; returns how far off the slopes are."""
     arguments = cli.parse_lesson(cli.lesson_parser(__doc__, data=None), argv)
-    report = cli.Report("tensors", arguments, "numpy")
+    report = reporting.Report("tensors", arguments, "numpy")
     libraries = [library for library in LIBRARIES if importlib.util.find_spec(library)]
     report.data("the numbers 0 to 5, in a row x and as a matrix M")
     print("Engine    " + ", ".join(f"{LIBRARIES[library]} {load(library).__version__}" for library in libraries))
@@ -241,7 +241,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     if not arguments.no_plots:
         for name, figure in draw().items():
             report.saved(plots.save(figure, arguments.plots / f"tensors-{name}.png"))
-    return report.finish(no_band=cli.why_no_band(arguments))
+    return report.finish(no_band=reporting.why_no_band(arguments))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from workshop.kit import bundle, cli, device, metrics, plots, text, training
+from workshop.kit import bundle, charts, cli, device, metrics, plots, reporting, text, training
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
 from workshop.kit.model import as_model
@@ -100,7 +100,7 @@ def draw(
     """Returns a figure: how the model learned, what it knows against counting, an answer at three temperatures."""
     figure, ((left, middle, right),) = plots.subplots(1, 3)
     bits = np.array(history.fine["loss"]) / math.log(2)
-    plots.draw_curves(
+    charts.draw_curves(
         left, {"LSTM": (history.at, bits)}, y="bits per character, training", title="Learning what comes next"
     )
     left.plot(history.at[-1], bits[-1], "o", color=plots.BLUE)  # all there is of a run that was reported once
@@ -170,7 +170,7 @@ KERAS = Engine("keras", __doc__, device.prepare, device.seeded(build), train)
 def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str, float]:
     """Trains, measures, writes, saves and draws; returns the metrics."""
     arguments = parse(engine.docstring, argv)
-    report = cli.Report("text_generation", arguments, engine)
+    report = reporting.Report("text_generation", arguments, engine)
     whole, source = text.read(arguments.data)
     report.data(source)
     # Nine tenths are learned from, and the last one is kept back; of a long text, as much as the minute allows.
@@ -224,7 +224,7 @@ def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str,
         report.saved(plots.save(figure, arguments.plots / "text_generation.png"))
     own = "the text is your own" if arguments.data else ""
     return report.finish(
-        use=f"python -m apps.write --model {report.last_model}", no_band=cli.why_no_band(arguments) or own
+        use=f"python -m apps.write --model {report.last_model}", no_band=reporting.why_no_band(arguments) or own
     )
 
 

@@ -30,20 +30,22 @@ from workshop import cats_vs_dogs
 from workshop.kit import (
     bundle,
     cli,
-    data,
     device,
+    image_plots,
     imagenet,
     metrics,
     patterns,
     photo_classifier,
     photos,
     plots,
+    reporting,
     subsets,
     training,
 )
 from workshop.kit.augmentation import Augmentation
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.errors import WorkshopError
+from workshop.kit.image_data import scale_pixels
 from workshop.kit.lazy import keras
 from workshop.kit.model import as_model
 from workshop.kit.photo_classifier import Settings
@@ -95,7 +97,7 @@ def train(
 def train_head(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **options: Any) -> training.History:
     """Fits the last two layers. The backbone's answers do not change, so they are computed once."""
     backbone = keras.Model(model.inputs[0], model.layers[-3].output)
-    answers = as_model(backbone).predict(X, preprocess=data.scale_pixels)
+    answers = as_model(backbone).predict(X, preprocess=scale_pixels)
     head = keras.Sequential([keras.layers.Input(answers.shape[1:]), *model.layers[-2:]])
     cats_vs_dogs.compile_model(head, plan, y.ndim)
     return training.fit(head, answers, y, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, **options)
@@ -128,7 +130,7 @@ def find_weights(arguments: argparse.Namespace) -> imagenet.Weights | None:
     return weights
 
 
-def pretrain(report: cli.Report, engine: Engine) -> list[np.ndarray]:
+def pretrain(report: reporting.Report, engine: Engine) -> list[np.ndarray]:
     """Trains a backbone on drawn patterns; returns its weights."""
     arguments = report.arguments
     count, epochs = (QUICK_PATTERNS, QUICK_EPOCHS) if arguments.quick else (PATTERNS, PATTERN_EPOCHS)
@@ -139,7 +141,7 @@ def pretrain(report: cli.Report, engine: Engine) -> list[np.ndarray]:
     checkpoint = report.checkpoint("transfer_learning_backbone")
     engine.train(model, X, y, plan, arguments.seed, checkpoint=checkpoint, resume=arguments.resume)
     if not arguments.no_plots:
-        figure = plots.image_grid(
+        figure = image_plots.image_grid(
             X[: len(patterns.KINDS)], patterns.KINDS, "What the backbone learned to tell apart", 8
         )
         report.saved(plots.save(figure, arguments.plots / "transfer_learning-patterns.png"))
@@ -169,7 +171,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
 KERAS = Engine("keras", __doc__, device.prepare, device.seeded(build), train)
 
 
-def save(report: cli.Report, model: Any, found: photos.PhotoSet, source: str, accuracy: float) -> None:
+def save(report: reporting.Report, model: Any, found: photos.PhotoSet, source: str, accuracy: float) -> None:
     """Saves the fine-tuned network."""
     arguments = report.arguments
     name = bundle.name_for(report.lesson, quick=arguments.quick, standin=found.is_standin)
@@ -184,7 +186,7 @@ def save(report: cli.Report, model: Any, found: photos.PhotoSet, source: str, ac
 def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str, float]:
     """Trains, compares, saves and draws; returns the metrics."""
     arguments = parse(engine.docstring, argv)
-    report = cli.Report("transfer_learning", arguments, engine)
+    report = reporting.Report("transfer_learning", arguments, engine)
     weights = find_weights(arguments)
     backbone = "imagenet" if weights else "here"
     size = arguments.size or SIZES[backbone]

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workshop.kit import bundle, cli, data, device, metrics, plots, training
+from workshop.kit import bundle, charts, cli, contour_plots, device, metrics, plots, reporting, table_data, training
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
 
@@ -102,7 +102,7 @@ def plan_of(part: str, arguments: argparse.Namespace) -> Plan:
     return Plan(arguments.optimizer or "adam", rate, epochs, arguments.batch_size or settings.batch_size)
 
 
-def solve_by_hand(report: cli.Report) -> None:
+def solve_by_hand(report: reporting.Report) -> None:
     """The truth table of the gates, and XOR made of them."""
     report.section("XOR by hand: three neurons whose weights are given")
     answers = {name: gate(name, X_CORNERS) for name in GATES} | {"AND(OR, NAND)": gates_xor(X_CORNERS)}
@@ -117,11 +117,13 @@ def solve_by_hand(report: cli.Report) -> None:
             "NAND cuts off (1, 1)": partial(gate, "NAND"),
             "AND of both: XOR": gates_xor,
         }
-        figure = plots.boundary_row(panels, X_CORNERS, Y_CORNERS, "Two lines and an AND", output="output of the gate")
+        figure = contour_plots.boundary_row(
+            panels, X_CORNERS, Y_CORNERS, "Two lines and an AND", output="output of the gate"
+        )
         report.saved(plots.save(figure, report.arguments.plots / "xor-gates.png"))
 
 
-def solve_by_training(report: cli.Report) -> None:
+def solve_by_training(report: reporting.Report) -> None:
     """The 2-3-1 network learns the four corners; its boundary is drawn on the way."""
     arguments, engine = report.arguments, report.engine
     report.section("XOR learned: a 2-3-1 network and the four corners")
@@ -155,14 +157,14 @@ def solve_by_training(report: cli.Report) -> None:
             for epoch, weights in history.snapshots.items()
         }
         heading = "The boundary while the network learns"
-        figure = plots.boundary_row(panels, X_CORNERS, Y_CORNERS, heading, output=OUTPUT)
+        figure = contour_plots.boundary_row(panels, X_CORNERS, Y_CORNERS, heading, output=OUTPUT)
         report.saved(plots.save(figure, arguments.plots / "xor-learning.png"))
         figure, axes = plots.subplots(width=8)
-        plots.draw_losses(axes, {"2-3-1 network": history}, y="mean squared error", title="Learning the four corners")
+        charts.draw_losses(axes, {"2-3-1 network": history}, y="mean squared error", title="Learning the four corners")
         report.saved(plots.save(figure, arguments.plots / "xor-loss.png"))
 
 
-def compare_sizes(report: cli.Report, table: data.Table | None) -> None:
+def compare_sizes(report: reporting.Report, table: table_data.Table | None) -> None:
     """One, two and four hidden units on noisy points, or on a table of one's own."""
     from sklearn.model_selection import train_test_split
     from sklearn.preprocessing import MinMaxScaler
@@ -200,7 +202,7 @@ def compare_sizes(report: cli.Report, table: data.Table | None) -> None:
     report.expect("hidden_1_test_accuracy", highest=0.80)
     report.expect("hidden_4_test_accuracy", 0.99)
     if not arguments.no_plots:
-        figure = plots.boundary_row(
+        figure = contour_plots.boundary_row(
             panels, X_train, y_train, "How many hidden units it takes", names=names, classes=classes, output=OUTPUT
         )
         report.saved(plots.save(figure, arguments.plots / "xor-hidden_units.png"))
@@ -229,10 +231,10 @@ KERAS = Engine("keras", __doc__, device.prepare, device.seeded(build_network), t
 def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str, float]:
     """Solves XOR by hand, by training and with noise; draws, saves, returns the metrics."""
     arguments = parse(engine.docstring, argv)
-    report = cli.Report("xor", arguments, engine)
+    report = reporting.Report("xor", arguments, engine)
     table = None
     if arguments.data is not None:
-        table = data.read_table(arguments.data, at_least=8)
+        table = table_data.read_table(arguments.data, at_least=8)
         table.check_columns(3, "two features, then the target, 0 or 1")
         table.split_two_classes()
     report.data("the four corners of XOR; " + ("noisy points around them" if table is None else table.source))
@@ -240,7 +242,7 @@ def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str,
     solve_by_hand(report)
     solve_by_training(report)
     compare_sizes(report, table)
-    no_band = cli.why_no_band(arguments) or "--noise given" * (arguments.noise != 0.01)
+    no_band = reporting.why_no_band(arguments) or "--noise given" * (arguments.noise != 0.01)
     return report.finish(no_band=no_band if table is None else "the table is your own")
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workshop.kit import bundle, cli, data, metrics, plots, training
+from workshop.kit import bundle, charts, cli, image_data, image_plots, metrics, plots, reporting, training
 from workshop.kit.engine import Plan
 from workshop.kit.model import as_model
 
@@ -66,9 +66,9 @@ def parse(
     return arguments
 
 
-def load_images(report: cli.Report) -> data.ImageSet:
+def load_images(report: reporting.Report) -> image_data.ImageSet:
     """Loads the lesson's images, fewer for a quick run, and says which they are."""
-    images = data.load_image_set(report.lesson, report.arguments.data)
+    images = image_data.load_image_set(report.lesson, report.arguments.data)
     if report.arguments.quick:
         images = images.first(1000, 500)
     report.data(images.source, images.place)
@@ -89,7 +89,12 @@ def plan_of(settings: Settings, batch_size: int, samples: int, arguments: argpar
 
 
 def compare(
-    images: data.ImageSet, settings: Mapping[str, Settings], batch_size: int, report: cli.Report, *, title: str
+    images: image_data.ImageSet,
+    settings: Mapping[str, Settings],
+    batch_size: int,
+    report: reporting.Report,
+    *,
+    title: str,
 ) -> None:
     """Builds, trains and judges the networks that the options want, and draws how they learned."""
     arguments, engine = report.arguments, report.engine
@@ -109,16 +114,21 @@ def compare(
         judge(kind, model, histories[kind], images, settings[kind].expected, report)
     if not arguments.no_plots:
         figure, axes = plots.subplots(width=8)
-        plots.draw_losses(axes, histories, y="training loss (cross-entropy)", title=title)
+        charts.draw_losses(axes, histories, y="training loss (cross-entropy)", title=title)
         report.saved(plots.save(figure, arguments.plots / f"{report.lesson}-loss.png"))
 
 
 def judge(
-    kind: str, model: Any, history: training.History, images: data.ImageSet, expected: float, report: cli.Report
+    kind: str,
+    model: Any,
+    history: training.History,
+    images: image_data.ImageSet,
+    expected: float,
+    report: reporting.Report,
 ) -> None:
     """Measures a trained network on the test images, saves it as a bundle and draws its pictures."""
     arguments, lesson = report.arguments, report.lesson
-    probabilities = training.predict(model, images.X_test, preprocess=data.scale_pixels)
+    probabilities = training.predict(model, images.X_test, preprocess=image_data.scale_pixels)
     accuracy = metrics.accuracy(images.y_test, probabilities)
     print(f"{accuracy:.2%} of {len(images.X_test):,} test images right")
     prefix = f"{kind}_" if len(arguments.kinds) > 1 else ""
@@ -145,11 +155,11 @@ def judge(
 
 def through_the_network(model: Any, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
     """Returns what each layer makes of one image, uint8 (28, 28, 1): the layers' names and their outputs."""
-    pixels = data.scale_pixels(image[None])
+    pixels = image_data.scale_pixels(image[None])
     return [("image", pixels[0]), *((name, output[0]) for name, output in as_model(model).stages(pixels))]
 
 
-def draw(kind: str, model: Any, images: data.ImageSet, probabilities: np.ndarray) -> dict[str, Any]:
+def draw(kind: str, model: Any, images: image_data.ImageSet, probabilities: np.ndarray) -> dict[str, Any]:
     """Returns figures: confusion matrix, most confident mistakes, one image's way through the network, filters."""
     title = {"cnn": "CNN", "dense": "Dense network"}[kind]
     predicted = probabilities.argmax(axis=1)
@@ -164,15 +174,15 @@ def draw(kind: str, model: Any, images: data.ImageSet, probabilities: np.ndarray
     heading = f"{title}: the most confident mistakes, of {int(np.sum(predicted != images.y_test))}"
     figures = {}
     if len(mistakes):
-        figures["mistakes"] = plots.image_grid(images.X_test[mistakes, ..., 0], captions, heading)
+        figures["mistakes"] = image_plots.image_grid(images.X_test[mistakes, ..., 0], captions, heading)
     figures |= {
-        "confusion": plots.confusion_matrix(
+        "confusion": charts.confusion_matrix(
             matrix, images.classes, f"{title}: {accuracy:.2%} of the test images right"
         ),
-        "layers": plots.layer_by_layer(
+        "layers": image_plots.layer_by_layer(
             through_the_network(model, images.X_test[0]), f"{title}: one image, layer by layer", images.classes
         ),
     }
     if kind == "cnn":
-        figures["filters"] = plots.filters(model.get_weights()[0], "The filters that the first layer learned")
+        figures["filters"] = image_plots.filters(model.get_weights()[0], "The filters that the first layer learned")
     return figures

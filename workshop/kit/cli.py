@@ -1,21 +1,19 @@
-"""The command line that every lesson takes, read and checked before anything heavy is imported."""
+"""The command line that every lesson takes, read and checked before anything heavy is imported, and how a program ends.
+
+What a lesson says while it runs and at its end is a `Report` of `reporting`.
+"""
 
 import argparse
 import io
-import json
 import math
 import os
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
-
-if TYPE_CHECKING:
-    from workshop.kit.engine import Engine
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam")
 
@@ -144,133 +142,6 @@ def parse_lesson(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespa
     if not arguments.no_plots:
         files.check_writable(arguments.plots, "--plots")
     return arguments
-
-
-class Report:
-    """What a lesson says at its end: the result, whether it is as expected, and where everything is.
-
-    Args:
-        lesson: the lesson's name.
-        arguments: the parsed options.
-        engine: what builds and trains its models or, of a lesson that trains none, the name of what computes.
-    """
-
-    def __init__(self, lesson: str, arguments: argparse.Namespace, engine: "Engine | str") -> None:
-        self.lesson = lesson
-        self.arguments = arguments
-        self.engine: Any = engine
-        self._engine_name = engine if isinstance(engine, str) else engine.name
-        self.metrics: dict[str, float] = {}
-        self._started = time.perf_counter()
-        self._data: list[str] = []
-        self._files: list[Path] = []
-        self._checkpoints: list[Path] = []
-        self._missed: list[str] = []
-        self._bands_held = 0
-
-    def data(self, source: str, place: str = "") -> None:
-        """Says which data the run uses and where it lies, at its beginning; the former is kept for the JSON object."""
-        self._data.append(source)
-        print(f"Data      {source}" + f", {place}" * bool(place))
-
-    def checkpoint(self, name: str) -> Path:
-        """Returns where the state of training the model `name` is kept; `finish` removes it.
-
-        It stays until the whole lesson is done: a lesson that is resumed while it trains its second model needs the
-        first one's end as well.
-        """
-        # Each engine has its own: none goes on with what another one began.
-        engine = "" if self._engine_name == "keras" else f"-{self._engine_name}"
-        path = self.arguments.models / f"{name}{engine}-checkpoint.npz"
-        self._checkpoints.append(path)
-        return path
-
-    def section(self, title: str) -> None:
-        """Prints a heading between the parts of a run."""
-        print(f"\n{title}\n{'-' * len(title)}")
-
-    def saved(self, *paths: Path) -> None:
-        """Notes files that the run wrote."""
-        self._files += [path for path in paths if path not in self._files]
-
-    @property
-    def last_model(self) -> Path:
-        """The `.h5` that was saved last."""
-        return [path for path in self._files if path.suffix == ".h5"][-1]
-
-    def result(self, metrics: Mapping[str, float]) -> None:
-        """Notes metrics, by the names that the design asks for: `test_accuracy`, `cnn_test_accuracy`."""
-        self.metrics.update({name: float(value) for name, value in metrics.items()})
-
-    def expect(self, name: str, lowest: float = -math.inf, highest: float = math.inf) -> None:
-        """Holds a metric against the band that the lesson reaches with its defaults on its own data."""
-        value = self.metrics[name]
-        if lowest <= value <= highest:
-            self._bands_held += 1
-        else:
-            band = f"at least {lowest:g}" if highest == math.inf else f"{lowest:g} to {highest:g}"
-            band = f"at most {highest:g}" if lowest == -math.inf else band
-            self._missed.append(f"{name} is {value:.4g}, expected {band}")
-
-    def finish(self, *, use: str = "", no_band: str = "") -> dict[str, float]:
-        """Prints the last lines and returns the metrics.
-
-        Args:
-            use: the command that uses the saved model.
-            no_band: why the result is held against no expected band ("a quick run"), where it is not.
-        """
-        seconds = time.perf_counter() - self._started
-        for path in self._checkpoints:
-            path.unlink(missing_ok=True)
-        self.section("Result")
-        width = max((len(name) for name in self.metrics), default=0)
-        for name, value in self.metrics.items():
-            print(f"{name:{width}}  {value:.4g}")
-        if no_band:
-            print(f"No expected band: {no_band}.")
-        elif self._missed:
-            print("Not as expected: " + "; ".join(self._missed) + ".")
-        elif self._bands_held:
-            print("As expected for this lesson.")
-        pictures = [path for path in self._files if path.suffix in {".png", ".gif"}]
-        models = [path for path in self._files if path not in pictures]
-        for title, paths in (("Model", models), ("Pictures", pictures)):
-            if paths:
-                print(f"{title:9} {', '.join(str(path) for path in paths)}")
-        print(f"Time      {seconds:.1f} s")
-        if use:
-            print(f"Use it    {use}")
-        if self.arguments.json:
-            print(
-                json.dumps(
-                    {
-                        "lesson": self.lesson,
-                        "engine": self._engine_name,
-                        "data": "; ".join(self._data),
-                        "seed": self.arguments.seed,
-                        "seconds": round(seconds, 3),
-                        "files": [str(path) for path in self._files],
-                        # JSON has no infinity and no NaN, which a diverged run gives: they become null.
-                        "metrics": {k: v if math.isfinite(v) else None for k, v in self.metrics.items()},
-                    }
-                )
-            )
-        sys.stdout.flush()
-        return self.metrics
-
-
-def why_no_band(arguments: argparse.Namespace, is_standin: bool = False) -> str:
-    """Returns why a run cannot be held against the lesson's expected band, or an empty text where it can."""
-    if arguments.quick:
-        return "a quick run"
-    if is_standin:
-        return "the data is a stand-in"
-    own = [
-        f"--{name.replace('_', '-')}"
-        for name in ("epochs", "batch_size", "learning_rate", "optimizer")
-        if getattr(arguments, name, None) is not None
-    ]
-    return f"{', '.join(own)} given" if own else ""
 
 
 def run(

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import plots
+from workshop.kit import charts, plots
 
 _MOST_POINTS = 3000  # on a map
 
@@ -37,7 +37,7 @@ def losses(histories: Mapping[str, Any], heading: str) -> Any:
     figure, axes = plots.subplots(width=8)
     curves = {name: (np.array(one.at) / one.finished, one.fine["loss"]) for name, one in histories.items()}
     label = "training loss (mean squared error)"
-    plots.draw_curves(axes, curves, x="share of the training", y=label, title=heading, logarithmic=True)
+    charts.draw_curves(axes, curves, x="share of the training", y=label, title=heading, logarithmic=True)
     return figure
 
 

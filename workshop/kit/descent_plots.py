@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import plots
-from workshop.kit.fitting import History
+from workshop.kit import charts, contour_plots, plots
+from workshop.kit.history import History
 
 
 def parabola_and_line(
@@ -27,9 +27,9 @@ def parabola_and_line(
     """
     figure, ((left, middle, right),) = plots.subplots(1, 3)
     walks = {f"from {start}": (range(len(path)), path) for start, path in paths.items()}
-    plots.draw_curves(left, walks, x="step", y="x", title="Descent on 2(x - 5)² + 3")
-    plots.draw_line(middle, x_values, y_values, weight, bias, title="The line that the neuron found")
-    plots.draw_losses(right, {"neuron": history}, y="mean squared error", title="Learning the line")
+    charts.draw_curves(left, walks, x="step", y="x", title="Descent on 2(x - 5)² + 3")
+    charts.draw_line(middle, x_values, y_values, weight, bias, title="The line that the neuron found")
+    charts.draw_losses(right, {"neuron": history}, y="mean squared error", title="Learning the line")
     return figure
 
 
@@ -57,12 +57,12 @@ def line_and_bowl(
         x, y: what the axes of the data are called.
     """
     figure, ((left, middle, right),) = plots.subplots(1, 3)
-    plots.draw_line(left, x_values[:, 0], y_values, *path[-1], x=x, y=y, title="The fitted line")
+    charts.draw_line(left, x_values[:, 0], y_values, *path[-1], x=x, y=y, title="The fitted line")
     middle.axhline(cost(best), color=plots.VERMILION, linestyle="--", label="normal equation")
-    plots.draw_losses(middle, {"neuron": history}, y="mean squared error", title="Learning the prices")
+    charts.draw_losses(middle, {"neuron": history}, y="mean squared error", title="Learning the prices")
     middle.set_xscale("log")
     points = {"by hand": guesses, "normal equation": best[None]}
-    plots.draw_bowl(right, cost, {"training": path}, points, x="weight w", y="bias b", title="The cost")
+    contour_plots.draw_bowl(right, cost, {"training": path}, points, x="weight w", y="bias b", title="The cost")
     return figure
 
 
@@ -73,15 +73,15 @@ def unscaled_and_scaled(
 
     Args:
         histories: of the trainings, by the names of the neurons; the last one's loss says how high the panel is.
-        pairs: what `plots.draw_predictions` takes.
+        pairs: what `charts.draw_predictions` takes.
         of: what is predicted.
     """
     figure, ((left, right),) = plots.subplots(1, 2, width=7)
-    plots.draw_losses(left, histories, y="mean squared error", title="Unscaled and scaled")
+    charts.draw_losses(left, histories, y="mean squared error", title="Unscaled and scaled")
     # What diverges leaves the picture through its top.
     first = list(histories.values())[-1].fine["loss"][0]
     left.set(xscale="log", ylim=(None, 30 * max(first, 1e-9)))
-    plots.draw_predictions(right, pairs, of=of, title="Predicted by the scaled neuron")
+    charts.draw_predictions(right, pairs, of=of, title="Predicted by the scaled neuron")
     return figure
 
 
@@ -121,7 +121,7 @@ def ways_down(
         panel.grid(False)
     panels[0].legend(fontsize=12, frameon=True, loc="upper right")
     curves = {name: (range(len(values)), np.array(values) - lowest) for name, values in errors.items()}
-    plots.draw_curves(panels[3], curves, y="RMSE above the smallest", title="The same epochs", logarithmic=True)
+    charts.draw_curves(panels[3], curves, y="RMSE above the smallest", title="The same epochs", logarithmic=True)
     return figure
 
 
@@ -135,7 +135,7 @@ def learning_rates(histories: Mapping[float, History], errors: Mapping[float, fl
     """
     figure, ((left, right),) = plots.subplots(1, 2, width=6.6)
     losses = {f"rate {rate:g}": (history.at, history.fine["loss"]) for rate, history in histories.items()}
-    plots.draw_curves(left, losses, y="mean squared error", title="On the training rows", logarithmic=True)
+    charts.draw_curves(left, losses, y="mean squared error", title="On the training rows", logarithmic=True)
     first = next(iter(histories.values())).fine["loss"][0]
     # What diverges leaves the picture through its top.
     left.set_ylim(top=3 * max(first, 1e-9))

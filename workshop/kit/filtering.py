@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workshop.kit import data, picture, plots, synthetic
+from workshop.kit import picture, plots, published_images, synthetic
 from workshop.kit.errors import WorkshopError
+from workshop.kit.image_data import ImageSet, find_image_set, load_image_set
 from workshop.kit.lazy import keras, load, torch
 
 # How NumPy and SciPy call the ways of padding, by the names that PyTorch has for them. Keras knows none but zeros.
@@ -134,13 +135,15 @@ def load_photographs(path: Path | None = None) -> dict[str, np.ndarray]:
     return {name: load_sample_image(name) @ [0.299, 0.587, 0.114] / 255 for name in ("china.jpg", "flower.jpg")}
 
 
-def load_digits() -> data.ImageSet:
+def load_digits() -> ImageSet:
     """Returns MNIST where it lies on this machine, else scikit-learn's digits: nothing is downloaded."""
-    if data.find_image_set("mnist") is not None:
-        return data.load_image_set("mnist")
+    if find_image_set("mnist") is not None:
+        return load_image_set("mnist")
     X_train, y_train, X_test, y_test, title = synthetic.image_set("mnist")
     source = f"{title} (stand-in for mnist)"
-    return data.ImageSet("mnist", source, X_train, y_train, X_test, y_test, data.CLASSES["mnist"], is_standin=True)
+    return ImageSet(
+        "mnist", source, X_train, y_train, X_test, y_test, published_images.CLASSES["mnist"], is_standin=True
+    )
 
 
 def crop(image: np.ndarray, height: int, width: int) -> np.ndarray:

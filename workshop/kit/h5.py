@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import hdf5, safety
+from workshop.kit import safety
 from workshop.kit.architecture import Architecture, Layer, layer_from
 from workshop.kit.errors import WorkshopError
+from workshop.kit.hdf5_bytes import UnreadableError
+from workshop.kit.hdf5_objects import Dataset, Group
 from workshop.kit.layer_settings import ACTIVATIONS, Config, Shape, UnknownLayerError
 
 # What Keras 1 called the weights. Its "running_std" holds the variance.
@@ -51,7 +53,7 @@ def from_bytes(content: bytes, path: Path) -> Architecture:
         raise UnknownLayerError(f"{path} is refused: {error}") from error
     except WorkshopError as error:
         raise WorkshopError(f"{path} is refused: {error}") from error
-    except hdf5.UnreadableError as error:
+    except UnreadableError as error:
         raise WorkshopError(f"{path} is damaged ({error}): copy or train it again") from error
     except (TypeError, KeyError, AttributeError, ValueError, IndexError, RecursionError) as error:
         raise WorkshopError(f"{path} is refused: its configuration is none that Keras writes") from error
@@ -84,7 +86,7 @@ def _architecture(config: Config) -> Architecture:
     return Architecture(tuple(shape[1:]), layers)
 
 
-def _read_weights(architecture: Architecture, group: hdf5.Group) -> None:
+def _read_weights(architecture: Architecture, group: Group) -> None:
     shapes = architecture.weight_shapes()
     layer_names = _names(group, "layer_names")
     if len(set(layer_names)) < len(layer_names):
@@ -105,7 +107,7 @@ def _read_weights(architecture: Architecture, group: hdf5.Group) -> None:
             raise WorkshopError(f"the moving_variance of a {layer.kind} layer is below 0")
 
 
-def _weight(stored: hdf5.Dataset, what: str, shape: Shape) -> np.ndarray:
+def _weight(stored: Dataset, what: str, shape: Shape) -> np.ndarray:
     if stored.shape != shape or stored.type.kind != "f":
         holds = {"f": "floats", "i": "whole numbers", "u": "whole numbers"}.get(stored.type.kind, "texts")
         raise WorkshopError(f"{what} holds {holds} of shape {stored.shape}, takes floats of shape {shape}")
@@ -116,18 +118,18 @@ def _weight(stored: hdf5.Dataset, what: str, shape: Shape) -> np.ndarray:
     return weight
 
 
-def _names(group: hdf5.Group, attribute: str) -> list[str]:
+def _names(group: Group, attribute: str) -> list[str]:
     """Returns a list of names; a long one stands in several attributes, numbered."""
     parts = [attribute] if attribute in group.attributes else []
     while not parts or (parts[0] != attribute and f"{attribute}{len(parts)}" in group.attributes):
         parts.append(f"{attribute}{len(parts)}")
     lists: list[Any] = [group.attributes.get(part) for part in parts]
     if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists):
-        raise hdf5.UnreadableError(f"its {attribute} are no names")
+        raise UnreadableError(f"its {attribute} are no names")
     return [name for names in lists for name in names]
 
 
-def _arrays(group: hdf5.Group) -> dict[str, hdf5.Dataset]:
+def _arrays(group: Group) -> dict[str, Dataset]:
     """Returns a layer's arrays by Keras 3's names for them."""
     names = _names(group, "weight_names")
     found = {_weight_name(name): group.dataset(name) for name in names}

@@ -18,8 +18,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workshop.kit import data, files, hdf5
+from workshop.kit import files, hdf5, image_download
 from workshop.kit.errors import WorkshopError, one_line
+from workshop.kit.hdf5_bytes import OutsideError, UnreadableError
+from workshop.kit.hdf5_objects import Group
 
 TITLE = "MobileNet with ImageNet weights"
 # Trained on pictures of 224 x 224 pixels; with nothing but convolutions, it takes pictures of any size.
@@ -115,9 +117,9 @@ def read(content: bytes, path: Path) -> list[np.ndarray]:
             for layer in map(group.group, _names(group, "layer_names"))
             for name in _names(layer, "weight_names")
         ]
-    except hdf5.OutsideError as error:
+    except OutsideError as error:
         raise WorkshopError(f"{path} is refused: {error}") from error
-    except (hdf5.UnreadableError, KeyError) as error:
+    except (UnreadableError, KeyError) as error:
         raise WorkshopError(
             f"{path} is damaged, or not a file of weights as Keras writes it ({error}): fetch it again, {URL}"
         ) from error
@@ -126,12 +128,12 @@ def read(content: bytes, path: Path) -> list[np.ndarray]:
     return arrays
 
 
-def _names(group: hdf5.Group, attribute: str) -> list[str]:
+def _names(group: Group, attribute: str) -> list[str]:
     names = group.attributes.get(attribute, "")
     if names is None:  # of a layer without weights
         return []
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise hdf5.UnreadableError(f"its {attribute} are no names")
+        raise UnreadableError(f"its {attribute} are no names")
     return names
 
 
@@ -156,7 +158,7 @@ def _download(path: Path) -> bytes | None:
     def fetch() -> None:
         # Looking up a host's name knows no time limit of its own, so all of it runs beside us.
         try:
-            with urllib.request.urlopen(URL, timeout=data.DOWNLOAD_TIMEOUT) as answer:
+            with urllib.request.urlopen(URL, timeout=image_download.TIMEOUT) as answer:
                 while part := answer.read(_CHUNK):
                     parts.put(part)
             parts.put(b"")
@@ -167,9 +169,9 @@ def _download(path: Path) -> bytes | None:
     content = bytearray()
     while len(content) <= SIZE:
         try:
-            part = parts.get(timeout=data.DOWNLOAD_TIMEOUT)
+            part = parts.get(timeout=image_download.TIMEOUT)
         except queue.Empty:
-            print(f"Weights   no answer within {data.DOWNLOAD_TIMEOUT:g} s: going on without a network")
+            print(f"Weights   no answer within {image_download.TIMEOUT:g} s: going on without a network")
             return None
         if isinstance(part, Exception):
             reason = one_line(getattr(part, "reason", part))[:120]

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workshop.kit import bundle, cli, data, fitting, metrics, photos, plots
+from workshop.kit import bundle, charts, cli, image_data, image_plots, metrics, photos, plots, reporting
 from workshop.kit.augmentation import Augmentation
 from workshop.kit.engine import Plan
+from workshop.kit.history import History
 from workshop.kit.model import as_model
 
 _QUICK = 40  # photographs of each class and part
@@ -69,7 +70,7 @@ def parser(module_docstring: str | None, settings: Mapping[str, Settings], batch
     return made
 
 
-def load(report: cli.Report, size: int) -> photos.PhotoSet:
+def load(report: reporting.Report, size: int) -> photos.PhotoSet:
     """Loads the lesson's photographs, fewer for a quick run; says which they are and what was left out."""
     found = photos.load_photos(report.arguments.data, size, _QUICK if report.arguments.quick else None)
     report.data(found.source, found.place)
@@ -86,7 +87,7 @@ def why_no_band(arguments: argparse.Namespace, found: photos.PhotoSet) -> str:
     """Returns why a run cannot be held against the lesson's expected band, or an empty text where it can."""
     if arguments.data is not None and not arguments.quick:
         return "the photographs are your own"
-    return cli.why_no_band(arguments, found.is_standin)
+    return reporting.why_no_band(arguments, found.is_standin)
 
 
 def targets(y: np.ndarray, classes: int) -> np.ndarray:
@@ -96,7 +97,7 @@ def targets(y: np.ndarray, classes: int) -> np.ndarray:
 
 def probabilities(model: Any, X: np.ndarray) -> np.ndarray:
     """Returns the probability of each class for pictures X, uint8: (samples, classes), for one output too."""
-    answers = as_model(model).predict(X, preprocess=data.scale_pixels)
+    answers = as_model(model).predict(X, preprocess=image_data.scale_pixels)
     return np.hstack([1 - answers, answers]) if answers.shape[1] == 1 else answers
 
 
@@ -127,7 +128,7 @@ class Comparison:
         report: the lesson's.
     """
 
-    def __init__(self, found: photos.PhotoSet, report: cli.Report) -> None:
+    def __init__(self, found: photos.PhotoSet, report: reporting.Report) -> None:
         self._found, self._report = found, report
         X, y = found.X_validation, found.y_validation
         if len(X) > _MOST_WATCHED:
@@ -135,7 +136,7 @@ class Comparison:
             X, y = X[some], y[some]
         self.validation_data = (X, targets(y, len(found.classes)))
         self._seconds: dict[str, float] = {}
-        self._histories: dict[str, fitting.History] = {}
+        self._histories: dict[str, History] = {}
         self._rows: list[list[object]] = []
 
     @contextmanager
@@ -149,7 +150,7 @@ class Comparison:
         yield
         self._seconds[kind] = (time.perf_counter() - started) / plan.epochs
 
-    def judge(self, kind: str, model: Any, history: fitting.History, settings: Settings) -> None:
+    def judge(self, kind: str, model: Any, history: History, settings: Settings) -> None:
         """Measures a trained network on pictures that it knows and on new ones, saves it and draws its mistakes."""
         found, report, arguments = self._found, self._report, self._report.arguments
         self._histories[kind] = history
@@ -196,11 +197,11 @@ class Comparison:
                 for i in mistakes
             ]
             heading = f"{kind}: the most confident mistakes, of {wrong} in {len(answers):,}"
-            figures["mistakes"] = plots.image_grid(found.X_validation[mistakes], captions, heading)
+            figures["mistakes"] = image_plots.image_grid(found.X_validation[mistakes], captions, heading)
         if len(found.classes) > 2:
             matrix = metrics.confusion_matrix(found.y_validation, predicted, len(found.classes))
             title = f"{kind}: {1 - wrong / len(answers):.1%} of the validation pictures right"
-            figures["confusion"] = plots.confusion_matrix(matrix, found.classes, title)
+            figures["confusion"] = charts.confusion_matrix(matrix, found.classes, title)
         return figures
 
     def finish(self, augmentation: Augmentation | None) -> None:
@@ -217,7 +218,7 @@ class Comparison:
             for name, title in (("accuracy", "training"), ("val_accuracy", "validation")):
                 values = history.epochs[name]
                 curves[f"{kind}, {title}"] = np.arange(1, len(values) + 1), values
-        plots.draw_curves(axes, curves, y="accuracy", title="How much they know by heart, and how much of it helps")
+        charts.draw_curves(axes, curves, y="accuracy", title="How much they know by heart, and how much of it helps")
         report.saved(plots.save(figure, arguments.plots / f"{report.lesson}-accuracy.png"))
         if augmentation is not None:
             report.saved(plots.save(self._changed(augmentation), arguments.plots / f"{report.lesson}-augmentation.png"))
@@ -231,4 +232,4 @@ class Comparison:
         for i, row in enumerate(chosen):
             pictures += [X[row], *changed[5 * i : 5 * i + 5]]
             captions += [self._found.classes[y[row]], *["changed"] * 5]
-        return plots.image_grid(np.stack(pictures), captions, "The same pictures, as the network sees them")
+        return image_plots.image_grid(np.stack(pictures), captions, "The same pictures, as the network sees them")

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import data, files, fitting
+from workshop.kit import files, fitting, image_data
 from workshop.kit.augmentation import Augmentation
+from workshop.kit.history import History
+from workshop.kit.keras_run import KerasRun
 from workshop.kit.lazy import tensorflow
-from workshop.kit.training import History, KerasRun
 
 
 def batches(X: np.ndarray, y: np.ndarray, order: np.ndarray, batch_size: int, augmentation: Augmentation | None) -> Any:
@@ -65,7 +66,7 @@ class PhotoRun(KerasRun):
     """The training steps of one Keras model on photographs."""
 
     def __init__(self, model: Any, X: np.ndarray, y: np.ndarray, augmentation: Augmentation | None) -> None:
-        super().__init__(model, X, y, data.scale_pixels)
+        super().__init__(model, X, y, image_data.scale_pixels)
         self.takes_epochs_together = False
         self._augmentation = augmentation
 

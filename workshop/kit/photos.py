@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from workshop.kit import drawings, photo_decoding, photo_listing, photo_sources
+from workshop.kit import data, drawings, photo_decoding, photo_listing, photo_sources
 from workshop.kit.errors import WorkshopError, one_line
 
 CACHE_IN_MEMORY = 300 * 10**6  # bytes of decoded pixels; more lie in a temporary file
@@ -110,10 +110,10 @@ def _find(path: Path | None) -> Path | None:
     """Returns the folder or archive that is asked for, or None for drawings."""
     if path is not None:
         return photo_sources.find_in(path, _NAME) or path
-    named = os.environ.get("WORKSHOP_DATA")
-    found = photo_sources.find_in(Path(named), _NAME) if named else None
-    if named and found is None:
-        print(f"Data      nothing of {_NAME} in WORKSHOP_DATA={named}")
+    folder = data.shared_folder()
+    found = photo_sources.find_in(folder, _NAME) if folder else None
+    if folder and found is None:
+        print(f"Data      nothing of {_NAME} {data.searched()}")
     return found
 
 

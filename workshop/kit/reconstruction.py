@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workshop.kit import bundle, cli, data, plots, training
+from workshop.kit import bundle, plots, reporting, training
 from workshop.kit.engine import Plan
+from workshop.kit.image_data import ImageSet, load_image_set, scale_pixels
 from workshop.kit.model import as_model
 
 COMPONENTS = 32  # of the PCA that the networks are compared with
@@ -47,7 +48,7 @@ class Study:
         is_standin: whether any of the images are not of the published sets.
     """
 
-    def __init__(self, report: cli.Report, settings: Mapping[str, Settings]) -> None:
+    def __init__(self, report: reporting.Report, settings: Mapping[str, Settings]) -> None:
         self.report, self._settings = report, settings
         self.images = images = self._load("mnist", report.arguments.data)
         held_out = min(_HELD_OUT, len(images.X_train) // 5)
@@ -77,7 +78,7 @@ class Study:
         else:
             plan = Plan(arguments.optimizer, arguments.learning_rate, epochs, batch_size)
         is_bytes = X.dtype == np.uint8
-        scaled = {"preprocess": data.scale_pixels, "preprocess_targets": data.scale_pixels} if is_bytes else {}
+        scaled = {"preprocess": scale_pixels, "preprocess_targets": scale_pixels} if is_bytes else {}
         self.histories[kind] = engine.train(
             model, X, y, plan, arguments.seed, checkpoint=self.report.checkpoint(f"autoencoder_{kind}"),
             resume=arguments.resume, **scaled,
@@ -88,7 +89,7 @@ class Study:
 
     def answers(self, kind: str, asked: np.ndarray) -> np.ndarray:
         """Returns what a network makes of images, float32 from 0 to 1."""
-        return training.predict(self.models[kind], asked, preprocess=data.scale_pixels)
+        return training.predict(self.models[kind], asked, preprocess=scale_pixels)
 
     def measure(self, name: str, answers: np.ndarray) -> float:
         """Reports, and returns, the mean squared error of pictures that are to be the test images."""
@@ -125,8 +126,8 @@ class Study:
             self._pca = fit_pca(self.X, COMPONENTS)
         return self._pca
 
-    def _load(self, name: str, folder: Path | None = None) -> data.ImageSet:
-        images = data.load_image_set(name, folder)
+    def _load(self, name: str, folder: Path | None = None) -> ImageSet:
+        images = load_image_set(name, folder)
         if self.report.arguments.quick:
             images = images.first(1000, 500)
         self.report.data(images.source, images.place)
@@ -146,12 +147,12 @@ class Study:
 
 def errors_of(images: np.ndarray, answers: np.ndarray) -> np.ndarray:
     """Returns the mean squared error of each picture: images as bytes, answers from 0 to 1."""
-    return np.square(data.scale_pixels(images) - answers).mean(axis=(1, 2, 3))
+    return np.square(scale_pixels(images) - answers).mean(axis=(1, 2, 3))
 
 
 def rows_of(images: np.ndarray) -> np.ndarray:
     """Returns images as rows of numbers from 0 to 1, float32 (samples, pixels)."""
-    return data.scale_pixels(images).reshape(len(images), -1)
+    return scale_pixels(images).reshape(len(images), -1)
 
 
 def fit_pca(images: np.ndarray, components: int) -> Any:
@@ -171,5 +172,5 @@ def through_pca(pca: Any, images: np.ndarray, components: int | None = None) -> 
 
 def encode(model: Any, images: np.ndarray) -> np.ndarray:
     """Returns the codes of images, what the narrowest layer of a network answers: (samples, numbers)."""
-    outputs = [output for _, output in as_model(model).stages(data.scale_pixels(images))]
+    outputs = [output for _, output in as_model(model).stages(scale_pixels(images))]
     return min(outputs, key=lambda output: output[0].size).reshape(len(images), -1)

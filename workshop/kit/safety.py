@@ -17,6 +17,8 @@ from workshop.kit import hdf5
 from workshop.kit import scaler as scalers
 from workshop.kit.card import printable as printable
 from workshop.kit.errors import WorkshopError
+from workshop.kit.hdf5_bytes import OutsideError, UnreadableError
+from workshop.kit.hdf5_objects import Group
 
 _LARGEST_SCALER = 16 * 2**20  # bytes, unpacked; ours have some hundred
 _MOST_COLUMNS = 100_000
@@ -45,7 +47,7 @@ _KERAS_MODULES = re.compile(
 )
 
 
-def check_h5(content: bytes, path: Path) -> tuple[dict[str, Any], hdf5.Group]:
+def check_h5(content: bytes, path: Path) -> tuple[dict[str, Any], Group]:
     """Returns the configuration of the model in a `.h5`, and all that lies in the file.
 
     Refused is what could reach outside of the file: links, data kept in other files, sizes beyond the file, layers that
@@ -54,9 +56,9 @@ def check_h5(content: bytes, path: Path) -> tuple[dict[str, Any], hdf5.Group]:
     refused = f"{path} is refused: "
     try:
         root = hdf5.read(content)
-    except hdf5.OutsideError as error:
+    except OutsideError as error:
         raise WorkshopError(f"{refused}{printable(error)}") from error
-    except hdf5.UnreadableError as error:
+    except UnreadableError as error:
         raise WorkshopError(
             f"{path} is damaged, or not a .h5 file of Keras' ({printable(error)}): copy or train it again"
         ) from error

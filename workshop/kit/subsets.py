@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import cli, photos, plots
+from workshop.kit import charts, cli, photos, plots
 from workshop.kit.errors import WorkshopError, one_line
 
 _LISTED = 5  # pictures that were left out, on the screen
@@ -78,7 +78,7 @@ def draw_accuracy(table: Mapping[str, Mapping[float, float]], title: str) -> Any
     """Returns a figure: for each method the validation accuracy by the number of pictures of each class."""
     figure, axes = plots.subplots(width=8)
     curves = {method: (list(found), list(found.values())) for method, found in table.items()}
-    plots.draw_curves(axes, curves, x="pictures of each class", y="validation accuracy", title=title)
+    charts.draw_curves(axes, curves, x="pictures of each class", y="validation accuracy", title=title)
     for line, marker in zip(axes.lines, plots.MARKERS, strict=False):
         line.set(marker=marker, markersize=9)
     axes.set_xscale("log")

@@ -1,6 +1,5 @@
 """Tables for the lesson `tables`: where they are searched, what is to be predicted, and how they become numbers."""
 
-import os
 import re
 import textwrap
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import bundle, data, files
+from workshop.kit import bundle, data, files, table_data
 from workshop.kit.errors import WorkshopError
 
 FEWEST_ROWS = 20
@@ -19,7 +18,7 @@ ROWS_OF_A_CLASS = 5  # on average; with fewer, whole numbers are a number to pre
 
 
 @dataclass(frozen=True)
-class StandIn(data.Table):
+class StandIn(table_data.Table):
     """A table of scikit-learn's in the place of the table `replaces`."""
 
     replaces: str = ""
@@ -68,7 +67,7 @@ class Task:
         return "class" if self.classes else "number"
 
 
-def find(name: str, standin: str) -> data.Table:
+def find(name: str, standin: str) -> table_data.Table:
     """Returns a table of the folder in the environment variable WORKSHOP_DATA, or else its stand-in.
 
     Args:
@@ -78,13 +77,12 @@ def find(name: str, standin: str) -> data.Table:
     Raises:
         WorkshopError: the file is there, and is no table.
     """
-    folder = os.environ.get("WORKSHOP_DATA")
-    if folder and (Path(folder) / f"{name}.csv").is_file():
-        return data.read_table(Path(folder) / f"{name}.csv", at_least=FEWEST_ROWS)
+    path = data.shared_file(f"{name}.csv")
+    if path is not None:
+        return table_data.read_table(path, at_least=FEWEST_ROWS)
     from sklearn import datasets
 
-    where = f"in WORKSHOP_DATA={folder}" if folder else "here (WORKSHOP_DATA names no folder)"
-    print(f"Data      no {name}.csv {where}: using scikit-learn's {standin} instead")
+    print(f"Data      no {name}.csv {data.searched()}: using scikit-learn's {standin} instead")
     found = datasets.load_wine() if standin == "wine" else datasets.load_diabetes(scaled=False)
     target = found.target_names[found.target] if standin == "wine" else found.target
     rows = tuple((*map(str, row), str(value)) for row, value in zip(found.data, target, strict=True))
@@ -92,7 +90,7 @@ def find(name: str, standin: str) -> data.Table:
     return StandIn(Path(standin), names, rows, tuple(range(len(rows))), replaces=name)
 
 
-def read_target(table: data.Table, kind: str | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
+def read_target(table: table_data.Table, kind: str | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
     """Returns y (rows,) and the names of the classes; says in a line what the last column was taken for.
 
     Texts are classes, and so are whole numbers of which there are few; anything else is a number to predict. Then y is
@@ -126,7 +124,7 @@ def read_target(table: data.Table, kind: str | None = None) -> tuple[np.ndarray,
     return values, ()
 
 
-def prepare(table: data.Table, seed: int, kind: str | None, units: Mapping[str, str]) -> Task:
+def prepare(table: table_data.Table, seed: int, kind: str | None, units: Mapping[str, str]) -> Task:
     """Parts the rows 70:10:20, scales the columns of numbers and encodes those of texts; says what it leaves out.
 
     Left out is a column of texts that are nearly all different. A text that no training row has is 0 in all columns.

@@ -1,33 +1,16 @@
-"""What the lesson on recurrent layers needs beside its own: the same layers in Keras and PyTorch, and its figures.
+"""A recurrent network unrolled over its steps: an LSTM as with pencil and paper, and the figures of its lesson.
 
-The libraries get the weights of a layer of the NumPy engine, whose names and shapes are Keras'. PyTorch has the same
-numbers in another order, and `torch_weights` says which.
+The figures show how far back a gradient reaches, how the cells learn, and what a network thinks after each row of an
+image. That its layers compute the same in every engine is checked in `cell_engines`.
 """
 
-import importlib.util
 import math
-from collections.abc import Callable, Mapping, Sequence
-from itertools import product
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from workshop.kit import metrics, plots
-from workshop.kit.lazy import keras, load, nn, torch
-from workshop.kit.lazy import tensorflow as tf
-
-_TORCH = {"SimpleRNN": "RNN", "LSTM": "LSTM", "GRU": "GRU"}
-# Where PyTorch has a gate's block, by its place in Keras. Exchanging two is undone by exchanging them once more, so
-# that the same list leads back.
-_GATES = {"SimpleRNN": [0], "LSTM": [0, 1, 2, 3], "GRU": [1, 0, 2]}
-
-WHERE_WEIGHTS_GO = """\
-NumPy and Keras have the gates side by side, PyTorch one below the other. In a GRU they begin with the update gate,
-PyTorch with the reset gate. PyTorch adds two biases, of x W and of h U: one is enough, and the other one zero. In a GRU
-the reset gate comes between them, so Keras has two as well, as rows: that is reset_after=True, its default. With False,
-as a GRU was first published, the reset gate comes before the product h U, and PyTorch has none such."""
-
-Weights = Mapping[str, np.ndarray]
+from workshop.kit import charts, metrics, plots
 
 
 def lstm_table(inputs: Sequence[float], weights: Mapping[str, Sequence[float]]) -> str:
@@ -53,158 +36,6 @@ def lstm_table(inputs: Sequence[float], weights: Mapping[str, Sequence[float]]) 
         h = o * math.tanh(c)
         rows.append([step, "h", "o tanh(c)", f"{o:.4f} * tanh({c:.4f})", f"{h:.4f}"])
     return metrics.table(["step", "", "", "s: sigmoid", "value"], rows)
-
-
-def keras_gradients(
-    kind: str, weights: Weights, X: np.ndarray, direction: np.ndarray, lengths: Sequence[int] | None = None
-) -> list[np.ndarray]:
-    """Returns what Keras' layer answers, and the gradients of the sum of the answer times `direction`.
-
-    Args:
-        kind: "SimpleRNN", "LSTM" or "GRU".
-        weights: kernel (features, gates * units), recurrent_kernel (units, gates * units) and bias.
-        X: sequences (samples, steps, features); zeros behind the end of a shorter one.
-        direction: in the shape of the answer, (samples, units) for the last state, or of all (samples, steps, units).
-        lengths: of the sequences, where they differ; a Masking layer then tells the steps that are all zeros.
-
-    Returns:
-        The answer, and the gradients by X and by each of the weights.
-    """
-    layer = getattr(keras.layers, kind)(len(weights["recurrent_kernel"]), return_sequences=direction.ndim == 3)
-    layer.build(X.shape)
-    layer.set_weights(list(weights.values()))
-    inputs = tf.constant(X)
-    with tf.GradientTape() as tape:
-        tape.watch(inputs)
-        answer = layer(inputs if lengths is None else keras.layers.Masking(mask_value=0)(inputs))
-        total = tf.reduce_sum(answer * tf.constant(direction))
-    return [np.asarray(one) for one in (answer, *tape.gradient(total, [inputs, *layer.trainable_variables]))]
-
-
-def torch_weights(kind: str, weights: Weights) -> dict[str, np.ndarray]:
-    """Returns the weights under PyTorch's names: gates below each other, GRU's first two exchanged, two biases.
-
-    Both biases are added, so one is enough and the other one zeros. In a GRU the reset gate lies between them, which is
-    why Keras' has two rows as well.
-    """
-    ordered = {
-        name: np.concatenate([np.split(value, len(_GATES[kind]), axis=-1)[i] for i in _GATES[kind]], axis=-1)
-        for name, value in weights.items()
-    }
-    first, second = ordered["bias"] if kind == "GRU" else (ordered["bias"], np.zeros_like(ordered["bias"]))
-    return {
-        "weight_ih_l0": ordered["kernel"].T,
-        "weight_hh_l0": ordered["recurrent_kernel"].T,
-        "bias_ih_l0": first,
-        "bias_hh_l0": second,
-    }
-
-
-def torch_gradients(
-    kind: str, weights: Weights, X: np.ndarray, direction: np.ndarray, lengths: Sequence[int] | None = None
-) -> list[np.ndarray]:
-    """Returns what `keras_gradients` returns; sequences of different lengths go in packed, without the zeros."""
-    module = getattr(nn, _TORCH[kind])(X.shape[2], direction.shape[-1], batch_first=True)
-    module.load_state_dict({name: torch.tensor(value) for name, value in torch_weights(kind, weights).items()})
-    inputs = torch.tensor(X, requires_grad=True)
-    packing: Any = load("torch.nn.utils.rnn")
-    if lengths is None:
-        states, last = module(inputs)
-    else:
-        states, last = module(packing.pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False))
-    hidden = last[0] if kind == "LSTM" else last  # an LSTM has two states, of which one is shown
-    answer = states if direction.ndim == 3 else hidden[0]
-    (answer * torch.tensor(direction)).sum().backward()
-    found = {name: parameter.grad.numpy() for name, parameter in module.named_parameters()}
-    biases = [found["bias_ih_l0"], found["bias_hh_l0"]] if kind == "GRU" else found["bias_ih_l0"]
-    in_torch = [found["weight_ih_l0"].T, found["weight_hh_l0"].T, np.array(biases)]
-    gates = _GATES[kind]
-    back = [np.concatenate([np.split(one, len(gates), axis=-1)[i] for i in gates], axis=-1) for one in in_torch]
-    return [answer.detach().numpy(), inputs.grad.numpy(), *back]
-
-
-LIBRARIES: dict[str, Callable[..., list[np.ndarray]]] = {"keras": keras_gradients, "torch": torch_gradients}
-
-
-def answer_and_gradients(layer: Any, X: np.ndarray, direction: np.ndarray, **options: Any) -> list[np.ndarray]:
-    """Returns what `keras_gradients` returns, of a recurrent layer of the NumPy engine; `options` are of `forward`."""
-    answer = layer.forward(X, **options)
-    dX = layer.backward(direction)
-    return [answer, dX, *(layer.gradients[name] for name in layer.parameters)]
-
-
-def differences_check(layer: Any, X: np.ndarray, direction: np.ndarray, random: np.random.Generator) -> float:
-    """Returns by how much backpropagation through time differs from (E(w + e) - E(w - e)) / 2e, at places drawn."""
-    worst = 0.0
-    gradients = answer_and_gradients(layer, X, direction)[1:]
-    for values, gradient in zip([X, *layer.parameters.values()], gradients, strict=True):
-        for index in zip(*(random.integers(0, size, 10) for size in values.shape), strict=True):
-            kept, sums = values[index], []
-            for e in (1e-5, -1e-5):
-                values[index] = kept + e
-                sums.append(float(np.sum(layer.forward(X) * direction)))
-            values[index] = kept
-            worst = max(worst, abs((sums[0] - sums[1]) / 2e-5 - gradient[index]))
-    return worst
-
-
-def compare(
-    kinds: Sequence[type], random: np.random.Generator, lengths: Sequence[int] = (10, 7, 3, 5)
-) -> tuple[list[str], list[list[str]], dict[str, float]]:
-    """Compares cells of the NumPy engine with finite differences and with the libraries that are there.
-
-    NumPy computes in 64 bits and the libraries in 32, as in the lessons. Each cell answers with its last state, with
-    all of them, and with the last ones of sequences of these lengths: by a mask in NumPy, behind a Masking layer in
-    Keras, packed in PyTorch.
-
-    Args:
-        kinds: classes of `workshop.scratch.recurrent`, whose names are Keras'.
-        random: draws weights and sequences.
-        lengths: of the sequences.
-
-    Returns:
-        The headings and the rows of a table, and the largest difference by the name of what is compared.
-    """
-    libraries = {name: compute for name, compute in LIBRARIES.items() if importlib.util.find_spec(name)}
-    if keras.config.backend() != "tensorflow":
-        del libraries["keras"]  # its gradients are asked for in TensorFlow's way
-    steps, features, units = max(lengths), 6, 8
-    names = ["differences", *(f"{name}_{part}" for name in libraries for part in ("forward", "gradient"))]
-    rows, found = [], []
-    for kind, reads in product(kinds, ("last state", "all states", f"lengths {', '.join(map(str, lengths))}")):
-        is_masked = reads.startswith("lengths")
-        layer = kind(units, return_sequences=reads == "all states")
-        shape = layer.build((steps, features), random, np.float64)
-        layer.parameters["bias"] += random.normal(0, 0.5, layer.parameters["bias"].shape)
-        X = random.normal(size=(len(lengths), steps, features))
-        direction = random.normal(size=(len(lengths), *shape))
-        errors = [differences_check(layer, X, direction, random)]
-        mask = np.arange(steps) < np.array(lengths)[:, None]
-        if is_masked:
-            X *= mask[..., None]
-        ours = answer_and_gradients(layer, X, direction, **({"mask": mask} if is_masked else {}))
-        weights = {name: value.astype(np.float32) for name, value in layer.parameters.items()}
-        for compute in libraries.values():
-            theirs = compute(
-                kind.__name__,
-                weights,
-                X.astype(np.float32),
-                direction.astype(np.float32),
-                lengths if is_masked else None,
-            )
-            errors += [_difference(theirs[part], ours[part]) for part in (slice(1), slice(1, None))]
-        found.append(errors)
-        rows.append([kind.__name__, reads, *(f"{error:.1e}" for error in errors)])
-    headings = ["cell", "answers with", *(name.replace("_", ", ") for name in names)]
-    return headings, rows, dict(zip(names, np.max(found, axis=0).tolist(), strict=True))
-
-
-def _difference(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
-    """Returns the largest difference of two lists of arrays, as a share of each array's largest number or of 1."""
-    return max(
-        float(np.abs(one - other).max() / max(1.0, np.abs(other).max()))
-        for one, other in zip(found, expected, strict=True)
-    )
 
 
 def beliefs(network: Any, X: np.ndarray) -> np.ndarray:
@@ -263,7 +94,7 @@ def gradient_figure(fading: Mapping[str, np.ndarray], losses: Mapping[str, Seque
 def comparison_figure(histories: Mapping[str, Any], accuracies: Mapping[str, float], heading: str) -> Any:
     """Returns a figure: how the cells learned, and how many of the test images they have wrong."""
     figure, ((left, right),) = plots.subplots(1, 2, width=6.5)
-    plots.draw_losses(left, histories, y="training loss (cross-entropy)", title="Learning")
+    charts.draw_losses(left, histories, y="training loss (cross-entropy)", title="Learning")
     wrong = [100 * (1 - accuracy) for accuracy in accuracies.values()]
     bars = right.bar(range(len(wrong)), wrong, 0.6, color=plots.COLOURS[: len(wrong)])
     right.bar_label(bars, [f"{one:.2f} %" for one in wrong], padding=3, fontsize=14)

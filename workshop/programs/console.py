@@ -12,6 +12,7 @@ from pathlib import Path
 
 from workshop.kit import bundle, cli
 from workshop.kit.errors import WorkshopError, one_line
+from workshop.kit.loaded_bundle import Bundle
 from workshop.programs import engines
 
 _LONGEST_QUOTE = 40  # characters of a wrong answer that are shown again
@@ -76,7 +77,7 @@ def check_numbers(given: Sequence[str], inputs: Sequence[bundle.Input]) -> list[
     return numbers
 
 
-def check_shapes(model: bundle.Bundle, inputs: Sequence[tuple[int, ...]], outputs: Sequence[int]) -> None:
+def check_shapes(model: Bundle, inputs: Sequence[tuple[int, ...]], outputs: Sequence[int]) -> None:
     """Raises WorkshopError unless the model takes one of these input shapes and answers one of these many numbers.
 
     A bare `.h5` can be any model at all, one of several inputs included.
@@ -93,7 +94,7 @@ def check_shapes(model: bundle.Bundle, inputs: Sequence[tuple[int, ...]], output
         )
 
 
-def note_unverified(model: bundle.Bundle, assumed: str) -> None:
+def note_unverified(model: Bundle, assumed: str) -> None:
     """Says, on stderr, that no card vouches for a model, and what the program takes for granted about it."""
     if not model.is_verified:
         print(f"note: {one_line(model.path)} has no card, so it is unverified; assumed: {assumed}", file=sys.stderr)

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workshop.kit import bundle
+from workshop.kit import bundle, keras_h5
 from workshop.kit.layer_settings import UnknownLayerError
+from workshop.kit.loaded_bundle import Bundle
 from workshop.kit.model import Model
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def _read_torch(content: bytes, path: Path) -> Model:
 
 _READERS: dict[str, Callable[[bytes, Path], Model]] = {
     "numpy": _read_numpy,
-    "keras": bundle.read_keras,
+    "keras": keras_h5.from_bytes,
     "torch": _read_torch,
 }
 
@@ -61,7 +62,7 @@ class SideBySide:
         return self.answers[ENGINES[0]]
 
 
-def load(path: Path, lessons: Sequence[str], engine: str | None = None) -> bundle.Bundle:
+def load(path: Path, lessons: Sequence[str], engine: str | None = None) -> Bundle:
     """Loads a bundle, or a bare `.h5`, as `bundle.load` does.
 
     Args:
@@ -83,7 +84,7 @@ def load(path: Path, lessons: Sequence[str], engine: str | None = None) -> bundl
         return bundle.load(path, lessons)
 
 
-def show_side_by_side(model: bundle.Bundle, say: Callable[[np.ndarray], str]) -> None:
+def show_side_by_side(model: Bundle, say: Callable[[np.ndarray], str]) -> None:
     """Prints, for a model that `--engine all` loaded, what each engine answered last and their largest difference.
 
     Args:

@@ -1,7 +1,7 @@
 """What the programs that name pictures share: `digit`, `garment` and `cat_or_dog`.
 
-A picture becomes what the network knows (`picture`, `photo_decoding`), the network answers, and one line a file says
-what it saw. `--show` draws it and, for photographs, what in them decided.
+A picture becomes what the network knows (`mnist_preprocessing`, `photo_decoding`), the network answers, and one line a
+file says what it saw. `--show` draws it and, for photographs, what in them decided.
 """
 
 import sys
@@ -15,6 +15,7 @@ import numpy as np
 
 from workshop.kit import bundle, files, lazy
 from workshop.kit.errors import WorkshopError, one_line
+from workshop.kit.loaded_bundle import Bundle
 from workshop.programs import console, engines
 
 Shape = tuple[int, ...]
@@ -36,7 +37,7 @@ def name_pictures(
     lessons: Sequence[str],
     model: str,
     pixels: str,
-    check: Callable[[bundle.Bundle], Sequence[str]],
+    check: Callable[[Bundle], Sequence[str]],
     read: Callable[[Path, Shape], np.ndarray],
     is_explained: bool = False,
 ) -> None:
@@ -118,7 +119,7 @@ def opened(path: Path) -> Iterator[bytes]:
         raise WorkshopError(f"{path} {failure}")
 
 
-def check_28x28(model: bundle.Bundle, classes: Sequence[str]) -> Sequence[str]:
+def check_28x28(model: Bundle, classes: Sequence[str]) -> Sequence[str]:
     """Raises WorkshopError unless a model takes 28x28 grey pixels and answers a number for each of these classes."""
     console.check_shapes(model, inputs=[(28, 28, 1), (28, 28), (784,)], outputs=[len(classes)])
     return classes
@@ -142,7 +143,7 @@ def _usable(paths: Iterable[Path], make: Callable[[Path], Made]) -> Iterator[tup
             yield path, made
 
 
-def _names(loaded: bundle.Bundle, assumed: Sequence[str], pixels: str) -> Sequence[str]:
+def _names(loaded: Bundle, assumed: Sequence[str], pixels: str) -> Sequence[str]:
     """Returns the names of a model's classes: its card's, or the assumed ones, which is said."""
     listed = ", ".join(assumed[:_MOST_NAMED]) + ", ..." * (len(assumed) > _MOST_NAMED)
     console.note_unverified(loaded, f"{pixels}, and the classes {listed}")
@@ -157,7 +158,7 @@ def _probabilities(output: np.ndarray) -> np.ndarray:
     return np.concatenate([1 - output, output]) if len(output) == 1 else output
 
 
-def _check_probabilities(probabilities: np.ndarray, model: bundle.Bundle) -> None:
+def _check_probabilities(probabilities: np.ndarray, model: Bundle) -> None:
     """A bare `.h5` may end in anything; what are no probabilities is not printed as such."""
     if not (probabilities.min() >= 0 and abs(probabilities.sum() - 1) < 1e-3):
         wanted = "sigmoid" if model.outputs == 1 else "softmax"
@@ -171,7 +172,7 @@ def _answer(probabilities: np.ndarray, names: Sequence[str]) -> str:
     return ", or ".join(f"{names[i]} ({console.percent(float(probabilities[i]))})" for i in guesses)
 
 
-def _network_of(loaded: bundle.Bundle, lessons: Sequence[str]) -> Any:
+def _network_of(loaded: Bundle, lessons: Sequence[str]) -> Any:
     """Returns the model as the NumPy engine has it, whose layers can be asked what decided; None if it has it not."""
     from workshop.scratch import gradcam
 

@@ -1,10 +1,15 @@
 """The lessons in PyTorch: `python -m workshop.pytorch.<lesson>`, each beside the lesson of the same name.
 
-`kit` is imported at its first use, so that `--help` answers before PyTorch is loaded.
+The modules below are imported at their first use, so that `--help` answers before PyTorch is loaded.
 """
 
 from typing import Any
 
 from workshop.kit.lazy import LazyModule
 
-kit: Any = LazyModule("workshop.pytorch.kit")
+device: Any = LazyModule("workshop.pytorch.device")
+image_layers: Any = LazyModule("workshop.pytorch.image_layers")
+layers: Any = LazyModule("workshop.pytorch.layers")
+layout: Any = LazyModule("workshop.pytorch.layout")
+photos: Any = LazyModule("workshop.pytorch.photos")
+training: Any = LazyModule("workshop.pytorch.training")

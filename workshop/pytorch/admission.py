@@ -1,8 +1,8 @@
 """Two exam scores, admitted or not, in PyTorch: the mirror of `workshop/admission.py`.
 
-The same data, options, figures and files; the models are PyTorch's, and so are the steps: see `pytorch/kit.py` for the
-training loop. Each model ends in a sigmoid, which is what a program wants to ask; it is trained on what goes into the
-sigmoid (logits), because cross-entropy of the two together does not overflow.
+The same data, options, figures and files; the models are PyTorch's, and so are the steps: see `pytorch/training.py` for
+the training loop. Each model ends in a sigmoid, which is what a program wants to ask; it is trained on what goes into
+the sigmoid (logits), because cross-entropy of the two together does not overflow.
 
     python -m workshop.pytorch.admission                      # both models; then look into the folder plots
     python -m workshop.pytorch.admission --data YOUR.csv      # a table of numbers, the target, 0 or 1, last
@@ -18,7 +18,7 @@ from workshop import admission as lesson
 from workshop.kit import cli
 from workshop.kit.engine import Engine
 from workshop.kit.lazy import nn, torch
-from workshop.pytorch import kit
+from workshop.pytorch import device, training
 
 
 def build_neuron(features: int = 2) -> list[Any]:
@@ -35,17 +35,17 @@ def build_network(features: int = 2, hidden_units: Sequence[int] = (8, 4)) -> li
 def build(kind: str, features: int, seed: int) -> Any:
     """Returns one of the models with the weights that the seed gives it."""
     torch.manual_seed(seed)
-    return kit.new_model({"neuron": build_neuron, "network": build_network}[kind](features), (features,))
+    return training.new_model({"neuron": build_neuron, "network": build_network}[kind](features), (features,))
 
 
 def train(*arguments: Any, **options: Any) -> Any:
-    """Fits a model: see `kit.fit`."""
-    return kit.fit(*arguments, loss=nn.BCEWithLogitsLoss(), **options)
+    """Fits a model: see `training.fit`."""
+    return training.fit(*arguments, loss=nn.BCEWithLogitsLoss(), **options)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Runs the lesson on PyTorch; returns the metrics."""
-    return lesson.main(argv, Engine("torch", __doc__, lambda *options: kit.prepare(*options), build, train))
+    return lesson.main(argv, Engine("torch", __doc__, lambda *options: device.prepare(*options), build, train))
 
 
 if __name__ == "__main__":

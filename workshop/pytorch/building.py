@@ -11,8 +11,16 @@ from torch import nn
 from workshop.kit.architecture import Architecture
 from workshop.kit.errors import WorkshopError
 from workshop.kit.layer_settings import Config, Shape, UnknownLayerError
-from workshop.pytorch import layers as ours
 from workshop.pytorch import recurrent
+from workshop.pytorch.image_layers import (
+    AveragePoolAsKeras,
+    GlobalAveragePooling,
+    PadAsTensorFlow,
+    SeparableConv2d,
+    pair,
+)
+from workshop.pytorch.layers import ACTIVATIONS, BatchNormAsKeras, Rescaling, initialize_as_keras
+from workshop.pytorch.layout import ChannelsFirst, ChannelsLast, FlattenAsKeras, ReshapeAsKeras
 from workshop.pytorch.reading import Reader
 
 # From a layer's settings, the shape of a sample that goes in and the axis of the channels, to PyTorch's modules.
@@ -27,7 +35,7 @@ def _dense(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
 def _convolution(
     settings: Config, shape: Shape, axis: int, make: Callable[..., nn.Module] = nn.Conv2d
 ) -> list[nn.Module]:
-    size, strides = ours.pair(settings["kernel_size"]), ours.pair(settings["strides"])
+    size, strides = pair(settings["kernel_size"]), pair(settings["strides"])
     # PyTorch's own "same" is TensorFlow's where nothing is skipped and there is no odd cell.
     is_own_same = settings["padding"] == "same" and strides == (1, 1) and size[0] % 2 == size[1] % 2 == 1
     convolution = make(
@@ -38,7 +46,7 @@ def _convolution(
         padding="same" if is_own_same else 0,
         bias=settings["use_bias"],
     )
-    padding = [] if is_own_same or settings["padding"] == "valid" else [ours.PadAsTensorFlow(size, strides)]
+    padding = [] if is_own_same or settings["padding"] == "valid" else [PadAsTensorFlow(size, strides)]
     return [*padding, convolution, *_activation(settings, shape, axis)]
 
 
@@ -48,7 +56,7 @@ def _depthwise(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
 
 
 def _separable(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
-    return _convolution(settings, shape, axis, ours.SeparableConv2d)
+    return _convolution(settings, shape, axis, SeparableConv2d)
 
 
 def _zero_padding(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
@@ -57,16 +65,16 @@ def _zero_padding(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
 
 
 def _max_pooling(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
-    size, strides = ours.pair(settings["pool_size"]), ours.pair(settings["strides"])
-    padding = [] if settings["padding"] == "valid" else [ours.PadAsTensorFlow(size, strides, -math.inf)]
+    size, strides = pair(settings["pool_size"]), pair(settings["strides"])
+    padding = [] if settings["padding"] == "valid" else [PadAsTensorFlow(size, strides, -math.inf)]
     return [*padding, nn.MaxPool2d(size, strides)]
 
 
 def _average_pooling(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
-    size, strides = ours.pair(settings["pool_size"]), ours.pair(settings["strides"])
+    size, strides = pair(settings["pool_size"]), pair(settings["strides"])
     if settings["padding"] == "valid":
         return [nn.AvgPool2d(size, strides)]
-    return [ours.AveragePoolAsKeras(size, strides)]
+    return [AveragePoolAsKeras(size, strides)]
 
 
 def _dropout(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
@@ -77,7 +85,7 @@ def _dropout(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
 
 def _batch_normalization(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
     options = {name: settings[name] for name in ("momentum", "epsilon", "center", "scale")}
-    return [ours.BatchNormAsKeras(shape[-1], **options, axis=axis)]
+    return [BatchNormAsKeras(shape[-1], **options, axis=axis)]
 
 
 def _recurrent(settings: Config, shape: Shape, make: Callable[..., nn.Module], **options: str) -> list[nn.Module]:
@@ -96,7 +104,7 @@ def _gru(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
 
 def _activation(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
     name = settings["activation"]
-    return [] if name == "linear" else [ours.ACTIVATIONS[name](axis)]
+    return [] if name == "linear" else [ACTIVATIONS[name](axis)]
 
 
 _BUILD: dict[str, Build] = {
@@ -107,15 +115,15 @@ _BUILD: dict[str, Build] = {
     "ZeroPadding2D": _zero_padding,
     "MaxPooling2D": _max_pooling,
     "AveragePooling2D": _average_pooling,
-    "GlobalAveragePooling2D": lambda settings, shape, axis: [ours.GlobalAveragePooling()],
-    "UpSampling2D": lambda settings, shape, axis: [nn.Upsample(scale_factor=ours.pair(settings["size"]))],
+    "GlobalAveragePooling2D": lambda settings, shape, axis: [GlobalAveragePooling()],
+    "UpSampling2D": lambda settings, shape, axis: [nn.Upsample(scale_factor=pair(settings["size"]))],
     "Embedding": lambda settings, shape, axis: [
         recurrent.EmbeddingAsKeras(settings["input_dim"], settings["output_dim"])
     ],
     "SimpleRNN": _simple_rnn,
     "LSTM": lambda settings, shape, axis: _recurrent(settings, shape, recurrent.LSTMAsKeras),
     "GRU": _gru,
-    "Rescaling": lambda settings, shape, axis: [ours.Rescaling(settings["scale"], settings["offset"])],
+    "Rescaling": lambda settings, shape, axis: [Rescaling(settings["scale"], settings["offset"])],
     "Dropout": _dropout,
     "BatchNormalization": _batch_normalization,
     # A layer of its own that changes nothing is kept, so that there are as many layers as in the description.
@@ -140,23 +148,23 @@ def from_architecture(architecture: Architecture, dtype: torch.dtype = torch.flo
     channels_first = False
     for layer, (shape, after) in zip(architecture.layers, itertools.pairwise(architecture.shapes()), strict=True):
         if layer.kind == "Flatten":
-            modules.append(ours.FlattenAsKeras() if channels_first else nn.Flatten())
+            modules.append(FlattenAsKeras() if channels_first else nn.Flatten())
             channels_first = False
             continue
         if len(shape) == 3 and not channels_first:
-            modules.append(ours.ChannelsFirst())
+            modules.append(ChannelsFirst())
             channels_first = True
         if layer.kind == "Reshape":
-            modules.append(ours.ReshapeAsKeras(after))
+            modules.append(ReshapeAsKeras(after))
             channels_first = len(after) == 3
             continue
         # Of samples with two axes the last one is what Keras normalises, and stays where it is.
         modules += _BUILD[layer.kind](layer.settings, shape, -1 if len(shape) == 2 else 1)
         channels_first = channels_first and len(after) == 3
     if channels_first:
-        modules.append(ours.ChannelsLast())
+        modules.append(ChannelsLast())
     network = nn.Sequential(*modules)
-    ours.initialize_as_keras(network).to(dtype)
+    initialize_as_keras(network).to(dtype)
     with_weights = [layer for layer, shapes in zip(architecture.layers, weight_shapes, strict=True) if shapes]
     for layer, found in zip(with_weights, Reader(network, architecture.input_shape).with_weights(), strict=True):
         for name, array in layer.weights.items():

@@ -1,8 +1,8 @@
 """Cats and dogs, in PyTorch: the mirror of `workshop/cats_vs_dogs.py`.
 
 The same photographs, changed in the same way, the same options, figures and files; the networks are PyTorch's, and so
-are the steps: see `pytorch/kit.py` for the training loop and `pytorch/photos.py` for the changed pictures. Each network
-ends in probabilities and is trained on its logits.
+are the steps: see `pytorch/training.py` for the training loop and `pytorch/photos.py` for the changed pictures. Each
+network ends in probabilities and is trained on its logits.
 
     python -m workshop.pytorch.cats_vs_dogs                             # both; then look into the folder plots
     python -m workshop.pytorch.cats_vs_dogs --data PHOTOS               # your own: a folder, a .zip or a .tar
@@ -21,21 +21,18 @@ import numpy as np
 from workshop import cats_vs_dogs as lesson
 from workshop.kit import cli
 from workshop.kit.engine import Engine, Plan
-from workshop.kit.lazy import LazyModule, nn, torch
-from workshop.pytorch import kit
-
-layers: Any = LazyModule("workshop.pytorch.layers")
-photos: Any = LazyModule("workshop.pytorch.photos")
+from workshop.kit.lazy import nn, torch
+from workshop.pytorch import device, image_layers, layers, layout, photos, training
 
 
 def build_workshop(size: int, classes: int) -> list[Any]:
     """Returns the network of the workshop: at 150x150 pixels 16-32-64 convolutions, then 512-512-512 and the answer."""
-    modules = [kit.ChannelsFirst()]
+    modules = [layout.ChannelsFirst()]
     channels = 3
     for filters in (16, 32, 64):
         modules += [nn.Conv2d(channels, filters, 3), nn.ReLU(), nn.MaxPool2d(2)]
         channels, size = filters, (size - 2) // 2
-    modules += [kit.FlattenAsKeras()]
+    modules += [layout.FlattenAsKeras()]
     inputs = size * size * channels
     for units in (512, 512, 512):
         modules += [nn.Linear(inputs, units), nn.ReLU()]
@@ -49,13 +46,13 @@ def build_small(classes: int) -> list[Any]:
     The first convolution takes steps of two pixels, where the picture is largest and each filter costs most. With four
     poolings in all, a place of the last one sees nearly all of a picture of 150x150.
     """
-    modules = [kit.ChannelsFirst(), *convolution(3, 16, 5, stride=2)]
+    modules = [layout.ChannelsFirst(), *convolution(3, 16, 5, stride=2)]
     channels = 16
     for filters in (32, 64, 96):
         modules += convolution(channels, filters, 3)
         channels = filters
     modules += convolution(channels, 176, 3, pools=False)
-    return [*modules, layers.GlobalAveragePooling(), nn.Dropout(0.2), *answer(176, classes)]
+    return [*modules, image_layers.GlobalAveragePooling(), nn.Dropout(0.2), *answer(176, classes)]
 
 
 def convolution(channels: int, filters: int, kernel_size: int, stride: int = 1, pools: bool = True) -> list[Any]:
@@ -66,7 +63,7 @@ def convolution(channels: int, filters: int, kernel_size: int, stride: int = 1, 
     if stride == 1:
         padded = [nn.Conv2d(channels, filters, kernel_size, padding="same", bias=False)]
     else:  # PyTorch's "same" takes no strides
-        border = layers.PadAsTensorFlow(kernel_size, stride)
+        border = image_layers.PadAsTensorFlow(kernel_size, stride)
         padded = [border, nn.Conv2d(channels, filters, kernel_size, stride, bias=False)]
     # A memory of ten batches. nn.BatchNorm2d would remember another variance, divided by n - 1: in the last convolution
     # n is small enough to tell.
@@ -83,7 +80,7 @@ def build(kind: str, size: int, classes: int, seed: int) -> Any:
     """Returns one of the two networks."""
     torch.manual_seed(seed)
     modules = build_workshop(size, classes) if kind == "workshop" else build_small(classes)
-    return kit.new_model(modules, (size, size, 3))
+    return training.new_model(modules, (size, size, 3))
 
 
 def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **options: Any) -> Any:
@@ -98,7 +95,7 @@ def loss_for(y: np.ndarray) -> Any:
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Runs the lesson on PyTorch; returns the metrics."""
-    return lesson.main(argv, Engine("torch", __doc__, lambda *options: kit.prepare(*options), build, train))
+    return lesson.main(argv, Engine("torch", __doc__, lambda *options: device.prepare(*options), build, train))
 
 
 if __name__ == "__main__":

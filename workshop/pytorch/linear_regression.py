@@ -1,7 +1,7 @@
 """One neuron draws a line, in PyTorch: the mirror of `workshop/linear_regression.py`.
 
-The same data, options, figures and files; the neuron is `nn.Linear`, and the steps are PyTorch's: see `pytorch/kit.py`
-for the training loop.
+The same data, options, figures and files; the neuron is `nn.Linear`, and the steps are PyTorch's: see
+`pytorch/training.py` for the training loop.
 
     python -m workshop.pytorch.linear_regression                      # all parts; then look into the folder plots
     python -m workshop.pytorch.linear_regression --part features --data YOUR.csv
@@ -20,23 +20,23 @@ from workshop import linear_regression as lesson
 from workshop.kit import cli
 from workshop.kit.engine import Engine
 from workshop.kit.lazy import nn, torch
-from workshop.pytorch import kit
+from workshop.pytorch import device, training
 
 
 def build(features: int, outputs: int, seed: int) -> Any:
     """Returns one neuron for each output, without an activation: (features,) -> w1 x1 + w2 x2 + ... + b."""
     torch.manual_seed(seed)
-    return kit.new_model([nn.Linear(features, outputs)], (features,))
+    return training.new_model([nn.Linear(features, outputs)], (features,))
 
 
 def train(*arguments: Any, **options: Any) -> Any:
-    """Fits a model: see `kit.fit`."""
-    return kit.fit(*arguments, loss=nn.MSELoss(), **options)
+    """Fits a model: see `training.fit`."""
+    return training.fit(*arguments, loss=nn.MSELoss(), **options)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Runs the lesson on PyTorch; returns the metrics."""
-    return lesson.main(argv, Engine("torch", __doc__, lambda *options: kit.prepare(*options), build, train))
+    return lesson.main(argv, Engine("torch", __doc__, lambda *options: device.prepare(*options), build, train))
 
 
 if __name__ == "__main__":

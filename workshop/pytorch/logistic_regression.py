@@ -16,23 +16,23 @@ from workshop import logistic_regression as lesson
 from workshop.kit import cli
 from workshop.kit.engine import Engine
 from workshop.kit.lazy import nn, torch
-from workshop.pytorch import kit
+from workshop.pytorch import device, training
 
 
 def build(features: int, seed: int) -> Any:
     """Returns one neuron with a sigmoid: (features,) -> the probability of class 1."""
     torch.manual_seed(seed)
-    return kit.new_model([nn.Linear(features, 1), nn.Sigmoid()], (features,))
+    return training.new_model([nn.Linear(features, 1), nn.Sigmoid()], (features,))
 
 
 def train(*arguments: Any, **options: Any) -> Any:
-    """Fits a model: see `kit.fit`."""
-    return kit.fit(*arguments, loss=nn.BCEWithLogitsLoss(), **options)
+    """Fits a model: see `training.fit`."""
+    return training.fit(*arguments, loss=nn.BCEWithLogitsLoss(), **options)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Runs the lesson on PyTorch; returns the metrics."""
-    return lesson.main(argv, Engine("torch", __doc__, lambda *options: kit.prepare(*options), build, train))
+    return lesson.main(argv, Engine("torch", __doc__, lambda *options: device.prepare(*options), build, train))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Handwritten digits, in PyTorch: the mirror of `workshop/mnist.py`.
 
-The same images, options, figures and files; the networks are PyTorch's, and so are the steps: see `pytorch/kit.py` for
-the training loop. The images come channels last, as Keras has them; `ChannelsFirst` and `FlattenAsKeras` are the two
-places where PyTorch's order of the axes matters. Each network ends in a softmax and is trained on its logits.
+The same images, options, figures and files; the networks are PyTorch's, and so are the steps: see `pytorch/training.py`
+for the training loop. The images come channels last, as Keras has them; `ChannelsFirst` and `FlattenAsKeras` are the
+two places where PyTorch's order of the axes matters. Each network ends in a softmax and is trained on its logits.
 
     python -m workshop.pytorch.mnist                    # both; then look into the folder plots
     python -m workshop.pytorch.mnist --model cnn        # one of them
@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from workshop import mnist as lesson
-from workshop.kit import cli, data
+from workshop.kit import cli, image_data
 from workshop.kit.engine import Engine
 from workshop.kit.lazy import nn, torch
-from workshop.pytorch import kit
+from workshop.pytorch import device, layers, layout, training
 
 
 def build_dense(hidden_units: int = 128, activation: str = "relu") -> list[Any]:
@@ -28,7 +28,7 @@ def build_dense(hidden_units: int = 128, activation: str = "relu") -> list[Any]:
     return [
         nn.Flatten(),
         nn.Linear(784, hidden_units),
-        kit.activation(activation),
+        layers.activation(activation),
         nn.Linear(hidden_units, 10),
         nn.Softmax(dim=1),
     ]
@@ -36,16 +36,16 @@ def build_dense(hidden_units: int = 128, activation: str = "relu") -> list[Any]:
 
 def build_cnn(filters: Sequence[int] = (32, 32), hidden_units: int = 128, activation: str = "relu") -> list[Any]:
     """Returns the convolutional network: a 3x3 convolution and a 2x2 pooling for each of `filters`, then dense."""
-    modules = [kit.ChannelsFirst()]
+    modules = [layout.ChannelsFirst()]
     channels, size = 1, 28
     for count in filters:
-        modules += [nn.Conv2d(channels, count, 3), kit.activation(activation), nn.MaxPool2d(2)]
+        modules += [nn.Conv2d(channels, count, 3), layers.activation(activation), nn.MaxPool2d(2)]
         channels, size = count, (size - 2) // 2
     return [
         *modules,
-        kit.FlattenAsKeras(),
+        layout.FlattenAsKeras(),
         nn.Linear(size * size * channels, hidden_units),
-        kit.activation(activation),
+        layers.activation(activation),
         nn.Linear(hidden_units, 10),
         nn.Softmax(dim=1),
     ]
@@ -59,17 +59,17 @@ def build(kind: str, arguments: argparse.Namespace, seed: int) -> Any:
         modules = build_dense(hidden_units, arguments.activation)
     else:
         modules = build_cnn(arguments.filters, hidden_units, arguments.activation)
-    return kit.new_model(modules, (28, 28, 1))
+    return training.new_model(modules, (28, 28, 1))
 
 
 def train(*arguments: Any, **options: Any) -> Any:
-    """Fits a network: see `kit.fit`."""
-    return kit.fit(*arguments, loss=nn.CrossEntropyLoss(), preprocess=data.scale_pixels, **options)
+    """Fits a network: see `training.fit`."""
+    return training.fit(*arguments, loss=nn.CrossEntropyLoss(), preprocess=image_data.scale_pixels, **options)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Runs the lesson on PyTorch; returns the metrics."""
-    return lesson.main(argv, Engine("torch", __doc__, lambda *options: kit.prepare(*options), build, train))
+    return lesson.main(argv, Engine("torch", __doc__, lambda *options: device.prepare(*options), build, train))
 
 
 if __name__ == "__main__":

@@ -15,21 +15,9 @@ from workshop.kit.architecture import Architecture
 from workshop.kit.errors import WorkshopError
 from workshop.kit.model import Preprocess, samples_at_once
 from workshop.pytorch.building import from_architecture as from_architecture
+from workshop.pytorch.device import choose_device
 from workshop.pytorch.reading import Reader
 from workshop.pytorch.reading import to_architecture as to_architecture
-
-
-def device(dtype: torch.dtype = torch.float32) -> torch.device:
-    """Returns the graphics card where there is one that works in `dtype`, else the processor.
-
-    An NVIDIA card is told to convolve in full single precision: by itself it would round to 10 bits on the way, and
-    answer otherwise than the other engines.
-    """
-    if torch.cuda.is_available():
-        torch.backends.cudnn.allow_tf32 = False
-        return torch.device("cuda")
-    is_apple = torch.backends.mps.is_available() and dtype != torch.float64  # which Apple's cards do not have
-    return torch.device("mps" if is_apple else "cpu")
 
 
 @contextlib.contextmanager
@@ -78,7 +66,7 @@ class TorchModel:
 
     @classmethod
     def _from(cls, architecture: Architecture, dtype: torch.dtype) -> "TorchModel":
-        return cls(from_architecture(architecture, dtype).to(device(dtype)), architecture.input_shape)
+        return cls(from_architecture(architecture, dtype).to(choose_device(dtype)), architecture.input_shape)
 
     def predict(self, X: np.ndarray, *, preprocess: Preprocess | None = None) -> np.ndarray:
         """Returns the outputs for X (samples, *input_shape), in the type of the network's weights: float32.

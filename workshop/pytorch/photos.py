@@ -1,4 +1,4 @@
-"""Photographs for PyTorch: the samples of `kit.Arrays`, changed at random on their way to the network.
+"""Photographs for PyTorch: the samples of `dataset.Arrays`, changed at random on their way to the network.
 
 The changes are drawn and made by `workshop/kit/augmentation.py`, so Keras and PyTorch learn from the same pictures.
 """
@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from workshop.kit import data, fitting
+from workshop.kit import fitting, image_data
 from workshop.kit.augmentation import Augmentation
 from workshop.kit.engine import Plan
-from workshop.kit.fitting import History
-from workshop.pytorch.kit import Arrays, TorchRun
+from workshop.kit.history import History
+from workshop.pytorch.dataset import Arrays
 from workshop.pytorch.model import TorchModel
+from workshop.pytorch.training import TorchRun
 
 
 def fit(
@@ -29,7 +30,7 @@ def fit(
     augmentation: Augmentation | None = None,
     **options: Any,
 ) -> History:
-    """Trains a model on photographs; see `kit.fit`.
+    """Trains a model on photographs; see `training.fit`.
 
     Args:
         model: the network.
@@ -55,7 +56,7 @@ class Photos(Arrays):
     """
 
     def __init__(self, X: np.ndarray, y: np.ndarray, augmentation: Augmentation | None = None) -> None:
-        super().__init__(X, y, data.scale_pixels)
+        super().__init__(X, y, image_data.scale_pixels)
         self._augmentation = augmentation
 
     def batches(self, order: np.ndarray, batch_size: int) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
@@ -85,7 +86,7 @@ class ChangedPhotos(Arrays):
     """
 
     def __init__(self, X: np.ndarray, y: np.ndarray, order: np.ndarray, augmentation: Augmentation) -> None:
-        super().__init__(X, y, data.scale_pixels)
+        super().__init__(X, y, image_data.scale_pixels)
         self._order, self._augmentation = order, augmentation
         self._places, self._colours = augmentation.draw(order, X.shape[1])
 

@@ -15,8 +15,8 @@ from torch import nn
 from workshop.kit.architecture import Architecture, Layer
 from workshop.kit.errors import WorkshopError
 from workshop.kit.layer_settings import Config, Shape, UnknownLayerError
-from workshop.pytorch import layers as ours
 from workshop.pytorch import reading_images, reading_layers, reading_sequences
+from workshop.pytorch.image_layers import PadAsTensorFlow, SeparableConv2d
 from workshop.pytorch.weight import Rows, Weight
 
 
@@ -75,13 +75,13 @@ class Reader:
         self.found: list[Found] = []
         self.shape = self.input_shape
         self.channels_first = False
-        self.pending_pad: ours.PadAsTensorFlow | None = None
+        self.pending_pad: PadAsTensorFlow | None = None
         for place, module in enumerate(self.modules):
             self.place = place
             if type(module) not in _READ:
                 name, known = type(module).__name__, ", ".join(sorted(kind.__name__ for kind in _READ))
                 raise UnknownLayerError(f"the module {name} is not known here: takes an nn.Sequential of {known}")
-            if self.pending_pad is not None and type(module) not in (nn.Conv2d, ours.SeparableConv2d, nn.MaxPool2d):
+            if self.pending_pad is not None and type(module) not in (nn.Conv2d, SeparableConv2d, nn.MaxPool2d):
                 break  # and refused below
             _READ[type(module)](self, module)
         if self.pending_pad is not None:

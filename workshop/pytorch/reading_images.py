@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from workshop.kit.layer_settings import Config
-from workshop.pytorch import layers as ours
+from workshop.pytorch.image_layers import (
+    AveragePoolAsKeras,
+    GlobalAveragePooling,
+    PadAsTensorFlow,
+    SeparableConv2d,
+    pair,
+    same_padding,
+)
+from workshop.pytorch.layout import ChannelsFirst, ChannelsLast
 from workshop.pytorch.weight import Weight, vector
 
 if TYPE_CHECKING:
@@ -28,7 +36,7 @@ def convolution(reader: "Reader", module: nn.Conv2d) -> None:
         reader.add(module, "Conv2D", settings, kernel=Weight(module.weight, _CONVOLUTION), bias=bias)
 
 
-def separable_convolution(reader: "Reader", module: ours.SeparableConv2d) -> None:
+def separable_convolution(reader: "Reader", module: SeparableConv2d) -> None:
     """SeparableConv2d."""
     first, second = module.depthwise, module.pointwise
     settings = {"filters": second.out_channels, **_sliding(reader, first, second)}
@@ -60,7 +68,7 @@ def zero_padding(reader: "Reader", module: nn.ZeroPad2d) -> None:
     reader.add(module, "ZeroPadding2D", {"padding": [[top, bottom], [left, right]]})
 
 
-def global_average_pooling(reader: "Reader", module: ours.GlobalAveragePooling) -> None:
+def global_average_pooling(reader: "Reader", module: GlobalAveragePooling) -> None:
     """GlobalAveragePooling."""
     reader.expect_images(module)
     reader.channels_first = False
@@ -81,7 +89,7 @@ def up_sampling(reader: "Reader", module: nn.Upsample) -> None:
 def max_pooling(reader: "Reader", module: nn.MaxPool2d) -> None:
     """nn.MaxPool2d."""
     reader.expect(module, return_indices=False)
-    if ours.pair(module.dilation) != (1, 1):
+    if pair(module.dilation) != (1, 1):
         raise reader.refuse(module, f"has dilation = {module.dilation}, takes 1")
     _pooling(reader, module, "MaxPooling2D", -math.inf)
 
@@ -94,7 +102,7 @@ def average_pooling(reader: "Reader", module: nn.AvgPool2d) -> None:
     _pooling(reader, module, "AveragePooling2D", 0.0)
 
 
-def average_pooling_as_keras(reader: "Reader", module: ours.AveragePoolAsKeras) -> None:
+def average_pooling_as_keras(reader: "Reader", module: AveragePoolAsKeras) -> None:
     """AveragePoolAsKeras."""
     reader.expect_images(module)
     settings = {"pool_size": list(module.kernel_size), "strides": list(module.strides), "padding": "same"}
@@ -104,7 +112,7 @@ def average_pooling_as_keras(reader: "Reader", module: ours.AveragePoolAsKeras) 
 def _pooling(reader: "Reader", module: nn.MaxPool2d | nn.AvgPool2d, kind: str, border: float) -> None:
     reader.expect_images(module)
     reader.expect(module, ceil_mode=False)
-    size, strides = ours.pair(module.kernel_size), ours.pair(module.stride)
+    size, strides = pair(module.kernel_size), pair(module.stride)
     padding = _padding(reader, module, size, strides, border)
     reader.add(module, kind, {"pool_size": list(size), "strides": list(strides), "padding": padding})
 
@@ -120,21 +128,21 @@ def _padding(reader: "Reader", module: Any, size: tuple[int, int], strides: tupl
         return "same"
     if is_without:
         return "valid"
-    needed = [ours.same_padding(*sizes) for sizes in zip(reader.shape, size, strides, strict=False)]
-    if own == "same" or needed == [(cells, cells) for cells in ours.pair(own)]:
+    needed = [same_padding(*sizes) for sizes in zip(reader.shape, size, strides, strict=False)]
+    if own == "same" or needed == [(cells, cells) for cells in pair(own)]:
         return "same"
     raise reader.refuse(
         module, f"has a padding that Keras does not have here: put PadAsTensorFlow({size}, {strides}) before it"
     )
 
 
-def pad(reader: "Reader", module: ours.PadAsTensorFlow) -> None:
+def pad(reader: "Reader", module: PadAsTensorFlow) -> None:
     """PadAsTensorFlow: remembered for the window that follows."""
     reader.expect_images(module)
     reader.pending_pad = module
 
 
-def channels_first(reader: "Reader", module: ours.ChannelsFirst) -> None:
+def channels_first(reader: "Reader", module: ChannelsFirst) -> None:
     """ChannelsFirst."""
     if len(reader.shape) == 2 and not reader.found:
         reader.shape = reader.input_shape = (*reader.shape, 1)
@@ -143,7 +151,7 @@ def channels_first(reader: "Reader", module: ours.ChannelsFirst) -> None:
     reader.channels_first = True
 
 
-def channels_last(reader: "Reader", module: ours.ChannelsLast) -> None:
+def channels_last(reader: "Reader", module: ChannelsLast) -> None:
     """ChannelsLast."""
     reader.expect_images(module)
     reader.channels_first = False
@@ -151,14 +159,14 @@ def channels_last(reader: "Reader", module: ours.ChannelsLast) -> None:
 
 MODULES: dict[type[nn.Module], Callable[["Reader", Any], None]] = {
     nn.Conv2d: convolution,
-    ours.SeparableConv2d: separable_convolution,
+    SeparableConv2d: separable_convolution,
     nn.ZeroPad2d: zero_padding,
     nn.Upsample: up_sampling,
     nn.MaxPool2d: max_pooling,
     nn.AvgPool2d: average_pooling,
-    ours.AveragePoolAsKeras: average_pooling_as_keras,
-    ours.GlobalAveragePooling: global_average_pooling,
-    ours.PadAsTensorFlow: pad,
-    ours.ChannelsFirst: channels_first,
-    ours.ChannelsLast: channels_last,
+    AveragePoolAsKeras: average_pooling_as_keras,
+    GlobalAveragePooling: global_average_pooling,
+    PadAsTensorFlow: pad,
+    ChannelsFirst: channels_first,
+    ChannelsLast: channels_last,
 }

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from workshop.pytorch import layers as ours
+from workshop.pytorch.layers import BatchNormAsKeras, LeakyReLUAsKeras, Rescaling
+from workshop.pytorch.layout import FlattenAsKeras, ReshapeAsKeras
 from workshop.pytorch.weight import Weight, vector
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def linear(reader: "Reader", module: nn.Linear) -> None:
     reader.add(module, "Dense", settings, kernel=Weight(module.weight, (1, 0)), bias=vector(module.bias))
 
 
-def rescaling(reader: "Reader", module: ours.Rescaling) -> None:
+def rescaling(reader: "Reader", module: Rescaling) -> None:
     """Rescaling."""
     reader.add(module, "Rescaling", {"scale": float(module.scale), "offset": float(module.offset)})
 
@@ -41,7 +42,7 @@ def batch_norm(reader: "Reader", module: nn.BatchNorm1d | nn.BatchNorm2d) -> Non
     _normalisation(reader, module, round(1 - module.momentum, 9), module.eps)
 
 
-def batch_norm_as_keras(reader: "Reader", module: ours.BatchNormAsKeras) -> None:
+def batch_norm_as_keras(reader: "Reader", module: BatchNormAsKeras) -> None:
     """BatchNormAsKeras."""
     axes = len(reader.shape) + 1
     if module.axis % axes != reader.channel_axis():
@@ -98,7 +99,7 @@ def flatten(reader: "Reader", module: nn.Flatten) -> None:
     reader.add(module, "Flatten", {})
 
 
-def flatten_as_keras(reader: "Reader", module: ours.FlattenAsKeras) -> None:
+def flatten_as_keras(reader: "Reader", module: FlattenAsKeras) -> None:
     """FlattenAsKeras."""
     if len(reader.shape) == 3:
         reader.expect_images(module)
@@ -106,7 +107,7 @@ def flatten_as_keras(reader: "Reader", module: ours.FlattenAsKeras) -> None:
     reader.add(module, "Flatten", {})
 
 
-def reshape_as_keras(reader: "Reader", module: ours.ReshapeAsKeras) -> None:
+def reshape_as_keras(reader: "Reader", module: ReshapeAsKeras) -> None:
     """ReshapeAsKeras."""
     if len(reader.shape) == 3:
         reader.expect_images(module)
@@ -116,21 +117,21 @@ def reshape_as_keras(reader: "Reader", module: ours.ReshapeAsKeras) -> None:
 
 MODULES: dict[type[nn.Module], Callable[["Reader", Any], None]] = {
     nn.Linear: linear,
-    ours.Rescaling: rescaling,
+    Rescaling: rescaling,
     nn.Dropout: dropout,
     nn.BatchNorm1d: batch_norm,
     nn.BatchNorm2d: batch_norm,
-    ours.BatchNormAsKeras: batch_norm_as_keras,
+    BatchNormAsKeras: batch_norm_as_keras,
     nn.Identity: lambda reader, module: activation(reader, module, "linear"),
     nn.Sigmoid: lambda reader, module: activation(reader, module, "sigmoid"),
     nn.Tanh: lambda reader, module: activation(reader, module, "tanh"),
     nn.ReLU: lambda reader, module: activation(reader, module, "relu"),
     nn.ReLU6: lambda reader, module: activation(reader, module, "relu6"),
     nn.LeakyReLU: leaky_relu,
-    ours.LeakyReLUAsKeras: leaky_relu,
+    LeakyReLUAsKeras: leaky_relu,
     nn.SiLU: lambda reader, module: activation(reader, module, "silu"),
     nn.Softmax: softmax,
     nn.Flatten: flatten,
-    ours.FlattenAsKeras: flatten_as_keras,
-    ours.ReshapeAsKeras: reshape_as_keras,
+    FlattenAsKeras: flatten_as_keras,
+    ReshapeAsKeras: reshape_as_keras,
 }

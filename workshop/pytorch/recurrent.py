@@ -70,7 +70,7 @@ class LSTMAsKeras(_Recurrent):
     """Keras' LSTM. Its forget gate's bias starts at 1 (Jozefowicz 2015), in PyTorch near 0.
 
     Both have the gates in the order input, forget, candidate, output: Keras side by side as columns, PyTorch one below
-    the other as rows. Equations: `workshop.scratch.recurrent`.
+    the other as rows. Equations: `workshop.scratch.cells`.
     """
 
     module = nn.LSTM

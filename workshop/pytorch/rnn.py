@@ -1,7 +1,7 @@
 """An image read row by row, in PyTorch: the mirror of `workshop/rnn.py`.
 
-The same images, options, figures and files; the layers are PyTorch's, and so are the steps: see `pytorch/kit.py` for
-the training loop, in which gradients are clipped as well. PyTorch's own nn.RNN, nn.LSTM and nn.GRU have two biases,
+The same images, options, figures and files; the layers are PyTorch's, and so are the steps: see `pytorch/training.py`
+for the training loop, in which gradients are clipped as well. PyTorch's own nn.RNN, nn.LSTM and nn.GRU have two biases,
 start with other weights and return two things, which no `nn.Sequential` can pass on: `pytorch/recurrent.py` has the
 wrappers that level this. What the lesson shows of the cells before it trains is not repeated here.
 
@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from workshop import rnn as lesson
-from workshop.kit import cli, data
+from workshop.kit import cli, image_data
 from workshop.kit.engine import Engine
 from workshop.kit.lazy import nn, torch
-from workshop.pytorch import kit
+from workshop.pytorch import device, training
 
 
 def build(cell: str, arguments: argparse.Namespace, seed: int) -> Any:
@@ -35,17 +35,18 @@ def build(cell: str, arguments: argparse.Namespace, seed: int) -> Any:
         kinds[cell](units if i else 28, units, return_sequences=reads_all or i < layers - 1) for i in range(layers)
     ]
     modules += [nn.Flatten()] if reads_all else []
-    return kit.new_model([*modules, nn.Linear(28 * units if reads_all else units, 10), nn.Softmax(dim=1)], (28, 28))
+    modules += [nn.Linear(28 * units if reads_all else units, 10), nn.Softmax(dim=1)]
+    return training.new_model(modules, (28, 28))
 
 
 def train(*arguments: Any, **options: Any) -> Any:
-    """Fits a network: see `kit.fit`."""
-    return kit.fit(*arguments, loss=nn.CrossEntropyLoss(), preprocess=data.scale_pixels, **options)
+    """Fits a network: see `training.fit`."""
+    return training.fit(*arguments, loss=nn.CrossEntropyLoss(), preprocess=image_data.scale_pixels, **options)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Runs the lesson on PyTorch; returns the metrics."""
-    return lesson.main(argv, Engine("torch", __doc__, lambda *options: kit.prepare(*options), build, train))
+    return lesson.main(argv, Engine("torch", __doc__, lambda *options: device.prepare(*options), build, train))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A network that writes, in PyTorch: the mirror of `workshop/text_generation.py`.
 
-The same text, options, figures and files; the layers are PyTorch's, and so are the steps: see `pytorch/kit.py` for the
-training loop and `pytorch/recurrent.py` for what differs between the two LSTMs.
+The same text, options, figures and files; the layers are PyTorch's, and so are the steps: see `pytorch/training.py` for
+the training loop and `pytorch/recurrent.py` for what differs between the two LSTMs.
 
     python -m workshop.pytorch.text_generation                      # Alice's Adventures in Wonderland
     python -m workshop.pytorch.text_generation --data YOUR.txt      # any text in UTF-8
@@ -17,7 +17,7 @@ from workshop import text_generation as lesson
 from workshop.kit import cli
 from workshop.kit.engine import Engine
 from workshop.kit.lazy import nn, torch
-from workshop.pytorch import kit
+from workshop.pytorch import device, training
 
 
 def build(characters: int, units: int, layers: int, seed: int) -> Any:
@@ -34,17 +34,17 @@ def build(characters: int, units: int, layers: int, seed: int) -> Any:
         nn.Linear(units, characters),
         nn.Softmax(dim=-1),
     ]
-    return kit.new_model(modules, (lesson.WINDOW,))
+    return training.new_model(modules, (lesson.WINDOW,))
 
 
 def train(*arguments: Any, **options: Any) -> Any:
-    """Fits the model: see `kit.fit`."""
-    return kit.fit(*arguments, loss=nn.CrossEntropyLoss(), **options)
+    """Fits the model: see `training.fit`."""
+    return training.fit(*arguments, loss=nn.CrossEntropyLoss(), **options)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Runs the lesson on PyTorch; returns the metrics."""
-    return lesson.main(argv, Engine("torch", __doc__, lambda *options: kit.prepare(*options), build, train))
+    return lesson.main(argv, Engine("torch", __doc__, lambda *options: device.prepare(*options), build, train))
 
 
 if __name__ == "__main__":

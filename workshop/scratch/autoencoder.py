@@ -19,9 +19,10 @@ from workshop.kit import cli
 from workshop.kit.engine import Engine
 from workshop.scratch import training
 from workshop.scratch.convolution import Conv2D
-from workshop.scratch.layers import Dense, Flatten, Layer, Reshape
+from workshop.scratch.layers import Dense, Layer
 from workshop.scratch.network import Network
 from workshop.scratch.pooling import UpSampling2D
+from workshop.scratch.reshaping import Flatten, Reshape
 
 # A convolution takes longer here, so it learns from fewer images.
 SETTINGS = lesson.SETTINGS | {

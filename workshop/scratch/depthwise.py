@@ -70,34 +70,19 @@ class DepthwiseConv2D(Window):
         return self.unpad(dpadded)
 
 
-class SeparableConv2D(Window):
+class SeparableConv2D(Conv2D):
     """A convolution in two steps: a `DepthwiseConv2D` looks around, then a 1x1 `Conv2D` mixes the channels.
 
-    Only the second has an activation and a bias. Its weights are depthwise_kernel (kernel height, kernel width,
-    channels, 1), pointwise_kernel (1, 1, channels, filters) and bias (filters,).
+    It takes the arguments of `Conv2D`; only the second step has an activation and a bias. Its weights are
+    depthwise_kernel (kernel height, kernel width, channels, 1), pointwise_kernel (1, 1, channels, filters) and bias
+    (filters,).
     """
 
-    window = "kernel_size"
-
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: Size,
-        strides: Size = (1, 1),
-        padding: str = "valid",
-        activation: str = "linear",
-        use_bias: bool = True,
-    ) -> None:
-        super().__init__(
-            filters=filters, kernel_size=pair(kernel_size), strides=pair(strides), padding=padding,
-            activation=activation, use_bias=use_bias,
-        )  # fmt: skip
-        self._depthwise = DepthwiseConv2D(kernel_size, strides, padding, use_bias=False)
-        self._pointwise = Conv2D(filters, 1, activation=activation, use_bias=use_bias)
-
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
-        """Builds both steps; their arrays are this layer's parameters, not copies."""
+        """Makes both steps; their arrays are this layer's parameters, not copies."""
         self.places(input_shape)
+        self._depthwise = DepthwiseConv2D(self.size, self.strides, self.padding, use_bias=False)
+        self._pointwise = Conv2D(self.filters, 1, activation=self.activation.name, use_bias=self.use_bias)
         shape = self._pointwise.build(self._depthwise.build(input_shape, random, dtype), random, dtype)
         self.parameters = self._named(self._depthwise.parameters, self._pointwise.parameters)
         return shape

@@ -18,10 +18,11 @@ from workshop.kit.classifier import Settings
 from workshop.kit.engine import Engine
 from workshop.scratch import training
 from workshop.scratch.convolution import Conv2D
-from workshop.scratch.layers import Dense, Flatten, Layer
+from workshop.scratch.layers import Dense, Layer
 from workshop.scratch.mnist import build_dense, train
 from workshop.scratch.network import Network
 from workshop.scratch.pooling import MaxPooling2D
+from workshop.scratch.reshaping import Flatten
 
 SETTINGS = lesson.SETTINGS | {"cnn": Settings(1, 0.004, expected=0.88)}
 

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from workshop.kit.errors import WorkshopError
-from workshop.scratch.layers import Activation, Dense, Flatten, Layer
+from workshop.scratch.layers import Activation, Dense, Layer
 from workshop.scratch.network import Network
 from workshop.scratch.pooling import GlobalAveragePooling2D
+from workshop.scratch.reshaping import Flatten
 
 
 def grad_cam(network: Network, picture: np.ndarray, label: int) -> np.ndarray:

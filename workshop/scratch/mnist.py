@@ -16,14 +16,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from workshop import mnist as lesson
-from workshop.kit import cli, data
+from workshop.kit import cli
 from workshop.kit.classifier import Settings
 from workshop.kit.engine import Engine
+from workshop.kit.image_data import scale_pixels
 from workshop.scratch import training
 from workshop.scratch.convolution import Conv2D
-from workshop.scratch.layers import Dense, Flatten, Layer
+from workshop.scratch.layers import Dense, Layer
 from workshop.scratch.network import Network
 from workshop.scratch.pooling import MaxPooling2D
+from workshop.scratch.reshaping import Flatten
 
 SETTINGS = lesson.SETTINGS | {"cnn": Settings(1, 0.005, expected=0.98)}
 
@@ -53,7 +55,7 @@ def build(kind: str, arguments: argparse.Namespace, seed: int) -> Network:
 
 def train(*arguments: Any, **options: Any) -> Any:
     """Fits a network: see `training.fit`."""
-    return training.fit(*arguments, loss="sparse_categorical_crossentropy", preprocess=data.scale_pixels, **options)
+    return training.fit(*arguments, loss="sparse_categorical_crossentropy", preprocess=scale_pixels, **options)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:

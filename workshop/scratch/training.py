@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import threadpoolctl
 
-from workshop.kit import fitting
+from workshop.kit import batching, fitting, training_run
 from workshop.kit.engine import Plan
 from workshop.kit.errors import WorkshopError
-from workshop.kit.fitting import History, Preprocess
+from workshop.kit.history import History
+from workshop.kit.model import Preprocess
 from workshop.scratch.losses import make_loss
 from workshop.scratch.network import Network
 from workshop.scratch.optimizers import make_optimizer
@@ -61,7 +62,7 @@ def fit(
     return fitting.fit(run, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, **options)
 
 
-class NumpyRun(fitting.Run):
+class NumpyRun(training_run.Run):
     """The training steps of one network on one set of data."""
 
     engine = "numpy"
@@ -91,7 +92,7 @@ class NumpyRun(fitting.Run):
         segments = []
         for order in orders:
             sums = np.zeros(len(self.names))
-            for rows in fitting.batches(len(order), batch_size):
+            for rows in batching.batches(len(order), batch_size):
                 batch = order[rows]
                 inputs, targets = self._preprocess(self._X[batch]), self._preprocess_targets(self._y[batch])
                 outputs = self._network.train_step(inputs, targets, self._loss, self._optimizer)
@@ -107,7 +108,7 @@ class NumpyRun(fitting.Run):
     def evaluate(self, X: np.ndarray, y: np.ndarray) -> dict[str, float]:
         """Returns loss and metrics over all of (X, y)."""
         sums = np.zeros(len(self.names))
-        for rows in fitting.batches(len(X), _BATCH):
+        for rows in batching.batches(len(X), _BATCH):
             outputs = self._network.forward(self._preprocess(X[rows]))
             sums += self._measure(outputs, self._preprocess_targets(y[rows])) * len(outputs)
         return dict(zip(self.names, (sums / len(X)).tolist(), strict=True))
@@ -137,7 +138,7 @@ class NumpyRun(fitting.Run):
         """Returns layers, loss, plan and data."""
         layers = [[type(layer).__name__, repr(layer.settings)] for layer in self._network.layers]
         described = {"layers": layers, "loss": type(self._loss).__name__, "plan": list(self._plan)}
-        return described | {"X": fitting.digest(self._X), "y": fitting.digest(self._y)}
+        return described | {"X": training_run.digest(self._X), "y": training_run.digest(self._y)}
 
 
 def accuracy(outputs: np.ndarray, targets: np.ndarray) -> float:

@@ -1,55 +1,27 @@
-"""What the PyTorch mirrors share: the training loop, written out, and its data.
+"""Training in PyTorch: a new network, and the training loop, written out.
 
-Everything around it (progress, early stopping, resuming) is `workshop.kit.fitting`'s, as in the other engines.
+Everything around the loop (progress, early stopping, resuming) is `workshop.kit.fitting`'s, as in the other engines.
+The batches come from `dataset.py`, the optimizers from `optimizers.py`, the precision from `device.py`.
 """
 
 import io
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import BatchSampler, DataLoader, Dataset
 
-from workshop.kit import fitting
+from workshop.kit import batching, fitting, training_run
 from workshop.kit.engine import Plan
-from workshop.kit.fitting import History, Preprocess
-from workshop.kit.model import samples_at_once
-from workshop.pytorch import layers, optimizers
-from workshop.pytorch.layers import ChannelsFirst as ChannelsFirst
-from workshop.pytorch.layers import ChannelsLast as ChannelsLast
-from workshop.pytorch.layers import FlattenAsKeras as FlattenAsKeras
-from workshop.pytorch.layers import PadAsTensorFlow as PadAsTensorFlow
-from workshop.pytorch.layers import ReshapeAsKeras as ReshapeAsKeras
-from workshop.pytorch.model import TorchModel, device, to_architecture
-
-_SMALL_STEP = 60_000_000  # multiplications: 784-128-10 on 64 images takes 7 million, the CNN 170
-
-
-# What `--precision` means to PyTorch: the type that it multiplies in.
-_MULTIPLIES_IN = {"float32": None, "mixed_float16": torch.float16, "mixed_bfloat16": torch.bfloat16}
-_autocast: torch.dtype | None = None  # of the lesson that runs
-
-
-def prepare(seed: int, precision: str = "float32") -> str:
-    """Makes the run reproducible; returns what it uses, in words: "PyTorch 2.13.0, 2 CPU cores".
-
-    Args:
-        seed: a whole number.
-        precision: one of `device.PRECISIONS`; "auto" takes 16 bits on a GPU.
-    """
-    global _autocast
-    is_gpu = device().type == "cuda"
-    chosen = ("mixed_float16" if is_gpu else "float32") if precision == "auto" else precision
-    _autocast = _MULTIPLIES_IN[chosen]
-    torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    # With it PyTorch also fills all new memory, which costs a tenth of the time and changes nothing here.
-    torch.utils.deterministic.fill_uninitialized_memory = False
-    where = torch.cuda.get_device_name() if is_gpu else f"{os.cpu_count()} CPU cores"
-    return f"PyTorch {torch.__version__.partition('+')[0]}, {where}" + f", {chosen}" * (chosen != "float32")
+from workshop.kit.history import History
+from workshop.kit.model import Preprocess, samples_at_once
+from workshop.pytorch.dataset import Arrays
+from workshop.pytorch.device import autocast_dtype, choose_device, choose_threads
+from workshop.pytorch.layers import initialize_as_keras
+from workshop.pytorch.model import TorchModel
+from workshop.pytorch.optimizers import make_optimizer
+from workshop.pytorch.reading import to_architecture
 
 
 def new_model(modules: Sequence[nn.Module], input_shape: Sequence[int]) -> TorchModel:
@@ -59,74 +31,8 @@ def new_model(modules: Sequence[nn.Module], input_shape: Sequence[int]) -> Torch
         modules: in a row.
         input_shape: of one sample as Keras has it: (2,), (28, 28, 1).
     """
-    network = layers.initialize_as_keras(nn.Sequential(*modules))
-    return TorchModel(network.to(device()), input_shape)
-
-
-def activation(name: str) -> nn.Module:
-    """Returns the module of an activation function by Keras' name for it: "relu", "sigmoid", "tanh"."""
-    return layers.ACTIVATIONS[name](1)
-
-
-def start_training(network: nn.Module) -> None:
-    """Has a network answer as it does while it learns, all but what is frozen by `requires_grad = False`.
-
-    A frozen normalisation goes on normalising by its moving averages, which stay as they are: `trainable = False` means
-    the same in Keras. `network.train()` alone would move them.
-    """
-    network.train()
-    for module in network.modules():
-        parameters = list(module.parameters(recurse=False))
-        if parameters and not any(parameter.requires_grad for parameter in parameters):
-            module.eval()
-
-
-class Arrays(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Samples and targets in NumPy's arrays. An index is a list: a whole batch at once is far quicker than one by one.
-
-    Args:
-        X: samples first, images channels last; bytes, or numbers.
-        y: numbers of classes (samples,), or targets (samples, outputs).
-        preprocess, preprocess_targets: applied to each batch of X, and of y.
-    """
-
-    def __init__(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        preprocess: Preprocess | None = None,
-        preprocess_targets: Preprocess | None = None,
-    ) -> None:
-        self._X, self._y = X, y
-        self._preprocess = preprocess or (lambda batch: batch)
-        self._preprocess_targets = preprocess_targets or (lambda batch: batch)
-
-    def __len__(self) -> int:
-        return len(self._X)
-
-    def __getitem__(self, rows: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.as_tensors(self._X[rows], self._y[rows])
-
-    def as_tensors(self, X: np.ndarray, y: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Returns some of the samples as the network takes them."""
-        inputs = torch.from_numpy(np.asarray(self._preprocess(X), np.float32))
-        y = self._preprocess_targets(y)
-        # PyTorch's cross-entropy takes numbers of classes as 64-bit integers; all other targets are numbers.
-        kind = np.int64 if y.dtype.kind in "iu" else np.float32
-        return inputs, torch.from_numpy(np.asarray(y, kind))
-
-    def batches(self, order: np.ndarray, batch_size: int) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
-        """Returns the batches of an epoch that visits the samples in this order; the last one may be smaller."""
-        sampler = BatchSampler(order.tolist(), batch_size, drop_last=False)
-        return DataLoader(self, sampler=sampler, batch_size=None)
-
-    def like(self, X: np.ndarray, y: np.ndarray) -> "Arrays":
-        """Returns other samples that are prepared in the same way."""
-        return Arrays(X, y, self._preprocess, self._preprocess_targets)
-
-    def digests(self) -> dict[str, str]:
-        """Returns what tells these samples from others."""
-        return {"X": fitting.digest(self._X), "y": fitting.digest(self._y)}
+    network = initialize_as_keras(nn.Sequential(*modules))
+    return TorchModel(network.to(choose_device()), input_shape)
 
 
 def fit(
@@ -159,6 +65,19 @@ def fit(
     return fitting.fit(run, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, **options)
 
 
+def start_training(network: nn.Module) -> None:
+    """Has a network answer as it does while it learns, all but what is frozen by `requires_grad = False`.
+
+    A frozen normalisation goes on normalising by its moving averages, which stay as they are: `trainable = False` means
+    the same in Keras. `network.train()` alone would move them.
+    """
+    network.train()
+    for module in network.modules():
+        parameters = list(module.parameters(recurse=False))
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            module.eval()
+
+
 def _steps_as_samples(outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Returns the answers at all steps of sequences, (samples, steps, outputs), as rows, and their targets as well.
 
@@ -167,7 +86,7 @@ def _steps_as_samples(outputs: torch.Tensor, targets: torch.Tensor) -> tuple[tor
     return (outputs.flatten(0, 1), targets.flatten(0, 1)) if outputs.ndim == 3 else (outputs, targets)
 
 
-class TorchRun(fitting.Run):
+class TorchRun(training_run.Run):
     """The training steps of one network on one set of data."""
 
     engine = "torch"
@@ -180,20 +99,12 @@ class TorchRun(fitting.Run):
         self._network = network[:-1] if takes_logits else network  # the same modules, without the last activation
         self.names = ["loss", "accuracy"] if takes_logits else ["loss"]
         self._device = next(network.parameters()).device
-        # A step of so few multiplications is over before a second core has heard of it; and where another program takes
-        # that core, the two wait for each other.
-        # The steps through a sequence come one after the other and are small, too: two cores took three times as long.
-        described = to_architecture(network, model.input_shape)
-        is_recurrent = any("recurrent_kernel" in weights for weights in described.weight_shapes())
-        is_small = is_recurrent or described.multiplications() * plan.batch_size < _SMALL_STEP
-        torch.set_num_threads(1 if is_small else os.cpu_count() or 1)
+        torch.set_num_threads(choose_threads(to_architecture(network, model.input_shape), plan.batch_size))
         learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        self._optimizer, self._scheduler = optimizers.make_optimizer(
-            plan.optimizer, learned, plan.learning_rate, plan.steps
-        )
-        self._autocast = _autocast
+        self._optimizer, self._scheduler = make_optimizer(plan.optimizer, learned, plan.learning_rate, plan.steps)
+        self._autocast = autocast_dtype()
         # The smallest gradients would be 0 in float16: the loss is scaled up, and the gradients down again.
-        self._scaler = torch.amp.GradScaler(self._device.type, enabled=_autocast is torch.float16)
+        self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._autocast is torch.float16)
 
     def steps(self, orders: np.ndarray, batch_size: int) -> np.ndarray:
         """Takes the steps over the samples in these orders; returns the metrics, (segments, names)."""
@@ -240,7 +151,7 @@ class TorchRun(fitting.Run):
         self._network.eval()
         data = self._data.like(X, y)
         sums = torch.zeros(len(self.names), device=self._device)
-        for rows in fitting.batches(len(data), samples_at_once(X)):
+        for rows in batching.batches(len(data), samples_at_once(X)):
             inputs, targets = (part.to(self._device) for part in data[rows])
             outputs, targets = _steps_as_samples(self._network(inputs), targets)
             sums += self._measure(self._loss(outputs, targets), outputs, targets) * len(inputs)
