@@ -922,6 +922,7 @@ def test_killed_at_every_step_of_saving(room: Path) -> None:
         assert found[f"{title}: old"] >= 10 and found[f"{title}: new"] >= 4
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_at_every_step_of_saving(room: Path) -> None:
     found = faults("disk", room)
     assert found["both: refused, old"] >= 10

@@ -245,6 +245,7 @@ def test_the_saved_model_gives_the_forecasts_that_were_measured(small: Run) -> N
     np.testing.assert_allclose(windowing.forecast(model, X[4].tolist()), answers[4:5], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_mirror_does_the_same_and_every_engine_forecasts_with_both_models(small: Run, room: Path) -> None:
     with one_thread():
         options = ["--data", str(small.folder / "passengers.csv"), "--no-plots", *SMALL]

@@ -49,9 +49,10 @@ from workshop.scratch.network import Network
 from workshop.scratch.regularization import BatchNormalization, Dropout
 from workshop.scratch.training import fit as fit_in_numpy
 
-# The garments' mirrors are the digits' but for their sizes: CI runs them.
+# CI runs these: the garments' mirrors are the digits' but for their sizes, and the line's lesson trains 17 neurons.
+LONG = {"fashion_mnist", "linear_regression"}
 EACH_MIRROR = [
-    pytest.param(engine, lesson, marks=[pytest.mark.slow] * (lesson == "fashion_mnist"))
+    pytest.param(engine, lesson, marks=[pytest.mark.slow] * (lesson in LONG))
     for lesson in EACH_LESSON
     for engine in MIRRORS
 ]
@@ -167,7 +168,7 @@ def count_right(answers: np.ndarray, y: np.ndarray) -> tuple[int, int]:
 
 EACH_QUICK_RUN = [
     *(
-        pytest.param(engine, lesson, marks=[pytest.mark.slow] * (lesson == "fashion_mnist"))
+        pytest.param(engine, lesson, marks=[pytest.mark.slow] * (lesson in LONG))
         for lesson in EACH_LESSON
         for engine in PACKAGES
     ),

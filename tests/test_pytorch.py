@@ -367,6 +367,7 @@ def test_samples_and_optimizers_that_do_not_fit_are_refused() -> None:
         optimizers.make_optimizer("lion", [nn.Parameter(torch.zeros(1))])
 
 
+@pytest.mark.slow
 def test_neither_keras_nor_tensorflow_is_imported() -> None:
     path = files.shipped("models") / "mnist_cnn.h5"
     program = (

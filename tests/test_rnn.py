@@ -228,6 +228,7 @@ def test_a_run_compares_the_cells_in_one_table_and_one_picture(by_torch: Run) ->
             assert min(image.size) > 300 and np.ptp(np.asarray(image.convert("L"))) > 100
 
 
+@pytest.mark.slow
 def test_a_run_looks_into_the_cells_before_it_trains(by_keras: Run) -> None:
     assert {"keras_forward_test_max_error", "torch_gradient_test_max_error"} <= set(by_keras.metrics)
     assert by_keras.metrics["differences_test_max_error"] < 1e-6
@@ -244,9 +245,9 @@ def test_one_cell_reports_itself_alone(tmp_path: Path) -> None:
     assert [path.name for path in run.models.glob("*.h5")] == ["rnn_gru-quick-standin.h5"]
 
 
-@pytest.mark.parametrize("engine", ["keras", "torch"])
-def test_every_engine_reads_what_was_saved(engine: str, by_keras: Run, by_torch: Run) -> None:
-    run = {"keras": by_keras, "torch": by_torch}[engine]
+@pytest.mark.parametrize("engine", [pytest.param("keras", marks=pytest.mark.slow), "torch"])
+def test_every_engine_reads_what_was_saved(engine: str, request: pytest.FixtureRequest) -> None:
+    run = request.getfixturevalue(f"by_{engine}")
     digits = image_data.load_image_set("mnist")
     X = image_data.scale_pixels(digits.X_test[:20, ..., 0])
     paths = sorted(run.models.glob("*.h5"))

@@ -478,7 +478,7 @@ def test_a_checkpoint_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) ->
 
 def start_lesson(models: Path, *options: str) -> subprocess.Popen[str]:
     # In NumPy, which starts at once: what is killed here, loop, checkpoint and bundle, is the same for all engines.
-    command = [sys.executable, "-m", "workshop.scratch.mnist", "--quick", "--model", "dense", "--epochs", "60"]
+    command = [sys.executable, "-m", "workshop.scratch.mnist", "--quick", "--model", "dense", "--epochs", "30"]
     command += ["--batch-size", "16", "--no-plots", "--json", "--models", str(models), *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -509,8 +509,8 @@ def test_a_lesson_that_is_killed_while_it_trains(room: Path) -> None:
     resumed = start_lesson(killed, "--resume")
     out, err = resumed.communicate()
     assert resumed.returncode == 0, err
-    epoch = int(out.partition("Resumed   after epoch ")[2].partition(" of 60")[0])
-    assert 0 < epoch < 60
+    epoch = int(out.partition("Resumed   after epoch ")[2].partition(" of 30")[0])
+    assert 0 < epoch < 30
     expected, err = uninterrupted.communicate()
     assert uninterrupted.returncode == 0, err
     assert (killed / f"{name}.h5").read_bytes() == (whole / f"{name}.h5").read_bytes()
