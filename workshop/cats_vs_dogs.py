@@ -36,6 +36,12 @@ SETTINGS = {
     "small": Settings(pictures=5000, learning_rate=0.003, augmentation=Augmentation(), expected=0.85),
 }
 BATCH_SIZES = {"workshop": 32, "small": 16}
+MANY = 1000  # photographs, of which larger batches, which are quicker, still make steps enough
+
+
+def batch_size(kind: str, photographs: int) -> int:
+    """Returns the pictures a step by default."""
+    return 32 if photographs >= MANY else BATCH_SIZES[kind]
 
 
 def build_workshop(size: int, classes: int) -> Any:
@@ -140,7 +146,9 @@ def train_with_generator(
 def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
     """Reads the options."""
     parser = photo_classifier.parser(
-        docstring, SETTINGS, ", ".join(f"{size} {kind}" for kind, size in BATCH_SIZES.items())
+        docstring,
+        SETTINGS,
+        ", ".join(f"{size} {kind}" for kind, size in BATCH_SIZES.items()) + f"; 32 from {MANY:,} photographs on",
     )
     add = parser.add_argument
     add("--model", choices=[*SETTINGS, "both"], default="both", help="(default: both, compared)")
@@ -171,7 +179,7 @@ def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str,
     comparison = photo_classifier.Comparison(found, report)
     for kind in SETTINGS if arguments.model == "both" else [arguments.model]:
         settings = SETTINGS[kind].without_augmentation() if arguments.no_augmentation else SETTINGS[kind]
-        plan = settings.plan(len(found.X_train), BATCH_SIZES[kind], arguments)
+        plan = settings.plan(len(found.X_train), batch_size(kind, len(found.X_train)), arguments)
         model = engine.build(kind, arguments.size, len(found.classes), arguments.seed)
         with comparison.learning(kind, model, plan):
             if arguments.pipeline == "generator":

@@ -17,7 +17,7 @@ from workshop.kit.model import as_model
 
 _QUICK = 40  # photographs of each class and part
 _MOST_MEASURED = 2000  # training photographs that the training accuracy is measured on
-_MOST_WATCHED = 400  # validation photographs that are looked at after every epoch; at the end all are
+_MOST_WATCHED = 200  # validation photographs that are looked at after every epoch; at the end all are
 _LISTED = 5  # pictures that were left out, on the screen
 
 
