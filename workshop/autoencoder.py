@@ -15,7 +15,7 @@ clean digits are to come out. `anomaly`: what it never saw a network cannot draw
 
 Expected on MNIST: the linear network's plane within 0.01 rad of PCA's; a mean squared error of at most 0.006 with 32
 numbers, where PCA has 0.017; of noise of 0.5 less than half of the error left; garments told from digits with an area
-under the ROC curve of at least 0.99. About 45 s on two CPU cores. Then clean a picture of your own:
+under the ROC curve of at least 0.99. About 50 s on two CPU cores. Then clean a picture of your own:
 
     python -m apps.clean PICTURE.png
 """
