@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from workshop.kit import batching, cli, files, training
 from workshop.kit.architecture import layer_from
+from workshop.kit.engine import Plan
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 from workshop.scratch.activations import ACTIVATIONS
@@ -23,6 +24,7 @@ from workshop.scratch.pooling import AveragePooling2D, MaxPooling2D
 from workshop.scratch.regularization import BatchNormalization, Dropout
 from workshop.scratch.reshaping import Flatten
 from workshop.scratch.sgd import Optimizer
+from workshop.scratch.training import fit as fit_in_numpy
 
 SMOOTH = ["linear", "sigmoid", "tanh", "softmax", "radbas"]
 LAYERS: dict[str, tuple[Callable[[], Layer], tuple[int, ...]]] = {
@@ -69,15 +71,16 @@ def test_loss_gradients_fused_or_not_agree_with_finite_differences(loss: str, ac
     network = Network([Dense(3, activation)], (4,), seed=1, dtype=np.float64)
     X = random.normal(size=(5, 4))
     T = random.integers(0, 3, 5) if loss.startswith("sparse") else np.eye(3)[random.integers(0, 3, 5)]
-    network.backward(network.forward(X), T, LOSSES[loss]())
+    measure = LOSSES[loss]()
+    network.backward(network.forward(X), T, measure)
     kernel = network.parameters["0/kernel"]
     gradient = network.gradients["0/kernel"]
     for index in np.ndindex(kernel.shape):
         kept = kernel[index]
         kernel[index] = kept + 1e-6
-        above = network.evaluate(X, T, loss)
+        above = network.measure(network.forward(X), T, measure)
         kernel[index] = kept - 1e-6
-        below = network.evaluate(X, T, loss)
+        below = network.measure(network.forward(X), T, measure)
         kernel[index] = kept
         assert gradient[index] == pytest.approx((above - below) / 2e-6, abs=1e-7)
 
@@ -157,11 +160,9 @@ def test_fifty_steps_end_where_keras_ends(optimizer: str, tmp_path: Path) -> Non
     network = Network.from_h5(path)
     model.compile(training.make_optimizer(optimizer, steps=50), loss="sparse_categorical_crossentropy")
     history = training.fit(model, X, y, epochs=25, batch_size=32, seed=1)
-    losses = network.fit(
-        X, y, epochs=25, batch_size=32, loss="sparse_categorical_crossentropy",
-        optimizer=make_optimizer(optimizer, steps=50), order=lambda epoch: batching.epoch_order(64, 1, epoch),
-    )  # fmt: skip
-    np.testing.assert_allclose(losses, history.epochs["loss"], rtol=1e-4)
+    plan = Plan(optimizer, None, 25, 32, steps=50)
+    in_numpy = fit_in_numpy(network, X, y, plan, 1, loss="sparse_categorical_crossentropy")
+    np.testing.assert_allclose(in_numpy.epochs["loss"], history.epochs["loss"], rtol=1e-4)
     for layer, theirs in zip(network.layers, model.layers, strict=True):
         ours = {**layer.parameters, **layer.state}
         for array, weight in zip(ours.values(), theirs.get_weights(), strict=True):
@@ -239,10 +240,11 @@ def test_a_description_and_its_network_are_the_same_thing() -> None:
 
 
 def train(network: Network, X: np.ndarray, y: np.ndarray, optimizer: Optimizer, epochs: range) -> None:
-    network.fit(
-        X, y, epochs=len(epochs), batch_size=20, loss="sparse_categorical_crossentropy", optimizer=optimizer,
-        order=lambda epoch: batching.epoch_order(len(X), 1, epochs[epoch]),
-    )  # fmt: skip
+    measure = LOSSES["sparse_categorical_crossentropy"]()
+    for epoch in epochs:
+        order = batching.epoch_order(len(X), 1, epoch)
+        for rows in batching.batches(len(X), 20):
+            network.train_step(X[order[rows]], y[order[rows]], measure, optimizer)
 
 
 @pytest.mark.parametrize("name", cli.OPTIMIZERS)

@@ -16,7 +16,6 @@ from workshop.scratch.convolution import Conv2D
 from workshop.scratch.depthwise import DepthwiseConv2D, SeparableConv2D
 from workshop.scratch.embedding import Embedding
 from workshop.scratch.layers import Activation, Dense, Layer, Rescaling
-from workshop.scratch.losses import make_loss
 from workshop.scratch.pooling import (
     AveragePooling2D,
     GlobalAveragePooling2D,
@@ -55,15 +54,6 @@ class Network(Sequential):
             batch = X[start : start + batch_size]
             parts.append(self.forward(batch if preprocess is None else preprocess(batch)))
         return np.concatenate(parts) if parts else np.zeros((0, *self.output_shape), self.dtype)
-
-    def evaluate(self, X: np.ndarray, T: np.ndarray, loss: str, *, preprocess: Preprocess | None = None) -> float:
-        """Returns the loss over all of (X, T)."""
-        measure, total = make_loss(loss), 0.0
-        for start in range(0, len(X), _BATCH):
-            batch = X[start : start + _BATCH]
-            Y = self.forward(batch if preprocess is None else preprocess(batch))
-            total += self.measure(Y, T[start : start + _BATCH], measure) * len(Y)
-        return total / len(X)
 
     def stages(self, X: np.ndarray) -> list[tuple[str, np.ndarray]]:
         """Returns what each layer but Flatten makes of X, samples first: the layer's name and its output."""

@@ -1,16 +1,15 @@
-"""Layers in a row, trained by backpropagation: forward, backward, a step down, and the loop over the batches.
+"""Layers in a row, trained by backpropagation: forward, backward, and a step down.
 
-`network` adds what else a model of the workshop can do.
+`training` has the loop over the batches; `network` adds what else a model of the workshop can do.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from workshop.kit.model import Preprocess
 from workshop.scratch.layers import Activation, Dense, Layer
-from workshop.scratch.losses import Loss, make_loss
+from workshop.scratch.losses import Loss
 from workshop.scratch.sgd import Optimizer
 
 
@@ -90,44 +89,3 @@ class Sequential:
         self.backward(Y, T, loss)
         optimizer.apply(self.parameters, self.gradients)
         return Y
-
-    def fit(
-        self,
-        X: np.ndarray,
-        T: np.ndarray,
-        *,
-        epochs: int,
-        batch_size: int,
-        loss: str,
-        optimizer: Optimizer,
-        order: Callable[[int], np.ndarray],
-        preprocess: Preprocess | None = None,
-        report: Callable[[int, int, float], None] | None = None,
-    ) -> list[float]:
-        """Trains and returns the loss of every epoch, the mean over its samples.
-
-        Args:
-            X: inputs, samples first.
-            T: targets, samples first.
-            epochs: passes over the data.
-            batch_size: samples a step; the last batch may be smaller.
-            loss: one of `losses.LOSSES`.
-            optimizer: takes the steps.
-            order: from the epoch's number to the order of its samples.
-            preprocess: applied to each batch of X.
-            report: called after every step with the epoch, the samples done in it and the mean loss so far.
-        """
-        measure = make_loss(loss)
-        losses = []
-        for epoch in range(epochs):
-            total = 0.0
-            rows = order(epoch)
-            for start in range(0, len(rows), batch_size):
-                batch = rows[start : start + batch_size]
-                inputs = X[batch] if preprocess is None else preprocess(X[batch])
-                Y = self.train_step(inputs, T[batch], measure, optimizer)
-                total += self.measure(Y, T[batch], measure) * len(batch)
-                if report:
-                    report(epoch, start + len(batch), total / (start + len(batch)))
-            losses.append(total / len(rows))
-        return losses
