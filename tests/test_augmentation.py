@@ -40,6 +40,22 @@ def test_a_map_of_places_says_where_each_colour_comes_from_and_the_border_contin
     assert (result[:, :2, :-3] == PICTURES[:, :1, 3:]).all()
 
 
+def test_a_smaller_picture_shows_a_part_of_the_old_one_a_little_smaller_about_the_same_middle() -> None:
+    side = 11
+    order = ORDER[:5]
+    places, _ = NOTHING.draw(order, SIZE, side)
+    middle, new_middle = (SIZE - 1) / 2, (side - 1) / 2
+    assert places @ [new_middle, new_middle, 1] == pytest.approx(np.full((5, 2), middle), abs=1e-4)
+    # As much by looking at a part as by making it smaller: both together give the ratio of the sides.
+    assert places[:, 0, 0] ** 2 == pytest.approx(np.full(5, SIZE / side))
+    # A slope of brightness stays a straight slope, the same in every row, steeper by the scale.
+    slope = np.broadcast_to((10 * np.arange(SIZE, dtype=np.uint8))[None, None, :, None], (5, SIZE, SIZE, 3))
+    result = NOTHING.apply(np.ascontiguousarray(slope), *NOTHING.draw(order, SIZE, side), side).astype(float)
+    assert result.shape == (5, side, side, 3)
+    expected = 10 * (middle + (np.arange(side) - new_middle) * np.sqrt(SIZE / side))
+    np.testing.assert_allclose(result, np.broadcast_to(expected[None, None, :, None], result.shape), atol=1)
+
+
 @pytest.mark.parametrize("name", ["flip", "rotation", "shear", "zoom"])
 def test_what_turns_or_stretches_keeps_the_middle(name: str) -> None:
     augmentation = Augmentation(**{**dict.fromkeys(Augmentation.__dataclass_fields__, 0), name: 0.5})

@@ -79,10 +79,12 @@ def test_the_batches_are_those_of_keras_from_a_file_as_well(tmp_path: Path) -> N
     mapped = np.memmap(tmp_path / "pictures", np.uint8, "w+", shape=X.shape)
     mapped[:] = X
     order = batching.epoch_order(len(X), 1, 0)
-    for augmentation in (Augmentation(), None):
-        expected = photo_training.batches(X, Y, order, 4, augmentation)
+    for augmentation, side in ((Augmentation(), SIZE), (Augmentation(), 20), (None, SIZE)):
+        expected = photo_training.batches(X, Y, order, 4, augmentation, side)
         for pictures in (X, mapped):
-            found = list(photos.Photos(pictures, Y, augmentation).batches(order, 4))
+            data = photos.Photos(pictures, Y, augmentation, sides=[SIZE, side])
+            data.begin_epoch(1)
+            found = list(data.batches(order, 4))
             assert [len(inputs) for inputs, _ in found] == [4, 4, 4, 4, 4, 2]
             for (inputs, targets), (their_inputs, their_targets) in zip(found, expected, strict=True):
                 np.testing.assert_array_equal(inputs.numpy(), their_inputs.numpy())

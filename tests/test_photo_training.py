@@ -17,6 +17,7 @@ from workshop.kit.history import History
 from workshop.kit.image_data import scale_pixels
 from workshop.kit.lazy import keras
 from workshop.kit.model import as_model
+from workshop.kit.photo_classifier import Settings
 from workshop.scratch.network import Network
 
 SIZE = 16
@@ -105,12 +106,39 @@ def test_unchanged_photographs_train_as_any_other_images() -> None:
     assert len(of_photographs.epochs["val_accuracy"]) == 4
 
 
+def test_each_epoch_is_on_pictures_of_its_own_side_and_the_network_keeps_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[tuple[int, ...]] = []
+    take_steps = photo_training.PhotoRun.fit_on
+
+    def watch(run: photo_training.PhotoRun, batches: Any) -> np.ndarray:
+        seen.extend({tuple(pictures.shape[1:]) for pictures, _ in batches})
+        return take_steps(run, batches)
+
+    monkeypatch.setattr(photo_training.PhotoRun, "fit_on", watch)
+    model = build()
+    fit(model, epochs=3, augmentation=Augmentation(), sides=[12, 12, SIZE], validation_data=(X[:6], Y[:6]))
+    assert seen == [(12, 12, 3), (12, 12, 3), (SIZE, SIZE, 3)]
+    assert model.input_shape == (None, SIZE, SIZE, 3)
+
+
+def test_many_photographs_begin_small_and_end_whole() -> None:
+    settings = Settings(pictures=5000, learning_rate=0.003, augmentation=Augmentation())
+    assert settings.sides(150, 20, 2000) == [112] * 14 + [150] * 6
+    assert settings.sides(40, 4, 1000) == [32, 32, 40, 40]
+    assert settings.sides(150, 1, 1000) == [150]
+    assert settings.sides(150, 20, 999) is None
+    assert settings.without_augmentation().sides(150, 20, 2000) is None
+
+
 @pytest.mark.slow
 def test_a_run_with_changes_and_dropout_is_resumed_to_the_same_bits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("workshop.kit.checkpoint._SECONDS_BETWEEN_CHECKPOINTS", 0)
-    options: dict[str, Any] = {"augmentation": Augmentation()}
+    # The first epoch after the resume is on smaller pictures than those that the network is built for.
+    options: dict[str, Any] = {"augmentation": Augmentation(), "sides": [12, 12, 12, SIZE]}
     whole, resumed = build(), build()
     expected = fit(whole, **options)
     checkpoint = Path("run-checkpoint.npz")
@@ -120,7 +148,9 @@ def test_a_run_with_changes_and_dropout_is_resumed_to_the_same_bits(
     assert_close(whole, resumed, 0)
     assert history.epochs == expected.epochs
     with pytest.raises(Exception, match=r"augmentation differ"):
-        fit(build(), checkpoint=checkpoint, resume=True)
+        fit(build(), checkpoint=checkpoint, resume=True, sides=[12, 12, 12, SIZE])
+    with pytest.raises(Exception, match=r"sides differ"):
+        fit(build(), checkpoint=checkpoint, resume=True, augmentation=Augmentation())
 
 
 # --- Sixteen bits -----------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from workshop.kit.augmentation import Augmentation
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras, tensorflow
-from workshop.kit.photo_classifier import Settings
+from workshop.kit.photo_classifier import MANY, Settings
 
 SETTINGS = {
     # As it is taught: nothing is changed at random. Ten million weights forgive no higher rate.
@@ -36,7 +36,6 @@ SETTINGS = {
     "small": Settings(pictures=5000, learning_rate=0.003, augmentation=Augmentation(), expected=0.85),
 }
 BATCH_SIZES = {"workshop": 32, "small": 16}
-MANY = 1000  # photographs, of which larger batches, which are quicker, still make steps enough
 
 
 def batch_size(kind: str, photographs: int) -> int:
@@ -145,11 +144,8 @@ def train_with_generator(
 
 def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
     """Reads the options."""
-    parser = photo_classifier.parser(
-        docstring,
-        SETTINGS,
-        ", ".join(f"{size} {kind}" for kind, size in BATCH_SIZES.items()) + f"; 32 from {MANY:,} photographs on",
-    )
+    sizes = ", ".join(f"{size} {kind}" for kind, size in BATCH_SIZES.items())
+    parser = photo_classifier.parser(docstring, SETTINGS, f"{sizes}; 32 from {MANY:,} photographs on")
     add = parser.add_argument
     add("--model", choices=[*SETTINGS, "both"], default="both", help="(default: both, compared)")
     add("--size", type=cli.whole_number(32), metavar="N", help="the pictures' side in pixels (default: 150, quick 64)")
@@ -181,7 +177,9 @@ def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str,
         settings = SETTINGS[kind].without_augmentation() if arguments.no_augmentation else SETTINGS[kind]
         plan = settings.plan(len(found.X_train), batch_size(kind, len(found.X_train)), arguments)
         model = engine.build(kind, arguments.size, len(found.classes), arguments.seed)
-        with comparison.learning(kind, model, plan):
+        fast = arguments.pipeline == "fast"
+        sides = settings.sides(arguments.size, plan.epochs, len(found.X_train)) if fast else None
+        with comparison.learning(kind, model, plan, sides):
             if arguments.pipeline == "generator":
                 with photos.as_folder(found) as folder:
                     history = train_with_generator(
@@ -195,6 +193,7 @@ def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str,
                     plan,
                     arguments.seed,
                     augmentation=settings.augmentation,
+                    sides=sides,
                     validation_data=comparison.validation_data,
                     checkpoint=report.checkpoint(f"cats_vs_dogs_{kind}"),
                     resume=arguments.resume,

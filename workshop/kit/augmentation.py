@@ -37,30 +37,38 @@ class Augmentation:
     contrast: float = 0.25
     saturation: float = 0.3
 
-    def draw(self, order: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, order: np.ndarray, size: int, side: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Draws the changes of an epoch that visits the samples in this order; returns places and colours.
 
         The order itself is drawn from the seed and the epoch, so the changes are too: a run that is resumed draws what
-        it would have drawn.
+        it would have drawn. `side` is that of the changed pictures, as in `places`.
         """
         random = np.random.default_rng(zlib.crc32(np.ascontiguousarray(order).tobytes()))
-        return self.places(len(order), size, random), self.colours(len(order), random)
+        return self.places(len(order), size, random, side), self.colours(len(order), random)
 
-    def places(self, count: int, size: int, random: np.random.Generator) -> np.ndarray:
+    def places(self, count: int, size: int, random: np.random.Generator, side: int | None = None) -> np.ndarray:
         """Draws affine maps of the places, float32 (count, 2, 3).
 
         A map M takes a place in the new picture, (x, y, 1) in pixels, to the place in the old one where its colour is
         found. It turns about the middle of a picture of size x size.
+
+        Args:
+            count: how many.
+            size: the side of the old pictures.
+            random: what draws.
+            side: of the new pictures (default: the same). A smaller one shows a part of the old one, and that smaller
+                than it was, each by the root of the ratio: so things look not much smaller than in whole pictures.
         """
+        side = side or size
         angle, shear = np.deg2rad(random.uniform(-1, 1, (2, count)) * [[self.rotation], [self.shear]])
-        scale = 1 + self.zoom * random.uniform(-1, 1, count)
+        scale = (1 + self.zoom * random.uniform(-1, 1, count)) * np.sqrt(size / side)
         mirror = np.where(random.random(count) < self.flip, -1.0, 1.0)
         linear = np.empty((count, 2, 2))
         linear[:, :, 0] = np.stack([np.cos(angle), np.sin(angle)], axis=1) * (scale * mirror)[:, None]
         linear[:, :, 1] = np.stack([-np.sin(angle + shear), np.cos(angle + shear)], axis=1) * scale[:, None]
-        middle = np.full(2, (size - 1) / 2)
+        middle, new_middle = np.full(2, (size - 1) / 2), np.full(2, (side - 1) / 2)
         shift = random.uniform(-1, 1, (count, 2)) * self.shift * size
-        return np.concatenate([linear, (middle - linear @ middle + shift)[..., None]], axis=2).astype(np.float32)
+        return np.concatenate([linear, (middle - linear @ new_middle + shift)[..., None]], axis=2).astype(np.float32)
 
     def colours(self, count: int, random: np.random.Generator) -> np.ndarray:
         """Draws affine maps of the colours, float32 (count, 3, 4): of (red, green, blue, 1), each from 0 to 1."""
@@ -73,17 +81,21 @@ class Augmentation:
         offset = (1 - contrast) / 2 + np.broadcast_to(brightness, (count, 3, 1))
         return np.concatenate([contrast * linear, offset], axis=2).astype(np.float32)
 
-    def apply(self, pictures: np.ndarray, places: np.ndarray, colours: np.ndarray) -> np.ndarray:
-        """Returns changed pictures.
+    def apply(
+        self, pictures: np.ndarray, places: np.ndarray, colours: np.ndarray, side: int | None = None
+    ) -> np.ndarray:
+        """Returns changed pictures, uint8 (count, side, side, 3).
 
         Args:
             pictures: uint8 (count, size, size, 3).
             places, colours: a map for each, drawn by the methods of these names.
+            side: of the changed pictures, for which the places were drawn (default: that of the old ones).
         """
         from PIL import Image
 
-        changed = np.empty_like(pictures)
         size = pictures.shape[1]
+        side = side or size
+        changed = np.empty((len(pictures), side, side, 3), np.uint8)
         # What comes in from outside continues the border's colours. So far out, a corner is met by the largest changes.
         margin = size // 4
         bordered = np.pad(pictures, ((0, 0), (margin, margin), (margin, margin), (0, 0)), mode="edge")
@@ -93,6 +105,6 @@ class Augmentation:
         colours = colours * [1, 1, 1, 255]
         for i, (place, colour) in enumerate(zip(places.reshape(-1, 6), colours.reshape(-1, 12), strict=True)):
             picture = Image.fromarray(bordered[i])
-            picture = picture.transform((size, size), Image.Transform.AFFINE, tuple(place), Image.Resampling.BILINEAR)
-            changed[i] = picture.convert("RGB", tuple(colour))
+            picture = picture.transform((side, side), Image.Transform.AFFINE, tuple(place), Image.Resampling.BILINEAR)
+            changed[i] = np.asarray(picture.convert("RGB", tuple(colour)))
         return changed

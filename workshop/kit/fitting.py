@@ -82,6 +82,7 @@ def fit(
         if validation_data is not None or any(first < epoch < first + len(orders) for epoch in snapshots):
             # Somebody looks after single epochs.
             orders = orders[:1]
+        run.begin_epoch(first)
         progress.begin(history)
         for call in run.train(orders, batch_size):
             progress.update(history, call)

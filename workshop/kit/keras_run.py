@@ -61,6 +61,7 @@ class KerasRun(training_run.Run):
         self.names = list(model.get_metrics_result())
         self._compiled: Callable[[np.ndarray, int], np.ndarray] | None = None  # of many steps
         self._step: Callable[..., Any] | None = None  # of one
+        self._step_takes: Any = None  # the batches that it was compiled for
 
     def steps(self, orders: np.ndarray, batch_size: int) -> np.ndarray:
         """Takes the steps over the samples in these orders; returns the metrics, (segments, names)."""
@@ -121,7 +122,8 @@ class KerasRun(training_run.Run):
             # Keras' own fit parts a batch where there are several devices. It costs a tenth of a second an epoch.
             history = model.fit(batches, epochs=1, shuffle=False, verbose=0).history
             return np.array([history[name][0] for name in self.names])
-        if self._step is None:
+        if self._step is None or self._step_takes != batches.element_spec:
+            self._step_takes = batches.element_spec
             step = tensorflow.function(lambda *batch: model.train_step(batch), input_signature=batches.element_spec)
             self._step = step.get_concrete_function()
         model.reset_metrics()

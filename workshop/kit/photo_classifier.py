@@ -15,6 +15,8 @@ from workshop.kit.engine import Plan
 from workshop.kit.history import History
 from workshop.kit.model import as_model
 
+MANY = 1000  # photographs, of which steps enough are made even with larger batches, and with smaller pictures first
+_SMALLEST = 32  # pixels, of which five halvings leave one
 _QUICK = 40  # photographs of each class and part
 _MOST_MEASURED = 2000  # training photographs that the training accuracy is measured on
 _MOST_WATCHED = 200  # validation photographs that are looked at after every epoch; at the end all are
@@ -45,6 +47,18 @@ class Settings(NamedTuple):
     def epochs(self, samples: int) -> int:
         """Returns how often so many pictures are seen by default."""
         return min(60, max(3, round(self.pictures / samples)))
+
+    def sides(self, size: int, epochs: int, samples: int) -> list[int] | None:
+        """Returns the side of the pictures in each epoch, or None where it is always `size`.
+
+        Of many photographs most epochs are on smaller pictures, whose pixels are half as many: shapes and colours are
+        learned from these as well, and the last epochs add what only the whole size shows. Such progressive resizing
+        is told of by Howard (fast.ai, 2018) and Tan and Le (EfficientNetV2, 2021).
+        """
+        if self.augmentation is None or samples < MANY:
+            return None
+        smaller = max(_SMALLEST, round(0.75 * size))
+        return [smaller if epoch < int(0.7 * epochs) else size for epoch in range(epochs)]
 
     def plan(self, samples: int, batch_size: int, arguments: argparse.Namespace) -> Plan:
         """Returns how a network is trained on so many pictures, by the options or else by these settings."""
@@ -140,12 +154,14 @@ class Comparison:
         self._rows: list[list[object]] = []
 
     @contextmanager
-    def learning(self, kind: str, model: Any, plan: Plan) -> Iterator[None]:
+    def learning(self, kind: str, model: Any, plan: Plan, sides: list[int] | None) -> Iterator[None]:
         """Says what begins, and takes the time that an epoch needs."""
         weights = as_model(model).count_params()
         self._report.section(
             f"{kind}: {weights:,} weights, {plan.epochs} epochs of {len(self._found.X_train):,} pictures"
         )
+        if sides is not None and sides[0] != sides[-1]:
+            print(f"The first {sides.count(sides[0])} epochs are on pictures of {sides[0]}x{sides[0]}")
         started = time.perf_counter()
         yield
         self._seconds[kind] = (time.perf_counter() - started) / plan.epochs

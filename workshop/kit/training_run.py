@@ -69,6 +69,9 @@ class Run(abc.ABC):
     def describe(self) -> dict[str, Any]:
         """Returns what must be the same in a run and in the run that resumes it, as JSON knows it."""
 
+    def begin_epoch(self, epoch: int) -> None:  # noqa: B027, most runs take every epoch alike
+        """Is told which epoch begins, from 0."""
+
     def bar(self, target: int, unit: str) -> Any:
         """Returns a progress bar with a method update(at, metrics, finalize)."""
         return TqdmBar(target, unit)

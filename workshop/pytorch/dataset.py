@@ -48,6 +48,9 @@ class Arrays(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         kind = np.int64 if y.dtype.kind in "iu" else np.float32
         return inputs, torch.from_numpy(np.asarray(y, kind))
 
+    def begin_epoch(self, epoch: int) -> None:
+        """Is told which epoch begins, from 0; these samples are the same in all."""
+
     def batches(self, order: np.ndarray, batch_size: int) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
         """Returns the batches of an epoch that visits the samples in this order; the last one may be smaller."""
         sampler = BatchSampler(order.tolist(), batch_size, drop_last=False)

@@ -3,7 +3,7 @@
 The changes are drawn and made by `workshop/kit/augmentation.py`, so Keras and PyTorch learn from the same pictures.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ def fit(
     *,
     loss: nn.Module,
     augmentation: Augmentation | None = None,
+    sides: Sequence[int] | None = None,
     **options: Any,
 ) -> History:
     """Trains a model on photographs; see `training.fit`.
@@ -40,9 +41,10 @@ def fit(
         seed: of the order of the pictures, which decides how they are changed.
         loss: nn.BCEWithLogitsLoss or nn.CrossEntropyLoss.
         augmentation: how the pictures are changed at random in every epoch, or not at all.
+        sides: of the changed pictures in each epoch (default: that of X).
         options: of `fitting.fit`.
     """
-    run = TorchRun(model, Photos(X, y, augmentation), plan, loss)
+    run = TorchRun(model, Photos(X, y, augmentation, sides), plan, loss)
     return fitting.fit(run, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, **options)
 
 
@@ -53,11 +55,23 @@ class Photos(Arrays):
         X: uint8 (samples, size, size, 3), in memory or memory-mapped.
         y: numbers of classes (samples,), or targets (samples, outputs).
         augmentation: how the pictures are changed, or not at all.
+        sides: of the changed pictures in each epoch (default: that of X).
     """
 
-    def __init__(self, X: np.ndarray, y: np.ndarray, augmentation: Augmentation | None = None) -> None:
+    def __init__(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        augmentation: Augmentation | None = None,
+        sides: Sequence[int] | None = None,
+    ) -> None:
         super().__init__(X, y, image_data.scale_pixels)
-        self._augmentation = augmentation
+        self._augmentation, self._sides, self._side = augmentation, sides, X.shape[1]
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Takes the side of the pictures in the epoch that begins."""
+        if self._sides is not None:
+            self._side = self._sides[epoch]
 
     def batches(self, order: np.ndarray, batch_size: int) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
         """Returns the batches of an epoch that visits the pictures in this order, each changed as it is drawn for it.
@@ -66,12 +80,13 @@ class Photos(Arrays):
         """
         if self._augmentation is None:
             return super().batches(order, batch_size)
-        epoch = ChangedPhotos(self._X, self._y, order, self._augmentation)
+        epoch = ChangedPhotos(self._X, self._y, order, self._augmentation, self._side)
         return epoch.batches(np.arange(len(order)), batch_size)
 
     def digests(self) -> dict[str, str]:
         """Returns what tells these pictures, and how they are changed, from others."""
-        return super().digests() | {"augmentation": str(self._augmentation)}
+        sides = [*self._sides] if self._sides is not None else None
+        return super().digests() | {"augmentation": str(self._augmentation), "sides": str(sides)}
 
 
 class ChangedPhotos(Arrays):
@@ -83,17 +98,18 @@ class ChangedPhotos(Arrays):
         X, y: as in `Photos`.
         order: the rows of X that the epoch visits, int32.
         augmentation: how the pictures are changed.
+        side: of the changed pictures.
     """
 
-    def __init__(self, X: np.ndarray, y: np.ndarray, order: np.ndarray, augmentation: Augmentation) -> None:
+    def __init__(self, X: np.ndarray, y: np.ndarray, order: np.ndarray, augmentation: Augmentation, side: int) -> None:
         super().__init__(X, y, image_data.scale_pixels)
-        self._order, self._augmentation = order, augmentation
-        self._places, self._colours = augmentation.draw(order, X.shape[1])
+        self._order, self._augmentation, self._side = order, augmentation, side
+        self._places, self._colours = augmentation.draw(order, X.shape[1], side)
 
     def __len__(self) -> int:
         return len(self._order)
 
     def __getitem__(self, at: Any) -> tuple[torch.Tensor, torch.Tensor]:
         rows = self._order[at]
-        pictures = self._augmentation.apply(self._X[rows], self._places[at], self._colours[at])
+        pictures = self._augmentation.apply(self._X[rows], self._places[at], self._colours[at], self._side)
         return self.as_tensors(pictures, self._y[rows])

@@ -106,6 +106,10 @@ class TorchRun(training_run.Run):
         # The smallest gradients would be 0 in float16: the loss is scaled up, and the gradients down again.
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._autocast is torch.float16)
 
+    def begin_epoch(self, epoch: int) -> None:
+        """Tells the samples which epoch begins."""
+        self._data.begin_epoch(epoch)
+
     def steps(self, orders: np.ndarray, batch_size: int) -> np.ndarray:
         """Takes the steps over the samples in these orders; returns the metrics, (segments, names)."""
         start_training(self._network)
