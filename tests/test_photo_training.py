@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,23 @@ def test_pictures_in_a_file_give_the_same_batches(tmp_path: Path) -> None:
     mapped[:] = X
     for (one, _), (other, _) in zip(in_batches(X, Augmentation()), in_batches(mapped, Augmentation()), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_batches_are_prepared_while_the_network_learns_from_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = threading.Semaphore(0)
+    apply = Augmentation.apply
+
+    def count(*parts: Any) -> np.ndarray:
+        result = apply(*parts)
+        changed.release()
+        return result
+
+    monkeypatch.setattr(Augmentation, "apply", count)
+    order = batching.epoch_order(30, 1, 0)
+    batches = iter(photo_training.batches(X, Y, order, 8, Augmentation()))
+    next(batches)
+    # The second one is made without being asked for.
+    assert all(changed.acquire(timeout=30) for _ in range(2))
 
 
 # --- Training ---------------------------------------------------------------------------------------------------------

@@ -44,7 +44,9 @@ def batches(
         return (pictures if augmentation is None else augmentation.apply(pictures, places, colours, side)), y[rows]
 
     def prepare(*parts: Any) -> tuple[Any, Any]:
-        pictures, targets = tf.numpy_function(take, parts, (tf.uint8, tf.as_dtype(y.dtype)))
+        # It gives the same for the same rows. Had it a state, operations that must be reproducible would have batches
+        # prepared one by one, and each only when the network waits for it.
+        pictures, targets = tf.numpy_function(take, parts, (tf.uint8, tf.as_dtype(y.dtype)), stateful=False)
         pictures, targets = (
             tf.ensure_shape(pictures, (None, side, side, 3)),
             tf.ensure_shape(targets, (None, *y.shape[1:])),
