@@ -15,7 +15,7 @@ from lesson_runs import Run, start
 from PIL import Image
 
 from workshop import transfer_learning
-from workshop.kit import bundle, image_data, image_download, imagenet, patterns, photos, subsets
+from workshop.kit import animals, bundle, drawings, image_data, image_download, imagenet, photos, subsets
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.errors import WorkshopError
 from workshop.kit.history import History
@@ -202,25 +202,28 @@ def test_weights_of_another_network_are_refused(shapes: list[tuple[int, ...]], t
         found.check(shapes)
 
 
-# --- The patterns -----------------------------------------------------------------------------------------------------
+# --- The drawn animals ------------------------------------------------------------------------------------------------
 
 
-def test_the_same_seed_draws_the_same_patterns() -> None:
-    X, y = patterns.draw(48, 24, seed=1)
-    assert (X.shape, X.dtype, y.dtype) == ((48, 24, 24, 3), np.uint8, np.int32)
-    assert np.array_equal(np.bincount(y), np.full(len(patterns.KINDS), 3))
-    assert np.array_equal(X, patterns.draw(48, 24, seed=1)[0])
-    assert not np.array_equal(X, patterns.draw(48, 24, seed=2)[0])
-    # Something is to be seen in each.
-    assert X.reshape(48, -1).std(axis=1).min() > 5
+def test_the_same_seed_draws_the_same_animals() -> None:
+    X, y = animals.draw(30, 24, seed=1)
+    assert (X.shape, X.dtype, y.dtype) == ((30, 24, 24, 3), np.uint8, np.int32)
+    assert np.array_equal(np.bincount(y), np.full(len(animals.KINDS), 3))
+    assert np.array_equal(X, animals.draw(30, 24, seed=1)[0])
+    assert not np.array_equal(X, animals.draw(30, 24, seed=2)[0])
+    assert len({drawing.tobytes() for drawing in X}) == 30
 
 
-def test_colours_do_not_tell_the_kind_of_a_pattern() -> None:
-    X, y = patterns.draw(640, 16, seed=3)
+def test_what_is_to_be_learned_later_is_not_among_the_animals() -> None:
+    assert not {"cat", "dog", *drawings.CLASSES} & set(animals.KINDS)
+
+
+def test_colours_do_not_tell_the_kind_of_an_animal() -> None:
+    X, y = animals.draw(600, 16, seed=3)
     colours = X.mean(axis=(1, 2))
-    means = np.array([colours[y == kind].mean(axis=0) for kind in range(len(patterns.KINDS))])
-    # With forty of each kind the means differ by chance only: by 50 / sqrt(40) or so.
-    assert np.abs(means - colours.mean(axis=0)).max() < 35
+    means = np.array([colours[y == kind].mean(axis=0) for kind in range(len(animals.KINDS))])
+    # With sixty of each kind the means differ by chance only: by 40 / sqrt(60) or so.
+    assert np.abs(means - colours.mean(axis=0)).max() < 20
 
 
 # --- Which pictures ---------------------------------------------------------------------------------------------------
@@ -286,7 +289,7 @@ def changed(model: Any, before: list[np.ndarray]) -> list[bool]:
 def test_a_head_learns_from_what_the_backbone_answers_and_leaves_it_alone() -> None:
     model = transfer_learning.KERAS.build("here", 32, 3, 1)
     before = model.get_weights()
-    X, y = patterns.draw(24, 32, seed=1)
+    X, y = animals.draw(20, 32, seed=1)
     plan = Plan("adam", 0.01, 3, 8)
     history = transfer_learning.train(model, X, y % 3, plan, 1, part="head")
     assert changed(model, before) == [False] * (len(before) - 2) + [True, True]
@@ -418,15 +421,15 @@ def run(engine: Engine, *options: str) -> Run:
 def test_three_methods_learn_from_the_same_pictures(
     dummy: tuple[Engine, list[Noted]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transfer_learning, "PATTERNS", 32)
+    monkeypatch.setattr(transfer_learning, "ANIMALS", 30)
     engine, noted = dummy
     folder = make_photos(tmp_path / "pets", {"a": (8, 2), "b": (6, 2), "c": (9, 3)})
     found, output, _ = run(engine, "--data", str(folder), "--pictures", "3", "7", "all")
-    assert "no ImageNet weights here: a backbone trained on drawn patterns instead" in output
+    assert "no ImageNet weights here: a backbone trained on drawn animals instead" in output
     assert "Left out  7 of each class: b has 6" in output
     parts = [one.part for one in noted]
     assert parts == ["all", "head", "end", "all", "head", "end", "all"]
-    assert [len(one.X) for one in noted] == [32, 9, 9, 9, 23, 23, 23]
+    assert [len(one.X) for one in noted] == [30, 9, 9, 9, 23, 23, 23]
     for frozen, finetuned, scratch in (noted[1:4], noted[4:7]):
         assert np.array_equal(frozen.X, finetuned.X)
         assert np.array_equal(frozen.X, scratch.X)
@@ -448,7 +451,7 @@ def test_three_methods_learn_from_the_same_pictures(
 def test_the_options_are_what_fine_tuning_and_scratch_use(
     dummy: tuple[Engine, list[Noted]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transfer_learning, "PATTERNS", 32)
+    monkeypatch.setattr(transfer_learning, "ANIMALS", 30)
     engine, noted = dummy
     folder = make_photos(tmp_path / "pets", {"a": (4, 2), "b": (4, 2)})
     options = "--epochs 3 --batch-size 5 --optimizer sgd --learning-rate 0.1 --backbone here --pictures all --resume"
@@ -515,19 +518,18 @@ def test_wrong_options_are_refused(options: str, said: str, capsys: pytest.Captu
 
 @pytest.mark.slow
 def test_a_quick_run_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer_learning, "QUICK_PATTERNS", 32)
-    monkeypatch.setattr(transfer_learning, "PATTERN_SIZE", 32)
+    monkeypatch.setattr(transfer_learning, "QUICK_ANIMALS", 30)
     folder = make_photos(tmp_path / "pets", {"x/one": (4, 2), "x/two": (4, 2), "y/three": (5, 2)})
     options = "--quick --by-name --size 32 --pictures 3 --epochs 1"
     quick = start(transfer_learning, Path(), *options.split(), "--data", str(folder))
     found, answer = quick.metrics, quick.answer
     assert answer["metrics"] == found
     assert set(found) == {f"{method}_3_validation_accuracy" for method in transfer_learning.METHODS}
-    assert "drawn patterns (stand-in for ImageNet)" in answer["data"]
+    assert "drawn animals (stand-in for ImageNet)" in answer["data"]
     assert "No expected band: a quick run." in quick.lines
     assert sorted(path.name for path in Path("plots").iterdir()) == [
         "transfer_learning-accuracy.png",
-        "transfer_learning-patterns.png",
+        "transfer_learning-animals.png",
     ]
     path = Path("models/transfer_learning-quick.h5")
     X = image_data.scale_pixels(load(folder).X_validation)
@@ -544,3 +546,12 @@ def test_a_quick_run_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "transfer_learning-quick.h5",
         "transfer_learning-quick.json",
     ]
+
+
+@pytest.mark.slow
+def test_where_nothing_can_be_had_a_backbone_shows_the_gain_on_drawings(tmp_path: Path) -> None:
+    run = start(transfer_learning, tmp_path, "--pictures", "10", "--no-plots")
+    found = run.metrics
+    assert "no photographs here: drawn cats and dogs instead" in run.output
+    assert found["frozen_10_validation_accuracy"] > found["scratch_10_validation_accuracy"]
+    assert found["finetuned_10_validation_accuracy"] > found["scratch_10_validation_accuracy"] + 0.1

@@ -8,8 +8,8 @@ Data: `data` says where it is looked for. Tables are read by `table_data`; `tabu
 Fashion-MNIST are loaded by `image_data`, with `published_images`, `image_files` and `image_download`. Photographs come
 from `photos`, with `photo_sources`, `photo_listing` and `photo_decoding`; `subsets` takes fewer of them, `augmentation`
 changes them. `series` and `windowing` have numbers in time, `text` characters, `two_classes` points. `synthetic`,
-`drawings` and `patterns` stand in for what cannot be had. A picture of one's own is read by `picture`; `segmentation`
-and `mnist_preprocessing` make it what the networks know.
+`drawings` and `animals`, both drawn with `pen`, stand in for what cannot be had. A picture of one's own is read by
+`picture`; `segmentation` and `mnist_preprocessing` make it what the networks know.
 
 Training: `fitting` is the loop over epochs in any engine, which `training_run` describes; `training` is for Keras, with
 `keras_run`, and `photo_training` for photographs. `batching` orders the samples; `progress`, `progress_bar`, `history`

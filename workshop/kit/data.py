@@ -1,7 +1,7 @@
 """Where data is looked for: in the folder that a room shares, which the environment variable WORKSHOP_DATA names.
 
 A lesson's `--data` goes before it. What is found is read and checked by `table_data`, `image_data`, `photos`, `series`
-and `text`; `synthetic`, `drawings` and `patterns` make what stands in for what is not.
+and `text`; `synthetic`, `drawings` and `animals` make what stands in for what is not.
 """
 
 import os

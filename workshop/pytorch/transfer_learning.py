@@ -11,8 +11,9 @@ in their layout is in `pytorch/reading.py`.
     python -m workshop.pytorch.transfer_learning --backbone imagenet        # MobileNet and ImageNet; takes minutes
     python -m workshop.pytorch.transfer_learning --quick                    # a first look, in seconds
 
-Where ImageNet's weights cannot be had, the backbone learns from drawn patterns first, in the same run. Expected then,
-as with Keras, of fine-tuning on 280 photographs: at least 80 % of 120 new ones.
+Where ImageNet's weights cannot be had, the backbone learns from drawn animals first, in the same run. On drawn cats and
+dogs it is worth as much as with Keras: fine-tuned against scratch 89 and 61 % with 10 of each class (seeds 1, 2 and 3
+on average). Expected, as with Keras, of fine-tuning on 280 photographs: at least 75 % of 120 new ones.
 """
 
 from collections.abc import Sequence
