@@ -116,8 +116,7 @@ def test_the_optimizer_gets_only_what_is_to_be_learned() -> None:
 
 
 def test_a_quick_run_saves_a_bundle_that_all_engines_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keras_lesson, "QUICK_PATTERNS", 32)
-    monkeypatch.setattr(keras_lesson, "PATTERN_SIZE", 32)
+    monkeypatch.setattr(keras_lesson, "QUICK_ANIMALS", 30)
     folder = make_photos(tmp_path / "pets", {"cats": (5, 3), "dogs": (5, 3)})
     options = "--quick --backbone here --size 32 --pictures 3 --epochs 1 --no-plots"
     run = start(torch_lesson, tmp_path, *options.split(), "--data", str(folder))
