@@ -33,6 +33,8 @@ def draw_curves(
     # Curves that are nowhere above 0 have no logarithm to show.
     if logarithmic and any(np.any(np.asarray(values) > 0) for _, values in curves.values()):
         axes.set_yscale("log")
+    if x == "epoch":
+        axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set(xlabel=x, ylabel=y, title=title)
     axes.legend(fontsize=13, frameon=False)
 

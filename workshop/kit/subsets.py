@@ -81,6 +81,7 @@ def draw_accuracy(table: Mapping[str, Mapping[float, float]], title: str) -> Any
     charts.draw_curves(axes, curves, x="pictures of each class", y="validation accuracy", title=title)
     for line, marker in zip(axes.lines, plots.MARKERS, strict=False):
         line.set(marker=marker, markersize=9)
+    axes.legend(fontsize=13, frameon=False)  # anew, with the markers
     axes.set_xscale("log")
     ticks = sorted({count for found in table.values() for count in found})
     axes.set_xticks(ticks, [f"{count:g}" for count in ticks])
