@@ -467,6 +467,13 @@ def test_the_options_are_what_fine_tuning_and_scratch_use(
     assert "No expected band" in output
 
 
+def test_large_pictures_need_no_large_drawings(dummy: tuple[Engine, list[Noted]], tmp_path: Path) -> None:
+    engine, noted = dummy
+    folder = make_photos(tmp_path / "pets", {"a": (4, 2), "b": (4, 2)})
+    run(engine, "--data", str(folder), "--quick", "--pictures", "all", "--size", "128")
+    assert [one.X.shape[1:3] for one in noted[:2]] == [(96, 96), (128, 128)]
+
+
 def test_imagenet_weights_are_used_where_they_can_be_had(
     dummy: tuple[Engine, list[Noted]], published: bytes, tmp_path: Path
 ) -> None:

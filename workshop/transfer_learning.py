@@ -135,6 +135,7 @@ def pretrain(report: reporting.Report, engine: Engine, size: int) -> list[np.nda
     arguments = report.arguments
     count, kinds = QUICK_ANIMALS if arguments.quick else ANIMALS, animals.KINDS
     report.section(f"Backbone: {ANIMAL_EPOCHS} epochs of {count:,} drawn animals of {len(kinds)} kinds")
+    size = min(size, SIZES["here"])  # the small network takes any size, and large drawings show no more
     X, y = animals.draw(count, size, arguments.seed)
     steps = ANIMAL_EPOCHS * -(-count // BATCH_SIZE)
     plan = Plan("adamw", SETTINGS["here"].learning_rate, ANIMAL_EPOCHS, BATCH_SIZE, steps)
