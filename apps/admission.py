@@ -11,9 +11,10 @@ it; where there is none, the scores are scaled to 0..1 over the ranges that the 
 
 from collections.abc import Sequence
 
-from workshop.kit import bundle, cli
+from workshop.kit import cli
 from workshop.kit.errors import WorkshopError
-from workshop.kit.loaded_bundle import Bundle
+from workshop.kit.saving import bundle
+from workshop.kit.saving.loaded import Bundle
 from workshop.programs import console, engines
 
 NAME = "admission"

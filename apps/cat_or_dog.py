@@ -15,7 +15,7 @@ import numpy as np
 
 from workshop.kit import cli
 from workshop.kit.errors import WorkshopError
-from workshop.kit.loaded_bundle import Bundle
+from workshop.kit.saving.loaded import Bundle
 from workshop.programs import gallery
 
 LARGEST = 512  # pixels a side
@@ -38,10 +38,11 @@ def check(model: Bundle) -> Sequence[str]:
 
 def read(path: Path, input_shape: gallery.Shape) -> np.ndarray:
     """Returns a photograph as the lessons read theirs: upright, RGB, resized; float32 (size, size, 3)."""
-    from workshop.kit import image_data, photo_decoding
+    from workshop.kit.data import images as image_data
+    from workshop.kit.photos import decoding
 
     with gallery.opened(path) as content:
-        return image_data.scale_pixels(photo_decoding.decode(content, input_shape[0]))
+        return image_data.scale_pixels(decoding.decode(content, input_shape[0]))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

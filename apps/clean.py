@@ -19,9 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from workshop.kit import bundle, cli, files
+from workshop.kit import cli, files
 from workshop.kit.errors import WorkshopError, one_line
-from workshop.kit.loaded_bundle import Bundle
+from workshop.kit.saving import bundle
+from workshop.kit.saving.loaded import Bundle
 from workshop.programs import console, engines
 
 ENLARGED = 10  # times, so that one sees something
@@ -62,7 +63,7 @@ def load(path: Path, engine: str | None) -> Bundle:
 
 def clean(path: Path, model: Bundle, out: Path, plots_folder: Path | None) -> None:
     """Cleans one picture, writes it and prints what was done."""
-    from workshop.kit import mnist_preprocessing
+    from workshop.programs import mnist_preprocessing
 
     noisy = mnist_preprocessing.read_noisy_digit(path)
     cleaned = model.predict(noisy[None]).reshape(28, 28).clip(0, 1)

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from workshop.kit import cli, published_images
+from workshop.kit import cli
+from workshop.kit.data import published_images
 from workshop.programs import gallery
 
 
 def read(path: Path, input_shape: gallery.Shape) -> np.ndarray:
     """Returns a picture as MNIST would hold it, float32 (28, 28)."""
-    from workshop.kit import mnist_preprocessing
+    from workshop.programs import mnist_preprocessing
 
     return mnist_preprocessing.read_digit(path)
 

@@ -12,8 +12,9 @@ is said; several houses are given one after another.
 import sys
 from collections.abc import Sequence
 
-from workshop.kit import bundle, cli
+from workshop.kit import cli
 from workshop.kit.errors import WorkshopError
+from workshop.kit.saving import bundle
 from workshop.programs import console, engines
 
 NAME = "house_price"

@@ -13,8 +13,9 @@ import itertools
 import sys
 from collections.abc import Sequence
 
-from workshop.kit import bundle, cli
+from workshop.kit import cli
 from workshop.kit.errors import WorkshopError
+from workshop.kit.saving import bundle
 from workshop.programs import console, engines
 
 NAME = "text_generation"
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     import numpy as np
 
-    from workshop.kit import text
+    from workshop.kit.data import text
 
     model = engines.load(path, [NAME], arguments.engine)
     if not model.is_verified:

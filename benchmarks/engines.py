@@ -17,8 +17,9 @@ import numpy as np
 
 from benchmarks import measure
 from workshop import LESSONS
-from workshop.kit import image_data, photos
-from workshop.kit.loaded_bundle import Bundle
+from workshop.kit.data import images as image_data
+from workshop.kit.photos import dataset as photos
+from workshop.kit.saving.loaded import Bundle
 from workshop.programs import engines
 
 PACKAGES = {"keras": "workshop", "torch": "workshop.pytorch", "numpy": "workshop.scratch"}

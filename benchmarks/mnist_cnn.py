@@ -21,7 +21,7 @@ def plain() -> None:
     import keras
     import numpy as np
 
-    from workshop.kit import image_data
+    from workshop.kit.data import images as image_data
 
     images = image_data.load_image_set("mnist")
     X_train, X_test = images.X_train / np.float32(255), images.X_test / np.float32(255)

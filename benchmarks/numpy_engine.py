@@ -18,12 +18,13 @@ from typing import Any
 
 from benchmarks import measure
 from workshop import mnist
-from workshop.kit import device, image_data
+from workshop.kit import device
+from workshop.kit.data import images as image_data
 from workshop.kit.engine import Plan
-from workshop.pytorch import device as torch_device
 from workshop.pytorch import mnist as pytorch_mnist
+from workshop.pytorch.kit import device as torch_device
 from workshop.scratch import mnist as scratch_mnist
-from workshop.scratch import training
+from workshop.scratch.nn import training
 
 BATCH_SIZE = mnist.BATCH_SIZE
 ENGINES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {

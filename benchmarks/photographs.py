@@ -21,9 +21,12 @@ import numpy as np
 
 from benchmarks import measure
 from workshop import cats_vs_dogs
-from workshop.kit import device, drawings, photo_classifier, photo_training, photos
+from workshop.kit import device, photo_classifier
+from workshop.kit.data import drawings
 from workshop.kit.engine import Plan
 from workshop.kit.lazy import tensorflow
+from workshop.kit.photos import dataset as photos
+from workshop.kit.training import photo_pipeline
 
 SIZE, BATCH = 150, 32
 
@@ -69,7 +72,7 @@ def measure_input(runs: int, path: Path | None) -> None:
             )
 
             def fast(changes: Any = changes) -> Any:
-                return photo_training.batches(found.X_train, y, order, BATCH, changes)
+                return photo_pipeline.batches(found.X_train, y, order, BATCH, changes)
 
             def of_keras(generator: Any = generator) -> Any:
                 return (generator[i] for i in range(len(generator)))

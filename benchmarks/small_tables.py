@@ -20,8 +20,10 @@ import numpy as np
 
 from benchmarks import measure
 from workshop import admission, linear_regression, xor
-from workshop.kit import batching, device, files, table_data, training
+from workshop.kit import device, files, training
+from workshop.kit.data import tables
 from workshop.kit.lazy import keras
+from workshop.kit.training import batching
 
 
 class Case(NamedTuple):
@@ -41,7 +43,7 @@ def cases() -> list[Case]:
     """Returns the runs of the three lessons, with the lessons' own data and settings."""
     from sklearn.preprocessing import MinMaxScaler
 
-    X, y = table_data.read_table(files.shipped("datasets") / "admission.csv").split_two_classes()
+    X, y = tables.read_table(files.shipped("datasets") / "admission.csv").split_two_classes()
     corners = xor.SETTINGS["corners"]
     return [
         Case(

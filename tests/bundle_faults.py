@@ -25,8 +25,8 @@ import h5py
 import numpy as np
 from sklearn.preprocessing import MinMaxScaler
 
-from workshop.kit import bundle, keras_h5
 from workshop.kit.errors import WorkshopError
+from workshop.kit.saving import bundle, keras_h5
 
 NAME = "xor"
 # For each generation of the bundle whether it has a scaler.

@@ -76,7 +76,7 @@ def alone() -> Iterator[None]:
 def prepared() -> None:
     """Prepares Keras and PyTorch as a lesson does, so that a test does not depend on those before it."""
     from workshop.kit import device
-    from workshop.pytorch import device as torch_device
+    from workshop.pytorch.kit import device as torch_device
 
     device.prepare(1)
     torch_device.prepare(1)

@@ -14,7 +14,9 @@ import pytest
 from lesson_runs import Run, start
 
 from workshop import LESSONS, tables, xor
-from workshop.kit import image_data, table_data, tabular
+from workshop.kit.data import images as image_data
+from workshop.kit.data import table_encoding
+from workshop.kit.data import tables as table_data
 from workshop.kit.engine import Plan
 from workshop.kit.lazy import nn
 from workshop.logistic_regression import load_tumours
@@ -144,8 +146,8 @@ def near_the_corners() -> Samples:
 
 
 def rows(table: str) -> Samples:
-    found = tabular.find(table, tables.STANDINS[table])
-    task = tabular.prepare(found, 1, None, {})
+    found = table_encoding.find(table, tables.STANDINS[table])
+    task = table_encoding.prepare(found, 1, None, {})
     y = np.eye(len(task.classes), dtype=np.float32)[task.y] if task.classes else task.y[:, None]
     return Samples([found.rows[i][:-1] for i in task.test], y[task.test], "test")
 

@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 
 from workshop import LESSONS
-from workshop.kit import bundle
-from workshop.kit.loaded_bundle import Bundle
+from workshop.kit.saving import bundle
+from workshop.kit.saving.loaded import Bundle
 
 THAT_TRAIN = [lesson.name for lesson in LESSONS if lesson.trains]
 

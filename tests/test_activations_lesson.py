@@ -9,7 +9,7 @@ from lesson_runs import Run, start
 from workshop import activations
 from workshop.activations import FUNCTIONS, LOGITS, SOFTMAX, derivative, value
 from workshop.kit import differentiation
-from workshop.scratch.activations import sigmoid
+from workshop.scratch.nn.activations import sigmoid
 
 LIBRARIES = {"keras": differentiation.by_keras, "torch": differentiation.by_torch}
 NAMES = (
@@ -130,7 +130,7 @@ def test_softmax_is_printed_with_its_exponentials(default_run: Run) -> None:
 
 
 def test_the_jacobian_is_what_the_engine_multiplies_with() -> None:
-    from workshop.scratch.activations import ACTIVATIONS
+    from workshop.scratch.nn.activations import ACTIVATIONS
 
     a = value(SOFTMAX, LOGITS)
     matrix = activations.jacobian(a)

@@ -13,9 +13,12 @@ import pytest
 from lesson_runs import Run, start, write_table
 
 from workshop import admission
-from workshop.kit import bundle, files, reporting, table_data
+from workshop.kit import files
+from workshop.kit import report as reporting
+from workshop.kit.data import tables
 from workshop.kit.errors import WorkshopError
-from workshop.kit.history import History
+from workshop.kit.saving import bundle
+from workshop.kit.training.history import History
 
 SHIPPED = files.shipped("datasets")
 FEW = ["--quick", "--epochs", "20", "--no-plots"]
@@ -59,7 +62,7 @@ def test_the_table_is_made_again_byte_for_byte(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_table_is_what_its_description_says() -> None:
-    table = table_data.read_table(SHIPPED / "admission.csv")
+    table = tables.read_table(SHIPPED / "admission.csv")
     X, y = table.split_two_classes()
     assert table.names == ("exam_1_points", "exam_2_points", "admitted")
     assert X.shape == (100, 2)
@@ -100,7 +103,7 @@ def test_the_table_of_both_models_is_printed(default_run: Run) -> None:
 def test_other_seeds_reach_the_figures(seed: int) -> None:
     from sklearn.preprocessing import MinMaxScaler
 
-    X, y = table_data.read_table(SHIPPED / "admission.csv").split_two_classes()
+    X, y = tables.read_table(SHIPPED / "admission.csv").split_two_classes()
     arguments = admission.parse("", ["--seed", str(seed)])
     accuracy = {}
     for kind in ("neuron", "network"):
@@ -126,7 +129,7 @@ def test_validation_asks_about_rows_never_trained_on(monkeypatch: pytest.MonkeyP
 
     engine = dataclasses.replace(admission.KERAS, build=lambda *_: [], train=learn_by_heart)
     monkeypatch.setattr("workshop.kit.training.predict", answer)
-    X, _ = table_data.read_table(SHIPPED / "admission.csv").split_two_classes()
+    X, _ = tables.read_table(SHIPPED / "admission.csv").split_two_classes()
     y = np.random.default_rng(0).permutation(np.arange(100) % 2).astype(np.float32)  # nothing to be learned
     report = reporting.Report("admission", admission.parse("", []), engine)
     scores = admission.cross_validate("network", X, y, report)
@@ -139,7 +142,7 @@ def test_validation_asks_about_rows_never_trained_on(monkeypatch: pytest.MonkeyP
 
 def test_the_bundle_answers_as_the_lesson_said(default_run: Run) -> None:
     loaded = bundle.load(default_run.models / "admission.h5", ["admission"])
-    X, y = table_data.read_table(SHIPPED / "admission.csv").split_two_classes()
+    X, y = tables.read_table(SHIPPED / "admission.csv").split_two_classes()
     admitted = loaded.predict(X)[:, 0] >= loaded.card["threshold"]
     assert np.mean(admitted == y) == default_run.metrics["network_train_accuracy"]
     # Far inside of each class; the last one is strong in one exam and weak in the other, where a line is wrong.
@@ -159,7 +162,7 @@ def test_the_card_describes_the_model(default_run: Run) -> None:
         name: default_run.metrics[f"network_{name}"] for name in ("train_accuracy", "validation_accuracy")
     }
     assert type(loaded.scaler).__name__ == "MinMaxScaler"
-    X, _ = table_data.read_table(SHIPPED / "admission.csv").split_two_classes()
+    X, _ = tables.read_table(SHIPPED / "admission.csv").split_two_classes()
     for i, one in enumerate(loaded.inputs):
         assert (one.name, one.unit) == (f"exam {i + 1}", "points")
         assert (one.minimum, one.maximum) == pytest.approx((X[:, i].min(), X[:, i].max()), abs=1e-4)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from workshop.kit import animation, plots
+from workshop.kit import plots
 from workshop.kit.errors import WorkshopError
+from workshop.kit.plots import animation
 
 
 def frames_of(path: Path) -> list[tuple[np.ndarray, float]]:

@@ -14,9 +14,12 @@ from PIL import Image, ImageOps
 
 from apps import digit, garment
 from workshop import mnist
-from workshop.kit import bundle, image_data, mnist_preprocessing, published_images, synthetic
+from workshop.kit.data import images as image_data
+from workshop.kit.data import published_images, synthetic_images
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
+from workshop.kit.saving import bundle
+from workshop.programs import mnist_preprocessing
 
 NAMES = "0123456789"
 
@@ -33,7 +36,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def test_digits() -> tuple[np.ndarray, np.ndarray]:
     """Handwritten digits (n, 28, 28) and what they are, none of which the CNN was trained on."""
-    _, _, X_test, y_test, _ = synthetic.image_set("mnist")
+    _, _, X_test, y_test, _ = synthetic_images.image_set("mnist")
     return X_test[..., 0], y_test
 
 
@@ -99,7 +102,7 @@ def test_the_probability_is_the_models(
 
 
 def test_garments_are_named(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    X, y, X_test, y_test, _ = synthetic.image_set("fashion_mnist")
+    X, y, X_test, y_test, _ = synthetic_images.image_set("fashion_mnist")
     classes = published_images.CLASSES["fashion_mnist"]
     # Not trained: it answers with the class whose mean image is nearest.
     read = []

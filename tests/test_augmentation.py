@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workshop.kit.augmentation import Augmentation
+from workshop.kit.photos.augmentation import Augmentation
 
 NOTHING = Augmentation(0, 0, 0, 0, 0, 0, 0, 0)
 ORDER = np.arange(40, dtype=np.int32)

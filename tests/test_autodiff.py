@@ -12,8 +12,8 @@ from PIL import Image
 
 from workshop import autodiff
 from workshop.kit.errors import WorkshopError
-from workshop.scratch.autodiff import Dual, Number, Variable, gradient
-from workshop.scratch.operations import exp, log, plain, relu, sigmoid, sin, tanh
+from workshop.scratch.autograd.autodiff import Dual, Number, Variable, gradient
+from workshop.scratch.autograd.operations import exp, log, plain, relu, sigmoid, sin, tanh
 
 MODES: tuple[type[Number], ...] = (Dual, Variable)
 LIBRARIES = [name for name in ("torch", "tensorflow") if importlib.util.find_spec(name)]

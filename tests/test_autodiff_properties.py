@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workshop.scratch import operations as engine
-from workshop.scratch.autodiff import Dual, Variable, gradient
-from workshop.scratch.operations import plain
+from workshop.scratch.autograd import operations as engine
+from workshop.scratch.autograd.autodiff import Dual, Variable, gradient
+from workshop.scratch.autograd.operations import plain
 
 ZEROS = np.zeros((2, 3))
 SHAPES = {"matrix": (2, 3), "row": (3,), "column": (2, 1), "number": ()}

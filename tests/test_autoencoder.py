@@ -14,8 +14,8 @@ from scipy.linalg import subspace_angles
 
 from workshop import autoencoder
 from workshop.kit import reconstruction
+from workshop.kit.data.images import scale_pixels
 from workshop.kit.engine import Plan
-from workshop.kit.image_data import scale_pixels
 from workshop.programs import engines
 from workshop.scratch import autoencoder as in_numpy
 

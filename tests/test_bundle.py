@@ -23,12 +23,13 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
-from workshop.kit import bundle, files, safety
-from workshop.kit.card import FORMAT
+from workshop.kit import files
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
-from workshop.kit.loaded_bundle import Bundle
-from workshop.kit.model import KerasModel
+from workshop.kit.saving import bundle, safety
+from workshop.kit.saving.card import FORMAT
+from workshop.kit.saving.loaded import Bundle
+from workshop.kit.saving.model import KerasModel
 
 NAME = "admission"
 H5, SCALER, CARD = Path(f"{NAME}.h5"), Path(f"{NAME}-scaler.gz"), Path(f"{NAME}.json")

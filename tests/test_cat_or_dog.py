@@ -13,16 +13,17 @@ import pytest
 from PIL import Image
 
 from apps import cat_or_dog
-from workshop.kit import bundle, photo_decoding
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
+from workshop.kit.photos import decoding
+from workshop.kit.saving import bundle
 from workshop.programs import engines
-from workshop.scratch.convolution import Conv2D
-from workshop.scratch.layers import Dense, Layer
-from workshop.scratch.network import Network
-from workshop.scratch.pooling import GlobalAveragePooling2D, MaxPooling2D
-from workshop.scratch.regularization import BatchNormalization
-from workshop.scratch.reshaping import Flatten
+from workshop.scratch.nn.convolution import Conv2D
+from workshop.scratch.nn.layers import Dense, Layer
+from workshop.scratch.nn.network import Network
+from workshop.scratch.nn.pooling import GlobalAveragePooling2D, MaxPooling2D
+from workshop.scratch.nn.regularization import BatchNormalization
+from workshop.scratch.nn.reshaping import Flatten
 
 RED, BLUE = (230, 20, 20), (20, 20, 230)
 
@@ -81,7 +82,7 @@ def test_each_photograph_gets_a_line(models: Path, capsys: pytest.CaptureFixture
     expected = []
     for name, answer in zip(names, ["dogs", "cats", ""], strict=True):
         # The pixels are those that the lessons train with.
-        pixels = photo_decoding.decode(Path(name).read_bytes(), 24)[None].astype(np.float32) / 255
+        pixels = decoding.decode(Path(name).read_bytes(), 24)[None].astype(np.float32) / 255
         dog = 100 * float(network.predict(pixels)[0, 0])
         by_name = {"dogs": f"dogs ({dog:.1f} %)", "cats": f"cats ({100 - dog:.1f} %)"}
         expected.append(f"{name}: {by_name.get(answer) or 'cats (50.0 %), or dogs (50.0 %)'}")

@@ -9,8 +9,12 @@ from lesson_runs import Run, start
 from PIL import Image
 
 from workshop import cats_vs_dogs
-from workshop.kit import bundle, drawings, files, image_data, photo_classifier, photos
+from workshop.kit import files, photo_classifier
+from workshop.kit.data import drawings
+from workshop.kit.data import images as image_data
 from workshop.kit.errors import WorkshopError
+from workshop.kit.photos import dataset as photos
+from workshop.kit.saving import bundle
 from workshop.programs import engines
 
 FEW = ["--size", "32", "--epochs", "1", "--no-plots"]

@@ -13,22 +13,23 @@ from test_photos import make_set
 from test_training import stop_after
 from torch import nn
 
-# Not the stand-in that `from workshop.pytorch import training` may give: a test replaces a name in it.
-import workshop.pytorch.training as training
+# Not the stand-in that `from workshop.pytorch.kit import training` may give: a test replaces a name in it.
+import workshop.pytorch.kit.training as training
 from workshop import cats_vs_dogs as keras_lesson
-from workshop.kit import batching, keras_h5, photo_training
-from workshop.kit.augmentation import Augmentation
+from workshop.kit.data.images import scale_pixels
 from workshop.kit.engine import Plan
 from workshop.kit.errors import WorkshopError
-from workshop.kit.history import History
-from workshop.kit.image_data import scale_pixels
 from workshop.kit.lazy import keras
-from workshop.kit.model import as_model
+from workshop.kit.photos.augmentation import Augmentation
+from workshop.kit.saving import keras_h5
+from workshop.kit.saving.model import as_model
+from workshop.kit.training import batching, photo_pipeline
+from workshop.kit.training.history import History
 from workshop.programs import engines
 from workshop.pytorch import cats_vs_dogs as torch_lesson
-from workshop.pytorch import device as torch_device
-from workshop.pytorch import optimizers, photos
-from workshop.pytorch.model import TorchModel
+from workshop.pytorch.kit import device as torch_device
+from workshop.pytorch.kit import optimizers, photos
+from workshop.pytorch.kit.model import TorchModel
 
 SIZE = 32
 RANDOM = np.random.default_rng(4)
@@ -80,7 +81,7 @@ def test_the_batches_are_those_of_keras_from_a_file_as_well(tmp_path: Path) -> N
     mapped[:] = X
     order = batching.epoch_order(len(X), 1, 0)
     for augmentation, side in ((Augmentation(), SIZE), (Augmentation(), 20), (None, SIZE)):
-        expected = photo_training.batches(X, Y, order, 4, augmentation, side)
+        expected = photo_pipeline.batches(X, Y, order, 4, augmentation, side)
         for pictures in (X, mapped):
             data = photos.Photos(pictures, Y, augmentation, sides=[SIZE, side])
             data.begin_epoch(1)
@@ -177,7 +178,7 @@ def fit(model: Any, **options: Any) -> History:
 def test_a_run_with_changes_and_dropout_is_resumed_to_the_same_bits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("workshop.kit.checkpoint._SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr("workshop.kit.training.checkpoint._SECONDS_BETWEEN_CHECKPOINTS", 0)
     checkpoint = Path("run-checkpoint.npz")
     whole = torch_lesson.build("small", SIZE, 2, 7)
     expected = fit(whole)

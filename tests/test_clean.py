@@ -9,12 +9,13 @@ from lesson_runs import start, without_published_data
 from PIL import Image
 
 from apps import clean
-from workshop.kit import mnist_preprocessing, synthetic
+from workshop.kit.data import synthetic_images
 from workshop.kit.errors import WorkshopError
+from workshop.programs import mnist_preprocessing
 from workshop.scratch import autoencoder as in_numpy
-from workshop.scratch.layers import Dense
-from workshop.scratch.network import Network
-from workshop.scratch.reshaping import Flatten
+from workshop.scratch.nn.layers import Dense
+from workshop.scratch.nn.network import Network
+from workshop.scratch.nn.reshaping import Flatten
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def digits() -> np.ndarray:
     """Test digits, from 0 to 1 (n, 28, 28), which the model did not learn from."""
-    return synthetic.image_set("mnist")[2][:12, ..., 0] / np.float32(255)
+    return synthetic_images.image_set("mnist")[2][:12, ..., 0] / np.float32(255)
 
 
 def with_noise(digit: np.ndarray, level: float = 0.4, seed: int = 1) -> np.ndarray:

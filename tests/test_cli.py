@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from workshop import LESSONS, xor
-from workshop.kit import cli, files, lazy, reporting
+from workshop.kit import cli, files, lazy
+from workshop.kit import report as reporting
 from workshop.kit.errors import WorkshopError
 
 HEAVY = {"keras", "tensorflow", "torch", "jax", "sklearn", "matplotlib", "PIL", "joblib", "h5py"}
@@ -48,7 +49,8 @@ REFUSED = {
 # Each lesson is asked in one process, one option after another; nothing heavy may be there at the end.
 ASK = f"""
 import contextlib, importlib, io, json, sys
-from workshop.kit import cli, reporting
+from workshop.kit import cli
+from workshop.kit import report as reporting
 lesson = importlib.import_module(sys.argv[1])
 answers = []
 for options in json.load(sys.stdin):

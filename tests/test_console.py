@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from apps import admission
-from workshop.kit import bundle
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
+from workshop.kit.saving import bundle
 from workshop.programs import console
 
 LOW, HIGH = np.array([30.2, 30.9]), np.array([97.5, 99.9])

@@ -9,18 +9,18 @@ import pytest
 import torch
 from torch import nn
 
-from workshop.kit import h5
-from workshop.kit.architecture import Architecture, Layer, layer_from
 from workshop.kit.errors import WorkshopError
-from workshop.kit.layer_settings import UnknownLayerError
 from workshop.kit.lazy import keras
-from workshop.kit.model import KerasModel
-from workshop.pytorch import layout
-from workshop.pytorch.model import TorchModel, from_architecture, to_architecture
-from workshop.scratch.losses import make_loss
-from workshop.scratch.network import Network
-from workshop.scratch.pooling import UpSampling2D
-from workshop.scratch.reshaping import Reshape
+from workshop.kit.saving import h5
+from workshop.kit.saving.architecture import Architecture, Layer, layer_from
+from workshop.kit.saving.layer_specs import UnknownLayerError
+from workshop.kit.saving.model import KerasModel
+from workshop.pytorch.kit import layout
+from workshop.pytorch.kit.model import TorchModel, from_architecture, to_architecture
+from workshop.scratch.nn.losses import make_loss
+from workshop.scratch.nn.network import Network
+from workshop.scratch.nn.pooling import UpSampling2D
+from workshop.scratch.nn.reshaping import Reshape
 
 pytestmark = pytest.mark.usefixtures("alone")
 

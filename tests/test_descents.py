@@ -12,7 +12,7 @@ from sklearn.preprocessing import MinMaxScaler
 from test_training import stop_after
 
 from workshop import descents
-from workshop.kit import table_data
+from workshop.kit.data import tables
 from workshop.linear_regression import solve_normal_equation
 from workshop.scratch import linear_regression as in_numpy
 
@@ -24,7 +24,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def split() -> descents.Split:
-    return descents.split_in_three(*table_data.read_table(table_data.shipped_table("housing")).split_numbers(), seed=1)
+    return descents.split_in_three(*tables.read_table(tables.shipped_table("housing")).split_numbers(), seed=1)
 
 
 def test_the_run_is_as_expected(run: Run) -> None:
@@ -82,7 +82,7 @@ def test_the_steps_by_hand_are_those_of_the_engine(run: Run) -> None:
 
 
 def test_the_rows_are_split_in_three_and_the_scaler_sees_the_first_part_alone(split: descents.Split) -> None:
-    X, y = table_data.read_table(table_data.shipped_table("housing")).split_numbers()
+    X, y = tables.read_table(tables.shipped_table("housing")).split_numbers()
     rows = [np.column_stack(part) for part in split]
     assert [len(part) for part in rows] == [93, 31, 32]
     everything = np.concatenate(rows)

@@ -30,18 +30,21 @@ from PIL import Image
 from torch import nn
 
 from apps import admission, digit, garment, house_price
-from workshop.kit import batching, card, files, synthetic
+from workshop.kit import files
+from workshop.kit.data import synthetic_images
 from workshop.kit.engine import Plan
 from workshop.kit.errors import WorkshopError
-from workshop.kit.history import History
 from workshop.kit.lazy import keras, tensorflow
+from workshop.kit.saving import card
+from workshop.kit.training import batching
+from workshop.kit.training.history import History
 from workshop.programs import engines
-from workshop.pytorch.dataset import Arrays
-from workshop.pytorch.model import TorchModel
-from workshop.pytorch.training import TorchRun
-from workshop.scratch.losses import make_loss
-from workshop.scratch.network import Network
-from workshop.scratch.training import NumpyRun
+from workshop.pytorch.kit.dataset import Arrays
+from workshop.pytorch.kit.model import TorchModel
+from workshop.pytorch.kit.training import TorchRun
+from workshop.scratch.nn.losses import make_loss
+from workshop.scratch.nn.network import Network
+from workshop.scratch.nn.training import NumpyRun
 
 # Two in every run of the suite, two more with -m slow.
 OPTIMIZERS = ("sgd", "adam", *(pytest.param(name, marks=pytest.mark.slow) for name in ("momentum", "rmsprop")))
@@ -268,13 +271,13 @@ def test_fifty_steps_on_the_same_batches_end_with_the_same_weights(name: str, op
 
 
 def picture_of_a_digit() -> str:
-    X, *_ = synthetic.image_set("mnist")
+    X, *_ = synthetic_images.image_set("mnist")
     Image.fromarray(X[0, ..., 0]).resize((90, 90)).save("digit.png")
     return "digit.png"
 
 
 def picture_of_a_garment() -> str:
-    X, *_ = synthetic.image_set("fashion_mnist")
+    X, *_ = synthetic_images.image_set("fashion_mnist")
     Image.fromarray(X[0, ..., 0]).save("garment.png")
     return "garment.png"
 

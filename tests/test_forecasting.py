@@ -13,8 +13,10 @@ from sklearn.metrics import root_mean_squared_error
 from sklearn.preprocessing import MinMaxScaler
 
 from workshop import forecasting
-from workshop.kit import bundle, series, training, windowing
+from workshop.kit import training
+from workshop.kit.data import series, windowing
 from workshop.kit.errors import WorkshopError
+from workshop.kit.saving import bundle
 from workshop.programs import engines
 
 LESSONS = ["forecasting"]

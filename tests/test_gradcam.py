@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workshop.kit import keras_h5
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras, tensorflow
-from workshop.scratch.convolution import Conv2D
-from workshop.scratch.gradcam import grad_cam
-from workshop.scratch.layers import Activation, Dense, Layer
-from workshop.scratch.network import Network
-from workshop.scratch.pooling import GlobalAveragePooling2D, MaxPooling2D
-from workshop.scratch.regularization import BatchNormalization, Dropout
-from workshop.scratch.reshaping import Flatten
+from workshop.kit.saving import keras_h5
+from workshop.scratch.nn.convolution import Conv2D
+from workshop.scratch.nn.gradcam import grad_cam
+from workshop.scratch.nn.layers import Activation, Dense, Layer
+from workshop.scratch.nn.network import Network
+from workshop.scratch.nn.pooling import GlobalAveragePooling2D, MaxPooling2D
+from workshop.scratch.nn.regularization import BatchNormalization, Dropout
+from workshop.scratch.nn.reshaping import Flatten
 
 RANDOM = np.random.default_rng
 

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from workshop.__main__ import main
-from workshop.kit import h5, keras_h5
-from workshop.kit.architecture import Architecture, Layer
 from workshop.kit.errors import WorkshopError
-from workshop.kit.layer_settings import UnknownLayerError
 from workshop.kit.lazy import keras
-from workshop.scratch.network import Network
+from workshop.kit.saving import h5, keras_h5
+from workshop.kit.saving.architecture import Architecture, Layer
+from workshop.kit.saving.layer_specs import UnknownLayerError
+from workshop.scratch.nn.network import Network
 
 Config = dict[str, Any]
 SHAPE = (8, 7, 2)

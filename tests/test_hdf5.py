@@ -14,10 +14,11 @@ import h5py
 import numpy as np
 import pytest
 
-from workshop.kit import files, h5, hdf5
+from workshop.kit import files
 from workshop.kit.errors import WorkshopError
-from workshop.kit.hdf5_objects import Dataset, Group
-from workshop.scratch.network import Network
+from workshop.kit.saving import h5, hdf5
+from workshop.kit.saving.hdf5.objects import Dataset, Group
+from workshop.scratch.nn.network import Network
 
 MODELS = files.shipped("models")
 
@@ -113,7 +114,7 @@ def test_a_model_in_the_newest_form_of_the_format_is_read(libver: str) -> None:
 
 def test_reading_a_model_needs_no_hdf5_library() -> None:
     program = (
-        "import pathlib, sys; from workshop.scratch.network import Network;"
+        "import pathlib, sys; from workshop.scratch.nn.network import Network;"
         f"Network.from_h5(pathlib.Path({str(MODELS / 'xor.h5')!r})); assert not {{'h5py', 'keras'}} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -14,8 +14,8 @@ from lesson_runs import start
 
 from apps import house_price
 from workshop import linear_regression
-from workshop.kit import bundle
 from workshop.kit.errors import WorkshopError
+from workshop.kit.saving import bundle
 
 pexpect = pytest.importorskip("pexpect")
 

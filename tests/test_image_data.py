@@ -23,7 +23,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workshop.kit import image_data, image_download, published_images
+from workshop.kit.data import download, published_images
+from workshop.kit.data import images as image_data
 from workshop.kit.errors import WorkshopError
 
 SHAPES = ((30, 28, 28), (30,), (10, 28, 28), (10,))
@@ -359,17 +360,17 @@ def use_proxy(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
 
 
 def test_ten_seconds_are_waited() -> None:
-    assert image_download.TIMEOUT == 10
+    assert download.TIMEOUT == 10
 
 
 def test_a_download_that_gets_no_answer_gives_up(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(image_download, "TIMEOUT", 0.3)
+    monkeypatch.setattr(download, "TIMEOUT", 0.3)
     with listening(None) as port:
         use_proxy(monkeypatch, port)
         start = time.monotonic()
-        assert not image_download.download("mnist")
+        assert not download.download("mnist")
         assert 0.25 < time.monotonic() - start < 1.5
     captured = capfd.readouterr()
     assert captured.out.splitlines() == [
@@ -392,9 +393,9 @@ def test_whichever_clock_ends_first_the_words_are_the_same(
     def time_out(*arguments: object, **options: object) -> None:
         raise error
 
-    monkeypatch.setattr(image_download, "TIMEOUT", 0.1)
+    monkeypatch.setattr(download, "TIMEOUT", 0.1)
     monkeypatch.setattr(urllib.request, "urlopen", time_out)
-    assert not image_download.download("mnist")
+    assert not download.download("mnist")
     assert capfd.readouterr().out.endswith("Data      no answer within 0.1 s: going on without a network\n")
 
 
@@ -405,7 +406,7 @@ def test_a_download_with_a_strange_answer(
     start = time.monotonic()
     with listening(answer) as port:
         use_proxy(monkeypatch, port)
-        assert not image_download.download("mnist")
+        assert not download.download("mnist")
     assert time.monotonic() - start < 2
     captured = capfd.readouterr()
     assert captured.out.splitlines()[1].startswith("Data      the download failed (")
@@ -427,10 +428,10 @@ def test_a_download_that_is_refused_ends_at_once(capfd: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize("proxy", ["nonsense://", "http://[", "http://127.0.0.1:port", "http://no-such-host.invalid:1"])
 def test_a_proxy_that_is_none(proxy: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(image_download, "TIMEOUT", 2.0)
+    monkeypatch.setattr(download, "TIMEOUT", 2.0)
     for name in ("https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, proxy)
-    assert not image_download.download("mnist")
+    assert not download.download("mnist")
     captured = capfd.readouterr()
     assert captured.out.endswith("going on without a network\n") and captured.err == ""
 
@@ -472,7 +473,7 @@ def test_a_download_that_works_is_found_in_the_cache(
     arrays: list[np.ndarray], answering: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetch = fake_keras(lambda: write_npz(cache(tmp_path) / "mnist.npz", arrays))
-    monkeypatch.setattr(image_download, "keras", fetch)
+    monkeypatch.setattr(download, "keras", fetch)
     images = image_data.load_image_set("mnist")
     check_is(images, arrays)
     assert images.place == str(cache(tmp_path))
@@ -483,17 +484,17 @@ def test_a_download_replaces_a_broken_cache(
 ) -> None:
     path = write_npz(cache(tmp_path) / "mnist.npz", arrays)
     path.write_bytes(b"half a file")
-    monkeypatch.setattr(image_download, "keras", fake_keras(lambda: write_npz(path, arrays)))
+    monkeypatch.setattr(download, "keras", fake_keras(lambda: write_npz(path, arrays)))
     check_is(image_data.load_image_set("mnist"), arrays)
 
 
 def test_a_download_that_stops_in_the_middle_gives_up(
     answering: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(image_download, "TIMEOUT", 0.4)
-    monkeypatch.setattr(image_download, "keras", fake_keras(lambda: urllib.request.urlretrieve(answering)))
+    monkeypatch.setattr(download, "TIMEOUT", 0.4)
+    monkeypatch.setattr(download, "keras", fake_keras(lambda: urllib.request.urlretrieve(answering)))
     start = time.monotonic()
-    assert not image_download.download("mnist")
+    assert not download.download("mnist")
     assert time.monotonic() - start < 2
     assert "Data      the download failed (timed out): going on without a network" in capsys.readouterr().out
     assert socket.getdefaulttimeout() is None

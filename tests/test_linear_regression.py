@@ -10,8 +10,9 @@ import pytest
 from lesson_runs import Run, start, write_table
 
 from workshop import descents, linear_regression
-from workshop.kit import bundle, table_data
+from workshop.kit.data import tables
 from workshop.kit.errors import WorkshopError
+from workshop.kit.saving import bundle
 
 LESSONS = ["linear_regression"]
 FEW = ["--quick", "--epochs", "20", "--no-plots"]
@@ -36,7 +37,7 @@ def shoes(path: Path) -> Path:
 
 
 def test_the_tables_are_made_again_byte_for_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shipped = table_data.shipped_table("housing").parent
+    shipped = tables.shipped_table("housing").parent
     script = Path(shutil.copy(shipped / "make_housing.py", tmp_path))
     monkeypatch.setattr("sys.argv", [str(script)])
     runpy.run_path(str(script), run_name="__main__")
@@ -45,7 +46,7 @@ def test_the_tables_are_made_again_byte_for_byte(tmp_path: Path, monkeypatch: py
 
 
 def test_the_eight_houses_are_those_of_the_curriculum() -> None:
-    table = table_data.read_table(table_data.shipped_table("houses"))
+    table = tables.read_table(tables.shipped_table("houses"))
     assert table.names == ("size_10_m2", "price_10000_pesos")
     assert table.numbers() == pytest.approx(
         np.array([(0.2, 0.2), (1, 1.8), (2, 4), (3, 7), (5, 11), (7, 12), (9, 14), (10, 13)])
@@ -53,7 +54,7 @@ def test_the_eight_houses_are_those_of_the_curriculum() -> None:
 
 
 def test_the_features_lie_in_very_different_ranges_whose_ends_occur() -> None:
-    table = table_data.read_table(table_data.shipped_table("housing"))
+    table = tables.read_table(tables.shipped_table("housing"))
     values = table.numbers()
     assert table.names == ("area_m2", "bedrooms", "age_years", "price_1000_pesos")
     assert values.shape == (156, 4)
@@ -93,7 +94,7 @@ def test_other_seeds_find_the_line_too(seed: str) -> None:
 
 def test_the_weights_of_the_houses_are_those_of_the_normal_equation(default_run: Run) -> None:
     loaded = bundle.load(default_run.models / "houses.h5", LESSONS)
-    X, y = table_data.read_table(table_data.shipped_table("houses")).split_numbers()
+    X, y = tables.read_table(tables.shipped_table("houses")).split_numbers()
     weight, bias = np.polyfit(X[:, 0].astype(float), y.astype(float), 1)
     learned = [array.item() for array in loaded.model.get_weights()]
     assert learned == pytest.approx([weight, bias], abs=1e-3)
@@ -150,7 +151,7 @@ def test_descents_rates_stopping_and_two_outputs_are_as_test_descents_has_them(r
 
 
 def test_the_safe_rate_is_safe_and_near_the_limit() -> None:
-    X, _ = table_data.read_table(table_data.shipped_table("housing")).split_numbers()
+    X, _ = tables.read_table(tables.shipped_table("housing")).split_numbers()
     for values in (X, X / X.max(axis=0), np.ones((5, 7))):
         A = linear_regression.with_ones(values)
         limit = 2 / np.linalg.eigvalsh(2 / len(A) * A.T @ A).max()
@@ -165,7 +166,7 @@ def test_the_bundles_answer_as_the_lesson_said(default_run: Run) -> None:
         "house_price-scaler.gz", "house_price.h5", "house_price.json", "houses.h5", "houses.json",
     ]  # fmt: skip
     loaded = bundle.load(default_run.models / "house_price.h5", LESSONS)
-    X, y = table_data.read_table(table_data.shipped_table("housing")).split_numbers()
+    X, y = tables.read_table(tables.shipped_table("housing")).split_numbers()
     error = float(np.sqrt(np.mean((loaded.predict(X)[:, 0] - y) ** 2)))
     seen, unseen = (loaded.card["metrics"][f"{part}_root_mean_squared_error"] for part in ("train", "test"))
     # 124 rows were trained on, 32 were kept back.

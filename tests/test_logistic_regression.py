@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from workshop import logistic_regression
-from workshop.kit import bundle
 from workshop.kit.errors import WorkshopError
+from workshop.kit.saving import bundle
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,12 @@ import numpy as np
 import pytest
 
 from workshop import LESSONS, __main__, __version__
-from workshop.kit import bundle, doctor, doctor_lessons, doctor_machine, files
-from workshop.kit.loaded_bundle import Bundle
+from workshop.doctor import lessons as doctor_lessons
+from workshop.doctor import machine
+from workshop.doctor import run as doctor
+from workshop.kit import files
+from workshop.kit.saving import bundle
+from workshop.kit.saving.loaded import Bundle
 
 HEAVY = {"numpy", "keras", "tensorflow", "torch", "sklearn", "matplotlib", "PIL", "joblib", "h5py"}
 Ask = Callable[..., tuple[int, list[str]]]
@@ -61,13 +65,13 @@ def test_nothing_heavy_is_imported_for_the_list_nor_by_the_doctor_itself() -> No
         "sys.argv[1:] = []\n"
         "try:\n    runpy.run_module('workshop', run_name='__main__', alter_sys=True)\n"
         "except SystemExit as end:\n    assert not end.code, end.code\n"
-        "import workshop.kit.doctor\n"
+        "import workshop.doctor.run\n"
         "print('imported', *sys.modules)\n"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert LESSONS[-1].title in run.stdout
     imported = run.stdout.splitlines()[-1].split()
-    assert "workshop.kit.doctor" in imported
+    assert "workshop.doctor.run" in imported
     assert not HEAVY & {name.partition(".")[0] for name in imported}
 
 
@@ -123,7 +127,7 @@ def test_the_doctors_answer_is_the_exit_code(code: int, raises: bool, monkeypatc
 
 def test_a_sound_machine_is_ready(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     # How busy the machine is that runs the tests is not what is tested.
-    monkeypatch.setattr(doctor_machine, "memory", lambda: (16e9, 8e9))
+    monkeypatch.setattr(machine, "memory", lambda: (16e9, 8e9))
     code, lines = ask()
     assert [line for line in lines if line.startswith("FIX")] == []
     assert (code, lines[-1]) == (0, "OK: ready for the room")
@@ -208,7 +212,7 @@ def test_a_file_of_ones_own_that_hides_a_library_is_named(ask: Ask) -> None:
 def test_little_memory_is_to_mend(
     found: tuple[float, float | None], expected: int, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor_machine, "memory", lambda: found)
+    monkeypatch.setattr(machine, "memory", lambda: found)
     code, lines = ask("Memory")
     assert code == expected
     assert f"{found[0] / 1e9:.1f} GB" in lines[0]
@@ -217,7 +221,7 @@ def test_little_memory_is_to_mend(
 
 
 def test_this_machines_memory_is_plausible() -> None:
-    total, free = doctor_machine.memory()
+    total, free = machine.memory()
     assert 0.5e9 < total < 1e14
     assert free is None or 0 < free <= total
 
@@ -334,7 +338,7 @@ def test_a_check_that_raises_does_not_take_down_the_rest(ask: Ask, monkeypatch: 
     def broken() -> tuple[float, float]:
         raise ImportError("DLL load failed\nwhile importing")
 
-    monkeypatch.setattr(doctor_machine, "memory", broken)
+    monkeypatch.setattr(machine, "memory", broken)
     code, lines = ask("Python", "Memory", "Disk")
     assert code == 1
     assert [line.split()[:2] for line in lines[:3]] == [["OK", "Python"], ["FIX", "Memory:"], ["OK", "Disk:"]]

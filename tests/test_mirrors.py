@@ -40,14 +40,14 @@ from test_training import stop_after
 from workshop.kit import metrics
 from workshop.kit.engine import NAMES, Plan
 from workshop.kit.errors import WorkshopError
-from workshop.kit.history import History
+from workshop.kit.training.history import History
 from workshop.programs import engines
-from workshop.pytorch.model import TorchModel
-from workshop.pytorch.training import fit as fit_in_torch
-from workshop.scratch.layers import Dense
-from workshop.scratch.network import Network
-from workshop.scratch.regularization import BatchNormalization, Dropout
-from workshop.scratch.training import fit as fit_in_numpy
+from workshop.pytorch.kit.model import TorchModel
+from workshop.pytorch.kit.training import fit as fit_in_torch
+from workshop.scratch.nn.layers import Dense
+from workshop.scratch.nn.network import Network
+from workshop.scratch.nn.regularization import BatchNormalization, Dropout
+from workshop.scratch.nn.training import fit as fit_in_numpy
 
 # CI runs these: the garments' mirrors are the digits' but for their sizes, and the line's lesson trains 17 neurons.
 LONG = {"fashion_mnist", "linear_regression"}
@@ -295,8 +295,8 @@ def test_a_resumed_run_with_dropout_ends_with_the_same_bits(
     engine: str, calls: int, finished: int, batch_size: int, options: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("workshop.kit.checkpoint._SECONDS_BETWEEN_CHECKPOINTS", 0)
-    monkeypatch.setattr("workshop.kit.batching.STEPS_A_CALL_WITHIN_AN_EPOCH", 11)
+    monkeypatch.setattr("workshop.kit.training.checkpoint._SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr("workshop.kit.training.batching.STEPS_A_CALL_WITHIN_AN_EPOCH", 11)
     whole = network_with_dropout(engine)
     expected = fit(whole, batch_size, **options)
     undisturbed = network_with_dropout(engine, seed=8)
@@ -324,7 +324,7 @@ def test_a_resumed_run_with_dropout_ends_with_the_same_bits(
 def test_a_lesson_is_resumed_by_its_own_engine_alone(
     engine: str, room: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    monkeypatch.setattr("workshop.kit.checkpoint._SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr("workshop.kit.training.checkpoint._SECONDS_BETWEEN_CHECKPOINTS", 0)
     (other,) = set(MIRRORS) - {engine}
     names = {one: f"tables-car-{one}-checkpoint.npz" for one in MIRRORS}
     whole = quick_run(engine, "tables", tmp_path_factory)

@@ -12,18 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from workshop.kit import h5
-from workshop.kit.architecture import KINDS, Architecture, layer_from
 from workshop.kit.errors import WorkshopError
-from workshop.kit.layer_settings import UnknownLayerError
 from workshop.kit.lazy import keras, tensorflow
-from workshop.kit.model import KerasModel
-from workshop.pytorch import image_layers, layout
-from workshop.pytorch.model import TorchModel, from_architecture, to_architecture
-from workshop.scratch import depthwise, pooling
-from workshop.scratch.layers import Activation, Layer, Rescaling
-from workshop.scratch.losses import make_loss
-from workshop.scratch.network import LAYERS, Network
+from workshop.kit.saving import h5
+from workshop.kit.saving.architecture import KINDS, Architecture, layer_from
+from workshop.kit.saving.layer_specs import UnknownLayerError
+from workshop.kit.saving.model import KerasModel
+from workshop.pytorch.kit import image_layers, layout
+from workshop.pytorch.kit.model import TorchModel, from_architecture, to_architecture
+from workshop.scratch.nn import depthwise, pooling
+from workshop.scratch.nn.layers import Activation, Layer, Rescaling
+from workshop.scratch.nn.losses import make_loss
+from workshop.scratch.nn.network import LAYERS, Network
 
 SHAPE = (18, 15, 3)
 PHOTO_LAYERS = ("GlobalAveragePooling2D", "DepthwiseConv2D", "SeparableConv2D", "ZeroPadding2D", "Rescaling")

@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 from test_training import stop_after
 
-from workshop.kit import batching, device, photo_training, training
-from workshop.kit.augmentation import Augmentation
-from workshop.kit.history import History
-from workshop.kit.image_data import scale_pixels
+from workshop.kit import device, training
+from workshop.kit.data.images import scale_pixels
 from workshop.kit.lazy import keras
-from workshop.kit.model import as_model
 from workshop.kit.photo_classifier import Settings
-from workshop.scratch.network import Network
+from workshop.kit.photos.augmentation import Augmentation
+from workshop.kit.saving.model import as_model
+from workshop.kit.training import batching, photo_pipeline
+from workshop.kit.training.history import History
+from workshop.scratch.nn.network import Network
 
 SIZE = 16
 RANDOM = np.random.default_rng(2)
@@ -55,7 +56,7 @@ def build(dropout: float = 0.3, normalises: bool = True) -> Any:
 
 def fit(model: Any, **options: Any) -> History:
     settings: dict[str, Any] = {"epochs": 4, "batch_size": 8, "seed": 3}
-    return photo_training.fit(model, X, Y, **settings | options)
+    return photo_pipeline.fit(model, X, Y, **settings | options)
 
 
 def assert_close(model: Any, other: Any, tolerance: float) -> None:
@@ -68,7 +69,7 @@ def assert_close(model: Any, other: Any, tolerance: float) -> None:
 
 def in_batches(pictures: np.ndarray, augmentation: Augmentation | None) -> list[tuple[np.ndarray, np.ndarray]]:
     order = batching.epoch_order(30, 1, 0)
-    return [(a.numpy(), b.numpy()) for a, b in photo_training.batches(pictures, Y, order, 8, augmentation)]
+    return [(a.numpy(), b.numpy()) for a, b in photo_pipeline.batches(pictures, Y, order, 8, augmentation)]
 
 
 def test_batches_come_in_the_order_asked_for_scaled_and_whole() -> None:
@@ -106,7 +107,7 @@ def test_batches_are_prepared_while_the_network_learns_from_the_last_one(monkeyp
 
     monkeypatch.setattr(Augmentation, "apply", count)
     order = batching.epoch_order(30, 1, 0)
-    batches = iter(photo_training.batches(X, Y, order, 8, Augmentation()))
+    batches = iter(photo_pipeline.batches(X, Y, order, 8, Augmentation()))
     next(batches)
     # The second one is made without being asked for.
     assert all(changed.acquire(timeout=30) for _ in range(2))
@@ -128,13 +129,13 @@ def test_each_epoch_is_on_pictures_of_its_own_side_and_the_network_keeps_its_own
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: list[tuple[int, ...]] = []
-    take_steps = photo_training.PhotoRun.fit_on
+    take_steps = photo_pipeline.PhotoRun.fit_on
 
-    def watch(run: photo_training.PhotoRun, batches: Any) -> np.ndarray:
+    def watch(run: photo_pipeline.PhotoRun, batches: Any) -> np.ndarray:
         seen.extend({tuple(pictures.shape[1:]) for pictures, _ in batches})
         return take_steps(run, batches)
 
-    monkeypatch.setattr(photo_training.PhotoRun, "fit_on", watch)
+    monkeypatch.setattr(photo_pipeline.PhotoRun, "fit_on", watch)
     model = build()
     fit(model, epochs=3, augmentation=Augmentation(), sides=[12, 12, SIZE], validation_data=(X[:6], Y[:6]))
     assert seen == [(12, 12, 3), (12, 12, 3), (SIZE, SIZE, 3)]
@@ -154,7 +155,7 @@ def test_many_photographs_begin_small_and_end_whole() -> None:
 def test_a_run_with_changes_and_dropout_is_resumed_to_the_same_bits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("workshop.kit.checkpoint._SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr("workshop.kit.training.checkpoint._SECONDS_BETWEEN_CHECKPOINTS", 0)
     # The first epoch after the resume is on smaller pictures than those that the network is built for.
     options: dict[str, Any] = {"augmentation": Augmentation(), "sides": [12, 12, 12, SIZE]}
     whole, resumed = build(), build()

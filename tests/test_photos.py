@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workshop.kit import drawings, photo_decoding, photos
-from workshop.kit import picture as picture_files
+from workshop.kit.data import drawings
 from workshop.kit.errors import WorkshopError
+from workshop.kit.photos import dataset as photos
+from workshop.kit.photos import decoding
+from workshop.kit.photos import image_file as picture_files
 
 SIZE = 16
 RED, GREEN, BLUE = (220, 30, 30), (30, 200, 40), (20, 40, 210)
@@ -238,7 +240,7 @@ def half(left: tuple[int, int, int], right: tuple[int, int, int]) -> Image.Image
 
 def read(tmp_path: Path, image: Image.Image, name: str = "p.png", **options: Any) -> np.ndarray:
     """Returns a picture as int (16, 16, 3)."""
-    return photo_decoding.decode(save(image, tmp_path / name, **options).read_bytes(), SIZE).astype(int)
+    return decoding.decode(save(image, tmp_path / name, **options).read_bytes(), SIZE).astype(int)
 
 
 def is_near(pixels: np.ndarray, colour: tuple[int, int, int]) -> bool:
@@ -435,7 +437,7 @@ def test_a_member_of_more_than_100_mb_is_not_unpacked(tmp_path: Path, monkeypatc
 
 
 def test_a_packed_tar_that_unfolds_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workshop.kit.photo_sources._UNPACKED_AT_MOST", (2**20, 2))
+    monkeypatch.setattr("workshop.kit.photos.archives._UNPACKED_AT_MOST", (2**20, 2))
     with tarfile.open(tmp_path / "p.tar.gz", "w:gz") as archive:
         for i in range(3):
             add_to_tar(archive, f"{i}.png", bytes(2**19))
@@ -566,7 +568,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         pytest.skip("no device here that is always full")
     monkeypatch.setattr(photos, "CACHE_IN_MEMORY", 1000)
     full = SimpleNamespace(TemporaryFile=lambda: Path("/dev/full").open("r+b", 0), gettempdir=tempfile.gettempdir)  # noqa: SIM115
-    monkeypatch.setattr(photo_decoding, "tempfile", full)
+    monkeypatch.setattr(decoding, "tempfile", full)
     assert "cannot be written to the temporary folder" in refusal_of(make_set(tmp_path / "pets"))
 
 
@@ -576,7 +578,7 @@ def test_the_number_of_threads_changes_nothing(tmp_path: Path, monkeypatch: pyte
     place = pack(tmp_path / "pets", tmp_path / name) if name else tmp_path / "pets"
     found = []
     for threads in (1, 7):
-        monkeypatch.setattr(photo_decoding, "THREADS", threads)
+        monkeypatch.setattr(decoding, "THREADS", threads)
         found.append(load(place))
     assert same(*found)
 
@@ -585,9 +587,9 @@ def test_no_more_files_are_read_ahead_than_keep_the_threads_busy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make_set(tmp_path / "pets", counts=(20, 20))
-    monkeypatch.setattr(photo_decoding, "THREADS", 2)
+    monkeypatch.setattr(decoding, "THREADS", 2)
     read, written, ahead = 0, 0, []
-    read_bytes, put = picture_files.read_bytes, photo_decoding.Rows.put
+    read_bytes, put = picture_files.read_bytes, decoding.Rows.put
 
     def counted_read(path: Path) -> bytes:
         nonlocal read
@@ -595,13 +597,13 @@ def test_no_more_files_are_read_ahead_than_keep_the_threads_busy(
         ahead.append(read - written)
         return read_bytes(path)
 
-    def counted_put(self: photo_decoding.Rows, i: int, row: np.ndarray) -> None:
+    def counted_put(self: decoding.Rows, i: int, row: np.ndarray) -> None:
         nonlocal written
         written += 1
         put(self, i, row)
 
     monkeypatch.setattr(picture_files, "read_bytes", counted_read)
-    monkeypatch.setattr(photo_decoding.Rows, "put", counted_put)
+    monkeypatch.setattr(decoding.Rows, "put", counted_put)
     load(folder)
     assert read == 80
     assert max(ahead) <= 6

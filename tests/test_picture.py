@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFile, ImageOps, features
 
-from workshop.kit import image_data, mnist_preprocessing
+from workshop.kit.data import images as image_data
 from workshop.kit.errors import WorkshopError
+from workshop.programs import mnist_preprocessing
 
 # Pen strokes in a square of side 1, and how wide the pen is.
 DIGITS = {

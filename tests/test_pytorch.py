@@ -14,14 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from workshop.kit import batching, cli, files, training
-from workshop.kit.architecture import Architecture, Layer
+from workshop.kit import cli, files, training
 from workshop.kit.errors import WorkshopError
-from workshop.kit.layer_settings import ACTIVATIONS
 from workshop.kit.lazy import keras
-from workshop.kit.model import KerasModel
-from workshop.pytorch import image_layers, layers, layout, optimizers
-from workshop.pytorch.model import TorchModel, from_architecture, to_architecture
+from workshop.kit.saving.architecture import Architecture, Layer
+from workshop.kit.saving.layer_specs import ACTIVATIONS
+from workshop.kit.saving.model import KerasModel
+from workshop.kit.training import batching
+from workshop.pytorch.kit import image_layers, layers, layout, optimizers
+from workshop.pytorch.kit.model import TorchModel, from_architecture, to_architecture
 
 MODELS = sorted(path.stem for path in files.shipped("models").glob("*.h5"))
 
@@ -371,7 +372,7 @@ def test_samples_and_optimizers_that_do_not_fit_are_refused() -> None:
 def test_neither_keras_nor_tensorflow_is_imported() -> None:
     path = files.shipped("models") / "mnist_cnn.h5"
     program = (
-        "import sys, pathlib, numpy as np; from workshop.pytorch.model import TorchModel\n"
+        "import sys, pathlib, numpy as np; from workshop.pytorch.kit.model import TorchModel\n"
         f"TorchModel.from_h5(pathlib.Path({str(path)!r})).predict(np.zeros((1, 28, 28, 1)))\n"
         "assert not {'keras', 'tensorflow'} & set(sys.modules)"
     )

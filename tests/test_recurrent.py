@@ -11,24 +11,24 @@ import pytest
 import torch
 from torch import nn
 
-from workshop.kit import h5
-from workshop.kit.architecture import Architecture, layer_from
-from workshop.kit.architecture import Layer as Described
 from workshop.kit.engine import Plan
 from workshop.kit.errors import WorkshopError
-from workshop.kit.layer_settings import UnknownLayerError
 from workshop.kit.lazy import keras, tensorflow
-from workshop.kit.model import KerasModel
-from workshop.pytorch import recurrent as modules
-from workshop.pytorch.dataset import Arrays
-from workshop.pytorch.model import TorchModel, from_architecture, to_architecture
-from workshop.pytorch.training import TorchRun
-from workshop.scratch import training
-from workshop.scratch.cells import GRU, LSTM, SimpleRNN
-from workshop.scratch.embedding import Embedding
-from workshop.scratch.layers import Dense, Layer
-from workshop.scratch.losses import make_loss
-from workshop.scratch.network import Network
+from workshop.kit.saving import h5
+from workshop.kit.saving.architecture import Architecture, layer_from
+from workshop.kit.saving.architecture import Layer as Described
+from workshop.kit.saving.layer_specs import UnknownLayerError
+from workshop.kit.saving.model import KerasModel
+from workshop.pytorch.kit import recurrent as modules
+from workshop.pytorch.kit.dataset import Arrays
+from workshop.pytorch.kit.model import TorchModel, from_architecture, to_architecture
+from workshop.pytorch.kit.training import TorchRun
+from workshop.scratch.nn import training
+from workshop.scratch.nn.cells import GRU, LSTM, SimpleRNN
+from workshop.scratch.nn.embedding import Embedding
+from workshop.scratch.nn.layers import Dense, Layer
+from workshop.scratch.nn.losses import make_loss
+from workshop.scratch.nn.network import Network
 
 SHAPE = (6, 4)  # steps, features
 

@@ -12,18 +12,20 @@ from lesson_runs import Run, quick_run, start, without_published_data
 from PIL import Image
 
 from workshop import rnn
-from workshop.kit import bundle, cell_engines, image_data, training, unrolling
+from workshop.kit import cell_engines, training, unrolling
+from workshop.kit.data import images as image_data
 from workshop.kit.engine import Plan
 from workshop.kit.lazy import keras, nn
+from workshop.kit.saving import bundle
 from workshop.programs import engines
-from workshop.pytorch import training as torch_training
-from workshop.pytorch.dataset import Arrays
-from workshop.pytorch.recurrent import LSTMAsKeras
-from workshop.scratch.cells import LSTM, SimpleRNN
-from workshop.scratch.layers import Dense
-from workshop.scratch.losses import make_loss
-from workshop.scratch.network import LAYERS, Network
-from workshop.scratch.reshaping import Flatten
+from workshop.pytorch.kit import training as torch_training
+from workshop.pytorch.kit.dataset import Arrays
+from workshop.pytorch.kit.recurrent import LSTMAsKeras
+from workshop.scratch.nn.cells import LSTM, SimpleRNN
+from workshop.scratch.nn.layers import Dense
+from workshop.scratch.nn.losses import make_loss
+from workshop.scratch.nn.network import LAYERS, Network
+from workshop.scratch.nn.reshaping import Flatten
 
 CELLS = [LAYERS[kind] for kind in rnn.CELLS.values()]
 

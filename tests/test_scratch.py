@@ -9,22 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workshop.kit import batching, cli, files, training
-from workshop.kit.architecture import layer_from
+from workshop.kit import cli, files, training
 from workshop.kit.engine import Plan
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
-from workshop.scratch.activations import ACTIVATIONS
-from workshop.scratch.convolution import Conv2D
-from workshop.scratch.layers import Activation, Dense, Layer
-from workshop.scratch.losses import LOSSES, make_loss
-from workshop.scratch.network import Network
-from workshop.scratch.optimizers import make_optimizer
-from workshop.scratch.pooling import AveragePooling2D, MaxPooling2D
-from workshop.scratch.regularization import BatchNormalization, Dropout
-from workshop.scratch.reshaping import Flatten
-from workshop.scratch.sgd import Optimizer
-from workshop.scratch.training import fit as fit_in_numpy
+from workshop.kit.saving.architecture import layer_from
+from workshop.kit.training import batching
+from workshop.scratch.nn.activations import ACTIVATIONS
+from workshop.scratch.nn.convolution import Conv2D
+from workshop.scratch.nn.layers import Activation, Dense, Layer
+from workshop.scratch.nn.losses import LOSSES, make_loss
+from workshop.scratch.nn.network import Network
+from workshop.scratch.nn.optimizers import make_optimizer
+from workshop.scratch.nn.pooling import AveragePooling2D, MaxPooling2D
+from workshop.scratch.nn.regularization import BatchNormalization, Dropout
+from workshop.scratch.nn.reshaping import Flatten
+from workshop.scratch.nn.sgd import Optimizer
+from workshop.scratch.nn.training import fit as fit_in_numpy
 
 SMOOTH = ["linear", "sigmoid", "tanh", "softmax", "radbas"]
 LAYERS: dict[str, tuple[Callable[[], Layer], tuple[int, ...]]] = {

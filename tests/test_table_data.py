@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workshop.kit import table_data
+from workshop.kit.data import tables
 from workshop.kit.errors import WorkshopError
 
 HEADER = b"area,rooms,price\n"
@@ -34,11 +34,11 @@ def refused(action: Callable[[], object], *parts: str) -> str:
 
 def refused_table(content: bytes | str, *parts: str) -> str:
     path = write(content)
-    return refused(lambda: table_data.read_table(path).numbers(), "table.csv", *parts)
+    return refused(lambda: tables.read_table(path).numbers(), "table.csv", *parts)
 
 
 def test_a_plain_table() -> None:
-    table = table_data.read_table(write("area, rooms ,price\n50,2,100\n 80.5 ,3,1.5e2\n"))
+    table = tables.read_table(write("area, rooms ,price\n50,2,100\n 80.5 ,3,1.5e2\n"))
     assert table.names == ("area", "rooms", "price")
     assert table.lines == (2, 3)
     assert table.source == "table.csv (2 rows)"
@@ -65,20 +65,20 @@ def test_a_plain_table() -> None:
     ],
 )
 def test_every_way_to_write_the_same_table(content: bytes) -> None:
-    table = table_data.read_table(write(content))
+    table = tables.read_table(write(content))
     assert table.names == ("a", "b")
     np.testing.assert_array_equal(table.numbers(), [[1, 2], [3, 4]])
 
 
 def test_quoted_cells_hold_commas_quotes_and_line_ends() -> None:
-    table = table_data.read_table(write('"town, street","the ""class"""\n"A, B\nC",yes\nD,no\n'))
+    table = tables.read_table(write('"town, street","the ""class"""\n"A, B\nC",yes\nD,no\n'))
     assert table.names == ("town, street", 'the "class"')
     assert list(table.texts(0)) == ["A, B\nC", "D"]
     assert not table.is_numeric(0)
 
 
 def test_a_decimal_comma_is_understood_with_semicolons_only() -> None:
-    table = table_data.read_table(write("a;b\n1,5;-2,25\n1e3;,5\n"))
+    table = tables.read_table(write("a;b\n1,5;-2,25\n1e3;,5\n"))
     np.testing.assert_array_equal(table.numbers(), [[1.5, -2.25], [1000, 0.5]])
     # In a table parted by commas "1,500" is somebody's thousands or somebody's decimals: nobody knows.
     refused_table('a,b\n"1,500",2\n3,4\n', "line 2, column a", "1,500", "takes a number")
@@ -86,10 +86,10 @@ def test_a_decimal_comma_is_understood_with_semicolons_only() -> None:
 
 
 def test_the_file_itself() -> None:
-    refused(lambda: table_data.read_table(Path("nowhere.csv")), "nowhere.csv", "is not there")
+    refused(lambda: tables.read_table(Path("nowhere.csv")), "nowhere.csv", "is not there")
     Path("folder.csv").mkdir()
-    refused(lambda: table_data.read_table(Path("folder.csv")), "folder.csv", "is a folder")
-    refused(lambda: table_data.read_table(write("") / "below.csv"), "below.csv", "cannot be read")
+    refused(lambda: tables.read_table(Path("folder.csv")), "folder.csv", "is a folder")
+    refused(lambda: tables.read_table(write("") / "below.csv"), "below.csv", "cannot be read")
     for empty in ("", "\n \n\n", "\ufeff", ",,\n \n", '""'):
         refused_table(empty, "is empty", "header line")
 
@@ -139,12 +139,12 @@ def test_the_rows() -> None:
     refused_table(HEADER, "has 0 rows", "takes 2 or more")
     refused_table(HEADER + b"50,2,100\n", "has 1 rows", "takes 2 or more")
     path = write(HEADER + b"50,2,100\n80,3,150\n")
-    refused(lambda: table_data.read_table(path, at_least=20), "has 2 rows", "takes 20 or more")
+    refused(lambda: tables.read_table(path, at_least=20), "has 2 rows", "takes 20 or more")
 
 
 def test_two_classes() -> None:
     def split(rows: str) -> tuple[np.ndarray, np.ndarray]:
-        return table_data.read_table(write("x1,x2,class\n" + rows)).split_two_classes()
+        return tables.read_table(write("x1,x2,class\n" + rows)).split_two_classes()
 
     X, y = split("1,2,0\n3,4,1\n5,6,1.0\n7,8,0\n")
     np.testing.assert_array_equal(y, [0, 1, 1, 0])
@@ -157,7 +157,7 @@ def test_two_classes() -> None:
 
 
 def test_the_number_of_columns() -> None:
-    table = table_data.read_table(write("a,b\n1,2\n3,4\n"))
+    table = tables.read_table(write("a,b\n1,2\n3,4\n"))
     table.check_columns(2, "feature, target")
     refused(lambda: table.check_columns(3, "two scores, then 0 or 1"), "has 2 columns (a, b)", "takes 3", "two scores")
 
@@ -169,9 +169,7 @@ def test_a_message_stays_short_whatever_the_file_holds() -> None:
     refused_table(f"{long}\n1\n", "has one column")
     refused_table(f"a,b\n1,{'9' * 200_000}\n", "line 2", "is not CSV")  # longer than the csv module takes
     refused_table(",".join(str(i) for i in range(5000)), "line 1", "header line")
-    wide = table_data.read_table(
-        write(",".join(f"c{i}" for i in range(5000)) + "\n" + (",".join("1" * 5000) + "\n") * 2)
-    )
+    wide = tables.read_table(write(",".join(f"c{i}" for i in range(5000)) + "\n" + (",".join("1" * 5000) + "\n") * 2))
     refused(lambda: wide.check_columns(3, "two scores, then 0 or 1"), "has 5000 columns (c0, c1,", ", ...)")
 
 
@@ -179,7 +177,7 @@ def test_what_a_cell_holds_does_not_steer_the_terminal() -> None:
     message = refused_table("a,b\n1,\x1b[2J\x1b]0;owned\x07\n3,4\n", "line 2, column b", "[2J")
     assert "\x1b" not in message and "\x07" not in message
     path = write("a,b\n1,x\n3,4\n", "a\x1b[31mb.csv")
-    assert "\x1b" not in refused(lambda: table_data.read_table(path).numbers(), "line 2, column b")
+    assert "\x1b" not in refused(lambda: tables.read_table(path).numbers(), "line 2, column b")
 
 
 FLOATS = st.floats(min_value=-(2.0**49), max_value=2.0**49, width=32)
@@ -197,7 +195,7 @@ def test_numbers_written_and_read_back_are_equal(rows: list[list[float]], semico
         text = end.join(";".join(line).replace(".", ",") for line in lines)
     else:
         text = end.join(",".join(line) for line in lines)
-    table = table_data.read_table(write(text))
+    table = tables.read_table(write(text))
     np.testing.assert_array_equal(table.numbers(), np.array(rows, np.float32))
 
 
@@ -206,7 +204,7 @@ def test_numbers_written_and_read_back_are_equal(rows: list[list[float]], semico
 def test_any_bytes_are_a_table_or_refused(content: bytes) -> None:
     path = write(content)
     try:
-        table = table_data.read_table(path)
+        table = tables.read_table(path)
         assert len(table.rows) >= 2 and {len(row) for row in table.rows} == {len(table.names)}
         assert np.isfinite(table.numbers()).all()
     except WorkshopError as error:

@@ -13,15 +13,19 @@ from PIL import Image
 from sklearn.metrics import accuracy_score, root_mean_squared_error
 
 from workshop import tables
-from workshop.kit import bundle, charts, plots, table_data, tabular
+from workshop.kit import plots
+from workshop.kit.data import table_encoding
+from workshop.kit.data import tables as table_data
 from workshop.kit.errors import WorkshopError
+from workshop.kit.plots import charts
+from workshop.kit.saving import bundle
 
 LESSONS = ["tables"]
 FEW = ["--epochs", "3", "--no-plots"]
 
 
-def task_of(path: Path, seed: int = 1, kind: str | None = None) -> tabular.Task:
-    return tabular.prepare(table_data.read_table(path), seed, kind, {})
+def task_of(path: Path, seed: int = 1, kind: str | None = None) -> table_encoding.Task:
+    return table_encoding.prepare(table_data.read_table(path), seed, kind, {})
 
 
 def write(path: Path, header: str, rows: list[Any], delimiter: str = ",") -> Path:
@@ -175,10 +179,10 @@ def test_one_table_alone(room: Path) -> None:
 
 def test_a_folder_without_the_tables_is_named(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKSHOP_DATA", "nowhere")
-    assert isinstance(tabular.find("car", "wine"), tabular.StandIn)
+    assert isinstance(table_encoding.find("car", "wine"), table_encoding.StandIn)
     output = io.StringIO()
     with redirect_stdout(output):
-        tabular.find("car", "wine")
+        table_encoding.find("car", "wine")
     assert "no car.csv in WORKSHOP_DATA=nowhere: using scikit-learn's wine instead" in output.getvalue()
 
 
@@ -361,7 +365,7 @@ def test_the_kind_of_the_target(cells: list[Any], kind: str | None, classes: tup
     table = table_data.read_table(write(room / "t.csv", "x,y", [[i, cell] for i, cell in enumerate(cells)]))
     output = io.StringIO()
     with redirect_stdout(output):
-        y, found = tabular.read_target(table, kind)
+        y, found = table_encoding.read_target(table, kind)
     assert found == classes
     if classes:
         assert [classes[i] for i in y] == [str(cell) for cell in cells]

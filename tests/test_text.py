@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workshop.kit import text
+from workshop.kit.data import text
 from workshop.kit.errors import WorkshopError
-from workshop.scratch.cells import LSTM
-from workshop.scratch.embedding import Embedding
-from workshop.scratch.layers import Dense
-from workshop.scratch.network import Network
+from workshop.scratch.nn.cells import LSTM
+from workshop.scratch.nn.embedding import Embedding
+from workshop.scratch.nn.layers import Dense
+from workshop.scratch.nn.network import Network
 
 
 class Counting:

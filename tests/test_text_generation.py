@@ -10,10 +10,10 @@ import pytest
 from lesson_runs import start
 
 from workshop import text_generation
-from workshop.kit import bundle
 from workshop.kit.engine import Engine
 from workshop.kit.errors import WorkshopError
-from workshop.scratch.network import Network
+from workshop.kit.saving import bundle
+from workshop.scratch.nn.network import Network
 
 FEW = ["--units", "8", "--layers", "1", "--length", "20", "--no-plots"]
 
@@ -47,7 +47,7 @@ def test_a_text_of_ones_own() -> None:
     expected = loaded.model.predict(X)
     np.testing.assert_allclose(Network.from_h5(loaded.path).predict(X), expected, atol=1e-5)
     if importlib.util.find_spec("torch"):
-        from workshop.pytorch.model import TorchModel
+        from workshop.pytorch.kit.model import TorchModel
 
         np.testing.assert_allclose(TorchModel.from_h5(loaded.path).predict(X), expected, atol=1e-5)
 

@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workshop.kit import batching, bundle, cli, device, training
-from workshop.kit.checkpoint import Checkpoint
+from workshop.kit import cli, device, training
 from workshop.kit.errors import WorkshopError
-from workshop.kit.keras_run import KerasRun, evaluate
 from workshop.kit.lazy import keras
-from workshop.kit.progress import Progress
+from workshop.kit.saving import bundle
+from workshop.kit.training import batching
+from workshop.kit.training.checkpoint import Checkpoint
+from workshop.kit.training.keras_steps import KerasRun, evaluate
+from workshop.kit.training.progress import Progress
 
 CHECKPOINT = Path("run-checkpoint.npz")
 RANDOM = np.random.default_rng(11)
@@ -87,7 +89,9 @@ def test_epochs_cut_into_calls_are_the_same_epochs(
 ) -> None:
     whole, cut, theirs = build(), build(), build()
     together = fit(whole, 6, batch_size=4)
-    monkeypatch.setattr("workshop.kit.batching.STEPS_A_CALL_WITHIN_AN_EPOCH", 5)  # 13 steps: calls of 5, 5 and 3
+    monkeypatch.setattr(
+        "workshop.kit.training.batching.STEPS_A_CALL_WITHIN_AN_EPOCH", 5
+    )  # 13 steps: calls of 5, 5 and 3
     capsys.readouterr()
     history = fit(cut, 6, batch_size=4)
     assert_same(whole, cut)
@@ -262,8 +266,8 @@ def test_a_run_that_diverges(rate: float) -> None:
 @pytest.fixture
 def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Writes the checkpoint after every call, and trains few epochs a call, so that a stop loses little."""
-    monkeypatch.setattr("workshop.kit.checkpoint._SECONDS_BETWEEN_CHECKPOINTS", 0)
-    monkeypatch.setattr("workshop.kit.batching.STEPS_A_CALL_OF_EPOCHS", 8)  # of 4 steps an epoch: two epochs
+    monkeypatch.setattr("workshop.kit.training.checkpoint._SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr("workshop.kit.training.batching.STEPS_A_CALL_OF_EPOCHS", 8)  # of 4 steps an epoch: two epochs
 
 
 def stop_after(calls: int, monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> None:
@@ -311,7 +315,7 @@ def test_a_resumed_run_ends_with_the_same_bits(
 ) -> None:
     if setting == "few steps a call":
         monkeypatch.setattr(
-            "workshop.kit.batching.STEPS_A_CALL_WITHIN_AN_EPOCH", 11
+            "workshop.kit.training.batching.STEPS_A_CALL_WITHIN_AN_EPOCH", 11
         )  # of 25 steps an epoch: three calls
     run = overfit if setting == "patience" else fit
     options = SETTINGS[setting] | {"checkpoint": CHECKPOINT}

@@ -15,13 +15,17 @@ from lesson_runs import Run, start
 from PIL import Image
 
 from workshop import transfer_learning
-from workshop.kit import animals, bundle, drawings, image_data, image_download, imagenet, photos, subsets
+from workshop.kit import subsets
+from workshop.kit.data import download, drawings, imagenet, synthetic_animals
+from workshop.kit.data import images as image_data
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.errors import WorkshopError
-from workshop.kit.history import History
-from workshop.kit.model import as_model
-from workshop.pytorch.model import TorchModel
-from workshop.scratch.network import Network
+from workshop.kit.photos import dataset as photos
+from workshop.kit.saving import bundle
+from workshop.kit.saving.model import as_model
+from workshop.kit.training.history import History
+from workshop.pytorch.kit.model import TorchModel
+from workshop.scratch.nn.network import Network
 
 Layers = dict[str, dict[str, tuple[int, ...]]]
 
@@ -117,7 +121,7 @@ def test_a_download_without_an_answer_is_given_up(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     never = threading.Event()
-    monkeypatch.setattr(image_download, "TIMEOUT", 0.05)
+    monkeypatch.setattr(download, "TIMEOUT", 0.05)
     monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: never.wait(5))
     assert imagenet.find(None) is None
     assert "no answer within 0.05 s: going on without a network" in capsys.readouterr().out
@@ -206,22 +210,22 @@ def test_weights_of_another_network_are_refused(shapes: list[tuple[int, ...]], t
 
 
 def test_the_same_seed_draws_the_same_animals() -> None:
-    X, y = animals.draw(30, 24, seed=1)
+    X, y = synthetic_animals.draw(30, 24, seed=1)
     assert (X.shape, X.dtype, y.dtype) == ((30, 24, 24, 3), np.uint8, np.int32)
-    assert np.array_equal(np.bincount(y), np.full(len(animals.KINDS), 3))
-    assert np.array_equal(X, animals.draw(30, 24, seed=1)[0])
-    assert not np.array_equal(X, animals.draw(30, 24, seed=2)[0])
+    assert np.array_equal(np.bincount(y), np.full(len(synthetic_animals.KINDS), 3))
+    assert np.array_equal(X, synthetic_animals.draw(30, 24, seed=1)[0])
+    assert not np.array_equal(X, synthetic_animals.draw(30, 24, seed=2)[0])
     assert len({drawing.tobytes() for drawing in X}) == 30
 
 
 def test_what_is_to_be_learned_later_is_not_among_the_animals() -> None:
-    assert not {"cat", "dog", *drawings.CLASSES} & set(animals.KINDS)
+    assert not {"cat", "dog", *drawings.CLASSES} & set(synthetic_animals.KINDS)
 
 
 def test_colours_do_not_tell_the_kind_of_an_animal() -> None:
-    X, y = animals.draw(600, 16, seed=3)
+    X, y = synthetic_animals.draw(600, 16, seed=3)
     colours = X.mean(axis=(1, 2))
-    means = np.array([colours[y == kind].mean(axis=0) for kind in range(len(animals.KINDS))])
+    means = np.array([colours[y == kind].mean(axis=0) for kind in range(len(synthetic_animals.KINDS))])
     # With sixty of each kind the means differ by chance only: by 40 / sqrt(60) or so.
     assert np.abs(means - colours.mean(axis=0)).max() < 20
 
@@ -289,7 +293,7 @@ def changed(model: Any, before: list[np.ndarray]) -> list[bool]:
 def test_a_head_learns_from_what_the_backbone_answers_and_leaves_it_alone() -> None:
     model = transfer_learning.KERAS.build("here", 32, 3, 1)
     before = model.get_weights()
-    X, y = animals.draw(20, 32, seed=1)
+    X, y = synthetic_animals.draw(20, 32, seed=1)
     plan = Plan("adam", 0.01, 3, 8)
     history = transfer_learning.train(model, X, y % 3, plan, 1, part="head")
     assert changed(model, before) == [False] * (len(before) - 2) + [True, True]

@@ -13,16 +13,16 @@ from test_transfer_learning import as_if_learned, brighter_and_darker, make_phot
 from torch import nn
 
 from workshop import transfer_learning as keras_lesson
-from workshop.kit.augmentation import Augmentation
+from workshop.kit.data.images import scale_pixels
 from workshop.kit.engine import Plan
-from workshop.kit.image_data import scale_pixels
-from workshop.kit.model import as_model
+from workshop.kit.photos.augmentation import Augmentation
+from workshop.kit.saving.model import as_model
 from workshop.programs import engines
-from workshop.pytorch import training
 from workshop.pytorch import transfer_learning as torch_lesson
-from workshop.pytorch.dataset import Arrays
-from workshop.pytorch.layers import BatchNormAsKeras
-from workshop.pytorch.model import TorchModel
+from workshop.pytorch.kit import training
+from workshop.pytorch.kit.dataset import Arrays
+from workshop.pytorch.kit.layers import BatchNormAsKeras
+from workshop.pytorch.kit.model import TorchModel
 
 X, Y = brighter_in_the_middle(np.random.default_rng(4), 12)
 

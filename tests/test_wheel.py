@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from workshop import LESSONS
-from workshop.kit import doctor_lessons
+from workshop.doctor import lessons as doctor_lessons
 
 ROOT = Path(__file__).resolve().parents[1]
 # What a folder holds in which somebody has worked; .gitignore names it, and it must not travel.
@@ -155,7 +155,7 @@ def test_an_installed_wheel_runs_every_lesson_and_program(python: Path, room: Pa
         ("workshop",): rf"{LESSONS[-1].name} .*{LESSONS[-1].title}",
         # As the doctor starts its checks: a line of findings for each.
         (
-            "workshop.kit.doctor",
+            "workshop.doctor.run",
             "Python",
             "Packages",
             "Data",

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from apps import write
-from workshop.kit import bundle, text
+from workshop.kit.data import text
 from workshop.kit.errors import WorkshopError
-from workshop.scratch.cells import LSTM
-from workshop.scratch.embedding import Embedding
-from workshop.scratch.layers import Dense
-from workshop.scratch.network import Network
+from workshop.kit.saving import bundle
+from workshop.scratch.nn.cells import LSTM
+from workshop.scratch.nn.embedding import Embedding
+from workshop.scratch.nn.layers import Dense
+from workshop.scratch.nn.network import Network
 
 PROMPT = r"How does it begin \(an empty line ends\)\? "
 

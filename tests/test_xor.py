@@ -7,8 +7,9 @@ import pytest
 from lesson_runs import Run, start, write_table
 
 from workshop import xor
-from workshop.kit import bundle, training
+from workshop.kit import training
 from workshop.kit.errors import WorkshopError
+from workshop.kit.saving import bundle
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 FEW = ["--quick", "--epochs", "5", "--no-plots"]
@@ -96,7 +97,7 @@ def test_the_boundary_is_kept_on_the_way(default_run: Run, monkeypatch: pytest.M
         drawn[heading] = list(panels)
         return None
 
-    monkeypatch.setattr("workshop.kit.contour_plots.boundary_row", note)
+    monkeypatch.setattr("workshop.kit.plots.contours.boundary_row", note)
     monkeypatch.setattr("workshop.kit.plots.save", lambda figure, path: path)
     xor.main(["--epochs", "50", "--quick"])
     assert drawn["The boundary while the network learns"] == [

@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         convert(*arguments.files)
         return 0
     if command == "doctor":
-        from workshop.kit import doctor
+        from workshop.doctor import run as doctor
 
         return doctor.main()
     print(lesson_list())
@@ -83,7 +83,7 @@ def convert(old: Path, new: Path) -> None:
         raise WorkshopError(f"{new}: the new file's name must end in .h5")
     if new.exists():
         raise WorkshopError(f"{new} is there already: give the new file another name, nothing is overwritten")
-    from workshop.kit import h5
+    from workshop.kit.saving import h5
 
     model = h5.read(old)
     files.write_atomically(new, h5.to_bytes(model))

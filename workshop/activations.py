@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workshop.kit import cli, differentiation, metrics, plots, reporting
+from workshop.kit import cli, differentiation, metrics, plots
+from workshop.kit import report as reporting
 from workshop.kit.differentiation import Differentiate
 from workshop.kit.lazy import keras, torch
-from workshop.scratch.activations import ACTIVATIONS
+from workshop.scratch.nn.activations import ACTIVATIONS
 
 LOGITS = np.array([1.0, 3.0, 4.0, 2.0])
 STEP = 1e-5  # of finite differences
@@ -32,7 +33,7 @@ class Function(NamedTuple):
     """An activation function in three engines.
 
     Attributes:
-        numpy: its name in `workshop.scratch.activations`, where value and derivative are written out.
+        numpy: its name in `workshop.scratch.nn.activations`, where value and derivative are written out.
         value, derivative: the formulas, with a = f(z).
         keras, torch: from a tensor z to a tensor a. What a library does not have is built from its operations.
         kinks: the z where the slope, or the value itself, jumps.

@@ -23,21 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import (
-    bundle,
-    charts,
-    cli,
-    contour_plots,
-    device,
-    files,
-    metrics,
-    plots,
-    reporting,
-    table_data,
-    training,
-)
+from workshop.kit import cli, device, files, metrics, plots, training
+from workshop.kit import report as reporting
+from workshop.kit.data import tables
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
+from workshop.kit.plots import charts, contours
+from workshop.kit.saving import bundle
 
 EPOCHS, QUICK_EPOCHS = 1200, 100
 BATCH_SIZE = 32
@@ -111,7 +103,7 @@ def cross_validate(kind: str, X: np.ndarray, y: np.ndarray, report: reporting.Re
     return scores
 
 
-def describe(table: table_data.Table, X: np.ndarray) -> list[bundle.Input]:
+def describe(table: tables.Table, X: np.ndarray) -> list[bundle.Input]:
     """Returns the inputs for the card, each with the range of its column."""
     inputs = []
     for column, values in zip(table.names[:-1], X.T, strict=True):
@@ -141,7 +133,7 @@ def draw(
     names = [one.name + f" ({one.unit})" * bool(one.unit) for one in inputs]
     titles = {"neuron": "One neuron: a line", "network": "8 and 4 hidden units: a curve"}
     panels = {titles[kind]: probability(model) for kind, model in models.items()}
-    figure = contour_plots.boundary_row(panels, X, y, "Where the answer changes", names=names, classes=classes)
+    figure = contours.boundary_row(panels, X, y, "Where the answer changes", names=names, classes=classes)
     return [*paths, plots.save(figure, arguments.plots / "admission-boundary.png")]
 
 
@@ -160,7 +152,7 @@ def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str,
     """Trains, compares, saves and draws; returns the metrics."""
     arguments = parse(engine.docstring, argv)
     report = reporting.Report("admission", arguments, engine)
-    table = table_data.read_table(arguments.data or files.shipped("datasets") / "admission.csv")
+    table = tables.read_table(arguments.data or files.shipped("datasets") / "admission.csv")
     X, y = table.split_two_classes()
     report.data(table.source)
     print(f"Engine    {engine.prepare(arguments.seed)}")

@@ -2,7 +2,7 @@
 
 You follow z = x1 x2 + sin x1 with pencil and paper: forwards with dual numbers, once for each input, and backwards
 along a tape, once for all of them. PyTorch and TensorFlow find the same slopes, and slopes of slopes. Then the engine,
-workshop/scratch/autodiff.py and operations.py, trains two networks of which nobody has written down a derivative.
+workshop/scratch/autograd, trains two networks of which nobody has written down a derivative.
 
     python -m workshop.autodiff                # all of it; then look into the folder plots
     python -m workshop.autodiff --at 1.5 -2    # the slopes at another point (x1, x2)
@@ -19,9 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import charts, cli, lazy, metrics, plots, reporting
-from workshop.scratch.autodiff import Dual, Variable, gradient
-from workshop.scratch.operations import sigmoid, sin, tanh
+from workshop.kit import cli, lazy, metrics, plots
+from workshop.kit import report as reporting
+from workshop.kit.plots import charts
+from workshop.scratch.autograd.autodiff import Dual, Variable, gradient
+from workshop.scratch.autograd.operations import sigmoid, sin, tanh
 
 POINT = [2.0, 3.0]
 # Of each step: how it is computed, its tangent t on the way forwards, and its gradient g on the way back.

@@ -26,9 +26,10 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import cli, code_figures, device, metrics, reconstruction, reporting, training
+from workshop.kit import cli, code_figures, device, metrics, reconstruction, training
+from workshop.kit import report as reporting
+from workshop.kit.data.images import scale_pixels
 from workshop.kit.engine import Engine, Plan
-from workshop.kit.image_data import scale_pixels
 from workshop.kit.lazy import keras
 from workshop.kit.reconstruction import Settings, Study, errors_of
 

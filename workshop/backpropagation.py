@@ -21,9 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import by_hand, cli, contour_plots, device, diagrams, gradient_engines, metrics, plots, reporting
+from workshop.kit import by_hand, cli, device, diagrams, gradient_engines, metrics, plots
+from workshop.kit import report as reporting
 from workshop.kit.gradient_engines import Layer, Run
 from workshop.kit.lazy import keras
+from workshop.kit.plots import contours
 
 # The 2-2-2 network of Mazur (2015), "A Step by Step Backpropagation Example". A column is a neuron: w1 and w2 lead to
 # h1, w3 and w4 to h2, w5 and w6 to o1, w7 and w8 to o2.
@@ -220,9 +222,7 @@ def deepen(report: reporting.Report, epochs: int, seed: int) -> tuple[np.ndarray
     report.expect("moons_0_hidden_test_accuracy", highest=0.92)
     for depth in (1, 2):
         report.expect(f"moons_{depth}_hidden_test_accuracy", lowest=0.98)
-    return errors, contour_plots.boundary_row(
-        models, X_train, T[:, 0], "Two moons, and how many hidden layers part them"
-    )
+    return errors, contours.boundary_row(models, X_train, T[:, 0], "Two moons, and how many hidden layers part them")
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:

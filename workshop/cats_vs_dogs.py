@@ -23,12 +23,15 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import cli, device, photo_classifier, photo_training, photos, reporting, training
-from workshop.kit.augmentation import Augmentation
+from workshop.kit import cli, device, photo_classifier, training
+from workshop.kit import report as reporting
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras, tensorflow
 from workshop.kit.photo_classifier import MANY, Settings
+from workshop.kit.photos import dataset as photos
+from workshop.kit.photos.augmentation import Augmentation
+from workshop.kit.training import photo_pipeline
 
 SETTINGS = {
     # As it is taught: nothing is changed at random. Ten million weights forgive no higher rate.
@@ -102,7 +105,7 @@ def compile_model(model: Any, plan: Plan, targets: int) -> None:
 def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **options: Any) -> training.History:
     """Compiles and fits a network on X, pictures as bytes, and y; `options` are those of `photo_training.fit`."""
     compile_model(model, plan, y.ndim)
-    return photo_training.fit(model, X, y, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, **options)
+    return photo_pipeline.fit(model, X, y, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, **options)
 
 
 def train_with_generator(

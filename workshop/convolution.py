@@ -21,10 +21,13 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from workshop.kit import cli, device, files, filtering, image_data, image_plots, metrics, plots, reporting
+from workshop.kit import cli, device, files, filtering, metrics, plots
+from workshop.kit import report as reporting
+from workshop.kit.data import images as image_data
 from workshop.kit.filtering import LIBRARIES, NUMPY_MODES, Case, largest_difference
 from workshop.kit.lazy import keras
-from workshop.scratch.network import Network
+from workshop.kit.plots import images as image_plots
+from workshop.scratch.nn.network import Network
 
 PADDINGS = ("valid", *NUMPY_MODES)
 NUMBERS: dict[str, Any] = {

@@ -22,9 +22,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workshop.kit import batching, descent_plots, metrics, plots, reporting, table_data
-from workshop.kit.batching import batches
+from workshop.kit import descent_plots, metrics, plots
+from workshop.kit import report as reporting
+from workshop.kit.data import tables
 from workshop.kit.engine import Plan
+from workshop.kit.training import batching
+from workshop.kit.training.batching import batches
 from workshop.linear_regression import solve_normal_equation, train_neuron, with_ones
 
 RATE, EPOCHS, MINI_BATCH = 0.1, 40, 16  # of the three descents
@@ -213,7 +216,7 @@ def stop_early(report: reporting.Report, split: Split) -> None:
         report.saved(plots.save(figure, arguments.plots / "linear_regression-early_stopping.png"))
 
 
-def give_two_outputs(report: reporting.Report, table: table_data.Table) -> None:
+def give_two_outputs(report: reporting.Report, table: tables.Table) -> None:
     """One layer of two neurons, for the price and for the price of a square metre, against two models of one neuron."""
     from sklearn.preprocessing import MinMaxScaler
 
@@ -229,7 +232,7 @@ def give_two_outputs(report: reporting.Report, table: table_data.Table) -> None:
     for i, name in enumerate(("output-1", "output-2")):
         start = [kernel[:, [i]], bias[[i]]]  # where the same neuron of the layer started
         _, alone[:, i], _ = train_neuron(name, X, Y[:, i], report, plan=plan, start=start)
-    names = [*(one.label for one in table_data.describe(table)[:-1]), "bias"]
+    names = [*(one.label for one in tables.describe(table)[:-1]), "bias"]
     rows = [[name, a[0], b[0], a[1], b[1]] for name, a, b in zip(names, together, alone, strict=True)]
     print(metrics.table(["weight of", "price: together", "alone", "price of 1 m2: together", "alone"], rows))
     apart = np.abs(with_ones(X) @ (together - alone)).max()
@@ -238,7 +241,7 @@ def give_two_outputs(report: reporting.Report, table: table_data.Table) -> None:
     report.expect("two_outputs_train_max_error", highest=0.1)
 
 
-def learn(report: reporting.Report, table: table_data.Table) -> None:
+def learn(report: reporting.Report, table: tables.Table) -> None:
     """All four."""
     split = split_in_three(*table.split_numbers(), report.arguments.seed)
     compare_descents(report, split)

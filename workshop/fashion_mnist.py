@@ -21,10 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import classifier, cli, device, reporting, training
+from workshop.kit import classifier, cli, device, training
+from workshop.kit import report as reporting
 from workshop.kit.classifier import Settings
+from workshop.kit.data.images import scale_pixels
 from workshop.kit.engine import Engine, Plan
-from workshop.kit.image_data import scale_pixels
 from workshop.kit.lazy import keras
 from workshop.mnist import build_dense
 

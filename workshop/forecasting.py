@@ -28,9 +28,13 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import bundle, charts, cli, device, metrics, plots, reporting, series, training, windowing
+from workshop.kit import cli, device, metrics, plots, training
+from workshop.kit import report as reporting
+from workshop.kit.data import series, windowing
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
+from workshop.kit.plots import charts
+from workshop.kit.saving import bundle
 
 UNITS = 32
 SEEN, QUICK_SEEN = 25_000, 5_000  # windows in a training, each as often as there are epochs

@@ -20,7 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import animation, cli, metrics, plots, reporting
+from workshop.kit import cli, metrics, plots
+from workshop.kit import report as reporting
+from workshop.kit.plots import animation
 
 INPUTS = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
 X = np.column_stack([INPUTS, np.ones(5)])  # the column of ones makes the second weight the intercept

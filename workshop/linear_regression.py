@@ -22,9 +22,12 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import bundle, cli, descent_plots, device, metrics, plots, reporting, table_data, training
+from workshop.kit import cli, descent_plots, device, metrics, plots, training
+from workshop.kit import report as reporting
+from workshop.kit.data import tables as table_data
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
+from workshop.kit.saving import bundle
 
 LINE_EPOCHS, EPOCHS = 500, 2000  # each of one step, on all rows
 LEARNING_RATE = 0.02  # of the line and the houses; `safe_rate` gives that of the features

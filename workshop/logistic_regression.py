@@ -17,9 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import bundle, charts, cli, device, metrics, plots, reporting, table_data, training
+from workshop.kit import cli, device, metrics, plots, training
+from workshop.kit import report as reporting
+from workshop.kit.data import tables
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
+from workshop.kit.plots import charts
+from workshop.kit.saving import bundle
 
 EPOCHS, QUICK_EPOCHS = 100, 20
 BATCH_SIZE = 32
@@ -160,10 +164,10 @@ def compare_line(X: np.ndarray, y: np.ndarray, report: reporting.Report) -> Any:
 def load_tumours(path: Any) -> tuple[np.ndarray, np.ndarray, list[bundle.Input], tuple[str, ...], str]:
     """Returns X (rows, features), y (rows,), the inputs, the classes and the source: the lesson's or one's own."""
     if path is not None:
-        table = table_data.read_table(path, at_least=8)
+        table = tables.read_table(path, at_least=8)
         X, y = table.split_two_classes()
         table.check_classes(y, at_least=4)
-        return X, y, table_data.describe(table)[:-1], (f"{table.names[-1]} = 0", f"{table.names[-1]} = 1"), table.source
+        return X, y, tables.describe(table)[:-1], (f"{table.names[-1]} = 0", f"{table.names[-1]} = 1"), table.source
     from sklearn.datasets import load_breast_cancer
 
     cases = load_breast_cancer()

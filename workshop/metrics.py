@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import cli, evaluation, metrics, plots, reporting
+from workshop.kit import cli, evaluation, metrics, plots
+from workshop.kit import report as reporting
 from workshop.kit.errors import WorkshopError
 from workshop.kit.evaluation import Counts, Fit, support_vectors
 

@@ -24,10 +24,11 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import classifier, cli, device, metrics, reporting, training
+from workshop.kit import classifier, cli, device, metrics, training
+from workshop.kit import report as reporting
 from workshop.kit.classifier import Settings
+from workshop.kit.data.images import scale_pixels
 from workshop.kit.engine import Engine, Plan
-from workshop.kit.image_data import scale_pixels
 from workshop.kit.lazy import keras
 
 SETTINGS = {"dense": Settings(5, 0.003, expected=0.975), "cnn": Settings(2, 0.005, expected=0.990)}

@@ -21,7 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import animation, cli, metrics, perceptron_plots, plots, reporting, two_classes
+from workshop.kit import cli, metrics, perceptron_plots, plots, two_classes
+from workshop.kit import report as reporting
+from workshop.kit.plots import animation
 from workshop.kit.two_classes import Samples, Training, accuracy, as_text, find_cycle, off_centre, with_ones
 
 LINE = np.array([1.0, -4.0, 3.0])  # w1, w2, and the bias b

@@ -23,17 +23,19 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import bundle, cell_engines, classifier, cli, device, metrics, plots, reporting, training, unrolling
+from workshop.kit import cell_engines, classifier, cli, device, metrics, plots, training, unrolling
+from workshop.kit import report as reporting
 from workshop.kit.classifier import Settings
+from workshop.kit.data.images import ImageSet, load_image_set, scale_pixels
 from workshop.kit.engine import Engine, Plan
-from workshop.kit.image_data import ImageSet, load_image_set, scale_pixels
 from workshop.kit.lazy import keras
-from workshop.kit.model import as_model
-from workshop.scratch.cells import GRU, LSTM, SimpleRNN
-from workshop.scratch.layers import Dense
-from workshop.scratch.losses import make_loss
-from workshop.scratch.network import LAYERS, Network
-from workshop.scratch.recurrent import Recurrent
+from workshop.kit.saving import bundle
+from workshop.kit.saving.model import as_model
+from workshop.scratch.nn.cells import GRU, LSTM, SimpleRNN
+from workshop.scratch.nn.layers import Dense
+from workshop.scratch.nn.losses import make_loss
+from workshop.scratch.nn.network import LAYERS, Network
+from workshop.scratch.nn.recurrent import Recurrent
 
 CELLS = {"simple": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
 SETTINGS = {"simple": Settings(3, 0.005, 0.97), "lstm": (gated := Settings(2, 0.014, 0.985)), "gru": gated}

@@ -30,9 +30,14 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import bundle, charts, cli, device, metrics, plots, reporting, table_data, tabular, training
+from workshop.kit import cli, device, metrics, plots, training
+from workshop.kit import report as reporting
+from workshop.kit.data import table_encoding
+from workshop.kit.data import tables as table_data
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
+from workshop.kit.plots import charts
+from workshop.kit.saving import bundle
 
 EPOCHS = {"number": 200, "class": 80}
 QUICK_EPOCHS, PATIENCE = 20, 60
@@ -71,7 +76,7 @@ def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **opt
     return training.fit(model, X, y, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, **options)
 
 
-def plan_of(task: tabular.Task, arguments: argparse.Namespace) -> Plan:
+def plan_of(task: table_encoding.Task, arguments: argparse.Namespace) -> Plan:
     """Returns how the network is trained."""
     batch_size = arguments.batch_size or BATCH_SIZE
     steps = -(-len(task.train) // batch_size)
@@ -81,7 +86,7 @@ def plan_of(task: tabular.Task, arguments: argparse.Namespace) -> Plan:
     return Plan(arguments.optimizer, arguments.learning_rate, epochs, batch_size)
 
 
-def learn_network(task: tabular.Task, report: reporting.Report) -> tuple[Any, dict[str, Any]]:
+def learn_network(task: table_encoding.Task, report: reporting.Report) -> tuple[Any, dict[str, Any]]:
     """Builds and trains the network; returns it, and its losses on the training and on the validation rows."""
     arguments, engine = report.arguments, report.engine
     model = engine.build(task.X.shape[1], len(task.classes), arguments.seed)
@@ -110,7 +115,7 @@ def learn_network(task: tabular.Task, report: reporting.Report) -> tuple[Any, di
     return model, {part: (at, np.array(values) * spread**2) for part, values in losses.items()}
 
 
-def fit_linear(task: tabular.Task) -> Any:
+def fit_linear(task: table_encoding.Task) -> Any:
     """Returns scikit-learn's linear model of the training rows: least squares, or for classes logistic regression."""
     from sklearn.linear_model import LinearRegression, LogisticRegression
 
@@ -118,7 +123,7 @@ def fit_linear(task: tabular.Task) -> Any:
     return model.fit(task.X[task.train], task.y[task.train])
 
 
-def measure(task: tabular.Task, predicted: np.ndarray) -> dict[str, float]:
+def measure(task: table_encoding.Task, predicted: np.ndarray) -> dict[str, float]:
     """Returns how good predictions (rows,), numbers or classes, are on the training rows and on the test rows."""
     measured = {}
     for part, rows in (("train", task.train), ("test", task.test)):
@@ -130,7 +135,9 @@ def measure(task: tabular.Task, predicted: np.ndarray) -> dict[str, float]:
     return measured
 
 
-def draw(task: tabular.Task, curves: dict[str, Any], predicted: dict[str, np.ndarray], folder: Path) -> list[Path]:
+def draw(
+    task: table_encoding.Task, curves: dict[str, Any], predicted: dict[str, np.ndarray], folder: Path
+) -> list[Path]:
     """Draws the loss curves and the comparison with the linear model; and what is predicted for the test rows."""
     metric, label, loss, value = "accuracy", "share of rows right", "cross-entropy", "{:.1%}"
     if not task.classes:
@@ -158,7 +165,7 @@ def draw(task: tabular.Task, curves: dict[str, Any], predicted: dict[str, np.nda
     return [*paths, plots.save(figure, folder / f"tables-{task.title}-predictions.png")]
 
 
-def learn(task: tabular.Task, report: reporting.Report, prefix: str) -> None:
+def learn(task: table_encoding.Task, report: reporting.Report, prefix: str) -> None:
     """Trains both models on one table; compares, saves and draws."""
     arguments = report.arguments
     report.section(f"{task.title}: {len(task.inputs)} inputs in {task.X.shape[1]} columns")
@@ -220,16 +227,16 @@ def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str,
     arguments = parse(engine.docstring, argv)
     report = reporting.Report("tables", arguments, engine)
     if arguments.data:
-        tabular.check_name(arguments.data, arguments.models)
-        tables = [table_data.read_table(arguments.data, at_least=tabular.FEWEST_ROWS)]
+        table_encoding.check_name(arguments.data, arguments.models)
+        tables = [table_data.read_table(arguments.data, at_least=table_encoding.FEWEST_ROWS)]
     else:
         names = STANDINS if arguments.table == "both" else [arguments.table]
-        tables = [tabular.find(name, STANDINS[name]) for name in names]
+        tables = [table_encoding.find(name, STANDINS[name]) for name in names]
     tasks = []
     for table in tables:
         report.data(table.source)
         units = UNITS if UNITS.keys() <= set(table.names) else {}
-        tasks.append(tabular.prepare(table, arguments.seed, arguments.target, units))
+        tasks.append(table_encoding.prepare(table, arguments.seed, arguments.target, units))
     print(f"Engine    {engine.prepare(arguments.seed)}")
     for task in tasks:
         prefix = f"{task.title}_" if len(tasks) > 1 else ""

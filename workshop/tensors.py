@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import cli, diagrams, metrics, plots, reporting
+from workshop.kit import cli, diagrams, metrics, plots
+from workshop.kit import report as reporting
 from workshop.kit.lazy import load, torch
 from workshop.kit.lazy import tensorflow as tf
 from workshop.kit.side_by_side import LIBRARIES, Line, show

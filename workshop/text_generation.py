@@ -22,11 +22,15 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from workshop.kit import bundle, charts, cli, device, metrics, plots, reporting, text, training
+from workshop.kit import cli, device, metrics, plots, training
+from workshop.kit import report as reporting
+from workshop.kit.data import text
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
-from workshop.kit.model import as_model
-from workshop.scratch.network import Network
+from workshop.kit.plots import charts
+from workshop.kit.saving import bundle
+from workshop.kit.saving.model import as_model
+from workshop.scratch.nn.network import Network
 
 WINDOW = 32  # characters that the model sees at a time, about six words
 CHARACTERS = 1_000_000  # that a default run reads: a short text several times, of a long one the beginning

@@ -28,28 +28,19 @@ from typing import Any
 import numpy as np
 
 from workshop import cats_vs_dogs
-from workshop.kit import (
-    animals,
-    bundle,
-    cli,
-    device,
-    image_plots,
-    imagenet,
-    metrics,
-    photo_classifier,
-    photos,
-    plots,
-    reporting,
-    subsets,
-    training,
-)
-from workshop.kit.augmentation import Augmentation
+from workshop.kit import cli, device, metrics, photo_classifier, plots, subsets, training
+from workshop.kit import report as reporting
+from workshop.kit.data import imagenet, synthetic_animals
+from workshop.kit.data.images import scale_pixels
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.errors import WorkshopError
-from workshop.kit.image_data import scale_pixels
 from workshop.kit.lazy import keras
-from workshop.kit.model import as_model
 from workshop.kit.photo_classifier import Settings
+from workshop.kit.photos import dataset as photos
+from workshop.kit.photos.augmentation import Augmentation
+from workshop.kit.plots import images as image_plots
+from workshop.kit.saving import bundle
+from workshop.kit.saving.model import as_model
 
 METHODS = ("frozen", "finetuned", "scratch")
 SETTINGS = {
@@ -133,10 +124,10 @@ def find_weights(arguments: argparse.Namespace) -> imagenet.Weights | None:
 def pretrain(report: reporting.Report, engine: Engine, size: int) -> list[np.ndarray]:
     """Trains a backbone on drawn animals, none a cat or a dog; returns its weights."""
     arguments = report.arguments
-    count, kinds = QUICK_ANIMALS if arguments.quick else ANIMALS, animals.KINDS
+    count, kinds = QUICK_ANIMALS if arguments.quick else ANIMALS, synthetic_animals.KINDS
     report.section(f"Backbone: {ANIMAL_EPOCHS} epochs of {count:,} drawn animals of {len(kinds)} kinds")
     size = min(size, SIZES["here"])  # the small network takes any size, and large drawings show no more
-    X, y = animals.draw(count, size, arguments.seed)
+    X, y = synthetic_animals.draw(count, size, arguments.seed)
     steps = ANIMAL_EPOCHS * -(-count // BATCH_SIZE)
     plan = Plan("adamw", SETTINGS["here"].learning_rate, ANIMAL_EPOCHS, BATCH_SIZE, steps)
     model = engine.build("here", size, len(kinds), arguments.seed)

@@ -20,9 +20,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workshop.kit import bundle, charts, cli, contour_plots, device, metrics, plots, reporting, table_data, training
+from workshop.kit import cli, device, metrics, plots, training
+from workshop.kit import report as reporting
+from workshop.kit.data import tables
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import keras
+from workshop.kit.plots import charts, contours
+from workshop.kit.saving import bundle
 
 
 class Settings(NamedTuple):
@@ -117,7 +121,7 @@ def solve_by_hand(report: reporting.Report) -> None:
             "NAND cuts off (1, 1)": partial(gate, "NAND"),
             "AND of both: XOR": gates_xor,
         }
-        figure = contour_plots.boundary_row(
+        figure = contours.boundary_row(
             panels, X_CORNERS, Y_CORNERS, "Two lines and an AND", output="output of the gate"
         )
         report.saved(plots.save(figure, report.arguments.plots / "xor-gates.png"))
@@ -157,14 +161,14 @@ def solve_by_training(report: reporting.Report) -> None:
             for epoch, weights in history.snapshots.items()
         }
         heading = "The boundary while the network learns"
-        figure = contour_plots.boundary_row(panels, X_CORNERS, Y_CORNERS, heading, output=OUTPUT)
+        figure = contours.boundary_row(panels, X_CORNERS, Y_CORNERS, heading, output=OUTPUT)
         report.saved(plots.save(figure, arguments.plots / "xor-learning.png"))
         figure, axes = plots.subplots(width=8)
         charts.draw_losses(axes, {"2-3-1 network": history}, y="mean squared error", title="Learning the four corners")
         report.saved(plots.save(figure, arguments.plots / "xor-loss.png"))
 
 
-def compare_sizes(report: reporting.Report, table: table_data.Table | None) -> None:
+def compare_sizes(report: reporting.Report, table: tables.Table | None) -> None:
     """One, two and four hidden units on noisy points, or on a table of one's own."""
     from sklearn.model_selection import train_test_split
     from sklearn.preprocessing import MinMaxScaler
@@ -202,7 +206,7 @@ def compare_sizes(report: reporting.Report, table: table_data.Table | None) -> N
     report.expect("hidden_1_test_accuracy", highest=0.80)
     report.expect("hidden_4_test_accuracy", 0.99)
     if not arguments.no_plots:
-        figure = contour_plots.boundary_row(
+        figure = contours.boundary_row(
             panels, X_train, y_train, "How many hidden units it takes", names=names, classes=classes, output=OUTPUT
         )
         report.saved(plots.save(figure, arguments.plots / "xor-hidden_units.png"))
@@ -234,7 +238,7 @@ def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str,
     report = reporting.Report("xor", arguments, engine)
     table = None
     if arguments.data is not None:
-        table = table_data.read_table(arguments.data, at_least=8)
+        table = tables.read_table(arguments.data, at_least=8)
         table.check_columns(3, "two features, then the target, 0 or 1")
         table.split_two_classes()
     report.data("the four corners of XOR; " + ("noisy points around them" if table is None else table.source))

@@ -6,9 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workshop.kit import bundle, charts, cli, image_data, image_plots, metrics, plots, reporting, training
+from workshop.kit import cli, metrics, plots, training
+from workshop.kit import report as reporting
+from workshop.kit.data import images as image_data
 from workshop.kit.engine import Plan
-from workshop.kit.model import as_model
+from workshop.kit.plots import charts
+from workshop.kit.plots import images as image_plots
+from workshop.kit.saving import bundle
+from workshop.kit.saving.model import as_model
 
 FEW_IMAGES_EPOCHS = 20  # a stand-in has under 2,000 images: more passes make enough steps
 QUICK_EPOCHS = 8

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import charts, plots
+from workshop.kit import plots
+from workshop.kit.plots import charts
 
 _MOST_POINTS = 3000  # on a map
 

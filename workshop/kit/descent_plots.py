@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import charts, contour_plots, plots
-from workshop.kit.history import History
+from workshop.kit import plots
+from workshop.kit.plots import charts, contours
+from workshop.kit.training.history import History
 
 
 def parabola_and_line(
@@ -62,7 +63,7 @@ def line_and_bowl(
     charts.draw_losses(middle, {"neuron": history}, y="mean squared error", title="Learning the prices")
     middle.set_xscale("log")
     points = {"by hand": guesses, "normal equation": best[None]}
-    contour_plots.draw_bowl(right, cost, {"training": path}, points, x="weight w", y="bias b", title="The cost")
+    contours.draw_bowl(right, cost, {"training": path}, points, x="weight w", y="bias b", title="The cost")
     return figure
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from workshop.kit.history import History
+from workshop.kit.training.history import History
 
 NAMES = {"keras": "Keras", "torch": "PyTorch", "numpy": "NumPy"}
 

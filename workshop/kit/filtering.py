@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workshop.kit import picture, plots, published_images, synthetic
+from workshop.kit import plots
+from workshop.kit.data import published_images, synthetic_images
+from workshop.kit.data.images import ImageSet, find_image_set, load_image_set
 from workshop.kit.errors import WorkshopError
-from workshop.kit.image_data import ImageSet, find_image_set, load_image_set
 from workshop.kit.lazy import keras, load, torch
+from workshop.kit.photos import image_file
 
 # How NumPy and SciPy call the ways of padding, by the names that PyTorch has for them. Keras knows none but zeros.
 NUMPY_MODES: dict[str, Any] = {"zeros": "constant", "replicate": "edge", "circular": "wrap", "reflect": "reflect"}
@@ -122,7 +124,7 @@ def load_photographs(path: Path | None = None) -> dict[str, np.ndarray]:
         WorkshopError: the file is no picture that can be used.
     """
     if path is not None:
-        grey = picture.read_grey(path).astype(np.float64)
+        grey = image_file.read_grey(path).astype(np.float64)
         if min(grey.shape) < _SMALLEST_SIDE:  # a long strip, made shorter
             sides = f"{grey.shape[1]}x{grey.shape[0]}"
             raise WorkshopError(
@@ -139,7 +141,7 @@ def load_digits() -> ImageSet:
     """Returns MNIST where it lies on this machine, else scikit-learn's digits: nothing is downloaded."""
     if find_image_set("mnist") is not None:
         return load_image_set("mnist")
-    X_train, y_train, X_test, y_test, title = synthetic.image_set("mnist")
+    X_train, y_train, X_test, y_test, title = synthetic_images.image_set("mnist")
     source = f"{title} (stand-in for mnist)"
     return ImageSet(
         "mnist", source, X_train, y_train, X_test, y_test, published_images.CLASSES["mnist"], is_standin=True

@@ -9,11 +9,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workshop.kit import bundle, charts, cli, image_data, image_plots, metrics, photos, plots, reporting
-from workshop.kit.augmentation import Augmentation
+from workshop.kit import cli, metrics, plots
+from workshop.kit import report as reporting
+from workshop.kit.data import images as image_data
 from workshop.kit.engine import Plan
-from workshop.kit.history import History
-from workshop.kit.model import as_model
+from workshop.kit.photos import dataset as photos
+from workshop.kit.photos.augmentation import Augmentation
+from workshop.kit.plots import charts
+from workshop.kit.plots import images as image_plots
+from workshop.kit.saving import bundle
+from workshop.kit.saving.model import as_model
+from workshop.kit.training.history import History
 
 MANY = 1000  # photographs, of which steps enough are made even with larger batches, and with smaller pictures first
 _SMALLEST = 32  # pixels, of which five halvings leave one

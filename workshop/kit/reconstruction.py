@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workshop.kit import bundle, plots, reporting, training
+from workshop.kit import plots, training
+from workshop.kit import report as reporting
+from workshop.kit.data.images import ImageSet, load_image_set, scale_pixels
 from workshop.kit.engine import Plan
-from workshop.kit.image_data import ImageSet, load_image_set, scale_pixels
-from workshop.kit.model import as_model
+from workshop.kit.saving import bundle
+from workshop.kit.saving.model import as_model
 
 COMPONENTS = 32  # of the PCA that the networks are compared with
 FEW = 2000  # images: a network passes over them until it has taken so many steps

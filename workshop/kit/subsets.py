@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import charts, cli, photos, plots
+from workshop.kit import cli, plots
 from workshop.kit.errors import WorkshopError, one_line
+from workshop.kit.photos import dataset as photos
+from workshop.kit.plots import charts
 
 _LISTED = 5  # pictures that were left out, on the screen
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workshop.kit import table_data
+from workshop.kit.data import tables
 from workshop.kit.errors import WorkshopError
 
 
@@ -82,7 +82,7 @@ def load_table(path: Path) -> Samples:
     Raises:
         WorkshopError: the file is no such table.
     """
-    table = table_data.read_table(path, at_least=4)
+    table = tables.read_table(path, at_least=4)
     *features, target = table.names
     if len(features) < 2:
         raise WorkshopError(f"{path}: has {len(table.names)} columns, takes two or more of numbers, then the class")

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit import charts, metrics, plots
+from workshop.kit import metrics, plots
+from workshop.kit.plots import charts
 
 
 def lstm_table(inputs: Sequence[float], weights: Mapping[str, Sequence[float]]) -> str:

@@ -10,9 +10,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from workshop.kit import bundle, cli
+from workshop.kit import cli
 from workshop.kit.errors import WorkshopError, one_line
-from workshop.kit.loaded_bundle import Bundle
+from workshop.kit.saving import bundle
+from workshop.kit.saving.loaded import Bundle
 from workshop.programs import engines
 
 _LONGEST_QUOTE = 40  # characters of a wrong answer that are shown again

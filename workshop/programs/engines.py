@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workshop.kit import bundle, keras_h5
-from workshop.kit.layer_settings import UnknownLayerError
-from workshop.kit.loaded_bundle import Bundle
-from workshop.kit.model import Model
+from workshop.kit.saving import bundle, keras_h5
+from workshop.kit.saving.layer_specs import UnknownLayerError
+from workshop.kit.saving.loaded import Bundle
+from workshop.kit.saving.model import Model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +23,8 @@ CHOICES = (*ENGINES, "all")
 
 
 def _read_numpy(content: bytes, path: Path) -> Model:
-    from workshop.kit import h5
-    from workshop.scratch.network import Network
+    from workshop.kit.saving import h5
+    from workshop.scratch.nn.network import Network
 
     return Network.from_architecture(h5.from_bytes(content, path))
 
@@ -33,7 +33,7 @@ def _read_torch(content: bytes, path: Path) -> Model:
     from workshop.kit.lazy import load
 
     load("torch")  # says in one line that it is not installed
-    from workshop.pytorch.model import TorchModel
+    from workshop.pytorch.kit.model import TorchModel
 
     return TorchModel.from_bytes(content, path)
 

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from workshop.kit import bundle, files, lazy
+from workshop.kit import files, lazy
 from workshop.kit.errors import WorkshopError, one_line
-from workshop.kit.loaded_bundle import Bundle
+from workshop.kit.saving import bundle
+from workshop.kit.saving.loaded import Bundle
 from workshop.programs import console, engines
 
 Shape = tuple[int, ...]
@@ -105,16 +106,16 @@ def opened(path: Path) -> Iterator[bytes]:
     Raises:
         WorkshopError: the file, or what is decoded of it in the block, cannot be used.
     """
-    from workshop.kit import picture
+    from workshop.kit.photos import image_file
 
     failure = ""
     # The decoders write to the screen by themselves, and warn of much that does not matter here.
     with lazy.held_back_stderr(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            yield picture.read_bytes(path)
+            yield image_file.read_bytes(path)
         except Exception as error:  # the decoders raise whatever the damaged bytes lead them to
-            failure = picture.why_unusable(error)
+            failure = image_file.why_unusable(error)
     if failure:
         raise WorkshopError(f"{path} {failure}")
 
@@ -126,10 +127,10 @@ def check_28x28(model: Bundle, classes: Sequence[str]) -> Sequence[str]:
 
 
 def _check_opens(path: Path) -> None:
-    from workshop.kit import picture
+    from workshop.kit.photos import image_file
 
     with opened(path) as content:
-        picture.open_picture(content)
+        image_file.open_picture(content)
 
 
 def _usable(paths: Iterable[Path], make: Callable[[Path], Made]) -> Iterator[tuple[Path, Made]]:
@@ -174,7 +175,7 @@ def _answer(probabilities: np.ndarray, names: Sequence[str]) -> str:
 
 def _network_of(loaded: Bundle, lessons: Sequence[str]) -> Any:
     """Returns the model as the NumPy engine has it, whose layers can be asked what decided; None if it has it not."""
-    from workshop.scratch import gradcam
+    from workshop.scratch.nn import gradcam
 
     try:
         network: Any = engines.load(loaded.path, lessons, "numpy").model
@@ -187,7 +188,7 @@ def _network_of(loaded: Bundle, lessons: Sequence[str]) -> Any:
 
 def _heat(network: Any, image: np.ndarray, label: int) -> np.ndarray | None:
     """Returns where an image speaks for an answer, as `gradcam.grad_cam` does; None where there is no network."""
-    from workshop.scratch import gradcam
+    from workshop.scratch.nn import gradcam
 
     return None if network is None else gradcam.grad_cam(network, image, label)
 

@@ -18,7 +18,7 @@ from workshop import admission as lesson
 from workshop.kit import cli
 from workshop.kit.engine import Engine
 from workshop.kit.lazy import nn, torch
-from workshop.pytorch import device, training
+from workshop.pytorch.kit import device, training
 
 
 def build_neuron(features: int = 2) -> list[Any]:

@@ -21,7 +21,7 @@ from workshop import autoencoder as lesson
 from workshop.kit import cli
 from workshop.kit.engine import Engine
 from workshop.kit.lazy import nn, torch
-from workshop.pytorch import device, image_layers, layers, layout, training
+from workshop.pytorch.kit import device, image_layers, layers, layout, training
 
 
 def build_dense(hidden_units: Sequence[int], code: int, activation: str, last: str) -> list[Any]:

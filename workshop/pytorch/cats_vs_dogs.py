@@ -22,7 +22,7 @@ from workshop import cats_vs_dogs as lesson
 from workshop.kit import cli
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import nn, torch
-from workshop.pytorch import device, image_layers, layers, layout, photos, training
+from workshop.pytorch.kit import device, image_layers, layers, layout, photos, training
 
 
 def build_workshop(size: int, classes: int) -> list[Any]:

@@ -18,7 +18,7 @@ from workshop import fashion_mnist as lesson
 from workshop.kit import cli
 from workshop.kit.engine import Engine
 from workshop.kit.lazy import nn, torch
-from workshop.pytorch import device, layers, layout, training
+from workshop.pytorch.kit import device, layers, layout, training
 from workshop.pytorch.mnist import build_dense, train
 
 

@@ -19,12 +19,12 @@ from workshop import forecasting as lesson
 from workshop.kit import cli
 from workshop.kit.engine import Engine
 from workshop.kit.lazy import nn, torch
-from workshop.pytorch import device, training
+from workshop.pytorch.kit import device, training
 
 
 def build(window: int, horizon: int, seed: int) -> Any:
     """Returns the network: (window, 1) -> an LSTM's last state, 32 numbers -> the changes up to each step ahead."""
-    from workshop.pytorch.recurrent import LSTMAsKeras
+    from workshop.pytorch.kit.recurrent import LSTMAsKeras
 
     torch.manual_seed(seed)
     return training.new_model([LSTMAsKeras(1, lesson.UNITS), nn.Linear(lesson.UNITS, horizon)], (window, 1))

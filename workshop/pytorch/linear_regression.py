@@ -20,7 +20,7 @@ from workshop import linear_regression as lesson
 from workshop.kit import cli
 from workshop.kit.engine import Engine
 from workshop.kit.lazy import nn, torch
-from workshop.pytorch import device, training
+from workshop.pytorch.kit import device, training
 
 
 def build(features: int, outputs: int, seed: int) -> Any:

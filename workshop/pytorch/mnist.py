@@ -17,10 +17,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from workshop import mnist as lesson
-from workshop.kit import cli, image_data
+from workshop.kit import cli
+from workshop.kit.data import images as image_data
 from workshop.kit.engine import Engine
 from workshop.kit.lazy import nn, torch
-from workshop.pytorch import device, layers, layout, training
+from workshop.pytorch.kit import device, layers, layout, training
 
 
 def build_dense(hidden_units: int = 128, activation: str = "relu") -> list[Any]:

@@ -18,15 +18,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from workshop import rnn as lesson
-from workshop.kit import cli, image_data
+from workshop.kit import cli
+from workshop.kit.data import images as image_data
 from workshop.kit.engine import Engine
 from workshop.kit.lazy import nn, torch
-from workshop.pytorch import device, training
+from workshop.pytorch.kit import device, training
 
 
 def build(cell: str, arguments: argparse.Namespace, seed: int) -> Any:
     """Returns a network: (28 rows, 28 pixels) -> recurrent layers -> its last state, or all 28 -> 10 probabilities."""
-    from workshop.pytorch import recurrent
+    from workshop.pytorch.kit import recurrent
 
     torch.manual_seed(seed)
     kinds = {"simple": recurrent.RNNAsKeras, "lstm": recurrent.LSTMAsKeras, "gru": recurrent.GRUAsKeras}

@@ -17,7 +17,7 @@ from workshop import tables as lesson
 from workshop.kit import cli
 from workshop.kit.engine import Engine
 from workshop.kit.lazy import nn, torch
-from workshop.pytorch import device, training
+from workshop.pytorch.kit import device, training
 
 
 def build(columns: int, classes: int, seed: int) -> Any:

@@ -17,12 +17,12 @@ from workshop import text_generation as lesson
 from workshop.kit import cli
 from workshop.kit.engine import Engine
 from workshop.kit.lazy import nn, torch
-from workshop.pytorch import device, training
+from workshop.pytorch.kit import device, training
 
 
 def build(characters: int, units: int, layers: int, seed: int) -> Any:
     """Returns the model: numbers of characters (steps,) -> probabilities of the next one (steps, characters)."""
-    from workshop.pytorch.recurrent import EmbeddingAsKeras, LSTMAsKeras
+    from workshop.pytorch.kit.recurrent import EmbeddingAsKeras, LSTMAsKeras
 
     torch.manual_seed(seed)
     embedding = EmbeddingAsKeras(characters, units // 2)

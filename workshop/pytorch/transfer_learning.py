@@ -22,10 +22,12 @@ from typing import Any
 import numpy as np
 
 from workshop import transfer_learning as lesson
-from workshop.kit import cli, image_data
+from workshop.kit import cli
+from workshop.kit.data import images as image_data
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.lazy import nn, torch
-from workshop.pytorch import cats_vs_dogs, device, image_layers, layers, layout, training
+from workshop.pytorch import cats_vs_dogs
+from workshop.pytorch.kit import device, image_layers, layers, layout, training
 
 # Filters and steps of MobileNet's blocks 1 to 13 (Howard and others 2017, table 1).
 BLOCKS = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
@@ -81,7 +83,7 @@ def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, *, pa
 
 def train_head(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **options: Any) -> Any:
     """Fits dropout, the last layer and its activation. The backbone's answers do not change: computed once."""
-    from workshop.pytorch.model import TorchModel
+    from workshop.pytorch.kit.model import TorchModel
 
     # Parts of an nn.Sequential are the same modules, not copies of them.
     backbone = TorchModel(model.module[:-3], model.input_shape)

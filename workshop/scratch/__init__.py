@@ -1,8 +1,1 @@
-"""Neural networks from first principles, in NumPy alone. To be read in this order:
-
-`activations`, `layers`, `reshaping` and `regularization` have the layers of simple networks, each one's forward pass
-beside its own backward pass; `losses` what a network is blamed for; `sgd` and `adaptive` what it does about it, which
-`optimizers` chooses by name. `sequential` puts them together and trains; `network` reads and writes Keras' files, and
-`training` is for the lessons. For images there are `convolution`, `depthwise`, `pooling` and `gradcam`, for sequences
-`embedding`, `recurrent` and `cells`. `autodiff` and `operations` find derivatives that nobody has written down.
-"""
+"""The lessons in NumPy: `python -m workshop.scratch.<lesson>`, on the engine in `nn`; `autograd` finds derivatives."""

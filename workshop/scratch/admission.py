@@ -16,9 +16,9 @@ from typing import Any
 from workshop import admission as lesson
 from workshop.kit import cli
 from workshop.kit.engine import Engine
-from workshop.scratch import training
-from workshop.scratch.layers import Dense
-from workshop.scratch.network import Network
+from workshop.scratch.nn import training
+from workshop.scratch.nn.layers import Dense
+from workshop.scratch.nn.network import Network
 
 
 def build(kind: str, features: int, seed: int) -> Network:

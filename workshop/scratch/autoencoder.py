@@ -17,12 +17,12 @@ from typing import Any
 from workshop import autoencoder as lesson
 from workshop.kit import cli
 from workshop.kit.engine import Engine
-from workshop.scratch import training
-from workshop.scratch.convolution import Conv2D
-from workshop.scratch.layers import Dense, Layer
-from workshop.scratch.network import Network
-from workshop.scratch.pooling import UpSampling2D
-from workshop.scratch.reshaping import Flatten, Reshape
+from workshop.scratch.nn import training
+from workshop.scratch.nn.convolution import Conv2D
+from workshop.scratch.nn.layers import Dense, Layer
+from workshop.scratch.nn.network import Network
+from workshop.scratch.nn.pooling import UpSampling2D
+from workshop.scratch.nn.reshaping import Flatten, Reshape
 
 # A convolution takes longer here, so it learns from fewer images.
 SETTINGS = lesson.SETTINGS | {

@@ -18,14 +18,14 @@ from typing import Any
 from workshop import mnist as lesson
 from workshop.kit import cli
 from workshop.kit.classifier import Settings
+from workshop.kit.data.images import scale_pixels
 from workshop.kit.engine import Engine
-from workshop.kit.image_data import scale_pixels
-from workshop.scratch import training
-from workshop.scratch.convolution import Conv2D
-from workshop.scratch.layers import Dense, Layer
-from workshop.scratch.network import Network
-from workshop.scratch.pooling import MaxPooling2D
-from workshop.scratch.reshaping import Flatten
+from workshop.scratch.nn import training
+from workshop.scratch.nn.convolution import Conv2D
+from workshop.scratch.nn.layers import Dense, Layer
+from workshop.scratch.nn.network import Network
+from workshop.scratch.nn.pooling import MaxPooling2D
+from workshop.scratch.nn.reshaping import Flatten
 
 SETTINGS = lesson.SETTINGS | {"cnn": Settings(1, 0.005, expected=0.98)}
 

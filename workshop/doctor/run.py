@@ -1,0 +1,155 @@
+"""`python -m workshop doctor`: is this machine ready for the lessons?
+
+The checks (`doctor_machine`, `doctor_lessons`) run in a child process, one after the other. A library may hang while it
+is imported, or end the process (TensorFlow does on a processor that it was not built for): that costs its own check,
+and a new child goes on with the next one.
+"""
+
+import contextlib
+import io
+import json
+import math
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from workshop.doctor import lessons, machine
+from workshop.doctor.findings import INSTALL_AGAIN, Finding, fix
+from workshop.kit.errors import WorkshopError
+
+SECONDS = 14.0  # for all checks together
+_SECONDS_A_CHECK = 4.0  # for one that needs no Keras; one that does may take all the time that is left
+
+
+class Check(NamedTuple):
+    """A check and how long it may take."""
+
+    run: Callable[[], Iterator[Finding]]
+    seconds: float = _SECONDS_A_CHECK
+
+
+# Those that need Keras last: they may take all the time that the others leave.
+CHECKS = {
+    "Python": Check(machine.check_python),
+    "Packages": Check(machine.check_packages),
+    "Memory": Check(machine.check_memory),
+    "Disk": Check(machine.check_disk),
+    "Data": Check(lessons.check_data),
+    "Devices": Check(lessons.check_devices, math.inf),
+    "Models": Check(lessons.check_models, math.inf),
+    "Training": Check(lessons.check_training, math.inf),
+}
+
+
+def main(findings: Iterable[Finding] | None = None) -> int:
+    """Prints what the checks find, and whether the machine is ready; returns the exit code, 1 if something is to mend.
+
+    Args:
+        findings: what was found; unless given, the checks run in a child process.
+    """
+    to_mend = 0
+    for level, text in supervise() if findings is None else findings:
+        print(f"{level:4} {text}", flush=True)
+        to_mend += level == "FIX"
+    print(f"{to_mend} thing{'s' * (to_mend > 1)} to mend" if to_mend else "OK: ready for the room")
+    return int(to_mend > 0)
+
+
+def supervise(seconds: float = SECONDS) -> Iterator[Finding]:
+    """Runs all checks in a child process; goes on with a new one after a check that hangs or ends the process."""
+    deadline = time.monotonic() + seconds
+    waiting = list(CHECKS)
+    while waiting:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "workshop.doctor.run", *waiting],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+        )
+        hung = False
+        try:
+            while waiting:
+                limit = min(CHECKS[waiting[0]].seconds, deadline - time.monotonic())
+                findings, hung = _next_answer(child, waiting[0], limit)
+                if findings is None:
+                    break
+                waiting.pop(0)
+                yield from findings
+        finally:
+            child.kill()
+            code = child.wait()
+            if child.stdout:
+                child.stdout.close()
+        if not waiting:
+            return
+        title = waiting.pop(0)
+        if not hung:
+            remedy = f"{INSTALL_AGAIN}; where that does not help, the library does not run on this processor"
+            yield fix(f"{title}: a library ended the process ({_ending(code)})", remedy)
+            continue
+        yield fix(f"{title}: no answer in time", "ask once more (a library's first import is slow), then reboot")
+        if waiting and time.monotonic() >= deadline:
+            yield fix(f"{', '.join(waiting)}: not looked at, no time was left", "first mend what is above")
+            return
+
+
+def _next_answer(child: subprocess.Popen[str], title: str, seconds: float) -> tuple[list[Finding] | None, bool]:
+    """Waits for what the child's check `title` finds.
+
+    Returns:
+        The findings, None where none came; and whether that is because the child hung (it is killed then).
+    """
+    hung = threading.Event()
+
+    def stop() -> None:
+        hung.set()
+        child.kill()
+
+    alarm = threading.Timer(seconds, stop)
+    alarm.start()
+    try:
+        for line in child.stdout or ():
+            # Other lines are what a library printed.
+            with contextlib.suppress(ValueError, TypeError):
+                answered, findings = json.loads(line)
+                if answered == title:
+                    return [Finding(*one) for one in findings], False
+        child.wait()
+        return None, hung.is_set()
+    finally:
+        alarm.cancel()
+
+
+def examine(titles: Sequence[str] = ()) -> Iterator[Finding]:
+    """Runs checks (all by default) in this process."""
+    for title in titles or CHECKS:
+        yield from answer(title)
+
+
+def answer(title: str) -> list[Finding]:
+    """Runs one check in this process; a check that raises has found something to mend."""
+    findings: list[Finding] = []
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            for finding in CHECKS[title].run():
+                findings.append(finding)
+    except WorkshopError as error:
+        findings.append(Finding("FIX", f"{title}: {error}"))
+    except Exception as error:  # a broken library raises anything
+        reason = " ".join(f"{type(error).__name__} {error}".split())[:200]
+        findings.append(fix(f"{title}: {reason}", INSTALL_AGAIN))
+    return findings
+
+
+def _ending(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+if __name__ == "__main__":
+    for wanted in sys.argv[1:]:
+        print(json.dumps([wanted, answer(wanted)]), flush=True)

@@ -1,0 +1,84 @@
+"""The files that the published image sets come in: four IDX files, packed or not, or one .npz.
+
+No more is read of a file than the set has: a few packed kilobytes can unfold to all of the memory.
+"""
+
+import gzip
+import math
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from workshop.kit.data import published_images
+from workshop.kit.errors import WorkshopError
+
+IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+_NPZ = ("x_train", "y_train", "x_test", "y_test")
+
+
+def find(folder: Path, name: str) -> list[Path] | None:
+    """Returns the four IDX files or the one .npz, or None."""
+    for place in (folder / name, folder / name.replace("_", "-"), folder):
+        if (place / f"{name}.npz").is_file():
+            return [place / f"{name}.npz"]
+        # Both sets use the same file names: in a folder of another name they are taken for what was asked, and the
+        # digest decides.
+        if place.name in published_images.SETS and place.name != name:
+            continue
+        idx = [next((p for p in (place / f"{f}.gz", place / f) if p.is_file()), None) for f in IDX]
+        if all(idx):
+            return [path for path in idx if path]
+    return None
+
+
+def read(paths: list[Path]) -> list[np.ndarray]:
+    """Returns the four arrays in the files that `find` found: bytes, in the shapes of `published_images.SHAPES`.
+
+    Raises:
+        WorkshopError: a file is truncated, damaged, or holds arrays of other shapes.
+    """
+    return _read_npz(paths[0]) if paths[0].suffix == ".npz" else list(map(_read_idx, paths, published_images.SHAPES))
+
+
+def _read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Reads one IDX file of bytes: a magic number 0 0 8 n, n sizes as big-endian integers, then the bytes."""
+    header = b"\0\0\x08" + bytes([len(shape)]) + np.array(shape, ">u4").tobytes()
+    size = len(header) + math.prod(shape)
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            # Not a byte more than the set has: a few packed kilobytes can unfold to all of the memory.
+            content = file.read(size + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise WorkshopError(f"{path} is truncated or damaged ({error}): fetch it again") from error
+    if not content.startswith(header):
+        raise WorkshopError(
+            f"{path} is not an IDX file of bytes in the shape {' x '.join(map(str, shape))}: fetch it again"
+        )
+    if len(content) != size:
+        held = f"only {len(content):,}" if len(content) < size else "more"
+        raise WorkshopError(f"{path} is truncated or damaged (takes {size:,} bytes, holds {held}): fetch it again")
+    return np.frombuffer(content, np.uint8, offset=len(header)).reshape(shape)
+
+
+def _read_npz(path: Path) -> list[np.ndarray]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            arrays = []
+            for key, shape in zip(_NPZ, published_images.SHAPES, strict=True):
+                with archive.open(f"{key}.npy") as file:
+                    version = np.lib.format.read_magic(file)
+                    read_header = {
+                        (1, 0): np.lib.format.read_array_header_1_0,
+                        (2, 0): np.lib.format.read_array_header_2_0,
+                    }[version]
+                    theirs, by_columns, dtype = read_header(file)
+                    # Looked at first: a header can announce more than all of the memory.
+                    if theirs != shape or by_columns or dtype.kind not in "iu":
+                        raise ValueError(f"{key} is {dtype} of shape {theirs}, not bytes of shape {shape}")
+                    content = file.read(math.prod(shape) * dtype.itemsize)
+                    arrays.append(np.frombuffer(content, dtype).reshape(shape).astype(np.uint8))
+            return arrays
+    except Exception as error:  # zipfile and NumPy raise whatever the damaged bytes lead them to
+        raise WorkshopError(f"{path} is truncated or damaged ({error}): fetch it again") from error

@@ -1,0 +1,1 @@
+"""Sets of photographs: folders and archives, decoding, augmentation."""

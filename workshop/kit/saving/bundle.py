@@ -1,0 +1,196 @@
+"""A saved model: NAME.h5, NAME-scaler.gz where its inputs are scaled, and NAME.json, the card that describes both.
+
+Saving. `bundle_files` writes the three so that a run killed at any moment leaves the old bundle or the new one, whole.
+
+Loading. A stranger's file never runs code: digests are compared first, links out of the HDF5 file and layers that
+hold Python code are refused before Keras sees the file, and a scaler is unpickled only if all it names is on a short
+list. Everything is read once into memory: what was checked is what is used. `loaded_bundle` is what comes of it.
+
+Importing this module is quick: console programs read a card before they ask their first question, and NumPy comes
+only with the model.
+"""
+
+import contextlib
+import gzip
+import hashlib
+import io
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from workshop import __version__
+from workshop.kit import files
+from workshop.kit.errors import WorkshopError
+from workshop.kit.saving import keras_h5, safety, storage
+from workshop.kit.saving.card import FORMAT, inputs_in, path_of, printable, read_card, without_defaults
+from workshop.kit.saving.card import Input as Input  # lessons say bundle.Input
+from workshop.kit.saving.loaded import Bundle, check_shapes
+from workshop.kit.saving.model import Model, as_model
+
+
+def name_for(name: str, *, quick: bool = False, standin: bool = False) -> str:
+    """Returns the name to save under: less than a real run never replaces a good bundle."""
+    return name + "-quick" * quick + "-standin" * standin
+
+
+def save(
+    folder: Path,
+    name: str,
+    model: Any,
+    *,
+    lesson: str,
+    data: str,
+    seed: int,
+    inputs: Sequence[Input],
+    metrics: Mapping[str, float],
+    scaler: Any = None,
+    classes: Sequence[str] = (),
+    output: str = "",
+    output_unit: str = "",
+    threshold: float | None = None,
+) -> list[Path]:
+    """Saves a model so that it is there whole, or not at all.
+
+    Args:
+        folder: where; made if it is not there.
+        name: of the files, without an ending.
+        model: of any engine.
+        lesson: whose model it is; console programs ask for it.
+        data: what it was trained and measured on.
+        seed: of the run.
+        inputs: what it takes, in order.
+        metrics: what was measured.
+        scaler: the fitted scikit-learn scaler of the inputs, where there is one.
+        classes: the names of the classes, in order.
+        output, output_unit: what a regression answers ("price", "10,000 pesos").
+        threshold: of a two-class model with one output: from here up it is the second class.
+
+    Returns:
+        The files written.
+
+    Raises:
+        WorkshopError: they cannot be written; the bundle that was there is whole.
+    """
+    model = as_model(model)
+    contents = {path_of(folder, name, "model"): model.to_h5()}
+    if scaler is not None:
+        contents[path_of(folder, name, "scaler")] = _scaler_bytes(scaler)
+    card = {
+        "format": FORMAT,
+        "lesson": lesson,
+        "data": data,
+        "seed": seed,
+        "engine": model.engine,
+        "inputs": [without_defaults(one) for one in inputs],
+        "output": output,
+        "output_unit": output_unit,
+        "classes": list(classes),
+        "threshold": threshold,
+        "metrics": {key: float(value) for key, value in metrics.items()},
+        "versions": {"workshop": __version__, "python": platform.python_version()} | _versions(model.engine),
+        "sha256": {
+            role: hashlib.sha256(contents[path_of(folder, name, role)]).hexdigest()
+            for role in ("model", "scaler")
+            if path_of(folder, name, role) in contents
+        },
+    }
+    contents[path_of(folder, name, "card")] = (json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode()
+    try:
+        storage.write(folder, name, contents)
+    except OSError as error:
+        raise WorkshopError(
+            f"{folder / name} cannot be saved ({error.strerror or error}): choose another folder; the model that "
+            f"loads from there is whole, the one saved before or this one"
+        ) from error
+    return list(contents)
+
+
+def find(name: str) -> Path:
+    """Returns the `.h5` of a bundle: in the folder `models` where the program is started, else the shipped one.
+
+    Raises:
+        WorkshopError: it is in neither.
+    """
+    folders = [Path("models"), files.shipped("models")]
+    for folder in folders:
+        if path_of(folder, name, "model").exists() or path_of(folder, name, "card").exists():
+            return path_of(folder, name, "model")
+    raise WorkshopError(f"no model {name}.h5 in {folders[0].resolve()} nor among the shipped ones: train it first")
+
+
+def load(path: Path, lessons: Sequence[str], read: Callable[[bytes, Path], Model] = keras_h5.from_bytes) -> Bundle:
+    """Loads a bundle, or a bare `.h5`, without running anything that is in it.
+
+    Args:
+        path: the `.h5`.
+        lessons: whose models will do.
+        read: from the content of the `.h5`, and its path for messages, to the model: the engine that loads it.
+
+    Raises:
+        WorkshopError: a file is missing, changed, damaged, hostile, or of another lesson.
+    """
+    folder, name = path.parent, path.stem
+    _check_name(path)
+    scaler_path = path_of(folder, name, "scaler")
+    scaler_content = None
+    # Another program may save just now: the card and the files it describes are read while nobody renames any.
+    with storage.lock(folder):
+        storage.tidy(folder, name)
+        card = _card_of(path, lessons)
+        digests = card.get("sha256", {})
+        content = storage.read(path, digests.get("model"), card)
+        if "scaler" in digests or (not card and scaler_path.exists()):
+            scaler_content = storage.read(scaler_path, digests.get("scaler"), card)
+    safety.check_h5(content, path)
+    scaler = None if scaler_content is None else safety.load_scaler(scaler_content, scaler_path)
+    bundle = Bundle(path, read(content, path), scaler, card, inputs_in(card))
+    check_shapes(bundle)
+    return bundle
+
+
+def inputs_of(path: Path, lessons: Sequence[str]) -> list[Input]:
+    """Returns a model's inputs from its card alone, at once; nothing for a bare `.h5`.
+
+    Raises:
+        WorkshopError: the model is not there, its card is spoilt, or it is of another lesson.
+    """
+    _check_name(path)
+    card = _card_of(path, lessons)
+    if not card and not path.exists():
+        raise WorkshopError(f"{path} is not there: give the path of a saved model, or train one")
+    return inputs_in(card)
+
+
+def _check_name(path: Path) -> None:
+    if path.suffix != ".h5":
+        raise WorkshopError(f"{path} is not a .h5 file: give the path of a saved model, such as models/mnist_cnn.h5")
+
+
+def _card_of(path: Path, lessons: Sequence[str]) -> dict[str, Any]:
+    card = read_card(path.parent, path.stem)
+    if card and card["lesson"] not in lessons:
+        raise WorkshopError(
+            f"{path} is a model of the lesson {printable(card['lesson'])}; this takes one of {', '.join(lessons)}"
+        )
+    return card
+
+
+def _versions(engine: str) -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for package in (*{"keras": ("keras", "tensorflow"), "torch": ("torch",)}.get(engine, ()), "numpy", "scikit-learn"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
+
+
+def _scaler_bytes(scaler: Any) -> bytes:
+    import joblib
+
+    buffer = io.BytesIO()
+    joblib.dump(scaler, buffer)
+    # joblib.load() opens it by its content. No time stamp: the same scaler gives the same file.
+    return gzip.compress(buffer.getvalue(), mtime=0)

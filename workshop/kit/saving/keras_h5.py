@@ -1,0 +1,45 @@
+"""Reading the `.h5` of a saved model with Keras; `h5` reads it without."""
+
+import contextlib
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from workshop.kit.errors import WorkshopError
+from workshop.kit.lazy import keras
+from workshop.kit.saving.card import printable
+from workshop.kit.saving.model import KerasModel, Model
+
+
+def from_bytes(content: bytes, path: Path) -> Model:
+    """Returns the model in a `.h5` as Keras loads it.
+
+    A file of Keras 2.3 or older, which Keras 3 no longer understands, is put into Keras 3's words first.
+
+    Raises:
+        WorkshopError: Keras cannot load it.
+    """
+    try:
+        return KerasModel(_load_with_keras(content))
+    except WorkshopError as error:
+        raise WorkshopError(f"{path} {error}") from error
+    except Exception as error:  # Keras and h5py raise whatever the configuration leads them to
+        from workshop.kit.saving import h5
+
+        with contextlib.suppress(Exception):
+            return KerasModel(_load_with_keras(h5.to_bytes(h5.from_bytes(content, path))))
+        reason = printable(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)
+        raise WorkshopError(f"{path} cannot be loaded by Keras {keras.__version__}: {reason}") from error
+
+
+def _load_with_keras(content: bytes) -> Any:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # Keras has advice for whoever wrote an old file's layers; it is of no use to whoever loads it.
+        warnings.simplefilter("ignore")
+        copy = Path(folder) / "model.h5"
+        copy.write_bytes(content)
+        model = keras.models.load_model(copy, compile=False, safe_mode=True)
+    if not model.built:
+        raise WorkshopError("holds a model that was never used, so it has no weights: train it, then save")
+    return model

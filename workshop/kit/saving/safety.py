@@ -1,0 +1,165 @@
+"""What a stranger's files may not do: a `.h5` reaches nothing outside of itself, a scaler holds nothing but numbers.
+
+Both checks come before Keras or scikit-learn see a byte of the file.
+"""
+
+import gzip
+import io
+import json
+import math
+import pickle
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+from workshop.kit.errors import WorkshopError
+from workshop.kit.saving import hdf5
+from workshop.kit.saving import scaler as scalers
+from workshop.kit.saving.card import printable as printable
+from workshop.kit.saving.hdf5.checked_bytes import OutsideError, UnreadableError
+from workshop.kit.saving.hdf5.objects import Group
+
+_LARGEST_SCALER = 16 * 2**20  # bytes, unpacked; ours have some hundred
+_MOST_COLUMNS = 100_000
+
+# All that a scikit-learn scaler saved by joblib names. NumPy and joblib have functions of their own that run code or
+# open files, so "any name from these libraries" would not be safe.
+_SCALER_CLASSES = {
+    "sklearn.preprocessing._data": {"MinMaxScaler", "MaxAbsScaler", "RobustScaler", "StandardScaler"},
+    "sklearn.preprocessing.data": {"MinMaxScaler", "MaxAbsScaler", "RobustScaler", "StandardScaler"},
+    "joblib.numpy_pickle": {"NumpyArrayWrapper"},
+    "numpy": {"ndarray", "dtype", "float32", "float64", "int32", "int64"},
+    "numpy.core.multiarray": {"scalar", "_reconstruct"},
+    "numpy._core.multiarray": {"scalar", "_reconstruct"},
+    "builtins": {"slice"},  # MinMaxScaler's feature range is a tuple; slices come with some releases
+}
+
+# Layers that are code, or run another library's saved program.
+_CODE_LAYERS = {
+    "Lambda", "__lambda__", "TFOpLambda", "SlicingOpLambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer",
+}  # fmt: skip
+
+# Where Keras keeps what a model is made of. Other parts of it fetch files, or switch the safe mode off.
+_KERAS_MODULES = re.compile(
+    r"builtins|keras|keras\.(src\.)?(activations|constraints|dtype_policies|initializers|layers|models|ops|quantizers|"
+    r"random|regularizers)(\..*)?"
+)
+
+
+def check_h5(content: bytes, path: Path) -> tuple[dict[str, Any], Group]:
+    """Returns the configuration of the model in a `.h5`, and all that lies in the file.
+
+    Refused is what could reach outside of the file: links, data kept in other files, sizes beyond the file, layers that
+    hold Python code (Lambda), layers that are not Keras' own. Neither Keras nor the HDF5 library sees the file before.
+    """
+    refused = f"{path} is refused: "
+    try:
+        root = hdf5.read(content)
+    except OutsideError as error:
+        raise WorkshopError(f"{refused}{printable(error)}") from error
+    except UnreadableError as error:
+        raise WorkshopError(
+            f"{path} is damaged, or not a .h5 file of Keras' ({printable(error)}): copy or train it again"
+        ) from error
+    text = root.attributes.get("model_config")
+    if text is None:
+        raise WorkshopError(f"{refused}it holds weights alone, no model: save it with model.save(), not save_weights()")
+    try:
+        config = json.loads(text)
+        if not isinstance(config, dict):
+            raise TypeError("takes a JSON object")
+        _check_config(config, refused)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise WorkshopError(f"{refused}its configuration cannot be read ({type(error).__name__})") from error
+    return config, root
+
+
+def _check_config(config: Any, refused: str) -> None:
+    pending = [config]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, list):
+            pending += part
+        elif isinstance(part, dict):
+            pending += part.values()
+            kind, module = part.get("class_name"), part.get("module")
+            if kind in _CODE_LAYERS:
+                raise WorkshopError(f"{refused}it holds a {kind} layer, Python code that loading would run")
+            if isinstance(part.get("vocabulary"), str):
+                raise WorkshopError(f"{refused}a layer of it would read the file {printable(part['vocabulary'])}")
+            if module is not None and not _KERAS_MODULES.fullmatch(str(module)):
+                raise WorkshopError(
+                    f"{refused}it names {printable(module)}.{printable(kind)}, which is no part of a Keras model"
+                )
+            custom = part.get("registered_name")
+            if isinstance(custom, str) and ">" in custom:
+                raise WorkshopError(f"{refused}it names {printable(custom)}, which is not Keras' own")
+
+
+def load_scaler(content: bytes, path: Path) -> scalers.Scaler:
+    """Unpickles a scaler in which nothing but the names in `_SCALER_CLASSES` occurs."""
+    import numpy as np
+    from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
+
+    refused = f"{path} is refused: "
+
+    class Unpickler(NumpyUnpickler):
+        dispatch = NumpyUnpickler.dispatch.copy()
+
+        def find_class(self, module: str, name: str) -> Any:
+            if name not in _SCALER_CLASSES.get(module, ()):
+                raise WorkshopError(
+                    f"{refused}it names {printable(module)}.{printable(name)}, which is no part of a scaler; "
+                    f"nothing of it was run"
+                )
+            # Nothing of scikit-learn's is made or run: its numbers go into classes of our own.
+            return scalers.KINDS[name] if name in scalers.KINDS else super().find_class(module, name)
+
+        def load_build(self) -> None:
+            # The instance and its state, which may be any two objects that the stream has made so far.
+            instance, state = self.stack[-2], self.stack[-1]
+            if isinstance(instance, type):
+                raise WorkshopError(f"{refused}it would change {printable(instance.__name__)} itself")
+            if isinstance(instance, np.dtype) and not (
+                # The state can turn a type of numbers into one of pointers, and hide that: NumPy would follow them.
+                instance.kind in "biuf" and state[0] == 3 and state[2:] == (None, None, None, -1, -1, 0)
+            ):
+                raise WorkshopError(f"{refused}it holds Python objects where a scaler has numbers")
+            if isinstance(instance, NumpyArrayWrapper):
+                # An array is read from the stream right after this.
+                if state["dtype"].kind not in "biuf" or state["subclass"] is not np.ndarray:
+                    raise WorkshopError(f"{refused}it holds Python objects where a scaler has numbers")
+                if min(state["shape"], default=0) < 0 or (
+                    math.prod(state["shape"]) * state["dtype"].itemsize > len(unpacked)
+                ):
+                    raise WorkshopError(f"{refused}its numbers claim to be larger than the file")
+                state["allow_mmap"] = False
+            if isinstance(instance, np.ndarray) and state[2].kind not in "biuf":
+                raise WorkshopError(f"{refused}it holds Python objects where a scaler has numbers")
+            super().load_build()
+
+        dispatch[pickle.BUILD[0]] = load_build
+
+    try:
+        with gzip.open(io.BytesIO(content)) if content[:2] == b"\x1f\x8b" else io.BytesIO(content) as stream:
+            unpacked = stream.read(_LARGEST_SCALER + 1)
+        if len(unpacked) > _LARGEST_SCALER:
+            raise WorkshopError(f"{refused}unpacked it is larger than {_LARGEST_SCALER // 2**20} MB")
+        with warnings.catch_warnings():
+            # NumPy warns of its own old names, and of the numbers of a spoilt one.
+            warnings.simplefilter("ignore")
+            scaler = Unpickler("", io.BytesIO(unpacked), ensure_native_byte_order=True).load()
+            if not isinstance(scaler, scalers.Scaler):
+                raise TypeError("takes a scaler")
+            # Its numbers must fit together; what does not shows here, not when a program asks for an answer.
+            columns = scaler.n_features_in_
+            if not 1 <= columns <= _MOST_COLUMNS or scaler.transform(np.zeros((1, columns))).shape != (1, columns):
+                raise TypeError(f"it has {columns} columns")
+    except WorkshopError:
+        raise
+    except Exception as error:  # a damaged pickle raises anything
+        raise WorkshopError(
+            f"{path} is damaged, or not a fitted scaler ({type(error).__name__}): train it again"
+        ) from error
+    return scaler

@@ -1,0 +1,118 @@
+"""The files of a saved model: written so that they are there whole or not at all, and read as their card has them.
+
+Three files cannot be renamed at once, so renaming the card is the commit: the new files are written and flushed beside
+the old ones with the suffix `.new`, then the card takes its place, then the others. Whoever loads next and finds a file
+with the suffix that matches the card finishes the renames, and removes what matches no card. A run killed at any moment
+leaves the old bundle or the new one, whole.
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from workshop.kit import files
+from workshop.kit.errors import WorkshopError
+from workshop.kit.saving.card import path_of, read_card
+
+_NEW = ".new"
+
+
+def write(folder: Path, name: str, contents: Mapping[Path, bytes]) -> None:
+    """Replaces the bundle `name` by these files; a scaler that is not among them is removed.
+
+    Args:
+        folder: where; made if it is not there.
+        name: of the bundle.
+        contents: of the card, and of the files whose digests it names, by where they will lie.
+
+    Raises:
+        WorkshopError, OSError: they cannot be written; the bundle that was there is whole.
+    """
+    card_path, scaler_path = path_of(folder, name, "card"), path_of(folder, name, "scaler")
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock(folder):
+        _heal(folder, name)  # what a killed run left must not mix with what comes now
+        try:
+            for path, content in contents.items():
+                files.write_flushed(_new(path), content)
+            files.flush_folder(folder)
+            for path in [card_path, *(path for path in contents if path != card_path)]:
+                _new(path).replace(path)
+                files.flush_folder(folder)
+            if scaler_path not in contents:
+                scaler_path.unlink(missing_ok=True)
+        except (WorkshopError, OSError):
+            # Before the commit this removes what was written; after it, it tries the other renames once more.
+            with contextlib.suppress(OSError):
+                _heal(folder, name)
+            raise
+
+
+def tidy(folder: Path, name: str) -> None:
+    """Puts right what a killed run left, while the caller holds the folder's lock."""
+    if any(_new(path_of(folder, name, role)).exists() for role in ("model", "scaler", "card")):
+        # In a folder that cannot be written to, the files are read from where they are.
+        with contextlib.suppress(OSError):
+            _heal(folder, name)
+
+
+def read(path: Path, digest: str | None, card: dict[str, Any]) -> bytes:
+    """Returns the bytes of a file of a bundle, compared with the digest that the card names."""
+    for candidate in (path, _new(path)):
+        try:
+            content = candidate.read_bytes()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise WorkshopError(f"{path} cannot be read ({error.strerror})") from error
+        if digest is None or hashlib.sha256(content).hexdigest() == digest:
+            return content
+    if path.exists():
+        raise WorkshopError(
+            f"{path} is not the file that its card describes (SHA-256 differs): copy it again, train it again, or "
+            f"delete {path_of(path.parent, path.stem.removesuffix('-scaler'), 'card').name} to use it unverified"
+        )
+    part = " of its bundle" if card else ""
+    raise WorkshopError(f"{path}{part} is not there: copy all files of the model, or train it again")
+
+
+@contextlib.contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Keeps other programs from saving or tidying up in this folder, where the system has such locks."""
+    try:
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):  # Windows; or a folder that is not there, as whoever reads from it will say
+        yield
+        return
+    try:
+        with contextlib.suppress(OSError):  # some network folders have no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _heal(folder: Path, name: str) -> None:
+    """Finishes the renames of a save that was killed after its commit, and removes what one left before it."""
+    _new(path_of(folder, name, "card")).unlink(missing_ok=True)
+    try:
+        digests = read_card(folder, name).get("sha256", {})
+    except WorkshopError:
+        return  # a card that cannot be read here, or is of a newer release, may well match them: loading says so
+    for role in ("model", "scaler"):
+        path = path_of(folder, name, role)
+        if not _new(path).exists():
+            continue
+        if hashlib.sha256(_new(path).read_bytes()).hexdigest() == digests.get(role):
+            _new(path).replace(path)
+        else:
+            _new(path).unlink()
+
+
+def _new(path: Path) -> Path:
+    return path.with_name(path.name + _NEW)

@@ -1,0 +1,69 @@
+"""The machine that PyTorch computes on: its graphics card or its cores, seeds, determinism, and the precision.
+
+What `workshop/kit/device.py` is for Keras.
+"""
+
+import os
+
+import torch
+
+from workshop.kit.saving.architecture import Architecture
+
+_SMALL_STEP = 60_000_000  # multiplications: 784-128-10 on 64 images takes 7 million, the CNN 170
+
+# What `--precision` means to PyTorch: the type that it multiplies in.
+_MULTIPLIES_IN = {"float32": None, "mixed_float16": torch.float16, "mixed_bfloat16": torch.bfloat16}
+_autocast: torch.dtype | None = None  # of the lesson that runs
+
+
+def choose_device(dtype: torch.dtype = torch.float32) -> torch.device:
+    """Returns the graphics card where there is one that works in `dtype`, else the processor.
+
+    An NVIDIA card is told to convolve in full single precision: by itself it would round to 10 bits on the way, and
+    answer otherwise than the other engines.
+    """
+    if torch.cuda.is_available():
+        torch.backends.cudnn.allow_tf32 = False
+        return torch.device("cuda")
+    is_apple = torch.backends.mps.is_available() and dtype != torch.float64  # which Apple's cards do not have
+    return torch.device("mps" if is_apple else "cpu")
+
+
+def choose_threads(architecture: Architecture, batch_size: int) -> int:
+    """Returns how many cores train a network: all of them, or one where the steps are small.
+
+    A step of few multiplications is over before a second core has heard of it; and where another program takes that
+    core, the two wait for each other. The steps through a sequence come one after the other and are small, too: two
+    cores took three times as long.
+
+    Args:
+        architecture: the network's description.
+        batch_size: samples a step.
+    """
+    is_recurrent = any("recurrent_kernel" in weights for weights in architecture.weight_shapes())
+    is_small = is_recurrent or architecture.multiplications() * batch_size < _SMALL_STEP
+    return 1 if is_small else os.cpu_count() or 1
+
+
+def prepare(seed: int, precision: str = "float32") -> str:
+    """Makes the run reproducible; returns what it uses, in words: "PyTorch 2.13.0, 2 CPU cores".
+
+    Args:
+        seed: a whole number.
+        precision: one of `device.PRECISIONS`; "auto" takes 16 bits on a GPU.
+    """
+    global _autocast
+    is_gpu = choose_device().type == "cuda"
+    chosen = ("mixed_float16" if is_gpu else "float32") if precision == "auto" else precision
+    _autocast = _MULTIPLIES_IN[chosen]
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # With it PyTorch also fills all new memory, which costs a tenth of the time and changes nothing here.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    where = torch.cuda.get_device_name() if is_gpu else f"{os.cpu_count()} CPU cores"
+    return f"PyTorch {torch.__version__.partition('+')[0]}, {where}" + f", {chosen}" * (chosen != "float32")
+
+
+def autocast_dtype() -> torch.dtype | None:
+    """Returns the type of 16 bits that the lesson which was prepared last multiplies in, or None for 32 bits."""
+    return _autocast

@@ -1,0 +1,142 @@
+"""A PyTorch network as the lessons and the programs use it: from the `.h5` and back, answering NumPy's arrays."""
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from workshop.kit import files
+from workshop.kit.errors import WorkshopError
+from workshop.kit.saving import h5
+from workshop.kit.saving.architecture import Architecture
+from workshop.kit.saving.model import Preprocess, samples_at_once
+from workshop.pytorch.kit.building import from_architecture as from_architecture
+from workshop.pytorch.kit.device import choose_device
+from workshop.pytorch.kit.reading import Reader
+from workshop.pytorch.kit.reading import to_architecture as to_architecture
+
+
+@contextlib.contextmanager
+def _answering(module: nn.Module) -> Iterator[None]:
+    """Has the network answer as it does when it is not trained, and puts it back."""
+    was_training = module.training
+    module.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        module.train(was_training)
+
+
+class TorchModel:
+    """A PyTorch network as the lessons and the programs use a model of any engine; see `saving.model.Model`.
+
+    Args:
+        module: an `nn.Sequential` that `to_architecture` can describe. It is not copied: what trains it, trains this.
+        input_shape: of one sample as Keras has it: (2,), (28, 28, 1).
+
+    Raises:
+        WorkshopError: the module cannot be described; the message names what is not known.
+    """
+
+    engine = "torch"
+
+    def __init__(self, module: nn.Module, input_shape: Sequence[int]) -> None:
+        self.module = module
+        described = to_architecture(module, input_shape)
+        self.input_shape, self.output_shape = described.input_shape, described.shapes()[-1]
+
+    @classmethod
+    def from_h5(cls, path: Path, dtype: torch.dtype = torch.float32) -> "TorchModel":
+        """Reads a `.h5` that any engine or Keras saved, onto the graphics card where there is one.
+
+        Raises:
+            WorkshopError: the file cannot be read, is damaged or unsafe, or has a layer that is not known here.
+        """
+        return cls._from(h5.read(path), dtype)
+
+    @classmethod
+    def from_bytes(cls, content: bytes, path: Path, dtype: torch.dtype = torch.float32) -> "TorchModel":
+        """Does what `from_h5` does with the content of a file; `path` is for the messages."""
+        return cls._from(h5.from_bytes(content, path), dtype)
+
+    @classmethod
+    def _from(cls, architecture: Architecture, dtype: torch.dtype) -> "TorchModel":
+        return cls(from_architecture(architecture, dtype).to(choose_device(dtype)), architecture.input_shape)
+
+    def predict(self, X: np.ndarray, *, preprocess: Preprocess | None = None) -> np.ndarray:
+        """Returns the outputs for X (samples, *input_shape), in the type of the network's weights: float32.
+
+        Args:
+            X: samples first, images channels last.
+            preprocess: applied to each batch of X.
+        """
+        if not len(X):
+            return np.zeros((0, *self.output_shape), np.float32)
+        parts = []
+        size = samples_at_once(X)
+        with _answering(self.module):
+            for start in range(0, len(X), size):
+                batch = X[start : start + size] if preprocess is None else preprocess(X[start : start + size])
+                parts.append(self.module(self._as_tensor(batch)).cpu().numpy())
+                files.let_go(X)
+        return np.concatenate(parts)
+
+    def _as_tensor(self, batch: Any) -> torch.Tensor:
+        """Returns a batch where the weights are, in their type."""
+        if not isinstance(batch, torch.Tensor):
+            batch = torch.tensor(np.ascontiguousarray(batch))
+        shape = tuple(batch.shape[1:])
+        if self.input_shape not in (shape, (*shape, 1)):  # Keras, too, takes images without their one channel
+            raise WorkshopError(f"got samples of shape {shape}, the model takes {self.input_shape}")
+        weight = next(self.module.parameters(), torch.zeros(0))
+        return batch.to(weight.device, weight.dtype).reshape(len(batch), *self.input_shape)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Returns the weights and moving statistics layer by layer, in Keras' layout, copied."""
+        return [weight.get() for _, weight in Reader(self.module, self.input_shape).weights()]
+
+    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
+        """Puts weights in, in the order and the layout of `get_weights`.
+
+        Raises:
+            WorkshopError: they are not as many, or not of the shapes.
+        """
+        places = Reader(self.module, self.input_shape).weights()
+        if len(weights) != len(places):
+            raise WorkshopError(f"got {len(weights)} weights, the network takes {len(places)}")
+        for (what, weight), array in zip(places, weights, strict=True):
+            weight.put(array, what)
+
+    def count_params(self) -> int:
+        """Returns how many numbers the weights and the moving statistics are."""
+        return sum(math.prod(weight.shape) for _, weight in Reader(self.module, self.input_shape).weights())
+
+    def stages(self, X: np.ndarray) -> list[tuple[str, np.ndarray]]:
+        """Returns what each layer but Flatten makes of X, images channels last: Keras' name for it and its output."""
+        reader = Reader(self.module, self.input_shape)
+        by_module = {found.module: found for found in reader.found if found.layer.kind != "Flatten"}
+        stages = []
+        with _answering(self.module):
+            output = self._as_tensor(X)
+            for place, module in enumerate(reader.modules):
+                output = module(output)
+                if place in by_module:
+                    found = by_module[place]
+                    shown = output.movedim(1, -1) if found.channels_first else output
+                    # Copied: the next module may work in place.
+                    stages.append((found.layer.kind, np.array(shown.cpu().numpy(), order="C")))
+        return stages
+
+    def to_h5(self) -> bytes:
+        """Returns the content of the `.h5` that all engines load; the same weights give the same bytes."""
+        return h5.to_bytes(to_architecture(self.module, self.input_shape))
+
+    def save_h5(self, path: Path) -> None:
+        """Writes the `.h5`; a crash leaves the old file or the new one, whole."""
+        files.write_atomically(path, self.to_h5())

@@ -1,0 +1,76 @@
+"""PyTorch's modules for sequences, in Keras' words: what `reading.py` finds in a network, and what it refuses.
+
+kernel, weight_ih_l0            Keras (inputs, gates * units)   PyTorch (gates * units, inputs)
+recurrent_kernel, weight_hh_l0  Keras (units, gates * units)    PyTorch (gates * units, units)
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from workshop.kit.saving.layer_specs import Config
+from workshop.pytorch.kit import recurrent
+from workshop.pytorch.kit.weight import Rows, Weight, vector
+
+if TYPE_CHECKING:
+    from workshop.pytorch.kit.reading import Reader
+
+# Where Keras' gates update, reset and candidate are among PyTorch's reset, update and candidate.
+_GRU_GATES = (1, 0, 2)
+
+
+def simple_rnn(reader: "Reader", module: recurrent.RNNAsKeras) -> None:
+    """RNNAsKeras."""
+    _one_bias(reader, module, "SimpleRNN", {"activation": module.steps.nonlinearity})
+
+
+def lstm(reader: "Reader", module: recurrent.LSTMAsKeras) -> None:
+    """LSTMAsKeras."""
+    _one_bias(reader, module, "LSTM", {})
+
+
+def _one_bias(reader: "Reader", module: Any, kind: str, settings: Config) -> None:
+    _expect_a_sequence(reader, module)
+    steps = module.steps
+    if steps.bias and (steps.bias_hh_l0.requires_grad or steps.bias_hh_l0.any()):
+        raise reader.refuse(module, "has a second bias, bias_hh_l0, that is not zero or is trained: Keras has one")
+    reader.add(
+        module, kind, _settings(module) | settings, kernel=Weight(steps.weight_ih_l0, (1, 0)),
+        recurrent_kernel=Weight(steps.weight_hh_l0, (1, 0)), bias=vector(steps.bias_ih_l0) if steps.bias else None,
+    )  # fmt: skip
+
+
+def gru(reader: "Reader", module: recurrent.GRUAsKeras) -> None:
+    """GRUAsKeras."""
+    _expect_a_sequence(reader, module)
+    steps: Any = module.steps
+    biases = [Weight(bias, gates=_GRU_GATES) for bias in (steps.bias_ih_l0, steps.bias_hh_l0)] if steps.bias else []
+    reader.add(
+        module, "GRU", _settings(module) | {"reset_after": True}, kernel=Weight(steps.weight_ih_l0, (1, 0), _GRU_GATES),
+        recurrent_kernel=Weight(steps.weight_hh_l0, (1, 0), _GRU_GATES), bias=Rows(biases) if biases else None,
+    )  # fmt: skip
+
+
+def _expect_a_sequence(reader: "Reader", module: Any) -> None:
+    if len(reader.shape) != 2:
+        raise reader.refuse(module, f"takes sequences (steps, features) and gets samples of shape {reader.shape}")
+
+
+def _settings(module: Any) -> Config:
+    steps = module.steps
+    return {"units": steps.hidden_size, "return_sequences": module.return_sequences, "use_bias": steps.bias}
+
+
+def embedding(reader: "Reader", module: recurrent.EmbeddingAsKeras) -> None:
+    """EmbeddingAsKeras."""
+    settings = {"input_dim": module.num_embeddings, "output_dim": module.embedding_dim}
+    reader.add(module, "Embedding", settings, embeddings=Weight(module.weight, (0, 1)))
+
+
+MODULES: dict[type[nn.Module], Callable[["Reader", Any], None]] = {
+    recurrent.EmbeddingAsKeras: embedding,
+    recurrent.RNNAsKeras: simple_rnn,
+    recurrent.LSTMAsKeras: lstm,
+    recurrent.GRUAsKeras: gru,
+}

@@ -1,0 +1,1 @@
+"""Derivatives that nobody has written down: dual numbers and a tape."""

@@ -1,0 +1,115 @@
+"""Optimizers that adapt: each weight gets a rate of its own, by how large its gradients have been so far."""
+
+import math
+
+import numpy as np
+
+from workshop.scratch.nn.sgd import Optimizer, Rate
+
+
+class Adagrad(Optimizer):
+    """w <- w - rate g / sqrt(s + epsilon), s the sum of all g^2 so far (Duchi, Hazan and Singer 2011).
+
+    The sum starts at 0.1, so that the first steps are not all of the size of the rate. PyTorch starts it at 0 and has
+    sqrt(s) + epsilon.
+    """
+
+    def __init__(self, learning_rate: Rate = 0.001, start: float = 0.1, epsilon: float = 1e-7) -> None:
+        super().__init__(learning_rate)
+        self.start, self.epsilon = start, epsilon
+
+    def remember(self, parameter: np.ndarray) -> list[np.ndarray]:
+        """The sum of the squares."""
+        return [np.full_like(parameter, self.start)]
+
+    def step(self, parameter: np.ndarray, gradient: np.ndarray, memory: list[np.ndarray], rate: float) -> None:
+        """One step; a weight that was moved much moves less."""
+        (squares,) = memory
+        squares += gradient * gradient
+        parameter -= rate * gradient / np.sqrt(squares + self.epsilon)
+
+
+class RMSprop(Optimizer):
+    """w <- w - rate g / sqrt(v + epsilon), v the moving average of g^2 (Tieleman and Hinton 2012).
+
+    PyTorch has sqrt(v) + epsilon, with epsilon 1e-8 and a slower average (0.99).
+    """
+
+    def __init__(self, learning_rate: Rate = 0.001, rho: float = 0.9, epsilon: float = 1e-7) -> None:
+        super().__init__(learning_rate)
+        self.rho, self.epsilon = rho, epsilon
+
+    def remember(self, parameter: np.ndarray) -> list[np.ndarray]:
+        """The moving average of the squares."""
+        return [np.zeros_like(parameter)]
+
+    def step(self, parameter: np.ndarray, gradient: np.ndarray, memory: list[np.ndarray], rate: float) -> None:
+        """One step, each weight at its own scale."""
+        (squares,) = memory
+        squares *= self.rho
+        squares += (1 - self.rho) * gradient * gradient
+        parameter -= rate * gradient / np.sqrt(squares + self.epsilon)
+
+
+class Adam(Optimizer):
+    """w <- w - rate m' / (sqrt(v') + epsilon), m and v the moving averages of g and g^2 (Kingma and Ba 2015).
+
+    The corrections for the start, m' = m / (1 - beta_1^t) and v' likewise, are put into the rate, as in the paper's
+    last paragraph of section 2; epsilon then stands beside sqrt(v) where PyTorch has it beside sqrt(v').
+    With `weight_decay` it is AdamW: w <- w - rate decay w first (Loshchilov and Hutter 2019).
+    """
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(learning_rate)
+        self.beta_1, self.beta_2, self.epsilon, self.weight_decay = beta_1, beta_2, epsilon, weight_decay
+
+    def remember(self, parameter: np.ndarray) -> list[np.ndarray]:
+        """The two moving averages."""
+        return [np.zeros_like(parameter), np.zeros_like(parameter)]
+
+    def step(self, parameter: np.ndarray, gradient: np.ndarray, memory: list[np.ndarray], rate: float) -> None:
+        """One step."""
+        mean, squares = memory
+        if self.weight_decay:
+            parameter *= 1 - rate * self.weight_decay
+        mean += (1 - self.beta_1) * (gradient - mean)
+        squares += (1 - self.beta_2) * (gradient * gradient - squares)
+        corrected = rate * math.sqrt(1 - self.beta_2**self.steps) / (1 - self.beta_1**self.steps)
+        parameter -= corrected * mean / (np.sqrt(squares) + self.epsilon)
+
+
+class Nadam(Optimizer):
+    """Adam with Nesterov's look ahead: the mean of the gradients is taken as it will be one step on (Dozat 2016).
+
+    The weight of the mean, u_t = beta_1 (1 - 0.96^t / 2), grows with the steps t. With m and v as in Adam,
+    w <- w - rate m' / (sqrt(v') + epsilon), m' = u_t+1 m / (1 - u_1 ... u_t+1) + (1 - u_t) g / (1 - u_1 ... u_t)
+    and v' = v / (1 - beta_2^t).
+    """
+
+    def __init__(
+        self, learning_rate: Rate = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7
+    ) -> None:
+        super().__init__(learning_rate)
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+
+    def remember(self, parameter: np.ndarray) -> list[np.ndarray]:
+        """The two moving averages, and the product u_1 ... u_t."""
+        return [np.zeros_like(parameter), np.zeros_like(parameter), np.ones((), parameter.dtype)]
+
+    def step(self, parameter: np.ndarray, gradient: np.ndarray, memory: list[np.ndarray], rate: float) -> None:
+        """One step."""
+        mean, squares, product = memory
+        now, ahead = (self.beta_1 * (1 - 0.5 * 0.96**step) for step in (self.steps, self.steps + 1))
+        mean += (1 - self.beta_1) * (gradient - mean)
+        squares += (1 - self.beta_2) * (gradient * gradient - squares)
+        product *= now
+        looked_ahead = ahead / (1 - product * ahead) * mean + (1 - now) / (1 - product) * gradient
+        corrected = squares / (1 - self.beta_2**self.steps)
+        parameter -= rate * looked_ahead / (np.sqrt(corrected) + self.epsilon)

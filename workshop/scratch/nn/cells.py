@@ -1,0 +1,166 @@
+"""The recurrent layers, which differ in their cell: one step forward, and beside it the same step backward.
+
+`recurrent` has the loop over the steps. In the equations x is a step's input (samples, features), h the state (samples,
+units), h' the state after the step; W is the kernel, U the recurrent kernel, b the bias, s the sigmoid, and *
+multiplies number by number. A `d` in front names a gradient: dh is dE/dh.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from workshop.kit.errors import WorkshopError
+from workshop.scratch.nn.activations import ACTIVATIONS, sigmoid
+from workshop.scratch.nn.layers import Shape
+from workshop.scratch.nn.recurrent import Recurrent, State
+
+
+class SimpleRNN(Recurrent):
+    """h' = f(x W + h U + b), f being tanh or relu (Elman 1990).
+
+    The gradient by h is that by h' times f' and U, and so on for each step that it goes back: it fades or grows like a
+    power of the number of steps.
+    """
+
+    def __init__(
+        self, units: int, activation: str = "tanh", return_sequences: bool = False, use_bias: bool = True
+    ) -> None:
+        super().__init__(units, return_sequences, use_bias, activation=activation)
+        if activation not in ("tanh", "relu"):
+            raise WorkshopError(f"activation = {activation!r} is not known to a SimpleRNN layer, takes tanh or relu")
+        self.function = ACTIVATIONS[activation]
+
+    def step(self, projected: np.ndarray, state: State) -> tuple[State, Any]:
+        """a = z + h U, h' = f(a)."""
+        (h,) = state
+        a = projected + h @ self.parameters["recurrent_kernel"]
+        new = self.function.value(a)
+        return (new,), (h, a, new)
+
+    def step_backward(self, dstate: State, kept: Any) -> tuple[np.ndarray, State]:
+        """da = dh' f'(a), dU += h^T da, dh = da U^T."""
+        (dnew,), (h, a, new) = dstate, kept
+        da = self.function.backward(dnew, new, a)
+        self.gradients["recurrent_kernel"] += h.T @ da
+        return da, (da @ self.parameters["recurrent_kernel"].T,)
+
+
+class LSTM(Recurrent):
+    """Long short-term memory (Hochreiter and Schmidhuber 1997; the forget gate by Gers 2000).
+
+    A second state c, the cell's memory, is only added to, and multiplied by what the forget gate lets stay. So the
+    gradient goes back through c as far as f is near 1, and does not fade with every step.
+
+        i = s(x W_i + h U_i + b_i)          input gate: how much of the candidate is written
+        f = s(x W_f + h U_f + b_f)          forget gate: how much of the memory stays
+        g = tanh(x W_c + h U_c + b_c)       the candidate
+        o = s(x W_o + h U_o + b_o)          output gate: how much of the memory is shown
+        c' = f * c + i * g
+        h' = o * tanh(c')
+
+    W, U and b have the gates' columns side by side, in the order i, f, c, o.
+    """
+
+    gates = 4
+    states = 2
+
+    def __init__(self, units: int, return_sequences: bool = False, use_bias: bool = True) -> None:
+        super().__init__(units, return_sequences, use_bias)
+
+    def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
+        """As all; but b_f starts at 1, so that the memory stays until the layer has learned to forget."""
+        output_shape = super().build(input_shape, random, dtype)
+        if self.use_bias:
+            self.parameters["bias"][self.units : 2 * self.units] = 1
+        return output_shape
+
+    def step(self, projected: np.ndarray, state: State) -> tuple[State, Any]:
+        """The equations above."""
+        h, c = state
+        i, f, g, o = np.split(projected + h @ self.parameters["recurrent_kernel"], 4, axis=1)
+        i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+        new_c = f * c + i * g
+        shown = np.tanh(new_c)
+        return (o * shown, new_c), (h, c, i, f, g, o, shown)
+
+    def step_backward(self, dstate: State, kept: Any) -> tuple[np.ndarray, State]:
+        """The same from the last line to the first; s' = s (1 - s), tanh' = 1 - tanh^2."""
+        (dh, dc), (h, c, i, f, g, o, shown) = dstate, kept
+        do = dh * shown
+        dc = dc + dh * o * (1 - shown * shown)
+        di, df, dg = dc * g, dc * c, dc * i
+        da = np.concatenate([di * i * (1 - i), df * f * (1 - f), dg * (1 - g * g), do * o * (1 - o)], axis=1)
+        self.gradients["recurrent_kernel"] += h.T @ da
+        return da, (da @ self.parameters["recurrent_kernel"].T, dc * f)
+
+
+class GRU(Recurrent):
+    """The gated recurrent unit (Cho 2014), with one gate that both forgets and writes.
+
+        z = s(x W_z + h U_z + b_z)                  update gate: how much of the state stays
+        r = s(x W_r + h U_r + b_r)                  reset gate: how much of the state the candidate sees
+        g = tanh(x W_h + b_h + r * (h U_h + q_h))   the candidate, with `reset_after`
+        g = tanh(x W_h + b_h + (r * h) U_h)         the candidate as it was first published, without
+        h' = z * h + (1 - z) * g
+
+    With `reset_after` the three products with h are one. So compute NVIDIA's library, PyTorch and, since 2.3, Keras by
+    default; h U then has a bias q of its own, for all three: b is (2, 3 units), with q its second row. W, U and b have
+    the gates' columns side by side, in the order z, r, h.
+    """
+
+    gates = 3
+
+    def __init__(
+        self, units: int, return_sequences: bool = False, use_bias: bool = True, reset_after: bool = True
+    ) -> None:
+        super().__init__(units, return_sequences, use_bias, reset_after=reset_after)
+        self.reset_after = reset_after
+
+    def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
+        """As all; b and q start at zero."""
+        output_shape = super().build(input_shape, random, dtype)
+        if self.use_bias and self.reset_after:
+            self.parameters["bias"] = np.zeros((2, 3 * self.units), dtype)
+        return output_shape
+
+    def input_bias(self, of: dict[str, np.ndarray]) -> np.ndarray:
+        """b without q."""
+        return of["bias"][0] if self.reset_after else of["bias"]
+
+    def step(self, projected: np.ndarray, state: State) -> tuple[State, Any]:
+        """The equations above; `projected` has the columns of the two gates and of the candidate."""
+        (h,), U, both = state, self.parameters["recurrent_kernel"], 2 * self.units
+        if self.reset_after:
+            a = h @ U
+            if self.use_bias:
+                a += self.parameters["bias"][1]
+            update, reset = np.split(sigmoid(projected[:, :both] + a[:, :both]), 2, axis=1)
+            seen = a[:, both:]
+            g = np.tanh(projected[:, both:] + reset * seen)
+        else:
+            update, reset = np.split(sigmoid(projected[:, :both] + h @ U[:, :both]), 2, axis=1)
+            seen = reset * h
+            g = np.tanh(projected[:, both:] + seen @ U[:, both:])
+        return (update * h + (1 - update) * g,), (h, update, reset, g, seen)
+
+    def step_backward(self, dstate: State, kept: Any) -> tuple[np.ndarray, State]:
+        """The same from the last line to the first; s' = s (1 - s), tanh' = 1 - tanh^2."""
+        (dnew,), (h, update, reset, g, seen) = dstate, kept
+        U, dU, both = self.parameters["recurrent_kernel"], self.gradients["recurrent_kernel"], 2 * self.units
+        dcandidate = dnew * (1 - update) * (1 - g * g)
+        dupdate = dnew * (h - g) * update * (1 - update)
+        if self.reset_after:
+            dreset = dcandidate * seen * reset * (1 - reset)
+            da = np.concatenate([dupdate, dreset, dcandidate * reset], axis=1)
+            if self.use_bias:
+                self.gradients["bias"][1] += da.sum(axis=0)
+            dU += h.T @ da
+            dh = da @ U.T
+        else:
+            dseen = dcandidate @ U[:, both:].T
+            dreset = dseen * h * reset * (1 - reset)
+            dgates = np.concatenate([dupdate, dreset], axis=1)
+            dU[:, :both] += h.T @ dgates
+            dU[:, both:] += seen.T @ dcandidate
+            dh = dgates @ U[:, :both].T + dseen * reset
+        return np.concatenate([dupdate, dreset, dcandidate], axis=1), (dh + dnew * update,)

@@ -1,0 +1,53 @@
+"""Optimizers, from gradients to steps: chosen by name, with the rate that rises and falls over a run.
+
+`sgd` has what all of them share and gradient descent itself, `adaptive` those with a rate for each weight: each as its
+paper has it, with Keras' constants. Where Keras and PyTorch differ, it is said at that place; what stands there is
+Keras' way.
+"""
+
+import math
+from collections.abc import Callable
+
+from workshop.kit.errors import WorkshopError
+from workshop.scratch.nn.adaptive import Adagrad, Adam, Nadam, RMSprop
+from workshop.scratch.nn.sgd import SGD, Optimizer, Rate
+
+
+def cosine_with_warmup(highest: float, steps: int) -> Callable[[int], float]:
+    """Returns the rate by the number of steps done: up along a line in the first tenth, then down along a cosine.
+
+    Loshchilov and Hutter 2017 (SGDR); the line starts at highest / 25. The same as `training.make_optimizer`.
+    """
+    warmup = max(1, steps // 10)
+
+    def rate(step: int) -> float:
+        if step < warmup:
+            return highest / 25 + (highest - highest / 25) * step / warmup
+        progress = min(step - warmup, max(1, steps - warmup)) / max(1, steps - warmup)
+        return highest * 0.5 * (1 + math.cos(math.pi * progress))
+
+    return rate
+
+
+def make_optimizer(name: str, learning_rate: float | None = None, steps: int | None = None) -> Optimizer:
+    """Returns an optimizer by its name on the command line, with the constants of `training.make_optimizer`.
+
+    Raises:
+        WorkshopError: there is none of this name.
+    """
+    rate: Rate = learning_rate or (0.01 if name in {"sgd", "momentum", "nesterov"} else 0.001)
+    if steps is not None and not callable(rate):
+        rate = cosine_with_warmup(rate, steps)
+    makers: dict[str, Callable[[], Optimizer]] = {
+        "sgd": lambda: SGD(rate),
+        "momentum": lambda: SGD(rate, momentum=0.9),
+        "nesterov": lambda: SGD(rate, momentum=0.9, nesterov=True),
+        "rmsprop": lambda: RMSprop(rate),
+        "adagrad": lambda: Adagrad(rate),
+        "adam": lambda: Adam(rate),
+        "adamw": lambda: Adam(rate, beta_2=0.99, weight_decay=0.01),
+        "nadam": lambda: Nadam(rate),
+    }
+    if name not in makers:
+        raise WorkshopError(f"optimizer = {name!r} is not known; known are {', '.join(makers)}")
+    return makers[name]()

@@ -1,0 +1,141 @@
+"""Layers for images that have no weights: pooling, its reverse, and zeros around the image; forward beside backward."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from workshop.scratch.nn.convolution import Size, Window, pair
+from workshop.scratch.nn.layers import Layer, Shape
+
+
+class ZeroPadding2D(Layer):
+    """Puts zeros around the image: `padding` is [[top, bottom], [left, right]]."""
+
+    def __init__(self, padding: Sequence[Sequence[int]] = ((1, 1), (1, 1))) -> None:
+        (self.top, self.bottom), (self.left, self.right) = padding
+        super().__init__(padding=[[self.top, self.bottom], [self.left, self.right]])
+
+    def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
+        """Nothing to make."""
+        if len(input_shape) != 3:
+            raise self.refuse(input_shape, "(height, width, channels)")
+        height, width, channels = input_shape
+        return self.top + height + self.bottom, self.left + width + self.right, channels
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """X in the middle of zeros."""
+        self._shape = X.shape
+        return np.pad(X, ((0, 0), (self.top, self.bottom), (self.left, self.right), (0, 0)))
+
+    def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
+        """The zeros get no blame."""
+        return dY[:, self.top : self.top + self._shape[1], self.left : self.left + self._shape[2]]
+
+
+class UpSampling2D(Layer):
+    """Makes images larger: each pixel becomes a block of `size` equal ones."""
+
+    def __init__(self, size: Size = (2, 2)) -> None:
+        super().__init__(size=pair(size))
+        self.rows, self.columns = pair(size)
+
+    def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
+        """Nothing to make."""
+        if len(input_shape) != 3:
+            raise self.refuse(input_shape, "(height, width, channels)")
+        height, width, channels = input_shape
+        return self.rows * height, self.columns * width, channels
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """Each row and each column several times."""
+        return X.repeat(self.rows, axis=1).repeat(self.columns, axis=2)
+
+    def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
+        """A pixel answers for its whole block."""
+        samples, height, width, channels = dY.shape
+        blocks = samples, height // self.rows, self.rows, width // self.columns, self.columns, channels
+        return dY.reshape(blocks).sum(axis=(2, 4))
+
+
+class GlobalAveragePooling2D(Layer):
+    """(samples, height, width, channels) -> (samples, channels): the mean of each channel over the image."""
+
+    def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
+        """Nothing to make."""
+        if len(input_shape) != 3:
+            raise self.refuse(input_shape, "(height, width, channels)")
+        return input_shape[2:]
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """Y = mean over the places."""
+        self._shape = X.shape
+        return X.mean(axis=(1, 2))
+
+    def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
+        """Every place gets an equal share."""
+        share = dY / (self._shape[1] * self._shape[2])
+        return np.broadcast_to(share[:, None, None], self._shape)
+
+
+class _Pooling(Window):
+    """What both kinds of pooling share; the window moves by its own size unless `strides` says otherwise."""
+
+    window = "pool_size"
+
+    def __init__(self, pool_size: Size = (2, 2), strides: Size | None = None, padding: str = "valid") -> None:
+        size = pair(pool_size)
+        super().__init__(pool_size=size, strides=size if strides is None else pair(strides), padding=padding)
+
+    def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
+        """Nothing to make."""
+        return (*self.places(input_shape), input_shape[2])
+
+
+class MaxPooling2D(_Pooling):
+    """Y is the largest number in each window; the gradient goes back to the place that it came from."""
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """Y = max over the window."""
+        self._padded = self.pad(X, value=-np.inf)
+        first, *others = self.cells(self._padded, *self.places(X.shape[1:]))
+        self._Y = first.copy()
+        for cell in others:
+            np.maximum(self._Y, cell, out=self._Y)
+        return self._Y
+
+    def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
+        """dX is dY where X was the largest of its window, the first one where two are equal; else 0."""
+        dpadded = np.zeros(self._padded.shape, dY.dtype)
+        places = dY.shape[1:3]
+        is_free = np.ones(dY.shape, bool)  # whose gradient no cell has taken yet
+        for cell, dcell in zip(self.cells(self._padded, *places), self.cells(dpadded, *places), strict=True):
+            is_largest = is_free & (cell == self._Y)
+            is_free ^= is_largest
+            if self.overlaps:
+                dcell += dY * is_largest
+            else:  # no window has written there, and writing takes half as long as adding
+                dcell[...] = dY * is_largest
+        return self.unpad(dpadded)
+
+
+class AveragePooling2D(_Pooling):
+    """Y is the mean of each window, counting only cells inside the image, as Keras does (PyTorch counts the zeros)."""
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """Y = sum over the window / cells of it that lie inside the image."""
+        places = self.places(X.shape[1:])
+        first, *others = self.cells(self.pad(np.ones_like(X[:1, :, :, :1])), *places)
+        self._counts = sum(others, first)
+        padded = self.pad(X)
+        self._padded_shape = padded.shape
+        first, *others = self.cells(padded, *places)
+        return sum(others, first) / self._counts
+
+    def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
+        """Every cell of a window gets an equal share."""
+        dpadded = np.zeros(self._padded_shape, dY.dtype)
+        share = dY / self._counts
+        for cell in self.cells(dpadded, *dY.shape[1:3]):
+            cell += share
+        return self.unpad(dpadded)

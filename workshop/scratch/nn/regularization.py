@@ -1,0 +1,100 @@
+"""Layers that do one thing in training and another afterwards: Dropout and batch normalisation.
+
+Both make what is learned depend less on the samples at hand. Dropout lets no unit rely on another; batch normalisation,
+which is there to keep the numbers that go into a layer at one scale, shifts them a little with the company that a
+sample has in its batch. A network that answers is not disturbed so: `forward` is told whether it trains.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from workshop.kit.errors import WorkshopError
+from workshop.scratch.nn.layers import Layer, Shape
+
+
+class Dropout(Layer):
+    """In training, sets a share `rate` of the numbers to 0 and divides the others by 1 - rate (Srivastava 2014)."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__(rate=float(rate))
+        if not 0 <= rate < 1:
+            raise WorkshopError(f"the rate of a Dropout layer is {rate}, takes a number from 0 up to below 1")
+        self.rate = rate
+
+    def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
+        """Keeps the generator that will draw the masks."""
+        self._random = random
+        return input_shape
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """Y = X mask / (1 - rate) in training, else X."""
+        self._scale: Any = None
+        if not training:
+            return X
+        keep = self._random.random(X.shape, np.float32) >= self.rate
+        self._scale = keep.astype(X.dtype) / X.dtype.type(1 - self.rate)
+        return X * self._scale
+
+    def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
+        """What was dropped gets no blame."""
+        return dY if self._scale is None else dY * self._scale
+
+
+class BatchNormalization(Layer):
+    """Y = gamma (X - mean) / sqrt(variance + epsilon) + beta, over all axes but the last (Ioffe and Szegedy 2015).
+
+    In training mean and variance are the batch's; the moving averages, new = momentum old + (1 - momentum) batch,
+    serve afterwards. Keras' momentum 0.99 is PyTorch's 0.01, and PyTorch keeps the variance with n - 1 in its average,
+    Keras with n, which is what stands here.
+    """
+
+    def __init__(
+        self, axis: int = -1, momentum: float = 0.99, epsilon: float = 1e-3, center: bool = True, scale: bool = True
+    ) -> None:
+        super().__init__(axis=axis, momentum=momentum, epsilon=epsilon, center=center, scale=scale)
+        self.axis, self.momentum, self.epsilon, self.center, self.scale = axis, momentum, epsilon, center, scale
+
+    def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
+        """gamma starts at 1, beta at 0, the moving mean at 0, the moving variance at 1."""
+        if self.axis not in (-1, len(input_shape)):
+            raise self.refuse(input_shape, f"axis = -1, the last one, not {self.axis}")
+        if self.scale:
+            self.parameters["gamma"] = np.ones(input_shape[-1], dtype)
+        if self.center:
+            self.parameters["beta"] = np.zeros(input_shape[-1], dtype)
+        self.state = {
+            "moving_mean": np.zeros(input_shape[-1], dtype),
+            "moving_variance": np.ones(input_shape[-1], dtype),
+        }
+        return input_shape
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """Y = gamma normalised + beta."""
+        mean, variance = self.state["moving_mean"], self.state["moving_variance"]
+        if training:
+            axes = tuple(range(X.ndim - 1))
+            old_mean, old_variance = mean, variance
+            mean, variance = X.mean(axis=axes), X.var(axis=axes)
+            m = X.dtype.type(self.momentum)
+            self.state["moving_mean"] = old_mean * m + mean * (1 - m)
+            self.state["moving_variance"] = old_variance * m + variance * (1 - m)
+        self._training = training
+        self._scale = 1 / np.sqrt(variance + X.dtype.type(self.epsilon))
+        self._normalised = (X - mean) * self._scale
+        Y = self._normalised * self.parameters["gamma"] if self.scale else self._normalised
+        return Y + self.parameters["beta"] if self.center else Y
+
+    def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
+        """In training X also moves the batch's mean and variance; taking both parts away leaves the middle line."""
+        axes = tuple(range(dY.ndim - 1))
+        if self.center:
+            self.gradients["beta"] = dY.sum(axis=axes)
+        if self.scale:
+            self.gradients["gamma"] = (dY * self._normalised).sum(axis=axes)
+            dY = dY * self.parameters["gamma"]
+        if not self._training:
+            return dY * self._scale
+        through_mean = dY.mean(axis=axes)
+        through_variance = self._normalised * (dY * self._normalised).mean(axis=axes)
+        return (dY - through_mean - through_variance) * self._scale
