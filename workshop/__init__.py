@@ -4,6 +4,8 @@
 over every lesson, are made from it. Nothing heavy is imported here.
 """
 
+import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 __version__ = "0.1.0"
@@ -18,6 +20,8 @@ class Lesson(NamedTuple):
         seconds: about how long the default run takes on two CPU cores, on the real data.
         mirrors: the engines that have a mirror of it: `workshop.pytorch.<name>`, `workshop.scratch.<name>`.
         trains: whether it trains and saves models; one that does not has no options for that.
+        expected: the band of each metric that a default run on the lesson's own data reaches, (lowest, highest).
+        expected_of: where an engine's band is another, by the engine's name: {"numpy": {...}}.
     """
 
     name: str
@@ -25,6 +29,22 @@ class Lesson(NamedTuple):
     seconds: int
     mirrors: tuple[str, ...] = ("torch", "numpy")
     trains: bool = True
+    expected: Mapping[str, tuple[float, float]] = {}
+    expected_of: Mapping[str, Mapping[str, tuple[float, float]]] = {}
+
+    def bands(self, engine: str = "keras") -> dict[str, tuple[float, float]]:
+        """Returns the expected bands of a run by this engine."""
+        return {**self.expected, **self.expected_of.get(engine, {})}
+
+
+def at_least(lowest: float) -> tuple[float, float]:
+    """Returns the band from `lowest` up."""
+    return lowest, math.inf
+
+
+def at_most(highest: float) -> tuple[float, float]:
+    """Returns the band up to `highest`."""
+    return -math.inf, highest
 
 
 LESSONS = (

@@ -9,24 +9,26 @@ import json
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workshop import LESSONS
+
 if TYPE_CHECKING:
-    from workshop.kit.engine import Engine
+    from matplotlib.figure import Figure
 
 
 class Report:
-    """What a lesson says at its end: the result, whether it is as expected, and where everything is.
+    """The progress and the result of one run of a lesson, on the screen and as one JSON object.
 
     Args:
-        lesson: the lesson's name.
+        lesson: the lesson's name in `workshop.LESSONS`, which has its expected bands.
         arguments: the parsed options.
-        engine: what builds and trains its models or, of a lesson that trains none, the name of what computes.
+        engine: the library that computes, as the JSON object names it: "keras", "torch" or "numpy".
     """
 
-    def __init__(self, lesson: str, arguments: argparse.Namespace, engine: "Engine | str") -> None:
+    def __init__(self, lesson: str, arguments: argparse.Namespace, engine: Any = "keras") -> None:
         self.lesson = lesson
         self.arguments = arguments
         self.engine: Any = engine
@@ -83,6 +85,26 @@ class Report:
             band = f"at most {highest:g}" if lowest == -math.inf else band
             self._missed.append(f"{name} is {value:.4g}, expected {band}")
 
+    def plot(self, name: str, draw: Callable[..., "Figure"], *arguments: Any, **options: Any) -> None:
+        """Draws a figure and saves it as `<name>.png`; with `--no-plots` nothing is computed.
+
+        Args:
+            name: of the file, without an ending: "mnist-loss".
+            draw: a function that returns a figure, called with the other arguments.
+        """
+        if self.arguments.no_plots:
+            return
+        from workshop.kit import plots
+
+        self.saved(plots.save(draw(*arguments, **options), self.arguments.plots / f"{name}.png"))
+
+    def _hold_against_the_registry(self) -> None:
+        """Holds every metric that was measured against the band that `LESSONS` expects of it."""
+        lesson = next((lesson for lesson in LESSONS if lesson.name == self.lesson), None)
+        for name, (lowest, highest) in (lesson.bands(self._engine_name) if lesson else {}).items():
+            if name in self.metrics:
+                self.expect(name, lowest, highest)
+
     def finish(self, *, use: str = "", no_band: str = "") -> dict[str, float]:
         """Prints the last lines and returns the metrics.
 
@@ -91,6 +113,7 @@ class Report:
             no_band: why the result is held against no expected band ("a quick run"), where it is not.
         """
         seconds = time.perf_counter() - self._started
+        self._hold_against_the_registry()
         for path in self._checkpoints:
             path.unlink(missing_ok=True)
         self.section("Result")
