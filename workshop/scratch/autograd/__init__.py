@@ -1,1 +1,1 @@
-"""Derivatives that nobody has written down: dual numbers and a tape."""
+"""Automatic differentiation: dual numbers and a tape."""

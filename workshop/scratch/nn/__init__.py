@@ -1,8 +1,8 @@
 """Neural networks from first principles, in NumPy alone. To be read in this order:
 
-`activations`, `layers`, `reshaping` and `regularization` have the layers of simple networks, each one's forward pass
-beside its own backward pass; `losses` what is minimised; `sgd` and `adaptive` the optimizers, which `optimizers`
-chooses by name. `sequential` puts them together and trains; `network` reads and writes Keras' files, and `training` is
-for the lessons. For images there are `convolution`, `depthwise`, `pooling` and `gradcam`, for sequences `embedding`,
-`recurrent` and `cells`.
+`activations`, `layers`, `reshaping` and `regularization` have the layers of simple networks, each forward pass beside
+its backward pass; `losses` the loss functions; `sgd` and `adaptive` the optimizers, which `optimizers` makes by name.
+`sequential` puts them together and trains; `network` reads and writes Keras' files, and `training` is for the lessons.
+For images there are `convolution`, `depthwise`, `pooling` and `gradcam`, for sequences `embedding`, `recurrent` and
+`cells`.
 """

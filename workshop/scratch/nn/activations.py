@@ -11,7 +11,7 @@ class Activation(NamedTuple):
 
     Attributes:
         value: from z, of any shape (softmax: classes last), to a of the same shape.
-        backward: from dE/da, a and z to dE/dz. Where a alone decides, z is not used.
+        backward: from dE/da, a and z to dE/dz. Most derivatives need a alone.
     """
 
     value: Callable[[np.ndarray], np.ndarray]
@@ -19,7 +19,7 @@ class Activation(NamedTuple):
 
 
 def sigmoid(z: np.ndarray) -> np.ndarray:
-    """1 / (1 + e^-z); e gets no power above 88, which float32 can just hold. What is left out is below 1e-38."""
+    """1 / (1 + e^-z). The exponent is cut off at 88, the largest that float32 holds; the error is below 1e-38."""
     return 1 / (1 + np.exp(np.minimum(-z, 88)))
 
 
@@ -30,13 +30,13 @@ def _silu_backward(da: np.ndarray, a: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 
 def softmax(z: np.ndarray) -> np.ndarray:
-    """e^z / sum e^z over the last axis. Taking the largest z away first changes nothing but prevents overflow."""
+    """e^z / sum e^z over the last axis. Subtracting the largest z first changes nothing but prevents overflow."""
     e = np.exp(z - z.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
 
 def _softmax_backward(da: np.ndarray, a: np.ndarray, z: np.ndarray) -> np.ndarray:
-    # da_i/dz_j = a_i (1[i=j] - a_j), so the sum over i of da_i leaves this.
+    # d a_i / d z_j = a_i (1[i=j] - a_j); multiplied by dE/da_i and summed over i, that is this.
     return a * (da - (da * a).sum(axis=-1, keepdims=True))
 
 

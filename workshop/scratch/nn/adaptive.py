@@ -1,4 +1,4 @@
-"""Optimizers that adapt: each weight gets a rate of its own, by how large its gradients have been so far."""
+"""Adaptive optimizers: each weight has a rate of its own, by the size of its gradients so far."""
 
 import math
 
@@ -10,7 +10,7 @@ from workshop.scratch.nn.sgd import Optimizer, Rate
 class Adagrad(Optimizer):
     """w <- w - rate g / sqrt(s + epsilon), s the sum of all g^2 so far (Duchi, Hazan and Singer 2011).
 
-    The sum starts at 0.1, so that the first steps are not all of the size of the rate. PyTorch starts it at 0 and has
+    The sum starts at 0.1, so that the first steps are not all as long as the rate. PyTorch starts it at 0 and has
     sqrt(s) + epsilon.
     """
 
@@ -23,7 +23,7 @@ class Adagrad(Optimizer):
         return [np.full_like(parameter, self.start)]
 
     def step(self, parameter: np.ndarray, gradient: np.ndarray, memory: list[np.ndarray], rate: float) -> None:
-        """One step; a weight that was moved much moves less."""
+        """One step, shorter for a weight whose gradients were large."""
         (squares,) = memory
         squares += gradient * gradient
         parameter -= rate * gradient / np.sqrt(squares + self.epsilon)
@@ -54,8 +54,8 @@ class RMSprop(Optimizer):
 class Adam(Optimizer):
     """w <- w - rate m' / (sqrt(v') + epsilon), m and v the moving averages of g and g^2 (Kingma and Ba 2015).
 
-    The corrections for the start, m' = m / (1 - beta_1^t) and v' likewise, are put into the rate, as in the paper's
-    last paragraph of section 2; epsilon then stands beside sqrt(v) where PyTorch has it beside sqrt(v').
+    The bias corrections, m' = m / (1 - beta_1^t) and v' likewise, are put into the rate, as in the last paragraph of
+    the paper's section 2; epsilon then stands beside sqrt(v) where PyTorch has it beside sqrt(v').
     With `weight_decay` it is AdamW: w <- w - rate decay w first (Loshchilov and Hutter 2019).
     """
 
@@ -86,7 +86,7 @@ class Adam(Optimizer):
 
 
 class Nadam(Optimizer):
-    """Adam with Nesterov's look ahead: the mean of the gradients is taken as it will be one step on (Dozat 2016).
+    """Adam with Nesterov momentum: the mean of the gradients is the one expected a step ahead (Dozat 2016).
 
     The weight of the mean, u_t = beta_1 (1 - 0.96^t / 2), grows with the steps t. With m and v as in Adam,
     w <- w - rate m' / (sqrt(v') + epsilon), m' = u_t+1 m / (1 - u_1 ... u_t+1) + (1 - u_t) g / (1 - u_1 ... u_t)

@@ -1,8 +1,8 @@
 """The recurrent layers, which differ in their cell: one step forward, and beside it the same step backward.
 
 `recurrent` has the loop over the steps. In the equations x is a step's input (samples, features), h the state (samples,
-units), h' the state after the step; W is the kernel, U the recurrent kernel, b the bias, s the sigmoid, and *
-multiplies number by number. A `d` in front names a gradient: dh is dE/dh.
+units), h' the state after the step; W is the kernel, U the recurrent kernel, b the bias, s the sigmoid, * the product
+element by element. A `d` in front names a gradient: dh is dE/dh.
 """
 
 from typing import Any
@@ -18,8 +18,8 @@ from workshop.scratch.nn.recurrent import Recurrent, State
 class SimpleRNN(Recurrent):
     """h' = f(x W + h U + b), f being tanh or relu (Elman 1990).
 
-    The gradient by h is that by h' times f' and U, and so on for each step that it goes back: it fades or grows like a
-    power of the number of steps.
+    The gradient by h is the one by h' times f' and U, once for each step back: it vanishes or explodes exponentially
+    with the number of steps.
     """
 
     def __init__(
@@ -37,9 +37,9 @@ class SimpleRNN(Recurrent):
         new = self.function.value(a)
         return (new,), (h, a, new)
 
-    def step_backward(self, dstate: State, kept: Any) -> tuple[np.ndarray, State]:
+    def step_backward(self, dstate: State, cache: Any) -> tuple[np.ndarray, State]:
         """da = dh' f'(a), dU += h^T da, dh = da U^T."""
-        (dnew,), (h, a, new) = dstate, kept
+        (dnew,), (h, a, new) = dstate, cache
         da = self.function.backward(dnew, new, a)
         self.gradients["recurrent_kernel"] += h.T @ da
         return da, (da @ self.parameters["recurrent_kernel"].T,)
@@ -48,13 +48,13 @@ class SimpleRNN(Recurrent):
 class LSTM(Recurrent):
     """Long short-term memory (Hochreiter and Schmidhuber 1997; the forget gate by Gers 2000).
 
-    A second state c, the cell's memory, is only added to, and multiplied by what the forget gate lets stay. So the
-    gradient goes back through c as far as f is near 1, and does not fade with every step.
+    A second state c, the cell's memory, is only multiplied by the forget gate and added to. So the gradient flows back
+    through c unchanged as long as f is near 1, and does not vanish with every step.
 
         i = s(x W_i + h U_i + b_i)          input gate: how much of the candidate is written
         f = s(x W_f + h U_f + b_f)          forget gate: how much of the memory stays
         g = tanh(x W_c + h U_c + b_c)       the candidate
-        o = s(x W_o + h U_o + b_o)          output gate: how much of the memory is shown
+        o = s(x W_o + h U_o + b_o)          output gate: how much of the memory is output
         c' = f * c + i * g
         h' = o * tanh(c')
 
@@ -68,7 +68,7 @@ class LSTM(Recurrent):
         super().__init__(units, return_sequences, use_bias)
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
-        """As all; but b_f starts at 1, so that the memory stays until the layer has learned to forget."""
+        """As in `Recurrent`, but b_f starts at 1, so that the memory stays until the layer has learned to forget."""
         output_shape = super().build(input_shape, random, dtype)
         if self.use_bias:
             self.parameters["bias"][self.units : 2 * self.units] = 1
@@ -80,14 +80,14 @@ class LSTM(Recurrent):
         i, f, g, o = np.split(projected + h @ self.parameters["recurrent_kernel"], 4, axis=1)
         i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
         new_c = f * c + i * g
-        shown = np.tanh(new_c)
-        return (o * shown, new_c), (h, c, i, f, g, o, shown)
+        tanh_c = np.tanh(new_c)
+        return (o * tanh_c, new_c), (h, c, i, f, g, o, tanh_c)
 
-    def step_backward(self, dstate: State, kept: Any) -> tuple[np.ndarray, State]:
-        """The same from the last line to the first; s' = s (1 - s), tanh' = 1 - tanh^2."""
-        (dh, dc), (h, c, i, f, g, o, shown) = dstate, kept
-        do = dh * shown
-        dc = dc + dh * o * (1 - shown * shown)
+    def step_backward(self, dstate: State, cache: Any) -> tuple[np.ndarray, State]:
+        """The gradients of the equations, from the last line to the first; s' = s (1 - s), tanh' = 1 - tanh^2."""
+        (dh, dc), (h, c, i, f, g, o, tanh_c) = dstate, cache
+        do = dh * tanh_c
+        dc = dc + dh * o * (1 - tanh_c * tanh_c)
         di, df, dg = dc * g, dc * c, dc * i
         da = np.concatenate([di * i * (1 - i), df * f * (1 - f), dg * (1 - g * g), do * o * (1 - o)], axis=1)
         self.gradients["recurrent_kernel"] += h.T @ da
@@ -98,14 +98,14 @@ class GRU(Recurrent):
     """The gated recurrent unit (Cho 2014), with one gate that both forgets and writes.
 
         z = s(x W_z + h U_z + b_z)                  update gate: how much of the state stays
-        r = s(x W_r + h U_r + b_r)                  reset gate: how much of the state the candidate sees
+        r = s(x W_r + h U_r + b_r)                  reset gate: how much of the state the candidate depends on
         g = tanh(x W_h + b_h + r * (h U_h + q_h))   the candidate, with `reset_after`
-        g = tanh(x W_h + b_h + (r * h) U_h)         the candidate as it was first published, without
+        g = tanh(x W_h + b_h + (r * h) U_h)         the candidate without it, as first published
         h' = z * h + (1 - z) * g
 
-    With `reset_after` the three products with h are one. So compute NVIDIA's library, PyTorch and, since 2.3, Keras by
-    default; h U then has a bias q of its own, for all three: b is (2, 3 units), with q its second row. W, U and b have
-    the gates' columns side by side, in the order z, r, h.
+    With `reset_after` the three products with h are one: the default of cuDNN, of PyTorch and, since 2.3, of Keras; h U
+    then has a bias q of its own, for all three: b is (2, 3 units), with q its second row. W, U and b have the gates'
+    columns side by side, in the order z, r, h.
     """
 
     gates = 3
@@ -117,50 +117,50 @@ class GRU(Recurrent):
         self.reset_after = reset_after
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
-        """As all; b and q start at zero."""
+        """As in `Recurrent`; b and q start at zero."""
         output_shape = super().build(input_shape, random, dtype)
         if self.use_bias and self.reset_after:
             self.parameters["bias"] = np.zeros((2, 3 * self.units), dtype)
         return output_shape
 
-    def input_bias(self, of: dict[str, np.ndarray]) -> np.ndarray:
-        """b without q."""
-        return of["bias"][0] if self.reset_after else of["bias"]
+    def input_bias(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
+        """Returns b without q, or its gradient."""
+        return arrays["bias"][0] if self.reset_after else arrays["bias"]
 
     def step(self, projected: np.ndarray, state: State) -> tuple[State, Any]:
         """The equations above; `projected` has the columns of the two gates and of the candidate."""
-        (h,), U, both = state, self.parameters["recurrent_kernel"], 2 * self.units
+        (h,), U, split = state, self.parameters["recurrent_kernel"], 2 * self.units
         if self.reset_after:
             a = h @ U
             if self.use_bias:
                 a += self.parameters["bias"][1]
-            update, reset = np.split(sigmoid(projected[:, :both] + a[:, :both]), 2, axis=1)
-            seen = a[:, both:]
-            g = np.tanh(projected[:, both:] + reset * seen)
+            update, reset = np.split(sigmoid(projected[:, :split] + a[:, :split]), 2, axis=1)
+            from_h = a[:, split:]
+            g = np.tanh(projected[:, split:] + reset * from_h)
         else:
-            update, reset = np.split(sigmoid(projected[:, :both] + h @ U[:, :both]), 2, axis=1)
-            seen = reset * h
-            g = np.tanh(projected[:, both:] + seen @ U[:, both:])
-        return (update * h + (1 - update) * g,), (h, update, reset, g, seen)
+            update, reset = np.split(sigmoid(projected[:, :split] + h @ U[:, :split]), 2, axis=1)
+            from_h = reset * h
+            g = np.tanh(projected[:, split:] + from_h @ U[:, split:])
+        return (update * h + (1 - update) * g,), (h, update, reset, g, from_h)
 
-    def step_backward(self, dstate: State, kept: Any) -> tuple[np.ndarray, State]:
-        """The same from the last line to the first; s' = s (1 - s), tanh' = 1 - tanh^2."""
-        (dnew,), (h, update, reset, g, seen) = dstate, kept
-        U, dU, both = self.parameters["recurrent_kernel"], self.gradients["recurrent_kernel"], 2 * self.units
+    def step_backward(self, dstate: State, cache: Any) -> tuple[np.ndarray, State]:
+        """The gradients of the equations, from the last line to the first; s' = s (1 - s), tanh' = 1 - tanh^2."""
+        (dnew,), (h, update, reset, g, from_h) = dstate, cache
+        U, dU, split = self.parameters["recurrent_kernel"], self.gradients["recurrent_kernel"], 2 * self.units
         dcandidate = dnew * (1 - update) * (1 - g * g)
         dupdate = dnew * (h - g) * update * (1 - update)
         if self.reset_after:
-            dreset = dcandidate * seen * reset * (1 - reset)
+            dreset = dcandidate * from_h * reset * (1 - reset)
             da = np.concatenate([dupdate, dreset, dcandidate * reset], axis=1)
             if self.use_bias:
                 self.gradients["bias"][1] += da.sum(axis=0)
             dU += h.T @ da
             dh = da @ U.T
         else:
-            dseen = dcandidate @ U[:, both:].T
-            dreset = dseen * h * reset * (1 - reset)
+            dfrom_h = dcandidate @ U[:, split:].T
+            dreset = dfrom_h * h * reset * (1 - reset)
             dgates = np.concatenate([dupdate, dreset], axis=1)
-            dU[:, :both] += h.T @ dgates
-            dU[:, both:] += seen.T @ dcandidate
-            dh = dgates @ U[:, :both].T + dseen * reset
+            dU[:, :split] += h.T @ dgates
+            dU[:, split:] += from_h.T @ dcandidate
+            dh = dgates @ U[:, :split].T + dfrom_h * reset
         return np.concatenate([dupdate, dreset, dcandidate], axis=1), (dh + dnew * update,)

@@ -1,4 +1,4 @@
-"""The convolution, forward beside backward, and the window that it and all layers for images slide."""
+"""The convolution, forward beside backward, and the sliding window that it shares with all layers for images."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,10 +18,12 @@ def pair(size: Size) -> list[int]:
     return [size, size] if isinstance(size, int) else list(size)
 
 
-def padding_of(size: int, window: int, stride: int, padding: str) -> tuple[int, int]:
-    """Returns how many zeros go before and after an axis: none if "valid"; if "same", so that the output has
-    ceil(size / stride) places, the odd zero after (TensorFlow's rule; PyTorch's is symmetric).
-    """  # fmt: skip
+def pad_widths(size: int, window: int, stride: int, padding: str) -> tuple[int, int]:
+    """Returns the number of zeros before and after an axis.
+
+    None if "valid"; if "same", as many as give the output ceil(size / stride) positions, the odd one after
+    (TensorFlow's rule; PyTorch's is symmetric).
+    """
     if padding == "valid":
         return 0, 0
     total = max((-(-size // stride) - 1) * stride + window - size, 0)
@@ -29,7 +31,7 @@ def padding_of(size: int, window: int, stride: int, padding: str) -> tuple[int, 
 
 
 class Window(Layer):
-    """What convolution and pooling share: a window that moves in steps over padded images.
+    """The base of convolution and pooling: a window that moves in steps over padded images.
 
     Attributes:
         size, strides, padding: of the window, and how it moves; `settings` has the size under the name in `window`.
@@ -45,20 +47,20 @@ class Window(Layer):
 
     @property
     def overlaps(self) -> bool:
-        """Whether two windows can share a cell."""
+        """Whether two windows can share a pixel."""
         return any(window > stride for window, stride in zip(self.size, self.strides, strict=True))
 
-    def places(self, shape: Shape) -> tuple[int, int]:
-        """Returns in how many (rows, columns) of places the window lies over an image (height, width, channels)."""
+    def output_size(self, shape: Shape) -> tuple[int, int]:
+        """Returns the (rows, columns) of positions that the window takes on an image (height, width, channels)."""
         if len(shape) != 3:
             raise self.refuse(shape, "(height, width, channels)")
         return window_places(self.settings, shape, self.window)
 
     def pad(self, X: np.ndarray, value: float = 0.0) -> np.ndarray:
-        """Returns X (samples, height, width, channels) with its border."""
+        """Returns X (samples, height, width, channels), padded."""
         self._shape = X.shape
         self._border = [
-            padding_of(n, window, stride, self.padding)
+            pad_widths(n, window, stride, self.padding)
             for n, window, stride in zip(X.shape[1:3], self.size, self.strides, strict=True)
         ]
         if not np.any(self._border):
@@ -66,12 +68,12 @@ class Window(Layer):
         return np.pad(X, ((0, 0), *self._border, (0, 0)), constant_values=value)
 
     def unpad(self, padded: np.ndarray) -> np.ndarray:
-        """Takes the border away again."""
+        """Returns a padded array without its padding."""
         (top, _), (left, _) = self._border
         return padded[:, top : top + self._shape[1], left : left + self._shape[2]]
 
     def cells(self, padded: np.ndarray, rows: int, columns: int) -> list[np.ndarray]:
-        """Returns for each cell of the window, row by row, a view of what it sees from all (rows, columns) places."""
+        """Returns, for each cell of the window, row by row, a view of its pixels at all (rows, columns) positions."""
         down, right = self.strides
         return [
             padded[:, i : i + down * rows : down, j : j + right * columns : right] for i, j in np.ndindex(*self.size)
@@ -81,8 +83,8 @@ class Window(Layer):
 class Conv2D(Window):
     """Slides `filters` kernels over the image: Y = f(X * W + b), cross-correlation as every library has it.
 
-    X is (samples, height, width, channels), W (kernel height, kernel width, channels, filters), b (filters,). Each
-    place's window is laid out as one row (im2col), so that the whole layer is one product of matrices.
+    X is (samples, height, width, channels), W (kernel height, kernel width, channels, filters), b (filters,). The
+    window at each position is laid out as one row (im2col), so that the whole layer is one matrix product.
     """
 
     window = "kernel_size"
@@ -97,15 +99,19 @@ class Conv2D(Window):
         use_bias: bool = True,
     ) -> None:
         super().__init__(
-            filters=filters, kernel_size=pair(kernel_size), strides=pair(strides), padding=padding,
-            activation=activation, use_bias=use_bias,
-        )  # fmt: skip
+            filters=filters,
+            kernel_size=pair(kernel_size),
+            strides=pair(strides),
+            padding=padding,
+            activation=activation,
+            use_bias=use_bias,
+        )
         self.filters, self.use_bias = filters, use_bias
         self.activation = Activation(activation)
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
         """Draws W as Glorot and Bengio (2010) do; b starts at zero."""
-        rows, columns = self.places(input_shape)
+        rows, columns = self.output_size(input_shape)
         channels, area = input_shape[2], self.size[0] * self.size[1]
         self.parameters["kernel"] = glorot_uniform(
             (*self.size, channels, self.filters), area * channels, area * self.filters, random, dtype
@@ -115,7 +121,7 @@ class Conv2D(Window):
         return rows, columns, self.filters
 
     def windows(self, padded: np.ndarray) -> np.ndarray:
-        """Returns a row for each place of each image, its cells in the kernel's order: row, column, channel.
+        """Returns a row for each position in each image, its cells in the kernel's order: row, column, channel.
 
         In memory the columns of a window's row lie side by side with their channels: a row of the window is copied as
         one piece, from an image whose columns and channels are one axis.
@@ -127,23 +133,23 @@ class Conv2D(Window):
         return windows[:, ::down, :: right * channels].reshape(-1, kernel_height * kernel_width * channels)
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        """Y = f(rows W + b), one row of window cells for each place of each image."""
+        """Y = f(rows W + b), one row of window cells for each position in each image."""
         padded = self.pad(X)
         self._padded_shape = padded.shape
         self._rows = self.windows(padded)
         Z = self._rows @ self.parameters["kernel"].reshape(-1, self.filters)
         if self.use_bias:
             Z += self.parameters["bias"]
-        return self.activation.forward(Z.reshape(len(X), *self.places(X.shape[1:]), self.filters))
+        return self.activation.forward(Z.reshape(len(X), *self.output_size(X.shape[1:]), self.filters))
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
-        """dW = rows^T dZ, db = sum of dZ over places; dX adds up, for each window cell, what its places ask for."""
+        """dW = rows^T dZ, db = sum of dZ over positions; dX sums, for each window cell, dZ times its weights."""
         kernel = self.parameters["kernel"]
         dZ = self.activation.backward(dY)
         flat = dZ.reshape(-1, self.filters)
         self.gradients["kernel"] = (self._rows.T @ flat).reshape(kernel.shape)
         if self.use_bias:
-            # A product with ones is the sum over the places, and several times faster.
+            # A product with ones is the sum over the positions, and several times faster.
             self.gradients["bias"] = np.ones(len(flat), flat.dtype) @ flat
         if not needs_input_gradient:
             return dZ

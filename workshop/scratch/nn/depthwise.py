@@ -1,4 +1,4 @@
-"""Convolutions that look at one channel at a time, forward beside backward: few weights for much of the work."""
+"""Depthwise and separable convolutions, one channel at a time, forward beside backward: few weights for much work."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from workshop.scratch.nn.layers import Activation, Shape, glorot_uniform
 
 
 class DepthwiseConv2D(Window):
-    """Slides over each channel a kernel of its own: Y = f(X * W + b), no channel sees another.
+    """Slides over each channel a kernel of its own: Y = f(X * W + b), the channels stay apart.
 
-    X is (samples, height, width, channels), W (kernel height, kernel width, channels, 1), b (channels,). That takes as
-    many times fewer multiplications than `Conv2D` as there are filters there; networks for phones are built of it
+    X is (samples, height, width, channels), W (kernel height, kernel width, channels, 1), b (channels,). It needs
+    fewer multiplications than `Conv2D` by a factor of the number of filters; networks for phones are built of it
     (Howard et al. 2017, MobileNets).
     """
 
@@ -28,15 +28,18 @@ class DepthwiseConv2D(Window):
         use_bias: bool = True,
     ) -> None:
         super().__init__(
-            kernel_size=pair(kernel_size), strides=pair(strides), padding=padding, activation=activation,
+            kernel_size=pair(kernel_size),
+            strides=pair(strides),
+            padding=padding,
+            activation=activation,
             use_bias=use_bias,
-        )  # fmt: skip
+        )
         self.use_bias = use_bias
         self.activation = Activation(activation)
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
-        """Draws W as Keras does, which takes all channels for inputs of a kernel; b starts at zero."""
-        rows, columns = self.places(input_shape)
+        """Draws W as Keras does, whose fan-in counts all channels as inputs of a kernel; b starts at zero."""
+        rows, columns = self.output_size(input_shape)
         channels, area = input_shape[2], self.size[0] * self.size[1]
         self.parameters["kernel"] = glorot_uniform((*self.size, channels, 1), area * channels, area, random, dtype)
         if self.use_bias:
@@ -44,7 +47,7 @@ class DepthwiseConv2D(Window):
         return rows, columns, channels
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        """Y = f(Z + b); Z sums, for each sample n, place (h, w) and channel c, over the cells (i, j) of its window."""
+        """Y = f(Z + b); Z sums, for sample n, position (h, w) and channel c, over the cells (i, j) of the window."""
         padded = self.pad(X)
         self._padded_shape = padded.shape
         down, right = self.strides
@@ -56,7 +59,7 @@ class DepthwiseConv2D(Window):
         return self.activation.forward(Z)
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
-        """dW sums what each cell saw times dZ; dX adds up, for each window cell, what its places ask for."""
+        """dW sums the pixels of each cell times dZ; dX sums, for each window cell, dZ times its weights."""
         kernel = self.parameters["kernel"]
         dZ = self.activation.backward(dY)
         self.gradients["kernel"] = np.einsum("nhwcij,nhwc->ijc", self._windows, dZ)[..., None]
@@ -71,7 +74,7 @@ class DepthwiseConv2D(Window):
 
 
 class SeparableConv2D(Conv2D):
-    """A convolution in two steps: a `DepthwiseConv2D` looks around, then a 1x1 `Conv2D` mixes the channels.
+    """A convolution in two steps: a `DepthwiseConv2D` filters each channel, then a 1x1 `Conv2D` mixes the channels.
 
     It takes the arguments of `Conv2D`; only the second step has an activation and a bias. Its weights are
     depthwise_kernel (kernel height, kernel width, channels, 1), pointwise_kernel (1, 1, channels, filters) and bias
@@ -79,8 +82,8 @@ class SeparableConv2D(Conv2D):
     """
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
-        """Makes both steps; their arrays are this layer's parameters, not copies."""
-        self.places(input_shape)
+        """Builds both steps; their arrays are this layer's parameters, not copies."""
+        self.output_size(input_shape)
         self._depthwise = DepthwiseConv2D(self.size, self.strides, self.padding, use_bias=False)
         self._pointwise = Conv2D(self.filters, 1, activation=self.activation.name, use_bias=self.use_bias)
         shape = self._pointwise.build(self._depthwise.build(input_shape, random, dtype), random, dtype)
@@ -94,11 +97,11 @@ class SeparableConv2D(Conv2D):
         return {"depthwise_kernel": depthwise["kernel"], "pointwise_kernel": pointwise["kernel"], **others}
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        """One step after the other."""
+        """Depthwise, then pointwise."""
         return self._pointwise.forward(self._depthwise.forward(X, training), training)
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
-        """One step before the other."""
+        """Pointwise, then depthwise."""
         dX = self._depthwise.backward(self._pointwise.backward(dY), needs_input_gradient)
         self.gradients = self._named(self._depthwise.gradients, self._pointwise.gradients)
         return dX

@@ -11,12 +11,12 @@ from workshop.scratch.nn.layers import Layer, Shape
 class Embedding(Layer):
     """Y = E[X]: (samples, steps) of whole numbers from 0 to below `input_dim` -> (samples, steps, output_dim).
 
-    It computes what a Dense layer without bias would, of numbers that are written as one-hot rows, and multiplies none
-    of the zeros. As all numbers in a network, the whole ones may be floats: 3.0 is row 3.
+    The output equals that of a Dense layer without bias on one-hot rows, without the multiplications by zero. The whole
+    numbers may be floats, as all others in a network: 3.0 is row 3.
 
     Args:
-        input_dim: how many rows E has.
-        output_dim: how many features a row has.
+        input_dim: the number of rows of E.
+        output_dim: the number of features of a row.
     """
 
     def __init__(self, input_dim: int, output_dim: int) -> None:
@@ -34,7 +34,7 @@ class Embedding(Layer):
         """Y = E[X].
 
         Raises:
-            WorkshopError: a number has no row.
+            WorkshopError: E has no row for a number.
         """
         self._rows = X.astype(int)
         if X.size and not 0 <= self._rows.min() <= self._rows.max() < self.input_dim:
@@ -45,7 +45,7 @@ class Embedding(Layer):
         return self.parameters["embeddings"][self._rows]
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
-        """dE adds up, for each row, what the places ask for that hold its number; numbers have no gradient."""
+        """dE sums, for each row, dY at the positions that hold its number; whole numbers have no gradient."""
         dE = np.zeros_like(self.parameters["embeddings"])
         np.add.at(dE, self._rows, dY)
         self.gradients["embeddings"] = dE

@@ -1,10 +1,10 @@
-"""Grad-CAM: which part of a picture speaks for a network's answer.
+"""Grad-CAM: a map of the regions of an image that raise the score of a class.
 
 Selvaraju and others 2017, "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization",
-arXiv:1610.02391. The last layer that still answers an image knows what is in the picture and, roughly, where: its
-output A (height, width, channels) is one map for each thing that the network looks for. How much map k matters for the
-answer's logit y is the gradient, averaged over all places: a_k = mean over i and j of dy / dA_ijk. The maps are added
-up with these weights, and what speaks against the answer is cut off: heat = max(0, sum over k of a_k A_k).
+arXiv:1610.02391. The last layer whose output is an image still has positions, and already features of the classes: its
+output A (height, width, channels) is one feature map a channel. The importance of map k for the logit y of the class is
+the gradient, averaged over all positions: a_k = mean over i and j of dy / dA_ijk. The maps are summed with these
+weights, and negative values, which lower the logit, are cut off: heat = max(0, sum over k of a_k A_k).
 """
 
 from collections.abc import Sequence
@@ -18,37 +18,37 @@ from workshop.scratch.nn.pooling import GlobalAveragePooling2D
 from workshop.scratch.nn.reshaping import Flatten
 
 
-def grad_cam(network: Network, picture: np.ndarray, label: int) -> np.ndarray:
-    """Returns where a picture speaks for an answer.
+def grad_cam(network: Network, image: np.ndarray, label: int) -> np.ndarray:
+    """Returns the heat map of a class on an image.
 
     Args:
-        network: whose layers answer images first, and numbers in the end. The gradients in them are overwritten.
-        picture: (height, width, channels), as the network takes it.
+        network: an image classifier: convolutions, then one vector. The gradients in its layers are overwritten.
+        image: (height, width, channels), preprocessed for the network.
         label: the number of the class; with one output, 0 or 1.
 
     Returns:
-        float32 (height, width), 0 to 1: 1 where most speaks for it; 0 everywhere if nothing does.
+        float32 (height, width), 0 to 1: 1 where the class is supported most; 0 everywhere if nowhere.
 
     Raises:
-        WorkshopError: the network answers no images on its way.
+        WorkshopError: no layer of the network outputs images.
     """
     last = count_image_layers(network)
-    # As the network answers, not as it trains: normalised by the moving averages, nothing dropped.
-    maps = np.asarray(picture, network.dtype)[None]
+    # Inference mode: normalised by the moving averages, nothing dropped.
+    maps = np.asarray(image, network.dtype)[None]
     for layer in network.layers[:last]:
         maps = layer.forward(maps)
     weights = _gradient(network.layers[last:], maps, label).mean(axis=(0, 1))
     heat = np.maximum(maps[0] @ weights, 0)
     if heat.max() > 0:
         heat = heat / heat.max()
-    return _resize(heat, *picture.shape[:2])
+    return _resize(heat, *image.shape[:2])
 
 
 def count_image_layers(network: Network) -> int:
-    """Returns how many layers there are before the one that makes a row of numbers of images.
+    """Returns the number of layers before the one that turns images into vectors.
 
     Raises:
-        WorkshopError: there is none that does, or none before it.
+        WorkshopError: there is no such layer, or none before it.
     """
     ends = (Flatten, GlobalAveragePooling2D)
     count = next((i for i, layer in enumerate(network.layers) if isinstance(layer, ends)), 0)
@@ -58,18 +58,18 @@ def count_image_layers(network: Network) -> int:
 
 
 def _gradient(layers: Sequence[Layer], maps: np.ndarray, label: int) -> np.ndarray:
-    """Returns dy / dA (height, width, channels) for the maps A (1, height, width, channels) and the layers behind."""
+    """Returns dy / dA (height, width, channels) for the maps A (1, height, width, channels) and the layers after."""
     outputs = maps
     for layer in layers:
         outputs = layer.forward(outputs)
     gradient = np.zeros_like(outputs)
     if outputs.shape[1] == 1:
-        # The logit of a sigmoid speaks for the second class; with its sign turned, for the first.
+        # The logit of a sigmoid is the second class's; with its sign turned, the first's.
         gradient[0, 0] = 1 if label else -1
     else:
         gradient[0, label] = 1
-    # From the logit, not from the probability, which hardly moves any more where the network is sure: the last
-    # activation passes on what it gets.
+    # The gradient of the logit, not of the probability, which saturates where the network is confident: the last
+    # activation passes its gradient on.
     activation = layers[-1].activation if isinstance(layers[-1], Dense) else layers[-1]
     if isinstance(activation, Activation):
         activation.passes_on = True

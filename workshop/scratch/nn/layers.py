@@ -1,12 +1,11 @@
 """Layers: each forward pass stands beside its own backward pass.
 
-A layer takes the settings of Keras' layer of the same name, and keeps what its backward pass needs. `forward` maps a
+A layer takes the settings of Keras' layer of the same name, and caches what its backward pass needs. `forward` maps a
 batch X to Y; `backward` takes dE/dY, writes dE/dparameter into `gradients` and returns dE/dX. Shapes are channels-last,
 samples first: images are (samples, height, width, channels), as in Keras.
 
-Here are the base of all layers, Rescaling as the simplest one that computes something, Activation and Dense.
-`reshaping` and `regularization` have more of them; with `convolution` begin those for images, with `recurrent` those
-for sequences.
+This module has the base of all layers, Rescaling as the simplest one that computes something, Activation and Dense.
+`reshaping` and `regularization` have more; `convolution` is the first for images, `recurrent` for sequences.
 """
 
 from typing import Any
@@ -23,12 +22,12 @@ class Layer:
     """A layer without parameters that changes nothing; the others override what they need.
 
     Args:
-        settings: what it computes, in Keras' words.
+        settings: the layer's configuration, by Keras' names.
 
     Attributes:
-        settings: the same, as `kit.architecture` describes a layer.
-        parameters: what is trained, by Keras' names ("kernel", "bias").
-        state: what is saved but not trained (the moving averages of batch normalisation).
+        settings: the same, as in `kit.saving.architecture`.
+        parameters: the trained arrays, by Keras' names ("kernel", "bias").
+        state: the arrays that are saved but not trained (the moving averages of batch normalisation).
         gradients: dE/dparameter of the last backward pass, by the same names.
     """
 
@@ -44,11 +43,11 @@ class Layer:
         return {**self.parameters, **self.state}
 
     def refuse(self, input_shape: Shape, takes: str) -> WorkshopError:
-        """Returns the error that says that samples of this shape cannot go in."""
+        """Returns the error for samples of a shape that the layer does not take."""
         return WorkshopError(f"a {type(self).__name__} layer gets samples of shape {input_shape}, takes {takes}")
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
-        """Makes the parameters for inputs of this shape (one sample's) and returns the output's shape."""
+        """Creates the parameters for inputs of this shape (one sample's) and returns the output's shape."""
         return input_shape
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
@@ -81,7 +80,7 @@ class Activation(Layer):
 
     Attributes:
         received: X of the last forward pass.
-        passes_on: set while a loss that is fused with this activation is carried back: see `Sequential.backward`.
+        passes_on: set during the backward pass of a loss that is fused with this activation: see `Sequential.backward`.
     """
 
     def __init__(self, activation: str) -> None:
@@ -114,7 +113,7 @@ def glorot_uniform(shape: Shape, fan_in: int, fan_out: int, random: np.random.Ge
 class Dense(Layer):
     """Y = f(X W + b). X is (samples, inputs), W (inputs, units), b (units,), Y (samples, units).
 
-    Of sequences, (samples, steps, inputs), each step goes through the same W and b.
+    In sequences, (samples, steps, inputs), all steps share W and b.
     """
 
     def __init__(self, units: int, activation: str = "linear", use_bias: bool = True) -> None:
@@ -125,7 +124,7 @@ class Dense(Layer):
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
         """Draws W as Glorot and Bengio (2010) do; b starts at zero."""
         if len(input_shape) > 2:
-            raise self.refuse(input_shape, "(features,): a Flatten layer before it makes them so")
+            raise self.refuse(input_shape, "(features,): put a Flatten layer before it")
         inputs = input_shape[-1]
         self.parameters["kernel"] = glorot_uniform((inputs, self.units), inputs, self.units, random, dtype)
         if self.use_bias:

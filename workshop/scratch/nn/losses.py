@@ -1,11 +1,11 @@
-"""Losses: how wrong the outputs are, one number for a batch, and beside it the gradient by each output.
+"""Losses: the error of a batch of outputs, one number, and beside it the gradient by each output.
 
 Y are the network's outputs (samples, outputs), T the targets. Each loss is the mean over the samples, and its gradient
-holds that division already. Where a network answers at every step of a sequence, (samples, steps, outputs), each step
-counts as a sample. Where a loss and the last activation belong together (sigmoid with binary, softmax with
-categorical cross-entropy), `fused` gives the gradient by the activation's input z at once: p - t, over the samples.
-It is shorter than the two steps, and stays exact where p is so close to 0 or 1 that the logarithm's slope overflows.
-`fused_value` is the loss itself from z, exact where p has been rounded to 0 or 1; Keras and PyTorch take it as well.
+includes that division. Where a network has an output at every step of a sequence, (samples, steps, outputs), each step
+counts as a sample. Where a loss and the last activation match (sigmoid with binary, softmax with categorical
+cross-entropy), `fused` is the gradient by the activation's input z: p - t, divided by the samples. It is shorter than
+the two steps, and stays exact where p is so close to 0 or 1 that the logarithm's slope overflows. `fused_value` is the
+loss itself from z, exact where p has been rounded to 0 or 1; Keras and PyTorch compute it so as well.
 """
 
 import abc
@@ -14,7 +14,7 @@ import numpy as np
 
 from workshop.kit.errors import WorkshopError
 
-# Keras keeps probabilities this far from 0 and 1 before it takes their logarithm, where it does not know their z.
+# Keras clips probabilities this far from 0 and 1 before it takes their logarithm, where it does not know their z.
 EPSILON = 1e-7
 
 
@@ -22,7 +22,7 @@ class Loss(abc.ABC):
     """A loss.
 
     Attributes:
-        fused_with: the last activation for which `fused` and `fused_value` hold, or an empty text.
+        fused_with: the last activation for which `fused` and `fused_value` hold, or an empty string.
     """
 
     fused_with = ""
@@ -44,12 +44,12 @@ class Loss(abc.ABC):
     def fused_value(self, Z: np.ndarray, T: np.ndarray) -> float:
         """Returns the loss of a batch from the inputs of the activation `fused_with`.
 
-        A loss that is fused with none is that of the outputs themselves.
+        A loss that is fused with no activation takes the outputs themselves.
         """
         return self.value(Z, T)
 
     def targets(self, Y: np.ndarray, T: np.ndarray) -> np.ndarray:
-        """Returns the targets in the shape and type of the outputs: (samples,) is a column of one output."""
+        """Returns the targets in the shape and dtype of the outputs: (samples,) becomes a column."""
         return T.reshape(Y.shape).astype(Y.dtype, copy=False)
 
 
@@ -61,7 +61,7 @@ class MeanSquaredError(Loss):
         return float(np.mean((Y - self.targets(Y, T)) ** 2))
 
     def gradient(self, Y: np.ndarray, T: np.ndarray) -> np.ndarray:
-        """2 (y - t) / how many there are."""
+        """2 (y - t) / (samples x outputs)."""
         return 2 * (Y - self.targets(Y, T)) / Y.dtype.type(Y.size)
 
 
@@ -71,16 +71,16 @@ class BinaryCrossentropy(Loss):
     fused_with = "sigmoid"
 
     def value(self, Y: np.ndarray, T: np.ndarray) -> float:
-        """Mean of the surprise about each target."""
+        """Mean negative log-likelihood of the targets."""
         p, t = np.clip(Y, EPSILON, 1 - EPSILON), self.targets(Y, T)
         return float(-np.mean(t * np.log(p) + (1 - t) * np.log(1 - p)))
 
     def fused_value(self, Z: np.ndarray, T: np.ndarray) -> float:
-        """log(1 + e^z) - t z, so written that e gets no power above 0."""
+        """log(1 + e^z) - t z, written so that no exponent is above 0."""
         return float(np.mean(np.maximum(Z, 0) - Z * self.targets(Z, T) + np.log1p(np.exp(-np.abs(Z)))))
 
     def gradient(self, Y: np.ndarray, T: np.ndarray) -> np.ndarray:
-        """(p - t) / (p (1 - p)) / how many there are."""
+        """(p - t) / (p (1 - p)) / (samples x outputs)."""
         p, t = np.clip(Y, EPSILON, 1 - EPSILON), self.targets(Y, T)
         return (p - t) / (p * (1 - p)) / Y.dtype.type(Y.size)
 
@@ -91,11 +91,11 @@ class CategoricalCrossentropy(Loss):
     fused_with = "softmax"
 
     def value(self, Y: np.ndarray, T: np.ndarray) -> float:
-        """Mean of the surprise about each sample's class."""
+        """Mean negative log-likelihood of the samples' classes."""
         return float(-np.mean((self.targets(Y, T) * np.log(np.clip(Y, EPSILON, 1 - EPSILON))).sum(axis=-1)))
 
     def fused_value(self, Z: np.ndarray, T: np.ndarray) -> float:
-        """log(sum e^z) - z of the sample's class, with the largest z taken away from all of them."""
+        """log(sum e^z) - z of the sample's class, after subtracting the largest z from all of them."""
         shifted = Z - Z.max(axis=-1, keepdims=True)
         log_p = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
         return float(-np.mean((self.targets(Z, T) * log_p).sum(axis=-1)))
@@ -106,10 +106,10 @@ class CategoricalCrossentropy(Loss):
 
 
 class SparseCategoricalCrossentropy(CategoricalCrossentropy):
-    """The same with T the numbers of the classes, (samples,) or (samples, steps)."""
+    """Categorical cross-entropy with T the numbers of the classes, (samples,) or (samples, steps)."""
 
     def targets(self, Y: np.ndarray, T: np.ndarray) -> np.ndarray:
-        """Class numbers as one-hot rows."""
+        """Returns the class numbers as one-hot rows."""
         return np.eye(Y.shape[-1], dtype=Y.dtype)[np.reshape(T, Y.shape[:-1]).astype(int)]
 
 
@@ -122,7 +122,7 @@ LOSSES: dict[str, type[Loss]] = {
 
 
 def make_loss(name: str) -> Loss:
-    """Returns a loss by Keras' name for it.
+    """Returns a loss by its Keras name.
 
     Raises:
         WorkshopError: there is none of this name.

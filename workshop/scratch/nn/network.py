@@ -1,4 +1,4 @@
-"""A network as a model of the workshop: it answers, is described to other engines, saved and loaded as Keras' `.h5`."""
+"""A network as a model of the workshop: predicts, describes itself to other engines, saves and loads Keras' `.h5`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -28,22 +28,38 @@ from workshop.scratch.nn.regularization import BatchNormalization, Dropout
 from workshop.scratch.nn.reshaping import Flatten, Reshape
 from workshop.scratch.nn.sequential import Sequential
 
-_BATCH = 128  # samples that are answered at a time
+_BATCH = 128  # samples that are predicted at a time
 
 # The layers by their names, which are Keras'.
 _LAYERS = (
-    Dense, Conv2D, DepthwiseConv2D, SeparableConv2D, ZeroPadding2D, MaxPooling2D, AveragePooling2D,
-    UpSampling2D, GlobalAveragePooling2D, Flatten, Reshape, Rescaling, Dropout, BatchNormalization, Activation,
-    Embedding, SimpleRNN, LSTM, GRU,
-)  # fmt: skip
+    Dense,
+    Conv2D,
+    DepthwiseConv2D,
+    SeparableConv2D,
+    ZeroPadding2D,
+    MaxPooling2D,
+    AveragePooling2D,
+    UpSampling2D,
+    GlobalAveragePooling2D,
+    Flatten,
+    Reshape,
+    Rescaling,
+    Dropout,
+    BatchNormalization,
+    Activation,
+    Embedding,
+    SimpleRNN,
+    LSTM,
+    GRU,
+)
 LAYERS: dict[str, type[Layer]] = {layer.__name__: layer for layer in _LAYERS}
 
 
 class Network(Sequential):
-    """A `Sequential`, made of the same arguments, that can do what `kit.model.Model` asks of a model of any engine.
+    """A `Sequential`, with the same arguments, that implements the protocol `kit.saving.model.Model` of all engines.
 
     Attributes:
-        engine: its name, as `kit.model` and the cards of saved models have it.
+        engine: its name in the cards of saved models.
     """
 
     engine = "numpy"
@@ -57,17 +73,17 @@ class Network(Sequential):
         return np.concatenate(parts) if parts else np.zeros((0, *self.output_shape), self.dtype)
 
     def stages(self, X: np.ndarray) -> list[tuple[str, np.ndarray]]:
-        """Returns what each layer but Flatten makes of X, samples first: the layer's name and its output."""
+        """Returns the name and the output for X of each layer but Flatten, samples first."""
         Y = np.asarray(X, self.dtype)
-        found = []
+        outputs = []
         for layer in self.layers:
             Y = layer.forward(Y)
             if not isinstance(layer, Flatten):
-                found.append((type(layer).__name__, Y))
-        return found
+                outputs.append((type(layer).__name__, Y))
+        return outputs
 
     def count_params(self) -> int:
-        """Returns how many numbers the weights are, trained or not."""
+        """Returns the number of weights, trained or not."""
         return sum(value.size for value in self.weights.values())
 
     def get_weights(self) -> list[np.ndarray]:
@@ -75,30 +91,30 @@ class Network(Sequential):
         return [value.copy() for value in self.weights.values()]
 
     def set_weights(self, weights: Sequence[np.ndarray]) -> None:
-        """Puts weights in, in the order of `get_weights`.
+        """Sets the weights, in the order of `get_weights`.
 
         Raises:
-            WorkshopError: their number or one of their shapes is another.
+            WorkshopError: their number or one of their shapes differs.
         """
-        places = list(self.weights.values())
-        received, takes = [np.shape(one) for one in weights], [place.shape for place in places]
+        arrays = list(self.weights.values())
+        received, takes = [np.shape(value) for value in weights], [array.shape for array in arrays]
         if received != takes:
             raise WorkshopError(f"received weights of the shapes {received}, the network takes {takes}")
-        for place, value in zip(places, weights, strict=True):
-            place[...] = value
+        for array, value in zip(arrays, weights, strict=True):
+            array[...] = value
 
     def training_state(self) -> dict[str, np.ndarray]:
-        """Returns what a run that is resumed needs, beside the optimizer's state: weights and the random generator."""
+        """Returns the state of the training beside the optimizer's: weights and random generator."""
         generator = json.dumps(self._random.bit_generator.state).encode()
         weights = {f"weights/{name}": value.copy() for name, value in self.weights.items()}
         return {"generator": np.frombuffer(generator, np.uint8), **weights}
 
     def restore_training_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Puts back what `training_state` returned.
+        """Restores what `training_state` returned.
 
         Raises:
             KeyError: a part is missing.
-            WorkshopError: the weights are those of another network.
+            WorkshopError: the weights are another network's.
         """
         self.set_weights([state[f"weights/{name}"] for name in self.weights])
         self._random.bit_generator.state = json.loads(state["generator"].tobytes())
@@ -118,12 +134,12 @@ class Network(Sequential):
 
     @classmethod
     def from_architecture(cls, described: Architecture, dtype: Any = np.float32, seed: int = 0) -> "Network":
-        """Returns the network of a description, with its weights or, where it has none, weights that are drawn."""
+        """Returns the network of a description, with its weights or, where it has none, random initial weights."""
         network = cls(
-            [LAYERS[one.kind](**one.settings) for one in described.layers], described.input_shape, seed, dtype
+            [LAYERS[layer.kind](**layer.settings) for layer in described.layers], described.input_shape, seed, dtype
         )
         weights = {
-            f"{i}/{name}": value for i, one in enumerate(described.layers) for name, value in one.weights.items()
+            f"{i}/{name}": value for i, layer in enumerate(described.layers) for name, value in layer.weights.items()
         }
         if weights:
             network.set_weights([weights[name] for name in network.weights])
@@ -131,7 +147,7 @@ class Network(Sequential):
 
     @classmethod
     def from_h5(cls, path: Path, dtype: Any = np.float32) -> "Network":
-        """Reads a `.h5` that Keras 1.2, 2 or 3 or any engine saved; see `kit.h5.read`."""
+        """Reads a `.h5` that Keras 1.2, 2 or 3 or any engine saved; see `kit.saving.h5.read`."""
         return cls.from_architecture(h5.read(path), dtype)
 
     def to_h5(self) -> bytes:

@@ -1,8 +1,8 @@
-"""Optimizers, from gradients to steps: chosen by name, with the rate that rises and falls over a run.
+"""Optimizers by name, and the learning-rate schedule of a run: warm-up, then cosine decay.
 
 `sgd` has what all of them share and gradient descent itself, `adaptive` those with a rate for each weight: each as its
-paper has it, with Keras' constants. Where Keras and PyTorch differ, it is said at that place; what stands there is
-Keras' way.
+paper has it, with Keras' constants. Where Keras and PyTorch differ, the docstring says so, and the code is
+Keras'.
 """
 
 import math
@@ -14,9 +14,9 @@ from workshop.scratch.nn.sgd import SGD, Optimizer, Rate
 
 
 def cosine_with_warmup(highest: float, steps: int) -> Callable[[int], float]:
-    """Returns the rate by the number of steps done: up along a line in the first tenth, then down along a cosine.
+    """Returns the rate by the number of steps done: a linear warm-up in the first tenth, then a cosine decay.
 
-    Loshchilov and Hutter 2017 (SGDR); the line starts at highest / 25. The same as `training.make_optimizer`.
+    Loshchilov and Hutter 2017 (SGDR); the warm-up starts at highest / 25. The same as `training.make_optimizer`.
     """
     warmup = max(1, steps // 10)
 

@@ -1,4 +1,4 @@
-"""Layers for images that have no weights: pooling, its reverse, and zeros around the image; forward beside backward."""
+"""Layers for images without weights: pooling, up-sampling and zero padding, forward beside backward."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ class ZeroPadding2D(Layer):
         super().__init__(padding=[[self.top, self.bottom], [self.left, self.right]])
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
-        """Nothing to make."""
+        """Creates nothing: there are no parameters."""
         if len(input_shape) != 3:
             raise self.refuse(input_shape, "(height, width, channels)")
         height, width, channels = input_shape
@@ -29,7 +29,7 @@ class ZeroPadding2D(Layer):
         return np.pad(X, ((0, 0), (self.top, self.bottom), (self.left, self.right), (0, 0)))
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
-        """The zeros get no blame."""
+        """The gradients of the zeros are dropped."""
         return dY[:, self.top : self.top + self._shape[1], self.left : self.left + self._shape[2]]
 
 
@@ -41,18 +41,18 @@ class UpSampling2D(Layer):
         self.rows, self.columns = pair(size)
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
-        """Nothing to make."""
+        """Creates nothing: there are no parameters."""
         if len(input_shape) != 3:
             raise self.refuse(input_shape, "(height, width, channels)")
         height, width, channels = input_shape
         return self.rows * height, self.columns * width, channels
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        """Each row and each column several times."""
+        """Each row and each column repeated."""
         return X.repeat(self.rows, axis=1).repeat(self.columns, axis=2)
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
-        """A pixel answers for its whole block."""
+        """The gradient of a pixel is the sum over its block."""
         samples, height, width, channels = dY.shape
         blocks = samples, height // self.rows, self.rows, width // self.columns, self.columns, channels
         return dY.reshape(blocks).sum(axis=(2, 4))
@@ -62,24 +62,24 @@ class GlobalAveragePooling2D(Layer):
     """(samples, height, width, channels) -> (samples, channels): the mean of each channel over the image."""
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
-        """Nothing to make."""
+        """Creates nothing: there are no parameters."""
         if len(input_shape) != 3:
             raise self.refuse(input_shape, "(height, width, channels)")
         return input_shape[2:]
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        """Y = mean over the places."""
+        """Y = mean over the positions."""
         self._shape = X.shape
         return X.mean(axis=(1, 2))
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
-        """Every place gets an equal share."""
+        """Every position gets an equal share."""
         share = dY / (self._shape[1] * self._shape[2])
         return np.broadcast_to(share[:, None, None], self._shape)
 
 
 class _Pooling(Window):
-    """What both kinds of pooling share; the window moves by its own size unless `strides` says otherwise."""
+    """The base of both kinds of pooling; the window moves by its own size unless `strides` is given."""
 
     window = "pool_size"
 
@@ -88,28 +88,28 @@ class _Pooling(Window):
         super().__init__(pool_size=size, strides=size if strides is None else pair(strides), padding=padding)
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
-        """Nothing to make."""
-        return (*self.places(input_shape), input_shape[2])
+        """Creates nothing: there are no parameters."""
+        return (*self.output_size(input_shape), input_shape[2])
 
 
 class MaxPooling2D(_Pooling):
-    """Y is the largest number in each window; the gradient goes back to the place that it came from."""
+    """Y is the largest number in each window; the gradient goes back to the position of that number."""
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         """Y = max over the window."""
         self._padded = self.pad(X, value=-np.inf)
-        first, *others = self.cells(self._padded, *self.places(X.shape[1:]))
+        first, *others = self.cells(self._padded, *self.output_size(X.shape[1:]))
         self._Y = first.copy()
         for cell in others:
             np.maximum(self._Y, cell, out=self._Y)
         return self._Y
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
-        """dX is dY where X was the largest of its window, the first one where two are equal; else 0."""
+        """dX is dY where X was the largest of its window, the first where several are equal; else 0."""
         dpadded = np.zeros(self._padded.shape, dY.dtype)
-        places = dY.shape[1:3]
-        is_free = np.ones(dY.shape, bool)  # whose gradient no cell has taken yet
-        for cell, dcell in zip(self.cells(self._padded, *places), self.cells(dpadded, *places), strict=True):
+        size = dY.shape[1:3]
+        is_free = np.ones(dY.shape, bool)  # its gradient has gone to no cell yet
+        for cell, dcell in zip(self.cells(self._padded, *size), self.cells(dpadded, *size), strict=True):
             is_largest = is_free & (cell == self._Y)
             is_free ^= is_largest
             if self.overlaps:
@@ -124,12 +124,12 @@ class AveragePooling2D(_Pooling):
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         """Y = sum over the window / cells of it that lie inside the image."""
-        places = self.places(X.shape[1:])
-        first, *others = self.cells(self.pad(np.ones_like(X[:1, :, :, :1])), *places)
+        size = self.output_size(X.shape[1:])
+        first, *others = self.cells(self.pad(np.ones_like(X[:1, :, :, :1])), *size)
         self._counts = sum(others, first)
         padded = self.pad(X)
         self._padded_shape = padded.shape
-        first, *others = self.cells(padded, *places)
+        first, *others = self.cells(padded, *size)
         return sum(others, first) / self._counts
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:

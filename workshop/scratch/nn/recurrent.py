@@ -1,8 +1,8 @@
-"""The loop over time that all recurrent layers share: a sequence is read step by step, its beginning kept in a state.
+"""The loop over time that all recurrent layers share: a sequence is read step by step, its past summed up in a state.
 
-A layer is this loop and a cell, one step and beside it the same step backward: `cells` has them. Going backward, the
-loop is backpropagation through time (Werbos 1990): what a state is to blame for is what it caused in its own step's
-output and in the step that came after, so the blame is carried from the last step to the first.
+A layer is this loop and a cell, one step forward and beside it the same step backward: `cells` has them. Run backward,
+the loop is backpropagation through time (Werbos 1990): the gradient by a state is the sum of the gradients through its
+own step's output and through the next step, so the gradients are computed from the last step to the first.
 
 x is a step's input (samples, features), h the state (samples, units); W is the kernel, U the recurrent kernel, b the
 bias. A `d` in front names a gradient: dh is dE/dh.
@@ -22,10 +22,10 @@ State = tuple[np.ndarray, ...]
 def orthogonal(rows: int, columns: int, random: np.random.Generator, dtype: Any) -> np.ndarray:
     """Draws a matrix whose rows are of length 1 and at right angles to each other (Saxe 2014, Keras' default).
 
-    A state that is multiplied by it at every step neither grows nor fades: that is why recurrent kernels start so.
+    Multiplied by it at every step, a state neither grows nor vanishes: that is why recurrent kernels start so.
     """
     q, r = np.linalg.qr(random.normal(size=(columns, rows)))
-    # The signs make every such matrix equally likely.
+    # The signs make the distribution uniform over all such matrices.
     return (q * np.sign(np.diagonal(r))).T.astype(dtype)
 
 
@@ -33,15 +33,15 @@ class Recurrent(Layer, abc.ABC):
     """Reads X (samples, steps, features) and returns its states: the last one (samples, units), or all of them.
 
     Args:
-        units: how many numbers the state has.
-        return_sequences: whether the states of all steps come out, (samples, steps, units), for a layer that goes on
-            reading, or for an answer at every step.
+        units: the size of the state.
+        return_sequences: whether the output is the states of all steps, (samples, steps, units), for another recurrent
+            layer or for an output at every step.
         use_bias: whether there is a b.
-        settings: what a cell adds to them.
+        settings: the settings of the cell beside these.
     """
 
-    gates = 1  # how many blocks of `units` columns W and U have
-    states = 1  # how many arrays the state is
+    gates = 1  # the number of blocks of `units` columns in W and U
+    states = 1  # the number of arrays in the state
 
     def __init__(self, units: int, return_sequences: bool, use_bias: bool, **settings: Any) -> None:
         super().__init__(units=units, return_sequences=return_sequences, use_bias=use_bias, **settings)
@@ -49,7 +49,7 @@ class Recurrent(Layer, abc.ABC):
 
     @abc.abstractmethod
     def step(self, projected: np.ndarray, state: State) -> tuple[State, Any]:
-        """Returns the state after a step, and what `step_backward` needs to know of it.
+        """Returns the state after a step, and the cache for `step_backward`.
 
         Args:
             projected: x W + b of this step, (samples, gates * units).
@@ -57,12 +57,12 @@ class Recurrent(Layer, abc.ABC):
         """
 
     @abc.abstractmethod
-    def step_backward(self, dstate: State, kept: Any) -> tuple[np.ndarray, State]:
+    def step_backward(self, dstate: State, cache: Any) -> tuple[np.ndarray, State]:
         """Returns the gradients by `projected` and by the state before; adds the step's part of dU to `gradients`.
 
         Args:
             dstate: the gradient by the state after the step.
-            kept: what `step` returned beside it.
+            cache: of `step`.
         """
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
@@ -77,49 +77,48 @@ class Recurrent(Layer, abc.ABC):
             self.parameters["bias"] = np.zeros(columns, dtype)
         return (steps, self.units) if self.return_sequences else (self.units,)
 
-    def input_bias(self, of: dict[str, np.ndarray]) -> np.ndarray:
-        """Returns the b that is added to x W, or its gradient: `of` is `parameters` or `gradients`."""
-        return of["bias"]
+    def input_bias(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
+        """Returns the b that is added to x W, or its gradient, from `parameters` or `gradients`."""
+        return arrays["bias"]
 
     def forward(self, X: np.ndarray, training: bool = False, mask: np.ndarray | None = None) -> np.ndarray:
-        """The steps one after the other; before the first one the state is zero.
+        """Runs the steps in order, from a state of zeros.
 
         Args:
             X: (samples, steps, features).
-            training: makes no difference.
-            mask: (samples, steps), False where a sequence has no step because it is shorter than others. The state
-                stays as it is there, as behind Keras' Masking layer, whether the steps are missing at the start or at
-                the end.
+            training: unused.
+            mask: (samples, steps), False where a sequence is padded because it is shorter than others. There the state
+                stays as it is, as after Keras' Masking layer, whether the padding is at the start or at the end.
 
         Raises:
-            WorkshopError: the mask is of another shape.
+            WorkshopError: the mask has another shape.
         """
         samples, steps, features = X.shape
         if mask is not None and mask.shape != (samples, steps):
             raise WorkshopError(f"a mask has the shape {mask.shape}, takes {(samples, steps)}")
-        # Steps first: each one's samples then lie side by side in memory. x W needs no state, so that all steps are one
-        # product of matrices; only h U has to wait for the step before.
+        # Steps first: the samples of a step are then contiguous in memory. x W needs no state, so all steps are one
+        # matrix product; only h U has to wait for the step before.
         self._X = X.swapaxes(0, 1).reshape(steps * samples, features)
         projected = self._X @ self.parameters["kernel"]
         if self.use_bias:
             projected += self.input_bias(self.parameters)
         projected = projected.reshape(steps, samples, -1)
         self._mask = None if mask is None else mask.astype(bool).T[:, :, None]
-        self._kept = []
+        self._caches = []
         state: State = (np.zeros((samples, self.units), X.dtype),) * self.states
         hidden = np.empty((steps, samples, self.units), X.dtype)
         for t in range(steps):
-            after, kept = self.step(projected[t], state)
+            after, cache = self.step(projected[t], state)
             if self._mask is not None:
                 after = tuple(np.where(self._mask[t], new, old) for new, old in zip(after, state, strict=True))
             state = after
-            self._kept.append(kept)
+            self._caches.append(cache)
             hidden[t] = state[0]
         return hidden.swapaxes(0, 1) if self.return_sequences else state[0]
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
-        """Backpropagation through time: dstate holds what all later steps ask for, from the last step to the first."""
-        steps, samples = len(self._kept), len(dY)
+        """Backpropagation through time, from the last step to the first; dstate is the gradient through later steps."""
+        steps, samples = len(self._caches), len(dY)
         self.gradients = {name: np.zeros_like(value) for name, value in self.parameters.items()}
         dprojected = np.empty((steps, samples, self.gates * self.units), dY.dtype)
         dstate: State = (np.zeros((samples, self.units), dY.dtype),) * self.states
@@ -129,13 +128,13 @@ class Recurrent(Layer, abc.ABC):
             if self.return_sequences:
                 dstate = (dstate[0] + dY[:, t], *dstate[1:])
             if self._mask is None:
-                dprojected[t], dstate = self.step_backward(dstate, self._kept[t])
+                dprojected[t], dstate = self.step_backward(dstate, self._caches[t])
             else:
-                # At a masked step the state before it takes over the whole blame, and the cell gets none.
+                # At a masked step the gradient goes to the state before it unchanged, and to the cell goes none.
                 carried = tuple(np.where(self._mask[t], 0, d) for d in dstate)
                 taken = tuple(np.where(self._mask[t], d, 0) for d in dstate)
-                dprojected[t], dbefore = self.step_backward(taken, self._kept[t])
-                dstate = tuple(one + other for one, other in zip(carried, dbefore, strict=True))
+                dprojected[t], dbefore = self.step_backward(taken, self._caches[t])
+                dstate = tuple(direct + through for direct, through in zip(carried, dbefore, strict=True))
         flat = dprojected.reshape(steps * samples, -1)
         self.gradients["kernel"] = self._X.T @ flat
         if self.use_bias:

@@ -1,8 +1,8 @@
-"""Layers that do one thing in training and another afterwards: Dropout and batch normalisation.
+"""Layers that behave differently in training and in inference: Dropout and batch normalisation.
 
-Both make what is learned depend less on the samples at hand. Dropout lets no unit rely on another; batch normalisation,
-which is there to keep the numbers that go into a layer at one scale, shifts them a little with the company that a
-sample has in its batch. A network that answers is not disturbed so: `forward` is told whether it trains.
+Both reduce overfitting. Dropout prevents the co-adaptation of units; batch normalisation, whose purpose is to keep the
+inputs of a layer at one scale, adds a little noise through the other samples of the batch. In inference neither does:
+`forward` has the argument `training`.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from workshop.scratch.nn.layers import Layer, Shape
 
 
 class Dropout(Layer):
-    """In training, sets a share `rate` of the numbers to 0 and divides the others by 1 - rate (Srivastava 2014)."""
+    """In training, sets a fraction `rate` of the inputs to 0 and divides the others by 1 - rate (Srivastava 2014)."""
 
     def __init__(self, rate: float) -> None:
         super().__init__(rate=float(rate))
@@ -23,7 +23,7 @@ class Dropout(Layer):
         self.rate = rate
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
-        """Keeps the generator that will draw the masks."""
+        """Stores the generator of the masks."""
         self._random = random
         return input_shape
 
@@ -37,7 +37,7 @@ class Dropout(Layer):
         return X * self._scale
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
-        """What was dropped gets no blame."""
+        """dX = dY mask / (1 - rate): no gradient flows through dropped inputs."""
         return dY if self._scale is None else dY * self._scale
 
 
@@ -45,8 +45,8 @@ class BatchNormalization(Layer):
     """Y = gamma (X - mean) / sqrt(variance + epsilon) + beta, over all axes but the last (Ioffe and Szegedy 2015).
 
     In training mean and variance are the batch's; the moving averages, new = momentum old + (1 - momentum) batch,
-    serve afterwards. Keras' momentum 0.99 is PyTorch's 0.01, and PyTorch keeps the variance with n - 1 in its average,
-    Keras with n, which is what stands here.
+    serve afterwards. Keras' momentum 0.99 is PyTorch's 0.01; PyTorch averages the variance over n - 1, Keras over n,
+    as this layer does.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class BatchNormalization(Layer):
         return Y + self.parameters["beta"] if self.center else Y
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
-        """In training X also moves the batch's mean and variance; taking both parts away leaves the middle line."""
+        """In training X also changes the batch's mean and variance: the gradients through both are subtracted."""
         axes = tuple(range(dY.ndim - 1))
         if self.center:
             self.gradients["beta"] = dY.sum(axis=axes)

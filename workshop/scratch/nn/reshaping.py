@@ -1,4 +1,4 @@
-"""Layers that change the shape of what goes through them, and none of its numbers: there is nothing to learn."""
+"""Layers that change the shape of their input, not its values: they have no parameters."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,41 +9,41 @@ from workshop.scratch.nn.layers import Layer, Shape
 
 
 class Flatten(Layer):
-    """(samples, height, width, channels) -> (samples, height * width * channels), the channels running fastest."""
+    """(samples, height, width, channels) -> (samples, height * width * channels), row-major: channels vary fastest."""
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
-        """Nothing to make."""
+        """Creates nothing: there are no parameters."""
         return (int(np.prod(input_shape)),)
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        """The same numbers in one row a sample."""
+        """The same values, one row a sample."""
         self._shape = X.shape
         return X.reshape(len(X), -1)
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
-        """The same numbers in their old shape."""
+        """The same values in the input's shape."""
         return dY.reshape(self._shape)
 
 
 class Reshape(Layer):
-    """The same numbers in another shape, say a row of 784 as an image (28, 28, 1); -1 stands for what is left."""
+    """The same values in another shape, say a row of 784 as an image (28, 28, 1); -1 stands for the remaining size."""
 
     def __init__(self, target_shape: Sequence[int]) -> None:
         super().__init__(target_shape=list(target_shape))
         self.target_shape = tuple(target_shape)
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
-        """Nothing to make."""
+        """Creates nothing: there are no parameters."""
         try:
             return np.empty(input_shape, np.uint8).reshape(self.target_shape).shape
         except ValueError as error:
             raise self.refuse(input_shape, f"as many numbers as fill {self.target_shape}") from error
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        """The same numbers in their new shape."""
+        """The same values in the target shape."""
         self._shape = X.shape
         return X.reshape(len(X), *self.target_shape)
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
-        """The same numbers in their old shape."""
+        """The same values in the input's shape."""
         return dY.reshape(self._shape)

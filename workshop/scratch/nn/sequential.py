@@ -1,6 +1,6 @@
-"""Layers in a row, trained by backpropagation: forward, backward, and a step down.
+"""Layers in sequence, trained by backpropagation: forward, backward, and a step of the optimizer.
 
-`training` has the loop over the batches; `network` adds what else a model of the workshop can do.
+`training` has the loop over the batches; `network` adds predicting, saving and loading.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from workshop.scratch.nn.sgd import Optimizer
 
 
 class Sequential:
-    """Layers in a row.
+    """Layers in sequence.
 
     Args:
         layers: the first one takes the input.
         input_shape: of one sample: (2,) or (28, 28, 1).
-        seed: of the initial weights, and of Dropout.
-        dtype: float32, or float64 to check gradients with.
+        seed: of the initial weights and of Dropout.
+        dtype: float32, or float64 to check gradients.
 
     Attributes:
         input_shape, output_shape: of one sample.
@@ -38,7 +38,7 @@ class Sequential:
 
     @property
     def parameters(self) -> dict[str, np.ndarray]:
-        """What is trained, named by the layer's number and the parameter's name: "0/kernel"."""
+        """The trained arrays, named by the layer's number and the parameter's name: "0/kernel"."""
         return {f"{i}/{name}": value for i, layer in enumerate(self.layers) for name, value in layer.parameters.items()}
 
     @property
@@ -48,7 +48,7 @@ class Sequential:
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
-        """All that is saved, trained or not, in Keras' order."""
+        """The saved arrays, trained or not, in Keras' order."""
         return {f"{i}/{name}": value for i, layer in enumerate(self.layers) for name, value in layer.weights.items()}
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
@@ -59,7 +59,7 @@ class Sequential:
         return Y
 
     def _fused(self, loss: Loss) -> Activation | None:
-        """Returns the last activation, if the loss knows its way through it."""
+        """Returns the last activation if the loss is fused with it."""
         last = self.layers[-1]
         activation = last.activation if isinstance(last, Dense) else last
         return activation if isinstance(activation, Activation) and activation.name == loss.fused_with else None
@@ -70,13 +70,13 @@ class Sequential:
         return loss.value(Y, T) if activation is None else loss.fused_value(activation.received, T)
 
     def backward(self, Y: np.ndarray, T: np.ndarray, loss: Loss) -> None:
-        """Carries the loss of the last forward pass back through the layers, leaving the gradients in them."""
+        """Backpropagates the loss of the last forward pass; the layers keep their gradients."""
         activation = self._fused(loss)
         if activation is not None:
-            # The loss knows its way through the last activation: let that one pass on what it gets.
+            # The gradient of the fused loss is already by the input of the last activation, which passes it on.
             activation.passes_on = True
         gradient = loss.gradient(Y, T) if activation is None else loss.fused(Y, T)
-        # Nobody asks what the layers before the first trained one are to blame for.
+        # The layers before the first one with parameters need no gradient.
         first = next((i for i, layer in enumerate(self.layers) if layer.parameters), 0)
         for i in reversed(range(first, len(self.layers))):
             gradient = self.layers[i].backward(gradient, needs_input_gradient=i > first)

@@ -1,4 +1,4 @@
-"""Gradient descent: what every optimizer does, and the one that goes straight down, with or without momentum."""
+"""The base of all optimizers, and stochastic gradient descent, with or without momentum."""
 
 import abc
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ Rate = float | Callable[[int], float]
 
 
 class Optimizer(abc.ABC):
-    """Base of the optimizers: keeps for each parameter what its method remembers.
+    """Base of the optimizers: keeps a memory for each parameter, such as its velocity.
 
     Args:
         learning_rate: a number, or a function from the number of steps done to the rate.
@@ -39,7 +39,11 @@ class Optimizer(abc.ABC):
         return {"steps": np.array(self.steps), **memories}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Puts back what `state` returned; raises KeyError where it is none."""
+        """Restores what `state` returned.
+
+        Raises:
+            KeyError: the number of steps is missing.
+        """
         self.steps = int(state["steps"])
         self._memory = {}
         for key in sorted(key for key in state if key.startswith("memory/")):
@@ -47,19 +51,19 @@ class Optimizer(abc.ABC):
             self._memory.setdefault(name, []).append(state[key].copy())
 
     def remember(self, parameter: np.ndarray) -> list[np.ndarray]:
-        """Returns what this method starts from, for one parameter."""
+        """Returns the initial memory of one parameter."""
         return []
 
     @abc.abstractmethod
     def step(self, parameter: np.ndarray, gradient: np.ndarray, memory: list[np.ndarray], rate: float) -> None:
-        """Changes one parameter, and the memory, in place."""
+        """Updates one parameter and its memory in place."""
 
 
 class SGD(Optimizer):
     """w <- w - rate g; with momentum the velocity v <- momentum v - rate g is added instead (Polyak 1964).
 
     Nesterov's form looks ahead: w <- w + momentum v - rate g, v being the new one (Nesterov 1983, in the form of
-    Sutskever 2013). PyTorch keeps v without the rate in it, which is the same as long as the rate is constant.
+    Sutskever 2013). PyTorch's v does not include the rate, which is the same as long as the rate is constant.
     """
 
     def __init__(self, learning_rate: Rate = 0.01, momentum: float = 0.0, nesterov: bool = False) -> None:
@@ -71,7 +75,7 @@ class SGD(Optimizer):
         return [np.zeros_like(parameter)] if self.momentum else []
 
     def step(self, parameter: np.ndarray, gradient: np.ndarray, memory: list[np.ndarray], rate: float) -> None:
-        """One step down."""
+        """One step."""
         if not self.momentum:
             parameter -= rate * gradient
             return
