@@ -1,4 +1,4 @@
-"""Console programs: each loads a saved model, asks or reads what it needs, and answers in one line.
+"""Console programs: each loads a saved model, asks for or reads its inputs, and prints a prediction.
 
 `python -m apps.NAME --help` says how; the models come from the lessons.
 """

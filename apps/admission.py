@@ -1,11 +1,11 @@
-"""Admitted or not: the answer of a saved model to two exam scores.
+"""Admission: the prediction of a saved model from two exam scores.
 
     python -m apps.admission                          # asks for the scores
-    python -m apps.admission 45 85                    # answers at once
+    python -m apps.admission 45 85                    # predicts at once
     python -m apps.admission --model my.h5 45 85      # a model of your own, from another notebook
 
-The model is the one that `python -m workshop.admission` trains. One of your own takes two inputs and answers with one
-sigmoid unit, or with two softmax units of which the second is "admitted". Its scaler is read from my-scaler.gz beside
+The model is the one that `python -m workshop.admission` trains. One of your own takes two inputs and has one
+sigmoid output, or two softmax outputs of which the second is "admitted". Its scaler is read from my-scaler.gz beside
 it; where there is none, the scores are scaled to 0..1 over the ranges that the lesson's model was trained on.
 """
 
@@ -21,26 +21,27 @@ NAME = "admission"
 
 
 def probability_of_admission(model: Bundle, scores: Sequence[float], inputs: Sequence[bundle.Input]) -> float:
-    """Returns the model's answer to two scores; `inputs` are the ranges for a bare model without a scaler.
+    """Returns the predicted probability; `inputs` are the ranges for a bare model without a scaler.
 
     Raises:
-        WorkshopError: the model is not of this kind.
+        WorkshopError: the model has other inputs or outputs.
     """
     import numpy as np
 
     console.check_shapes(model, inputs=[(2,)], outputs=[1, 2])
     X = np.array([scores], np.float32)
     if not model.is_verified and model.scaler is None:
-        low, high = (np.array([getattr(one, end) for one in inputs]) for end in ("minimum", "maximum"))
+        low = np.array([score.minimum for score in inputs])
+        high = np.array([score.maximum for score in inputs])
         X = (X - low) / (high - low)
     probability = float(model.predict(X)[0, -1])
     if not 0 <= probability <= 1:
-        raise WorkshopError(f"{model.path} answers {probability:g}, no probability: its last layer takes a sigmoid")
+        raise WorkshopError(f"{model.path} predicts {probability:g}, no probability: its last layer takes a sigmoid")
     return probability
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Asks for two scores, unless they are given, and prints the answer."""
+    """Asks for two scores, unless they are given, and prints the prediction."""
     parser = console.parser(__doc__, NAME)
     parser.add_argument("scores", nargs="*", metavar="SCORE", help="the two scores; without them you are asked")
     arguments = parser.parse_args(argv)
@@ -55,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     console.note_unverified(model, f"two scores, {scaled}, and the last output is the probability of admission")
     probability = probability_of_admission(model, scores, inputs)
     threshold = model.card.get("threshold")
-    answer = "Admitted" if probability >= (0.5 if threshold is None else threshold) else "Sorry"
-    print(f"{answer} (probability of admission {console.percent(probability)})")
+    verdict = "Admitted" if probability >= (0.5 if threshold is None else threshold) else "Sorry"
+    print(f"{verdict} (probability of admission {console.percent(probability)})")
     engines.show_side_by_side(model, lambda output: console.percent(float(output[-1])))
 
 

@@ -1,13 +1,13 @@
-"""Takes the noise out of pictures of handwritten digits, with a saved model.
+"""Denoising: a saved model removes the noise from images of handwritten digits.
 
-    python -m apps.clean PICTURE.png ...              # writes PICTURE-clean.png beside it
-    python -m apps.clean --out FOLDER PICTURE.png     # writes it there
-    python -m apps.clean --show PICTURE.png           # draws before and after
-    python -m apps.clean --model my.h5 PICTURE.png    # a model of your own
+    python -m apps.clean IMAGE.png ...              # writes IMAGE-clean.png beside it
+    python -m apps.clean --out FOLDER IMAGE.png     # writes it there
+    python -m apps.clean --show IMAGE.png           # draws before and after
+    python -m apps.clean --model my.h5 IMAGE.png    # a model of your own
 
-One digit a picture, of any common format and size, dark on light or light on dark. It is scaled and centred as MNIST
-was, and its noise with it. No file is ever replaced: where PICTURE-clean.png is there, PICTURE-clean-2.png is written.
-The model is the denoiser that `python -m workshop.autoencoder` trains; one of your own takes and answers 28x28 pixels
+An image shows one digit, in any common format and size, dark on light or light on dark. It is scaled and centred as in
+MNIST, with its noise. No file is ever replaced: where IMAGE-clean.png exists, IMAGE-clean-2.png is written. The model
+is the denoiser that `python -m workshop.autoencoder` trains; one of your own has inputs and outputs of 28x28 pixels
 from 0 to 1.
 """
 
@@ -21,18 +21,19 @@ import numpy as np
 
 from workshop.kit import cli, files
 from workshop.kit.errors import WorkshopError, one_line
+from workshop.kit.files import FilePath
 from workshop.kit.saving import bundle
 from workshop.kit.saving.loaded import Bundle
 from workshop.programs import console, engines
 
-ENLARGED = 10  # times, so that one sees something
+SCALE = 10  # of the written image, to be visible
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Cleans each picture, and prints a line for it."""
+    """Cleans each image, and prints a line for it."""
     parser = console.parser(__doc__, "denoiser")
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="pictures of any common format and size")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="for the clean pictures (default: beside each FILE)")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="images of any common format and size")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="for the clean images (default: beside each FILE)")
     parser.add_argument("--show", action="store_true", help="draw before and after, as a PNG in the folder plots")
     parser.add_argument("--plots", type=Path, default=Path("plots"), metavar="DIR", help="(default: plots)")
     arguments = parser.parse_args(argv)
@@ -44,41 +45,43 @@ def main(argv: Sequence[str] | None = None) -> None:
     for path in dict.fromkeys(arguments.files):
         try:
             clean(path, model, arguments.out or path.parent, arguments.plots if arguments.show else None)
-        except WorkshopError as error:  # the other pictures are cleaned all the same
+        except WorkshopError as error:  # the other images are cleaned all the same
             print(f"error: {error}", file=sys.stderr)
             failed = True
     if failed:
         raise SystemExit(2)
 
 
-def load(path: Path, engine: str | None) -> Bundle:
-    """Returns the model; raises WorkshopError unless it makes 28x28 pixels of 28x28 pixels."""
+def load(path: FilePath, engine: str | None) -> Bundle:
+    """Returns the model; raises WorkshopError unless its inputs and outputs are 28x28 pixels."""
     model = engines.load(path, ["autoencoder"], engine)
-    takes, answers = model.input_shape, model.model.output_shape
-    if takes not in [(28, 28, 1), (28, 28), (784,)] or answers is None or math.prod(answers) != 784:
-        raise WorkshopError(f"{path} makes {answers} of {takes}, this program takes models that make 28x28 of 28x28")
-    console.note_unverified(model, "28x28 grey pixels from 0 (ground) to 1, in and out")
+    takes, gives = model.input_shape, model.model.output_shape
+    if takes not in [(28, 28, 1), (28, 28), (784,)] or gives is None or math.prod(gives) != 784:
+        raise WorkshopError(
+            f"{path} has inputs of shape {takes} and outputs of shape {gives}, this program takes 28x28 pixels for both"
+        )
+    console.note_unverified(model, "28x28 grey pixels from 0 (background) to 1, for inputs and outputs")
     return model
 
 
 def clean(path: Path, model: Bundle, out: Path, plots_folder: Path | None) -> None:
-    """Cleans one picture, writes it and prints what was done."""
+    """Cleans one image, writes it and prints its noise."""
     from workshop.programs import mnist_preprocessing
 
     noisy = mnist_preprocessing.read_noisy_digit(path)
     cleaned = model.predict(noisy[None]).reshape(28, 28).clip(0, 1)
     to = free_name(out / f"{path.stem}-clean.png")
     files.write_atomically(to, as_png(cleaned))
-    taken = float(np.sqrt(np.mean((noisy - cleaned) ** 2)))
-    print(f"{one_line(path)}: {one_line(to)} (noise {taken:.2f}, where ink is 1)")
-    engines.show_side_by_side(model, lambda output: f"{output.mean():.6f} of the picture is ink")
+    noise = float(np.sqrt(np.mean((noisy - cleaned) ** 2)))
+    print(f"{one_line(path)}: {one_line(to)} (noise {noise:.2f}, where ink is 1)")
+    engines.show_side_by_side(model, lambda output: f"{output.mean():.6f} of the image is ink")
     if plots_folder is not None:
         drawn = draw(noisy, cleaned, free_name(plots_folder / f"{path.stem}-cleaned.png"))
         print(f"  before and after: {one_line(drawn)}")
 
 
 def free_name(path: Path) -> Path:
-    """Returns the path or, where a file is there, the first of NAME-2, NAME-3, ... that is none."""
+    """Returns the path or, where it exists, the first of NAME-2, NAME-3, ... that does not."""
     free, number = path, 1
     while free.exists():
         number += 1
@@ -92,7 +95,7 @@ def as_png(ink: np.ndarray) -> bytes:
 
     content = io.BytesIO()
     grey = Image.fromarray(np.rint(255 * (1 - ink)).astype(np.uint8))
-    grey.resize((ENLARGED * 28, ENLARGED * 28), Image.Resampling.BICUBIC).save(content, "PNG")
+    grey.resize((SCALE * 28, SCALE * 28), Image.Resampling.BICUBIC).save(content, "PNG")
     return content.getvalue()
 
 

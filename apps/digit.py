@@ -1,33 +1,33 @@
-"""Which digit is it: a saved model names handwritten digits in pictures.
+"""Digits: a saved model classifies images of handwritten digits.
 
-    python -m apps.digit PICTURE.png ...              # any common format and size, dark on light or light on dark
-    python -m apps.digit --show PICTURE.png           # draws what the network saw
-    python -m apps.digit --model my.h5 PICTURE.png    # a model of your own, from another notebook
+    python -m apps.digit IMAGE.png ...              # any common format and size, dark on light or light on dark
+    python -m apps.digit --show IMAGE.png           # draws the network's input
+    python -m apps.digit --model my.h5 IMAGE.png    # a model of your own, from another notebook
 
-One digit a picture. It is cut out, scaled and centred the way MNIST was. The model is the CNN that
-`python -m workshop.mnist` trains; one of your own takes 28x28 pixels from 0 to 1 and answers with ten probabilities.
+An image shows one digit. It is cut out, scaled and centred as in MNIST. The model is the CNN that
+`python -m workshop.mnist` trains; one of your own takes 28x28 pixels from 0 to 1 and predicts ten probabilities.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from workshop.kit import cli
 from workshop.kit.data import published_images
+from workshop.kit.files import FilePath
 from workshop.programs import gallery
 
 
-def read(path: Path, input_shape: gallery.Shape) -> np.ndarray:
-    """Returns a picture as MNIST would hold it, float32 (28, 28)."""
+def read(path: FilePath, input_shape: gallery.Shape) -> np.ndarray:
+    """Returns an image as in MNIST, float32 (28, 28)."""
     from workshop.programs import mnist_preprocessing
 
     return mnist_preprocessing.read_digit(path)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Names the digit in each picture."""
-    gallery.name_pictures(
+    """Classifies the digit in each image."""
+    gallery.classify_images(
         __doc__,
         argv,
         lessons=["mnist", "rnn"],

@@ -1,12 +1,12 @@
-"""What a house costs: the answer of a saved model to its area, its bedrooms and its age.
+"""House prices: the prediction of a saved model from area, bedrooms and age.
 
     python -m apps.house_price                                  # asks for them
-    python -m apps.house_price 120 3 10                         # answers at once: 120 m2, 3 bedrooms, 10 years
+    python -m apps.house_price 120 3 10                         # predicts at once: 120 m2, 3 bedrooms, 10 years
     python -m apps.house_price --model models/houses.h5 8 12    # a model of the size alone: two houses
 
-The models are those that `python -m workshop.linear_regression` trains, from its tables or from one of your own. What
-to ask for stands in the model's card. Given numbers may lie outside of the range that the model was trained on, which
-is said; several houses are given one after another.
+The models are those that `python -m workshop.linear_regression` trains, from its tables or from one of your own. The
+inputs to ask for are in the model's card. Given numbers may lie outside of the range of the training data, which is
+noted; several houses are given one after another.
 """
 
 import sys
@@ -23,31 +23,33 @@ LESSONS = ("linear_regression",)
 
 def quantity(number: float, unit: str) -> str:
     """Returns a number with its unit: "120 m2", "12.51 x 10,000 pesos"."""
-    text = f"{number:,.2f}" if abs(number) >= 1 else f"{number:.3g}"
-    return f"{text.removesuffix('.00')}{' x' * unit[:1].isdigit()} {unit}".rstrip()
+    text = f"{number:,.2f}".removesuffix(".00") if abs(number) >= 1 else f"{number:.3g}"
+    return f"{text} x {unit}" if unit[:1].isdigit() else f"{text} {unit}".rstrip()
 
 
 def note_outside(house: Sequence[float], inputs: Sequence[bundle.Input]) -> None:
-    """Says, on stderr, which numbers of a house the model has never seen the like of."""
-    for number, one in zip(house, inputs, strict=True):
-        if not one.minimum <= number <= one.maximum:
-            seen = f"{one.minimum:g} to {one.maximum:g}"
-            print(f"note: {one.label} {number:g} is outside of {seen}, where the model was trained", file=sys.stderr)
+    """Prints, on stderr, which numbers of a house lie outside of the range of the training data."""
+    for number, column in zip(house, inputs, strict=True):
+        if not column.minimum <= number <= column.maximum:
+            trained = f"{column.minimum:g} to {column.maximum:g}"
+            print(
+                f"note: {column.label} {number:g} is outside of {trained}, where the model was trained", file=sys.stderr
+            )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Asks for one house, unless houses are given, and prints a line for each."""
     parser = console.parser(__doc__, NAME)
-    help_text = "what describes a house, in the model's order; without numbers you are asked"
+    help_text = "the inputs of a house, in the model's order; without numbers you are asked"
     parser.add_argument("numbers", nargs="*", type=cli.finite_number, metavar="NUMBER", help=help_text)
     arguments = parser.parse_args(argv)
     path = arguments.model or bundle.find(NAME)
     inputs = bundle.inputs_of(path, LESSONS)
     if not inputs and not arguments.numbers:
-        raise WorkshopError(f"{path} has no card that says what to ask for: give the numbers behind it")
+        raise WorkshopError(f"{path} has no card with the inputs to ask for: give the numbers as arguments")
     numbers = arguments.numbers or console.ask_numbers(inputs)
     if inputs and len(numbers) % len(inputs):
-        names = ", ".join(one.label for one in inputs)
+        names = ", ".join(column.label for column in inputs)
         raise WorkshopError(f"got {len(numbers)} numbers, takes {len(inputs)} for each house: {names}")
 
     model = engines.load(path, LESSONS, arguments.engine)
@@ -63,10 +65,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         if model.is_verified:
             note_outside(house, inputs)
         described = ", ".join(
-            f"{one.name} {quantity(value, one.unit)}".strip() for one, value in zip(inputs, house, strict=True)
+            f"{column.name} {quantity(value, column.unit)}".strip() for column, value in zip(inputs, house, strict=True)
         )
-        answer = quantity(price, str(model.card.get("output_unit", "")))
-        print(f"{described}: {model.card.get('output') or 'answer'} {answer}")
+        prediction = quantity(price, str(model.card.get("output_unit", "")))
+        print(f"{described}: {model.card.get('output') or 'prediction'} {prediction}")
     engines.show_side_by_side(model, lambda output: quantity(output[0], str(model.card.get("output_unit", ""))))
 
 

@@ -1,12 +1,12 @@
-"""A small network goes on with what you type, character by character.
+"""Text generation: a small network continues your text, character by character.
 
-    python -m apps.write                                   # asks how the text begins
-    python -m apps.write "The Queen said"                  # writes at once
+    python -m apps.write                                   # asks for the beginning of the text
+    python -m apps.write "The Queen said"                  # continues it at once
     python -m apps.write "The Queen said" --temperature 0.3 --length 500
     python -m apps.write --model my.h5 "Once"              # a model of your own text
 
-The model is the one that `python -m workshop.text_generation` trains, on one book. It knows letters, words and commas,
-and nothing of what they mean. `--temperature` says how daring it is; another `--seed` gives another text.
+The model is the one that `python -m workshop.text_generation` trains, on one book: it has learned letters, words and
+commas, but no meaning. A higher `--temperature` gives a more varied text, another `--seed` another one.
 """
 
 import itertools
@@ -22,16 +22,22 @@ NAME = "text_generation"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Continues the text that is given, or one after another that is typed."""
+    """Continues the given text, or one typed text after another."""
     parser = console.parser(__doc__, NAME)
     add = parser.add_argument
-    add("text", nargs="?", metavar="TEXT", help="how the text begins; without it you are asked")
-    add("--length", type=cli.whole_number(1), default=200, metavar="N", help="characters to write (default: 200)")
-    add("--temperature", type=cli.positive_number, default=0.5, metavar="T", help="below 1 safer (default: 0.5)")
+    add("text", nargs="?", metavar="TEXT", help="the beginning of the text; without it you are asked")
+    add("--length", type=cli.whole_number(1), default=200, metavar="N", help="characters to generate (default: 200)")
+    add(
+        "--temperature",
+        type=cli.positive_number,
+        default=0.5,
+        metavar="T",
+        help="of the sampling; lower is more predictable (default: 0.5)",
+    )
     add("--seed", type=cli.whole_number(0), default=1, metavar="N", help="the same seed, the same text (default: 1)")
     arguments = parser.parse_args(argv)
     path = arguments.model or bundle.find(NAME)
-    bundle.inputs_of(path, [NAME])  # a model that is not there, or of another lesson, is refused before anyone types
+    bundle.inputs_of(path, [NAME])  # a missing model, or one of another lesson, is refused before the text is asked for
     given = arguments.text
     start = given if given is not None else console.ask_text("How does it begin (an empty line ends)? ")
     if not start and given is None:
@@ -42,10 +48,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     model = engines.load(path, [NAME], arguments.engine)
     if not model.is_verified:
-        raise WorkshopError(f"{path} has no card, so nobody knows which characters its numbers are: train it anew")
+        raise WorkshopError(f"{path} has no card with its characters: train it again")
     vocabulary = text.Vocabulary.from_names(model.card["classes"])
     if model.model.output_shape != (*model.input_shape, len(vocabulary)):
-        raise WorkshopError(f"{path} does not answer with {len(vocabulary)} characters at every step: train it anew")
+        raise WorkshopError(f"{path} does not predict {len(vocabulary)} characters at every step: train it again")
     random = np.random.default_rng(arguments.seed)
     while start or given is not None:
         if unknown := sorted({character for character in start if character not in vocabulary.characters}):

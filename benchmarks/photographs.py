@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks import measure
 from workshop import cats_vs_dogs
 from workshop.kit import device, photo_classifier
-from workshop.kit.data import drawings
+from workshop.kit.data import synthetic_animals
 from workshop.kit.engine import Plan
 from workshop.kit.lazy import tensorflow
 from workshop.kit.photos import dataset as photos
@@ -105,10 +105,10 @@ def write_drawings(folder: Path, count: int) -> None:
     from PIL import Image
 
     for part, size in (("train", count), ("validation", count // 2)):
-        X, y = drawings.draw_photographs(min(200, size // 2), 320, 1)
+        X, y = synthetic_animals.draw_photographs(min(200, size // 2), 320, 1)
         random = np.random.default_rng(size)
         for i in range(size):
-            place = folder / part / drawings.CLASSES[y[i % len(X)]]
+            place = folder / part / synthetic_animals.CLASSES[y[i % len(X)]]
             place.mkdir(parents=True, exist_ok=True)
             # Each picture is another one: what is in both parts would be left out.
             noise = random.integers(0, 20, (320, 320, 1), np.uint8)

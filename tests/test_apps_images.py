@@ -168,8 +168,8 @@ def test_a_bad_file_among_good_ones_does_not_keep_the_others_from_an_answer(
     output = capsys.readouterr()
     assert [*answers_in(output.out)] == ["first.png", "last.png"]
     assert output.err.splitlines() == [
-        "error: missing.png is not there: give the path of a picture file",
-        "error: notes.txt is not a picture that can be read: save it as PNG or JPEG",
+        "error: missing.png is not there: give the path of an image file",
+        "error: notes.txt is not an image that can be read: save it as PNG or JPEG",
     ]
 
 
@@ -190,7 +190,7 @@ def test_the_whole_program_answers_without_noise(models: Path, test_digits: tupl
     )
     assert ended.returncode == 2
     assert [*answers_in(ended.stdout)] == ["photo.png"]
-    assert ended.stderr == "error: missing.png is not there: give the path of a picture file\n"
+    assert ended.stderr == "error: missing.png is not there: give the path of an image file\n"
 
 
 @pytest.mark.parametrize("program", ["apps.digit", "apps.garment"])
@@ -227,7 +227,7 @@ def test_show_draws_what_the_network_saw(
     digit.main(["--show", "--plots", "drawn", "photo.png", "other/photo.png", "$x_$.png"])
     said = capsys.readouterr().out.splitlines()[1::2]
     places = [Path("drawn/photo-seen.png"), Path("drawn/photo-seen-again.png"), Path("drawn/$x_$-seen.png")]
-    assert said == [f"  what the network saw: {place}" for place in places]
+    assert said == [f"  the input: {place}" for place in places]
     pixels = []
     for place in places:
         with Image.open(place) as image:
@@ -296,8 +296,8 @@ def logits(room: Path) -> Path:
         (lambda room: save_bare(keras.Sequential([keras.layers.Input((32, 32, 3)), keras.layers.Flatten(),
                                                   keras.layers.Dense(10)]), room),
          r"takes inputs of shape \(32, 32, 3\), this program gives \(28, 28, 1\) or \(28, 28\) or \(784,\)"),
-        (lambda room: save_bare(constant_model([0.25] * 4), room), r"answers \(4,\), this program understands 10"),
-        (logits, "answers numbers that are no probabilities: its last layer takes a softmax"),
+        (lambda room: save_bare(constant_model([0.25] * 4), room), r"has outputs of shape \(4,\), this program takes 10"),
+        (logits, "has outputs that are no probabilities: its last layer takes a softmax"),
         (with_scaler, "is not a model of pixels from 0 to 1 and 10 classes"),
     ],
 )  # fmt: skip

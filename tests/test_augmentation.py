@@ -59,7 +59,7 @@ def test_a_smaller_picture_shows_a_part_of_the_old_one_a_little_smaller_about_th
 @pytest.mark.parametrize("name", ["flip", "rotation", "shear", "zoom"])
 def test_what_turns_or_stretches_keeps_the_middle(name: str) -> None:
     augmentation = Augmentation(**{**dict.fromkeys(Augmentation.__dataclass_fields__, 0), name: 0.5})
-    places = augmentation.places(40, SIZE, np.random.default_rng(1)).astype(float)
+    places = augmentation.affine_matrices(40, SIZE, np.random.default_rng(1)).astype(float)
     middle = (SIZE - 1) / 2
     assert places @ [middle, middle, 1] == pytest.approx(np.full((40, 2), middle), abs=1e-4)
     assert np.ptp(places[:, 0, 0]) > 0 or np.ptp(places[:, 0, 1]) > 0
@@ -69,7 +69,7 @@ def test_what_turns_or_stretches_keeps_the_middle(name: str) -> None:
 @settings(max_examples=20, deadline=None)
 def test_the_changes_stay_within_their_limits(seed: int) -> None:
     augmentation = Augmentation(0, 15, 0, 0.1, 0.2, 0, 0, 0)
-    places = augmentation.places(30, SIZE, np.random.default_rng(seed)).astype(float)
+    places = augmentation.affine_matrices(30, SIZE, np.random.default_rng(seed)).astype(float)
     scale = np.sqrt(np.linalg.det(places[:, :, :2]))
     assert (abs(scale - 1) <= 0.2 + 1e-6).all()
     angle = np.rad2deg(np.arctan2(places[:, 1, 0], places[:, 0, 0]))

@@ -194,11 +194,11 @@ def test_files_that_cannot_be_used_are_named_and_the_others_answered(
     assert [line.split(" (")[0] for line in output.out.splitlines()] == ["whole.jpg: dogs", "last.png: cats"]
     *others, cut = output.err.splitlines()
     assert others == [
-        "error: notes.txt is not a picture that can be read: save it as PNG or JPEG",
-        "error: absent.jpg is not there: give the path of a picture file",
+        "error: notes.txt is not an image that can be read: save it as PNG or JPEG",
+        "error: absent.jpg is not there: give the path of an image file",
         "error: dot.png has 1x1 pixels, takes 8x8 or more",
         "error: bomb.png has more than 50 million pixels: make it smaller",
-        "error: folder is a folder, takes a picture file",
+        "error: folder is a folder, takes an image file",
     ]
     assert cut.startswith("error: cut.jpg is truncated or damaged (")
 
@@ -224,7 +224,7 @@ def flat(shape: tuple[int, ...], *layers: Layer) -> Network:
          r"takes inputs of shape \(28, 28, 1\), this program gives \(size, size, 3\) with a size up to 512"),
         (flat((20, 30, 3), Dense(1, "sigmoid")), r"takes inputs of shape \(20, 30, 3\)"),
         (flat((513, 513, 3), Dense(1, "sigmoid")), r"takes inputs of shape \(513, 513, 3\)"),
-        (Network([Conv2D(2, 3)], (8, 8, 3)), r"answers \(6, 6, 2\), this program understands one row"),
+        (Network([Conv2D(2, 3)], (8, 8, 3)), r"has outputs of shape \(6, 6, 2\), this program takes one row"),
         (looks_at_colours(activation="linear"), "are no probabilities: its last layer takes a sigmoid"),
         (looks_at_colours(3, activation="linear"), "are no probabilities: its last layer takes a softmax"),
     ],
@@ -273,14 +273,14 @@ def test_show_draws_what_decided(
     image.save("other/dog.png")
     cat_or_dog.main(["--show", "--plots", "drawn", "dog.png", "other/dog.png"])
     places = [Path("drawn/dog-decided.png"), Path("drawn/dog-decided-again.png")]
-    assert capsys.readouterr().out.splitlines()[1::2] == [f"  what decided: {place}" for place in places]
+    assert capsys.readouterr().out.splitlines()[1::2] == [f"  the part that decided: {place}" for place in places]
     assert sorted(Path("drawn").iterdir()) == sorted(places)
     assert panels_in(places[0]) == 3
     seen, decided, chart, bar = figures[0].axes
     assert [axes.get_title() for axes in (seen, decided, chart)] == [
-        "what the network saw", "the part that speaks for dogs", "dog.png",
+        "the network's input", "evidence for dogs", "dog.png",
     ]  # fmt: skip
-    assert [label.get_text() for label in bar.get_yticklabels()] == ["not at all", "most"]
+    assert [label.get_text() for label in bar.get_yticklabels()] == ["none", "most"]
     photo, heat = seen.images[0].get_array(), decided.images[1].get_array()
     assert np.array_equal(photo, cat_or_dog.read(Path("dog.png"), (24, 24, 3)))
     # Red is on the left.
@@ -296,11 +296,11 @@ def test_a_model_that_only_keras_knows_answers_without_a_picture_of_what_decided
     path = save(model, room, classes=["$cats$_{", "a long name for all the dogs of the street"])
     cat_or_dog.main(["--show", "--model", str(path), photograph("$a_$.png"), photograph("b.png", BLUE)])
     output = capsys.readouterr()
-    assert output.out.splitlines()[1::2] == [f"  what the network saw: plots/{name}-seen.png" for name in ("$a_$", "b")]
+    assert output.out.splitlines()[1::2] == [f"  the input: plots/{name}-seen.png" for name in ("$a_$", "b")]
     assert panels_in(Path("plots/b-seen.png")) == 2
     loads, lacks = output.err.splitlines()
     assert loads.startswith("note: the NumPy engine does not know this model, Keras loads it (")
-    assert lacks.startswith("note: there is no picture of what decided: ") and "GlobalMaxPooling2D" in lacks
+    assert lacks.startswith("note: the part that decided cannot be drawn: ") and "GlobalMaxPooling2D" in lacks
 
 
 def test_a_folder_that_cannot_be_written_to_is_said_at_once(models: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from workshop import cats_vs_dogs
 from workshop.kit import files, photo_classifier
-from workshop.kit.data import drawings
+from workshop.kit.data import synthetic_animals
 from workshop.kit.data import images as image_data
 from workshop.kit.errors import WorkshopError
 from workshop.kit.photos import dataset as photos
@@ -97,7 +97,7 @@ def test_what_is_saved_answers_the_same_in_all_engines(two_networks: Run) -> Non
         assert card["classes"] == ["kind0", "kind1"]
         assert card["inputs"] == [{"name": "picture", "shape": [32, 32, 3], "minimum": 0.0, "maximum": 1.0}]
         assert card["metrics"]["validation_accuracy"] == two_networks.metrics[f"{kind}_validation_accuracy"]
-        X = image_data.scale_pixels(drawings.draw_photographs(4, 32, 1)[0])
+        X = image_data.scale_pixels(synthetic_animals.draw_photographs(4, 32, 1)[0])
         answers = [engines.load(path, ["cats_vs_dogs"], engine).predict(X) for engine in engines.ENGINES]
         assert np.ptp(np.stack(answers), axis=0).max() < 1e-5
 
@@ -105,7 +105,7 @@ def test_what_is_saved_answers_the_same_in_all_engines(two_networks: Run) -> Non
 def test_the_network_that_ships_answers_the_same_in_all_engines() -> None:
     path = files.shipped("models") / "cats_vs_dogs_small.h5"
     assert path.stat().st_size < 2**20 and bundle.load(path, ["cats_vs_dogs"]).card["classes"] == ["cats", "dogs"]
-    X = image_data.scale_pixels(drawings.draw_photographs(6, 150, 1)[0])
+    X = image_data.scale_pixels(synthetic_animals.draw_photographs(6, 150, 1)[0])
     answers = [engines.load(path, ["cats_vs_dogs"], engine).predict(X) for engine in engines.ENGINES]
     assert np.ptp(np.stack(answers), axis=0).max() < 1e-5
     assert np.ptp(answers[0]) > 0.1

@@ -97,13 +97,13 @@ def test_a_bad_picture_gives_one_line_and_the_others_are_cleaned(
     assert [line.partition(" (")[0] for line in captured.out.splitlines()] == ["good.png: good-clean.png"]
     said = captured.err.splitlines()
     assert len(said) == 3 and all(line.startswith("error: ") for line in said)
-    assert "bad.png is not a picture" in said[0] and "missing.png is not there" in said[1] and "blank" in said[2]
+    assert "bad.png is not an image" in said[0] and "missing.png is not there" in said[1] and "blank" in said[2]
 
 
 def test_a_model_that_is_no_denoiser_is_refused(digits: np.ndarray) -> None:
     write(Path("one.png"), digits[0])
     Network([Flatten(), Dense(10, "softmax")], (28, 28, 1)).save_h5(Path("other.h5"))
-    with pytest.raises(WorkshopError, match=r"other.h5 makes \(10,\) of \(28, 28, 1\), this program takes"):
+    with pytest.raises(WorkshopError, match=r"other.h5 has inputs of shape \(28, 28, 1\) and outputs of shape \(10,\), this program takes"):
         clean.main(["--model", "other.h5", "one.png"])
     with pytest.raises(WorkshopError, match=r"missing\.h5 is not there"):
         clean.main(["--model", "missing.h5", "one.png"])

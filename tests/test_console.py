@@ -342,10 +342,10 @@ def build_two_outputs() -> Any:
     ("make", "message"),
     [
         (lambda: build(inputs=3), r"my.h5 takes inputs of shape \(3,\), this program gives \(2,\)"),
-        (lambda: build(outputs=3), r"my.h5 answers \(3,\), this program understands 1 or 2 numbers"),
-        (lambda: build(activation="linear"), r"my.h5 answers -\S+, no probability: its last layer takes a sigmoid"),
+        (lambda: build(outputs=3), r"my.h5 has outputs of shape \(3,\), this program takes 1 or 2 outputs"),
+        (lambda: build(activation="linear"), r"my.h5 predicts -\S+, no probability: its last layer takes a sigmoid"),
         (build_two_inputs, r"my.h5 takes inputs of several shapes, this program gives \(2,\)"),
-        (build_two_outputs, r"my.h5 answers several tensors, this program understands 1 or 2 numbers"),
+        (build_two_outputs, r"my.h5 has outputs of several shapes, this program takes 1 or 2 outputs"),
     ],
 )
 def test_a_bare_model_of_another_kind_is_refused(bare: Saver, make: Callable[[], Any], message: str) -> None:

@@ -394,7 +394,7 @@ def test_other_columns_are_left_out_and_named(room: Path, capsys: pytest.Capture
 def test_a_very_long_series_is_cut(
     room: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(series, "MOST_ROWS", 45)
+    monkeypatch.setattr(series, "MAX_ROWS", 45)
     found = series.read(write(room / "x.csv", months(50), range(50)))
     assert (len(found.values), len(found.dates), found.values[0]) == (45, 45, 5)
     assert "of 50 rows the last 45 are used" in capsys.readouterr().out

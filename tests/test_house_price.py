@@ -161,7 +161,7 @@ def test_a_model_without_a_card_takes_numbers_and_is_called_unverified(
     bare = Path(shutil.copy(models / "houses.h5", "bare.h5"))
     house_price.main(["--model", str(bare), "8", "5"])
     shown = capsys.readouterr()
-    assert shown.out.splitlines()[0] == f"8: answer {price:.2f}"
+    assert shown.out.splitlines()[0] == f"8: prediction {price:.2f}"
     assert len(shown.out.splitlines()) == 2
     assert "bare.h5 has no card, so it is unverified" in shown.err
     with pytest.raises(WorkshopError, match="has no card that says what to ask for"):

@@ -150,7 +150,7 @@ def test_a_broken_cache_is_passed_over_with_a_line(
     path.write_bytes(path.read_bytes()[:5000])
     assert image_data.load_image_set("mnist").is_standin
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("Data      passed over: ") and "mnist.npz is truncated or damaged" in lines[0]
+    assert lines[0].startswith("Data      skipped: ") and "mnist.npz is truncated or damaged" in lines[0]
     assert lines[1] == "Data      downloading MNIST ..."  # Keras replaces a file that is not the published one
     assert lines[-1].startswith("Data      no MNIST here") and lines[-1].endswith("using digits instead")
     assert path.exists()  # nothing of the user's is removed

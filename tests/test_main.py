@@ -39,7 +39,7 @@ def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
 def only_fix(lines: list[str]) -> str:
     """Returns the one line with something to mend."""
     (line,) = [line for line in lines if line.startswith("FIX")]
-    assert lines[-1] == "1 thing to mend"
+    assert lines[-1] == "1 thing to fix"
     return line
 
 
@@ -358,7 +358,7 @@ def test_the_checks_of_the_child_process_come_back() -> None:
 @pytest.mark.parametrize(
     ("keras", "said"),
     [
-        ("import time; time.sleep(600)", "no answer in time"),
+        ("import time; time.sleep(600)", "no result in time"),
         pytest.param("import os; os.abort()", "a library ended the process", marks=pytest.mark.slow),
     ],
 )
@@ -382,8 +382,8 @@ def test_a_library_that_hangs_or_crashes_does_not_take_down_the_rest(
 def test_the_doctor_ends_when_its_time_is_over() -> None:
     findings = list(doctor.supervise(seconds=0))
     assert [finding.level for finding in findings] == ["FIX", "FIX"]
-    assert findings[0].text.startswith("Python: no answer in time")
-    assert findings[1].text.startswith("Packages, Memory, Disk, Data, Devices, Models, Training: not looked at")
+    assert findings[0].text.startswith("Python: no result in time")
+    assert findings[1].text.startswith("Packages, Memory, Disk, Data, Devices, Models, Training: not checked")
 
 
 # --- The README -------------------------------------------------------------------------------------------------------

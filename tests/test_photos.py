@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workshop.kit.data import drawings
+from workshop.kit.data import synthetic_animals
 from workshop.kit.errors import WorkshopError
 from workshop.kit.photos import dataset as photos
 from workshop.kit.photos import decoding
@@ -172,7 +172,7 @@ def test_a_set_that_is_not_parted_keeps_a_fifth_of_each_class_for_validation(
     assert not set(found.names_train) & set(found.names_validation)
     assert (
         capsys.readouterr().out
-        == "Data      no folders train and validation: 20 % of each class are kept for validation\n"
+        == "Data      no folders train and validation: 20 % of each class are held out for validation\n"
     )
     assert same(found, load(pack(tmp_path / "banknotes", tmp_path / "b.tar", "banknotes/")))  # the seed is fixed
 
@@ -351,9 +351,9 @@ def broken_set(folder: Path) -> list[str]:
     save(picture(52), dogs / "x.png")
     (dogs / "x.png").write_bytes((dogs / "x.png").read_bytes()[:60])
     return [
-        "train/cats/a_text.jpg: is not a picture",
+        "train/cats/a_text.jpg: is not an image",
         "train/cats/an_empty.jpg: is empty",
-        "train/cats/no_ending: is not a picture",
+        "train/cats/no_ending: is not an image",
         "train/cats/one_pixel.png: has 1x1 pixels, takes 8x8 or more",
         "validation/dogs/truncated.jpg: is truncated or damaged",
         "validation/dogs/x.png: is truncated or damaged",
@@ -398,8 +398,8 @@ def test_links_and_paths_out_of_a_tar_are_left_out(tmp_path: Path) -> None:
         "../evil.jpg: its path leads out of the archive",
         "/tmp/evil.jpg: its path leads out of the archive",
         "pets/train/cats/../../../evil.jpg: its path leads out of the archive",
-        "pets/train/cats/link.png: is a link, takes pictures",
-        "pets/train/cats/pipe.png: is no file, takes pictures",
+        "pets/train/cats/link.png: is a link, takes images",
+        "pets/train/cats/pipe.png: is no file, takes images",
     ]
     assert found.left_out[5].endswith("lies deeper than 20 folders")
     assert np.array_equal(found.X_train, load(folder).X_train)
@@ -428,7 +428,7 @@ def test_links_and_paths_out_of_a_zip_are_left_out(tmp_path: Path) -> None:
 def test_a_member_of_more_than_100_mb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_set(tmp_path / "pets")
     bomb = bytes(30_000)
-    monkeypatch.setattr(picture_files, "_LARGEST_FILE", 20_000)
+    monkeypatch.setattr(picture_files, "_MAX_FILE_SIZE", 20_000)
     (folder / "train" / "cats" / "bomb.png").write_bytes(bomb)
     for name in ("", "p.zip", "p.tar.gz"):
         found = load(pack(folder, tmp_path / name) if name else folder)
@@ -437,11 +437,11 @@ def test_a_member_of_more_than_100_mb_is_not_unpacked(tmp_path: Path, monkeypatc
 
 
 def test_a_packed_tar_that_unfolds_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workshop.kit.photos.archives._UNPACKED_AT_MOST", (2**20, 2))
+    monkeypatch.setattr("workshop.kit.photos.archives._MAX_UNPACKED", (2**20, 2))
     with tarfile.open(tmp_path / "p.tar.gz", "w:gz") as archive:
         for i in range(3):
             add_to_tar(archive, f"{i}.png", bytes(2**19))
-    assert "unfolds to more than 1 MB" in refusal_of(tmp_path / "p.tar.gz")
+    assert "expands to more than 1 MB" in refusal_of(tmp_path / "p.tar.gz")
 
 
 def test_the_same_picture_in_both_parts_is_left_out_of_the_validation_data(tmp_path: Path) -> None:
@@ -476,7 +476,7 @@ def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     assert "is not a regular file" in refusal_of(tmp_path / "pipe.tar")
     folder = make_set(tmp_path / "pets")
     os.mkfifo(folder / "train" / "cats" / "pipe.png")
-    assert load(folder).left_out == ["train/cats/pipe.png: is not a regular file, takes a picture file"]
+    assert load(folder).left_out == ["train/cats/pipe.png: is not a regular file, takes an image file"]
 
 
 @pytest.mark.parametrize("name", ["p.zip", "p.tar", "p.tgz"])
@@ -501,19 +501,19 @@ def test_no_pictures_one_class_and_pictures_without_classes_are_refused(tmp_path
     folder.mkdir()
     expected = "takes train/<class>/*.jpg and validation/<class>/*.jpg"
     message = refusal_of(folder)
-    assert message.startswith(f"{folder}: has no pictures: {expected}")
+    assert message.startswith(f"{folder}: has no images: {expected}")
     (folder / "documents").mkdir()
     (folder / "letters").mkdir()
-    assert "has no pictures in folders of classes (found documents, letters)" in refusal_of(folder)
+    assert "has no images in folders of classes (found documents, letters)" in refusal_of(folder)
     save(picture(0), folder / "letters" / "a.png")
-    assert f"has pictures of one class only, letters: {expected}" in refusal_of(folder)
-    assert "has 1 pictures in no folder of a class" in refusal_of(folder / "letters")
+    assert f"has images of one class only, letters: {expected}" in refusal_of(folder)
+    assert "has 1 images in no folder of a class" in refusal_of(folder / "letters")
     make_set(tmp_path / "one", classes=("cats",))
     assert f"has one class only, cats: {expected}" in refusal_of(tmp_path / "one")
     make_set(tmp_path / "none", counts=(0, 0))
     for part in ("train", "validation"):
         (tmp_path / "none" / part).mkdir(parents=True)
-    assert f"has no pictures in the folders train and validation: {expected}" in refusal_of(tmp_path / "none")
+    assert f"has no images in the folders train and validation: {expected}" in refusal_of(tmp_path / "none")
 
 
 def test_a_class_in_one_part_alone_is_refused(tmp_path: Path) -> None:
@@ -528,17 +528,17 @@ def test_a_class_with_too_few_pictures_is_refused(tmp_path: Path) -> None:
     folder = make_set(tmp_path / "pets", counts=(2, 1))
     (folder / "train" / "dogs" / "dogs_0.png").write_bytes(b"damaged")
     message = refusal_of(folder)
-    assert "class dogs has 1 usable training picture (left out: train/dogs/dogs_0.png: is not" in message
+    assert "class dogs has 1 usable training image (left out: train/dogs/dogs_0.png: is not" in message
     assert "takes 2 or more in each class" in message
     (folder / "train" / "dogs" / "dogs_0.png").unlink()
-    assert "class dogs has 1 usable training picture, takes 2 or more" in refusal_of(folder)
+    assert "class dogs has 1 usable training image, takes 2 or more" in refusal_of(folder)
 
 
 def test_validation_data_that_is_all_training_data_is_refused(tmp_path: Path) -> None:
     folder = make_set(tmp_path / "pets", counts=(3, 1))
     shutil.copy(folder / "train" / "dogs" / "dogs_2.png", folder / "validation" / "dogs" / "dogs_0.png")
     message = refusal_of(folder)
-    assert "class dogs has 0 usable validation pictures (left out: validation/dogs/dogs_0.png" in message
+    assert "class dogs has 0 usable validation images (left out: validation/dogs/dogs_0.png" in message
 
 
 # --- Memory and order -------------------------------------------------------------------------------------------------
@@ -625,15 +625,15 @@ def test_without_photographs_cats_and_dogs_are_drawn_and_that_is_said(capsys: py
 
 
 def test_drawings_follow_the_seed(tmp_path: Path) -> None:
-    first, again, other = (drawings.draw_photographs(2, 40, seed)[0] for seed in (3, 3, 4))
+    first, again, other = (synthetic_animals.draw_photographs(2, 40, seed)[0] for seed in (3, 3, 4))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
     assert len({row.tobytes() for row in first}) == 4
 
 
 def test_neither_colour_nor_single_pixels_tell_the_drawings_apart() -> None:
-    X, y = drawings.draw_photographs(150, 32, 0)
-    X_test, y_test = drawings.draw_photographs(100, 32, 1)
+    X, y = synthetic_animals.draw_photographs(150, 32, 0)
+    X_test, y_test = synthetic_animals.draw_photographs(100, 32, 1)
 
     def accuracy(features: np.ndarray, features_test: np.ndarray, ridge: float) -> float:
         """Of one neuron, by regularized least squares."""

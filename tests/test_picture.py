@@ -365,7 +365,7 @@ def test_of_several_pictures_in_a_file_the_first_is_read_and_that_is_said(
     assert difference(found, references[2]) < 0.15
     output = capsys.readouterr()
     assert output.out == ""
-    assert output.err == f"note: {tmp_path / name} holds several pictures, the first is used\n"
+    assert output.err == f"note: {tmp_path / name} holds several images, the first is used\n"
 
 
 def test_a_phones_photograph_with_a_second_picture_in_it_is_one_picture(
@@ -467,9 +467,9 @@ def test_what_is_no_picture_is_refused(tmp_path: Path, read: Callable[[Path], np
     assert "is not there" in refusal_of(tmp_path / "missing.png", read)
     assert "is a folder" in refusal_of(tmp_path, read)
     (tmp_path / "notes.png").write_text("This is no picture.\n")
-    assert "is not a picture that can be read: save it as PNG or JPEG" in refusal_of(tmp_path / "notes.png", read)
+    assert "is not an image that can be read: save it as PNG or JPEG" in refusal_of(tmp_path / "notes.png", read)
     (tmp_path / "empty.jpg").touch()
-    assert "is not a picture that can be read" in refusal_of(tmp_path / "empty.jpg", read)
+    assert "is not an image that can be read" in refusal_of(tmp_path / "empty.jpg", read)
 
 
 def test_a_name_that_no_file_can_have_is_refused() -> None:
@@ -487,7 +487,7 @@ def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
 def test_a_program_in_a_pictures_clothes_is_not_started(tmp_path: Path) -> None:
     # Pillow gives PostScript to Ghostscript, which runs it.
     (tmp_path / "p.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\nshowpage\n")
-    assert "is not a picture that can be read" in refusal_of(tmp_path / "p.png")
+    assert "is not an image that can be read" in refusal_of(tmp_path / "p.png")
 
 
 @pytest.mark.parametrize("name", ["p.png", "p.jpg", "p.gif", "p.bmp", "p.tif", "p.webp", "p.pgm"])
@@ -497,7 +497,7 @@ def test_a_truncated_picture_is_refused(tmp_path: Path, name: str, kept: float) 
     coloured(draw(5)).save(path, lossless=True) if name == "p.webp" else draw(5).save(path)
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content))])
-    assert "damaged" in refusal_of(path) or "not a picture" in refusal_of(path)
+    assert "damaged" in refusal_of(path) or "not an image" in refusal_of(path)
 
 
 @pytest.mark.parametrize("name", ["p.png", "p.gif", "p.tif", "p.jp2", "p.webp"])

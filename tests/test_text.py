@@ -80,7 +80,7 @@ def test_what_was_never_seen_is_unknown() -> None:
 
 
 def test_of_very_many_characters_the_frequent_ones_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "MOST_CHARACTERS", 2)
+    monkeypatch.setattr(text, "MAX_CHARACTERS", 2)
     assert text.Vocabulary.of("abbcccd").characters == [text.UNKNOWN, "b", "c"]
 
 
@@ -114,11 +114,11 @@ def test_half_a_window_is_known_of_all_that_is_measured() -> None:
 
 def test_a_low_temperature_takes_the_likeliest_and_one_takes_all_as_they_are() -> None:
     probabilities, random = np.array([0.4, 0.1, 0.3, 0.2]), np.random.default_rng(1)
-    assert {text.choose(probabilities, 0.01, random) for _ in range(50)} == {2}
-    drawn = np.bincount([text.choose(probabilities, 1, random) for _ in range(6000)], minlength=4) / 6000
+    assert {text.sample(probabilities, 0.01, random) for _ in range(50)} == {2}
+    drawn = np.bincount([text.sample(probabilities, 1, random) for _ in range(6000)], minlength=4) / 6000
     # The first one is what stands for the unknown.
     np.testing.assert_allclose(drawn, [0, 1 / 6, 3 / 6, 2 / 6], atol=0.03)
-    wild = np.bincount([text.choose(probabilities, 100, random) for _ in range(6000)], minlength=4) / 6000
+    wild = np.bincount([text.sample(probabilities, 100, random) for _ in range(6000)], minlength=4) / 6000
     np.testing.assert_allclose(wild, [0, 1 / 3, 1 / 3, 1 / 3], atol=0.03)
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from workshop import transfer_learning
 from workshop.kit import subsets
-from workshop.kit.data import download, drawings, imagenet, synthetic_animals
+from workshop.kit.data import download, imagenet, synthetic_animals
 from workshop.kit.data import images as image_data
 from workshop.kit.engine import Engine, Plan
 from workshop.kit.errors import WorkshopError
@@ -108,7 +108,7 @@ def test_a_download_is_checked_and_kept(
     path.write_bytes(published[:-1])
     found = imagenet.find(None)
     assert found is not None
-    assert f"passed over: {path}" in capsys.readouterr().out
+    assert f"skipped: {path}" in capsys.readouterr().out
     assert [one.read_bytes() for one in path.parent.iterdir()] == [published]
 
 
@@ -219,7 +219,7 @@ def test_the_same_seed_draws_the_same_animals() -> None:
 
 
 def test_what_is_to_be_learned_later_is_not_among_the_animals() -> None:
-    assert not {"cat", "dog", *drawings.CLASSES} & set(synthetic_animals.KINDS)
+    assert not {"cat", "dog", *synthetic_animals.CLASSES} & set(synthetic_animals.KINDS)
 
 
 def test_colours_do_not_tell_the_kind_of_an_animal() -> None:

@@ -81,7 +81,7 @@ def test_characters_that_it_never_saw_are_named(model: Path) -> None:
 
 def test_a_model_without_a_card_is_refused(model: Path) -> None:
     model.with_suffix(".json").unlink()
-    with pytest.raises(WorkshopError, match="has no card, so nobody knows which characters"):
+    with pytest.raises(WorkshopError, match="has no card with its characters"):
         run("abc", "--model", str(model))
 
 

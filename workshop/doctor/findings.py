@@ -1,4 +1,4 @@
-"""What the doctor's checks find: one line of its answer each, with what to do where something is to be mended."""
+"""The findings of the doctor's checks, a line each, with the remedy for what is to be fixed."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,11 @@ INSTALL_AGAIN = "install the package into a new virtual environment, as its READ
 
 
 class Finding(NamedTuple):
-    """One line of the answer.
+    """A line of the report.
 
     Attributes:
-        level: "OK"; "NOTE", which is good to know; or "FIX", which is to be mended.
-        text: what was found and, for a "FIX", after a colon what to do.
+        level: "OK"; "NOTE", which is good to know; or "FIX", which is to be fixed.
+        text: the finding and, for a "FIX", after a colon the remedy.
     """
 
     level: str
@@ -18,5 +18,5 @@ class Finding(NamedTuple):
 
 
 def fix(text: str, remedy: str) -> Finding:
-    """Returns a finding that is to be mended, with what to do about it."""
+    """Returns a finding that is to be fixed, with its remedy."""
     return Finding("FIX", f"{text}: {remedy}")

@@ -1,6 +1,6 @@
-"""The doctor's checks of what a lesson needs: data, devices, the models that ship, and a training from start to end.
+"""The doctor's checks of the lessons' requirements: data, devices, the shipped models, and a whole training.
 
-Each imports what it checks when it runs: one that hangs costs itself alone.
+Each imports its libraries when it runs: one that hangs costs itself alone.
 """
 
 import os
@@ -17,14 +17,24 @@ from workshop.kit.errors import WorkshopError
 
 TABLES = ("houses", "housing", "admission")
 MODELS = (
-    "house_price", "houses", "logistic_regression", "admission", "xor", "mnist_dense", "mnist_cnn",
-    "fashion_mnist_dense", "fashion_mnist_cnn", "cats_vs_dogs_small", "text_generation", "denoiser",
-)  # fmt: skip
+    "house_price",
+    "houses",
+    "logistic_regression",
+    "admission",
+    "xor",
+    "mnist_dense",
+    "mnist_cnn",
+    "fashion_mnist_dense",
+    "fashion_mnist_cnn",
+    "cats_vs_dogs_small",
+    "text_generation",
+    "denoiser",
+)
 _STANDINS = {"mnist": "scikit-learn's 1,797 real digits", "fashion_mnist": "drawn garments"}
 
 
 def check_data() -> Iterator[Finding]:
-    """Says where the image sets are, having compared them with the published ones, and reads the shipped tables."""
+    """Compares the image sets with the published ones, and reads the shipped tables."""
     from workshop.kit.data import download, tables
     from workshop.kit.data import images as image_data
 
@@ -35,7 +45,7 @@ def check_data() -> Iterator[Finding]:
         place = image_data.find_image_set(name)
         if place is None:
             missed = f" {shared_folder.searched()}, nor" if shared else ""
-            lesson = f"its lesson tries a download, {download.TIMEOUT:g} s at most for an answer"
+            lesson = f"its lesson tries a download, {download.TIMEOUT:g} s at most for a response"
             yield Finding("NOTE", f"{name} is not{missed} in Keras' cache: {lesson}, else it trains on {standin}")
             continue
         try:
@@ -54,7 +64,7 @@ def check_data() -> Iterator[Finding]:
 
 
 def check_devices() -> Iterator[Finding]:
-    """Says what Keras computes on."""
+    """Names the devices that Keras computes on."""
     from workshop.kit import device
 
     text = device.prepare(seed=1)
@@ -105,9 +115,16 @@ def check_training() -> Iterator[Finding]:
     expected = training.predict(model, scaler.transform(X))
     with tempfile.TemporaryDirectory() as folder:
         bundle.save(
-            Path(folder), "doctor", model, scaler=scaler, lesson="doctor", data="", seed=1, metrics={},
+            folder,
+            "doctor",
+            model,
+            scaler=scaler,
+            lesson="doctor",
+            data="",
+            seed=1,
+            metrics={},
             inputs=[bundle.Input("first"), bundle.Input("second")],
-        )  # fmt: skip
+        )
         loaded = bundle.load(Path(folder) / "doctor.h5", ["doctor"])
         difference = float(np.abs(loaded.predict(X) - expected).max())
     if difference <= 1e-5:

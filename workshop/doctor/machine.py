@@ -19,7 +19,7 @@ _IMPORTED_AS = {"scikit-learn": "sklearn", "pillow": "PIL"}
 
 
 def check_python() -> Iterator[Finding]:
-    """Compares Python with what the package asks for."""
+    """Compares Python with the package's requirement."""
     from packaging.specifiers import SpecifierSet
 
     version, wanted = platform.python_version(), SpecifierSet(_requirements()[0])
@@ -30,7 +30,7 @@ def check_python() -> Iterator[Finding]:
 
 
 def check_packages() -> Iterator[Finding]:
-    """Compares each package with the oldest version that will do and with the tested one."""
+    """Compares each package with the required version and with the tested one."""
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
     from packaging.version import Version
@@ -67,9 +67,11 @@ def check_packages() -> Iterator[Finding]:
 
 
 def check_memory() -> Iterator[Finding]:
-    """Looks for the memory that the largest lesson takes."""
+    """Compares the memory with that of the largest lesson."""
     total, free = memory()
-    text = f"Memory: {total / 1e9:.1f} GB" + f", {(free or 0) / 1e9:.1f} GB of them free" * (free is not None)
+    text = f"Memory: {total / 1e9:.1f} GB"
+    if free is not None:
+        text += f", {free / 1e9:.1f} GB of them free"
     if (total if free is None else free) < _FREE_MEMORY:
         yield fix(f"{text}, a lesson takes up to 1.5 GB", "close other programs, or run lessons with --quick")
     else:
@@ -77,7 +79,7 @@ def check_memory() -> Iterator[Finding]:
 
 
 def check_disk() -> Iterator[Finding]:
-    """Looks where models are written, unless `--models` says otherwise: the folder models where one is now."""
+    """Checks the default folder of saved models: that it can be written to, and its free space."""
     folder = Path("models").absolute()
     place = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:
@@ -91,7 +93,7 @@ def check_disk() -> Iterator[Finding]:
         return
     text = f"Disk: {free / 1e9:.1f} GB free in {place}"
     if free < _FREE_DISK:
-        yield fix(f"{text}, models and pictures take up to {_FREE_DISK / 1e9:.1f} GB", "free some space")
+        yield fix(f"{text}, models and plots take up to {_FREE_DISK / 1e9:.1f} GB", "free some space")
     else:
         yield Finding("OK", text)
 
@@ -106,7 +108,7 @@ def memory() -> tuple[float, float | None]:
         total, free = sizes["MemTotal"], sizes["MemAvailable"]
     except (OSError, KeyError):
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")), None
-    # A container (a lab on JupyterHub) may be given less than the machine has. What it keeps of files can be dropped.
+    # A container (a lab on JupyterHub) may have less than the machine. Its file cache can be dropped.
     group = Path("/sys/fs/cgroup")
     with contextlib.suppress(OSError, ValueError, KeyError):
         limit = float((group / "memory.max").read_text())
@@ -120,8 +122,13 @@ def _windows_memory() -> tuple[float, float]:
     import ctypes
 
     class Status(ctypes.Structure):
-        _fields_ = (("length", ctypes.c_ulong), ("load", ctypes.c_ulong), ("total", ctypes.c_ulonglong),
-                    ("free", ctypes.c_ulonglong), ("others", ctypes.c_ulonglong * 5))  # fmt: skip
+        _fields_ = (
+            ("length", ctypes.c_ulong),
+            ("load", ctypes.c_ulong),
+            ("total", ctypes.c_ulonglong),
+            ("free", ctypes.c_ulonglong),
+            ("others", ctypes.c_ulonglong * 5),
+        )
 
     status = Status(length=ctypes.sizeof(Status))
     ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))  # type: ignore[attr-defined]
@@ -129,12 +136,12 @@ def _windows_memory() -> tuple[float, float]:
 
 
 def _requirements() -> tuple[str, list[str]]:
-    """Returns what the package needs, Python and packages: as it was installed, or as its checkout says."""
+    """Returns the required Python and packages, from the installed package or from its checkout."""
     try:
         return metadata.metadata("workshop")["Requires-Python"], metadata.requires("workshop") or []
     except metadata.PackageNotFoundError:
         import tomllib
 
         project = tomllib.loads(files.shipped("pyproject.toml").read_text("utf-8"))["project"]
-        torch = [f'{one}; extra == "torch"' for one in project["optional-dependencies"]["torch"]]
+        torch = [f'{name}; extra == "torch"' for name in project["optional-dependencies"]["torch"]]
         return project["requires-python"], [*project["dependencies"], *torch]

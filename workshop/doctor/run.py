@@ -1,6 +1,6 @@
 """`python -m workshop doctor`: is this machine ready for the lessons?
 
-The checks (`doctor_machine`, `doctor_lessons`) run in a child process, one after the other. A library may hang while it
+The checks (`machine`, `lessons`) run in a child process, one after the other. A library may hang while it
 is imported, or end the process (TensorFlow does on a processor that it was not built for): that costs its own check,
 and a new child goes on with the next one.
 """
@@ -46,17 +46,20 @@ CHECKS = {
 
 
 def main(findings: Iterable[Finding] | None = None) -> int:
-    """Prints what the checks find, and whether the machine is ready; returns the exit code, 1 if something is to mend.
+    """Prints the findings, and whether the machine is ready; returns the exit code, 1 if something is to be fixed.
 
     Args:
-        findings: what was found; unless given, the checks run in a child process.
+        findings: the findings; by default, the checks run in a child process.
     """
-    to_mend = 0
+    to_fix = 0
     for level, text in supervise() if findings is None else findings:
         print(f"{level:4} {text}", flush=True)
-        to_mend += level == "FIX"
-    print(f"{to_mend} thing{'s' * (to_mend > 1)} to mend" if to_mend else "OK: ready for the room")
-    return int(to_mend > 0)
+        to_fix += level == "FIX"
+    if to_fix:
+        print(f"{to_fix} {'thing' if to_fix == 1 else 'things'} to fix")
+    else:
+        print("OK: ready for the room")
+    return int(to_fix > 0)
 
 
 def supervise(seconds: float = SECONDS) -> Iterator[Finding]:
@@ -75,7 +78,7 @@ def supervise(seconds: float = SECONDS) -> Iterator[Finding]:
         try:
             while waiting:
                 limit = min(CHECKS[waiting[0]].seconds, deadline - time.monotonic())
-                findings, hung = _next_answer(child, waiting[0], limit)
+                findings, hung = _next_findings(child, waiting[0], limit)
                 if findings is None:
                     break
                 waiting.pop(0)
@@ -92,17 +95,17 @@ def supervise(seconds: float = SECONDS) -> Iterator[Finding]:
             remedy = f"{INSTALL_AGAIN}; where that does not help, the library does not run on this processor"
             yield fix(f"{title}: a library ended the process ({_ending(code)})", remedy)
             continue
-        yield fix(f"{title}: no answer in time", "ask once more (a library's first import is slow), then reboot")
+        yield fix(f"{title}: no result in time", "run the doctor again (a library's first import is slow), then reboot")
         if waiting and time.monotonic() >= deadline:
-            yield fix(f"{', '.join(waiting)}: not looked at, no time was left", "first mend what is above")
+            yield fix(f"{', '.join(waiting)}: not checked, no time was left", "first fix what is above")
             return
 
 
-def _next_answer(child: subprocess.Popen[str], title: str, seconds: float) -> tuple[list[Finding] | None, bool]:
-    """Waits for what the child's check `title` finds.
+def _next_findings(child: subprocess.Popen[str], title: str, seconds: float) -> tuple[list[Finding] | None, bool]:
+    """Waits for the findings of the child's check `title`.
 
     Returns:
-        The findings, None where none came; and whether that is because the child hung (it is killed then).
+        The findings, None where none came; and whether the child hung (it is killed then).
     """
     hung = threading.Event()
 
@@ -114,11 +117,11 @@ def _next_answer(child: subprocess.Popen[str], title: str, seconds: float) -> tu
     alarm.start()
     try:
         for line in child.stdout or ():
-            # Other lines are what a library printed.
+            # Libraries print other lines.
             with contextlib.suppress(ValueError, TypeError):
-                answered, findings = json.loads(line)
-                if answered == title:
-                    return [Finding(*one) for one in findings], False
+                finished, findings = json.loads(line)
+                if finished == title:
+                    return [Finding(*finding) for finding in findings], False
         child.wait()
         return None, hung.is_set()
     finally:
@@ -128,11 +131,11 @@ def _next_answer(child: subprocess.Popen[str], title: str, seconds: float) -> tu
 def examine(titles: Sequence[str] = ()) -> Iterator[Finding]:
     """Runs checks (all by default) in this process."""
     for title in titles or CHECKS:
-        yield from answer(title)
+        yield from check(title)
 
 
-def answer(title: str) -> list[Finding]:
-    """Runs one check in this process; a check that raises has found something to mend."""
+def check(title: str) -> list[Finding]:
+    """Runs one check in this process; an exception is a finding to be fixed."""
     findings: list[Finding] = []
     try:
         with contextlib.redirect_stdout(io.StringIO()):
@@ -152,4 +155,4 @@ def _ending(code: int) -> str:
 
 if __name__ == "__main__":
     for wanted in sys.argv[1:]:
-        print(json.dumps([wanted, answer(wanted)]), flush=True)
+        print(json.dumps([wanted, check(wanted)]), flush=True)

@@ -8,21 +8,24 @@ from typing import Any
 
 from workshop.kit.errors import WorkshopError
 
+FilePath = str | os.PathLike[str]  # what every public function takes for a path
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def shipped(name: str) -> Path:
-    """Returns where `datasets`, `models` or `constraints.txt` of this package are, installed or in a checkout."""
+    """Returns the path of `datasets`, `models` or `constraints.txt` of this package, installed or in a checkout."""
     installed = _PACKAGE / "_shipped" / name
     return installed if installed.exists() else _PACKAGE.parent / name
 
 
-def write_flushed(path: Path, content: bytes) -> None:
+def write_flushed(path: FilePath, content: bytes) -> None:
     """Writes `content` to `path` and waits until it is on the disk.
 
     Raises:
         WorkshopError: the file cannot be written, say because the disk is full. The unfinished file is removed.
     """
+    path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
@@ -35,8 +38,9 @@ def write_flushed(path: Path, content: bytes) -> None:
         raise _cannot_be_written(path, error) from error
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: FilePath, content: bytes) -> None:
     """Replaces `path` by `content` in one step: a crash leaves the old file or the new one, whole."""
+    path = Path(path)
     beside = path.with_name(path.name + ".new")
     write_flushed(beside, content)
     try:
@@ -55,7 +59,7 @@ def _cannot_be_written(path: Path, error: OSError) -> WorkshopError:
     )
 
 
-def flush_folder(folder: Path) -> None:
+def flush_folder(folder: FilePath) -> None:
     """Waits until the names in `folder` are on the disk, where the system can do that."""
     if os.name == "nt":
         return
@@ -67,8 +71,9 @@ def flush_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def check_writable(folder: Path, option: str) -> None:
+def check_writable(folder: FilePath, option: str) -> None:
     """Raises WorkshopError, naming the option, unless files can be written to `folder` (which is made)."""
+    folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".workshop-{os.getpid()}"
@@ -80,11 +85,11 @@ def check_writable(folder: Path, option: str) -> None:
         ) from error
 
 
-def let_go(array: Any) -> None:
-    """Gives back the memory of what was read of an array that is mapped from a file; others are left alone.
+def release_pages(array: Any) -> None:
+    """Releases the pages that were read of an array mapped from a file; other arrays are left alone.
 
-    The system keeps every page that was once read, and counts it as the process's own. What is needed again is read
-    again, mostly from the system's own memory.
+    The system keeps every page that was once read, and counts it as the process's memory. A page that is needed again
+    is read again, mostly from the system's cache.
     """
     mapped = getattr(array, "_mmap", None)
     if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):

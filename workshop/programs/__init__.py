@@ -1,1 +1,1 @@
-"""What the console programs in `apps` share: options, asking for numbers, naming pictures, choosing an engine."""
+"""Shared parts of the console programs in `apps`: options, numbers, images, and the choice of an engine."""

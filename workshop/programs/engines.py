@@ -1,15 +1,15 @@
-"""Which engine loads a program's model: NumPy's own, which is there at once, unless it does not know a layer.
+"""The engine that loads a program's model: NumPy's, which is imported at once, unless it does not know a layer.
 
-All engines read the same file and answer the same numbers; `--engine all` shows it.
+All engines read the same file and predict the same numbers; `--engine all` shows it.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workshop.kit.files import FilePath
 from workshop.kit.saving import bundle, keras_h5
 from workshop.kit.saving.layer_specs import UnknownLayerError
 from workshop.kit.saving.loaded import Bundle
@@ -22,23 +22,23 @@ ENGINES = ("numpy", "keras", "torch")
 CHOICES = (*ENGINES, "all")
 
 
-def _read_numpy(content: bytes, path: Path) -> Model:
+def _read_numpy(content: bytes, path: FilePath) -> Model:
     from workshop.kit.saving import h5
     from workshop.scratch.nn.network import Network
 
     return Network.from_architecture(h5.from_bytes(content, path))
 
 
-def _read_torch(content: bytes, path: Path) -> Model:
+def _read_torch(content: bytes, path: FilePath) -> Model:
     from workshop.kit.lazy import load
 
-    load("torch")  # says in one line that it is not installed
+    load("torch")  # an error of one line where it is not installed
     from workshop.pytorch.kit.model import TorchModel
 
     return TorchModel.from_bytes(content, path)
 
 
-_READERS: dict[str, Callable[[bytes, Path], Model]] = {
+_READERS: dict[str, Callable[[bytes, FilePath], Model]] = {
     "numpy": _read_numpy,
     "keras": keras_h5.from_bytes,
     "torch": _read_torch,
@@ -46,32 +46,32 @@ _READERS: dict[str, Callable[[bytes, Path], Model]] = {
 
 
 class SideBySide:
-    """The same model in all engines: it answers with the first one's numbers, and keeps those of all."""
+    """The same model in all engines: it returns the first one's predictions, and keeps those of all."""
 
     engine = "all"
 
-    def __init__(self, content: bytes, path: Path) -> None:
+    def __init__(self, content: bytes, path: FilePath) -> None:
         self.models = {name: _READERS[name](content, path) for name in ENGINES}
-        self.answers: dict[str, np.ndarray] = {}
+        self.predictions: dict[str, np.ndarray] = {}
         first = self.models[ENGINES[0]]
         self.input_shape, self.output_shape = first.input_shape, first.output_shape
 
     def predict(self, X: np.ndarray, **options: Any) -> np.ndarray:
-        """Returns the outputs for X; `answers` then has those of every engine."""
-        self.answers = {name: model.predict(X, **options) for name, model in self.models.items()}
-        return self.answers[ENGINES[0]]
+        """Returns the outputs for X; `predictions` then has those of every engine."""
+        self.predictions = {name: model.predict(X, **options) for name, model in self.models.items()}
+        return self.predictions[ENGINES[0]]
 
 
-def load(path: Path, lessons: Sequence[str], engine: str | None = None) -> Bundle:
+def load(path: FilePath, lessons: Sequence[str], engine: str | None = None) -> Bundle:
     """Loads a bundle, or a bare `.h5`, as `bundle.load` does.
 
     Args:
         path: the `.h5`.
-        lessons: whose models will do.
-        engine: one of `CHOICES`; None for NumPy's or, if that does not know a layer, Keras, which is said on stderr.
+        lessons: the lessons whose models are accepted.
+        engine: one of `CHOICES`; None for NumPy's or, if that does not know a layer, Keras, which is noted on stderr.
 
     Raises:
-        WorkshopError: the file will not do, or the engine that was asked for does not know a layer of the model.
+        WorkshopError: the file is refused, or the chosen engine does not know a layer of the model.
     """
     if engine == "all":
         return bundle.load(path, lessons, SideBySide)  # type: ignore[arg-type]
@@ -84,19 +84,19 @@ def load(path: Path, lessons: Sequence[str], engine: str | None = None) -> Bundl
         return bundle.load(path, lessons)
 
 
-def show_side_by_side(model: Bundle, say: Callable[[np.ndarray], str]) -> None:
-    """Prints, for a model that `--engine all` loaded, what each engine answered last and their largest difference.
+def show_side_by_side(model: Bundle, describe: Callable[[np.ndarray], str]) -> None:
+    """Prints, for a model that `--engine all` loaded, the last predictions of each engine and their largest difference.
 
     Args:
         model: the bundle.
-        say: from the outputs for one sample to the words that the program has for them.
+        describe: returns the outputs for one sample in the program's words.
     """
     if not isinstance(model.model, SideBySide):
         return
     import numpy as np
 
-    answers = model.model.answers
-    for name, outputs in answers.items():
-        print(f"  {name:6} {', '.join(say(output) for output in outputs)}")
-    stacked = np.stack(list(answers.values()))
+    predictions = model.model.predictions
+    for name, outputs in predictions.items():
+        print(f"  {name:6} {', '.join(describe(output) for output in outputs)}")
+    stacked = np.stack(list(predictions.values()))
     print(f"  largest difference between the outputs: {np.ptp(stacked, axis=0).max():.1e}")

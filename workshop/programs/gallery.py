@@ -1,37 +1,45 @@
-"""What the programs that name pictures share: `digit`, `garment` and `cat_or_dog`.
+"""The shared part of the programs that classify images: `digit`, `garment` and `cat_or_dog`.
 
-A picture becomes what the network knows (`mnist_preprocessing`, `photo_decoding`), the network answers, and one line a
-file says what it saw. `--show` draws it and, for photographs, what in them decided.
+An image is preprocessed like the training data (`mnist_preprocessing`, `photos.decoding`), the network predicts, and a
+line for each file is printed. `--show` draws the network's input and, for photos, the part that decided.
 """
+
+from __future__ import annotations
 
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
 from workshop.kit import files, lazy
 from workshop.kit.errors import WorkshopError, one_line
+from workshop.kit.files import FilePath
 from workshop.kit.saving import bundle
 from workshop.kit.saving.loaded import Bundle
 from workshop.programs import console, engines
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from workshop.scratch.nn.network import Network
+
 Shape = tuple[int, ...]
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
-GREY_28X28 = "28x28 grey pixels from 0 (ground) to 1"  # what digit and garment give a model
+GREY_28X28 = "28x28 grey pixels from 0 (background) to 1"  # the inputs from digit and garment
 
-_LONGEST_TITLE = 40  # characters of a file's name that fit above a panel
-_LONGEST_CLASS = 20  # characters of a class that fit beside a bar
-_MOST_NAMED = 10  # classes, in a figure and in a sentence
+_MAX_TITLE = 40  # characters of a file's name that fit above a panel
+_MAX_CLASS_NAME = 20  # characters that fit beside a bar
+_MAX_CLASSES = 10  # in a plot and in a sentence
 _BRIGHTNESS = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue: ITU-R BT.601
-_SURE = 0.6  # below it the second guess is named as well
+_CONFIDENT = 0.6  # below this probability the second class is named as well
 
 
-def name_pictures(
+def classify_images(
     module_docstring: str | None,
     argv: Sequence[str] | None,
     *,
@@ -42,74 +50,73 @@ def name_pictures(
     read: Callable[[Path, Shape], np.ndarray],
     is_explained: bool = False,
 ) -> None:
-    """Runs a program that prints for each picture file its name, a colon, the answer and the probability.
+    """Runs a program that prints for each image file its name, a colon, the predicted class and its probability.
 
-    A file that cannot be used gets its line on stderr; the others are answered all the same.
+    An unusable file gets its line on stderr; the others are classified all the same.
 
     Args:
-        module_docstring: the program's own.
+        module_docstring: the program's docstring.
         argv: the arguments.
-        lessons: whose models will do.
-        model: the bundle that is used without `--model`.
-        pixels: what the program gives a model, in words.
-        check: raises WorkshopError unless a model takes such pixels and answers as many numbers as the program
-            understands; returns what the classes are called where no card names them. One output is the probability of
-            the second of two.
-        read: from a file and the shape of the model's inputs to the image that the network knows, 0 to 1: float32
-            (height, width), or RGB (height, width, 3). Raises WorkshopError where the file cannot be used.
-        is_explained: whether `--show` also draws which part of a picture speaks for the answer.
+        lessons: the lessons whose models are accepted.
+        model: the name of the default bundle.
+        pixels: the model's inputs, in words.
+        check: raises WorkshopError unless a model's inputs and outputs fit the program; returns the names of the
+            classes for a model without a card. A single output is the probability of the second of two classes.
+        read: returns the image in a file, preprocessed for inputs of a shape, 0 to 1: float32 (height, width), or RGB
+            (height, width, 3). Raises WorkshopError for an unusable file.
+        is_explained: whether `--show` also draws the part of an image that decided.
 
     Raises:
-        WorkshopError: the model will not do.
-        SystemExit: with code 2, a file could not be used.
+        WorkshopError: the model is refused.
+        SystemExit: with code 2, a file is unusable.
     """
     parser = console.parser(module_docstring, model)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="pictures of any common format and size")
-    shows = "what the network saw" + ", and what in it decided" * is_explained
-    parser.add_argument("--show", action="store_true", help=f"draw {shows}, as a PNG in the folder plots")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="images of any common format and size")
+    shown = "the network's input, and the part of it that decided" if is_explained else "the network's input"
+    parser.add_argument("--show", action="store_true", help=f"draw {shown}, as a PNG in the folder plots")
     parser.add_argument("--plots", type=Path, default=Path("plots"), metavar="DIR", help="(default: plots)")
     arguments = parser.parse_args(argv)
     if arguments.show:
         files.check_writable(arguments.plots, "--plots")
     model_path = arguments.model or bundle.find(model)
     given = list(dict.fromkeys(arguments.files))
-    # No model is loaded for what is no picture at all. It says how large the others are to be; they are read one by
-    # one, so that any number of photographs fits into the memory.
-    pictures = [path for path, _ in _usable(given, _check_opens)]
-    answered = 0
-    if pictures:
+    # Files are checked before the model is loaded, which says the size of its inputs. They are read one by one, so
+    # that any number of photos fits into the memory.
+    images = [path for path, _ in _usable(given, _check_opens)]
+    classified = 0
+    if images:
         loaded = engines.load(model_path, lessons, arguments.engine)
         names = _names(loaded, check(loaded), pixels)
-        network = _network_of(loaded, lessons) if is_explained and arguments.show else None
+        network = _numpy_network(loaded, lessons) if is_explained and arguments.show else None
         drawn: list[Path] = []
-        for path, image in _usable(pictures, lambda path: read(path, loaded.input_shape)):
+        for path, image in _usable(images, lambda path: read(path, loaded.input_shape)):
             probabilities = _probabilities(loaded.predict(image[None])[0])
             _check_probabilities(probabilities, loaded)
-            print(f"{one_line(path)}: {_answer(probabilities, names)}")
-            engines.show_side_by_side(loaded, lambda output: _answer(_probabilities(output), names))
-            answered += 1
+            print(f"{one_line(path)}: {_prediction(probabilities, names)}")
+            engines.show_side_by_side(loaded, lambda output: _prediction(_probabilities(output), names))
+            classified += 1
             if arguments.show:
                 heat = _heat(network, image, int(probabilities.argmax()))
                 to = arguments.plots / f"{path.stem}-{'seen' if heat is None else 'decided'}.png"
-                while to in drawn:  # two pictures of one name, from two folders
+                while to in drawn:  # two files of one name, from two folders
                     to = to.with_stem(f"{to.stem}-again")
                 drawn.append(_draw(path, image, heat, probabilities, names, to))
-                print(f"  {'what the network saw' if heat is None else 'what decided'}: {one_line(to)}")
-    if answered < len(given):
+                print(f"  {'the input' if heat is None else 'the part that decided'}: {one_line(to)}")
+    if classified < len(given):
         raise SystemExit(2)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[bytes]:
-    """Gives the content of a picture file for the `with` block, and makes one line of what goes wrong in it.
+def opened(path: FilePath) -> Iterator[bytes]:
+    """Yields the content of an image file, and turns any error of the `with` block into one line.
 
     Raises:
-        WorkshopError: the file, or what is decoded of it in the block, cannot be used.
+        WorkshopError: the file is unusable.
     """
     from workshop.kit.photos import image_file
 
     failure = ""
-    # The decoders write to the screen by themselves, and warn of much that does not matter here.
+    # The decoders write to the screen by themselves, and warn of much that is harmless.
     with lazy.held_back_stderr(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -121,7 +128,7 @@ def opened(path: Path) -> Iterator[bytes]:
 
 
 def check_28x28(model: Bundle, classes: Sequence[str]) -> Sequence[str]:
-    """Raises WorkshopError unless a model takes 28x28 grey pixels and answers a number for each of these classes."""
+    """Returns the classes; raises WorkshopError unless a model takes 28x28 grey pixels and has an output for each."""
     console.check_shapes(model, inputs=[(28, 28, 1), (28, 28), (784,)], outputs=[len(classes)])
     return classes
 
@@ -130,23 +137,25 @@ def _check_opens(path: Path) -> None:
     from workshop.kit.photos import image_file
 
     with opened(path) as content:
-        image_file.open_picture(content)
+        image_file.open_image(content)
 
 
-def _usable(paths: Iterable[Path], make: Callable[[Path], Made]) -> Iterator[tuple[Path, Made]]:
-    """Yields the files that will do, and what is made of each; says on stderr why the others will not."""
+def _usable(paths: Iterable[Path], make: Callable[[Path], Result]) -> Iterator[tuple[Path, Result]]:
+    """Yields the usable files, each with the result of `make`; prints on stderr why the others are unusable."""
     for path in paths:
         try:
-            made = make(path)
+            result = make(path)
         except WorkshopError as error:
             print(f"error: {error}", file=sys.stderr)
         else:
-            yield path, made
+            yield path, result
 
 
 def _names(loaded: Bundle, assumed: Sequence[str], pixels: str) -> Sequence[str]:
-    """Returns the names of a model's classes: its card's, or the assumed ones, which is said."""
-    listed = ", ".join(assumed[:_MOST_NAMED]) + ", ..." * (len(assumed) > _MOST_NAMED)
+    """Returns the names of a model's classes: its card's, or the assumed ones, which is noted."""
+    listed = ", ".join(assumed[:_MAX_CLASSES])
+    if len(assumed) > _MAX_CLASSES:
+        listed += ", ..."
     console.note_unverified(loaded, f"{pixels}, and the classes {listed}")
     names = loaded.card.get("classes") or assumed
     if loaded.scaler is not None or len(names) != len(assumed):
@@ -155,39 +164,39 @@ def _names(loaded: Bundle, assumed: Sequence[str], pixels: str) -> Sequence[str]
 
 
 def _probabilities(output: np.ndarray) -> np.ndarray:
-    """Returns the probability of each class; a model of two classes may answer that of the second alone."""
+    """Returns the probability of each class; a model of two classes may have that of the second as its only output."""
     return np.concatenate([1 - output, output]) if len(output) == 1 else output
 
 
 def _check_probabilities(probabilities: np.ndarray, model: Bundle) -> None:
-    """A bare `.h5` may end in anything; what are no probabilities is not printed as such."""
+    """Raises WorkshopError unless these are probabilities: a bare `.h5` may have any last layer."""
     if not (probabilities.min() >= 0 and abs(probabilities.sum() - 1) < 1e-3):
         wanted = "sigmoid" if model.outputs == 1 else "softmax"
-        raise WorkshopError(f"{model.path} answers numbers that are no probabilities: its last layer takes a {wanted}")
+        raise WorkshopError(f"{model.path} has outputs that are no probabilities: its last layer takes a {wanted}")
 
 
-def _answer(probabilities: np.ndarray, names: Sequence[str]) -> str:
-    """Returns "7 (99.2 %)", and the second guess too where the first is less than sure: "7 (48.1 %), or 2 (31.0 %)"."""
+def _prediction(probabilities: np.ndarray, names: Sequence[str]) -> str:
+    """Returns "7 (99.2 %)", with the second class too where the first is uncertain: "7 (48.1 %), or 2 (31.0 %)"."""
     first, second = np.argsort(-probabilities, kind="stable")[:2]
-    guesses = [first, second] if probabilities[first] < _SURE else [first]
-    return ", or ".join(f"{names[i]} ({console.percent(float(probabilities[i]))})" for i in guesses)
+    classes = [first, second] if probabilities[first] < _CONFIDENT else [first]
+    return ", or ".join(f"{names[i]} ({console.percent(float(probabilities[i]))})" for i in classes)
 
 
-def _network_of(loaded: Bundle, lessons: Sequence[str]) -> Any:
-    """Returns the model as the NumPy engine has it, whose layers can be asked what decided; None if it has it not."""
+def _numpy_network(loaded: Bundle, lessons: Sequence[str]) -> Network | None:
+    """Returns the model in the NumPy engine, for `gradcam`; None, with a note, where it does not know a layer."""
     from workshop.scratch.nn import gradcam
 
     try:
-        network: Any = engines.load(loaded.path, lessons, "numpy").model
+        network = cast("Network", engines.load(loaded.path, lessons, "numpy").model)
         gradcam.count_image_layers(network)
     except WorkshopError as error:
-        print(f"note: there is no picture of what decided: {error}", file=sys.stderr)
+        print(f"note: the part that decided cannot be drawn: {error}", file=sys.stderr)
         return None
     return network
 
 
-def _heat(network: Any, image: np.ndarray, label: int) -> np.ndarray | None:
-    """Returns where an image speaks for an answer, as `gradcam.grad_cam` does; None where there is no network."""
+def _heat(network: Network | None, image: np.ndarray, label: int) -> np.ndarray | None:
+    """Returns the Grad-CAM heat map of an image for a class; None without a network."""
     from workshop.scratch.nn import gradcam
 
     return None if network is None else gradcam.grad_cam(network, image, label)
@@ -198,50 +207,49 @@ def _draw(
 ) -> Path:
     from workshop.kit import plots
 
-    figure: Any
     figure, axes = plots.subplots(1, 2 if heat is None else 3, width=5)
     panels = axes[0]
-    panels[0].imshow(image, cmap="gray_r", vmin=0, vmax=1)  # colours stay as they are
-    panels[0].set_title("what the network saw")
+    panels[0].imshow(image, cmap="gray_r", vmin=0, vmax=1)  # RGB ignores the colormap
+    panels[0].set_title("the network's input")
     if heat is not None:
-        _draw_heat(panels[1], image, heat, _plain(names[int(probabilities.argmax())], _LONGEST_CLASS))
+        _draw_heat(panels[1], image, heat, _plain(names[int(probabilities.argmax())], _MAX_CLASS_NAME))
     for panel in panels[:-1]:
         panel.set(xlabel="pixel", ylabel="pixel")
         panel.grid(False)
     _draw_bars(panels[-1], probabilities, names)
-    panels[-1].set_title(_plain(one_line(path.name), _LONGEST_TITLE))
+    panels[-1].set_title(_plain(one_line(path.name), _MAX_TITLE))
     return plots.save(figure, to)
 
 
-def _draw_heat(panel: Any, image: np.ndarray, heat: np.ndarray, answer: str) -> None:
-    """Draws over an RGB image where it speaks for an answer."""
-    # In grey: colours of its own would mix with those of the heat.
+def _draw_heat(panel: Axes, image: np.ndarray, heat: np.ndarray, class_name: str) -> None:
+    """Draws a heat map over an RGB image."""
+    # In grey: its own colors would mix with those of the heat map.
     panel.imshow(image @ _BRIGHTNESS, cmap="gray", vmin=0, vmax=1)
-    # Even to the eye, from dark to light: whoever tells colours apart badly sees the same.
+    # Perceptually uniform, from dark to light: readable for color-blind people.
     shade = panel.imshow(heat, cmap="inferno", vmin=0, vmax=1, alpha=0.5)
-    bar = panel.figure.colorbar(shade, ax=panel, ticks=[0, 1], shrink=0.8)
+    bar: Any = panel.figure.colorbar(shade, ax=panel, ticks=[0, 1], shrink=0.8)
     bar.solids.set_alpha(1)
-    bar.set_label(f"speaks for {answer}", size=13)
-    bar.set_ticklabels(["not at all", "most"], size=13)
-    panel.set_title(f"the part that speaks for {answer}" if heat.any() else f"no part speaks for {answer}")
+    bar.set_label(f"evidence for {class_name}", size=13)
+    bar.set_ticklabels(["none", "most"], size=13)
+    panel.set_title(f"evidence for {class_name}" if heat.any() else f"no evidence for {class_name}")
 
 
-def _draw_bars(chart: Any, probabilities: np.ndarray, names: Sequence[str]) -> None:
-    """Draws a bar for each class, or for the most probable ones where there are many."""
+def _draw_bars(chart: Axes, probabilities: np.ndarray, names: Sequence[str]) -> None:
+    """Draws a bar for each class, or for the most probable ones of many."""
     from workshop.kit import plots
 
-    shown = np.sort(np.argsort(-probabilities, kind="stable")[:_MOST_NAMED])
+    shown = np.sort(np.argsort(-probabilities, kind="stable")[:_MAX_CLASSES])
     values = [float(probabilities[i]) for i in shown]
-    colours = [plots.BLUE if value == max(values) else plots.SKY for value in values]
-    bars = chart.barh(range(len(shown)), values, color=colours)
+    colors = [plots.BLUE if value == max(values) else plots.SKY for value in values]
+    bars = chart.barh(range(len(shown)), values, color=colors)
     chart.bar_label(bars, [console.percent(p) if p >= 0.01 else "" for p in values], padding=4, fontsize=13)
-    chart.set_yticks(range(len(shown)), [_plain(names[i], _LONGEST_CLASS) for i in shown])
+    chart.set_yticks(range(len(shown)), [_plain(names[i], _MAX_CLASS_NAME) for i in shown])
     chart.invert_yaxis()
     chart.set(xlabel="probability", xlim=(0, 1.25), xticks=[0, 0.5, 1])
     chart.set_axisbelow(True)
     chart.grid(axis="y", visible=False)
 
 
-def _plain(text: str, longest: int) -> str:
-    """Returns a text for a figure; matplotlib reads what stands between two dollar signs as a formula."""
-    return text[:longest].replace("$", r"\$")
+def _plain(text: str, max_length: int) -> str:
+    """Returns a text for a plot; matplotlib reads a text between two dollar signs as a formula."""
+    return text[:max_length].replace("$", r"\$")

@@ -1,19 +1,18 @@
-"""A picture file made into what the networks for MNIST and Fashion-MNIST know: 28x28 pixels, light on dark.
+"""Preprocessing of an image file for the networks of MNIST and Fashion-MNIST: 28x28 pixels, light on dark.
 
-The file is read in `picture`, and the ink is parted from the paper in `segmentation`. Then the ink goes the way the
-images of the sets went. A digit: cut out, its longer side made 20 pixels long, laid into 28x28 with its centre of mass
+`image_file` reads the file, and `segmentation` separates the ink from the paper. Then the ink is processed as the
+images of the sets were. A digit: cut out, its longer side made 20 pixels long, laid into 28x28 with its centre of mass
 in the middle (LeCun, Cortes and Burges, "The MNIST database of handwritten digits"). A garment: trimmed, its longer
 side made 28 pixels long, laid into the middle (Xiao, Rasul and Vollgraf 2017, "Fashion-MNIST", arXiv:1708.07747).
 """
 
-from pathlib import Path
-
 import numpy as np
 
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 from workshop.kit.photos.image_file import read_grey
 from workshop.programs.segmentation import (
-    FAINTEST,
+    MIN_STRENGTH,
     Ink,
     border_mask,
     drawn_pixels,
@@ -26,11 +25,11 @@ from workshop.programs.segmentation import (
 SIZE = 28  # pixels, of the images of both sets
 
 
-def read_digit(path: Path) -> np.ndarray:
-    """Returns a picture of a digit as MNIST would hold it: float32 (28, 28), 0 the paper, 1 the ink.
+def read_digit(path: FilePath) -> np.ndarray:
+    """Returns the image of a digit as in MNIST: float32 (28, 28), 0 the paper, 1 the ink.
 
     Raises:
-        WorkshopError: the file is no picture that can be used, or nothing is drawn on it.
+        WorkshopError: the file is no usable image, or nothing is drawn on it.
     """
     ink = find_ink(read_grey(path), path)
     drawn = drawn_pixels(ink, otsu_threshold(ink.strength))
@@ -41,14 +40,14 @@ def read_digit(path: Path) -> np.ndarray:
     return _place(small, np.rint(14 - _centre(small)))
 
 
-def read_garment(path: Path) -> np.ndarray:
-    """Returns a picture of a garment as Fashion-MNIST would hold it: float32 (28, 28), 0 the ground.
+def read_garment(path: FilePath) -> np.ndarray:
+    """Returns the image of a garment as in Fashion-MNIST: float32 (28, 28), 0 the background.
 
     Raises:
-        WorkshopError: the file is no picture that can be used, or nothing is on it.
+        WorkshopError: the file is no usable image, or nothing is on it.
     """
     ink = find_ink(read_grey(path), path)
-    threshold = max(FAINTEST, 4 * ink.noise)
+    threshold = max(MIN_STRENGTH, 4 * ink.noise)
     everything = ink.strength >= threshold
     if everything.shape == (SIZE, SIZE) and max(_cut(everything, everything).shape) >= 26:
         return _stretch(ink.strength)  # as in the set already
@@ -56,19 +55,19 @@ def read_garment(path: Path) -> np.ndarray:
     return _place(small, (SIZE - np.array(small.shape)) // 2)
 
 
-def read_noisy_digit(path: Path) -> np.ndarray:
-    """Returns a picture of a digit with its noise, as a noisy image of MNIST: float32 (28, 28), 0 the paper, 1 the ink.
+def read_noisy_digit(path: FilePath) -> np.ndarray:
+    """Returns the image of a digit with its noise, as a noisy image of MNIST: float32 (28, 28), 0 the paper, 1 the ink.
 
-    `read_digit` leaves out what is no stroke. Here the noise stays: only the place, the size and the polarity are put
-    right, and they are looked up in a blurred copy, in which the noise has averaged out.
+    `read_digit` leaves out what is no stroke. Here the noise stays: only position, size and polarity are normalised,
+    estimated from a blurred copy, in which the noise averages out.
 
     Raises:
-        WorkshopError: the file is no picture that can be used, or nothing is drawn on it.
+        WorkshopError: the file is no usable image, or nothing is drawn on it.
     """
     from scipy import ndimage
 
     grey = read_grey(path)
-    over = max(grey.shape) / SIZE  # a pixel of the image to come, if the digit fills the picture
+    over = max(grey.shape) / SIZE  # the size of an output pixel, if the digit fills the image
     for _ in range(2):
         blurred = ndimage.gaussian_filter(grey, over)
         paper = estimate_paper(blurred)
@@ -77,7 +76,7 @@ def read_noisy_digit(path: Path) -> np.ndarray:
         is_dark = -difference.min() > difference.max()
         strength = np.clip(-difference if is_dark else difference, 0, None)
         most = float(strength.max())
-        if most < max(FAINTEST, 4 * noise):
+        if most < max(MIN_STRENGTH, 4 * noise):
             raise WorkshopError(
                 f"{path} is blank: nothing on it differs from its border; leave paper around what is drawn"
             )
@@ -85,11 +84,11 @@ def read_noisy_digit(path: Path) -> np.ndarray:
             Ink(strength, noise), max(otsu_threshold(strength / most) * most, 2.5 * noise), smallest=0.15
         )
         length = max(_cut(drawn, drawn).shape)
-        over = min(over, length / 20)  # once more, now that it is known how large the digit is
+        over = min(over, length / 20)  # once more, with the size of the digit known
     centre = _centre(np.where(drawn, strength, 0))
     if grey.shape == (SIZE, SIZE) and length >= 14 and np.abs(centre - 14).max() < 4:
         return (1 - grey if is_dark else grey).astype(np.float32)  # as in the set already
-    # Of the deepest ink a stroke keeps more than half when it is blurred: the quarter that kept most is taken for ink.
+    # Blurring leaves a stroke more than half of its ink: the quarter that keeps most is taken for ink.
     full = float(np.quantile(np.abs(grey - paper)[drawn], 0.75))
     ink = np.clip((paper - grey if is_dark else grey - paper) / full, 0, 1)
     side = max(1, round(length * SIZE / 20))
@@ -99,15 +98,15 @@ def read_noisy_digit(path: Path) -> np.ndarray:
 
 
 def _cut(values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """Returns the values in the smallest box around what is drawn."""
+    """Returns the values in the bounding box of the drawn pixels."""
     rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
     return values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _cut_out(ink: Ink, drawn: np.ndarray, longer: int) -> np.ndarray:
-    """Returns the ink in its box. The soft edge of a stroke belongs to it; a shadow further away does not.
+    """Returns the ink in its bounding box, with the soft edge of a stroke but without shadows further away.
 
-    `longer` is the longer side of the image to come, which says how far an edge may reach.
+    `longer` is the longer side of the output, from which the width of an edge follows.
     """
     from scipy import ndimage
 
@@ -128,16 +127,16 @@ def _resize(strength: np.ndarray, longer: int) -> np.ndarray:
     scale = longer / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     resized = np.asarray(Image.fromarray(strength).resize(size, Image.Resampling.BICUBIC))
-    return resized.clip(0, strength.max())  # at a sharp edge cubic curves shoot over
+    return resized.clip(0, strength.max())  # cubic interpolation overshoots at a sharp edge
 
 
 def _stretch(strength: np.ndarray) -> np.ndarray:
-    """The strongest ink becomes 1, as it is in nearly every image of the two sets."""
+    """Scales the strongest ink to 1, as it is in nearly every image of the two sets."""
     return (strength / strength.max()).astype(np.float32)
 
 
 def _place(small: np.ndarray, corner: np.ndarray) -> np.ndarray:
-    """Lays a small image into an empty one of 28x28, as near to `corner` as it fits."""
+    """Pastes a small image into an empty one of 28x28, as near to `corner` as it fits."""
     row, column = np.clip(corner, 0, SIZE - np.array(small.shape)).astype(int)
     placed = np.zeros((SIZE, SIZE), np.float32)
     placed[row : row + small.shape[0], column : column + small.shape[1]] = small

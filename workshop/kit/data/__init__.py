@@ -1,1 +1,1 @@
-"""Where data comes from: shared folders, downloads, tables, series, texts, image sets, and their stand-ins."""
+"""Sources of data: shared folders, downloads, tables, series, texts, image sets, and their stand-ins."""

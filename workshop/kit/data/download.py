@@ -1,4 +1,4 @@
-"""Downloading a published image set into Keras' cache, without ever keeping a room waiting."""
+"""Downloading a published image set into Keras' cache, with a time limit."""
 
 import socket
 import threading
@@ -7,30 +7,30 @@ import urllib.request
 from workshop.kit.data import published_images
 from workshop.kit.lazy import keras
 
-TIMEOUT = 10.0  # seconds without an answer
+TIMEOUT = 10.0  # seconds without a response
 
 
 def download(name: str) -> bool:
-    """Fetches a set into Keras' cache; returns whether that worked. Says what it does, and what it does instead."""
+    """Fetches a set into Keras' cache, and prints what it does; returns whether that worked."""
     published = published_images.SETS[name]
     print(f"Data      downloading {published.title} ...", flush=True)
     failure: list[str] = []
-    answered = threading.Event()
+    responded = threading.Event()
 
-    def ask() -> None:
-        # Looking up a host's name knows no time limit of its own, so the whole question runs beside us.
+    def request_header() -> None:
+        # Looking up a host's name has no time limit of its own, so the request runs in a thread.
         request = urllib.request.Request(published.url, method="HEAD")
         try:
             urllib.request.urlopen(request, timeout=TIMEOUT).close()
-        except Exception as error:  # of the network, of a proxy's address, of an answer that is no HTTP
+        except Exception as error:  # of the network, of a proxy's address, of a response that is not HTTP
             reason = getattr(error, "reason", error)
             if isinstance(reason, TimeoutError):
-                return  # no answer
+                return  # no response
             failure.append(str(reason))
-        answered.set()
+        responded.set()
 
-    threading.Thread(target=ask, daemon=True).start()
-    if not answered.wait(TIMEOUT):
+    threading.Thread(target=request_header, daemon=True).start()
+    if not responded.wait(TIMEOUT):
         print(f"Data      no answer within {TIMEOUT:g} s: going on without a network")
         return False
     if not failure:

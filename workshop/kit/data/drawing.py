@@ -1,15 +1,19 @@
-"""What drawn animals are made of: a pen that turns and places a head, colours, eyes, mouths, whiskers, a background.
+"""The parts of drawn animals: a pen that turns and places a head, colours, eyes, mouths, whiskers, a background.
 
-`drawings` draws cats and dogs with it, the stand-in for photographs; `animals` draws ten other animals, the stand-in
-for the million photographs that a network could learn from first. All but the shape of a head is drawn by chance from
-the same colours, sizes, places and angles, for each animal alike.
+`synthetic_animals` draws with them. Everything but the shape of a head is random, with the same distribution of
+colours, sizes, positions and angles for each animal.
 """
+
+from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
@@ -23,7 +27,7 @@ NOSES: tuple[Colour, ...] = ((36, 30, 30), (206, 128, 128), (110, 70, 60))
 _TONGUE: Colour = (222, 110, 120)
 DARK: Colour = (30, 26, 26)
 LIGHT: Colour = (250, 250, 246)
-_FINER = 2  # drawn so many times larger and then shrunk: smooth edges
+_OVERSAMPLING = 2  # drawn so many times larger and then shrunk: smooth edges
 _CIRCLE = [(math.cos(angle), math.sin(angle)) for angle in np.linspace(0, 2 * np.pi, 36, endpoint=False)]
 
 
@@ -41,25 +45,25 @@ Face = Callable[["Pen", Coat, np.random.Generator], None]
 def draw_head(face: Face, middle: float, size: int, random: np.random.Generator) -> np.ndarray:
     """Draws one animal, uint8 (size, size, 3); `middle` is as for `Pen`."""
     fur = vary(_FURS[random.integers(len(_FURS))], random)
-    image = _background(size * _FINER, fur, random)
+    image = _background(size * _OVERSAMPLING, fur, random)
     pen = Pen(image, middle, random)
     edge = shade(fur, 0.62)
     ear = vary(shade(fur, random.uniform(0.6, 1.15)), random, 8)
-    # The body below hides nothing and tells nothing: it is the same for all.
+    # The body below is the same for all animals.
     pen.ellipse(random.uniform(-0.3, 0.3), 2.1, random.uniform(1.0, 1.4), 1.6, shade(fur, 0.85), edge)
     face(pen, Coat(fur, ear, edge), random)
     # A photograph has grain, and light that is warmer or colder.
-    values = np.asarray(image.reduce(_FINER), np.int16)
+    values = np.asarray(image.reduce(_OVERSAMPLING), np.int16)
     grain = random.integers(-14, 15, values.shape, np.int16)
     light = random.integers(-12, 13, 3, np.int16)
     return np.clip(values + grain + light, 0, 255).astype(np.uint8)
 
 
 class Pen:
-    """Draws a head around its own middle: 1 is about half its width, y points down; the pen turns it and places it."""
+    """Draws a head in its own coordinates: 1 is about half its width, y points down; the pen turns and places it."""
 
-    def __init__(self, image: Any, middle: float, random: np.random.Generator) -> None:
-        """`middle` is the height of what comes into the middle of the picture, as far as chance allows."""
+    def __init__(self, image: PIL.Image.Image, middle: float, random: np.random.Generator) -> None:
+        """Draws a random size, angle and position; `middle` is the y that is placed near the middle of the image."""
         from PIL import ImageDraw
 
         side = image.width
@@ -73,7 +77,7 @@ class Pen:
         return [(self._x + x * self._cos - y * self._sin, self._y + x * self._sin + y * self._cos) for x, y in points]
 
     def polygon(self, points: Sequence[Point], fill: Colour, outline: Colour | None = None) -> None:
-        """A polygon by its corners, and a line around it."""
+        """Draws a polygon by its corners, and a line around it."""
         placed = self._placed(points)
         self._draw.polygon(placed, fill=fill)
         if outline is not None:
@@ -82,7 +86,7 @@ class Pen:
     def ellipse(
         self, x: float, y: float, wide: float, high: float, fill: Colour, outline: Colour | None = None, tilt: float = 0
     ) -> None:
-        """An ellipse by its middle and its two radii, turned by `tilt` radians."""
+        """Draws an ellipse by its middle and its two radii, turned by `tilt` radians."""
         cos, sin = math.cos(tilt), math.sin(tilt)
         points = [(x + a * wide * cos - b * high * sin, y + a * wide * sin + b * high * cos) for a, b in _CIRCLE]
         self.polygon(points, fill, outline)
@@ -90,22 +94,22 @@ class Pen:
     def pair(
         self, x: float, y: float, wide: float, high: float, fill: Colour, outline: Colour | None = None, tilt: float = 0
     ) -> None:
-        """Two ellipses, at (-x, y) and (x, y); a positive tilt turns their upper ends outwards."""
+        """Draws two ellipses, at (-x, y) and (x, y); a positive tilt turns their upper ends outwards."""
         for side in (-1, 1):
             self.ellipse(side * x, y, wide, high, fill, outline, side * tilt)
 
     def mirrored(self, points: Sequence[Point], fill: Colour, outline: Colour | None = None) -> None:
-        """A polygon by the points of its right half, and the left one."""
+        """Draws a polygon and its mirror image."""
         for side in (-1, 1):
             self.polygon([(side * x, y) for x, y in points], fill, outline)
 
     def line(self, points: Sequence[Point], colour: Colour, width: float) -> None:
-        """A line through points, so wide."""
+        """Draws a line through points."""
         self._draw.line(self._placed(points), fill=colour, width=max(1, round(width * self.unit)), joint="curve")
 
 
 def eyes(pen: Pen, x: float, y: float, random: np.random.Generator, pupil: Point) -> None:
-    """Both eyes at (-x, y) and (x, y); `pupil` is how wide and how high it is within the coloured ring."""
+    """Draws both eyes at (-x, y) and (x, y); `pupil` is its width and height as shares of the coloured ring's."""
     colour = vary(_EYES[random.integers(len(_EYES))], random, 10)
     radius = random.uniform(0.15, 0.2)
     pen.pair(x, y, radius * 1.15, radius, colour, DARK, -0.25)
@@ -115,12 +119,12 @@ def eyes(pen: Pen, x: float, y: float, random: np.random.Generator, pupil: Point
 
 
 def nose_colour(random: np.random.Generator) -> Colour:
-    """One of the colours of noses."""
+    """Returns a random colour of a nose."""
     return NOSES[random.integers(len(NOSES))]
 
 
 def mouth(pen: Pen, top: float, wide: float, random: np.random.Generator) -> None:
-    """The line below the nose that parts into two arcs, and now and then a tongue."""
+    """Draws the line below the nose that splits into two arcs, and sometimes a tongue."""
     if random.random() < 0.3:
         pen.ellipse(0, top + 0.28, 0.11, 0.17, _TONGUE)
     for side in (-1, 1):
@@ -129,7 +133,7 @@ def mouth(pen: Pen, top: float, wide: float, random: np.random.Generator) -> Non
 
 
 def whiskers(pen: Pen, fur: Colour, x: float, y: float, reach: Point, random: np.random.Generator) -> None:
-    """Three on each side, from (x, y) to a distance between the two of `reach`."""
+    """Draws three whiskers on each side, from (x, y) to a distance between the two of `reach`."""
     for side in (-1, 1):
         for slope in (-0.16, 0.0, 0.16):
             end = (side * random.uniform(*reach), y - 0.04 + slope * 1.6)
@@ -137,7 +141,7 @@ def whiskers(pen: Pen, fur: Colour, x: float, y: float, reach: Point, random: np
 
 
 def markings(pen: Pen, fur: Colour, random: np.random.Generator) -> None:
-    """Now and then stripes on the forehead, or a patch around one eye."""
+    """Draws sometimes stripes on the forehead, or a patch around one eye."""
     kind = random.random()
     if kind < 0.3:
         for x in (-0.24, 0.0, 0.24):
@@ -147,8 +151,8 @@ def markings(pen: Pen, fur: Colour, random: np.random.Generator) -> None:
         pen.ellipse(side * 0.4, -0.18, 0.32, 0.34, shade(fur, 0.65) if sum(fur) > 360 else mix(fur, LIGHT, 0.7))
 
 
-def _background(side: int, fur: Colour, random: np.random.Generator) -> Any:
-    """A gradient between two colours that differ from the fur, with some blurred things in it."""
+def _background(side: int, fur: Colour, random: np.random.Generator) -> PIL.Image.Image:
+    """Returns a gradient between two colours that differ from the fur, with some blurred ellipses in it."""
     from PIL import Image, ImageDraw, ImageFilter
 
     first, second = (_unlike(fur, random) for _ in range(2))
@@ -164,27 +168,27 @@ def _background(side: int, fur: Colour, random: np.random.Generator) -> Any:
 
 
 def _unlike(fur: Colour, random: np.random.Generator) -> Colour:
-    """A colour that one can tell from the fur."""
+    """Returns a random colour that differs from the fur."""
     while True:
-        # Between a colour of the rainbow and its grey, as rooms and meadows are.
+        # Between a saturated colour and its grey, as in rooms and meadows.
         colour = random.integers(30, 235, 3).tolist()
         colour = mix(colour, (sum(colour) / 3,) * 3, random.uniform(0.2, 0.8))
         if sum(abs(a - b) for a, b in zip(colour, fur, strict=True)) > 130:
             return colour
 
 
-def vary(colour: Colour, random: np.random.Generator, most: int = 18) -> Colour:
-    """Returns a colour near this one: red, green and blue differ by `most` at most."""
-    return _colour(a + b for a, b in zip(colour, random.integers(-most, most + 1, 3).tolist(), strict=True))
+def vary(colour: Colour, random: np.random.Generator, limit: int = 18) -> Colour:
+    """Returns a colour near this one: red, green and blue differ by `limit` at most."""
+    return _colour(a + b for a, b in zip(colour, random.integers(-limit, limit + 1, 3).tolist(), strict=True))
 
 
 def shade(colour: Colour, factor: float) -> Colour:
-    """Returns the colour so many times as bright."""
+    """Returns the colour with its brightness multiplied by a factor."""
     return _colour(value * factor for value in colour)
 
 
 def mix(first: Sequence[float], second: Sequence[float], share: float) -> Colour:
-    """Returns the first colour with so large a share of the second."""
+    """Returns a mixture of two colours; `share` is that of the second."""
     return _colour(a * (1 - share) + b * share for a, b in zip(first, second, strict=True))
 
 

@@ -1,6 +1,6 @@
-"""The files that the published image sets come in: four IDX files, packed or not, or one .npz.
+"""The files of the published image sets: four IDX files, compressed or not, or one .npz.
 
-No more is read of a file than the set has: a few packed kilobytes can unfold to all of the memory.
+No more is read of a file than the set has: a few compressed kilobytes can expand to all of the memory.
 """
 
 import gzip
@@ -13,17 +13,19 @@ import numpy as np
 
 from workshop.kit.data import published_images
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 
 IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 _NPZ = ("x_train", "y_train", "x_test", "y_test")
 
 
-def find(folder: Path, name: str) -> list[Path] | None:
+def find(folder: FilePath, name: str) -> list[Path] | None:
     """Returns the four IDX files or the one .npz, or None."""
+    folder = Path(folder)
     for place in (folder / name, folder / name.replace("_", "-"), folder):
         if (place / f"{name}.npz").is_file():
             return [place / f"{name}.npz"]
-        # Both sets use the same file names: in a folder of another name they are taken for what was asked, and the
+        # Both sets use the same file names: in a folder of another name they are taken for the requested set, and the
         # digest decides.
         if place.name in published_images.SETS and place.name != name:
             continue
@@ -48,7 +50,6 @@ def _read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     size = len(header) + math.prod(shape)
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            # Not a byte more than the set has: a few packed kilobytes can unfold to all of the memory.
             content = file.read(size + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise WorkshopError(f"{path} is truncated or damaged ({error}): fetch it again") from error
@@ -73,10 +74,10 @@ def _read_npz(path: Path) -> list[np.ndarray]:
                         (1, 0): np.lib.format.read_array_header_1_0,
                         (2, 0): np.lib.format.read_array_header_2_0,
                     }[version]
-                    theirs, by_columns, dtype = read_header(file)
-                    # Looked at first: a header can announce more than all of the memory.
-                    if theirs != shape or by_columns or dtype.kind not in "iu":
-                        raise ValueError(f"{key} is {dtype} of shape {theirs}, not bytes of shape {shape}")
+                    stored_shape, by_columns, dtype = read_header(file)
+                    # Checked first: a header can announce more than all of the memory.
+                    if stored_shape != shape or by_columns or dtype.kind not in "iu":
+                        raise ValueError(f"{key} is {dtype} of shape {stored_shape}, not bytes of shape {shape}")
                     content = file.read(math.prod(shape) * dtype.itemsize)
                     arrays.append(np.frombuffer(content, dtype).reshape(shape).astype(np.uint8))
             return arrays

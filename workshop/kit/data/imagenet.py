@@ -1,7 +1,7 @@
 """The published weights of MobileNet, trained on the 1.3 million photographs of ImageNet: found, fetched, checked.
 
-A file is known by its MD5, as public listings of it give it. It is read by our own reader of HDF5, which takes nothing
-from it but arrays of numbers: a stranger's file runs no code and reaches no other file.
+The published file is recognised by its MD5, as public listings give it. It is read by our own reader of HDF5, which
+takes nothing but arrays of numbers: an untrusted file runs no code and reaches no other file.
 
 Source: Howard and others (2017), "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications";
 the file is Keras'.
@@ -21,12 +21,13 @@ import numpy as np
 from workshop.kit import files
 from workshop.kit.data import download
 from workshop.kit.errors import WorkshopError, one_line
+from workshop.kit.files import FilePath
 from workshop.kit.saving import hdf5
 from workshop.kit.saving.hdf5.checked_bytes import OutsideError, UnreadableError
 from workshop.kit.saving.hdf5.objects import Group
 
 TITLE = "MobileNet with ImageNet weights"
-# Trained on pictures of 224 x 224 pixels; with nothing but convolutions, it takes pictures of any size.
+# Trained on images of 224 x 224 pixels; as it consists of convolutions, it takes images of any size.
 NAME = "mobilenet_1_0_224_tf_no_top.h5"
 URL = f"https://storage.googleapis.com/tensorflow/keras-applications/mobilenet/{NAME}"
 MD5 = "725ccbd03d61d7ced5b5c4cd17e7d527"
@@ -40,7 +41,7 @@ class Weights(NamedTuple):
 
     Attributes:
         arrays: float32, in Keras' order and layout.
-        source: what a run says that it used, without the place.
+        source: the name of the weights for reports, without the place.
         place: the file.
     """
 
@@ -50,29 +51,30 @@ class Weights(NamedTuple):
 
     def check(self, shapes: Sequence[tuple[int, ...]]) -> None:
         """Raises WorkshopError unless the arrays have these shapes, in this order."""
-        found = [array.shape for array in self.arrays]
-        if found == list(shapes):
+        stored = [array.shape for array in self.arrays]
+        if stored == list(shapes):
             return
-        at = next((i for i, pair in enumerate(zip(found, shapes, strict=False)) if pair[0] != pair[1]), None)
-        detail = f"{len(found)} arrays, takes {len(shapes)}"
+        at = next((i for i, pair in enumerate(zip(stored, shapes, strict=False)) if pair[0] != pair[1]), None)
+        detail = f"{len(stored)} arrays, takes {len(shapes)}"
         if at is not None:
-            detail = f"array {at + 1} has shape {found[at]}, takes {tuple(shapes[at])}"
+            detail = f"array {at + 1} has shape {stored[at]}, takes {tuple(shapes[at])}"
         raise WorkshopError(f"{self.place} holds the weights of another network ({detail}): takes {NAME}")
 
 
-def find(given: Path | None) -> Weights | None:
+def find(given: FilePath | None) -> Weights | None:
     """Returns the weights from a given file, or else from Keras' cache, or else from a download into it.
 
     Args:
-        given: the file that the user named; then nowhere else is searched.
+        given: the file that the user named; no other place is searched then.
 
     Returns:
-        The weights; None when none are given and none can be had, which is said in a line.
+        The weights; None when none are given and none can be had, which is printed.
 
     Raises:
         WorkshopError: the given file is not there, damaged, or reaches outside of itself.
     """
     if given is not None:
+        given = Path(given)
         try:
             content = given.read_bytes()
         except FileNotFoundError as error:
@@ -90,21 +92,21 @@ def find(given: Path | None) -> Weights | None:
 
 
 def cache() -> Path:
-    """Returns the folder where Keras keeps published weights."""
+    """Returns the folder of published weights in Keras' cache."""
     home = os.environ.get("KERAS_HOME")
     return (Path(home) if home else Path.home() / ".keras") / "models"
 
 
 def is_published(content: bytes) -> bool:
-    """Whether these are the bytes of the published file."""
+    """Returns whether these are the bytes of the published file."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest() == MD5
 
 
-def read(content: bytes, path: Path) -> list[np.ndarray]:
+def read(content: bytes, path: FilePath) -> list[np.ndarray]:
     """Returns the arrays in a file of weights as Keras writes them (`.h5`), layer by layer, float32.
 
     Args:
-        content: of the file.
+        content: the bytes of the file.
         path: the file, for messages.
 
     Raises:
@@ -112,7 +114,7 @@ def read(content: bytes, path: Path) -> list[np.ndarray]:
     """
     try:
         root = hdf5.read(content)
-        # A saved model keeps the weights in a group of this name, a file of weights at its root.
+        # A saved model has the weights in a group of this name, a file of weights at its root.
         group = root if "layer_names" in root.attributes else root.group("model_weights")
         arrays = [
             layer.dataset(name).array().astype(np.float32)
@@ -147,24 +149,24 @@ def _cached(path: Path) -> bytes | None:
         return None
     if is_published(content):
         return content
-    # The user did not name this file: an interrupted download must not end the room.
-    print(f"Weights   passed over: {one_line(path)} is not the published file (MD5 differs)")
+    # The user did not name this file: an interrupted download must not end the run.
+    print(f"Weights   skipped: {one_line(path)} is not the published file (MD5 differs)")
     return None
 
 
 def _download(path: Path) -> bytes | None:
-    """Fetches the published file into the cache; says what it does, and what it does instead."""
+    """Fetches the published file into the cache, and prints what it does."""
     print(f"Weights   downloading {TITLE} ({SIZE / 1e6:.1f} MB) ...", flush=True)
     parts: queue.Queue[bytes | Exception] = queue.Queue()
 
     def fetch() -> None:
-        # Looking up a host's name knows no time limit of its own, so all of it runs beside us.
+        # Looking up a host's name has no time limit of its own, so the download runs in a thread.
         try:
-            with urllib.request.urlopen(URL, timeout=download.TIMEOUT) as answer:
-                while part := answer.read(_CHUNK):
+            with urllib.request.urlopen(URL, timeout=download.TIMEOUT) as response:
+                while part := response.read(_CHUNK):
                     parts.put(part)
             parts.put(b"")
-        except Exception as error:  # of the network, of a proxy's address, of an answer that is no HTTP
+        except Exception as error:  # of the network, of a proxy's address, of a response that is not HTTP
             parts.put(error)
 
     threading.Thread(target=fetch, daemon=True).start()
@@ -187,6 +189,6 @@ def _download(path: Path) -> bytes | None:
         return None
     try:
         files.write_atomically(path, bytes(content))
-    except WorkshopError as error:  # without a cache it is fetched anew the next time
+    except WorkshopError as error:  # without a cache it is fetched again the next time
         print(f"Weights   not kept: {error}")
     return bytes(content)

@@ -1,12 +1,12 @@
-"""Image sets, MNIST and Fashion-MNIST: where they are searched, compared with the published ones and loaded.
+"""Image sets, MNIST and Fashion-MNIST: searched, compared with the published ones and loaded.
 
-`published_images` says what was published, `image_files` reads the files, `image_download` fetches them and `synthetic`
-makes what stands in for a set that cannot be had. `table_data` does the same for tables.
+`published_images` describes the published sets, `image_files` reads the files, `download` fetches them and
+`synthetic_images` makes the stand-in for a set that cannot be had. `tables` loads tables.
 """
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,22 @@ import numpy as np
 from workshop.kit.data import download, image_files, shared_folder, synthetic_images
 from workshop.kit.data.published_images import SETS
 from workshop.kit.errors import WorkshopError
-from workshop.kit.lazy import keras
+from workshop.kit.files import FilePath
+from workshop.kit.lazy import tensorflow
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Grey images of ten classes, parted into training and test data.
+    """Grey images of ten classes, split into training and test data.
 
     Attributes:
         name: "mnist" or "fashion_mnist".
-        source: what a run says that it used, without the place: it goes into the card.
-        place: where it was found.
+        source: the name of the data for reports and the card, without the place.
+        place: the folder where it was found.
         X_train, X_test: uint8 (samples, 28, 28, 1), 0 the background, 255 the ink.
         y_train, y_test: int32 (samples,), the class.
         classes: the classes' names.
-        is_standin: whether this is not the published set; its figures are never reported as that set's.
+        is_standin: whether this is a stand-in; its metrics are never reported as the published set's.
     """
 
     name: str
@@ -47,34 +48,44 @@ class ImageSet:
         if train >= len(self.X_train) and test >= len(self.X_test):
             return self
         source = f"{self.source}, the first {train:,} and {test:,}"
-        return ImageSet(
-            self.name, source, self.X_train[:train], self.y_train[:train], self.X_test[:test], self.y_test[:test],
-            self.classes, self.place, self.is_standin,
-        )  # fmt: skip
+        return replace(
+            self,
+            source=source,
+            X_train=self.X_train[:train],
+            y_train=self.y_train[:train],
+            X_test=self.X_test[:test],
+            y_test=self.y_test[:test],
+        )
 
 
 def scale_pixels(images: Any) -> Any:
-    """Scales bytes 0 to 255 to numbers 0 to 1, float32: NumPy's arrays, or tensors of Keras' backend."""
+    """Scales bytes 0 to 255 to numbers 0 to 1, float32: NumPy's arrays, or tensors of a `tf.data` pipeline."""
     if isinstance(images, np.ndarray):
         return images.astype(np.float32) / np.float32(255)
-    return keras.ops.cast(images, "float32") / 255
+    return tensorflow.cast(images, "float32") / 255
 
 
-def load_image_set(name: str, folder: Path | None = None) -> ImageSet:
+def load_image_set(name: str, folder: FilePath | None = None, *, quick: bool = False) -> ImageSet:
     """Loads MNIST or Fashion-MNIST from the first of the places that has it.
 
     The places: `folder`; the folder in the environment variable WORKSHOP_DATA; Keras' own cache; a download through
-    `keras.datasets`, given up after 10 s without an answer; the embedded stand-in. A set is the four IDX files, packed
-    (.gz) or not, or one .npz, in the folder or in a folder below it that has the set's name. The images are compared
-    with the published ones, byte for byte.
+    `keras.datasets`, given up after 10 s without a response; the embedded stand-in. A set is the four IDX files,
+    compressed (.gz) or not, or one .npz, in the folder or in a folder below it that has the set's name. The images are
+    compared with the published ones, byte for byte.
 
     Args:
         name: "mnist" or "fashion_mnist".
-        folder: where the user said it is; then nowhere else is searched.
+        folder: the folder that the user named; no other place is searched then.
+        quick: whether the first 1,000 training and 500 test images are enough.
 
     Raises:
         WorkshopError: the folder has no such set, or a file is truncated or not the published one.
     """
+    images = _search(name, folder)
+    return images.first(1000, 500) if quick else images
+
+
+def _search(name: str, folder: FilePath | None) -> ImageSet:
     if folder is not None:
         found = image_files.find(folder, name)
         if found is None:
@@ -101,7 +112,7 @@ def load_image_set(name: str, folder: Path | None = None) -> ImageSet:
 
 
 def find_image_set(name: str) -> Path | None:
-    """Returns where the set would be loaded from without a download, for `python -m workshop doctor`."""
+    """Returns the folder that the set would be loaded from without a download, for `python -m workshop doctor`."""
     for folder in (shared_folder.shared_folder(), _keras_cache()):
         found = image_files.find(folder, name) if folder else None
         if found is not None:
@@ -119,16 +130,16 @@ def _load_cached(name: str) -> ImageSet | None:
     try:
         return None if found is None else _load_checked(name, found)
     except WorkshopError as error:
-        # The user did not name these files: a broken download must not end the room.
-        print(f"Data      passed over: {error}")
+        # The user did not name these files: a broken download must not end the run.
+        print(f"Data      skipped: {error}")
         return None
 
 
 def _load_checked(name: str, paths: list[Path]) -> ImageSet:
     published = SETS[name]
     arrays = image_files.read(paths)
-    where = paths if len(paths) == 4 else paths * 4
-    for array, digest, path in zip(arrays, published.digests, where, strict=True):
+    files = paths if len(paths) == 4 else paths * 4
+    for array, digest, path in zip(arrays, published.digests, files, strict=True):
         if hashlib.sha256(array.data).hexdigest() != digest:
             raise WorkshopError(
                 f"{path} is not the published file of {published.title} (SHA-256 differs): fetch it again"

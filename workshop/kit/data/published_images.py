@@ -1,4 +1,4 @@
-"""The published image sets that lessons train on: their shapes, their classes, and how to know them from others."""
+"""The published image sets that lessons train on: their shapes, classes, digests and addresses."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ SHAPES = ((60000, 28, 28), (60000,), (10000, 28, 28), (10000,))  # of the four a
 
 @dataclass(frozen=True)
 class Published:
-    """A published image set: SHA-256 of the bytes of its four arrays, whatever file they come in."""
+    """A published image set; `digests` are the SHA-256 of the bytes of its four arrays, in whatever file they come."""
 
     title: str
     digests: tuple[str, str, str, str]

@@ -1,7 +1,4 @@
-"""Series in time: a table of dates and numbers, read and checked, and what stands in for one.
-
-What a network learns from a series, its windows, is made of it in `windowing`.
-"""
+"""Time series: a table of dates and numbers, read and checked, and its stand-in."""
 
 import re
 from dataclasses import dataclass
@@ -12,10 +9,11 @@ import numpy as np
 
 from workshop.kit.data import shared_folder, tables
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 
-FEWEST_ROWS = 40
-MOST_ROWS = 100_000  # a lesson lasts about a minute
-MOST_MISSING = 0.1  # of all rows; with more, what is learned is mostly the filling
+MIN_ROWS = 40
+MAX_ROWS = 100_000  # a lesson lasts about a minute
+MAX_MISSING = 0.1  # of all rows; with more, a network would mostly learn the filled-in values
 
 SUNSPOTS = "sunspots_monthly.csv"
 SUNSPOT_CYCLE = 132  # months: the sun has its spots in a cycle of about eleven years (Schwabe 1844)
@@ -26,16 +24,16 @@ _DAY = 24 * 60  # minutes
 
 @dataclass(frozen=True)
 class Series:
-    """Numbers at dates that are evenly apart, in the order of time.
+    """Numbers at evenly spaced dates, in the order of time.
 
     Attributes:
-        name: what the numbers are ("Sunspots").
-        source: what a run says that it used.
+        name: the name of the numbers ("Sunspots").
+        source: the name of the data for reports.
         dates: NumPy's datetime64 (rows,).
         values: float32 (rows,).
-        step: what lies between two dates: "month", "working day", "10 minutes".
-        season: after how many steps the series is expected to repeat itself; 0 where that is not known.
-        is_standin: whether it is generated, for want of a real one.
+        step: the time between two dates: "month", "working day", "10 minutes".
+        season: the expected period in steps; 0 where it is not known.
+        is_standin: whether it is a generated stand-in.
     """
 
     name: str
@@ -47,10 +45,10 @@ class Series:
     is_standin: bool = False
 
     def count(self, steps: int) -> str:
-        """Returns so many steps in words: "12 months"; "3 x 10 minutes" where a step is such a number itself."""
+        """Returns a number of steps in words: "12 months", or "3 x 10 minutes" where a step is itself a number."""
         if self.step[0].isdigit():
             return f"{steps} x {self.step}"
-        return f"{steps} {self.step}" + "s" * (steps != 1)
+        return f"{steps} {self.step}" if steps == 1 else f"{steps} {self.step}s"
 
 
 def find() -> Series:
@@ -83,20 +81,21 @@ def generate(months: int = 720) -> Series:
     return Series("value", source, dates, values.astype(np.float32), "month", 12, is_standin=True)
 
 
-def read(path: Path, season: int | None = None) -> Series:
+def read(path: FilePath, season: int | None = None) -> Series:
     """Reads a CSV file: a header line, then the date in the first column and a number in the last.
 
-    Rows in another order are sorted, and a date that is missing gets the value before it, never one that comes later:
-    a forecast must not know it. What was done is said in a line.
+    Rows in another order are sorted, and a missing date gets the value before it, never a later one: a forecast must
+    not know the future. Each of this is printed in a line.
 
     Args:
         path: the file. A date is 1949, 1949-01, 1949-01-31 or 1949-01-31 10:00, and a slash does for a hyphen.
-        season: how many steps it is; by default 12 for months, 7 for days and so on.
+        season: the period in steps; by default 12 for months, 7 for days and so on.
 
     Raises:
         WorkshopError: the file is no such table; the message names the line.
     """
-    table = tables.read_table(path, at_least=FEWEST_ROWS)
+    path = Path(path)
+    table = tables.read_table(path, at_least=MIN_ROWS)
     name = table.names[-1]
     if len(table.names) > 2:
         print(f"Note      left out, as the numbers are in the last column ({name}): {', '.join(table.names[1:-1])}")
@@ -111,28 +110,28 @@ def read(path: Path, season: int | None = None) -> Series:
         raise WorkshopError(f"{path}, lines {lines[later - 1]} and {lines[later]}: both are of {cells[later]}")
     units, ticks = _units(dates)
     distances, counts = np.unique(np.diff(ticks), return_counts=True)
-    apart = int(distances[counts.argmax()])
-    step = _step_name(units, apart)
+    spacing = int(distances[counts.argmax()])
+    step = _step_name(units, spacing)
     evenly = f"{step if step[0].isdigit() else f'one {step}'} apart"
-    places = (ticks - ticks[0]) / apart
-    for odd in np.flatnonzero(places != np.round(places))[:1]:
+    positions = (ticks - ticks[0]) / spacing
+    for odd in np.flatnonzero(positions != np.round(positions))[:1]:
         raise WorkshopError(
             f"{path}, line {lines[odd]}: {cells[odd]} is off the dates before it, which are {evenly}: takes dates "
             f"that are evenly apart"
         )
-    rows = int(places[-1]) + 1
+    rows = int(positions[-1]) + 1
     if missing := rows - len(values):
-        before = cells[np.flatnonzero(np.diff(places) > 1)[0]]
-        said = f"{missing} of {rows} dates, {evenly}, are missing, the first after {before}"
-        if missing > MOST_MISSING * rows:
-            raise WorkshopError(f"{path}: {said}: takes a series with at most {MOST_MISSING:.0%} missing")
-        print(f"Note      {said}: each gets the value before it")
-    # For each place the last value that is known by then.
-    values = values[np.searchsorted(places, np.arange(rows), side="right") - 1]
-    dates = _dates(dates[0], units, apart, rows)
-    if rows > MOST_ROWS:
-        print(f"Note      of {rows} rows the last {MOST_ROWS} are used")
-        values, dates = values[-MOST_ROWS:], dates[-MOST_ROWS:]
+        before = cells[np.flatnonzero(np.diff(positions) > 1)[0]]
+        message = f"{missing} of {rows} dates, {evenly}, are missing, the first after {before}"
+        if missing > MAX_MISSING * rows:
+            raise WorkshopError(f"{path}: {message}: takes a series with at most {MAX_MISSING:.0%} missing")
+        print(f"Note      {message}: each gets the value before it")
+    # For each date the last value that is known by then.
+    values = values[np.searchsorted(positions, np.arange(rows), side="right") - 1]
+    dates = _dates(dates[0], units, spacing, rows)
+    if rows > MAX_ROWS:
+        print(f"Note      of {rows} rows the last {MAX_ROWS} are used")
+        values, dates = values[-MAX_ROWS:], dates[-MAX_ROWS:]
     if values.min() == values.max():
         raise WorkshopError(f"{path}, column {name}: is {values[0]:g} in all rows, takes numbers that differ")
     return Series(name, table.source, dates, values, step, _SEASONS.get(step, 0) if season is None else season)
@@ -140,9 +139,9 @@ def read(path: Path, season: int | None = None) -> Series:
 
 def _date(path: Path, line: int, text: str) -> np.datetime64:
     """Returns a cell as a date with minutes."""
-    found = _DATE.fullmatch(text)
-    if found:
-        year, month, day, hour, minute = found.groups()
+    match = _DATE.fullmatch(text)
+    if match:
+        year, month, day, hour, minute = match.groups()
         try:
             moment = datetime(int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0))
             return np.datetime64(moment, "m")
@@ -153,9 +152,9 @@ def _date(path: Path, line: int, text: str) -> np.datetime64:
 
 
 def _units(dates: np.ndarray) -> tuple[str, np.ndarray]:
-    """Returns what the dates are best counted in, "month", "working day" or "minute", and each date as a number of it.
+    """Returns the unit that suits the dates, "month", "working day" or "minute", and each date as a number of units.
 
-    Months are of different lengths, and a weekend is no gap where nothing is ever measured at one.
+    Months are of different lengths, and a weekend is no gap where nothing is measured at weekends.
     """
     minutes = dates.astype(np.int64)
     months = dates.astype("datetime64[M]").astype(np.int64)
@@ -167,22 +166,25 @@ def _units(dates: np.ndarray) -> tuple[str, np.ndarray]:
     return "minute", minutes
 
 
-def _step_name(units: str, apart: int) -> str:
-    """Returns what so many units are called."""
+def _step_name(units: str, spacing: int) -> str:
+    """Returns the name of a step of so many units."""
     names = {
-        ("month", 3): "quarter", ("month", 12): "year",
-        ("minute", 60): "hour", ("minute", _DAY): "day", ("minute", 7 * _DAY): "week",
-    }  # fmt: skip
-    if apart == 1:
+        ("month", 3): "quarter",
+        ("month", 12): "year",
+        ("minute", 60): "hour",
+        ("minute", _DAY): "day",
+        ("minute", 7 * _DAY): "week",
+    }
+    if spacing == 1:
         return units
-    if units == "minute" and apart % _DAY == 0:
-        return names.get((units, apart), f"{apart // _DAY} days")
-    return names.get((units, apart), f"{apart} {units}s")
+    if units == "minute" and spacing % _DAY == 0:
+        return names.get((units, spacing), f"{spacing // _DAY} days")
+    return names.get((units, spacing), f"{spacing} {units}s")
 
 
-def _dates(first: np.datetime64, units: str, apart: int, rows: int) -> np.ndarray:
+def _dates(first: np.datetime64, units: str, spacing: int, rows: int) -> np.ndarray:
     """Returns all dates from the first one on, the missing ones too."""
-    steps = apart * np.arange(rows)
+    steps = spacing * np.arange(rows)
     if units == "month":
         return first.astype("datetime64[M]") + steps
     if units == "working day":

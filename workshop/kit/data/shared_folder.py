@@ -1,19 +1,19 @@
-"""Where data is looked for: in the folder that a room shares, which the environment variable WORKSHOP_DATA names.
+"""The shared data folder, which the environment variable WORKSHOP_DATA names.
 
-A lesson's `--data` goes before it. What is found is read and checked by `table_data`, `image_data`, `photos`, `series`
-and `text`; `synthetic`, `drawings` and `animals` make what stands in for what is not.
+A lesson's `--data` goes before it. `tables`, `images`, `photos`, `series` and `text` read and check the data in it;
+`synthetic_images` and `synthetic_animals` make the stand-ins for missing sets.
 """
 
 import os
 from pathlib import Path
 
-_NAMED_BY = "WORKSHOP_DATA"
+_VARIABLE = "WORKSHOP_DATA"
 
 
 def shared_folder() -> Path | None:
-    """Returns the folder that a room shares, which WORKSHOP_DATA names, or None where it names none."""
-    named = os.environ.get(_NAMED_BY)
-    return Path(named) if named else None
+    """Returns the shared data folder, which WORKSHOP_DATA names, or None where it is not set."""
+    folder = os.environ.get(_VARIABLE)
+    return Path(folder) if folder else None
 
 
 def shared_file(name: str) -> Path | None:
@@ -23,6 +23,6 @@ def shared_file(name: str) -> Path | None:
 
 
 def searched() -> str:
-    """Returns where a file was looked for in vain, for the line that says what is used instead."""
+    """Returns the place that was searched in vain, for the line about the stand-in."""
     folder = shared_folder()
-    return f"in {_NAMED_BY}={folder}" if folder else f"here ({_NAMED_BY} names no folder)"
+    return f"in {_VARIABLE}={folder}" if folder else f"here ({_VARIABLE} names no folder)"

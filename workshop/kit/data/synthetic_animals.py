@@ -1,7 +1,10 @@
-"""Ten drawn animals: what a network can learn from first where there are no photographs for it to learn from.
+"""Drawn animals: cats and dogs, the stand-in for photographs, and ten others to pre-train a network on.
 
-None of them is a cat or a dog. But they are told apart by what cats and dogs are told apart by, ears, muzzles, noses
-and eyes, and not by colour, size or place (`pen`): who can name these has less to learn for others.
+A cat has upright pointed ears, a wide head, a small muzzle and whiskers; a dog has hanging ears, a long head and a
+large muzzle. Everything else is random, with the same distribution of colours, sizes, positions and angles for both
+(`drawing`): colour tells nothing, no single pixel does, the shape decides. None of the ten others is a cat or a dog,
+but they too differ in ears, muzzles, noses and eyes, and not in colour, size or position: a network that classifies
+them has learned features that transfer to cats and dogs.
 """
 
 import numpy as np
@@ -25,22 +28,46 @@ from workshop.kit.data.drawing import (
     whiskers,
 )
 
+CLASSES = ("cats", "dogs")
+
 _MIDDLE = -0.2  # of a head with its ears
 _HORN: Colour = (230, 220, 190)
 _BEAK: Colour = (222, 170, 60)
 _SKIN: Colour = (230, 190, 150)
 
 
-def draw(samples: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draws heads of animals, as many of each kind as of the others.
+def draw_photographs(samples_a_class: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draws heads of cats and dogs.
 
     Args:
-        samples: how many in all.
-        size: the side in pixels.
+        samples_a_class: the number of drawings of each class.
+        size: the side of a drawing in pixels.
         seed: the same seed gives the same drawings.
 
     Returns:
-        X, uint8 (samples, size, size, 3), RGB; y, int32 (samples,), the number of the kind in `KINDS`.
+        X, uint8 (2 samples_a_class, size, size, 3), RGB; y, int32 (2 samples_a_class,), the index in `CLASSES`: first
+        the cats, then the dogs.
+    """
+    random = np.random.default_rng((seed, size))
+    y = np.repeat(np.arange(2, dtype=np.int32), samples_a_class)
+    X = np.empty((len(y), size, size, 3), np.uint8)
+    for drawing, label in zip(X, y, strict=True):
+        # With its ears a cat is higher above its eyes than a dog: the position of the eyes must not classify them.
+        face, middle = (_dog, 0.0) if label else (_cat, -0.25)
+        drawing[:] = draw_head(face, middle, size, random)
+    return X, y
+
+
+def draw(samples: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draws heads of the ten other animals, as many of each kind as of the others.
+
+    Args:
+        samples: the number of drawings in all.
+        size: the side of a drawing in pixels.
+        seed: the same seed gives the same drawings.
+
+    Returns:
+        X, uint8 (samples, size, size, 3), RGB; y, int32 (samples,), the index in `KINDS`.
     """
     random = np.random.default_rng((seed, size, len(KINDS)))
     y = (np.arange(samples) % len(KINDS)).astype(np.int32)
@@ -49,6 +76,35 @@ def draw(samples: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     for drawing, label in zip(X, y, strict=True):
         drawing[:] = draw_head(faces[label], _MIDDLE, size, random)
     return X, y
+
+
+def _cat(pen: Pen, coat: Coat, random: np.random.Generator) -> None:
+    wide, high, tip = random.uniform(0.95, 1.1), random.uniform(0.78, 0.9), random.uniform(1.3, 1.6)
+    lean = random.uniform(-0.08, 0.16)
+    pen.mirrored([(0.98, -0.2), (0.78 + lean, -tip), (0.14, -0.7)], coat.ear, coat.edge)
+    pen.mirrored([(0.82, -0.5), (0.74 + lean, -0.85 * tip), (0.36, -0.7)], mix(coat.ear, NOSES[1], 0.6))
+    pen.ellipse(0, 0, wide, high, coat.fur, coat.edge)
+    markings(pen, coat.fur, random)
+    eyes(pen, 0.42, -0.1, random, pupil=(0.3, 0.85))
+    pen.pair(0.15, 0.4, 0.2, 0.15, mix(coat.fur, LIGHT, 0.6))
+    pen.polygon([(-0.11, 0.2), (0.11, 0.2), (0, 0.33)], nose_colour(random))
+    mouth(pen, 0.33, 0.16, random)
+    whiskers(pen, coat.fur, 0.3, 0.38, (1.1, 1.4), random)
+
+
+def _dog(pen: Pen, coat: Coat, random: np.random.Generator) -> None:
+    wide, high = random.uniform(0.78, 0.92), random.uniform(0.95, 1.1)
+    long, spread = random.uniform(0.5, 0.75), random.uniform(0.1, 0.5)
+    pen.ellipse(0, 0, wide, high, coat.fur, coat.edge)
+    markings(pen, coat.fur, random)
+    # The ears hang from the top of the head.
+    pen.pair(wide + 0.06 + 0.3 * spread, -0.55 + long * 0.8, 0.3, long, coat.ear, coat.edge, -spread)
+    eyes(pen, 0.36, -0.22, random, pupil=(0.72, 0.72))
+    pen.ellipse(0, 0.48, random.uniform(0.44, 0.54), random.uniform(0.36, 0.46), mix(coat.fur, LIGHT, 0.45), coat.edge)
+    nose = nose_colour(random)
+    pen.ellipse(0, 0.28, 0.22, 0.15, nose)
+    pen.ellipse(-0.06, 0.23, 0.06, 0.03, mix(nose, LIGHT, 0.5))
+    mouth(pen, 0.43, 0.24, random)
 
 
 def _round_ears(pen: Pen, coat: Coat, x: float, y: float, radius: float) -> None:
@@ -174,7 +230,15 @@ def _rabbit(pen: Pen, coat: Coat, random: np.random.Generator) -> None:
 
 
 _FACES: dict[str, Face] = {
-    "bear": _bear, "cow": _cow, "fox": _fox, "koala": _koala, "lion": _lion, "monkey": _monkey, "mouse": _mouse,
-    "owl": _owl, "pig": _pig, "rabbit": _rabbit,
-}  # fmt: skip
+    "bear": _bear,
+    "cow": _cow,
+    "fox": _fox,
+    "koala": _koala,
+    "lion": _lion,
+    "monkey": _monkey,
+    "mouse": _mouse,
+    "owl": _owl,
+    "pig": _pig,
+    "rabbit": _rabbit,
+}
 KINDS = tuple(_FACES)

@@ -36,7 +36,7 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _garments(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draws `count` silhouettes of the ten garments, each with its own measures, shade, place and noise."""
+    """Draws `count` silhouettes of the ten garments, each with its own proportions, shade, position and noise."""
     random = np.random.default_rng(seed)
     y = np.arange(count) % 10
     X = np.stack([_garment(int(label), random) for label in y])
@@ -56,12 +56,12 @@ def _garment(label: int, random: np.random.Generator) -> np.ndarray:
     dy = random.uniform(-1, 1)
 
     def polygon(*points: tuple[float, float], fill: int = shade) -> None:
-        """Points in units of the final pixels, x measured from the middle."""
+        """Draws a polygon by its points, in units of the final pixels, x measured from the middle."""
         placed = [((middle + x * wide) * scale, (14 + (y - 14) * high + dy) * scale) for x, y in points]
         draw.polygon(placed, fill=fill)
 
     def mirrored(*right: tuple[float, float], fill: int = shade) -> None:
-        """A shape with a left half like its right one."""
+        """Draws a symmetric polygon by the points of its right half."""
         polygon(*right, *[(-x, y) for x, y in reversed(right)], fill=fill)
 
     sleeve = random.uniform(-1, 1)

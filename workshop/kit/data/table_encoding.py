@@ -1,4 +1,4 @@
-"""Tables for the lesson `tables`: where they are searched, what is to be predicted, and how they become numbers."""
+"""Tables for the lesson `tables`: searched, split, scaled and one-hot encoded."""
 
 import re
 import textwrap
@@ -12,41 +12,42 @@ import numpy as np
 from workshop.kit import files
 from workshop.kit.data import shared_folder, tables
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 from workshop.kit.saving import bundle
 
 FEWEST_ROWS = 20
-MOST_CLASSES = 10  # more different whole numbers are a number to predict
+MAX_CLASSES = 10  # more different whole numbers are a number to predict
 ROWS_OF_A_CLASS = 5  # on average; with fewer, whole numbers are a number to predict
 
 
 @dataclass(frozen=True)
 class StandIn(tables.Table):
-    """A table of scikit-learn's in the place of the table `replaces`."""
+    """A table of scikit-learn's that stands in for the table `replaces`."""
 
     replaces: str = ""
 
     @property
     def source(self) -> str:
-        """What a run says that it used."""
+        """The name of the table for reports."""
         return f"{self.path} (stand-in for {self.replaces}, {len(self.rows)} rows)"
 
 
 @dataclass(frozen=True)
 class Task:
-    """A table made ready for a model.
+    """A table prepared for a model.
 
     Attributes:
-        title: what the table is called.
-        name: what its model is saved as; of a stand-in, the name of the table that it replaces.
-        source: what the run says that it used.
+        title: the table's name.
+        name: the name of its model; for a stand-in, that of the table that it replaces.
+        source: the name of the data for reports.
         is_standin: whether it stands in for another table.
-        X: what goes into a model, float32 (rows, columns): numbers scaled to 0 to 1, texts as columns of 0 and 1.
-        y: what is to come out (rows,): float32 numbers or, where there are classes, their places in `classes`.
-        classes: the names of the classes, in order; none where the target is a number.
-        train, validation, test: the numbers of the rows for each.
-        inputs: the columns that go in, for the card; ranges and texts are those of the training rows.
+        X: the inputs, float32 (rows, columns): numbers scaled to 0 to 1, texts one-hot encoded.
+        y: the targets (rows,): float32 numbers or, for classes, their indices in `classes`.
+        classes: the names of the classes, in order; empty where the target is a number.
+        train, validation, test: the indices of the rows of each part.
+        inputs: the input columns, for the card; ranges and texts are those of the training rows.
         target: the column to predict.
-        scaler: the scikit-learn scaler of the columns of numbers, None where there is none.
+        scaler: the scikit-learn scaler of the columns of numbers; None without such columns.
     """
 
     title: str
@@ -65,7 +66,7 @@ class Task:
 
     @property
     def kind(self) -> str:
-        """What is predicted: "number" or "class"."""
+        """The kind of the target: "number" or "class"."""
         return "class" if self.classes else "number"
 
 
@@ -74,7 +75,7 @@ def find(name: str, standin: str) -> tables.Table:
 
     Args:
         name: "concrete" for concrete.csv.
-        standin: the table of scikit-learn's that replaces it, announced: "diabetes" or "wine".
+        standin: the table of scikit-learn's that replaces it, which is printed: "diabetes" or "wine".
 
     Raises:
         WorkshopError: the file is there, and is no table.
@@ -85,22 +86,22 @@ def find(name: str, standin: str) -> tables.Table:
     from sklearn import datasets
 
     print(f"Data      no {name}.csv {shared_folder.searched()}: using scikit-learn's {standin} instead")
-    found = datasets.load_wine() if standin == "wine" else datasets.load_diabetes(scaled=False)
-    target = found.target_names[found.target] if standin == "wine" else found.target
-    rows = tuple((*map(str, row), str(value)) for row, value in zip(found.data, target, strict=True))
-    names = (*found.feature_names, "target")
+    loaded = datasets.load_wine() if standin == "wine" else datasets.load_diabetes(scaled=False)
+    target = loaded.target_names[loaded.target] if standin == "wine" else loaded.target
+    rows = tuple((*map(str, row), str(value)) for row, value in zip(loaded.data, target, strict=True))
+    names = (*loaded.feature_names, "target")
     return StandIn(Path(standin), names, rows, tuple(range(len(rows))), replaces=name)
 
 
 def read_target(table: tables.Table, kind: str | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Returns y (rows,) and the names of the classes; says in a line what the last column was taken for.
+    """Returns y (rows,) and the names of the classes; prints the kind of target that the last column was taken for.
 
-    Texts are classes, and so are whole numbers of which there are few; anything else is a number to predict. Then y is
-    float32 and there are no names; of classes y is the place in the names.
+    Texts are classes, and so are few different whole numbers; anything else is a number to predict. Then y is float32
+    and there are no names; for classes y is the index of the name.
 
     Args:
         table: the table.
-        kind: "number" or "class", to overrule what is found.
+        kind: "number" or "class", to overrule the choice.
 
     Raises:
         WorkshopError: the target is the same in all rows, of a class there is one row only, or it is no number.
@@ -110,15 +111,16 @@ def read_target(table: tables.Table, kind: str | None = None) -> tuple[np.ndarra
     is_numeric = kind == "number" or table.is_numeric(column)
     values = table.numbers([column])[:, 0] if is_numeric else texts
     distinct, first, y = np.unique(values, return_index=True, return_inverse=True)
-    found = "class"
+    detected = "class"
     if is_numeric:
-        is_few = len(distinct) <= min(MOST_CLASSES, len(values) / ROWS_OF_A_CLASS)
-        found = "class" if is_few and np.all(distinct == np.round(distinct)) else "number"
-    said = f"{len(distinct)} different {'numbers' if is_numeric else 'texts'} in {len(values)} rows"
-    overruled_by = f"; --target {'number' if found == 'class' else 'class'} overrules" * (is_numeric and not kind)
-    print(f"Target    {name} is taken for a {kind or found}: {said}{overruled_by}")
+        is_few = len(distinct) <= min(MAX_CLASSES, len(values) / ROWS_OF_A_CLASS)
+        detected = "class" if is_few and np.all(distinct == np.round(distinct)) else "number"
+    message = f"{len(distinct)} different {'numbers' if is_numeric else 'texts'} in {len(values)} rows"
+    if is_numeric and not kind:
+        message += f"; --target {'number' if detected == 'class' else 'class'} overrules"
+    print(f"Target    {name} is taken for a {kind or detected}: {message}")
     classes = tuple(str(text) for text in texts[first])
-    if (kind or found) == "class":
+    if (kind or detected) == "class":
         table.check_classes(np.array(classes)[y])
         return y, classes
     if len(distinct) == 1:
@@ -127,15 +129,15 @@ def read_target(table: tables.Table, kind: str | None = None) -> tuple[np.ndarra
 
 
 def prepare(table: tables.Table, seed: int, kind: str | None, units: Mapping[str, str]) -> Task:
-    """Parts the rows 70:10:20, scales the columns of numbers and encodes those of texts; says what it leaves out.
+    """Splits the rows 70:10:20, scales the columns of numbers and encodes those of texts; prints what it leaves out.
 
-    Left out is a column of texts that are nearly all different. A text that no training row has is 0 in all columns.
+    A column of texts that are nearly all different is left out. A text that no training row has is 0 in all columns.
 
     Args:
         table: features first, the target last.
-        seed: of the parting.
-        kind: "number" or "class", to overrule what `read_target` finds.
-        units: of the columns, by their names.
+        seed: the seed of the split.
+        kind: "number" or "class", to overrule the choice of `read_target`.
+        units: the units of the columns, by name.
 
     Raises:
         WorkshopError: as `read_target`; or no column is left.
@@ -144,7 +146,7 @@ def prepare(table: tables.Table, seed: int, kind: str | None, units: Mapping[str
     from sklearn.preprocessing import MinMaxScaler
 
     y, classes = read_target(table, kind)
-    # The test rows have each class in its proportion, unless one is too rare to be parted.
+    # The test rows have each class in its proportion, unless one is too rare to be split.
     stratify = y if classes and np.bincount(y).min() >= ROWS_OF_A_CLASS else None
     others, test = train_test_split(np.arange(len(y)), test_size=0.2, random_state=seed, stratify=stratify)
     train, validation = train_test_split(others, test_size=0.125, random_state=seed)
@@ -184,20 +186,31 @@ def prepare(table: tables.Table, seed: int, kind: str | None, units: Mapping[str
     title = table.path.stem
     name = table.replaces if isinstance(table, StandIn) else title
     return Task(
-        title, name, table.source, isinstance(table, StandIn), X, y, classes, train, validation, test, tuple(inputs),
-        target, scaler,
-    )  # fmt: skip
+        title,
+        name,
+        table.source,
+        isinstance(table, StandIn),
+        X,
+        y,
+        classes,
+        train,
+        validation,
+        test,
+        tuple(inputs),
+        target,
+        scaler,
+    )
 
 
-def check_name(path: Path, models: Path) -> None:
+def check_name(path: FilePath, models: FilePath) -> None:
     """Raises WorkshopError unless the name of a file, without its ending, can be that of its model in `models`.
 
     It must be a plain name, and not that of a model of another lesson, which would be replaced.
     """
-    name = path.stem
+    name = Path(path).stem
     if not re.fullmatch(r"\w[\w-]*", name):
         raise WorkshopError(f"--data {path}: the model gets its name, takes letters, digits, _ and -: rename the file")
-    for model in (models / f"{name}.h5", files.shipped("models") / f"{name}.h5"):
+    for model in (Path(models) / f"{name}.h5", files.shipped("models") / f"{name}.h5"):
         if not model.exists():
             continue
         try:

@@ -1,6 +1,6 @@
 """Tables: CSV files with the features first and the target last, read and checked.
 
-Errors name the file, the line and the column. `image_data` does the same for sets of images.
+Errors name the file, the line and the column. `images` does the same for sets of images.
 """
 
 import collections
@@ -15,10 +15,11 @@ import numpy as np
 
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 from workshop.kit.saving.card import Input
 
-# float32 holds 3e38, but a loss squares what it gets.
-_LARGEST = 1e15
+# float32 holds 3e38, but a loss squares its inputs.
+_MAX_NUMBER = 1e15
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Table:
         names: the columns' names from the header line, the target's last.
         rows: the cells, stripped, as texts.
         lines: for each row the number of its line in the file, for messages.
-        decimal_comma: whether the file is of the kind that spreadsheets write where the comma is the decimal sign.
+        decimal_comma: whether the file's numbers have a decimal comma, as spreadsheets in many countries write them.
     """
 
     path: Path
@@ -41,7 +42,7 @@ class Table:
 
     @property
     def source(self) -> str:
-        """What a run says that it used."""
+        """The name of the table for reports."""
         return f"{self.path.name} ({len(self.rows)} rows)"
 
     def is_numeric(self, column: int) -> bool:
@@ -49,7 +50,7 @@ class Table:
         return all(self._number(row[column]) is not None for row in self.rows)
 
     def texts(self, column: int) -> np.ndarray:
-        """Returns a column as it stands, an array of texts (rows,)."""
+        """Returns a column as an array of texts (rows,)."""
         return np.array([row[column] for row in self.rows])
 
     def numbers(self, columns: Sequence[int] | None = None) -> np.ndarray:
@@ -63,15 +64,15 @@ class Table:
         for i, (line, row) in enumerate(zip(self.lines, self.rows, strict=True)):
             for j, column in enumerate(columns):
                 number = self._number(row[column])
-                if number is not None and abs(number) <= _LARGEST:
+                if number is not None and abs(number) <= _MAX_NUMBER:
                     values[i, j] = number
                     continue
                 got = f"{self.path}, line {line}, column {_short(self.names[column])}: got {_short(row[column])}"
                 if number is None:
                     raise WorkshopError(f"{got}, takes a number")
                 if not math.isfinite(number):
-                    raise WorkshopError(f"{got}, takes a finite number: mend or leave out the row")
-                raise WorkshopError(f"{got}, takes numbers up to {_LARGEST:g}: change the unit")
+                    raise WorkshopError(f"{got}, takes a finite number: fix or leave out the row")
+                raise WorkshopError(f"{got}, takes numbers up to {_MAX_NUMBER:g}: change the unit")
         return values
 
     def split_numbers(self) -> tuple[np.ndarray, np.ndarray]:
@@ -121,26 +122,28 @@ class Table:
 
 
 def _short(text: str) -> str:
-    """A cell or a name as a message shows it: a file that is no table has cells of any length."""
+    """Returns a cell or a name, cut for a message: a file that is no table has cells of any length."""
     return text if len(text) <= 40 else f"{text[:40]}..."
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(_short(name) for name in names[:10]) + ", ..." * (len(names) > 10)
+    listed = ", ".join(_short(name) for name in names[:10])
+    return f"{listed}, ..." if len(names) > 10 else listed
 
 
-def read_table(path: Path, *, at_least: int = 2) -> Table:
+def read_table(path: FilePath, *, at_least: int = 2) -> Table:
     """Reads a CSV file: a header line, then rows with the target in the last column.
 
-    Commas or semicolons part the cells; with semicolons a decimal comma is understood. Blank lines are passed over.
+    Commas or semicolons separate the cells; with semicolons a decimal comma is understood. Blank lines are skipped.
 
     Args:
         path: the file.
-        at_least: how many rows are needed.
+        at_least: the smallest number of rows.
 
     Raises:
         WorkshopError: it is not there or not such a file; the message names the line and, where it can, the column.
     """
+    path = Path(path)
     if path.is_dir():
         raise WorkshopError(f"{path} is a folder, takes a CSV file")
     try:
@@ -181,9 +184,9 @@ def read_table(path: Path, *, at_least: int = 2) -> Table:
         )
     if "" in names:
         raise WorkshopError(f"{path}, line {header_line}: column {names.index('') + 1} has no name")
-    twice = next((name for name, count in collections.Counter(names).items() if count > 1), None)
-    if twice is not None:
-        raise WorkshopError(f"{path}, line {header_line}: two columns are named {_short(twice)}: name them apart")
+    duplicate = next((name for name, count in collections.Counter(names).items() if count > 1), None)
+    if duplicate is not None:
+        raise WorkshopError(f"{path}, line {header_line}: two columns are named {_short(duplicate)}: rename one")
     for line, cells in zip(table.lines, table.rows, strict=True):
         if len(cells) != len(names):
             raise WorkshopError(f"{path}, line {line}: has {len(cells)} cells, the header line has {len(names)}")
@@ -205,7 +208,7 @@ _UNITS = {"10_m2": "10 m2", "m2": "m2", "years": "years", "1000_pesos": "1,000 p
 
 
 def describe(table: Table) -> list[Input]:
-    """Returns what the columns of a table of numbers are, for a card: name, unit (by the name's end) and range."""
+    """Returns the columns of a table of numbers for a card: name, unit (by the name's ending) and range."""
     described = []
     for name, values in zip(table.names, table.numbers().T, strict=True):
         ending = next((unit for unit in _UNITS if name.endswith(f"_{unit}")), "")

@@ -1,4 +1,4 @@
-"""Text as a network takes it: read from a file, a number for each character, cut into windows, and written on."""
+"""Text for a network: read from a file, encoded character by character, cut into windows, and generated."""
 
 import math
 from collections import Counter
@@ -10,28 +10,30 @@ import numpy as np
 
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 from workshop.kit.saving.model import Model
 
-SHORTEST = 1000  # characters from which something can be learned, and something be kept back to measure it
-MOST_CHARACTERS = 1000  # that are told apart
-UNKNOWN = "\N{REPLACEMENT CHARACTER}"  # the first of every vocabulary: what stands for all that it does not have
-_LARGEST_FILE = 100_000_000  # bytes
+MIN_LENGTH = 1000  # characters: enough to train on some and to hold others out
+MAX_CHARACTERS = 1000  # in a vocabulary
+UNKNOWN = "\N{REPLACEMENT CHARACTER}"  # the first of every vocabulary, for all characters that are not in it
+_MAX_FILE_SIZE = 100_000_000  # bytes
 
 
-def read(path: Path | None) -> tuple[str, str]:
+def read(path: FilePath | None) -> tuple[str, str]:
     """Returns the text of a file and its name; without a file, the book that ships.
 
     Line ends become "\\n", whichever system wrote them.
 
     Raises:
-        WorkshopError: the file cannot be read, is no text in UTF-8, or is too short to learn from.
+        WorkshopError: the file cannot be read, is not UTF-8, or is too short to train on.
     """
     if path is None:
         text = (files.shipped("datasets") / "alice.txt").read_text("ascii")
         return text, f"Alice's Adventures in Wonderland ({len(text):,} characters)"
+    path = Path(path)
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise WorkshopError(f"{path} has {path.stat().st_size:,} bytes, takes at most {_LARGEST_FILE:,}")
+        if path.stat().st_size > _MAX_FILE_SIZE:
+            raise WorkshopError(f"{path} has {path.stat().st_size:,} bytes, takes at most {_MAX_FILE_SIZE:,}")
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise WorkshopError(f"{path} cannot be read ({error.strerror}): --data takes a file of text") from error
@@ -40,18 +42,18 @@ def read(path: Path | None) -> tuple[str, str]:
             f"{path} is no text in UTF-8 (byte {error.object[error.start]:#x} at {error.start:,}): save it as UTF-8"
         ) from error
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if len(text) < SHORTEST:
-        raise WorkshopError(f"{path} has {len(text):,} characters, takes at least {SHORTEST:,} to learn from")
+    if len(text) < MIN_LENGTH:
+        raise WorkshopError(f"{path} has {len(text):,} characters, takes at least {MIN_LENGTH:,} to train on")
     if "\0" in text:
         raise WorkshopError(f"{path} holds zero bytes: it is no text")
     return text, f"{path.name} ({len(text):,} characters)"
 
 
 class Vocabulary:
-    """The characters that a model tells apart; a character's number is its place among them.
+    """The characters that a model distinguishes; a character is encoded as its index.
 
     Args:
-        characters: without `UNKNOWN`, which becomes number 0.
+        characters: the characters without `UNKNOWN`, which becomes number 0.
     """
 
     def __init__(self, characters: Sequence[str]) -> None:
@@ -60,24 +62,24 @@ class Vocabulary:
 
     @classmethod
     def of(cls, text: str) -> "Vocabulary":
-        """Returns the vocabulary of a text, in alphabetic order; of very many characters the most frequent ones."""
-        frequent = Counter(text).most_common(MOST_CHARACTERS)
+        """Returns the vocabulary of a text, in alphabetic order: the `MAX_CHARACTERS` most frequent characters."""
+        frequent = Counter(text).most_common(MAX_CHARACTERS)
         return cls(sorted(character for character, _ in frequent if character != UNKNOWN))
 
     def __len__(self) -> int:
         return len(self.characters)
 
     def encode(self, text: str) -> np.ndarray:
-        """Returns the numbers of a text's characters, int32 (characters,); 0 for one that is not known."""
+        """Returns the indices of a text's characters, int32 (characters,); 0 for an unknown one."""
         return np.array([self._numbers.get(character, 0) for character in text], np.int32)
 
     def names(self) -> list[str]:
-        """Returns the characters as a card has them: what a screen does not show is written as in Python, "\\n"."""
+        """Returns the characters as a card has them; unprintable ones are escaped as in Python, "\\n"."""
         return [_escaped(character) for character in self.characters]
 
     @classmethod
     def from_names(cls, names: Sequence[str]) -> "Vocabulary":
-        """Returns the vocabulary that a card has.
+        """Returns the vocabulary of a card.
 
         Raises:
             WorkshopError: they are no names of characters.
@@ -101,58 +103,57 @@ def windows(numbers: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def bits_per_character(model: Model, numbers: np.ndarray) -> tuple[float, float]:
-    """Measures a model on a text that it has not learned from.
+    """Evaluates a model on a text that was held out.
 
-    The windows overlap by half, and only the second half of each counts: every character that is measured has at least
-    half a window before it.
+    The windows overlap by half, and only the second half of each counts: every predicted character has at least half a
+    window before it.
 
     Args:
-        model: from (samples, steps) to probabilities (samples, steps, characters).
-        numbers: of the text's characters, more than a window.
+        model: maps (samples, steps) to probabilities (samples, steps, characters).
+        numbers: the encoded text, longer than a window.
 
     Returns:
-        The mean of -log2 of the probability that the model gave to the character that came, and the share of
-        characters to which it gave the highest one.
+        The mean of -log2 of the probability that the model predicted for the next character, and the accuracy.
     """
     length = model.input_shape[0]
     half = length // 2
     starts = np.arange(0, len(numbers) - length, length - half)
-    places = starts[:, None] + np.arange(length)
-    losses, right = [], []
-    for rows in np.array_split(places, math.ceil(len(places) / 500)):
+    positions = starts[:, None] + np.arange(length)
+    losses, correct = [], []
+    for rows in np.array_split(positions, math.ceil(len(positions) / 500)):
         probabilities = model.predict(numbers[rows])[:, half:]
         targets = numbers[rows + 1][:, half:, None]
-        given = np.take_along_axis(probabilities, targets, axis=2)[..., 0]
-        losses.append(-np.log2(np.maximum(given, 1e-30)).ravel())
-        right.append((probabilities.argmax(axis=2) == targets[..., 0]).ravel())
-    return float(np.concatenate(losses).mean()), float(np.concatenate(right).mean())
+        predicted = np.take_along_axis(probabilities, targets, axis=2)[..., 0]
+        losses.append(-np.log2(np.maximum(predicted, 1e-30)).ravel())
+        correct.append((probabilities.argmax(axis=2) == targets[..., 0]).ravel())
+    return float(np.concatenate(losses).mean()), float(np.concatenate(correct).mean())
 
 
-def choose(probabilities: np.ndarray, temperature: float, random: np.random.Generator) -> int:
-    """Draws the next character's number; p^(1/T), made to add up to 1, is what it is drawn from.
+def sample(probabilities: np.ndarray, temperature: float, random: np.random.Generator) -> int:
+    """Samples the index of the next character from p^(1/T), normalised to a sum of 1.
 
-    At T = 1 these are the model's own probabilities; below, the likely ones become likelier still; above, all come
-    closer to each other. `UNKNOWN` is never drawn.
+    At T = 1 these are the model's own probabilities; below, the likely characters become likelier; above, the
+    distribution becomes flatter. `UNKNOWN` is never sampled.
     """
-    logarithms = np.log(np.maximum(probabilities[1:].astype(np.float64), 1e-30)) / temperature
-    weights = np.exp(logarithms - logarithms.max())
+    logits = np.log(np.maximum(probabilities[1:].astype(np.float64), 1e-30)) / temperature
+    weights = np.exp(logits - logits.max())
     return 1 + int(random.choice(len(weights), p=weights / weights.sum()))
 
 
 def write(
     model: Model, vocabulary: Vocabulary, start: str, temperature: float, random: np.random.Generator
 ) -> Iterator[str]:
-    """Continues a text without end, character by character.
+    """Generates the continuation of a text, character by character, without end.
 
-    The model sees the last window of what there is. A shorter text is filled up behind: an answer depends on nothing
-    that comes after it.
+    The model sees the last window of the text. A shorter text is padded at its end: a prediction depends on no later
+    character.
 
     Args:
-        model: from (1, steps) to probabilities (1, steps, characters).
+        model: maps (1, steps) to probabilities (1, steps, characters).
         vocabulary: its characters.
-        start: how the text begins; empty for a new line.
+        start: the beginning of the text; empty for a new line.
         temperature: above 0.
-        random: what draws.
+        random: the random generator.
     """
     length = model.input_shape[0]
     recent: list[Any] = list(vocabulary.encode(start or "\n"))
@@ -160,6 +161,6 @@ def write(
         recent = recent[-length:]
         X = np.zeros((1, length), np.int32)
         X[0, : len(recent)] = recent
-        number = choose(model.predict(X)[0, len(recent) - 1], temperature, random)
+        number = sample(model.predict(X)[0, len(recent) - 1], temperature, random)
         recent.append(number)
         yield vocabulary.characters[number]

@@ -1,1 +1,1 @@
-"""Sets of photographs: folders and archives, decoding, augmentation."""
+"""Sets of photos: folders and archives, decoding, augmentation."""

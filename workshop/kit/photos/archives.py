@@ -1,7 +1,7 @@
-"""Where photographs lie: a folder, a .zip or a .tar.
+"""Sources of photos: a folder, a .zip or a .tar.
 
-Archives may come from anybody. They are read member by member and never unpacked; what leads out of them is left out.
-Names inside a place are written with "/" and begin at the place itself.
+Archives are untrusted: they are read member by member and never unpacked, and members whose path leads out of them are
+left out. Names inside a source are written with "/" and begin at the source itself.
 """
 
 import abc
@@ -12,20 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 from workshop.kit.photos import image_file
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
-DEEPEST = 20  # folders in one another
-_OF_SYSTEMS = {"__macosx", "thumbs.db", "desktop.ini"}  # what Windows and macOS put beside pictures
-_UNPACKED_AT_MOST = (2**30, 200)  # bytes of a whole packed .tar, or so many times its size where that is more
+MAX_DEPTH = 20  # nested folders
+_SYSTEM_FILES = {"__macosx", "thumbs.db", "desktop.ini"}  # Windows and macOS put them beside images
+_MAX_UNPACKED = (2**30, 200)  # bytes of a whole compressed .tar, or so many times its size where that is more
 
 
 class Source(abc.ABC):
     """A folder or an archive.
 
     Attributes:
-        path: where it is.
-        left_out: a line for each member that is not safe.
+        path: its path.
+        left_out: a line for each unsafe member.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,10 +39,10 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def read(self, name: str) -> bytes:
-        """Returns the bytes of a file; whatever it raises, `picture.why_unusable` makes a sentence of it."""
+        """Returns the bytes of a file; `image_file.why_unusable` turns any exception of it into a sentence."""
 
-    def place_of(self, name: str) -> int:
-        """Returns where a file begins in an archive: a packed .tar is fast only from its beginning to its end."""
+    def offset(self, name: str) -> int:
+        """Returns the offset of a file in an archive: a compressed .tar is fast only in this order."""
         return 0
 
     def close(self) -> None:  # noqa: B027 - a folder has nothing to close
@@ -63,7 +64,7 @@ class _Folder(Source):
                     continue
                 if not path.is_dir():
                     names.append(path.name)
-                elif not (within_class and path.is_symlink()):  # as Keras: such a link may lead round in circles
+                elif not (within_class and path.is_symlink()):  # as Keras: such a link may lead to a parent folder
                     folders.append(path.name)
         except OSError as error:
             raise WorkshopError(f"{self.path / folder} cannot be read ({error.strerror})") from error
@@ -82,17 +83,17 @@ class _Archive(Source):
         self._tree: dict[str, tuple[set[str], set[str]]] = {"": (set(), set())}
 
     def _add(self, name: str, member: Any, is_link: bool, is_file: bool) -> None:
-        """Takes a member into the tree, or notes why not. Some programs for Windows write "\\" for "/"."""
+        """Adds a member to the tree, or notes why not. Some programs for Windows write "\\" for "/"."""
         slashed = name.replace("\\", "/")
         parts = [part for part in slashed.split("/") if part not in {"", "."}]
         if slashed.startswith("/") or slashed[1:2] == ":" or ".." in parts:
             self.left_out.append(f"{name}: its path leads out of the archive")
-        elif len(parts) > DEEPEST:
-            self.left_out.append(f"{name[:80]}: lies deeper than {DEEPEST} folders")
+        elif len(parts) > MAX_DEPTH:
+            self.left_out.append(f"{name[:80]}: lies deeper than {MAX_DEPTH} folders")
         elif not parts or not all(map(_is_shown, parts)):
             return
         elif is_link or not is_file:
-            self.left_out.append(f"{name}: is {'a link' if is_link else 'no file'}, takes pictures")
+            self.left_out.append(f"{name}: is {'a link' if is_link else 'no file'}, takes images")
         else:
             folder = ""
             for part in parts[:-1]:
@@ -120,7 +121,7 @@ class _Zip(_Archive):
         image_file.check_file_size(member.file_size)
         return self._archive.read(member)
 
-    def place_of(self, name: str) -> int:
+    def offset(self, name: str) -> int:
         return int(self._members[name].header_offset)
 
     def close(self) -> None:
@@ -138,13 +139,13 @@ class _Tar(_Archive):
             raise
 
     def _list(self, packed: int) -> None:
-        """Lists the members of an archive of so many bytes."""
-        room, unpacked = max(_UNPACKED_AT_MOST[0], _UNPACKED_AT_MOST[1] * packed), 0
+        """Lists the members of an archive of `packed` bytes."""
+        limit, unpacked = max(_MAX_UNPACKED[0], _MAX_UNPACKED[1] * packed), 0
         for member in self._archive:
             unpacked += member.size
-            if unpacked > room:
+            if unpacked > limit:
                 raise WorkshopError(
-                    f"{self.path} unfolds to more than {room // 2**20} MB: that is no set of photographs"
+                    f"{self.path} expands to more than {limit // 2**20} MB: that is no set of photographs"
                 )
             if not member.isdir():
                 self._add(member.name, member, member.issym() or member.islnk(), member.isreg())
@@ -161,19 +162,20 @@ class _Tar(_Archive):
         assert file is not None  # it is a regular file
         return file.read()
 
-    def place_of(self, name: str) -> int:
+    def offset(self, name: str) -> int:
         return int(self._members[name].offset_data)
 
     def close(self) -> None:
         self._archive.close()
 
 
-def open_source(path: Path) -> Source:
-    """Opens a folder or an archive of photographs.
+def open_source(path: FilePath) -> Source:
+    """Opens a folder or an archive of photos.
 
     Raises:
-        WorkshopError: it is not there, is no archive, or is a truncated one.
+        WorkshopError: it is missing, is no archive, or is a truncated one.
     """
+    path = Path(path)
     if path.is_dir():
         return _Folder(path)
     if not path.exists():
@@ -192,11 +194,11 @@ def open_source(path: Path) -> Source:
         ) from error
 
 
-def find_in(folder: Path, name: str) -> Path | None:
+def find_in(folder: FilePath, name: str) -> Path | None:
     """Returns the set of this name in a folder: a folder or an archive, or None."""
-    places = (folder / f"{name}{ending}" for ending in ("", *ARCHIVES))
+    places = (Path(folder) / f"{name}{ending}" for ending in ("", *ARCHIVES))
     return next((place for place in places if place.exists()), None)
 
 
 def _is_shown(name: str) -> bool:
-    return not name.startswith(".") and name.lower() not in _OF_SYSTEMS
+    return not name.startswith(".") and name.lower() not in _SYSTEM_FILES

@@ -1,9 +1,9 @@
-"""Random changes to photographs, drawn as numbers: one affine map of the places and one of the colours for each.
+"""Random augmentation of photos: one affine matrix of coordinates and one of colors for each photo.
 
 A cat that is mirrored, turned a little, nearer or in other light is still a cat. Flip, rotation, shear, zoom and shift
-are all affine maps of the plane, so any number of them is one map: a picture is resampled once, not five times, which
-is quicker and keeps it sharp. Brightness, contrast and saturation are affine maps of the colours in the same way.
-Nothing here knows an engine: Keras and PyTorch learn from the same changed pictures.
+are all affine maps of the plane, so any sequence of them is one map: a photo is resampled once, not five times, which
+is quicker and keeps it sharp. Brightness, contrast and saturation are affine maps of the colors in the same way.
+No engine is used here: Keras and PyTorch train on the same augmented photos.
 """
 
 import zlib
@@ -11,21 +11,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# How much each of red, green and blue counts for how bright a colour looks (ITU-R BT.601).
+# The weights of red, green and blue in the perceived brightness of a color (ITU-R BT.601).
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """The largest changes; each is drawn evenly from nothing to that much, either way.
+    """The largest changes; each change is drawn uniformly between minus and plus this value.
 
     Attributes:
-        flip: the share of pictures that are mirrored left to right.
+        flip: the share of photos that are mirrored left to right.
         rotation, shear: angles in degrees.
-        shift: share of the side.
-        zoom: share by which things become larger or smaller.
-        brightness: added to all colours, which go from 0 to 1.
-        contrast, saturation: share by which colours move away from medium grey, and from grey of their own brightness.
+        shift: a share of the image size.
+        zoom: the share by which the content is enlarged or reduced.
+        brightness: added to all colors, which go from 0 to 1.
+        contrast, saturation: the share by which colors move away from medium grey, and from grey of their brightness.
     """
 
     flip: float = 0.5
@@ -37,74 +37,75 @@ class Augmentation:
     contrast: float = 0.25
     saturation: float = 0.3
 
-    def draw(self, order: np.ndarray, size: int, side: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Draws the changes of an epoch that visits the samples in this order; returns places and colours.
+    def draw(self, order: np.ndarray, size: int, new_size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Draws the affine and the color matrices of an epoch that visits the samples in this order.
 
-        The order itself is drawn from the seed and the epoch, so the changes are too: a run that is resumed draws what
-        it would have drawn. `side` is that of the changed pictures, as in `places`.
+        The order follows from the seed and the epoch, so the matrices do too: a resumed run draws the same ones.
+        `new_size` is that of the augmented photos, as in `affine_matrices`.
         """
         random = np.random.default_rng(zlib.crc32(np.ascontiguousarray(order).tobytes()))
-        return self.places(len(order), size, random, side), self.colours(len(order), random)
+        return self.affine_matrices(len(order), size, random, new_size), self.color_matrices(len(order), random)
 
-    def places(self, count: int, size: int, random: np.random.Generator, side: int | None = None) -> np.ndarray:
-        """Draws affine maps of the places, float32 (count, 2, 3).
+    def affine_matrices(
+        self, count: int, size: int, random: np.random.Generator, new_size: int | None = None
+    ) -> np.ndarray:
+        """Draws affine matrices of coordinates, float32 (count, 2, 3).
 
-        A map M takes a place in the new picture, (x, y, 1) in pixels, to the place in the old one where its colour is
-        found. It turns about the middle of a picture of size x size.
+        A matrix maps a point (x, y, 1) of the augmented photo, in pixels, to the point of the original whose color it
+        gets. It rotates about the middle of the photo.
 
         Args:
-            count: how many.
-            size: the side of the old pictures.
-            random: what draws.
-            side: of the new pictures (default: the same). A smaller one shows a part of the old one, and that smaller
-                than it was, each by the root of the ratio: so things look not much smaller than in whole pictures.
+            count: the number of matrices.
+            size: the size of the original photos.
+            random: the random generator.
+            new_size: the size of the augmented photos (default: the same). A smaller photo shows a part of the
+                original, reduced, each by the root of the ratio: so animals look not much smaller than in the whole.
         """
-        side = side or size
+        new_size = new_size or size
         angle, shear = np.deg2rad(random.uniform(-1, 1, (2, count)) * [[self.rotation], [self.shear]])
-        scale = (1 + self.zoom * random.uniform(-1, 1, count)) * np.sqrt(size / side)
+        scale = (1 + self.zoom * random.uniform(-1, 1, count)) * np.sqrt(size / new_size)
         mirror = np.where(random.random(count) < self.flip, -1.0, 1.0)
         linear = np.empty((count, 2, 2))
         linear[:, :, 0] = np.stack([np.cos(angle), np.sin(angle)], axis=1) * (scale * mirror)[:, None]
         linear[:, :, 1] = np.stack([-np.sin(angle + shear), np.cos(angle + shear)], axis=1) * scale[:, None]
-        middle, new_middle = np.full(2, (size - 1) / 2), np.full(2, (side - 1) / 2)
+        middle, new_middle = np.full(2, (size - 1) / 2), np.full(2, (new_size - 1) / 2)
         shift = random.uniform(-1, 1, (count, 2)) * self.shift * size
         return np.concatenate([linear, (middle - linear @ new_middle + shift)[..., None]], axis=2).astype(np.float32)
 
-    def colours(self, count: int, random: np.random.Generator) -> np.ndarray:
-        """Draws affine maps of the colours, float32 (count, 3, 4): of (red, green, blue, 1), each from 0 to 1."""
-        saturation, contrast = 1 + random.uniform(-1, 1, (2, count, 1, 1)) * [
-            [[[self.saturation]]],
-            [[[self.contrast]]],
-        ]
+    def color_matrices(self, count: int, random: np.random.Generator) -> np.ndarray:
+        """Draws affine matrices of colors, float32 (count, 3, 4): of (red, green, blue, 1), each from 0 to 1."""
+        largest = np.reshape([self.saturation, self.contrast], (2, 1, 1, 1))
+        saturation, contrast = 1 + random.uniform(-1, 1, (2, count, 1, 1)) * largest
         brightness = random.uniform(-1, 1, (count, 1, 1)) * self.brightness
         linear = saturation * np.eye(3) + (1 - saturation) * np.broadcast_to(_LUMINANCE, (3, 3))
         offset = (1 - contrast) / 2 + np.broadcast_to(brightness, (count, 3, 1))
         return np.concatenate([contrast * linear, offset], axis=2).astype(np.float32)
 
     def apply(
-        self, pictures: np.ndarray, places: np.ndarray, colours: np.ndarray, side: int | None = None
+        self, photos: np.ndarray, affine_matrices: np.ndarray, color_matrices: np.ndarray, new_size: int | None = None
     ) -> np.ndarray:
-        """Returns changed pictures, uint8 (count, side, side, 3).
+        """Returns augmented photos, uint8 (count, new_size, new_size, 3).
 
         Args:
-            pictures: uint8 (count, size, size, 3).
-            places, colours: a map for each, drawn by the methods of these names.
-            side: of the changed pictures, for which the places were drawn (default: that of the old ones).
+            photos: uint8 (count, size, size, 3).
+            affine_matrices, color_matrices: a matrix of each kind for each photo, from `draw`.
+            new_size: the size of the augmented photos, for which the matrices were drawn (default: the same).
         """
         from PIL import Image
 
-        size = pictures.shape[1]
-        side = side or size
-        changed = np.empty((len(pictures), side, side, 3), np.uint8)
-        # What comes in from outside continues the border's colours. So far out, a corner is met by the largest changes.
+        size = photos.shape[1]
+        new_size = new_size or size
+        augmented = np.empty((len(photos), new_size, new_size, 3), np.uint8)
+        # Points outside of the photo get the color of its border; no further out than this in the largest changes.
         margin = size // 4
-        bordered = np.pad(pictures, ((0, 0), (margin, margin), (margin, margin), (0, 0)), mode="edge")
+        bordered = np.pad(photos, ((0, 0), (margin, margin), (margin, margin), (0, 0)), mode="edge")
         # Pillow counts from a pixel's corner, not from its middle.
-        places = places.astype(float)
-        places[:, :, 2] += margin + 0.5 - places[:, :, :2].sum(axis=2) / 2
-        colours = colours * [1, 1, 1, 255]
-        for i, (place, colour) in enumerate(zip(places.reshape(-1, 6), colours.reshape(-1, 12), strict=True)):
-            picture = Image.fromarray(bordered[i])
-            picture = picture.transform((side, side), Image.Transform.AFFINE, tuple(place), Image.Resampling.BILINEAR)
-            changed[i] = np.asarray(picture.convert("RGB", tuple(colour)))
-        return changed
+        affine = affine_matrices.astype(float)
+        affine[:, :, 2] += margin + 0.5 - affine[:, :, :2].sum(axis=2) / 2
+        color = color_matrices * [1, 1, 1, 255]
+        for i, (coordinates, colors) in enumerate(zip(affine.reshape(-1, 6), color.reshape(-1, 12), strict=True)):
+            photo = Image.fromarray(bordered[i]).transform(
+                (new_size, new_size), Image.Transform.AFFINE, tuple(coordinates), Image.Resampling.BILINEAR
+            )
+            augmented[i] = np.asarray(photo.convert("RGB", tuple(colors)))
+        return augmented

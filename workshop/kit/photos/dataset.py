@@ -1,8 +1,8 @@
-"""Photographs by class, from a folder, a .zip or a .tar: decoded once, all of one size, in memory or on the disk.
+"""Photos by class, from a folder, a .zip or a .tar: decoded once, all of one size, in memory or on the disk.
 
-A set has `train/<class>/*` and `validation/<class>/*`. `archives` says where it may lie, `listing` how its files are
-told apart, `decoding` how they are decoded. What cannot be used is named and left out. Where there are no photographs,
-drawn cats and dogs stand in for them.
+A set has `train/<class>/*` and `validation/<class>/*`. `archives` opens it, `listing` sorts its files by part and
+class, `decoding` decodes them. Unusable files are named and left out. Where there are no photos, drawn cats and dogs
+are the stand-in.
 """
 
 import contextlib
@@ -16,8 +16,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from workshop.kit.data import drawings, shared_folder
+from workshop.kit.data import shared_folder, synthetic_animals
 from workshop.kit.errors import WorkshopError, one_line
+from workshop.kit.files import FilePath
 from workshop.kit.photos import archives, decoding
 from workshop.kit.photos import listing as photo_listing
 
@@ -26,22 +27,22 @@ STANDIN = "drawn cats and dogs (stand-in for photographs)"
 
 _NAME = "cats_vs_dogs"  # of the set that is searched for
 _DRAWINGS = {"train": 300, "validation": 100}  # of each class
-_KERAS_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".tif", ".tiff")  # that flow_from_directory sees
+_KERAS_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".tif", ".tiff")  # of flow_from_directory
 
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """Photographs of two or more classes, parted into training and validation data.
+    """Photos of two or more classes, split into training and validation data.
 
     Attributes:
-        source: what a run says that it used, without the place.
-        place: where it was found; empty for drawings.
+        source: the name of the data for reports, without the place.
+        place: the folder where it was found; empty for drawings.
         X_train, X_validation: uint8 (samples, size, size, 3), RGB; in memory, or memory-mapped from a temporary file
             when all of them together are larger than `CACHE_IN_MEMORY`.
         y_train, y_validation: int32 (samples,), the class.
         names_train, names_validation: each file's path inside the set ("train/cats/Abyssinian_12.jpg").
         classes: the names of the class folders, sorted as flow_from_directory sorts them.
-        left_out: a line for each picture that could not be used.
+        left_out: a line for each unusable file.
         is_standin: whether these are drawings.
         path: the folder or the archive itself, for `as_folder`.
     """
@@ -60,24 +61,24 @@ class PhotoSet:
     path: Path | None = None
 
 
-def load_photos(path: Path | None, size: int = 150, most: int | None = None) -> PhotoSet:
-    """Loads photographs and brings them all to one size; the ratio of the sides is not kept.
+def load_photos(path: FilePath | None, size: int = 150, most: int | None = None) -> PhotoSet:
+    """Loads photos and resizes them all to squares of one size; the aspect ratio is not kept.
 
     Args:
         path: a folder, a .zip or a .tar (.tar.gz, .tgz), or a folder that holds cats_vs_dogs as one of them. None: the
             folder in the environment variable WORKSHOP_DATA is searched for cats_vs_dogs; else drawings are made.
-        size: the side of the pictures in pixels.
-        most: at most so many pictures of each class and part, breeds mixed, for a quick run.
+        size: the size of the photos in pixels.
+        most: the largest number of photos of each class and part, breeds mixed, for a quick run.
 
     Raises:
-        WorkshopError: it is not there, is no such set, or too little in it can be used.
+        WorkshopError: it is missing, is no such set, or too few of its files are usable.
     """
-    found = _find(path)
-    if found is None:
+    location = _find(None if path is None else Path(path))
+    if location is None:
         return _drawn(size, most)
-    with archives.open_source(found) as source:
+    with archives.open_source(location) as source:
         listing = photo_listing.list_photos(source, most)
-        _check_counts(found, listing, listing.train, listing.validation, [])
+        _check_counts(location, listing, listing.train, listing.validation, [])
         for remark in listing.remarks:
             print(f"Data      {one_line(remark)}")
         entries = listing.train + listing.validation
@@ -87,15 +88,15 @@ def load_photos(path: Path | None, size: int = 150, most: int | None = None) -> 
             kept_train, kept_validation, lines = _sort_out(entries, len(listing.train), digests, unusable)
             left_out = [one_line(line) for line in source.left_out + listing.left_out + lines]
             train, validation = [entries[i] for i in kept_train], [entries[i] for i in kept_validation]
-            _check_counts(found, listing, train, validation, left_out)
+            _check_counts(location, listing, train, validation, left_out)
             X_train, X_validation = rows.arrays(kept_train, kept_validation)
-    whole = found.resolve()
+    resolved = location.resolve()
     counts = f"{len(train):,} + {len(validation):,} photographs"
     if most is not None:
         counts += f", at most {most:,} of each class"
     return PhotoSet(
-        source=one_line(f"{whole.name} ({counts})"),
-        place=str(whole.parent),
+        source=one_line(f"{resolved.name} ({counts})"),
+        place=str(resolved.parent),
         X_train=X_train,
         y_train=_labels(train),
         X_validation=X_validation,
@@ -104,27 +105,27 @@ def load_photos(path: Path | None, size: int = 150, most: int | None = None) -> 
         names_validation=[entry.name for entry in validation],
         classes=listing.classes,
         left_out=left_out,
-        path=whole,
+        path=resolved,
     )
 
 
 def _find(path: Path | None) -> Path | None:
-    """Returns the folder or archive that is asked for, or None for drawings."""
+    """Returns the folder or archive to load, or None for drawings."""
     if path is not None:
         return archives.find_in(path, _NAME) or path
     folder = shared_folder.shared_folder()
-    found = archives.find_in(folder, _NAME) if folder else None
-    if folder and found is None:
+    location = archives.find_in(folder, _NAME) if folder else None
+    if folder and location is None:
         print(f"Data      nothing of {_NAME} {shared_folder.searched()}")
-    return found
+    return location
 
 
 def _sort_out(
     entries: Sequence[photo_listing.Entry], train: int, digests: dict[int, bytes], unusable: dict[int, str]
 ) -> tuple[list[int], list[int], list[str]]:
-    """Returns which entries stay in the training data, which in the validation data, and a line for each other one.
+    """Returns the indices of the usable training and validation entries, and a line for each other one.
 
-    The first `train` entries are training data. What has the same pixels as one of them measures nothing.
+    The first `train` entries are training data. A validation photo with the same pixels as one of them is left out.
     """
     kept: tuple[list[int], list[int]] = ([], [])
     lines = []
@@ -153,7 +154,7 @@ def _check_counts(
     validation: Sequence[photo_listing.Entry],
     left_out: Sequence[str],
 ) -> None:
-    """Raises WorkshopError unless every class has pictures to train on and to be measured with."""
+    """Raises WorkshopError unless every class has images to train on and to validate with."""
     for part, entries, least in (("training", train, 2), ("validation", validation, 1)):
         counts = np.bincount(_labels(entries), minlength=len(listing.classes)).tolist()
         count = min(counts)
@@ -162,7 +163,7 @@ def _check_counts(
             example = next((line for line in left_out if f"{name}/" in line), "")
             why = f" (left out: {example})" if example else ""
             raise WorkshopError(
-                f"{path}: class {name} has {count} usable {part} picture{'s' * (count != 1)}{why}, "
+                f"{path}: class {name} has {count} usable {part} {'image' if count == 1 else 'images'}{why}, "
                 f"takes {least} or more in each class: {photo_listing.EXPECTED}"
             )
 
@@ -175,29 +176,37 @@ def _drawn(size: int, most: int | None) -> PhotoSet:
     print("Data      no photographs here: drawn cats and dogs instead")
     drawn = []
     for seed, (part, count) in enumerate(_DRAWINGS.items()):
-        X, y = drawings.draw_photographs(min(count, most or count), size, seed)
-        drawn.append((X, y, [f"{part}/{drawings.CLASSES[label]}/{i:04d}.png" for i, label in enumerate(y)]))
+        X, y = synthetic_animals.draw_photographs(min(count, most or count), size, seed)
+        drawn.append((X, y, [f"{part}/{synthetic_animals.CLASSES[label]}/{i:04d}.png" for i, label in enumerate(y)]))
     (X_train, y_train, names_train), (X_validation, y_validation, names_validation) = drawn
     return PhotoSet(
-        STANDIN, "", X_train, y_train, X_validation, y_validation, names_train, names_validation, drawings.CLASSES,
+        STANDIN,
+        "",
+        X_train,
+        y_train,
+        X_validation,
+        y_validation,
+        names_train,
+        names_validation,
+        synthetic_animals.CLASSES,
         is_standin=True,
-    )  # fmt: skip
+    )
 
 
 # --- A folder for Keras -----------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def as_folder(photos: PhotoSet | Path) -> Iterator[Path]:
-    """Gives a folder with `train/<class>/*` and `validation/<class>/*`, for Keras' flow_from_directory.
+def as_folder(photos: PhotoSet | FilePath) -> Iterator[Path]:
+    """Yields a folder with `train/<class>/*` and `validation/<class>/*`, for Keras' flow_from_directory.
 
-    It is the given folder itself when Keras sees there exactly the usable pictures, else a temporary one, which is
-    removed at the end: its files have names of our own, drawings become PNG.
+    It is the given folder itself when Keras finds exactly the usable files there, else a temporary one, which is
+    removed at the end: its files have new names, drawings become PNG.
 
     Raises:
         WorkshopError: as `load_photos` does, or the temporary folder cannot be written.
     """
-    if isinstance(photos, Path):
+    if not isinstance(photos, PhotoSet):
         photos = load_photos(photos)
     with contextlib.ExitStack() as stack:
         source, base = None, ""
@@ -214,26 +223,26 @@ def as_folder(photos: PhotoSet | Path) -> Iterator[Path]:
 
 
 def _keras_sees(folder: Path, photos: PhotoSet) -> bool:
-    """Whether flow_from_directory finds exactly the classes and pictures of a set in a folder."""
+    """Returns whether flow_from_directory finds exactly the classes and files of a set in a folder."""
     for part, names in (("train", photos.names_train), ("validation", photos.names_validation)):
         if not (folder / part).is_dir():
             return False
         if sorted(path.name for path in (folder / part).iterdir() if path.is_dir()) != list(photos.classes):
             return False
-        found = {
+        visible = {
             Path(root, name).relative_to(folder).as_posix()
-            for of_class in photos.classes
-            for root, _, files in os.walk(folder / part / of_class)
+            for class_name in photos.classes
+            for root, _, files in os.walk(folder / part / class_name)
             for name in files
             if name.lower().endswith(_KERAS_ENDINGS)
         }
-        if found != set(names):
+        if visible != set(names):
             return False
     return True
 
 
 def _write_folder(photos: PhotoSet, source: archives.Source | None, base: str, folder: Path) -> None:
-    """Writes the usable pictures of a set as files."""
+    """Writes the usable photos of a set as files."""
     from PIL import Image
 
     classes = [_safe(name) for name in photos.classes]
@@ -250,17 +259,17 @@ def _write_folder(photos: PhotoSet, source: archives.Source | None, base: str, f
         for i, name in enumerate(names):
             inside = PurePosixPath(name)
             ending = inside.suffix.lower() if inside.suffix.lower() in _KERAS_ENDINGS else ".png"
-            # The number keeps apart what is made alike, and keeps the order. Keras looks into the file for its format.
+            # The number keeps the names unique and in order. Keras takes the format from the content.
             target = folder / part / classes[y[i]] / f"{i:06d}_{_safe(inside.stem)}{ending}"
             jobs.append((base + name, target, X, i))
     if source is None:
         for _, target, X, i in jobs:
             Image.fromarray(X[i]).save(target, compress_level=1)
         return
-    for name, target, _, _ in sorted(jobs, key=lambda job: source.place_of(job[0])):
+    for name, target, _, _ in sorted(jobs, key=lambda job: source.offset(job[0])):
         target.write_bytes(source.read(name))
 
 
 def _safe(name: str) -> str:
-    """A name that every system takes: letters, digits, "_", "-" and inner blanks and points."""
+    """Returns a name that is valid on every system: letters, digits, "_", "-" and inner blanks and points."""
     return re.sub(r"[^\w .-]", "_", name)[:80].strip(" .") or "_"

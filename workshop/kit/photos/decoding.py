@@ -1,4 +1,6 @@
-"""Pictures of any kind decoded into rows of one size, side by side, without the memory growing with their number."""
+"""Images of any format decoded in parallel into rows of one size, in memory or on the disk."""
+
+from __future__ import annotations
 
 import contextlib
 import hashlib
@@ -10,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,18 +21,21 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.photos import image_file
 from workshop.kit.photos.archives import Source
 
+if TYPE_CHECKING:
+    import PIL.Image
+
 THREADS = min(8, os.cpu_count() or 1)
 
 
 class Rows:
-    """Room for the decoded pictures: an array or, where they are too large together, a temporary file without a name.
+    """The storage of decoded images: an array or, where they are too large together, an unnamed temporary file.
 
-    The file is written as a file and mapped at the end, so that the process does not grow with it. At the end of the
-    `with` block it is closed, and stays as long as an array is mapped from it.
+    The file is mapped at the end, so that the memory of the process does not grow with it. At the end of the `with`
+    block it is closed, and exists as long as an array is mapped from it.
     """
 
     def __init__(self, count: int, size: int, in_memory: int) -> None:
-        """Makes room for `count` pictures; up to `in_memory` bytes it is an array."""
+        """Allocates `count` images; up to `in_memory` bytes they are an array."""
         self.size = size
         self._shape = (size, size, 3)
         self._bytes = size * size * 3
@@ -42,16 +47,16 @@ class Rows:
         with disk_may_be_full():
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - the system removes it with its last user
 
-    def __enter__(self) -> "Rows":
+    def __enter__(self) -> Rows:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
-            with contextlib.suppress(OSError):  # the disk was full, and that was said
+            with contextlib.suppress(OSError):  # the disk was full, which is reported
                 self._file.close()
 
     def put(self, i: int, row: np.ndarray) -> None:
-        """Puts a picture, uint8 (size, size, 3), into its place."""
+        """Stores image number `i`, uint8 (size, size, 3)."""
         if self._array is not None:
             self._array[i] = row
             return
@@ -68,43 +73,43 @@ class Rows:
         return np.frombuffer(self._file.read(self._bytes), np.uint8).reshape(self._shape)
 
     def arrays(self, *parts: Sequence[int]) -> list[np.ndarray]:
-        """Returns an array for each part: the rows that are kept, which move up into the gaps of the others."""
+        """Returns an array for each part: its rows, which move up into the gaps of the unused ones."""
         for new, old in enumerate(old for part in parts for old in part):
             if new != old:
                 self.put(new, self._get(old))
-        found, start = [], 0
+        arrays, start = [], 0
         for part in parts:
             shape = (len(part), *self._shape)
             if self._array is not None:
-                found.append(self._array[start : start + len(part)])
+                arrays.append(self._array[start : start + len(part)])
             else:
                 assert self._file is not None
                 with disk_may_be_full():
                     self._file.flush()
-                # Copy on write: nothing that is done to the array changes the file.
-                found.append(np.memmap(self._file, np.uint8, "c", start * self._bytes, shape))
+                # Copy on write: changes of the array do not reach the file.
+                arrays.append(np.memmap(self._file, np.uint8, "c", start * self._bytes, shape))
             start += len(part)
-        return found
+        return arrays
 
 
 @contextmanager
 def disk_may_be_full() -> Iterator[None]:
-    """Makes one line of an error of the disk under the temporary folder."""
+    """Turns an error of the disk under the temporary folder into one line."""
     try:
         yield
     except OSError as error:
         raise WorkshopError(
-            f"the pictures cannot be written to the temporary folder {tempfile.gettempdir()} "
+            f"the images cannot be written to the temporary folder {tempfile.gettempdir()} "
             f"({error.strerror or error}): free some space, or set the environment variable TMPDIR to another folder"
         ) from error
 
 
 def decode_all(source: Source, names: Sequence[str], rows: Rows) -> tuple[dict[int, bytes], dict[int, str]]:
-    """Decodes files into `rows`, each into the row of its number.
+    """Decodes files into `rows`, in the order of their names.
 
     Returns:
-        For each picture's number a digest of its pixels; and for the others why they are unusable, the end of a
-        sentence that begins with the name.
+        By index, digests of the pixels of the usable files; and the reasons why the others are unusable, each the end
+        of a sentence that begins with the name.
     """
     from tqdm import tqdm
 
@@ -129,12 +134,17 @@ def decode_all(source: Source, names: Sequence[str], rows: Rows) -> tuple[dict[i
         warnings.catch_warnings(),
         ThreadPoolExecutor(THREADS) as pool,
         tqdm(
-            total=len(names), unit=" photographs", file=sys.stdout, disable=not sys.stdout.isatty(), delay=1,
-            leave=False, dynamic_ncols=True,
+            total=len(names),
+            unit=" photographs",
+            file=sys.stdout,
+            disable=not sys.stdout.isatty(),
+            delay=1,
+            leave=False,
+            dynamic_ncols=True,
         ) as bar,
-    ):  # fmt: skip
+    ):
         warnings.simplefilter("ignore")
-        for i in sorted(range(len(names)), key=lambda i: source.place_of(names[i])):
+        for i in sorted(range(len(names)), key=lambda i: source.offset(names[i])):
             try:
                 content = source.read(names[i])
             except Exception as error:  # so do the readers of archives
@@ -142,7 +152,7 @@ def decode_all(source: Source, names: Sequence[str], rows: Rows) -> tuple[dict[i
                 bar.update()
                 continue
             waiting.append((i, pool.submit(decode, content, rows.size)))
-            # No more is read ahead than keeps the threads busy.
+            # Only as much is read ahead as keeps the threads busy.
             if len(waiting) > 2 * THREADS:
                 finish()
         while waiting:
@@ -151,20 +161,20 @@ def decode_all(source: Source, names: Sequence[str], rows: Rows) -> tuple[dict[i
 
 
 def decode(content: bytes, size: int) -> np.ndarray:
-    """Returns a picture as uint8 (size, size, 3), RGB."""
+    """Returns an image as uint8 (size, size, 3), RGB."""
     from PIL import Image
 
     if not content:
         raise WorkshopError("is empty")
-    image = image_file.open_picture(content)
+    image = image_file.open_image(content)
     image.draft(None, (size, size))  # a large JPEG is decoded at a half, a quarter or an eighth
     image = _to_rgb(image_file.upright(image))
-    # Bilinear as Pillow does it takes the mean over all pixels that become one.
+    # Pillow's bilinear filter averages all pixels that become one.
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
 
 
-def _to_rgb(image: Any) -> Any:
-    """Returns a picture of any mode as RGB; what is transparent is laid on white."""
+def _to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
+    """Returns an image of any mode as RGB, transparent parts on white."""
     from PIL import Image
 
     if image_file.is_deep(image):

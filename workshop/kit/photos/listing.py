@@ -1,4 +1,4 @@
-"""The files of a set of photographs by part and class: what is training data, what is validation data, what neither."""
+"""The files of a set of photos by part and class: training data, validation data, and unused files."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from workshop.kit.errors import WorkshopError
-from workshop.kit.photos.archives import DEEPEST, Source
+from workshop.kit.photos.archives import MAX_DEPTH, Source
 
 EXPECTED = "takes train/<class>/*.jpg and validation/<class>/*.jpg of two classes or more"
-_VALIDATION = ("validation", "valid", "val", "test")  # the first that is there
-_VALIDATION_SHARE = 0.2  # of a set that is not parted
-_NO_PICTURES = {".txt", ".csv", ".md", ".json", ".xml", ".mat"}
+_VALIDATION = ("validation", "valid", "val", "test")  # the first that exists
+_VALIDATION_SHARE = 0.2  # of a set that is not split
+_OTHER_ENDINGS = {".txt", ".csv", ".md", ".json", ".xml", ".mat"}
 
 
 class Entry(NamedTuple):
@@ -28,11 +28,11 @@ class Listing:
     """The files of a set, not yet read.
 
     Attributes:
-        base: the folder inside the place where the set begins, "" or with "/" at its end.
+        base: the folder inside the source where the set begins, "" or with "/" at its end.
         classes: their names, sorted.
         train, validation: sorted by class and name; the names begin below `base`.
         left_out: a line for each file that belongs to no class.
-        remarks: what was taken for what, a sentence each.
+        remarks: a sentence for each interpretation of the folders.
     """
 
     base: str
@@ -46,25 +46,24 @@ class Listing:
 def list_photos(source: Source, most: int | None = None) -> Listing:
     """Returns the files of a set by part and class.
 
-    The set begins at the place itself or below single folders. Where it has no part for validation, a fifth of each
-    class becomes it.
+    The set begins at the source itself or below single folders. Where it has no validation part, a fifth of each class
+    is held out.
 
     Args:
         source: the folder or archive.
-        most: at most so many of each class and part.
+        most: the largest number of files of each class and part.
 
     Raises:
-        WorkshopError: there are no pictures, fewer than two classes, or other classes in the one part than in the
-            other.
+        WorkshopError: there are no images, fewer than two classes, or different classes in the two parts.
     """
     base = ""
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         folders, names = source.children(base)
         parts = _parts(folders)
         if parts is not None or len(folders) != 1:
             break
         base += f"{folders[0]}/"
-    listing = _whole(source, base, folders, names) if parts is None else _parted(source, base, *parts)
+    listing = _list_unsplit(source, base, folders, names) if parts is None else _list_split(source, base, *parts)
     if most is not None:
         listing.train, listing.validation = _first(listing.train, most), _first(listing.validation, most)
     return listing
@@ -77,13 +76,13 @@ def _parts(folders: list[str]) -> tuple[str, str] | None:
     return (named["train"], validation) if "train" in named and validation else None
 
 
-def _parted(source: Source, base: str, train: str, validation: str) -> Listing:
+def _list_split(source: Source, base: str, train: str, validation: str) -> Listing:
     """Lists a set that has a folder for each part."""
     classes, files, left_out = [], [], []
     for part in (train, validation):
         folders, names = source.children(f"{base}{part}/")
         classes.append(folders)
-        left_out += [_loose(f"{part}/{name}") for name in names if _may_be_picture(name)]
+        left_out += [_loose(f"{part}/{name}") for name in names if _may_be_image(name)]
     for i, j in ((0, 1), (1, 0)):
         missing = sorted(set(classes[i]) - set(classes[j]))
         if missing:
@@ -96,7 +95,7 @@ def _parted(source: Source, base: str, train: str, validation: str) -> Listing:
         found = ((f"{part}/{name}/", label) for label, name in enumerate(classes[0]))
         files.append([Entry(name, label) for folder, label in found for name in _files(source, base, folder)])
     if not files[0] and not files[1]:
-        raise WorkshopError(f"{source.path}: has no pictures in the folders {train} and {validation}: {EXPECTED}")
+        raise WorkshopError(f"{source.path}: has no images in the folders {train} and {validation}: {EXPECTED}")
     if len(classes[0]) < 2:
         raise WorkshopError(f"{source.path}: has one class only, {', '.join(classes[0])}: {EXPECTED}")
     remarks = []
@@ -105,54 +104,54 @@ def _parted(source: Source, base: str, train: str, validation: str) -> Listing:
     return Listing(base, tuple(classes[0]), files[0], files[1], left_out, remarks)
 
 
-def _whole(source: Source, base: str, folders: list[str], names: list[str]) -> Listing:
-    """Lists a set that has only a folder for each class, and parts it."""
+def _list_unsplit(source: Source, base: str, folders: list[str], names: list[str]) -> Listing:
+    """Lists a set that has only a folder for each class, and splits it."""
 
-    def has_pictures(folder: str) -> bool:
-        return any(map(_may_be_picture, source.children(f"{base}{folder}/")[1]))
+    def has_images(folder: str) -> bool:
+        return any(map(_may_be_image, source.children(f"{base}{folder}/")[1]))
 
-    classes = [folder for folder in folders if has_pictures(folder)]
-    loose = [name for name in names if _may_be_picture(name)]
+    classes = [folder for folder in folders if has_images(folder)]
+    loose = [name for name in names if _may_be_image(name)]
     if not classes and not loose:
         found = f" in folders of classes (found {', '.join(folders[:5])})" if folders else ""
-        raise WorkshopError(f"{source.path}: has no pictures{found}: {EXPECTED}")
+        raise WorkshopError(f"{source.path}: has no images{found}: {EXPECTED}")
     if len(classes) < 2:
         only = classes[0] if classes else base.rstrip("/")
-        found = f"pictures of one class only, {only}" if only else f"{len(loose)} pictures in no folder of a class"
+        found = f"images of one class only, {only}" if only else f"{len(loose)} images in no folder of a class"
         raise WorkshopError(f"{source.path}: has {found}: {EXPECTED}")
     listing = Listing(base, tuple(classes), [], [], [_loose(name) for name in loose])
     for label, name in enumerate(classes):
-        files = [Entry(one, label) for one in _files(source, base, f"{name}/")]
-        held = max(1, round(_VALIDATION_SHARE * len(files)))
-        chosen = set(np.random.default_rng((label, len(files))).permutation(len(files))[:held].tolist())
+        files = [Entry(file, label) for file in _files(source, base, f"{name}/")]
+        held_out = max(1, round(_VALIDATION_SHARE * len(files)))
+        chosen = set(np.random.default_rng((label, len(files))).permutation(len(files))[:held_out].tolist())
         listing.train += [entry for i, entry in enumerate(files) if i not in chosen]
         listing.validation += [entry for i, entry in enumerate(files) if i in chosen]
     share = f"{_VALIDATION_SHARE:.0%}".replace("%", " %")
-    listing.remarks.append(f"no folders train and validation: {share} of each class are kept for validation")
+    listing.remarks.append(f"no folders train and validation: {share} of each class are held out for validation")
     others = [folder for folder in folders if folder not in classes]
     if others:
-        listing.remarks.append(f"no pictures in {', '.join(others[:5])}: passed over")
+        listing.remarks.append(f"no images in {', '.join(others[:5])}: skipped")
     return listing
 
 
 def _files(source: Source, base: str, folder: str) -> Iterator[str]:
-    """Yields the names of all files below the folder of a class that may be pictures, sorted."""
-    found, waiting = [], [folder]
+    """Yields the names of all files below the folder of a class that may be images, sorted."""
+    files, waiting = [], [folder]
     while waiting:
         folder = waiting.pop()
         folders, names = source.children(base + folder, within_class=True)
-        found += [folder + name for name in names if _may_be_picture(name)]
+        files += [folder + name for name in names if _may_be_image(name)]
         waiting += [f"{folder}{name}/" for name in folders]
-    yield from sorted(found)
+    yield from sorted(files)
 
 
 def _first(entries: list[Entry], most: int) -> list[Entry]:
-    """Returns at most so many entries of each class: the first of a fixed shuffle, which mixes the breeds."""
+    """Returns at most `most` entries of each class: the first of a fixed shuffle, which mixes the breeds."""
     kept: list[Entry] = []
     for label in sorted({entry.label for entry in entries}):
-        of_class = [entry for entry in entries if entry.label == label]
-        order = np.random.default_rng((label, len(of_class))).permutation(len(of_class))
-        kept += [of_class[i] for i in sorted(order[:most])]
+        candidates = [entry for entry in entries if entry.label == label]
+        order = np.random.default_rng((label, len(candidates))).permutation(len(candidates))
+        kept += [candidates[i] for i in sorted(order[:most])]
     return kept
 
 
@@ -160,5 +159,5 @@ def _loose(name: str) -> str:
     return f"{name}: lies in no folder of a class"
 
 
-def _may_be_picture(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() not in _NO_PICTURES
+def _may_be_image(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() not in _OTHER_ENDINGS

@@ -1,7 +1,7 @@
-"""What a saved model is made of: its layers in Keras 3's words, whichever Keras wrote them, and the shapes they imply.
+"""The description of a saved model: its layers in Keras 3's configuration, whichever Keras wrote it, and their shapes.
 
 All engines read and write models through this description. A setting that is not known here is refused by its name,
-never guessed: a model that is read wrong answers wrong. `KINDS` has one entry for each layer that is known.
+never guessed: a model that is read wrong predicts wrong. `KINDS` has one entry for each layer that is known.
 """
 
 import itertools
@@ -27,7 +27,7 @@ from workshop.kit.saving.layer_specs import (
 if TYPE_CHECKING:
     import numpy as np
 
-MOST_NUMBERS = 50_000_000  # in one output of a layer, for one sample
+MAX_OUTPUT_SIZE = 50_000_000  # numbers in one output of a layer, for one sample
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Layer:
 
     Attributes:
         kind: Keras' class name, a key of `KINDS`.
-        settings: what it computes, in the words of Keras 3.
+        settings: its configuration, by the names of Keras 3.
         weights: by Keras' names ("kernel"), in Keras' layout.
     """
 
@@ -56,7 +56,7 @@ class Architecture:
         """Returns the shape of one sample before the first layer and after each.
 
         Raises:
-            WorkshopError: a layer cannot take what the one before it gives.
+            WorkshopError: a layer cannot take the output of the one before it.
         """
         shapes = [self.input_shape]
         for layer in self.layers:
@@ -64,24 +64,26 @@ class Architecture:
             if ranks is not None and len(shapes[-1]) not in ranks:
                 raise WorkshopError(f"a {layer.kind} layer gets samples of shape {shapes[-1]}")
             shapes.append(KINDS[layer.kind].output(layer.settings, shapes[-1]))
-            if math.prod(shapes[-1]) > MOST_NUMBERS:
-                raise WorkshopError(f"a {layer.kind} layer answers more than {MOST_NUMBERS:,} numbers")
+            if math.prod(shapes[-1]) > MAX_OUTPUT_SIZE:
+                raise WorkshopError(f"a {layer.kind} layer has an output of more than {MAX_OUTPUT_SIZE:,} numbers")
         return shapes
 
     def multiplications(self) -> int:
-        """Returns how many multiplications with weights one sample takes on its way through the layers."""
+        """Returns the number of multiplications with weights in one sample's forward pass."""
         total = 0
         for weights, (before, after) in zip(self.weight_shapes(), itertools.pairwise(self.shapes()), strict=True):
-            # A kernel is used once in each place of the image that comes out; a recurrent layer's in each step.
-            places = before[:-1] if "recurrent_kernel" in weights else after[:-1]
+            # A kernel is used once at each position of the output image; a recurrent layer's in each step.
+            positions = before[:-1] if "recurrent_kernel" in weights else after[:-1]
             kernels = (math.prod(shape) for name, shape in weights.items() if name.endswith("kernel"))
-            total += sum(kernels) * math.prod(places)
+            total += sum(kernels) * math.prod(positions)
         return total
 
     def weight_shapes(self) -> list[dict[str, Shape]]:
         """Returns for each layer the shapes of its weights, by name."""
         before = self.shapes()[:-1]
-        return [KINDS[one.kind].weights(one.settings, shape) for one, shape in zip(self.layers, before, strict=True)]
+        return [
+            KINDS[layer.kind].weights(layer.settings, shape) for layer, shape in zip(self.layers, before, strict=True)
+        ]
 
 
 def _dense(s: Settings) -> Config:
@@ -112,7 +114,7 @@ def _reshape(s: Settings) -> Config:
 
 
 def _reshaped(settings: Config, shape: Shape) -> Shape:
-    """The target, where -1 stands for as many as are left."""
+    """The target shape, where -1 stands for as many as are left."""
     numbers, target = math.prod(shape), settings["target_shape"]
     rest = numbers // math.prod(n for n in target if n > 0)
     target = tuple(rest if n == -1 else n for n in target)
@@ -139,13 +141,15 @@ def _batch_normalization(s: Settings) -> Config:
     }
 
 
-def _statistics(settings: Config, shape: Shape) -> dict[str, Shape]:
+def _batch_normalization_weights(settings: Config, shape: Shape) -> dict[str, Shape]:
     if settings["axis"] not in (-1, len(shape)):
         raise UnknownLayerError(
             f"its BatchNormalization layer has axis = {settings['axis']}, which is not known here: takes the last"
         )
-    learned = ("gamma",) * settings["scale"] + ("beta",) * settings["center"]
-    return dict.fromkeys((*learned, "moving_mean", "moving_variance"), shape[-1:])
+    names = ["gamma"] if settings["scale"] else []
+    if settings["center"]:
+        names.append("beta")
+    return dict.fromkeys((*names, "moving_mean", "moving_variance"), shape[-1:])
 
 
 def _relu(s: Settings) -> Config:
@@ -163,7 +167,9 @@ def _softmax(s: Settings) -> Config:
 
 KINDS: dict[str, Kind] = {
     "Dense": Kind(
-        (1, 2), _dense, lambda s, shape: {"kernel": (shape[-1], s["units"])} | bias(s, s["units"]),
+        (1, 2),
+        _dense,
+        lambda s, shape: {"kernel": (shape[-1], s["units"])} | bias(s, s["units"]),
         lambda s, shape: (*shape[:-1], s["units"]),
     ),
     **image_layer_specs.KINDS,
@@ -172,9 +178,9 @@ KINDS: dict[str, Kind] = {
     "Reshape": Kind(None, _reshape, no_weights, _reshaped),
     "Rescaling": Kind(None, _rescaling, no_weights, same_shape),
     "Dropout": Kind(None, _dropout, no_weights, same_shape),
-    "BatchNormalization": Kind(None, _batch_normalization, _statistics, same_shape),
+    "BatchNormalization": Kind(None, _batch_normalization, _batch_normalization_weights, same_shape),
     "Activation": Kind(None, lambda s: {"activation": s.activation()}, no_weights, same_shape),
-}  # fmt: skip
+}
 # Other names for them: Keras 1's, and the activations that are layers of their own.
 _ALIASES: dict[str, tuple[str, Callable[[Settings], Config]]] = {
     "Convolution2D": ("Conv2D", image_layer_specs.KINDS["Conv2D"].settings),

@@ -1,10 +1,11 @@
 """A saved model: NAME.h5, NAME-scaler.gz where its inputs are scaled, and NAME.json, the card that describes both.
 
-Saving. `bundle_files` writes the three so that a run killed at any moment leaves the old bundle or the new one, whole.
+Saving. `storage` writes the three so that a run killed at any moment leaves the old bundle or the new one, whole.
 
-Loading. A stranger's file never runs code: digests are compared first, links out of the HDF5 file and layers that
+Loading. An untrusted file never runs code: digests are compared first, links out of the HDF5 file and layers that
 hold Python code are refused before Keras sees the file, and a scaler is unpickled only if all it names is on a short
-list. Everything is read once into memory: what was checked is what is used. `loaded_bundle` is what comes of it.
+list. Everything is read once into memory, so the bytes that were checked are the bytes that are used. The result is a
+`loaded.Bundle`.
 
 Importing this module is quick: console programs read a card before they ask their first question, and NumPy comes
 only with the model.
@@ -23,6 +24,7 @@ from typing import Any
 from workshop import __version__
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 from workshop.kit.saving import keras_h5, safety, storage
 from workshop.kit.saving.card import FORMAT, inputs_in, path_of, printable, read_card, without_defaults
 from workshop.kit.saving.card import Input as Input  # lessons say bundle.Input
@@ -31,12 +33,14 @@ from workshop.kit.saving.model import Model, as_model
 
 
 def name_for(name: str, *, quick: bool = False, standin: bool = False) -> str:
-    """Returns the name to save under: less than a real run never replaces a good bundle."""
-    return name + "-quick" * quick + "-standin" * standin
+    """Returns the name to save under: a quick run, or one on stand-in data, never replaces a good bundle."""
+    if quick:
+        name += "-quick"
+    return f"{name}-standin" if standin else name
 
 
 def save(
-    folder: Path,
+    folder: FilePath,
     name: str,
     model: Any,
     *,
@@ -51,21 +55,21 @@ def save(
     output_unit: str = "",
     threshold: float | None = None,
 ) -> list[Path]:
-    """Saves a model so that it is there whole, or not at all.
+    """Saves a model whole, or not at all.
 
     Args:
-        folder: where; made if it is not there.
-        name: of the files, without an ending.
-        model: of any engine.
-        lesson: whose model it is; console programs ask for it.
-        data: what it was trained and measured on.
-        seed: of the run.
-        inputs: what it takes, in order.
-        metrics: what was measured.
-        scaler: the fitted scikit-learn scaler of the inputs, where there is one.
+        folder: the folder to save in; created if missing.
+        name: the name of the files, without an ending.
+        model: a model of any engine.
+        lesson: the lesson that trained it; console programs check it.
+        data: the data that it was trained and evaluated on.
+        seed: the seed of the run.
+        inputs: its inputs, in order.
+        metrics: its metrics, by name.
+        scaler: the fitted scikit-learn scaler of the inputs, if any.
         classes: the names of the classes, in order.
-        output, output_unit: what a regression answers ("price", "10,000 pesos").
-        threshold: of a two-class model with one output: from here up it is the second class.
+        output, output_unit: the name and the unit of a regression's output ("price", "10,000 pesos").
+        threshold: of a two-class model with one output: from this probability up it is the second class.
 
     Returns:
         The files written.
@@ -73,7 +77,7 @@ def save(
     Raises:
         WorkshopError: they cannot be written; the bundle that was there is whole.
     """
-    model = as_model(model)
+    folder, model = Path(folder), as_model(model)
     contents = {path_of(folder, name, "model"): model.to_h5()}
     if scaler is not None:
         contents[path_of(folder, name, "scaler")] = _scaler_bytes(scaler)
@@ -83,7 +87,7 @@ def save(
         "data": data,
         "seed": seed,
         "engine": model.engine,
-        "inputs": [without_defaults(one) for one in inputs],
+        "inputs": [without_defaults(column) for column in inputs],
         "output": output,
         "output_unit": output_unit,
         "classes": list(classes),
@@ -111,7 +115,7 @@ def find(name: str) -> Path:
     """Returns the `.h5` of a bundle: in the folder `models` where the program is started, else the shipped one.
 
     Raises:
-        WorkshopError: it is in neither.
+        WorkshopError: no such bundle is in either.
     """
     folders = [Path("models"), files.shipped("models")]
     for folder in folders:
@@ -120,17 +124,20 @@ def find(name: str) -> Path:
     raise WorkshopError(f"no model {name}.h5 in {folders[0].resolve()} nor among the shipped ones: train it first")
 
 
-def load(path: Path, lessons: Sequence[str], read: Callable[[bytes, Path], Model] = keras_h5.from_bytes) -> Bundle:
+def load(
+    path: FilePath, lessons: Sequence[str], read: Callable[[bytes, FilePath], Model] = keras_h5.from_bytes
+) -> Bundle:
     """Loads a bundle, or a bare `.h5`, without running anything that is in it.
 
     Args:
         path: the `.h5`.
-        lessons: whose models will do.
-        read: from the content of the `.h5`, and its path for messages, to the model: the engine that loads it.
+        lessons: the lessons whose models are accepted.
+        read: builds the model from the content of the `.h5` and, for messages, its path: the engine that loads it.
 
     Raises:
         WorkshopError: a file is missing, changed, damaged, hostile, or of another lesson.
     """
+    path = Path(path)
     folder, name = path.parent, path.stem
     _check_name(path)
     scaler_path = path_of(folder, name, "scaler")
@@ -150,12 +157,13 @@ def load(path: Path, lessons: Sequence[str], read: Callable[[bytes, Path], Model
     return bundle
 
 
-def inputs_of(path: Path, lessons: Sequence[str]) -> list[Input]:
-    """Returns a model's inputs from its card alone, at once; nothing for a bare `.h5`.
+def inputs_of(path: FilePath, lessons: Sequence[str]) -> list[Input]:
+    """Returns a model's inputs from its card alone, without loading the model; an empty list for a bare `.h5`.
 
     Raises:
-        WorkshopError: the model is not there, its card is spoilt, or it is of another lesson.
+        WorkshopError: the model is not there, its card is corrupt, or it is of another lesson.
     """
+    path = Path(path)
     _check_name(path)
     card = _card_of(path, lessons)
     if not card and not path.exists():
@@ -180,11 +188,11 @@ def _card_of(path: Path, lessons: Sequence[str]) -> dict[str, Any]:
 def _versions(engine: str) -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {}
+    versions = {}
     for package in (*{"keras": ("keras", "tensorflow"), "torch": ("torch",)}.get(engine, ()), "numpy", "scikit-learn"):
         with contextlib.suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
+            versions[package] = version(package)
+    return versions
 
 
 def _scaler_bytes(scaler: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""The card of a saved model: what it takes, what it answers, how good it is, and the digests of its files.
+"""The card of a saved model: its inputs, its outputs, its metrics, and the digests of its files.
 
 Importing this module is quick: console programs read a card before they ask their first question.
 """
@@ -11,6 +11,7 @@ from typing import Any
 
 from workshop import __version__
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 
 FORMAT = 1  # of the card; a reader refuses a higher one
 
@@ -20,7 +21,7 @@ class Input:
     """One input of a model, as the card names it.
 
     Attributes:
-        name: what it is ("area").
+        name: its name ("area").
         unit: its unit ("m2"), or nothing.
         minimum, maximum: the range of the training data, before scaling.
         values: for a column of texts, the texts, in the order of their one-hot columns.
@@ -36,16 +37,16 @@ class Input:
 
     @property
     def label(self) -> str:
-        """Name and unit, as a figure shows them: "area (m2)"."""
+        """Name and unit, as a plot shows them: "area (m2)"."""
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
 
-def path_of(folder: Path, name: str, role: str) -> Path:
-    """Returns where the "model", the "scaler" or the "card" of the bundle `name` lies."""
-    return folder / (name + {"model": ".h5", "scaler": "-scaler.gz", "card": ".json"}[role])
+def path_of(folder: FilePath, name: str, role: str) -> Path:
+    """Returns the path of the "model", the "scaler" or the "card" of the bundle `name`."""
+    return Path(folder) / (name + {"model": ".h5", "scaler": "-scaler.gz", "card": ".json"}[role])
 
 
-def read_card(folder: Path, name: str) -> dict[str, Any]:
+def read_card(folder: FilePath, name: str) -> dict[str, Any]:
     """Returns the card, or nothing where there is none."""
     path = path_of(folder, name, "card")
     if not path.exists():
@@ -54,9 +55,9 @@ def read_card(folder: Path, name: str) -> dict[str, Any]:
         card = _without_control_characters(json.loads(path.read_bytes()))
         if isinstance(card["format"], int) and card["format"] > FORMAT:
             versions = card.get("versions")
-            theirs = versions.get("workshop", "?") if isinstance(versions, dict) else "?"
+            writer = versions.get("workshop", "?") if isinstance(versions, dict) else "?"
             raise WorkshopError(
-                f"{path} was written by workshop {theirs} (card format {card['format']}; this is workshop "
+                f"{path} was written by workshop {writer} (card format {card['format']}; this is workshop "
                 f"{__version__}, format {FORMAT}): install the newer workshop"
             )
         known = card["format"] == FORMAT and isinstance(card["lesson"], str) and "model" in card["sha256"]
@@ -79,19 +80,19 @@ def inputs_in(card: dict[str, Any]) -> list[Input]:
     unknown = "the card describes its inputs in a way unknown here: train the model again"
     try:
         described: list[dict[str, Any]] = [
-            {key: tuple(value) if isinstance(value, list) else value for key, value in one.items()}
-            for one in card.get("inputs", [])
+            {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+            for entry in card.get("inputs", [])
         ]
-        inputs = [Input(**one) for one in described]
-        # What is asked for and printed must be a text, and a range one that a number can lie in.
+        inputs = [Input(**settings) for settings in described]
+        # Names and units are printed, so they must be texts; a number must be able to lie in a range.
         is_known = all(
-            one.name == printable(one.name)
-            and one.unit == printable(one.unit)
-            and all(value == printable(value) for value in one.values)
-            and math.isfinite(one.minimum)
-            and math.isfinite(one.maximum)
-            and one.minimum <= one.maximum
-            for one in inputs
+            column.name == printable(column.name)
+            and column.unit == printable(column.unit)
+            and all(value == printable(value) for value in column.values)
+            and math.isfinite(column.minimum)
+            and math.isfinite(column.maximum)
+            and column.minimum <= column.maximum
+            for column in inputs
         )
     except (TypeError, AttributeError, OverflowError) as error:
         raise WorkshopError(unknown) from error
@@ -100,29 +101,29 @@ def inputs_in(card: dict[str, Any]) -> list[Input]:
     return inputs
 
 
-def without_defaults(one: Input) -> dict[str, Any]:
-    """Returns an input as the card has it: what says nothing is left out."""
-    described: dict[str, Any] = {"name": one.name}
-    if one.values:
-        return described | {"values": list(one.values)}
-    if one.unit:
-        described["unit"] = one.unit
-    if one.shape:
-        described["shape"] = list(one.shape)
-    return described | {"minimum": float(one.minimum), "maximum": float(one.maximum)}
+def without_defaults(column: Input) -> dict[str, Any]:
+    """Returns an input as the card has it, without empty entries."""
+    described: dict[str, Any] = {"name": column.name}
+    if column.values:
+        return described | {"values": list(column.values)}
+    if column.unit:
+        described["unit"] = column.unit
+    if column.shape:
+        described["shape"] = list(column.shape)
+    return described | {"minimum": float(column.minimum), "maximum": float(column.maximum)}
 
 
 def printable(text: object) -> str:
-    """A stranger's card may hold what would steer a terminal."""
+    """Returns a text without control characters: an untrusted card may hold some that steer a terminal."""
     return "".join(character if character.isprintable() else "?" for character in str(text))[:200]
 
 
 def _without_control_characters(value: Any) -> Any:
-    """Makes every text in a card fit to be printed."""
+    """Returns a value of a card with every text in it made printable."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, list):
-        return [_without_control_characters(one) for one in value]
+        return [_without_control_characters(entry) for entry in value]
     if isinstance(value, dict):
-        return {printable(key): _without_control_characters(one) for key, one in value.items()}
+        return {printable(key): _without_control_characters(entry) for key, entry in value.items()}
     return value

@@ -2,7 +2,7 @@
 
 The file holds the model's configuration as JSON in the attribute `model_config`, and below `model_weights` one group a
 layer with its arrays. `read` gives the description that all engines build their models from; `to_bytes` makes a file
-that `keras.models.load_model` loads, of a description from any engine.
+that `keras.models.load_model` loads, from a description of any engine.
 """
 
 import io
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 from workshop.kit.saving import safety
 from workshop.kit.saving.architecture import Architecture, Layer, layer_from
 from workshop.kit.saving.hdf5.checked_bytes import UnreadableError
@@ -23,28 +24,36 @@ from workshop.kit.saving.layer_specs import ACTIVATIONS, Config, Shape, UnknownL
 _OLD_WEIGHTS = {"W": "kernel", "b": "bias", "running_mean": "moving_mean", "running_std": "moving_variance"}
 # The longer names first: a weight is known by how its name ends.
 _KNOWN_WEIGHTS = (
-    "depthwise_kernel", "pointwise_kernel", "recurrent_kernel", "kernel", "bias", "gamma", "beta", "moving_mean",
-    "moving_variance", "embeddings",
-)  # fmt: skip
-_NOT_WEIGHTS = ("seed_generator_state", "seed")  # of Dropout: where its random numbers have got to
+    "depthwise_kernel",
+    "pointwise_kernel",
+    "recurrent_kernel",
+    "kernel",
+    "bias",
+    "gamma",
+    "beta",
+    "moving_mean",
+    "moving_variance",
+    "embeddings",
+)
+_NOT_WEIGHTS = ("seed_generator_state", "seed")  # the state of Dropout's random generator
 
 
-def read(path: Path) -> Architecture:
+def read(path: FilePath) -> Architecture:
     """Returns the model in a `.h5`, with its weights as float32.
 
     Raises:
         UnknownLayerError: it has a layer or a setting that is not known here.
-        WorkshopError: the file is not there, damaged, could reach outside of itself, or holds what makes no sense.
+        WorkshopError: the file is missing, damaged, could reach outside of itself, or is inconsistent.
     """
     try:
-        content = path.read_bytes()
+        content = Path(path).read_bytes()
     except OSError as error:
         raise WorkshopError(f"{path} cannot be read ({error.strerror})") from error
     return from_bytes(content, path)
 
 
-def from_bytes(content: bytes, path: Path) -> Architecture:
-    """Does what `read` does with the content of a file; `path` is for the messages."""
+def from_bytes(content: bytes, path: FilePath) -> Architecture:
+    """Returns the model in the content of a file, as `read` does; `path` is for the messages."""
     config, root = safety.check_h5(content, path)
     try:
         architecture = _architecture(config)
@@ -119,7 +128,7 @@ def _weight(stored: Dataset, what: str, shape: Shape) -> np.ndarray:
 
 
 def _names(group: Group, attribute: str) -> list[str]:
-    """Returns a list of names; a long one stands in several attributes, numbered."""
+    """Returns a list of names; a long one is split over several numbered attributes."""
     parts = [attribute] if attribute in group.attributes else []
     while not parts or (parts[0] != attribute and f"{attribute}{len(parts)}" in group.attributes):
         parts.append(f"{attribute}{len(parts)}")
@@ -132,10 +141,10 @@ def _names(group: Group, attribute: str) -> list[str]:
 def _arrays(group: Group) -> dict[str, Dataset]:
     """Returns a layer's arrays by Keras 3's names for them."""
     names = _names(group, "weight_names")
-    found = {_weight_name(name): group.dataset(name) for name in names}
-    if len(found) < len(names):
+    arrays = {_weight_name(name): group.dataset(name) for name in names}
+    if len(arrays) < len(names):
         raise WorkshopError(f"a layer has two weights of the same name: {safety.printable(', '.join(names))}")
-    return {name: array for name, array in found.items() if name not in _NOT_WEIGHTS}
+    return {name: array for name, array in arrays.items() if name not in _NOT_WEIGHTS}
 
 
 def _weight_name(name: str) -> str:
@@ -176,7 +185,7 @@ def to_bytes(architecture: Architecture) -> bytes:
     with h5py.File(buffer, "w") as file:
         group = file.create_group("model_weights")
         for place in (file, group):
-            # In whose words the configuration is, and how the arrays are to be taken: as they are.
+            # Keras 3's configuration, and arrays in the layout of TensorFlow.
             place.attrs["keras_version"], place.attrs["backend"] = "3.0.0", "tensorflow"
         file.attrs["model_config"] = json.dumps(config)
         group.attrs["layer_names"] = [name.encode() for name in names]

@@ -1,21 +1,21 @@
-"""The layers for images that a saved model may have: their settings, their weights and the shapes they give."""
+"""The layers for images that a saved model may have: their settings, weights and output shapes."""
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving.layer_specs import Config, Kind, Settings, Shape, bias, no_weights
 
 
 def window_places(settings: Config, shape: Shape, window: str) -> tuple[int, int]:
-    """Returns in how many places a window lies over (height, width, channels): ceil(n / stride), or as many as fit."""
-    places = []
+    """Returns the numbers of positions of a window in an image: ceil(n / stride), or as many as fit."""
+    positions = []
     for n, size, stride in zip(shape, settings[window], settings["strides"], strict=False):
         if settings["padding"] == "valid" and n < size:
             raise WorkshopError(f"a window of {settings[window]} does not fit into an image of {shape[0]}x{shape[1]}")
-        places.append(-(-n // stride) if settings["padding"] == "same" else (n - size) // stride + 1)
-    return places[0], places[1]
+        positions.append(-(-n // stride) if settings["padding"] == "same" else (n - size) // stride + 1)
+    return positions[0], positions[1]
 
 
 def _sliding(s: Settings) -> Config:
-    """What the three convolutions share."""
+    """The settings that the three convolutions share."""
     s.channels_last()
     if s.pair("dilation_rate", default=1) != [1, 1]:
         raise s.refuse("has a dilation_rate other than 1")
@@ -92,20 +92,26 @@ def _up_sampled(settings: Config, shape: Shape) -> Shape:
 
 KINDS = {
     "Conv2D": Kind(
-        (3,), _convolution,
+        (3,),
+        _convolution,
         lambda s, shape: {"kernel": (*s["kernel_size"], shape[2], s["filters"])} | bias(s, s["filters"]),
         lambda s, shape: (*window_places(s, shape, "kernel_size"), s["filters"]),
     ),
     "DepthwiseConv2D": Kind(
-        (3,), _depthwise, lambda s, shape: {"kernel": (*s["kernel_size"], shape[2], 1)} | bias(s, shape[2]),
+        (3,),
+        _depthwise,
+        lambda s, shape: {"kernel": (*s["kernel_size"], shape[2], 1)} | bias(s, shape[2]),
         lambda s, shape: (*window_places(s, shape, "kernel_size"), shape[2]),
     ),
     "SeparableConv2D": Kind(
-        (3,), _separable, _separable_weights, lambda s, shape: (*window_places(s, shape, "kernel_size"), s["filters"]),
+        (3,),
+        _separable,
+        _separable_weights,
+        lambda s, shape: (*window_places(s, shape, "kernel_size"), s["filters"]),
     ),
     "ZeroPadding2D": Kind((3,), _zero_padding, no_weights, _zero_padded),
     "MaxPooling2D": Kind((3,), _pooling, no_weights, _pooled),
     "AveragePooling2D": Kind((3,), _pooling, no_weights, _pooled),
     "UpSampling2D": Kind((3,), _up_sampling, no_weights, _up_sampled),
     "GlobalAveragePooling2D": Kind((3,), Settings.channels_last_only, no_weights, lambda s, shape: shape[2:]),
-}  # fmt: skip
+}

@@ -1,21 +1,28 @@
 """Reading the `.h5` of a saved model with Keras; `h5` reads it without."""
 
+from __future__ import annotations
+
 import contextlib
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from workshop.kit.errors import WorkshopError
-from workshop.kit.lazy import keras
+from workshop.kit.files import FilePath
 from workshop.kit.saving.card import printable
 from workshop.kit.saving.model import KerasModel, Model
 
+if TYPE_CHECKING:
+    import keras
+else:
+    from workshop.kit.lazy import keras
 
-def from_bytes(content: bytes, path: Path) -> Model:
+
+def from_bytes(content: bytes, path: FilePath) -> Model:
     """Returns the model in a `.h5` as Keras loads it.
 
-    A file of Keras 2.3 or older, which Keras 3 no longer understands, is put into Keras 3's words first.
+    A file of Keras 2.3 or older, which Keras 3 no longer reads, is converted to Keras 3's configuration first.
 
     Raises:
         WorkshopError: Keras cannot load it.
@@ -33,9 +40,9 @@ def from_bytes(content: bytes, path: Path) -> Model:
         raise WorkshopError(f"{path} cannot be loaded by Keras {keras.__version__}: {reason}") from error
 
 
-def _load_with_keras(content: bytes) -> Any:
+def _load_with_keras(content: bytes) -> keras.Model:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # Keras has advice for whoever wrote an old file's layers; it is of no use to whoever loads it.
+        # Keras warns of deprecated settings, which only who wrote the file could change.
         warnings.simplefilter("ignore")
         copy = Path(folder) / "model.h5"
         copy.write_bytes(content)

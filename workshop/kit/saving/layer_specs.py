@@ -1,4 +1,4 @@
-"""The settings of a layer in a saved model, read so that nothing is guessed; what is known of each kind of layer."""
+"""The settings of a layer in a saved model, read without guessing, and the description of a kind of layer."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,28 +12,27 @@ Config = dict[str, Any]
 # Keras' names. "leaky_relu" has Keras' slope for it, 0.2; PyTorch's default is 0.01.
 ACTIVATIONS = ("linear", "sigmoid", "tanh", "relu", "relu6", "leaky_relu", "silu", "softmax")
 
-# Settings that matter while a layer is made or trained, not for what it computes.
+# Settings that matter while a layer is built or trained, not for its outputs.
 _WITHOUT_EFFECT = {
-    "name", "trainable", "dtype", "batch_input_shape", "batch_shape", "input_shape", "input_dim", "input_dtype",
-    "renorm_momentum", "renorm_clipping", "init", "weights", "sparse", "ragged", "optional", "seed", "noise_shape",
-    "kernel_initializer", "bias_initializer", "beta_initializer", "gamma_initializer", "moving_mean_initializer",
-    "moving_variance_initializer", "depthwise_initializer", "pointwise_initializer", "beta_init", "gamma_init",
-    "kernel_regularizer", "bias_regularizer", "beta_regularizer", "gamma_regularizer", "activity_regularizer",
-    "depthwise_regularizer", "pointwise_regularizer", "W_regularizer", "b_regularizer",
-    "kernel_constraint", "bias_constraint", "beta_constraint", "gamma_constraint",
-    "depthwise_constraint", "pointwise_constraint", "W_constraint", "b_constraint",
-    "recurrent_initializer", "recurrent_regularizer", "recurrent_constraint", "unit_forget_bias", "implementation",
-    "unroll", "zero_output_for_mask", "embeddings_initializer", "embeddings_regularizer", "embeddings_constraint",
-    "input_length",
-}  # fmt: skip
+    *("name", "trainable", "dtype", "seed", "weights", "sparse", "ragged", "optional", "implementation", "unroll"),
+    *("batch_input_shape", "batch_shape", "input_shape", "input_dim", "input_dtype", "input_length", "noise_shape"),
+    *("renorm_momentum", "renorm_clipping", "unit_forget_bias", "zero_output_for_mask"),
+    *("init", "beta_init", "gamma_init", "W_regularizer", "b_regularizer", "W_constraint", "b_constraint"),
+    *("activity_regularizer", "moving_mean_initializer", "moving_variance_initializer"),
+    *(
+        f"{weight}_{kind}"
+        for weight in ("kernel", "bias", "beta", "gamma", "depthwise", "pointwise", "recurrent", "embeddings")
+        for kind in ("initializer", "regularizer", "constraint")
+    ),
+}
 
 
 class UnknownLayerError(WorkshopError):
-    """The model is sound, as far as one can see, but has a layer or a setting that is not known here."""
+    """The model is intact, but has a layer or a setting that is not known here."""
 
 
 class Settings:
-    """A layer's configuration in a file. Each setting is taken by one who knows it, or has no effect, or is refused."""
+    """A layer's configuration in a file: each setting is taken by code that knows it, has no effect, or is refused."""
 
     def __init__(self, kind: str, config: Config) -> None:
         self._config, self._kind = dict(config), kind
@@ -48,8 +47,8 @@ class Settings:
 
     def take(self, *names: str, default: Any = None) -> Any:
         """Returns the setting by the first of its names, old or new, that is there, and marks it as taken."""
-        found = [self._config.pop(name) for name in names if name in self._config]
-        return default if not found or found[0] is None else found[0]
+        values = [self._config.pop(name) for name in names if name in self._config]
+        return default if not values or values[0] is None else values[0]
 
     def number(self, *names: str, default: float | None = None, least: float = 0.0) -> float:
         """Takes a number from `least` up."""
@@ -108,7 +107,7 @@ class Settings:
             raise self.refuse(f"has data_format = {value!r} (channels before height and width)")
 
     def finish(self) -> None:
-        """Refuses what nobody took."""
+        """Refuses every setting that was not taken and has an effect."""
         for name, value in self._config.items():
             if name not in _WITHOUT_EFFECT and value not in (None, False):
                 raise self.refuse(f"has {name} = {value!r}")
@@ -120,13 +119,13 @@ class Settings:
 
 
 class Kind(NamedTuple):
-    """A layer that is known.
+    """A known kind of layer.
 
     Attributes:
-        ranks: how many axes a sample may have that goes in; None for any number.
+        ranks: the possible numbers of axes of an input sample; None for any.
         settings: from the file's configuration to that of Keras 3.
-        weights: from settings and a sample's shape to the shapes of the weights.
-        output: from settings and a sample's shape to the shape that comes out.
+        weights: from settings and an input sample's shape to the shapes of the weights.
+        output: from settings and an input sample's shape to the output's.
     """
 
     ranks: tuple[int, ...] | None

@@ -1,6 +1,6 @@
-"""A loaded model with its scaler and its card: from inputs in their own units, or a table's texts, to its answers.
+"""A loaded model with its scaler and its card: from inputs in their own units, or a table's texts, to predictions.
 
-`bundle.load` makes one. NumPy comes only with the first question, so that console programs start quickly.
+`bundle.load` returns one. NumPy is imported with the first prediction, so that console programs start quickly.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Bundle:
         path: the `.h5`.
         model: the model, as the engine loaded it.
         scaler: the scikit-learn scaler of its inputs, or None.
-        card: what the card says; empty for a bare `.h5`, which is then unverified.
+        card: the content of the card; empty for a bare `.h5`, which is then unverified.
         inputs: the card's inputs.
     """
 
@@ -49,7 +49,7 @@ class Bundle:
 
     @property
     def outputs(self) -> int:
-        """How many numbers the model answers for one sample."""
+        """The number of outputs for one sample."""
         return self.model.output_shape[-1]
 
     def encode(self, rows: Sequence[Sequence[Any]]) -> np.ndarray:
@@ -66,9 +66,9 @@ class Bundle:
         numbers = np.array([_numbers_of(row, self.inputs) for row in rows], np.float32)
         scaled = iter((numbers if self.scaler is None else self.scaler.transform(numbers)).T)
         columns: list[Any] = []
-        for i, one in enumerate(self.inputs):
-            if one.values:
-                columns += [[printable(str(row[i]).strip()) == value for row in rows] for value in one.values]
+        for i, column in enumerate(self.inputs):
+            if column.values:
+                columns += [[printable(str(row[i]).strip()) == value for row in rows] for value in column.values]
             else:
                 columns.append(next(scaled))
         return np.array(columns, np.float32).T
@@ -81,10 +81,10 @@ class Bundle:
         import numpy as np
 
         scaled: Any = X
-        if any(one.values for one in self.inputs):
+        if any(column.values for column in self.inputs):
             scaled = self.encode(list(X))
         elif self.scaler is not None:
-            # A sequence of steps has a scaler of what one step is: it is scaled step by step.
+            # The scaler of sequences is that of a single step: they are scaled step by step.
             is_sequence = len(self.input_shape) == 2
             scaled = self.scaler.transform(np.reshape(X, (-1, self.input_shape[-1])) if is_sequence else X)
         batch = np.asarray(scaled, np.float32).reshape(-1, *self.input_shape)
@@ -92,21 +92,21 @@ class Bundle:
 
 
 def check_shapes(bundle: Bundle) -> None:
-    """Raises WorkshopError unless the model takes what its scaler and, for a table with texts, its card's inputs give.
+    """Raises WorkshopError unless the model's inputs match its scaler and, for a table with texts, its card's inputs.
 
-    The scaler is of the columns of numbers alone.
+    The scaler covers the columns of numbers alone.
     """
-    texts = [one for one in bundle.inputs if one.values]
+    texts = [column for column in bundle.inputs if column.values]
     named = len(bundle.inputs) - len(texts)
     numbers = named if bundle.scaler is None else bundle.scaler.n_features_in_
-    columns = numbers + sum(len(one.values) for one in texts)
+    columns = numbers + sum(len(column.values) for column in texts)
     if bundle.scaler is None and not texts:
         return  # a bare .h5, or an image's model: nothing to compare it with
     takes = bundle.input_shape
     if takes and len(takes) == 2:  # a sequence, which is scaled step by step
         takes = takes[1:]
     if takes != (columns,) or (texts and numbers != named):
-        described = f", its card {len(texts)} of texts and {named} of numbers" * bool(texts)
+        described = f", its card {len(texts)} of texts and {named} of numbers" if texts else ""
         raise WorkshopError(
             f"{bundle.path} takes inputs of shape {bundle.input_shape}, its scaler {numbers} columns{described}: "
             f"they are not of one model; train it again"
@@ -115,18 +115,18 @@ def check_shapes(bundle: Bundle) -> None:
 
 def _numbers_of(row: Sequence[Any], inputs: Sequence[Input]) -> list[float]:
     """Returns the numbers among the cells of a row."""
-    names = ", ".join(one.name for one in inputs)
+    names = ", ".join(column.name for column in inputs)
     if len(row) != len(inputs):
         raise WorkshopError(f"got {len(row)} cells, the model takes {len(inputs)}: {names}")
     numbers = []
-    for cell, one in zip(row, inputs, strict=True):
-        if one.values:
+    for cell, column in zip(row, inputs, strict=True):
+        if column.values:
             continue
         try:
             number = float(cell)
         except (TypeError, ValueError):
             number = math.nan
         if not math.isfinite(number):
-            raise WorkshopError(f"{one.name}: got {printable(cell)}, takes a finite number")
+            raise WorkshopError(f"{column.name}: got {printable(cell)}, takes a finite number")
         numbers.append(number)
     return numbers

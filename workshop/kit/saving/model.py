@@ -1,26 +1,28 @@
-"""What a trained model can do, whichever engine trained or loaded it: the lessons and the programs use no more."""
+"""The protocol of a trained model, whichever engine trained or loaded it, and its implementation for Keras."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from workshop.kit import files
-from workshop.kit.lazy import keras
 
 if TYPE_CHECKING:
+    import keras
     import numpy as np
+else:
+    from workshop.kit.lazy import keras
 
 Preprocess = Callable[[Any], Any]
 
 
 def samples_at_once(X: np.ndarray) -> int:
-    """Returns how many samples go through a network in one step where nothing is learned: fewer of large pictures.
+    """Returns the batch size for predictions: smaller for large images.
 
-    What a step takes of memory is mostly what the first layers answer, many times the size of what goes in.
+    Most of the memory that a step takes is the first layers' outputs, many times the size of the inputs.
     """
     return max(1, min(1000, 2_000_000 // max(1, X[:1].size)))
 
@@ -51,21 +53,21 @@ class Model(Protocol):
         """Puts weights in, in the order and layout of `get_weights`."""
 
     def count_params(self) -> int:
-        """Returns how many numbers the weights are."""
+        """Returns the number of weights."""
 
     def to_h5(self) -> bytes:
         """Returns the content of the `.h5` that all engines load."""
 
     def stages(self, X: np.ndarray) -> list[tuple[str, np.ndarray]]:
-        """Returns what each layer but Flatten makes of X, samples first: the layer's type and its output."""
+        """Returns the outputs of all layers but Flatten for X, samples first, each with the layer's type."""
 
 
 class KerasModel:
-    """A Keras model, in single precision: what it answers and what is saved are the same numbers in every engine."""
+    """A Keras model in single precision: its predictions and its saved weights are the same in every engine."""
 
     engine = "keras"
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: keras.Model) -> None:
         self.keras = in_single_precision(model)
 
     @property
@@ -76,7 +78,7 @@ class KerasModel:
 
     @property
     def output_shape(self) -> Any:
-        """The shape of what it answers for one sample; None for a model of several outputs."""
+        """The shape of the output for one sample; None for a model of several outputs."""
         shape = self.keras.output_shape
         return tuple(shape[1:]) if isinstance(shape, tuple) else None
 
@@ -89,7 +91,7 @@ class KerasModel:
         for start in range(0, len(X), size):
             batch = X[start : start + size] if preprocess is None else preprocess(X[start : start + size])
             outputs.append(np.asarray(keras.ops.convert_to_numpy(self.keras(batch, training=False)), np.float32))
-            files.let_go(X)
+            files.release_pages(X)
         return np.concatenate(outputs)
 
     def get_weights(self) -> list[np.ndarray]:
@@ -101,30 +103,30 @@ class KerasModel:
         self.keras.set_weights(weights)
 
     def count_params(self) -> int:
-        """Returns how many numbers the weights are."""
+        """Returns the number of weights."""
         return int(self.keras.count_params())
 
     def stages(self, X: np.ndarray) -> list[tuple[str, np.ndarray]]:
-        """Returns what each layer but Flatten makes of X: the layer's type and its output."""
+        """Returns the outputs of all layers but Flatten for X, each with the layer's type."""
         import numpy as np
 
         output: Any = X
-        found = []
+        stages = []
         for layer in self.keras.layers:
             output = layer(output)
             if not isinstance(layer, keras.layers.Flatten):
-                found.append((type(layer).__name__, np.asarray(keras.ops.convert_to_numpy(output))))
-        return found
+                stages.append((type(layer).__name__, np.asarray(keras.ops.convert_to_numpy(output))))
+        return stages
 
     def to_h5(self) -> bytes:
-        """Returns the `.h5` that Keras makes of the model, without the optimizer's state.
+        """Returns the content of the `.h5` that Keras writes, without the optimizer's state.
 
-        It is made in memory: where the disk is full, the HDF5 library ends the whole program with a crash.
+        It is written in memory: where the disk is full, the HDF5 library ends the whole program with a crash.
         """
         import h5py
 
         class InMemory(h5py.File):
-            def __str__(self) -> str:  # Keras tells the format by how the name ends
+            def __str__(self) -> str:  # Keras chooses the format by the name's ending
                 return "model.h5"
 
         content = io.BytesIO()
@@ -133,10 +135,10 @@ class KerasModel:
         return content.getvalue()
 
 
-def in_single_precision(model: Any) -> Any:
-    """Returns a Keras model that computes in float32, with the same weights: the model itself, if it does.
+def in_single_precision(model: keras.Model) -> keras.Model:
+    """Returns a Keras model with the same weights that computes in float32: the model itself, if it does.
 
-    A model that was trained in mixed precision keeps 16 bits in its configuration, and would keep them in the file.
+    A model that was trained in mixed precision has 16 bits in its configuration, and would have them in the file.
     """
     if all(layer.dtype_policy.name == "float32" for layer in getattr(model, "layers", [])):
         return model
@@ -144,7 +146,7 @@ def in_single_precision(model: Any) -> Any:
     for layer in config["layers"]:
         layer["config"]["dtype"] = "float32"
     policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")  # for what is around the layers: a model has a policy of its own
+    keras.config.set_dtype_policy("float32")  # a model has a policy of its own beside its layers'
     try:
         twin = type(model).from_config(config)
     finally:
@@ -154,8 +156,8 @@ def in_single_precision(model: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _without_advice() -> Any:
-    """Keras warns that .h5 is its older format. It is the one that all three engines and old programs read."""
+def _without_advice() -> Iterator[None]:
+    """Silences Keras' warning that .h5 is its older format, the one that all engines and old programs read."""
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -165,6 +167,6 @@ def _without_advice() -> Any:
         logger.setLevel(level)
 
 
-def as_model(model: Any) -> Model:
-    """Returns a model as one of `Model`: a Keras model is wrapped, the others are such models already."""
+def as_model(model: keras.Model | Model) -> Model:
+    """Returns a model as a `Model`: a Keras model is wrapped, the others are returned as they are."""
     return model if hasattr(model, "to_h5") else KerasModel(model)

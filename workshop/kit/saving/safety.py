@@ -1,6 +1,6 @@
-"""What a stranger's files may not do: a `.h5` reaches nothing outside of itself, a scaler holds nothing but numbers.
+"""Checks of untrusted files: a `.h5` reaches nothing outside of itself, a scaler holds nothing but numbers.
 
-Both checks come before Keras or scikit-learn see a byte of the file.
+Both come before Keras or scikit-learn read a byte of the file.
 """
 
 import gzip
@@ -10,21 +10,21 @@ import math
 import pickle
 import re
 import warnings
-from pathlib import Path
 from typing import Any
 
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 from workshop.kit.saving import hdf5
 from workshop.kit.saving import scaler as scalers
 from workshop.kit.saving.card import printable as printable
 from workshop.kit.saving.hdf5.checked_bytes import OutsideError, UnreadableError
 from workshop.kit.saving.hdf5.objects import Group
 
-_LARGEST_SCALER = 16 * 2**20  # bytes, unpacked; ours have some hundred
-_MOST_COLUMNS = 100_000
+_MAX_SCALER_SIZE = 16 * 2**20  # bytes, unpacked; ours have some hundred
+_MAX_COLUMNS = 100_000
 
-# All that a scikit-learn scaler saved by joblib names. NumPy and joblib have functions of their own that run code or
-# open files, so "any name from these libraries" would not be safe.
+# All names in a scikit-learn scaler saved by joblib. NumPy and joblib have functions that run code or open files, so
+# "any name from these libraries" would not be safe.
 _SCALER_CLASSES = {
     "sklearn.preprocessing._data": {"MinMaxScaler", "MaxAbsScaler", "RobustScaler", "StandardScaler"},
     "sklearn.preprocessing.data": {"MinMaxScaler", "MaxAbsScaler", "RobustScaler", "StandardScaler"},
@@ -37,21 +37,28 @@ _SCALER_CLASSES = {
 
 # Layers that are code, or run another library's saved program.
 _CODE_LAYERS = {
-    "Lambda", "__lambda__", "TFOpLambda", "SlicingOpLambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer",
-}  # fmt: skip
+    "Lambda",
+    "__lambda__",
+    "TFOpLambda",
+    "SlicingOpLambda",
+    "TFSMLayer",
+    "TorchModuleWrapper",
+    "JaxLayer",
+    "FlaxLayer",
+}
 
-# Where Keras keeps what a model is made of. Other parts of it fetch files, or switch the safe mode off.
+# Keras' modules that define the parts of a model. Other modules of it fetch files, or switch the safe mode off.
 _KERAS_MODULES = re.compile(
     r"builtins|keras|keras\.(src\.)?(activations|constraints|dtype_policies|initializers|layers|models|ops|quantizers|"
     r"random|regularizers)(\..*)?"
 )
 
 
-def check_h5(content: bytes, path: Path) -> tuple[dict[str, Any], Group]:
-    """Returns the configuration of the model in a `.h5`, and all that lies in the file.
+def check_h5(content: bytes, path: FilePath) -> tuple[dict[str, Any], Group]:
+    """Returns the configuration of the model in a `.h5`, and the file's root group.
 
-    Refused is what could reach outside of the file: links, data kept in other files, sizes beyond the file, layers that
-    hold Python code (Lambda), layers that are not Keras' own. Neither Keras nor the HDF5 library sees the file before.
+    Refused is whatever could reach outside of the file: links, data kept in other files, sizes beyond the file, layers
+    that hold Python code (Lambda), layers that are not Keras' own. Keras and the HDF5 library read the file only after.
     """
     refused = f"{path} is refused: "
     try:
@@ -97,8 +104,8 @@ def _check_config(config: Any, refused: str) -> None:
                 raise WorkshopError(f"{refused}it names {printable(custom)}, which is not Keras' own")
 
 
-def load_scaler(content: bytes, path: Path) -> scalers.Scaler:
-    """Unpickles a scaler in which nothing but the names in `_SCALER_CLASSES` occurs."""
+def load_scaler(content: bytes, path: FilePath) -> scalers.Scaler:
+    """Returns the scaler in a file, unpickled only if every name in it is one of `_SCALER_CLASSES`."""
     import numpy as np
     from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 
@@ -113,7 +120,7 @@ def load_scaler(content: bytes, path: Path) -> scalers.Scaler:
                     f"{refused}it names {printable(module)}.{printable(name)}, which is no part of a scaler; "
                     f"nothing of it was run"
                 )
-            # Nothing of scikit-learn's is made or run: its numbers go into classes of our own.
+            # No class of scikit-learn's is instantiated or run: the numbers go into classes of our own.
             return scalers.KINDS[name] if name in scalers.KINDS else super().find_class(module, name)
 
         def load_build(self) -> None:
@@ -143,18 +150,18 @@ def load_scaler(content: bytes, path: Path) -> scalers.Scaler:
 
     try:
         with gzip.open(io.BytesIO(content)) if content[:2] == b"\x1f\x8b" else io.BytesIO(content) as stream:
-            unpacked = stream.read(_LARGEST_SCALER + 1)
-        if len(unpacked) > _LARGEST_SCALER:
-            raise WorkshopError(f"{refused}unpacked it is larger than {_LARGEST_SCALER // 2**20} MB")
+            unpacked = stream.read(_MAX_SCALER_SIZE + 1)
+        if len(unpacked) > _MAX_SCALER_SIZE:
+            raise WorkshopError(f"{refused}unpacked it is larger than {_MAX_SCALER_SIZE // 2**20} MB")
         with warnings.catch_warnings():
-            # NumPy warns of its own old names, and of the numbers of a spoilt one.
+            # NumPy warns of its own old names, and of the numbers in a corrupt scaler.
             warnings.simplefilter("ignore")
             scaler = Unpickler("", io.BytesIO(unpacked), ensure_native_byte_order=True).load()
             if not isinstance(scaler, scalers.Scaler):
                 raise TypeError("takes a scaler")
-            # Its numbers must fit together; what does not shows here, not when a program asks for an answer.
+            # Its numbers must fit together: an error shows here, not when a program predicts.
             columns = scaler.n_features_in_
-            if not 1 <= columns <= _MOST_COLUMNS or scaler.transform(np.zeros((1, columns))).shape != (1, columns):
+            if not 1 <= columns <= _MAX_COLUMNS or scaler.transform(np.zeros((1, columns))).shape != (1, columns):
                 raise TypeError(f"it has {columns} columns")
     except WorkshopError:
         raise

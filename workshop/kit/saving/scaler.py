@@ -1,7 +1,7 @@
-"""The scalers of saved models, as far as a program needs them: from numbers in their own units to the network's.
+"""The scalers of saved models, as far as a program needs them: from inputs in their own units to the network's.
 
-scikit-learn fits and saves them. It takes longer to import than all else that a program needs, so what it saved is put
-into these classes, which do the same arithmetic in the same order: the same numbers to the last bit.
+scikit-learn fits and saves them. Its import takes longer than all else that a program needs, so its saved attributes
+are put into these classes, which do the same arithmetic in the same order: the same numbers to the last bit.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Scaler:
-    """What all have; the attributes are those that scikit-learn's class of the same name has.
+    """The base class; the attributes are those of scikit-learn's class of the same name.
 
     Attributes:
-        n_features_in_: columns.
+        n_features_in_: the number of columns.
     """
 
     n_features_in_: int
@@ -43,7 +43,7 @@ class Scaler:
         raise TypeError("an object of no known kind of scaler")
 
     def _column_numbers(self, name: str) -> Any:
-        """Returns one number a column."""
+        """Returns an attribute that has one number for each column."""
         numbers = getattr(self, name)
         if numbers.shape != (self.n_features_in_,):
             raise ValueError(f"its {name} is not one number for each of {self.n_features_in_} columns")
@@ -88,7 +88,7 @@ class RobustScaler(Scaler):
 
 
 class MaxAbsScaler(Scaler):
-    """To a largest size of 1."""
+    """To a largest absolute value of 1."""
 
     clip = False
 

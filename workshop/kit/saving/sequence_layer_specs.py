@@ -1,4 +1,4 @@
-"""The layers for sequences that a saved model may have: their settings, their weights and the shapes they give.
+"""The layers for sequences that a saved model may have: their settings, weights and output shapes.
 
 A sequence is (steps, features); one of whole numbers, of characters or words, is (steps,), and an Embedding layer gives
 each of them its features. Masks are not known here, so all sequences of a batch have the same number of steps.
@@ -8,7 +8,7 @@ from workshop.kit.saving.layer_specs import Config, Kind, Settings, Shape
 
 
 def _recurrent(s: Settings) -> Config:
-    """What the three recurrent layers share."""
+    """The settings that the three recurrent layers share."""
     return {
         "units": s.count("units"),
         "return_sequences": s.flag("return_sequences", default=False),
@@ -57,10 +57,12 @@ def _embedding(s: Settings) -> Config:
 
 KINDS = {
     "Embedding": Kind(
-        (1,), _embedding, lambda s, shape: {"embeddings": (s["input_dim"], s["output_dim"])},
+        (1,),
+        _embedding,
+        lambda s, shape: {"embeddings": (s["input_dim"], s["output_dim"])},
         lambda s, shape: (shape[0], s["output_dim"]),
     ),
     "SimpleRNN": Kind((2,), _simple_rnn, lambda s, shape: _weights(1, s, shape), _states),
     "LSTM": Kind((2,), _lstm, lambda s, shape: _weights(4, s, shape), _states),
     "GRU": Kind((2,), _gru, lambda s, shape: _weights(3, s, shape), _states),
-}  # fmt: skip
+}

@@ -1,9 +1,9 @@
-"""The files of a saved model: written so that they are there whole or not at all, and read as their card has them.
+"""The files of a saved model: written whole or not at all, and read as their card describes them.
 
 Three files cannot be renamed at once, so renaming the card is the commit: the new files are written and flushed beside
-the old ones with the suffix `.new`, then the card takes its place, then the others. Whoever loads next and finds a file
-with the suffix that matches the card finishes the renames, and removes what matches no card. A run killed at any moment
-leaves the old bundle or the new one, whole.
+the old ones with the suffix `.new`, then the card takes its place, then the others. The next load finishes the renames
+of files with the suffix that match the card, and removes those that match no card. A run killed at any moment leaves
+the old bundle or the new one, whole.
 """
 
 import contextlib
@@ -24,9 +24,9 @@ def write(folder: Path, name: str, contents: Mapping[Path, bytes]) -> None:
     """Replaces the bundle `name` by these files; a scaler that is not among them is removed.
 
     Args:
-        folder: where; made if it is not there.
-        name: of the bundle.
-        contents: of the card, and of the files whose digests it names, by where they will lie.
+        folder: the folder of the bundle; created if missing.
+        name: the bundle's name.
+        contents: the content of the card, and of the files whose digests it names, by path.
 
     Raises:
         WorkshopError, OSError: they cannot be written; the bundle that was there is whole.
@@ -34,7 +34,7 @@ def write(folder: Path, name: str, contents: Mapping[Path, bytes]) -> None:
     card_path, scaler_path = path_of(folder, name, "card"), path_of(folder, name, "scaler")
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder):
-        _heal(folder, name)  # what a killed run left must not mix with what comes now
+        _heal(folder, name)  # files of a killed run must not mix with the new ones
         try:
             for path, content in contents.items():
                 files.write_flushed(_new(path), content)
@@ -45,14 +45,14 @@ def write(folder: Path, name: str, contents: Mapping[Path, bytes]) -> None:
             if scaler_path not in contents:
                 scaler_path.unlink(missing_ok=True)
         except (WorkshopError, OSError):
-            # Before the commit this removes what was written; after it, it tries the other renames once more.
+            # Before the commit this removes the new files; after it, it tries the other renames once more.
             with contextlib.suppress(OSError):
                 _heal(folder, name)
             raise
 
 
 def tidy(folder: Path, name: str) -> None:
-    """Puts right what a killed run left, while the caller holds the folder's lock."""
+    """Finishes or undoes the save of a killed run, while the caller holds the folder's lock."""
     if any(_new(path_of(folder, name, role)).exists() for role in ("model", "scaler", "card")):
         # In a folder that cannot be written to, the files are read from where they are.
         with contextlib.suppress(OSError):
@@ -60,7 +60,7 @@ def tidy(folder: Path, name: str) -> None:
 
 
 def read(path: Path, digest: str | None, card: dict[str, Any]) -> bytes:
-    """Returns the bytes of a file of a bundle, compared with the digest that the card names."""
+    """Returns the bytes of a file of a bundle, compared with the digest in the card."""
     for candidate in (path, _new(path)):
         try:
             content = candidate.read_bytes()
@@ -86,7 +86,7 @@ def lock(folder: Path) -> Iterator[None]:
         import fcntl
 
         descriptor = os.open(folder, os.O_RDONLY)
-    except (ImportError, OSError):  # Windows; or a folder that is not there, as whoever reads from it will say
+    except (ImportError, OSError):  # Windows; or a missing folder, which reading from it reports
         yield
         return
     try:
@@ -98,12 +98,12 @@ def lock(folder: Path) -> Iterator[None]:
 
 
 def _heal(folder: Path, name: str) -> None:
-    """Finishes the renames of a save that was killed after its commit, and removes what one left before it."""
+    """Finishes the renames of a save that was killed after its commit; removes the files of one killed before it."""
     _new(path_of(folder, name, "card")).unlink(missing_ok=True)
     try:
         digests = read_card(folder, name).get("sha256", {})
     except WorkshopError:
-        return  # a card that cannot be read here, or is of a newer release, may well match them: loading says so
+        return  # the card, corrupt or of a newer release, may well match them: loading reports it
     for role in ("model", "scaler"):
         path = path_of(folder, name, role)
         if not _new(path).exists():

@@ -1,9 +1,8 @@
-"""A PyTorch network as the lessons and the programs use it: from the `.h5` and back, answering NumPy's arrays."""
+"""A PyTorch network as the lessons and the programs use it: from the `.h5` and back, predicting NumPy arrays."""
 
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import nn
 
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 from workshop.kit.saving import h5
 from workshop.kit.saving.architecture import Architecture
 from workshop.kit.saving.model import Preprocess, samples_at_once
@@ -19,26 +19,31 @@ from workshop.pytorch.kit.building import from_architecture as from_architecture
 from workshop.pytorch.kit.device import choose_device
 from workshop.pytorch.kit.reading import Reader
 from workshop.pytorch.kit.reading import to_architecture as to_architecture
+from workshop.pytorch.kit.tracing import as_sequential
 
 
 @contextlib.contextmanager
-def _answering(module: nn.Module) -> Iterator[None]:
-    """Has the network answer as it does when it is not trained, and puts it back."""
-    was_training = module.training
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """Puts the network into evaluation mode, without gradients, and back at the end."""
+    was_training = {part: part.training for part in module.modules()}
     module.eval()
     try:
         with torch.inference_mode():
             yield
     finally:
-        module.train(was_training)
+        for part, trained in was_training.items():
+            part.training = trained
 
 
 class TorchModel:
     """A PyTorch network as the lessons and the programs use a model of any engine; see `saving.model.Model`.
 
     Args:
-        module: an `nn.Sequential` that `to_architecture` can describe. It is not copied: what trains it, trains this.
+        module: a network as PyTorch is written, which `tracing.as_sequential` can follow; or an `nn.Sequential` whose
+            images are channels last outside of it, as `from_h5` makes them. It is not copied: what trains it, trains
+            this.
         input_shape: of one sample as Keras has it: (2,), (28, 28, 1).
+        activation: of the outputs, where a network returns logits: "softmax" or "sigmoid".
 
     Raises:
         WorkshopError: the module cannot be described; the message names what is not known.
@@ -46,13 +51,15 @@ class TorchModel:
 
     engine = "torch"
 
-    def __init__(self, module: nn.Module, input_shape: Sequence[int]) -> None:
+    def __init__(self, module: nn.Module, input_shape: Sequence[int], activation: str | None = None) -> None:
+        if type(module) is not nn.Sequential or activation is not None:
+            module = as_sequential(module, input_shape, activation)
         self.module = module
         described = to_architecture(module, input_shape)
         self.input_shape, self.output_shape = described.input_shape, described.shapes()[-1]
 
     @classmethod
-    def from_h5(cls, path: Path, dtype: torch.dtype = torch.float32) -> "TorchModel":
+    def from_h5(cls, path: FilePath, dtype: torch.dtype = torch.float32) -> "TorchModel":
         """Reads a `.h5` that any engine or Keras saved, onto the graphics card where there is one.
 
         Raises:
@@ -61,8 +68,8 @@ class TorchModel:
         return cls._from(h5.read(path), dtype)
 
     @classmethod
-    def from_bytes(cls, content: bytes, path: Path, dtype: torch.dtype = torch.float32) -> "TorchModel":
-        """Does what `from_h5` does with the content of a file; `path` is for the messages."""
+    def from_bytes(cls, content: bytes, path: FilePath, dtype: torch.dtype = torch.float32) -> "TorchModel":
+        """Reads the content of a `.h5`, as `from_h5` does; `path` is for the messages."""
         return cls._from(h5.from_bytes(content, path), dtype)
 
     @classmethod
@@ -80,11 +87,11 @@ class TorchModel:
             return np.zeros((0, *self.output_shape), np.float32)
         parts = []
         size = samples_at_once(X)
-        with _answering(self.module):
+        with _evaluating(self.module):
             for start in range(0, len(X), size):
                 batch = X[start : start + size] if preprocess is None else preprocess(X[start : start + size])
                 parts.append(self.module(self._as_tensor(batch)).cpu().numpy())
-                files.let_go(X)
+                files.release_pages(X)
         return np.concatenate(parts)
 
     def _as_tensor(self, batch: Any) -> torch.Tensor:
@@ -114,15 +121,15 @@ class TorchModel:
             weight.put(array, what)
 
     def count_params(self) -> int:
-        """Returns how many numbers the weights and the moving statistics are."""
+        """Returns the number of weights, moving statistics included."""
         return sum(math.prod(weight.shape) for _, weight in Reader(self.module, self.input_shape).weights())
 
     def stages(self, X: np.ndarray) -> list[tuple[str, np.ndarray]]:
-        """Returns what each layer but Flatten makes of X, images channels last: Keras' name for it and its output."""
+        """Returns the outputs of all layers but Flatten for X, images channels last, each with its Keras name."""
         reader = Reader(self.module, self.input_shape)
         by_module = {found.module: found for found in reader.found if found.layer.kind != "Flatten"}
         stages = []
-        with _answering(self.module):
+        with _evaluating(self.module):
             output = self._as_tensor(X)
             for place, module in enumerate(reader.modules):
                 output = module(output)
@@ -133,10 +140,15 @@ class TorchModel:
                     stages.append((found.layer.kind, np.array(shown.cpu().numpy(), order="C")))
         return stages
 
+    @property
+    def architecture(self) -> Architecture:
+        """The description that all engines build their models from, with a copy of the weights."""
+        return to_architecture(self.module, self.input_shape)
+
     def to_h5(self) -> bytes:
         """Returns the content of the `.h5` that all engines load; the same weights give the same bytes."""
-        return h5.to_bytes(to_architecture(self.module, self.input_shape))
+        return h5.to_bytes(self.architecture)
 
-    def save_h5(self, path: Path) -> None:
+    def save_h5(self, path: FilePath) -> None:
         """Writes the `.h5`; a crash leaves the old file or the new one, whole."""
         files.write_atomically(path, self.to_h5())

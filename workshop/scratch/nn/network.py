@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 from workshop.kit.saving import architecture, h5
 from workshop.kit.saving.architecture import Architecture
 from workshop.kit.saving.model import Preprocess
@@ -146,7 +146,7 @@ class Network(Sequential):
         return network
 
     @classmethod
-    def from_h5(cls, path: Path, dtype: Any = np.float32) -> "Network":
+    def from_h5(cls, path: FilePath, dtype: Any = np.float32) -> "Network":
         """Reads a `.h5` that Keras 1.2, 2 or 3 or any engine saved; see `kit.saving.h5.read`."""
         return cls.from_architecture(h5.read(path), dtype)
 
@@ -158,6 +158,6 @@ class Network(Sequential):
         """
         return h5.to_bytes(self.architecture)
 
-    def save_h5(self, path: Path) -> None:
+    def save_h5(self, path: FilePath) -> None:
         """Writes what `to_h5` returns."""
         files.write_atomically(path, self.to_h5())

@@ -1,33 +1,33 @@
-"""The bytes of an HDF5 file that may come from anybody: no look beyond their end, and no more looks than are fair.
+"""The bytes of an untrusted HDF5 file: bounds-checked reads with a read budget.
 
-`hdf5` follows the file's structure by it, `hdf5_values` reads types and attributes by it.
+`reader` follows the file's structure with it, `values` reads types and attributes with it.
 """
 
-# What a file may cost: looks at its bytes (a model of a hundred layers needs some 20,000), and bytes taken out, for
-# each byte that it has. A file whose parts point at one another again and again ends here.
-_MOST_LOOKS = 300_000
-_MOST_COPIES = 4
+# The read budget: reads (a model of a hundred layers needs some 20,000), and bytes read for each byte of the file. A
+# file whose parts point at one another again and again exhausts it.
+_MAX_READS = 300_000
+_MAX_BYTES_READ = 4
 
 
 class UnreadableError(ValueError):
-    """The file is damaged, or uses what Keras does not; the text says which."""
+    """The file is damaged, or uses a feature of HDF5 that Keras does not; the text says which."""
 
 
 class OutsideError(UnreadableError):
-    """The file would have its reader look for something where it is not: in another file, beyond its end."""
+    """The file refers to data outside of itself: in another file, or beyond its end."""
 
 
 class Bytes:
-    """A file's content, whose every look is checked and counted.
+    """A file's content, in which every read is checked and counted.
 
     Attributes:
-        content: all of it.
+        content: the whole file.
     """
 
     def __init__(self, content: bytes) -> None:
         self.content = content
-        self._looks = _MOST_LOOKS
-        self._bytes = 100_000 + _MOST_COPIES * len(content)
+        self._reads_left = _MAX_READS
+        self._bytes_left = 100_000 + _MAX_BYTES_READ * len(content)
 
     def part(self, start: int, count: int) -> bytes:
         """Returns `count` bytes from an address on."""
@@ -37,10 +37,10 @@ class Bytes:
         return self.content[start : start + count]
 
     def spend(self, count: int) -> None:
-        """Takes a look, and the bytes that it gives, off what the file may cost."""
-        self._looks -= 1
-        self._bytes -= count
-        if self._looks < 0 or self._bytes < 0:
+        """Takes one read of `count` bytes off the budget."""
+        self._reads_left -= 1
+        self._bytes_left -= count
+        if self._reads_left < 0 or self._bytes_left < 0:
             raise UnreadableError("its parts point at one another again and again")
 
     def number(self, start: int, size: int = 8) -> int:
@@ -54,7 +54,7 @@ class Bytes:
 
 
 def two_numbers(data: bytes) -> tuple[int, int]:
-    """Returns the two whole numbers of 8 bytes, such as an address and a size, that a message begins with."""
+    """Returns the two whole numbers of 8 bytes, such as an address and a size, at the beginning of a message."""
     if len(data) < 16:
         raise UnreadableError("a message in it is too short")
     return int.from_bytes(data[:8], "little"), int.from_bytes(data[8:16], "little")

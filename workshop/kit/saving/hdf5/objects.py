@@ -1,4 +1,4 @@
-"""What lies in an HDF5 file, once `hdf5` has read it: groups, and the arrays in them."""
+"""The groups and arrays of an HDF5 file that `reader` has read."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ class Dataset:
 
     Attributes:
         shape: its shape.
-        type: of its elements.
-        attributes: by name.
+        type: the type of its elements.
+        data: its bytes.
+        attributes: its attributes, by name.
     """
 
     shape: tuple[int, ...]
@@ -38,30 +39,30 @@ class Dataset:
 
 @dataclass
 class Group:
-    """A folder in the file: what lies in it, and its attributes, both by name."""
+    """A group of the file: its groups and arrays, and its attributes, both by name."""
 
     entries: dict[str, Group | Dataset] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, path: str) -> Group | Dataset:
-        """Returns what lies under a path, "dense/kernel"."""
-        found: Group | Dataset = self
+        """Returns the group or array under a path, "dense/kernel"."""
+        entry: Group | Dataset = self
         for name in path.split("/"):
-            if not isinstance(found, Group) or name not in found.entries:
+            if not isinstance(entry, Group) or name not in entry.entries:
                 raise UnreadableError(f"it has no {path[:100]}")
-            found = found.entries[name]
-        return found
+            entry = entry.entries[name]
+        return entry
 
     def group(self, path: str) -> Group:
         """Returns the group under a path."""
-        found = self[path]
-        if not isinstance(found, Group):
+        entry = self[path]
+        if not isinstance(entry, Group):
             raise UnreadableError(f"its {path[:100]} is no group")
-        return found
+        return entry
 
     def dataset(self, path: str) -> Dataset:
         """Returns the array under a path."""
-        found = self[path]
-        if not isinstance(found, Dataset):
+        entry = self[path]
+        if not isinstance(entry, Dataset):
             raise UnreadableError(f"its {path[:100]} is no array")
-        return found
+        return entry

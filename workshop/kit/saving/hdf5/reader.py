@@ -1,11 +1,11 @@
-"""A strict reader of the part of HDF5 that Keras writes, for files that may come from anybody.
+"""A strict reader of the part of HDF5 that Keras writes, for untrusted files.
 
-A damaged file can make the HDF5 library run in circles or take all memory, deep in C, where no Python program can stop
-it. So a stranger's `.h5` is read here: every address is checked against the file's bytes before it is followed, and
-every count before anything is made. Known is what h5py writes by default (superblock 0, groups as symbol tables,
-contiguous data) and some newer forms of it; all else is refused by name. Links out of the file are never followed.
-This module follows the file's structure; `hdf5_bytes` checks every look, `hdf5_values` knows types and attributes, and
-`hdf5_objects` is what comes of it.
+A damaged file can make the HDF5 library loop for ever or take all memory, deep in C, where no Python program can stop
+it. So an untrusted `.h5` is read here: every address is checked against the file's size before it is followed, and
+every count before anything is allocated. Supported are the forms that h5py writes by default (superblock 0, groups as
+symbol tables, contiguous data) and some newer ones; all others are refused by name. Links out of the file are never
+followed. This module follows the file's structure; `checked_bytes` checks every read, `values` reads types and
+attributes, and the result is made of `objects`.
 
 Source: HDF5 File Format Specification, version 3.0, sections II to IV.
 """
@@ -20,7 +20,7 @@ from workshop.kit.saving.hdf5.values import Attributes, read_shape, read_type
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _UNDEFINED = 2**64 - 1
-_DEEPEST = 32
+_MAX_DEPTH = 32
 
 
 class _Message(NamedTuple):
@@ -32,12 +32,12 @@ def read(content: bytes) -> Group:
     """Returns the root group of a file.
 
     Raises:
-        UnreadableError: the file is damaged, reaches outside of itself, or uses what is not known here.
+        UnreadableError: the file is damaged, reaches outside of itself, or uses an unsupported feature.
     """
     try:
         return _Reader(content).root()
     except (IndexError, OverflowError, UnicodeDecodeError) as error:
-        raise UnreadableError("a name or a number in it makes no sense") from error
+        raise UnreadableError("a name or a number in it is invalid") from error
 
 
 class _Reader:
@@ -53,29 +53,29 @@ class _Reader:
         sizes = self._source.part(13, 2) if version < 2 else self._source.part(9, 2)
         if version > 3 or sizes != b"\x08\x08":
             raise UnreadableError("it is of an unknown HDF5 version")
-        # Base address, then the root's: in a table entry behind the name's place, or at once.
+        # The base address, then the root's: in a symbol table entry, or directly.
         base, address = (24 + 4 * (version == 1), 64 + 4 * (version == 1)) if version < 2 else (12, 36)
         if self._source.number(base) != 0:
             raise UnreadableError("it does not begin at its first byte")
-        found = self.object(self._source.number(address), 0, "/")
-        if not isinstance(found, Group):
+        root = self.object(self._source.number(address), 0, "/")
+        if not isinstance(root, Group):
             raise UnreadableError("it holds no groups")
-        return found
+        return root
 
     def object(self, address: int, depth: int, name: str) -> Group | Dataset:
         """Reads the group or the array whose header lies at an address."""
-        if depth > _DEEPEST or address in self._open:
+        if depth > _MAX_DEPTH or address in self._open:
             raise UnreadableError("a group in it holds itself")
         self._open.add(address)
         messages = list(self.messages(address))
-        attributes = dict(self._attributes.read(one.data) for one in messages if one.kind == 0x0C)
-        by_kind = {one.kind: one.data for one in reversed(messages)}
+        attributes = dict(self._attributes.read(message.data) for message in messages if message.kind == 0x0C)
+        by_kind = {message.kind: message.data for message in reversed(messages)}
         if 0x15 in by_kind and int.from_bytes(by_kind[0x15][-8:], "little") != _UNDEFINED:
             raise UnreadableError("its attributes are stored in a newer form (dense): save it again with Keras")
-        found = self.dataset(by_kind, name) if 0x01 in by_kind else Group(self.entries(messages, depth, name))
-        found.attributes = attributes
+        entry = self.dataset(by_kind, name) if 0x01 in by_kind else Group(self.entries(messages, depth, name))
+        entry.attributes = attributes
         self._open.remove(address)
-        return found
+        return entry
 
     def messages(self, address: int) -> Iterator[_Message]:
         """Yields the messages of an object header, version 1 or 2, with its continuations."""
@@ -106,19 +106,19 @@ class _Reader:
                 data = self._source.part(at, length)
                 at += length
                 if kind == 0x10:
-                    where, many = two_numbers(data)
+                    block, block_size = two_numbers(data)
                     if head == 4:  # a block of version 2 has a signature before and a checksum behind its messages
-                        self._source.expect(where, b"OCHK")
-                        where, many = where + 4, many - 8
-                    blocks.append((where, many))
+                        self._source.expect(block, b"OCHK")
+                        block, block_size = block + 4, block_size - 8
+                    blocks.append((block, block_size))
                 elif flags & 0x02:
                     raise UnreadableError("a message in it is shared, which Keras' files do not do")
                 elif kind:
                     yield _Message(kind, data)
 
     def entries(self, messages: list[_Message], depth: int, name: str) -> dict[str, Group | Dataset]:
-        """Reads what lies in a group: a symbol table or, in newer files, one message for each entry."""
-        by_kind = {one.kind: one.data for one in messages}
+        """Reads the entries of a group: from a symbol table or, in newer files, from one message for each."""
+        by_kind = {message.kind: message.data for message in messages}
         if 0x11 in by_kind:
             tree, heap = two_numbers(by_kind[0x11])
             self._source.expect(heap, b"HEAP")
@@ -128,7 +128,7 @@ class _Reader:
         start = 2 + 8 * bool(by_kind[0x02][1] & 1)
         if int.from_bytes(by_kind[0x02][start : start + 8], "little") != _UNDEFINED:
             raise UnreadableError("a group in it is stored in a newer form (dense): save it again with Keras")
-        links = dict(self.link(one.data) for one in messages if one.kind == 0x06)
+        links = dict(self.link(message.data) for message in messages if message.kind == 0x06)
         return {key: self.object(at, depth + 1, key) for key, at in links.items()}
 
     def link(self, data: bytes) -> tuple[str, int]:
@@ -143,11 +143,11 @@ class _Reader:
         if kind:
             raise OutsideError(f"its entry {name[:100]} is a link to another place or file")
         if len(data) < at + length + 8:
-            raise UnreadableError("an entry in it has no name or no place")
+            raise UnreadableError("an entry in it has no name or no address")
         return name, int.from_bytes(data[at + length : at + length + 8], "little")
 
     def heap(self, address: int) -> bytes:
-        """Returns the names of a group, one behind the other."""
+        """Returns the heap of a group, which holds the names of its entries."""
         return self._source.part(self._source.number(address + 24), self._source.number(address + 8))
 
     def symbols(self, address: int, names: bytes, depth: int) -> Iterator[tuple[str, int]]:
@@ -166,7 +166,7 @@ class _Reader:
                 yield name, self._source.number(at + 8)
             return
         self._source.expect(address, b"TREE")
-        if self._source.number(address + 4, 1) != 0 or depth > _DEEPEST:
+        if self._source.number(address + 4, 1) != 0 or depth > _MAX_DEPTH:
             raise UnreadableError("a group in it has no list of its entries")
         for i in range(self._source.number(address + 6, 2)):
             yield from self.symbols(self._source.number(address + 32 + 16 * i), names, depth + 1)
@@ -176,7 +176,7 @@ class _Reader:
             raise OutsideError(f"its data {name[:100]} is kept in another file")
         shape = read_shape(messages[0x01])
         if 0x03 not in messages or 0x08 not in messages:
-            raise UnreadableError("an array in it has no type or no place")
+            raise UnreadableError("an array in it has no type or no address")
         kind, layout = read_type(messages[0x03], len(self._source.content)), messages[0x08]
         size = math.prod(shape) * kind.size
         if size > len(self._source.content):
@@ -190,7 +190,7 @@ class _Reader:
             data = layout[4 : 4 + int.from_bytes(layout[2:4], "little")]
         else:
             address, stored_size = two_numbers(layout[2:])
-            if address == _UNDEFINED:  # what was never written has no place: zeros
+            if address == _UNDEFINED:  # an array that was never written has no address: zeros
                 self._source.spend(size)
                 data = bytes(size)
             else:

@@ -1,6 +1,6 @@
-"""The values in an HDF5 file: shapes, types of elements, attributes, and the texts that lie in its heaps.
+"""The values in an HDF5 file: shapes, types of elements, attributes, and the texts in its heaps.
 
-Known are the types that Keras uses: numbers as IEEE 754 has them, and texts.
+Supported are the types that Keras uses: IEEE 754 floats, whole numbers, and texts.
 
 Source: HDF5 File Format Specification, version 3.0, sections III.E and IV.A.2 (messages 0x01, 0x03 and 0x0C).
 """
@@ -31,13 +31,13 @@ def read_shape(data: bytes) -> tuple[int, ...]:
 
 
 def read_type(data: bytes, largest: int) -> Type:
-    """Returns the type that a datatype message gives; a text of more than `largest` bytes is none."""
+    """Returns the type that a datatype message gives; a text of more than `largest` bytes is refused."""
     kind, bits, size = data[0] & 15, data[1], int.from_bytes(data[4:8], "little")
     order = ">" if bits & 1 else "<"
     if kind == 0 and size in (1, 2, 4, 8):
         letter = "i" if bits & 8 else "u"
         return Type(letter, size, f"{order}{letter}{size}")
-    # Offset and precision in bits, then place and size of exponent and mantissa, as IEEE 754 has them.
+    # Offset and precision in bits, then position and size of exponent and mantissa, as in IEEE 754.
     ieee = {2: (0, 16, 10, 5, 0, 10), 4: (0, 32, 23, 8, 0, 23), 8: (0, 64, 52, 11, 0, 52)}
     layout = (int.from_bytes(data[8:10], "little"), int.from_bytes(data[10:12], "little"), *data[12:16])
     if kind == 1 and ieee.get(size) == layout and not bits & 0x40:
@@ -75,7 +75,7 @@ class Attributes:
         try:
             kind, shape = read_type(parts[1], len(self._source.content)), read_shape(parts[2])
         except UnreadableError:
-            return name, None  # an empty one, or of another type; whoever needs it says that it is not there
+            return name, None  # an empty one, or of another type: missing, for who needs it
         count = math.prod(shape)
         if count * kind.size > len(data) - at:
             raise UnreadableError("an attribute in it is longer than its message")
@@ -90,7 +90,7 @@ class Attributes:
         return name, values if shape else values[0]
 
     def _text(self, cell: bytes, kind: Type) -> str:
-        """Returns a text from its own bytes or, where it may be of any length, from where these say that it lies."""
+        """Returns a text from its cell or, where it may be of any length, from the heap that the cell points to."""
         if kind.kind == "S":
             return cell.rstrip(b"\0").decode(errors="replace")
         length, address = int.from_bytes(cell[:4], "little"), int.from_bytes(cell[4:12], "little")
