@@ -2,15 +2,16 @@
 
 import importlib.util
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 from lesson_runs import Run, start
-from PIL import Image
 
 from workshop import autodiff
+from workshop.figures import autodiff as figures
 from workshop.kit.errors import WorkshopError
 from workshop.scratch.autograd.autodiff import Dual, Number, Variable, gradient
 from workshop.scratch.autograd.operations import exp, log, plain, relu, sigmoid, sin, tanh
@@ -173,17 +174,16 @@ def test_a_used_up_tape_is_refused_by_name() -> None:
 # --- The lesson -------------------------------------------------------------------------------------------------------
 
 
-def test_the_run_reaches_its_figures(default_run: Run) -> None:
-    found = default_run.metrics
+def test_the_run_reaches_the_results_of_the_curriculum(default_run: Run) -> None:
+    metrics = default_run.metrics
     errors = {f"{name}_test_max_error" for name in ("tape", "network", *LIBRARIES)}
-    assert set(found) == errors | {"xor_train_accuracy", "xor_train_mean_squared_error"}
+    assert set(metrics) == errors | {"xor_train_accuracy", "xor_train_mean_squared_error"}
     for name in errors:
-        assert 0 <= found[name] <= (1e-8 if name.startswith("network") else 1e-10), name
-    assert found["xor_train_accuracy"] == 1
-    assert found["xor_train_mean_squared_error"] < 0.01
+        assert 0 <= metrics[name] <= (1e-8 if name.startswith("network") else 1e-10), name
+    assert metrics["xor_train_accuracy"] == 1
+    assert metrics["xor_train_mean_squared_error"] < 0.01
     assert "As expected for this lesson." in default_run.output
-    answer = default_run.answer
-    assert (answer["lesson"], answer["engine"], answer["metrics"]) == ("autodiff", "numpy", found)
+    assert {path.name for path in default_run.plots.iterdir()} == {"autodiff-graph.png", "autodiff-loss.png"}
 
 
 def test_the_traces_can_be_followed_with_pencil_and_paper(default_run: Run) -> None:
@@ -197,62 +197,56 @@ def test_the_traces_can_be_followed_with_pencil_and_paper(default_run: Run) -> N
 
 
 @pytest.mark.parametrize(("x1", "x2"), [(2.0, 3.0), (-1.3, 0.4), (0.0, 0.0)])
-def test_all_slopes_are_the_formulas(x1: float, x2: float) -> None:
+def test_the_derivatives_are_those_of_the_formulas(x1: float, x2: float) -> None:
     expected = [x2 + np.cos(x1), x1, -np.sin(x1), 1, -np.cos(x1)]
     for mode in MODES:
-        by = lambda function, mode=mode: gradient(function, mode)  # noqa: E731
-        assert list(map(float, autodiff.slopes(by, sin, x1, x2))) == pytest.approx(expected, abs=1e-12)
+        by = partial(gradient, mode=mode)
+        assert list(map(float, autodiff.derivatives(by, sin, x1, x2))) == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_network_computes_the_published_numbers(default_run: Run) -> None:
-    hidden, output = autodiff.outputs(*autodiff.WEIGHTS)
+    hidden, output = autodiff.network_outputs(*autodiff.WEIGHTS)
     assert hidden.ravel() == pytest.approx([0.593269992, 0.596884378], abs=1e-8)
     assert output.ravel() == pytest.approx([0.75136507, 0.772928465], abs=1e-8)
     assert autodiff.network_error(*autodiff.WEIGHTS) == pytest.approx(0.298371109, abs=1e-8)
     first, second = gradient(autodiff.network_error)(*autodiff.WEIGHTS)
     assert second[0, 0] == pytest.approx(0.082167041, abs=1e-8)
     stepped = [W - 0.5 * dW for W, dW in zip(autodiff.WEIGHTS, (first, second), strict=True)]
-    figures = [[0.149780716, 0.19956143, 0.24975114, 0.29950229], [0.35891648, 0.408666186, 0.511301270, 0.561370121]]
-    for found, expected in zip(stepped, figures, strict=True):
-        assert found.T.ravel() == pytest.approx(expected, abs=1e-8)
+    published = [[0.149780716, 0.19956143, 0.24975114, 0.29950229], [0.35891648, 0.408666186, 0.511301270, 0.561370121]]
+    for weights, expected in zip(stepped, published, strict=True):
+        assert weights.T.ravel() == pytest.approx(expected, abs=1e-8)
     assert ["w8", "0.55", "-0.022740242", "0.561370121", "0.561370121"] in default_run.rows
 
 
-def test_xor_is_answered(default_run: Run) -> None:
+def test_xor_is_solved(default_run: Run) -> None:
     table = default_run.table("x1", "x2", "output", "XOR")
     assert [[row[0], row[1], row[3]] for row in table] == [list("000"), list("011"), list("101"), list("110")]
 
 
-def test_the_pictures_are_drawn(default_run: Run) -> None:
-    assert {path.name for path in default_run.plots.iterdir()} == {"autodiff-graph.png", "autodiff-loss.png"}
-    for path in default_run.plots.iterdir():
-        with Image.open(path) as image:
-            pixels = np.asarray(image.convert("L"))
-        assert pixels.shape[1] > 800
-        assert np.mean(pixels < 250) > 0.02, path.name
-
-
 def test_the_graph_shows_operations_values_and_gradients() -> None:
-    axes = autodiff.draw_graph(autodiff.reverse_trace(2.0, 3.0)[1]).axes[0]
+    variables = autodiff.reverse_trace(2.0, 3.0)
+    nodes = [(variable.name, variable.value, variable.gradient) for variable in variables]
+    axes = figures.graph(nodes, autodiff.tape_edges(variables)).axes[0]
     texts = [text.get_text() for text in axes.texts]
     assert "v1: x1\nvalue 2\ngradient 2.58385" in texts
     assert "v4: sin\nvalue 0.909297\ngradient 1" in texts
     assert {"3", "2", "-0.416147"} < set(texts)  # what flows back along the edges
     assert texts.count("") == 5  # the arrows
+    edges = {(source, target) for source, target, _ in autodiff.tape_edges(variables)}
+    assert edges == {(0, 2), (0, 3), (1, 2), (2, 4), (3, 4)}
 
 
 def test_without_the_libraries_their_columns_are_left_out(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(autodiff, "find_spec", lambda name: None)
-    found = autodiff.main(["--quick", "--no-plots", "--at", "-1.5", "1e3"])
+    metrics = autodiff.main(["--quick", "--no-plots", "--at", "-1.5", "1e3"])
     output = capsys.readouterr().out
     assert "PyTorch is not installed: its column is left out." in output
     assert "TensorFlow is not installed: its column is left out." in output
-    assert found["tape_test_max_error"] <= 1e-10
-    assert "torch_test_max_error" not in found
+    assert metrics["tape_test_max_error"] <= 1e-10
+    assert "torch_test_max_error" not in metrics
     assert "z = x1 x2 + sin x1 at (-1.5, 1000)" in output
-    assert "No expected band: a quick run." in output
 
 
 @pytest.mark.parametrize(

@@ -58,17 +58,17 @@ class Engine:
         """Returns the value of an expression, which broadcasts to (2, 3). What would grow is held in by tanh."""
         if isinstance(expression, str):
             return leaves[expression]
-        name, *given = expression
-        x, *others = [self.compute(one, leaves) for one in given if isinstance(one, str | tuple)]
+        name, *inputs = expression
+        x, *others = [self.compute(part, leaves) for part in inputs if isinstance(part, str | tuple)]
         full = x + self.constant(ZEROS)
         if name in ("exp", "log"):
             x = self.elementwise("tanh", x) + (2 if name == "log" else 0)
         if name in ELEMENTWISE:
             return self.elementwise(name, x)
         if name in ("sum", "mean", "max"):
-            return self.reduce(name, full, given[1][0])
+            return self.reduce(name, full, inputs[1][0])
         if name == "power":
-            return (1.5 + self.elementwise("tanh", x)) ** (given[1][0] if given[1:] else 1.0)
+            return (1.5 + self.elementwise("tanh", x)) ** (inputs[1][0] if inputs[1:] else 1.0)
         if name == "index":
             return full[1]
         if name == "columns":
@@ -80,9 +80,13 @@ class Engine:
             return self.elementwise("tanh", full) @ self.transpose(full * 0.1 + y) @ self.constant(FACTORS)
         if name == "powers":
             return (1.5 + self.elementwise("tanh", x)) ** self.elementwise("sin", y)
-        operations = {"+": lambda: x + y, "-": lambda: x - y, "*": lambda: self.elementwise("sin", x) * y,
-                      "/": lambda: x / (1.5 + self.elementwise("sin", y))}  # fmt: skip
-        return operations[name]()
+        if name == "+":
+            return x + y
+        if name == "-":
+            return x - y
+        if name == "*":
+            return self.elementwise("sin", x) * y
+        return x / (1.5 + self.elementwise("sin", y))
 
     def number(self, expression: Any, leaves: dict[str, Any]) -> Any:
         weighted = self.compute(expression, leaves) * self.constant(FACTORS)
@@ -93,14 +97,14 @@ class Engine:
         if self.name == "tensorflow":
             with self.library.GradientTape() as tape:
                 y = self.number(expression, leaves)
-            found = tape.gradient(y, list(leaves.values()), unconnected_gradients="zero")
-            return float(y), [np.asarray(one) for one in map(self.library.convert_to_tensor, found)]
+            gradients = tape.gradient(y, list(leaves.values()), unconnected_gradients="zero")
+            return float(y), [np.asarray(self.library.convert_to_tensor(gradient)) for gradient in gradients]
         y = self.number(expression, leaves)
         if self.name == "torch":
-            found = self.library.autograd.grad(y, list(leaves.values()), materialize_grads=True)
-            return y.item(), [np.asarray(one) for one in found]
+            gradients = self.library.autograd.grad(y, list(leaves.values()), materialize_grads=True)
+            return y.item(), [np.asarray(gradient) for gradient in gradients]
         y.backward()
-        return float(y.value), [one.gradient for one in leaves.values()]
+        return float(y.value), [leaf.gradient for leaf in leaves.values()]
 
 
 def grow(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -135,9 +139,9 @@ def test_values_and_gradients_are_the_librarys(library: str, expression: Any, se
     value, gradients = Engine("engine").gradients(expression, values)
     expected_value, expected = Engine(library).gradients(expression, values)
     assert abs(value - expected_value) <= closeness(expected_value)
-    for mine, theirs in zip(gradients, expected, strict=True):
-        assert np.shape(mine) == theirs.shape
-        assert np.max(np.abs(mine - theirs)) <= closeness(theirs)
+    for computed, reference in zip(gradients, expected, strict=True):
+        assert np.shape(computed) == reference.shape
+        assert np.max(np.abs(computed - reference)) <= closeness(reference)
 
 
 @settings(max_examples=50, deadline=None, derandomize=True)
