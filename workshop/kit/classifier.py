@@ -102,7 +102,7 @@ def compare(
     title: str,
 ) -> None:
     """Builds, trains and judges the networks that the options want, and draws how they learned."""
-    arguments, engine = report.arguments, report.engine
+    arguments, engine = report.arguments, report.given
     histories = {}
     for kind in arguments.kinds:
         model = engine.build(kind, arguments, arguments.seed)

@@ -4,16 +4,20 @@ What a lesson says while it runs and at its end is a `Report` of `reporting`.
 """
 
 import argparse
+import importlib.util
 import io
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
+
+if TYPE_CHECKING:
+    from workshop.kit.training.recipe import Recipe
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam")
 
@@ -79,6 +83,7 @@ def finite_number(text: str) -> float:
 
 def lesson_parser(
     module_docstring: str | None,
+    recipes: "Mapping[str, Recipe] | None" = None,
     *,
     epochs: str | None = None,
     batch_size: str = "",
@@ -90,11 +95,18 @@ def lesson_parser(
 
     Args:
         module_docstring: the lesson's own; its text is what `--help` begins with.
+        recipes: of its models, by their names: the defaults that `--help` names.
         epochs, batch_size, learning_rate, optimizer: the lesson's defaults in words, for `--help`. The options
             themselves are None unless given, because one lesson trains several models, each with its own default.
             A lesson that trains nothing names no epochs, and has no options of training and of saving models.
         data: what `--data` takes, `FILE` (a table) or `DIR` (a folder of images); None: the lesson has no such option.
     """
+    if recipes is not None:
+        defaults = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "optimizer": optimizer}
+        given = {name: text for name, text in defaults.items() if text}
+        described = _describe(recipes) | given
+        epochs, batch_size = described["epochs"], described["batch_size"]
+        learning_rate, optimizer = described["learning_rate"], described["optimizer"]
     parser = Parser(description=module_docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     trains = epochs is not None
@@ -110,12 +122,29 @@ def lesson_parser(
         add("--data", type=Path, metavar=data, help="your own data instead of the lesson's")
     if trains:
         add("--models", type=Path, default=Path("models"), metavar="DIR", help="for the models saved (default: models)")
-    add("--plots", type=Path, default=Path("plots"), metavar="DIR", help="where pictures are saved (default: plots)")
-    add("--no-plots", action="store_true", help="draw no pictures")
+        add("--tensorboard", type=Path, metavar="DIR", help="write logs for TensorBoard, where it is installed")
+    add("--plots", type=Path, default=Path("plots"), metavar="DIR", help="where plots are saved (default: plots)")
+    add("--no-plots", action="store_true", help="draw no plots")
     if trains:
         add("--resume", action="store_true", help="go on with a run that was stopped, from its last finished epoch")
     add("--json", action="store_true", help="print the result as one JSON object on the last line")
     return parser
+
+
+def _describe(recipes: "Mapping[str, Recipe]") -> dict[str, str]:
+    """Returns the defaults of training in words: "5 dense, 2 cnn" or, where all recipes have the same, "64"."""
+    described = {}
+    for name in ("epochs", "batch_size", "learning_rate", "optimizer"):
+        values = {kind: getattr(recipe, name) for kind, recipe in recipes.items()}
+        texts = {kind: f"{value:,}" if isinstance(value, int) else str(value) for kind, value in values.items()}
+        is_same = len(set(texts.values())) == 1
+        described[name] = next(iter(texts.values())) if is_same else ", ".join(f"{t} {k}" for k, t in texts.items())
+    own_sizes = {recipe.own_batch_size for recipe in recipes.values()} - {None}
+    if own_sizes:
+        described["batch_size"] += f"; {own_sizes.pop()} with --optimizer"
+    if any(recipe.schedule for recipe in recipes.values()):
+        described["learning_rate"] += ", falling along a cosine; with --optimizer its own, constant"
+    return described
 
 
 def add_precision(parser: Parser) -> None:
@@ -141,7 +170,14 @@ def parse_lesson(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespa
         files.check_writable(arguments.models, "--models")
     if not arguments.no_plots:
         files.check_writable(arguments.plots, "--plots")
+    if getattr(arguments, "tensorboard", None) and importlib.util.find_spec("tensorboard") is None:
+        raise WorkshopError("--tensorboard: TensorBoard is not installed: python -m pip install tensorboard")
     return arguments
+
+
+def add_plain(parser: Parser) -> None:
+    """Adds the option `--plain`, which `training.fit_table` understands."""
+    parser.add_argument("--plain", action="store_true", help="train by model.fit itself: the same model, slower")
 
 
 def run(

@@ -40,6 +40,25 @@ def is_distributed() -> bool:
 
 
 @contextlib.contextmanager
+def scope(seed: int) -> Iterator[None]:
+    """Starts all random generators from `seed`; a model that is built within gets a copy on each device in use.
+
+    Each model of a lesson starts from the seed, so that it is the same whichever was trained before it.
+    """
+    keras.utils.set_random_seed(seed)
+    with on_all_devices():
+        yield
+
+
+def steps_per_execution() -> int:
+    """Returns how many steps one call of the compiled training makes: the same steps, with less work between them.
+
+    Keras takes more than one on TensorFlow and JAX only.
+    """
+    return 1 if keras.config.backend() == "torch" else 32
+
+
+@contextlib.contextmanager
 def on_all_devices() -> Iterator[None]:
     """What is built within gets a copy on each device, where the lesson uses several."""
     with _strategy.scope() if _strategy is not None else contextlib.nullcontext():

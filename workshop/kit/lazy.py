@@ -14,7 +14,7 @@ import tempfile
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workshop.kit.errors import WorkshopError
 
@@ -97,7 +97,13 @@ def held_back_stderr() -> Iterator[None]:
                 sys.stderr.write(held.read().decode(errors="replace"))
 
 
-keras: Any = LazyModule("keras")
-tensorflow: Any = LazyModule("tensorflow")
-torch: Any = LazyModule("torch")
-nn: Any = LazyModule("torch.nn")
+if TYPE_CHECKING:
+    import keras as keras
+    import tensorflow as tensorflow
+    import torch as torch
+    from torch import nn as nn
+else:
+    keras = LazyModule("keras")
+    tensorflow = LazyModule("tensorflow")
+    torch = LazyModule("torch")
+    nn = LazyModule("torch.nn")

@@ -9,11 +9,15 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workshop import LESSONS
+from workshop.kit import metrics, plots
+from workshop.kit.errors import WorkshopError
+from workshop.kit.saving import bundle
+from workshop.kit.training.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,8 +35,8 @@ class Report:
     def __init__(self, lesson: str, arguments: argparse.Namespace, engine: Any = "keras") -> None:
         self.lesson = lesson
         self.arguments = arguments
-        self.engine: Any = engine
         self._engine_name = engine if isinstance(engine, str) else engine.name
+        self.given: Any = engine
         self.metrics: dict[str, float] = {}
         self._started = time.perf_counter()
         self._data: list[str] = []
@@ -40,14 +44,31 @@ class Report:
         self._checkpoints: list[Path] = []
         self._missed: list[str] = []
         self._bands_held = 0
+        self._band_of: dict[str, str] = {}
+        self.is_standin = False
+        if self._engine_name != "keras" and getattr(arguments, "tensorboard", None):
+            raise WorkshopError(f"--tensorboard is a callback of Keras: python -m workshop.{lesson} has it")
 
-    def data(self, source: str, place: str = "") -> None:
-        """Says which data the run uses and where it lies, at its beginning; the former is kept for the JSON object."""
+    def data(self, source: str, place: str = "", is_standin: bool = False) -> None:
+        """Says which data the run uses and where it lies, at its beginning; the former is kept for the JSON object.
+
+        After a stand-in the run's models are saved as `NAME-standin`, and its metrics are held against no band.
+        """
         self._data.append(source)
-        print(f"Data      {source}" + f", {place}" * bool(place))
+        self.is_standin |= is_standin
+        print(f"Data      {source}, {place}" if place else f"Data      {source}")
 
-    def checkpoint(self, name: str) -> Path:
-        """Returns where the state of training the model `name` is kept; `finish` removes it.
+    def engine(self, text: str) -> None:
+        """Says what the run is computed on, as `device.prepare` returns it."""
+        print(f"Engine    {text}")
+
+    @property
+    def verbose(self) -> int:
+        """How Keras shows its progress: 1, a bar that moves on a screen; 2, a line an epoch in a file or a pipe."""
+        return 1 if sys.stdout.isatty() else 2
+
+    def checkpoint(self, name: str) -> Checkpoint:
+        """Returns where the state of training the model `name` is kept, and gone on from; `finish` removes the file.
 
         It stays until the whole lesson is done: a lesson that is resumed while it trains its second model needs the
         first one's end as well.
@@ -56,7 +77,7 @@ class Report:
         engine = "" if self._engine_name == "keras" else f"-{self._engine_name}"
         path = self.arguments.models / f"{name}{engine}-checkpoint.npz"
         self._checkpoints.append(path)
-        return path
+        return Checkpoint(path, self.arguments.resume)
 
     def section(self, title: str) -> None:
         """Prints a heading between the parts of a run."""
@@ -66,14 +87,44 @@ class Report:
         """Notes files that the run wrote."""
         self._files += [path for path in paths if path not in self._files]
 
+    def save(self, name: str, model: Any, *, is_standin: bool | None = None, **card: Any) -> None:
+        """Saves a model with its card as a bundle, whole or not at all; a quick run and a stand-in save beside it.
+
+        Args:
+            name: of the files; a quick run adds `-quick`, data that is a stand-in `-standin`.
+            model: of any engine.
+            is_standin: whether its data is one (default: whether any of the run's is).
+            card: the other arguments of `saving.bundle.save`: inputs, metrics, classes, scaler, threshold.
+        """
+        standin = self.is_standin if is_standin is None else is_standin
+        card = {"lesson": self.lesson, "data": "; ".join(self._data), "seed": self.arguments.seed} | card
+        name = bundle.name_for(name, quick=self.arguments.quick, standin=standin)
+        self.saved(*bundle.save(self.arguments.models, name, model, **card))
+
+    def plots(self, prefix: str, figures: Iterable[tuple[str, "Figure"]]) -> None:
+        """Saves figures as `<prefix>-<name>.png`, of a generator, which is not asked for any with `--no-plots`."""
+        if not self.arguments.no_plots:
+            for name, figure in figures:
+                self.saved(plots.save(figure, self.arguments.plots / f"{prefix}-{name}.png"))
+
     @property
     def last_model(self) -> Path:
         """The `.h5` that was saved last."""
         return [path for path in self._files if path.suffix == ".h5"][-1]
 
-    def result(self, metrics: Mapping[str, float]) -> None:
-        """Notes metrics, by the names that the design asks for: `test_accuracy`, `cnn_test_accuracy`."""
-        self.metrics.update({name: float(value) for name, value in metrics.items()})
+    def result(self, metrics: Mapping[str, float], model: str = "", band: str = "") -> None:
+        """Notes metrics, by the names that the design asks for: `test_accuracy`, `cnn_test_accuracy`.
+
+        Args:
+            metrics: scikit-learn's names behind `train_`, `validation_` or `test_`.
+            model: is put in front of the names, in a run that trains several.
+            band: of which model's expected bands the metrics are held against, where `model` is not given.
+        """
+        prefix = f"{model}_" if model else ""
+        for name, value in metrics.items():
+            self.metrics[f"{prefix}{name}"] = float(value)
+            if band:
+                self._band_of[f"{band}_{name}"] = f"{prefix}{name}"
 
     def expect(self, name: str, lowest: float = -math.inf, highest: float = math.inf) -> None:
         """Holds a metric against the band that the lesson reaches with its defaults on its own data."""
@@ -92,26 +143,26 @@ class Report:
             name: of the file, without an ending: "mnist-loss".
             draw: a function that returns a figure, called with the other arguments.
         """
-        if self.arguments.no_plots:
-            return
-        from workshop.kit import plots
-
-        self.saved(plots.save(draw(*arguments, **options), self.arguments.plots / f"{name}.png"))
+        if not self.arguments.no_plots:
+            self.saved(plots.save(draw(*arguments, **options), self.arguments.plots / f"{name}.png"))
 
     def _hold_against_the_registry(self) -> None:
         """Holds every metric that was measured against the band that `LESSONS` expects of it."""
         lesson = next((lesson for lesson in LESSONS if lesson.name == self.lesson), None)
         for name, (lowest, highest) in (lesson.bands(self._engine_name) if lesson else {}).items():
-            if name in self.metrics:
-                self.expect(name, lowest, highest)
+            measured = self._band_of.get(name, name)
+            if measured in self.metrics:
+                self.expect(measured, lowest, highest)
 
     def finish(self, *, use: str = "", no_band: str = "") -> dict[str, float]:
         """Prints the last lines and returns the metrics.
 
         Args:
             use: the command that uses the saved model.
-            no_band: why the result is held against no expected band ("a quick run"), where it is not.
+            no_band: the lesson's own reason to hold the result against no expected band: "the table is your own".
+                A quick run, a stand-in and options of training are seen here.
         """
+        no_band = no_band or why_no_band(self.arguments, self.is_standin)
         seconds = time.perf_counter() - self._started
         self._hold_against_the_registry()
         for path in self._checkpoints:
@@ -165,3 +216,8 @@ def why_no_band(arguments: argparse.Namespace, is_standin: bool = False) -> str:
         if getattr(arguments, name, None) is not None
     ]
     return f"{', '.join(own)} given" if own else ""
+
+
+def format_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Returns a table as text, its columns aligned; numbers are rounded to four significant digits."""
+    return metrics.table(headings, rows)

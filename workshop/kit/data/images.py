@@ -87,18 +87,18 @@ def load_image_set(name: str, folder: FilePath | None = None, *, quick: bool = F
 
 def _search(name: str, folder: FilePath | None) -> ImageSet:
     if folder is not None:
-        found = image_files.find(folder, name)
-        if found is None:
+        paths = image_files.find(folder, name)
+        if paths is None:
             raise WorkshopError(
                 f"--data {folder}: has neither {name}.npz nor the four files {image_files.IDX[0]}.gz, ... of "
                 f"{SETS[name].title}, there or in a folder {name}"
             )
-        return _load_checked(name, found)
+        return _load_checked(name, paths)
     shared = shared_folder.shared_folder()
     if shared:
-        found = image_files.find(shared, name)
-        if found is not None:
-            return _load_checked(name, found)
+        paths = image_files.find(shared, name)
+        if paths is not None:
+            return _load_checked(name, paths)
         print(f"Data      nothing of {SETS[name].title} {shared_folder.searched()}")
     cached = _load_cached(name)
     if cached is None and download.download(name):
@@ -114,9 +114,9 @@ def _search(name: str, folder: FilePath | None) -> ImageSet:
 def find_image_set(name: str) -> Path | None:
     """Returns the folder that the set would be loaded from without a download, for `python -m workshop doctor`."""
     for folder in (shared_folder.shared_folder(), _keras_cache()):
-        found = image_files.find(folder, name) if folder else None
-        if found is not None:
-            return found[0].parent
+        paths = image_files.find(folder, name) if folder else None
+        if paths is not None:
+            return paths[0].parent
     return None
 
 
@@ -126,9 +126,9 @@ def _keras_cache() -> Path:
 
 
 def _load_cached(name: str) -> ImageSet | None:
-    found = image_files.find(_keras_cache(), name)
+    paths = image_files.find(_keras_cache(), name)
     try:
-        return None if found is None else _load_checked(name, found)
+        return None if paths is None else _load_checked(name, paths)
     except WorkshopError as error:
         # The user did not name these files: a broken download must not end the run.
         print(f"Data      skipped: {error}")

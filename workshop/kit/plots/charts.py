@@ -12,6 +12,15 @@ from numpy.typing import ArrayLike
 from workshop.kit import plots
 
 
+def losses(
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]], *, y: str = "training loss", title: str, logarithmic: bool = True
+) -> Any:
+    """Returns a figure of training losses: for each model the epochs passed and its loss then."""
+    figure, axes = plots.subplots(width=8)
+    draw_curves(axes, curves, y=y, title=title, logarithmic=logarithmic)
+    return figure
+
+
 def draw_losses(axes: Any, histories: Mapping[str, Any], *, y: str, title: str, logarithmic: bool = True) -> None:
     """Draws how the training loss fell, for each history of `training.fit` by the name of its model."""
     curves = {name: (history.at, history.fine["loss"]) for name, history in histories.items()}

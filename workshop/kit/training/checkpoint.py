@@ -1,98 +1,114 @@
-"""The checkpoint of a run: its state in a file, from which it goes on as if it had never been stopped."""
+"""The checkpoint of a training: its state in a file, from which it goes on as if it had never been stopped."""
+
+from __future__ import annotations
 
 import io
 import json
 import math
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
-from workshop.kit.training.history import History
-from workshop.kit.training.run import Run
 
 _SECONDS_BETWEEN_CHECKPOINTS = 0.5
 
 
-class _Kept(NamedTuple):
-    """What a checkpoint holds, once it was read."""
+class State(NamedTuple):
+    """The content of a checkpoint.
 
-    state: dict[str, np.ndarray]
-    best: list[np.ndarray]
-    snapshots: dict[int, list[np.ndarray]]
+    Attributes:
+        arrays: what the engine needs to go on, by names of its own.
+        notes: all else, as JSON knows it: the history, say.
+    """
+
+    arrays: dict[str, np.ndarray]
+    notes: dict[str, Any]
 
 
 class Checkpoint:
-    """The state of a run in a .npz: what the engine needs to go on, the best weights so far, the history."""
+    """The file that a training writes its state to, and goes on from with `--resume`.
 
-    def __init__(self, path: Path, run: Run, epochs: int, batch_size: int, seed: int) -> None:
-        self.path = path
-        self._run = run
-        settings = {"engine": run.engine, "epochs": epochs, "batch_size": batch_size, "seed": seed}
-        self._fingerprint = json.dumps(settings | run.describe(), sort_keys=True)
+    Args:
+        path: of the file, a `.npz` without Python objects in it. The caller deletes it when the model is saved.
+        resume: whether to go on from it.
+    """
+
+    def __init__(self, path: Path, resume: bool = False) -> None:
+        self.path, self.resume = path, resume
+        self._settings = ""
         self._saved = -math.inf
         self._patience = 1.0  # how many times as long it waits where writing itself takes long: ten million weights
 
-    def save(self, history: History, best: list[np.ndarray], at_once: bool = False) -> None:
+    def begin(self, settings: Mapping[str, Any], restore: Callable[[State], int], epochs: int) -> int:
+        """Goes on from the file, if that is wanted and it is there; says what it does.
+
+        Args:
+            settings: what must be the same in a training and in the one that resumes it, as JSON knows it.
+            restore: puts a state back and returns how many epochs were done.
+            epochs: of the whole training.
+
+        Returns:
+            How many epochs are done.
+
+        Raises:
+            WorkshopError: the file is damaged, or of a training with other settings.
+        """
+        self._settings = json.dumps(settings, sort_keys=True)
+        self._saved = -math.inf
+        if self.resume and self.path.exists():
+            finished = self._restore(restore)
+            print(f"Resumed   after epoch {finished} of {epochs} ({self.path})")
+            return finished
+        if self.resume:
+            print("Resume    found nothing to go on with: starting from the first epoch")
+        elif self.path.exists():
+            print(f"Note      {self.path} is of a run that was stopped; --resume goes on with it, this run starts anew")
+        return 0
+
+    def _restore(self, restore: Callable[[State], int]) -> int:
+        try:
+            # Without pickle a forged file runs no code.
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            notes = json.loads(arrays.pop("notes").tobytes())
+            before, now = json.loads(notes.pop("settings")), json.loads(self._settings)
+            changed = ", ".join(name for name in now if now[name] != before.get(name))
+            if not changed:
+                return restore(State(arrays, notes))
+        except Exception as error:  # zipfile, NumPy and the engines raise whatever the damaged bytes lead them to
+            raise WorkshopError(f"{self.path} is not a checkpoint: delete it and start without --resume") from error
+        raise WorkshopError(
+            f"{self.path} is of a run with other settings ({changed} differ): "
+            f"give the same options, or start anew without --resume"
+        )
+
+    def save(self, state: Callable[[], State], at_once: bool = False) -> None:
         """Writes the state, unless the last one is so young that losing what came since costs nobody anything."""
         started = time.monotonic()
         if not at_once and started - self._saved < _SECONDS_BETWEEN_CHECKPOINTS * self._patience:
             return
         self._saved = started
-        progress = {"run": self._fingerprint, "epochs": history.epochs, "fine": history.fine, "at": history.at}
-        arrays = {"progress": np.frombuffer(json.dumps(progress).encode(), np.uint8)}
-        arrays |= {f"state_{name}": array for name, array in self._run.state().items()}
-        arrays |= {f"best_{i}": weight for i, weight in enumerate(best)}
-        for epoch, weights in history.snapshots.items():
-            arrays |= {f"snapshot_{epoch}_{i}": weight for i, weight in enumerate(weights)}
+        arrays, notes = state()
         content = io.BytesIO()
-        np.savez(content, **arrays)  # type: ignore[arg-type]
+        encoded = json.dumps({**notes, "settings": self._settings}).encode()
+        np.savez(content, notes=np.frombuffer(encoded, np.uint8), **arrays)  # type: ignore[arg-type]
         files.write_atomically(self.path, content.getvalue())
         self._patience = max(1.0, 40 * (time.monotonic() - started))
 
-    def load(self, history: History) -> list[np.ndarray]:
-        """Puts the state back; returns the best weights so far, with early stopping."""
-        try:
-            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-            progress = json.loads(arrays.pop("progress").tobytes())
-            theirs, ours = json.loads(progress["run"]), json.loads(self._fingerprint)
-            changed = ", ".join(name for name in ours if ours[name] != theirs.get(name))
-            kept = _sorted(arrays)
-            epochs, fine, at = progress["epochs"], progress["fine"], progress["at"]
-            if not changed:
-                self._run.restore(kept.state)
-        except Exception as error:  # zipfile, NumPy and the engines raise whatever the damaged bytes lead them to
-            raise WorkshopError(f"{self.path} is not a checkpoint: delete it and start without --resume") from error
-        if changed:
-            raise WorkshopError(
-                f"{self.path} is of a run with other settings ({changed} differ): "
-                f"give the same options, or start anew without --resume"
-            )
-        history.epochs, history.fine, history.at = epochs, fine, at
-        history.snapshots = kept.snapshots
-        return kept.best
 
+def check_finite(loss: float, epoch: int) -> None:
+    """Refuses to go on with a loss that is no longer a number.
 
-def _sorted(arrays: dict[str, np.ndarray]) -> _Kept:
-    """Parts the arrays of a checkpoint by what their names begin with."""
-    state: dict[str, np.ndarray] = {}
-    best: dict[int, np.ndarray] = {}
-    snapshots: dict[int, dict[int, np.ndarray]] = {}
-    for name, array in arrays.items():
-        kind, _, rest = name.partition("_")
-        if kind == "state":
-            state[rest] = array
-        elif kind == "best":
-            best[int(rest)] = array
-        elif kind == "snapshot":
-            epoch, number = rest.split("_")
-            snapshots.setdefault(int(epoch), {})[int(number)] = array
-    return _Kept(
-        state,
-        [best[i] for i in sorted(best)],
-        {epoch: [weights[i] for i in sorted(weights)] for epoch, weights in snapshots.items()},
-    )
+    Raises:
+        WorkshopError: the training diverged in this epoch, counted from 1.
+    """
+    if not math.isfinite(loss):
+        raise WorkshopError(
+            f"training diverged: the loss is {loss} after epoch {epoch}; take a smaller --learning-rate, "
+            f"and scaled inputs. The model saved before is unchanged"
+        )

@@ -30,7 +30,7 @@ def evaluate(
         targets = y[rows] if preprocess_targets is None else preprocess_targets(y[rows])
         results.append(model.test_on_batch(batch, targets, return_dict=True))
         sizes.append(len(y[rows]))
-        files.let_go(X)
+        files.release_pages(X)
     # Keras forgets the batches before at each call.
     return {name: float(np.average([one[name] for one in results], weights=sizes)) for name in results[0]}
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.training import batching
-from workshop.kit.training.checkpoint import Checkpoint
 from workshop.kit.training.history import History
+from workshop.kit.training.loop_checkpoint import Checkpoint
 from workshop.kit.training.progress import Progress
 from workshop.kit.training.run import Run
 
@@ -56,6 +56,7 @@ def fit(
     """
     history = History()
     best: list[np.ndarray] = []
+    checkpoint = getattr(checkpoint, "path", checkpoint)
     state = Checkpoint(checkpoint, run, epochs, batch_size, seed) if checkpoint else None
     if state and state.path.exists():
         if resume:

@@ -42,7 +42,7 @@ def batches(
 
     def take(rows: np.ndarray, places: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         pictures = X[rows]
-        files.let_go(X)
+        files.release_pages(X)
         return (pictures if augmentation is None else augmentation.apply(pictures, places, colours, side)), y[rows]
 
     def prepare(*parts: Any) -> tuple[Any, Any]:

@@ -1,15 +1,14 @@
 """What an engine gives to be trained by `fitting`: a `Run`, which takes steps on batches and knows its own state."""
 
 import abc
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from workshop.kit import files
 from workshop.kit.training import batching
+from workshop.kit.training.batching import digest as digest
 from workshop.kit.training.progress_bar import TqdmBar
 
 
@@ -88,12 +87,3 @@ class Run(abc.ABC):
             end = rows.start + len(part)
             values = np.asarray(self.steps(part[None], batch_size))
             yield Call(values, [end / self.samples], [len(part) / self.samples], end == self.samples)
-
-
-def digest(array: np.ndarray) -> str:
-    """Returns the SHA-256 of an array's numbers, for `Run.describe`."""
-    found = hashlib.sha256()
-    for rows in batching.batches(len(array), 1000):
-        found.update(np.ascontiguousarray(array[rows]).data)
-        files.let_go(array)
-    return found.hexdigest()

@@ -67,3 +67,16 @@ def prepare(seed: int, precision: str = "float32") -> str:
 def autocast_dtype() -> torch.dtype | None:
     """Returns the type of 16 bits that the lesson which was prepared last multiplies in, or None for 32 bits."""
     return _autocast
+
+
+def autocast() -> torch.autocast:
+    """Returns a context in which a network multiplies in the 16 bits that `--precision` asks for, or as it is."""
+    return torch.autocast(choose_device().type, _autocast, enabled=_autocast is not None)
+
+
+def grad_scaler() -> torch.amp.GradScaler:
+    """Returns what scales a loss up and its gradients down again: in float16 the smallest gradients would be 0.
+
+    In other precisions it passes on what it gets.
+    """
+    return torch.amp.GradScaler(choose_device().type, enabled=_autocast is torch.float16)

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+from torch import nn
 
 from workshop.kit.cli import OPTIMIZERS
 from workshop.kit.errors import WorkshopError
+from workshop.kit.training.recipe import Recipe
 
 EPSILON = 1e-7  # keeps Keras' divisors above 0; PyTorch has 1e-8, 1e-10 for Adagrad
 
@@ -152,3 +154,20 @@ def make_optimizer(
     if steps is None:
         return optimizer, None
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, warm_up_then_cosine(steps))
+
+
+def make(
+    recipe: Recipe, parameters: Iterable[nn.Parameter]
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """Returns the optimizer of a recipe, with Keras' constants, and the scheduler of its learning rate.
+
+    The scheduler's `step()` is called after each `step()` of the optimizer. Where the recipe's rate is constant it
+    changes nothing.
+
+    Args:
+        recipe: with its steps counted.
+        parameters: to be trained; those with `requires_grad = False` are left out.
+    """
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    optimizer, scheduler = make_optimizer(recipe.optimizer, trained, recipe.learning_rate, recipe.schedule_steps)
+    return optimizer, scheduler or torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0, total_iters=0)

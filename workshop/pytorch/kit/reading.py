@@ -67,6 +67,8 @@ class Reader:
         channels_first: whether what goes there are images, channels first.
         place: of the module that is read, in the row.
         pending_pad: a PadAsTensorFlow that waits for the window it belongs to.
+        flattened: (height, width, channels) of images that nn.Flatten put in a row with the channels first; the next
+            nn.Linear has its inputs in that order, Keras in another.
     """
 
     def __init__(self, network: nn.Module, input_shape: Sequence[int]) -> None:
@@ -76,6 +78,7 @@ class Reader:
         self.shape = self.input_shape
         self.channels_first = False
         self.pending_pad: PadAsTensorFlow | None = None
+        self.flattened: Shape | None = None
         for place, module in enumerate(self.modules):
             self.place = place
             if type(module) not in _READ:
@@ -83,6 +86,8 @@ class Reader:
                 raise UnknownLayerError(f"the module {name} is not known here: takes an nn.Sequential of {known}")
             if self.pending_pad is not None and type(module) not in (nn.Conv2d, SeparableConv2d, nn.MaxPool2d):
                 break  # and refused below
+            if self.flattened is not None and type(module) not in _KEEP_THE_ORDER:
+                raise self.refuse(module, "stands between nn.Flatten() and nn.Linear: takes FlattenAsKeras() there")
             _READ[type(module)](self, module)
         if self.pending_pad is not None:
             raise self.refuse(self.pending_pad, "is not followed by nn.Conv2d, SeparableConv2d or nn.MaxPool2d")
@@ -147,3 +152,6 @@ def _in_a_row(module: nn.Module) -> Iterator[nn.Module]:
 
 # The modules that are known. A subclass of one may compute anything, so it is not.
 _READ = {**reading_layers.MODULES, **reading_images.MODULES, **reading_sequences.MODULES}
+KNOWN_MODULES = frozenset(_READ)
+# What may stand between nn.Flatten and nn.Linear: each number is treated alike, wherever it stands.
+_KEEP_THE_ORDER = {nn.Linear, nn.Dropout, nn.Identity, nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.Tanh, nn.SiLU}

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def linear(reader: "Reader", module: nn.Linear) -> None:
     """nn.Linear."""
     settings = {"units": module.out_features, "activation": "linear", "use_bias": module.bias is not None}
-    reader.add(module, "Dense", settings, kernel=Weight(module.weight, (1, 0)), bias=vector(module.bias))
+    kernel = Weight(module.weight, (1, 0), inputs=reader.flattened)
+    reader.flattened = None
+    reader.add(module, "Dense", settings, kernel=kernel, bias=vector(module.bias))
 
 
 def rescaling(reader: "Reader", module: Rescaling) -> None:
@@ -90,11 +92,11 @@ def activation(reader: "Reader", module: nn.Module, name: str) -> None:
 
 
 def flatten(reader: "Reader", module: nn.Flatten) -> None:
-    """nn.Flatten of what is not channels first, or where the order of the channels makes no difference."""
+    """nn.Flatten. Of images it writes one channel after the other, where Keras has the channels running fastest."""
     reader.expect(module, start_dim=1, end_dim=-1)
-    *places, channels = reader.shape
-    if reader.channels_first and channels > 1 and math.prod(places) > 1:
-        raise reader.refuse(module, "puts the channels first, Keras last: takes FlattenAsKeras() here")
+    *pixels, channels = reader.shape
+    if reader.channels_first and channels > 1 and math.prod(pixels) > 1:
+        reader.flattened = reader.shape
     reader.channels_first = False
     reader.add(module, "Flatten", {})
 

@@ -18,11 +18,14 @@ class Weight(NamedTuple):
         axes: where Keras' axes are among PyTorch's.
         gates: where Keras' gates are among PyTorch's, for a recurrent layer that has them in another order: blocks of
             the same size along Keras' last axis. Two of them change places.
+        inputs: (height, width, channels) of the images that the inputs of an nn.Linear are, if PyTorch has them in a
+            row with the channels first: the rows of Keras' kernel are in another order.
     """
 
     tensor: torch.Tensor
     axes: tuple[int, ...] = (0,)
     gates: tuple[int, ...] = (0,)
+    inputs: Shape | None = None
 
     @property
     def shape(self) -> Shape:
@@ -31,14 +34,26 @@ class Weight(NamedTuple):
 
     def get(self) -> np.ndarray:
         """Returns a copy in Keras' layout."""
-        return np.array(self._in_order(self.tensor.detach().permute(self.axes).cpu().numpy()), order="C")
+        array = self._in_order(self.tensor.detach().permute(self.axes).cpu().numpy())
+        if self.inputs is not None:
+            array = array[self._channels_last()]
+        return np.array(array, order="C")
 
     def put(self, array: np.ndarray, what: str) -> None:
         """Takes over an array in Keras' layout."""
         if np.shape(array) != self.shape:
             raise WorkshopError(f"{what} has the shape {np.shape(array)}, takes {self.shape}")
+        if self.inputs is not None:
+            array = np.asarray(array)[np.argsort(self._channels_last())]
         with torch.no_grad():
             self.tensor.copy_(torch.tensor(np.transpose(self._in_order(array), np.argsort(self.axes))))
+
+    def _channels_last(self) -> np.ndarray:
+        """Returns where the inputs are in PyTorch, in Keras' order."""
+        assert self.inputs is not None
+        height, width, channels = self.inputs
+        in_pytorch = np.arange(height * width * channels).reshape(channels, height, width)
+        return in_pytorch.transpose(1, 2, 0).ravel()
 
     def _in_order(self, array: np.ndarray) -> np.ndarray:
         """Returns an array in Keras' layout with its gates in the other library's order."""

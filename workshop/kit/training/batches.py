@@ -1,0 +1,152 @@
+"""Batches for `model.fit`: samples in an order that a seed and the number of the epoch decide, prepared on the way."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workshop.kit import files
+from workshop.kit.lazy import tensorflow
+from workshop.kit.training.batching import digest, epoch_order
+
+if TYPE_CHECKING:
+    from workshop.kit.photos.augmentation import Augmentation
+
+Preprocess = Callable[[Any], Any]
+
+
+def shuffled_batches(
+    X: np.ndarray,
+    y: np.ndarray,
+    batch_size: int,
+    seed: int,
+    preprocess: Preprocess | None = None,
+    preprocess_targets: Preprocess | None = None,
+) -> tensorflow.data.Dataset:
+    """Returns the training data as `model.fit` takes it: batches of (inputs, targets), each epoch in another order.
+
+    `model.fit(X, y)` would shuffle as well, in an order that nobody can ask for again. Here epoch number e visits the
+    samples in the order `epoch_order(len(X), seed, e)`, in every engine, so that a training can be resumed and
+    repeated. The next batch is prepared while the model trains on the last one.
+
+    Args:
+        X: inputs, samples first; bytes or numbers.
+        y: targets, samples first.
+        batch_size: samples a batch; the last one of an epoch may be smaller.
+        seed: of the order.
+        preprocess: applied to each batch of X. Images stay bytes in memory this way, not float32.
+        preprocess_targets: the same for y, where the targets are images too.
+
+    Returns:
+        A `tf.data.Dataset`. Its attribute `epoch`, a variable, is the number of the epoch that begins next: it counts
+        up by itself, and `Resume` sets it. Its `settings` tell this training data from others.
+    """
+    tf = tensorflow
+    inputs, targets = tf.constant(X), tf.constant(y)
+
+    def take(rows: tensorflow.Tensor) -> tuple[tensorflow.Tensor, tensorflow.Tensor]:
+        x, t = tf.gather(inputs, rows), tf.gather(targets, rows)
+        return preprocess(x) if preprocess else x, preprocess_targets(t) if preprocess_targets else t
+
+    batches, epoch = _epochs(len(X), batch_size, lambda e: (epoch_order(len(X), seed, e),), [("int32", ())])
+    batches = batches.map(take, num_parallel_calls=tf.data.AUTOTUNE)
+    return _described(batches, epoch, X, y, batch_size=batch_size, seed=seed)
+
+
+def photo_batches(
+    X: np.ndarray,
+    y: np.ndarray,
+    batch_size: int,
+    seed: int,
+    augmentation: Augmentation | None = None,
+    sizes: Sequence[int] | None = None,
+) -> tensorflow.data.Dataset:
+    """Returns the same for photos, which may lie in a file on the disk and are changed at random on their way.
+
+    Args:
+        X: photos, uint8 (samples, size, size, 3), in memory or memory-mapped.
+        y: targets, samples first.
+        batch_size: photos a batch; the last one of an epoch may be smaller.
+        seed: of the order, which decides how each photo is changed.
+        augmentation: the changes, or None to leave the photos as they are.
+        sizes: the side of the images in each epoch, for a network that takes any size (default: that of X).
+
+    Returns:
+        As `shuffled_batches`; the inputs are float32 (batch, side, side, 3) from 0 to 1.
+    """
+    tf = tensorflow
+    size = X.shape[1]
+
+    def draw(epoch: int) -> tuple[np.ndarray, ...]:
+        order = epoch_order(len(X), seed, epoch)
+        side = size if sizes is None else sizes[min(epoch, len(sizes) - 1)]
+        sides = np.full(len(order), side, np.int32)
+        if augmentation is None:
+            return order, sides, np.zeros((len(order), 2, 3), np.float32), np.zeros((len(order), 3, 4), np.float32)
+        return order, sides, *augmentation.draw(order, size, side)
+
+    def read(
+        rows: np.ndarray, sides: np.ndarray, affine_matrices: np.ndarray, color_matrices: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        photos = X[rows]
+        files.release_pages(X)
+        if augmentation is not None:
+            photos = augmentation.apply(photos, affine_matrices, color_matrices, int(sides[0]))
+        return photos, y[rows]
+
+    def prepare(*drawn: tensorflow.Tensor) -> tuple[tensorflow.Tensor, tensorflow.Tensor]:
+        # It gives the same for the same rows. Had it a state, operations that must be reproducible would have batches
+        # prepared one by one, and each only when the network waits for it.
+        photos, targets = tf.numpy_function(read, drawn, (tf.uint8, tf.as_dtype(y.dtype)), stateful=False)
+        side = size if sizes is None else None
+        photos = tf.ensure_shape(photos, (None, side, side, 3))
+        return tf.cast(photos, tf.float32) / 255, tf.ensure_shape(targets, (None, *y.shape[1:]))
+
+    drawn_arrays = [("int32", ()), ("int32", ()), ("float32", (2, 3)), ("float32", (3, 4))]
+    batches, epoch = _epochs(len(X), batch_size, draw, drawn_arrays)
+    # Pillow works outside of Python's lock, so batches are prepared side by side.
+    batches = batches.map(prepare, num_parallel_calls=os.cpu_count())
+    settings = {"augmentation": str(augmentation), "sizes": None if sizes is None else [*sizes]}
+    return _described(batches, epoch, X, y, batch_size=batch_size, seed=seed, **settings)
+
+
+def _epochs(
+    samples: int,
+    batch_size: int,
+    draw: Callable[[int], tuple[np.ndarray, ...]],
+    arrays: Sequence[tuple[str, tuple[int, ...]]],
+) -> tuple[tensorflow.data.Dataset, tensorflow.Variable]:
+    """Returns a dataset that asks `draw(epoch)` for arrays, samples first, and cuts them into batches; and its epoch.
+
+    `arrays` has their dtypes, and the shapes of one sample.
+    """
+    tf = tensorflow
+    with tf.device("CPU:0"):
+        epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+    def begin(_: tensorflow.Tensor) -> tuple[tensorflow.Tensor, ...]:
+        number = epoch.assign_add(1) - 1
+        drawn = tf.numpy_function(lambda e: draw(int(e)), [number], [dtype for dtype, _ in arrays], stateful=False)
+        return tuple(tf.ensure_shape(array, (samples, *shape)) for array, (_, shape) in zip(drawn, arrays, strict=True))
+
+    def cut(*drawn: tensorflow.Tensor) -> tensorflow.data.Dataset:
+        starts = tf.data.Dataset.range(0, samples, batch_size)
+        return starts.map(lambda start: tuple(array[start : start + batch_size] for array in drawn))
+
+    return tf.data.Dataset.range(1).map(begin).flat_map(cut), epoch
+
+
+def _described(
+    batches: tensorflow.data.Dataset, epoch: tensorflow.Variable, X: np.ndarray, y: np.ndarray, **settings: Any
+) -> tensorflow.data.Dataset:
+    """Returns the batches, the next of which is always ready, with what `Resume` wants to know of them."""
+    tf = tensorflow
+    steps = math.ceil(len(X) / settings["batch_size"])
+    batches = batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+    batches.epoch = epoch
+    batches.settings = {**settings, "X": digest(X), "y": digest(y)}
+    return batches

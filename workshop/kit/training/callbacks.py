@@ -1,0 +1,244 @@
+"""Callbacks for `model.fit` and `fit_table`: to resume a training, and to remember what happened within it.
+
+This module imports Keras, as a callback has to; `workshop.kit.training` imports it when one of its names is used.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from workshop.kit import device
+from workshop.kit.lazy import load
+from workshop.kit.training.checkpoint import Checkpoint, State, check_finite
+
+
+class StepLosses(keras.callbacks.Callback):
+    """The loss of every few steps: the curve of a training of two epochs is more than two points.
+
+    Attributes:
+        epochs: the epochs passed, fractions included, at each value.
+        values: the mean loss of the steps since the value before.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epochs: list[float] = []
+        self.values: list[float] = []
+
+    at = ()  # it looks at the weights after no epoch
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Begins to count the steps of an epoch."""
+        self._epoch, self._steps, self._sum = epoch, 0, 0.0
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Takes the loss of the steps since the last call; Keras gives the mean since the epoch's beginning."""
+        steps, total = batch + 1, float((logs or {})["loss"]) * (batch + 1)
+        self.epochs.append(self._epoch + steps / (self.params["steps"] or steps))
+        self.values.append((total - self._sum) / (steps - self._steps))
+        self._steps, self._sum = steps, total
+
+    @property
+    def curve(self) -> tuple[list[float], list[float]]:
+        """The epochs passed and the losses, as `plots.charts` draws them."""
+        return self.epochs, self.values
+
+    def get_state(self) -> State:
+        """Returns what a checkpoint keeps."""
+        return State({}, {"epochs": self.epochs, "values": self.values})
+
+    def set_state(self, state: State) -> None:
+        """Puts it back."""
+        self.epochs, self.values = state.notes["epochs"], state.notes["values"]
+
+
+class Snapshots(keras.callbacks.Callback):
+    """The weights after some of the epochs.
+
+    Args:
+        at: the epochs, counted from 1; 0 is before training.
+
+    Attributes:
+        weights: for each of these epochs `model.get_weights()`.
+    """
+
+    def __init__(self, at: Sequence[int]) -> None:
+        super().__init__()
+        self.at = set(at)
+        self.weights: dict[int, list[np.ndarray]] = {}
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Keeps the weights before training."""
+        if 0 in self.at:
+            self.weights[0] = self.model.get_weights()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Keeps the weights after an epoch."""
+        if epoch + 1 in self.at:
+            self.weights[epoch + 1] = self.model.get_weights()
+
+    def get_state(self) -> State:
+        """Returns what a checkpoint keeps."""
+        return State(
+            {f"{epoch}/{i}": weight for epoch, weights in self.weights.items() for i, weight in enumerate(weights)}, {}
+        )
+
+    def set_state(self, state: State) -> None:
+        """Puts it back."""
+        self.weights = {}
+        for name in sorted(state.arrays, key=lambda name: [int(part) for part in name.split("/")]):
+            self.weights.setdefault(int(name.partition("/")[0]), []).append(state.arrays[name])
+
+
+class Resume(keras.callbacks.Callback):
+    """Writes the state of a training to a checkpoint, and goes on from it to the same bits; the last of the callbacks.
+
+    `keras.callbacks.BackupAndRestore` does as much where the data comes in one order and no layer draws random numbers.
+    Here the order of the batches, the seeds of Dropout, the history and other callbacks go on as well.
+    A training whose loss is no longer finite ends with an error.
+
+    Args:
+        checkpoint: the file.
+        batches: what the model is fitted on, if it comes from `shuffled_batches` or `photo_batches`.
+        keep: other callbacks whose state is kept: `keras.callbacks.EarlyStopping`, `StepLosses`, `Snapshots`. They
+            come before this one.
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint, batches: Any = None, keep: Sequence[keras.callbacks.Callback] = ()
+    ) -> None:
+        super().__init__()
+        self._checkpoint, self._batches, self._keep = checkpoint, batches, list(keep)
+        self._history: dict[str, list[float]] = {}
+
+    at = ()  # it looks at the weights whenever it is called, and needs no epoch in particular
+
+    def follow(self, batches: Any) -> None:
+        """Takes note of what the model is trained on."""
+        self._batches = batches
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Puts the state back, if there is one to go on from."""
+        with device.on_all_devices():
+            self.model.optimizer.build(self.model.trainable_variables)
+        self._history = {}
+        settings = getattr(self._batches, "settings", {}) | describe(self.model) | {"epochs": self.params["epochs"]}
+        finished = self._checkpoint.begin(settings, self._restore, self.params["epochs"])
+        if finished:
+            has_stopped = any(getattr(callback, "stopped_epoch", 0) for callback in self._keep)
+            self.model._initial_epoch = self.params["epochs"] if has_stopped else finished
+            self.model.history.history.update({name: [*values] for name, values in self._history.items()})
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Tells the batches which epoch begins."""
+        if hasattr(self._batches, "epoch"):
+            self._batches.epoch.assign(epoch)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Takes in the metrics of an epoch and writes the state, at most twice a second."""
+        for name, value in (logs or {}).items():
+            self._history.setdefault(name, []).append(float(value))
+        check_finite(self._history["loss"][-1], epoch + 1)
+        if self.params.get("last_of_call", epoch) != epoch:
+            return  # `fit_table` reports the epochs of one call after the last of them, whose weights the model has
+        is_last = epoch + 1 == self.params["epochs"] or self.model.stop_training
+        self._checkpoint.save(self._state, at_once=is_last)
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        """Leaves a history of all epochs, and a model that a next `fit` begins from its first epoch."""
+        self.model._initial_epoch = None
+        self.model.history.epoch = list(range(len(self._history.get("loss", []))))
+
+    def _state(self) -> State:
+        arrays = {f"model/{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_variables(self.model))}
+        if keras.config.backend() == "torch":  # its Dropout draws from one generator for all
+            arrays["generator"] = load("torch").get_rng_state().numpy()
+        notes = []
+        for i, callback in enumerate(self._keep):
+            kept = _get_state(callback)
+            arrays |= {f"callback/{i}/{name}": array for name, array in kept.arrays.items()}
+            notes.append(kept.notes)
+        return State(arrays, {"history": self._history, "callbacks": notes})
+
+    def _restore(self, state: State) -> int:
+        variables = _variables(self.model)
+        values = [state.arrays[f"model/{i}"] for i in range(len(variables))]
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        if "generator" in state.arrays:
+            load("torch").set_rng_state(load("torch").from_numpy(state.arrays["generator"]))
+        for i, (callback, notes) in enumerate(zip(self._keep, state.notes["callbacks"], strict=True)):
+            prefix = f"callback/{i}/"
+            own = {name.removeprefix(prefix): a for name, a in state.arrays.items() if name.startswith(prefix)}
+            _set_state(callback, State(own, notes))
+        self._history = state.notes["history"]
+        return len(self._history["loss"])
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    # Random generators (Dropout) are among them: Keras' own checkpoint leaves these out, and without them a resumed
+    # training draws other numbers than the one that was never stopped.
+    return [*model.variables, *model.optimizer.variables]
+
+
+_STOPPING = ("wait", "stopped_epoch", "best", "best_epoch")
+
+
+def _get_state(callback: keras.callbacks.Callback) -> State:
+    if not isinstance(callback, keras.callbacks.EarlyStopping):
+        return callback.get_state()
+    best = enumerate(callback.best_weights or [])
+    notes = {name: getattr(callback, name) for name in _STOPPING}
+    notes["best"] = None if notes["best"] is None else float(notes["best"])
+    return State({str(i): weight for i, weight in best}, notes)
+
+
+def _set_state(callback: keras.callbacks.Callback, state: State) -> None:
+    if not isinstance(callback, keras.callbacks.EarlyStopping):
+        callback.set_state(state)
+        return
+    for name in _STOPPING:
+        setattr(callback, name, state.notes[name])
+    callback.best_weights = [state.arrays[str(i)] for i in range(len(state.arrays))] or None
+
+
+def describe(model: keras.Model) -> dict[str, Any]:
+    """Returns what tells the training of a compiled model from others: backend, optimizer, loss, layers, weights."""
+    optimizer = model.optimizer.get_config()
+    optimizer.pop("name", None)
+    return {
+        "engine": "keras",
+        "backend": keras.config.backend(),
+        "optimizer": json.dumps(optimizer, sort_keys=True, default=lambda value: getattr(value, "get_config", str)()),
+        "loss": str(getattr(model.loss, "name", getattr(model.loss, "__name__", model.loss))),
+        "layers": json.dumps([_describe(layer) for layer in model.layers], sort_keys=True, default=lambda _: ""),
+        "weights": [[list(weight.shape), str(weight.dtype)] for weight in model.variables],
+    }
+
+
+def _describe(layer: keras.Layer) -> list[Any]:
+    """Returns a layer's type and settings without the names, which count up with every model that a program builds."""
+
+    def unnamed(value: Any) -> Any:
+        if isinstance(value, dict):
+            # A precision has nothing but a name ("float32"), which says what it is.
+            return {key: unnamed(item) for key, item in value.items() if key != "name" or len(value) == 1}
+        return [unnamed(item) for item in value] if isinstance(value, list | tuple) else value
+
+    if hasattr(layer, "layers"):  # a model within the model
+        return [type(layer).__name__, [_describe(inner) for inner in layer.layers]]
+    try:
+        return [type(layer).__name__, unnamed(layer.get_config())]
+    except NotImplementedError:  # a layer of one's own that does not describe itself
+        return [type(layer).__name__]
+
+
+def tensorboard(folder: Path | None, name: str) -> list[keras.callbacks.Callback]:
+    """Returns Keras' TensorBoard callback for the model `name`, or none where `--tensorboard` was not given."""
+    return [keras.callbacks.TensorBoard(folder / name)] if folder else []

@@ -1,0 +1,93 @@
+"""The state of a training in PyTorch: which epoch it is in, what it measured, and how it goes on after a stop."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from workshop.kit.training import state
+from workshop.pytorch.kit import device
+from workshop.pytorch.kit.model import TorchModel
+
+
+class TrainingState(state.TrainingState):
+    """The progress of one training; see `workshop.kit.training.state.TrainingState`.
+
+    `for epoch in state.epochs(model, optimizer, scheduler, loader)` goes on where a stopped training was, and tells
+    the loader which epoch begins; `state.log(len(inputs), loss=loss)` shows and remembers what a step measured.
+    """
+
+    engine = "torch"
+
+    def epochs(
+        self,
+        model: TorchModel,
+        optimizer: torch.optim.Optimizer,
+        scheduler: torch.optim.lr_scheduler.LRScheduler | None,
+        loader: DataLoader[Any],
+        scaler: torch.amp.GradScaler | None = None,
+    ) -> Iterator[int]:
+        """Yields the epochs that are still to be trained, from 0.
+
+        Args:
+            model: the network, as it is saved.
+            optimizer: of its parameters.
+            scheduler: of the optimizer's learning rate, stepped after each step, or None.
+            loader: of a `dataset.ArrayDataset` or `photos.PhotoDataset`, its sampler a `dataset.SeededBatches`.
+            scaler: of the loss, where the steps are in float16.
+        """
+        self._model = model
+        self._parts: dict[str, Any] = {"network": model.module, "optimizer": optimizer}
+        self._parts |= {"scheduler": scheduler} if scheduler is not None else {}
+        self._parts |= {"scaler": scaler} if scaler is not None else {}
+        torch.set_num_threads(device.choose_threads(model.architecture, self.recipe.batch_size))
+        sampler: Any = loader.sampler
+        data: Any = loader.dataset
+        settings = {"layers": str(model.module), "precision": str(device.autocast_dtype()), "seed": sampler.seed}
+        for epoch in self._run(len(data), settings | data.digests()):
+            sampler.set_epoch(epoch)
+            yield epoch
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Returns the weights, copied, in Keras' order and layout."""
+        return self._model.get_weights()
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        """Puts weights in."""
+        self._model.set_weights(weights)
+
+    @staticmethod
+    def _detach(value: Any) -> Any:
+        return value.detach() if isinstance(value, torch.Tensor) else value
+
+    def _capture(self) -> dict[str, np.ndarray]:
+        content = io.BytesIO()
+        parts = {name: part.state_dict() for name, part in self._parts.items()}
+        torch.save(parts | {"generator": torch.get_rng_state()}, content)  # from which Dropout draws
+        return {"torch": np.frombuffer(content.getvalue(), np.uint8)}
+
+    def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        # `weights_only` keeps a forged file from running code.
+        kept = torch.load(io.BytesIO(arrays["torch"].tobytes()), weights_only=True)
+        for name, part in self._parts.items():
+            part.load_state_dict(kept[name])
+        torch.set_rng_state(kept["generator"])
+
+
+def start_training(network: nn.Module) -> None:
+    """Does what `network.train()` does, but for what is frozen by `requires_grad = False`.
+
+    A frozen normalisation goes on normalising by its moving averages, which stay as they are: `trainable = False` means
+    the same in Keras. `network.train()` alone would move them.
+    """
+    network.train()
+    for module in network.modules():
+        parameters = list(module.parameters(recurse=False))
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            module.eval()
