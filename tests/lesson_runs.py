@@ -11,7 +11,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ import pytest
 from workshop import LESSONS
 from workshop.kit.saving import bundle
 from workshop.kit.saving.loaded import Bundle
+from workshop.kit.training.checkpoint import Checkpoint, State
 
 THAT_TRAIN = [lesson.name for lesson in LESSONS if lesson.trains]
 
@@ -89,6 +90,21 @@ def start(lesson: ModuleType, folder: Path, *options: str, **given: Any) -> Run:
     with contextlib.redirect_stdout(output):
         metrics = lesson.main(["--json", *saves, "--plots", str(folder / "plots"), *options], **given)
     return Run(metrics, output.getvalue(), folder)
+
+
+def stop_after(saves: int, monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> None:
+    """Runs the work and presses Ctrl-C when the checkpoints of so many epochs were written."""
+    save, count = Checkpoint.save, itertools.count(1)
+
+    def interrupting(checkpoint: Checkpoint, state: Callable[[], State], at_once: bool = False) -> None:
+        save(checkpoint, state, at_once=True)
+        if next(count) >= saves:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoint, "save", interrupting)
+        with pytest.raises(KeyboardInterrupt):
+            work()
 
 
 @contextlib.contextmanager

@@ -42,8 +42,8 @@ def shuffled_batches(
         preprocess_targets: the same for y, where the targets are images too.
 
     Returns:
-        A `tf.data.Dataset`. Its attribute `epoch`, a variable, is the number of the epoch that begins next: it counts
-        up by itself, and `Resume` sets it. Its `settings` tell this training data from others.
+        A `tf.data.Dataset`. Its attribute `epoch` is the number of the epoch that begins next: it counts up by itself,
+        and `Resume` sets it. Its `settings` tell this training data from others.
     """
     tf = tensorflow
     inputs, targets = tf.constant(X), tf.constant(y)
@@ -61,7 +61,7 @@ def photo_batches(
     X: np.ndarray,
     y: np.ndarray,
     batch_size: int,
-    seed: int,
+    seed: int | None,
     augmentation: Augmentation | None = None,
     sizes: Sequence[int] | None = None,
 ) -> tensorflow.data.Dataset:
@@ -71,39 +71,40 @@ def photo_batches(
         X: photos, uint8 (samples, size, size, 3), in memory or memory-mapped.
         y: targets, samples first.
         batch_size: photos a batch; the last one of an epoch may be smaller.
-        seed: of the order, which decides how each photo is changed.
+        seed: of the order, which decides how each photo is changed. None leaves the photos in their order, for
+            `evaluate` and `predict`.
         augmentation: the changes, or None to leave the photos as they are.
-        sizes: the side of the images in each epoch, for a network that takes any size (default: that of X).
+        sizes: the image size in each epoch, for a network that takes any size (default: that of X).
 
     Returns:
-        As `shuffled_batches`; the inputs are float32 (batch, side, side, 3) from 0 to 1.
+        As `shuffled_batches`; the inputs are float32 (batch, size, size, 3) from 0 to 1.
     """
     tf = tensorflow
     size = X.shape[1]
 
     def draw(epoch: int) -> tuple[np.ndarray, ...]:
-        order = epoch_order(len(X), seed, epoch)
-        side = size if sizes is None else sizes[min(epoch, len(sizes) - 1)]
-        sides = np.full(len(order), side, np.int32)
+        order = np.arange(len(X), dtype=np.int32) if seed is None else epoch_order(len(X), seed, epoch)
+        new_size = size if sizes is None else sizes[min(epoch, len(sizes) - 1)]
+        new_sizes = np.full(len(order), new_size, np.int32)
         if augmentation is None:
-            return order, sides, np.zeros((len(order), 2, 3), np.float32), np.zeros((len(order), 3, 4), np.float32)
-        return order, sides, *augmentation.draw(order, size, side)
+            return order, new_sizes, np.zeros((len(order), 2, 3), np.float32), np.zeros((len(order), 3, 4), np.float32)
+        return order, new_sizes, *augmentation.draw(order, size, new_size)
 
     def read(
-        rows: np.ndarray, sides: np.ndarray, affine_matrices: np.ndarray, color_matrices: np.ndarray
+        rows: np.ndarray, new_sizes: np.ndarray, affine_matrices: np.ndarray, color_matrices: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         photos = X[rows]
         files.release_pages(X)
         if augmentation is not None:
-            photos = augmentation.apply(photos, affine_matrices, color_matrices, int(sides[0]))
+            photos = augmentation.apply(photos, affine_matrices, color_matrices, int(new_sizes[0]))
         return photos, y[rows]
 
     def prepare(*drawn: tensorflow.Tensor) -> tuple[tensorflow.Tensor, tensorflow.Tensor]:
         # It gives the same for the same rows. Had it a state, operations that must be reproducible would have batches
         # prepared one by one, and each only when the network waits for it.
         photos, targets = tf.numpy_function(read, drawn, (tf.uint8, tf.as_dtype(y.dtype)), stateful=False)
-        side = size if sizes is None else None
-        photos = tf.ensure_shape(photos, (None, side, side, 3))
+        new_size = size if sizes is None else None
+        photos = tf.ensure_shape(photos, (None, new_size, new_size, 3))
         return tf.cast(photos, tf.float32) / 255, tf.ensure_shape(targets, (None, *y.shape[1:]))
 
     drawn_arrays = [("int32", ()), ("int32", ()), ("float32", (2, 3)), ("float32", (3, 4))]
@@ -114,23 +115,40 @@ def photo_batches(
     return _described(batches, epoch, X, y, batch_size=batch_size, seed=seed, **settings)
 
 
+class _Epoch:
+    """The number of the epoch that begins next."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    def assign(self, number: int) -> None:
+        """Lets another epoch begin next."""
+        self._number = number
+
+    def advance(self) -> int:
+        """Returns the number of the epoch that begins now."""
+        self._number += 1
+        return self._number - 1
+
+
 def _epochs(
     samples: int,
     batch_size: int,
     draw: Callable[[int], tuple[np.ndarray, ...]],
     arrays: Sequence[tuple[str, tuple[int, ...]]],
-) -> tuple[tensorflow.data.Dataset, tensorflow.Variable]:
+) -> tuple[tensorflow.data.Dataset, _Epoch]:
     """Returns a dataset that asks `draw(epoch)` for arrays, samples first, and cuts them into batches; and its epoch.
 
     `arrays` has their dtypes, and the shapes of one sample.
     """
     tf = tensorflow
-    with tf.device("CPU:0"):
-        epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+    epoch = _Epoch()
 
-    def begin(_: tensorflow.Tensor) -> tuple[tensorflow.Tensor, ...]:
-        number = epoch.assign_add(1) - 1
-        drawn = tf.numpy_function(lambda e: draw(int(e)), [number], [dtype for dtype, _ in arrays], stateful=False)
+    def begin(first: tensorflow.Tensor) -> tuple[tensorflow.Tensor, ...]:
+        # A function without a state, as far as TensorFlow knows: see `photo_batches`.
+        drawn = tf.numpy_function(
+            lambda _: draw(epoch.advance()), [first], [kind for kind, _ in arrays], stateful=False
+        )
         return tuple(tf.ensure_shape(array, (samples, *shape)) for array, (_, shape) in zip(drawn, arrays, strict=True))
 
     def cut(*drawn: tensorflow.Tensor) -> tensorflow.data.Dataset:
@@ -141,7 +159,7 @@ def _epochs(
 
 
 def _described(
-    batches: tensorflow.data.Dataset, epoch: tensorflow.Variable, X: np.ndarray, y: np.ndarray, **settings: Any
+    batches: tensorflow.data.Dataset, epoch: _Epoch, X: np.ndarray, y: np.ndarray, **settings: Any
 ) -> tensorflow.data.Dataset:
     """Returns the batches, the next of which is always ready, with what `Resume` wants to know of them."""
     tf = tensorflow

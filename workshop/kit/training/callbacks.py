@@ -39,8 +39,10 @@ class StepLosses(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         """Takes the loss of the steps since the last call; Keras gives the mean since the epoch's beginning."""
-        steps, total = batch + 1, float((logs or {})["loss"]) * (batch + 1)
-        self.epochs.append(self._epoch + steps / (self.params["steps"] or steps))
+        in_epoch = self.params["steps"] or batch + 1
+        steps = min(batch + 1, in_epoch)  # with several steps a call the last one may count too far
+        total = float((logs or {})["loss"]) * steps
+        self.epochs.append(self._epoch + steps / in_epoch)
         self.values.append((total - self._sum) / (steps - self._steps))
         self._steps, self._sum = steps, total
 

@@ -44,7 +44,7 @@ class Recipe:
     small_set_epochs: int | None = None
     own_batch_size: int | None = None
 
-    def with_options(self, arguments: argparse.Namespace, samples: int) -> Recipe:
+    def with_options(self, arguments: argparse.Namespace, samples: int) -> Self:
         """Returns the recipe that the options of the command line ask for.
 
         Args:
@@ -71,7 +71,7 @@ class Recipe:
             )
         return recipe.for_samples(samples)
 
-    def for_samples(self, samples: int) -> Recipe:
+    def for_samples(self, samples: int) -> Self:
         """Returns the recipe with the number of steps that so many samples make."""
         return replace(self, steps=self.epochs * math.ceil(samples / self.batch_size))
 

@@ -57,6 +57,7 @@ def fit_table(
     if is_plain:
         return model.fit(
             batches,
+            shuffle=False,
             epochs=epochs,
             validation_data=validation_data,
             callbacks=[*callbacks],
