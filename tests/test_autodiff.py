@@ -194,6 +194,8 @@ def test_the_traces_can_be_followed_with_pencil_and_paper(default_run: Run) -> N
     reverse = "v4 = sin v1 0.909297 g4 = g5 1.000000", "v1 = x1 2.000000 g1 = g3 v2 + g4 cos v1 2.583853"
     for row in (*forward, *reverse):
         assert row.split() in default_run.rows
+    steps = [row[0] for row in default_run.table("step", "value", "gradient g = dz/dv")]
+    assert steps == ["v5 = v3 + v4", "v4 = sin v1", "v3 = v1 v2", "v2 = x2", "v1 = x1"]  # the last one first
 
 
 @pytest.mark.parametrize(("x1", "x2"), [(2.0, 3.0), (-1.3, 0.4), (0.0, 0.0)])

@@ -179,6 +179,8 @@ def test_without_pytorch_its_column_is_left_out(
     output = capsys.readouterr().out
     assert "PyTorch is not installed: its column is left out." in output
     assert "torch." not in output.split("First derivatives")[0]
+    assert "> np.array([1.5, 2])" in output  # a quick run has two lines of each part
+    assert "> np.zeros((2, 3))" not in output
     assert set(metrics) == {"numpy_test_max_error", "tensorflow_test_max_error"}
 
 
@@ -207,6 +209,8 @@ def test_the_plots_show_strides_and_broadcast_numbers() -> None:
         "strides (3, 1): contiguous, a memory of its own",
     ]
     assert [text.get_text() for text in panels[2].texts] == [str(number) for number in M.T.ravel()]
+    # Of the rows that np.broadcast_to repeats one is stored.
+    assert [cell.get_linestyle() == "-" for cell in panels[8].patches] == [True] * 4 + [False] * 8
     panels = figures.broadcasting(tensors.broadcast_sums(M)).axes
     texts = [{text.get_text() for text in panel.texts} for panel in panels]
     assert {"(2, 3)", "(3,)", "10", "21", "32", "14", "25", "36"} <= texts[0]
