@@ -57,7 +57,7 @@ def path(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 X = np.random.default_rng(2).normal(size=(7, 5)).astype(np.float32)
 
 
-def test_one_file_gives_the_same_answers_in_all_engines_and_comes_back_whole(
+def test_one_file_gives_the_same_predictions_in_all_engines_and_comes_back_whole(
     model: Any, path: Path, tmp_path: Path
 ) -> None:
     expected = KerasModel(model).predict(X)
@@ -122,9 +122,14 @@ def test_any_block_is_keras_block_in_each_engine(size: tuple[int, int]) -> None:
 def test_a_decoder_written_by_hand_is_a_keras_model(tmp_path: Path) -> None:
     torch.manual_seed(6)
     module = nn.Sequential(
-        nn.Linear(5, 12), nn.ReLU(), layout.ReshapeAsKeras((2, 2, 3)), nn.Upsample(scale_factor=2),
-        nn.Conv2d(3, 2, 3, padding=1), nn.Sigmoid(), layout.ChannelsLast(),
-    )  # fmt: skip
+        nn.Linear(5, 12),
+        nn.ReLU(),
+        layout.ReshapeAsKeras((2, 2, 3)),
+        nn.Upsample(scale_factor=2),
+        nn.Conv2d(3, 2, 3, padding=1),
+        nn.Sigmoid(),
+        layout.ChannelsLast(),
+    )
     mirror = TorchModel(module, (5,))
     mirror.save_h5(tmp_path / "decoder.h5")
     theirs = keras.models.load_model(tmp_path / "decoder.h5", compile=False)

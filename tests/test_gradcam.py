@@ -1,4 +1,4 @@
-"""Grad-CAM by the NumPy engine: the same map as Keras' gradients give, and hot where the network looks."""
+"""Grad-CAM by the NumPy engine: the same map as Keras' gradients give, and hot at the object."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,20 +22,32 @@ RANDOM = np.random.default_rng
 
 
 def small(last: Sequence[Layer]) -> list[Layer]:
-    """As the small network of the lesson: it normalises its batches and averages over all places."""
+    """As the small network of the lesson: it normalises its batches and averages over all positions."""
     return [
-        Conv2D(6, 3, strides=2, padding="same", use_bias=False), BatchNormalization(), Activation("relu"),
-        MaxPooling2D(), Conv2D(8, 3, padding="same", use_bias=False), BatchNormalization(), Activation("relu"),
-        GlobalAveragePooling2D(), Dropout(0.2), *last,
-    ]  # fmt: skip
+        Conv2D(6, 3, strides=2, padding="same", use_bias=False),
+        BatchNormalization(),
+        Activation("relu"),
+        MaxPooling2D(),
+        Conv2D(8, 3, padding="same", use_bias=False),
+        BatchNormalization(),
+        Activation("relu"),
+        GlobalAveragePooling2D(),
+        Dropout(0.2),
+        *last,
+    ]
 
 
 def workshop(last: Sequence[Layer]) -> list[Layer]:
-    """As the network of the workshop: it pools once more behind its last convolution, and weighs every place."""
+    """As the network of the workshop: it pools after its last convolution too, and has a weight for every position."""
     return [
-        Conv2D(6, 3, activation="relu"), MaxPooling2D(), Conv2D(8, 3, activation="relu"), MaxPooling2D(), Flatten(),
-        Dense(10, "relu"), *last,
-    ]  # fmt: skip
+        Conv2D(6, 3, activation="relu"),
+        MaxPooling2D(),
+        Conv2D(8, 3, activation="relu"),
+        MaxPooling2D(),
+        Flatten(),
+        Dense(10, "relu"),
+        *last,
+    ]
 
 
 def as_if_trained(layers: Sequence[Layer], size: int) -> Network:
@@ -47,11 +59,11 @@ def as_if_trained(layers: Sequence[Layer], size: int) -> Network:
     return network
 
 
-def map_by_keras(network: Network, picture: np.ndarray, label: int) -> np.ndarray:
+def map_by_keras(network: Network, image: np.ndarray, label: int) -> np.ndarray:
     """The same formula with TensorFlow's gradients and resizing, on the `.h5` that the network is saved as."""
     model: Any = keras_h5.from_bytes(network.to_h5(), Path("model.h5"))
     layers = model.keras.layers
-    outputs = picture[None]
+    outputs = image[None]
     with tensorflow.GradientTape() as tape:
         for layer in layers:
             if isinstance(layer, keras.layers.Flatten | keras.layers.GlobalAveragePooling2D):
@@ -66,7 +78,7 @@ def map_by_keras(network: Network, picture: np.ndarray, label: int) -> np.ndarra
     weights = tensorflow.reduce_mean(tape.gradient(logit, maps), axis=(1, 2))
     heat = tensorflow.nn.relu(tensorflow.reduce_sum(maps * weights, axis=-1, keepdims=True))
     heat /= tensorflow.maximum(tensorflow.reduce_max(heat), 1e-30)
-    return np.asarray(tensorflow.image.resize(heat, picture.shape[:2]))[0, :, :, 0]
+    return np.asarray(tensorflow.image.resize(heat, image.shape[:2]))[0, :, :, 0]
 
 
 @pytest.mark.parametrize(
@@ -76,50 +88,54 @@ def map_by_keras(network: Network, picture: np.ndarray, label: int) -> np.ndarra
 )
 def test_the_map_is_the_one_that_keras_gradients_give(layers: list[Layer]) -> None:
     network = as_if_trained(layers, 30)
-    picture = RANDOM(5).random((30, 30, 3), np.float32)
-    before = network.predict(picture[None])
+    image = RANDOM(5).random((30, 30, 3), np.float32)
+    before = network.predict(image[None])
     seen = []
     for label in range(max(2, network.output_shape[0])):
-        heat = grad_cam(network, picture, label)
+        heat = grad_cam(network, image, label)
         assert heat.shape == (30, 30) and heat.dtype == np.float32
-        assert heat == pytest.approx(map_by_keras(network, picture, label), abs=1e-5)
+        assert heat == pytest.approx(map_by_keras(network, image, label), abs=1e-5)
         seen.append(heat)
     assert max(heat.max() for heat in seen) > 0.8
     assert not np.array_equal(seen[0], seen[1])
-    # It only looks: the network answers, and learns, as before.
-    assert np.array_equal(network.predict(picture[None]), before)
+    # The network is left as it was: it predicts, and trains, as before.
+    assert np.array_equal(network.predict(image[None]), before)
     last = layers[-1].activation if isinstance(layers[-1], Dense) else layers[-1]
     assert isinstance(last, Activation) and not last.passes_on
 
 
-def finds_bright_squares(answers: int) -> Network:
-    """Its one map is bright where a window of 5x5 pixels is; that speaks for the second class."""
-    activation = "sigmoid" if answers == 1 else "softmax"
+def finds_bright_squares(outputs: int) -> Network:
+    """Its one map is bright where a window of 5x5 pixels is; that supports the second class."""
+    activation = "sigmoid" if outputs == 1 else "softmax"
     network = Network(
-        [Conv2D(1, 5, padding="same", activation="relu"), MaxPooling2D(), GlobalAveragePooling2D(),
-         Dense(answers, activation)],
+        [
+            Conv2D(1, 5, padding="same", activation="relu"),
+            MaxPooling2D(),
+            GlobalAveragePooling2D(),
+            Dense(outputs, activation),
+        ],
         (40, 40, 3),
-    )  # fmt: skip
-    weights = np.array([[9.0]]) if answers == 1 else np.array([[-9.0, 9.0]])
-    network.set_weights([np.full((5, 5, 3, 1), 1 / 75), np.array([-0.5]), weights, np.zeros(answers)])
+    )
+    weights = np.array([[9.0]]) if outputs == 1 else np.array([[-9.0, 9.0]])
+    network.set_weights([np.full((5, 5, 3, 1), 1 / 75), np.array([-0.5]), weights, np.zeros(outputs)])
     return network
 
 
-@pytest.mark.parametrize("answers", [1, 2])
-def test_the_map_is_hot_where_the_square_is(answers: int) -> None:
-    picture = np.zeros((40, 40, 3), np.float32)
-    picture[22:34, 5:17] = 1
-    heat = grad_cam(finds_bright_squares(answers), picture, 1)
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_the_map_is_hot_where_the_square_is(outputs: int) -> None:
+    image = np.zeros((40, 40, 3), np.float32)
+    image[22:34, 5:17] = 1
+    heat = grad_cam(finds_bright_squares(outputs), image, 1)
     assert heat[24:32, 7:15].min() > 0.8
     far = np.ones((40, 40), bool)
     far[20:36, 3:19] = False
     assert heat[far].max() == 0
-    # Nothing in it speaks for the other class.
-    assert grad_cam(finds_bright_squares(answers), picture, 0).max() == 0
+    # Nothing in it supports the other class.
+    assert grad_cam(finds_bright_squares(outputs), image, 0).max() == 0
 
 
-def test_where_nothing_is_an_image_there_is_no_map() -> None:
-    picture = np.zeros((8, 8, 3), np.float32)
+def test_a_network_without_image_layers_has_no_map() -> None:
+    image = np.zeros((8, 8, 3), np.float32)
     for layers in ([Flatten(), Dense(1, "sigmoid")], [Conv2D(2, 3)]):
         with pytest.raises(WorkshopError, match="no convolutions that end in a Flatten"):
-            grad_cam(Network(layers, (8, 8, 3)), picture, 0)
+            grad_cam(Network(layers, (8, 8, 3)), image, 0)

@@ -73,7 +73,7 @@ def photos(count: int) -> np.ndarray:
     return random.random((count, *SHAPE), np.float32) * random.uniform(0, 2, (count, 1, 1, 3)).astype(np.float32)
 
 
-def test_one_file_gives_the_same_answers_in_all_engines_and_comes_back_whole(
+def test_one_file_gives_the_same_predictions_in_all_engines_and_comes_back_whole(
     model: Any, path: Path, tmp_path: Path
 ) -> None:
     X = photos(30)
@@ -88,8 +88,8 @@ def test_one_file_gives_the_same_answers_in_all_engines_and_comes_back_whole(
         np.testing.assert_allclose(KerasModel(again).predict(X), expected, rtol=1e-6, atol=1e-6)
         for weight, theirs in zip(again.get_weights(), model.get_weights(), strict=True):
             np.testing.assert_array_equal(weight, theirs)
-        for name, answer in mirror.stages(X[:2]):
-            assert answer.shape[0] == 2 and name in KINDS
+        for name, stage in mirror.stages(X[:2]):
+            assert stage.shape[0] == 2 and name in KINDS
         written.append((tmp_path / "again.h5").read_bytes())
     assert written[0] == h5.to_bytes(h5.read(path))
     kinds = [layer.kind for layer in h5.read(path).layers]
@@ -138,7 +138,7 @@ def test_the_gradient_of_every_weight_is_the_same(model: Any, path: Path) -> Non
     assert {gradient.dtype for gradient in single.values()} == {np.dtype(np.float32)}
 
 
-LEARNING: dict[str, tuple[Callable[[], Layer], tuple[int, ...]]] = {
+GRADIENT_CASES: dict[str, tuple[Callable[[], Layer], tuple[int, ...]]] = {
     "depthwise valid": (lambda: depthwise.DepthwiseConv2D((3, 2), activation="tanh"), (5, 6, 3)),
     "depthwise same, strides": (lambda: depthwise.DepthwiseConv2D(3, 2, "same", "silu"), (6, 7, 3)),
     "separable": (lambda: depthwise.SeparableConv2D(4, 3, 2, "same", "tanh"), (6, 7, 3)),
@@ -146,12 +146,12 @@ LEARNING: dict[str, tuple[Callable[[], Layer], tuple[int, ...]]] = {
     "global average pooling": (pooling.GlobalAveragePooling2D, (3, 4, 2)),
     "silu": (lambda: Activation("silu"), (5,)),
     "rescaling": (lambda: Rescaling(-1.5, 0.25), (5,)),
-}  # fmt: skip
+}
 
 
-@pytest.mark.parametrize("name", LEARNING)
+@pytest.mark.parametrize("name", GRADIENT_CASES)
 def test_gradients_agree_with_finite_differences(name: str) -> None:
-    make, shape = LEARNING[name]
+    make, shape = GRADIENT_CASES[name]
     random = np.random.default_rng(3)
     layer = make()
     built = layer.build(shape, random, np.float64)
@@ -236,10 +236,13 @@ def test_a_mirror_written_by_hand_is_a_keras_model(tmp_path: Path) -> None:
         np.testing.assert_allclose(output, their_output, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("kind", "options"), [
-    ("DepthwiseConv2D", {"kernel_size": 3}),
-    ("SeparableConv2D", {"filters": 4, "kernel_size": 3}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("DepthwiseConv2D", {"kernel_size": 3}),
+        ("SeparableConv2D", {"filters": 4, "kernel_size": 3}),
+    ],
+)
 def test_kernels_start_as_keras_draws_them(kind: str, options: dict[str, Any]) -> None:
     keras.utils.set_random_seed(1)
     torch.manual_seed(1)

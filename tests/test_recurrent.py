@@ -1,4 +1,4 @@
-"""Layers for sequences: the same numbers and the same learning in all three engines, from one file and back."""
+"""Layers for sequences: the same outputs, gradients and training in all three engines, from one file and back."""
 
 import json
 from collections.abc import Callable
@@ -51,7 +51,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "GRU reset before, without bias": ("GRU", {"reset_after": False, "use_bias": False}),
     "Dense on sequences": ("Dense", {"activation": "softmax"}),
     "Embedding": ("Embedding", {"output_dim": 3}),
-}  # fmt: skip
+}
 
 
 def case(name: str) -> tuple[Any, Architecture, np.ndarray]:
@@ -114,7 +114,7 @@ def assert_close(gradients: list[np.ndarray], expected: list[np.ndarray], tolera
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_each_layer_answers_and_learns_as_keras_in_each_engine(name: str) -> None:
+def test_outputs_and_gradients_of_each_layer_are_keras_in_each_engine(name: str) -> None:
     layer, described, X = case(name)
     expected = keras.ops.convert_to_numpy(layer(X))
     assert described.shapes()[-1] == expected.shape[1:] and np.ptp(expected) > 0.2
@@ -140,7 +140,7 @@ def test_each_layer_answers_and_learns_as_keras_in_each_engine(name: str) -> Non
 
 
 MASK = np.array([[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1], [0, 0, 1, 0, 1, 1]], bool)
-LEARNING: dict[str, Callable[[], Layer]] = {
+GRADIENT_CASES: dict[str, Callable[[], Layer]] = {
     "SimpleRNN": lambda: SimpleRNN(5, return_sequences=True),
     "SimpleRNN relu": lambda: SimpleRNN(5, "relu"),
     "LSTM": lambda: LSTM(4, return_sequences=True),
@@ -148,15 +148,15 @@ LEARNING: dict[str, Callable[[], Layer]] = {
     "GRU": lambda: GRU(4, return_sequences=True),
     "GRU without bias": lambda: GRU(4, use_bias=False),
     "GRU reset before": lambda: GRU(4, return_sequences=True, reset_after=False),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("masked", [False, True], ids=["whole", "masked"])
-@pytest.mark.parametrize("name", LEARNING)
+@pytest.mark.parametrize("name", GRADIENT_CASES)
 def test_backpropagation_through_time_agrees_with_finite_differences(name: str, masked: bool) -> None:
     random = np.random.default_rng(3)
     options: Any = {"mask": MASK} if masked else {}
-    layer = LEARNING[name]()
+    layer = GRADIENT_CASES[name]()
     built = layer.build(SHAPE, random, np.float64)
     for weight in layer.parameters.values():
         weight += random.normal(0, 0.3, weight.shape)
@@ -223,7 +223,7 @@ CLASSES = 5
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    """A model that answers at every step, with each of the layers; its weights are all drawn."""
+    """A model with an output at every step and each of the layers; all weights are random."""
     layers = keras.layers
     made = keras.Sequential(
         [
@@ -250,13 +250,13 @@ def path(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def texts(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns sequences of numbers, and the numbers that are to be answered at each step."""
+    """Returns sequences of numbers and the targets at each step."""
     random = np.random.default_rng(6)
     X = random.integers(0, 9, (count, 5))
     return X, np.cumsum(X, axis=1) % CLASSES
 
 
-def test_one_file_gives_the_same_answers_in_all_engines_and_comes_back_whole(
+def test_one_file_gives_the_same_predictions_in_all_engines_and_comes_back_whole(
     model: Any, path: Path, tmp_path: Path
 ) -> None:
     X, _ = texts(8)
@@ -271,9 +271,9 @@ def test_one_file_gives_the_same_answers_in_all_engines_and_comes_back_whole(
         np.testing.assert_allclose(KerasModel(again).predict(X), expected, rtol=1e-6, atol=1e-6)
         for weight, theirs in zip(again.get_weights(), model.get_weights(), strict=True):
             np.testing.assert_array_equal(weight, theirs)
-        for (name, answer), (their_name, theirs) in zip(mirror.stages(X), KerasModel(model).stages(X), strict=True):
+        for (name, stage), (their_name, theirs) in zip(mirror.stages(X), KerasModel(model).stages(X), strict=True):
             assert name == their_name
-            np.testing.assert_allclose(answer, theirs, rtol=1e-5, atol=1e-5)
+            np.testing.assert_allclose(stage, theirs, rtol=1e-5, atol=1e-5)
         written.append((tmp_path / "again.h5").read_bytes())
     assert written == [h5.to_bytes(h5.read(path))] * 2
 
@@ -313,7 +313,7 @@ def test_the_weights_after_training_are_the_same(optimizer: str, model: Any, pat
         assert np.abs(trained - before).max() > 0.01
         for weight in ours:
             np.testing.assert_allclose(weight, trained, atol=1e-4)
-    # And what is measured over all samples, with the answers as they are now.
+    # The metrics over all samples, with the weights after training.
     expected = keras.losses.sparse_categorical_crossentropy(y, theirs(X)).numpy().mean()
     right = np.mean(np.argmax(theirs(X), axis=-1) == y)
     for run in runs:
@@ -397,12 +397,25 @@ def old_file(path: Path, kind: str, config: dict[str, Any], names: dict[str, np.
 
 # As TensorFlow 2.4 writes them.
 OLD = {
-    "trainable": True, "dtype": "float32", "return_sequences": False, "return_state": False, "go_backwards": False,
-    "stateful": False, "unroll": False, "time_major": False, "units": 5, "activation": "tanh",
-    "recurrent_activation": "sigmoid", "use_bias": True, "unit_forget_bias": True, "dropout": 0.0,
-    "recurrent_dropout": 0.0, "implementation": 2, "kernel_constraint": None,
+    "trainable": True,
+    "dtype": "float32",
+    "return_sequences": False,
+    "return_state": False,
+    "go_backwards": False,
+    "stateful": False,
+    "unroll": False,
+    "time_major": False,
+    "units": 5,
+    "activation": "tanh",
+    "recurrent_activation": "sigmoid",
+    "use_bias": True,
+    "unit_forget_bias": True,
+    "dropout": 0.0,
+    "recurrent_dropout": 0.0,
+    "implementation": 2,
+    "kernel_constraint": None,
     "recurrent_initializer": {"class_name": "Orthogonal", "config": {"gain": 1.0, "seed": None}},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(
@@ -414,7 +427,7 @@ OLD = {
         ("GRU reset before", OLD, "gru_1/"),  # of a Keras before 2.1.3, which knew no reset_after
     ],
 )
-def test_a_file_of_keras_2_gives_the_same_answers(
+def test_a_file_of_keras_2_gives_the_same_predictions(
     name: str, settings: dict[str, Any], cell: str, tmp_path: Path
 ) -> None:
     layer, described, X = case(name)

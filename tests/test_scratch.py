@@ -129,7 +129,7 @@ MODELS = sorted(path.stem for path in files.shipped("models").glob("*.h5"))
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_shipped_model_answers_as_in_keras_and_survives_being_written(name: str, tmp_path: Path) -> None:
+def test_a_shipped_model_predicts_as_in_keras_and_survives_being_written(name: str, tmp_path: Path) -> None:
     path = files.shipped("models") / f"{name}.h5"
     network = Network.from_h5(path)
     X = np.random.default_rng(4).random((20, *network.input_shape), np.float32)
@@ -188,9 +188,14 @@ def test_what_the_engine_does_not_know_is_refused_by_name(
 
 
 CNN = [
-    Conv2D(3, 3, activation="relu"), MaxPooling2D(), Dropout(0.4), BatchNormalization(), Flatten(),
-    Dense(4), Activation("softmax"),
-]  # fmt: skip
+    Conv2D(3, 3, activation="relu"),
+    MaxPooling2D(),
+    Dropout(0.4),
+    BatchNormalization(),
+    Flatten(),
+    Dense(4),
+    Activation("softmax"),
+]
 
 
 def small_cnn(seed: int = 1, dtype: type = np.float32) -> Network:
@@ -204,7 +209,7 @@ def samples(count: int) -> tuple[np.ndarray, np.ndarray]:
     return random.random((count, 9, 9, 2), np.float32), random.integers(0, 4, count)
 
 
-def test_a_network_is_told_to_keras_with_its_weights_in_the_same_order(tmp_path: Path) -> None:
+def test_a_network_is_written_for_keras_with_its_weights_in_the_same_order(tmp_path: Path) -> None:
     network = small_cnn()
     X, y = samples(50)
     train(network, X, y, make_optimizer("adam"), range(2))  # so that the moving averages are not what they began as
@@ -219,13 +224,13 @@ def test_a_network_is_told_to_keras_with_its_weights_in_the_same_order(tmp_path:
     for layer in theirs.layers:
         output = layer(output)
         if type(layer).__name__ != "Flatten":
-            name, answer = next(stages)
+            name, stage = next(stages)
             assert name == type(layer).__name__
-            np.testing.assert_allclose(answer, keras.ops.convert_to_numpy(output), atol=1e-5)
+            np.testing.assert_allclose(stage, keras.ops.convert_to_numpy(output), atol=1e-5)
     assert next(stages, None) is None
 
 
-def test_a_description_and_its_network_are_the_same_thing() -> None:
+def test_a_network_and_its_description_agree() -> None:
     described = small_cnn(seed=3).architecture
     again = Network.from_architecture(described).architecture
     assert again.input_shape == described.input_shape
@@ -249,7 +254,7 @@ def train(network: Network, X: np.ndarray, y: np.ndarray, optimizer: Optimizer, 
 
 
 @pytest.mark.parametrize("name", cli.OPTIMIZERS)
-def test_a_run_goes_on_from_its_state_to_the_same_bits(name: str) -> None:
+def test_a_run_resumes_from_its_state_to_the_same_bits(name: str) -> None:
     X, y = samples(50)
     whole, optimizer = small_cnn(), make_optimizer(name, steps=12)
     train(whole, X, y, optimizer, range(2))
@@ -264,7 +269,7 @@ def test_a_run_goes_on_from_its_state_to_the_same_bits(name: str) -> None:
 
 
 @pytest.mark.parametrize("part", ["generator", "weights/0/kernel", "steps"])
-def test_a_state_with_a_part_missing_is_noticed(part: str) -> None:
+def test_an_incomplete_state_is_refused(part: str) -> None:
     network, optimizer = small_cnn(), make_optimizer("adam")
     state = {**network.training_state(), **optimizer.state()}
     del state[part]
@@ -279,11 +284,15 @@ def test_everything_stays_float32(activation: str, optimizer: str) -> None:
     X, y = samples(20)
     network = Network(
         [
-            Conv2D(3, 3, 2, "same", activation), AveragePooling2D(2, 1, "same"), BatchNormalization(),
-            Dropout(0.5), Flatten(), Dense(4, "softmax"),
+            Conv2D(3, 3, 2, "same", activation),
+            AveragePooling2D(2, 1, "same"),
+            BatchNormalization(),
+            Dropout(0.5),
+            Flatten(),
+            Dense(4, "softmax"),
         ],
         (9, 9, 2),
-    )  # fmt: skip
+    )
     steps = make_optimizer(optimizer, steps=5)
     loss = make_loss("sparse_categorical_crossentropy")
     outputs = [network.train_step(X, y, loss, steps) for _ in range(2)]
@@ -295,8 +304,8 @@ def test_everything_stays_float32(activation: str, optimizer: str) -> None:
 
 
 def test_sigmoid_takes_any_number() -> None:
-    answers = ACTIVATIONS["sigmoid"].value(np.array([-1e30, -100, 0, 100, 1e30], np.float32))
-    np.testing.assert_allclose(answers, [0, 0, 0.5, 1, 1], atol=1e-37)
+    outputs = ACTIVATIONS["sigmoid"].value(np.array([-1e30, -100, 0, 100, 1e30], np.float32))
+    np.testing.assert_allclose(outputs, [0, 0, 0.5, 1, 1], atol=1e-37)
 
 
 @pytest.mark.parametrize(
