@@ -1,0 +1,93 @@
+"""The mutation sampler of the benchmarks: what it changes, in a small tree of its own, and which tests notice."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from benchmarks import mutations
+
+SOURCE = '''"""Docstring with 1 number."""
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from elsewhere import LIMIT_2
+
+__all__ = ["grade"]
+
+
+def grade(points: Literal[3], *, limit: int = 50) -> "Literal[4]":
+    """Says whether 60 points are enough."""
+    print(f"größer ö {points} points", "of many")
+    return "passed" if not points < limit else sorted("failed", reverse=True)
+
+
+if __name__ == "__main__":
+    grade(7)
+'''
+TEST = "from workshop.lesson import grade\n\n\ndef test_grade():\n    assert grade(50) != grade(49)\n"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for path, text in {
+        "workshop/__init__.py": "",
+        "workshop/lesson.py": SOURCE,
+        "workshop/caller.py": "from workshop import lesson\n",
+        "tests/test_lesson.py": TEST,
+        "tests/test_caller.py": "import workshop.caller\n\n\ndef test_nothing():\n    pass\n",
+        "tests/test_other.py": "import workshop.other  # lesson\n",
+        "tests/test_broken.py": "from workshop.lesson import missing\n",
+    }.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_sample_is_a_seeds_and_each_change_is_one_node(tree: Path) -> None:
+    sample = mutations.sample(tree, ["workshop/lesson.py"], 200, seed=1)
+    assert sample == mutations.sample(tree, ["workshop/lesson.py"], 200, seed=1)
+    assert sample[:5] != mutations.sample(tree, ["workshop/lesson.py"], 5, seed=2)
+    source = SOURCE.encode()
+    assert {mutation.change for mutation in sample} == {
+        "points < limit -> points <= limit",
+        "points < limit -> points >= limit",
+        "not points < limit -> points < limit",
+        '50 -> 49  in  def grade(points: Literal[3], *, limit: int = 50) -> "Literal[4]":',
+        '50 -> 51  in  def grade(points: Literal[3], *, limit: int = 50) -> "Literal[4]":',
+        'True -> False  in  return "passed" if not points < limit else sorted("failed", reverse=True)',
+        "sorted('failed', reverse=True) -> sorted('failed')",
+        "return 'passed' if not points < limit else sorted('failed', reverse=True) -> return None",
+        "f'größer ö {points} points' -> f'GRÖSSER Ö {points} POINTS'",
+        "'of many' -> 'OF MANY'  in  print(f\"größer ö {points} points\", \"of many\")",
+    }
+    for mutation in sample:
+        changed = source[: mutation.start] + mutation.text.encode() + source[mutation.end :]
+        assert ast.dump(ast.parse(changed)) != ast.dump(ast.parse(source))
+
+
+def test_the_nearest_tests_come_first(tree: Path) -> None:
+    tests = mutations.find_tests(tree, "workshop/lesson.py")
+    assert tests == ["tests/test_broken.py", "tests/test_lesson.py", "tests/test_caller.py"]
+
+
+def test_a_change_is_caught_by_a_test_that_passes_without_it(tree: Path) -> None:
+    sample = {mutation.change: mutation for mutation in mutations.sample(tree, ["workshop/lesson.py"], 200, seed=1)}
+    broken: set[str] = set()
+    caught = sample["points < limit -> points <= limit"]
+    outcome = mutations.try_mutation(tree, caught, broken, whole_suite=False, limit=100)
+    assert outcome == (mutations.CAUGHT, "tests/test_lesson.py::test_grade")
+    assert broken == {"tests/test_broken.py"}
+    survivor = sample["points < limit -> points >= limit"]
+    outcome = mutations.try_mutation(tree, survivor, broken, whole_suite=False, limit=100)
+    assert outcome.outcome == mutations.SURVIVED
+    assert (tree / "workshop/lesson.py").read_text(encoding="utf-8") == SOURCE
+
+    results = tree / "build" / "results.csv"
+    mutations.append_result(results, survivor, outcome, 3.2)
+    mutations.append_result(results, caught, mutations.Outcome(mutations.UNDECIDED, "no result"), 3.2)
+    assert mutations.read_results(results) == {survivor.key: outcome}
+    assert mutations.describe(survivor, outcome).endswith(
+        "workshop/lesson.py:14  points < limit -> points >= limit  SURVIVED"
+    )
