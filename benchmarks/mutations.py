@@ -241,24 +241,28 @@ def is_mentioned(path: str, text: str) -> bool:
     return bool(re.search(rf"\b{package.rpartition('.')[2]}\.{name}\b|{imported}", text))
 
 
-def find_tests(root: Path, path: str) -> list[str]:
+def find_tests(root: Path, path: str) -> list[list[str]]:
     """Returns the test files that mention a module, then those that mention a module which mentions it.
 
-    Where there are none, it goes on along the imports; in the end, those in which its name occurs as a word.
+    Where there are none, it goes on along the imports; in the end, those in which its name occurs as a word. The
+    first list holds the nearest.
     """
     tests = {test.relative_to(root).as_posix(): test.read_text() for test in sorted(root.glob("tests/**/test_*.py"))}
     modules = {file: (root / file).read_text() for file in python_files(root, ("workshop", "apps"))}
-    found: list[str] = []
+    stages: list[list[str]] = []
     visited, level = set(), {path}
     for distance in range(len(modules)):
-        if not level or (found and distance > 1):
+        if not level or (stages and distance > 1):
             break
-        found += [test for test, text in tests.items() if any(is_mentioned(file, text) for file in level)]
+        earlier = {test for stage in stages for test in stage}
+        found = {test for test, text in tests.items() if any(is_mentioned(file, text) for file in level)}
+        if found - earlier:
+            stages.append(sorted(found - earlier))
         visited |= level
         importers = {file for file, text in modules.items() if any(is_mentioned(other, text) for other in level)}
         level = importers - visited
     name = rf"\b{Path(path).stem}\b"
-    return list(dict.fromkeys(found)) or [test for test, text in tests.items() if re.search(name, text)]
+    return stages or [[test for test, text in tests.items() if re.search(name, text)]]
 
 
 def copy_tree(source: Path, target: Path) -> None:
@@ -283,7 +287,10 @@ def run_tests(tree: Path, tests: Sequence[str], limit: float, broken: Collection
     """
     options = ["-q", "-x", "-p", "no:cacheprovider", f"--timeout={TEST_SECONDS}", *(["-n", "0"] if tests else [])]
     options += [f"--deselect={test}" if "::" in test else f"--ignore={test}" for test in broken]
-    command = [sys.executable, "-m", "pytest", *options, *(test for test in tests if test not in broken)]
+    kept = [test for test in tests if test not in broken]
+    if tests and not kept:
+        return Outcome(SURVIVED, "")
+    command = [sys.executable, "-m", "pytest", *options, *kept]
     try:
         done = subprocess.run(
             command,
@@ -317,13 +324,12 @@ def try_mutation(tree: Path, mutation: Mutation, broken: set[str], *, whole_suit
         mutation: of one of its files.
         broken: tests that fail without a change; those found to do so are added.
         whole_suite: whether it runs where the module's own tests pass.
-        limit: in seconds, for the module's own tests.
+        limit: in seconds, for each group of tests.
     """
     file = tree / mutation.path
     source = file.read_bytes()
-    named = find_tests(tree, mutation.path)
-    stages = [named] if named else []
-    if whole_suite or not named:
+    stages = [tests for tests in find_tests(tree, mutation.path) if tests]
+    if whole_suite or not stages:
         stages.append([])
     while stages:
         write(file, source[: mutation.start] + mutation.text.encode() + source[mutation.end :])
@@ -372,7 +378,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="show the sample and the tests, run nothing")
     parser.add_argument("--jobs", type=int, default=1, help="mutations at a time, each in a copy (default: 1)")
     parser.add_argument(
-        "--limit", type=float, default=900, help="seconds for the tests of a mutation, the whole suite four times that"
+        "--limit",
+        type=float,
+        default=900,
+        help="seconds for each group of tests, four times that for the whole suite",
     )
     parser.add_argument(
         "--results", type=Path, default=ROOT / "build" / "mutations.csv", help="CSV file (default: build/mutations.csv)"
@@ -415,7 +424,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     mutations = sample(ROOT, options.under, options.count, options.seed)
     if options.list:
         for mutation in mutations:
-            tests = find_tests(ROOT, mutation.path)
+            tests = [test for stage in find_tests(ROOT, mutation.path) for test in stage]
             print(f"{mutation.path}:{mutation.line}  {mutation.change}  [{' '.join(tests) or 'the whole suite'}]")
         return
     outcomes = read_results(options.results)

@@ -68,8 +68,12 @@ def test_a_sample_is_a_seeds_and_each_change_is_one_node(tree: Path) -> None:
 
 
 def test_the_nearest_tests_come_first(tree: Path) -> None:
-    tests = mutations.find_tests(tree, "workshop/lesson.py")
-    assert tests == ["tests/test_broken.py", "tests/test_lesson.py", "tests/test_caller.py"]
+    stages = mutations.find_tests(tree, "workshop/lesson.py")
+    assert stages == [["tests/test_broken.py", "tests/test_lesson.py"], ["tests/test_caller.py"]]
+    assert mutations.find_tests(tree, "workshop/other.py") == [["tests/test_other.py"]]
+    # Imported by none: the tests that have its name as a word.
+    words = ["tests/test_broken.py", "tests/test_lesson.py", "tests/test_other.py"]
+    assert mutations.find_tests(tree, "elsewhere/lesson.py") == [words]
 
 
 def test_a_change_is_caught_by_a_test_that_passes_without_it(tree: Path) -> None:
