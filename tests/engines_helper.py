@@ -17,8 +17,8 @@ from workshop import LESSONS, tables, xor
 from workshop.kit.data import images as image_data
 from workshop.kit.data import table_encoding
 from workshop.kit.data import tables as table_data
-from workshop.kit.engine import Plan
-from workshop.kit.lazy import nn
+from workshop.kit.lazy import nn, torch
+from workshop.kit.training import Recipe, fit_table
 from workshop.logistic_regression import load_tumours
 
 # Where the lessons of each engine are, below the package `workshop`.
@@ -183,10 +183,11 @@ class Case(NamedTuple):
     rates: tuple[float, float]
     learns_from: Callable[[], Samples] | None = None
 
-    def plan(self, optimizer: str, samples: int) -> Plan:
+    def recipe(self, optimizer: str, samples: int) -> Recipe:
         """Returns how the model is trained for 50 steps, or so many more that the last epoch is whole."""
         rate = self.rates[optimizer in ("rmsprop", "adam")] / (10 if optimizer == "momentum" else 1)
-        return Plan(optimizer, rate, -(-50 // -(-samples // self.step)), self.step)
+        epochs = -(-50 // -(-samples // self.step))
+        return Recipe(epochs, rate, batch_size=self.step, optimizer=optimizer, schedule=False)
 
     @property
     def torch_loss(self) -> Any:
@@ -194,6 +195,48 @@ class Case(NamedTuple):
         if self.loss == "mean_squared_error":
             return nn.MSELoss()
         return nn.BCEWithLogitsLoss() if self.loss == "binary_crossentropy" else nn.CrossEntropyLoss()
+
+
+def train(engine: str, case: Case, model: Any, X: np.ndarray, y: np.ndarray, recipe: Recipe, seed: int) -> list[float]:
+    """Trains a model as its lesson does in this engine; returns the losses of the epochs.
+
+    Args:
+        engine: in Keras it is compiled as the lesson compiles it; the mirrors have a loop of their own.
+        case: the model's.
+        model: loaded, with the weights to start from.
+        X, y: what goes in, images as bytes, and targets.
+        recipe: how it is trained.
+        seed: of the order of the samples.
+    """
+    if engine == "keras":
+        model.compile(recipe.make_optimizer(), case.loss)
+        inputs = image_data.scale_pixels(X) if X.dtype == np.uint8 else X
+        history = fit_table(model, inputs, y, epochs=recipe.epochs, batch_size=recipe.batch_size, seed=seed, verbose=0)
+        return list(history.history["loss"])
+    lesson = module_of(engine, case.lesson)
+    if engine == "numpy":
+        from workshop.scratch.nn.state import TrainingState as NumpyState
+
+        state: Any = NumpyState(None, recipe, verbose=0)
+        lesson.train(model, X, y, seed, state)
+        return list(state.history["loss"])
+    from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
+    from workshop.pytorch.kit.state import TrainingState
+
+    samples = ArrayDataset(X, y, image_data.scale_pixels if X.dtype == np.uint8 else None)
+    batches = SeededBatches(len(samples), recipe.batch_size, seed)
+    loader = torch.utils.data.DataLoader(samples, sampler=batches, batch_size=None)
+    state = TrainingState(None, recipe, verbose=0)
+    lesson.train(with_logits(model.module, case), model, loader, state)
+    return list(state.history["loss"])
+
+
+def with_logits(module: Any, case: Case) -> Any:
+    """Returns a network that was loaded as the lesson's own class is: it takes its channels first and gives logits."""
+    from workshop.pytorch.kit.layout import ChannelsFirst
+
+    layers = [layer for layer in module if not isinstance(layer, ChannelsFirst)]
+    return nn.Sequential(*layers if case.loss == "mean_squared_error" else layers[:-1])
 
 
 CASES = {

@@ -23,28 +23,24 @@ from engines_helper import (
     Samples,
     assert_same_answers,
     in_its_own_units,
-    module_of,
     quick_run,
+    train,
+    with_logits,
 )  # fmt: skip
 from PIL import Image
-from torch import nn
 
 from apps import admission, digit, garment, house_price
 from workshop.kit import files
 from workshop.kit.data import synthetic_images
-from workshop.kit.engine import Plan
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras, tensorflow
 from workshop.kit.saving import card
-from workshop.kit.training import batching
-from workshop.kit.training.history import History
+from workshop.kit.training import Recipe, batching
 from workshop.programs import engines
-from workshop.pytorch.kit.dataset import Arrays
+from workshop.pytorch.kit.dataset import as_inputs, as_targets
 from workshop.pytorch.kit.model import TorchModel
-from workshop.pytorch.kit.training import TorchRun
 from workshop.scratch.nn.losses import make_loss
 from workshop.scratch.nn.network import Network
-from workshop.scratch.nn.training import NumpyRun
 
 # Two in every run of the suite, two more with -m slow.
 OPTIMIZERS = ("sgd", "adam", *(pytest.param(name, marks=pytest.mark.slow) for name in ("momentum", "rmsprop")))
@@ -150,12 +146,13 @@ def test_the_three_engines_measure_the_same_loss(name: str, path: Path) -> None:
     models = load(path, case)
     losses = [keras_losses(models["keras"], X[at], y[at], case.loss) for at in batching.batches(len(X), 1000)]
     expected = float(np.mean(np.concatenate(losses)))
-    plan = Plan("sgd", None, 1, 1)
-    by_torch = TorchRun(models["torch"], Arrays(X, y), plan, case.torch_loss).evaluate(X, y)
-    by_numpy = NumpyRun(models["numpy"], X, y, plan, case.loss, None).evaluate(X, y)
-    for measured in (by_torch, by_numpy):
-        assert measured["loss"] == pytest.approx(expected, rel=1e-5)
-    assert by_torch == pytest.approx(by_numpy, rel=1e-5)  # the accuracy as well, where there is one
+    with torch.no_grad():
+        outputs = with_logits(models["torch"].module, case)(as_inputs(X))
+        by_torch = float(case.torch_loss(outputs, as_targets(y)))
+    numpy_outputs = models["numpy"].forward(X)
+    by_numpy = models["numpy"].measure(numpy_outputs, y, make_loss(case.loss))
+    assert by_torch == pytest.approx(expected, rel=1e-5)
+    assert by_numpy == pytest.approx(expected, rel=1e-5)
 
 
 # --- Gradients --------------------------------------------------------------------------------------------------------
@@ -167,18 +164,13 @@ def keras_gradients(model: Any, X: np.ndarray, y: np.ndarray, loss: str) -> list
     return [gradient.numpy() for gradient in tape.gradient(value, model.trainable_variables)]
 
 
-class InDoublePrecision(Arrays):
-    """The samples of a training run, as a network of double precision takes them."""
-
-    def __getitem__(self, rows: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        inputs, targets = super().__getitem__(rows)
-        return inputs.double(), targets.double() if targets.is_floating_point() else targets
-
-
-def torch_gradients(model: TorchModel, samples: Arrays, loss: nn.Module) -> list[np.ndarray]:
-    """Returns what one step of the training loop leaves as gradients, in Keras' layout."""
-    run = TorchRun(model, samples, Plan("sgd", 0.01, 1, len(samples)), loss)
-    run.steps(np.arange(len(samples), dtype=np.int32)[None], len(samples))
+def torch_gradients(model: TorchModel, X: np.ndarray, y: np.ndarray, case: Case) -> list[np.ndarray]:
+    """Returns what the backward pass leaves as gradients, in Keras' layout."""
+    dtype = next(model.module.parameters()).dtype
+    inputs, targets = as_inputs(X).to(dtype), as_targets(y)
+    targets = targets.to(dtype) if targets.is_floating_point() else targets
+    model.module.zero_grad()
+    case.torch_loss(with_logits(model.module, case)(inputs), targets).backward()
     with torch.no_grad():
         for parameter in model.module.parameters():
             assert parameter.grad is not None
@@ -202,9 +194,9 @@ def test_the_gradient_of_every_weight_is_the_same(name: str, path: Path) -> None
     assert len(expected) == len(models["keras"].weights)
     for tolerance, gradients in (
         (1e-4, keras_gradients(models["keras"], X, y, case.loss)),
-        (1e-4, torch_gradients(models["torch"], Arrays(X, y), case.torch_loss)),
+        (1e-4, torch_gradients(models["torch"], X, y, case)),
         (1e-4, numpy_gradients(models["numpy"], X, y, case.loss)),
-        (1e-6, torch_gradients(in_double, InDoublePrecision(X, y), case.torch_loss)),
+        (1e-6, torch_gradients(in_double, X, y, case)),
     ):
         for gradient, exact in zip(gradients, expected, strict=True):
             assert gradient.shape == exact.shape
@@ -215,7 +207,7 @@ def test_the_gradient_of_every_weight_is_the_same(name: str, path: Path) -> None
 # --- Training ---------------------------------------------------------------------------------------------------------
 
 
-def settled_order(path: Path, case: Case, X: np.ndarray, y: np.ndarray, plan: Plan) -> int:
+def settled_order(path: Path, case: Case, X: np.ndarray, y: np.ndarray, recipe: Recipe) -> int:
     """Returns the first seed of the order of the samples for which the last digits of the weights decide nothing.
 
     A relu unit is on or off, and one number of a pooling's window is the largest, by whatever digit they differ in. In
@@ -230,7 +222,7 @@ def settled_order(path: Path, case: Case, X: np.ndarray, y: np.ndarray, plan: Pl
             network, noise = Network.from_h5(path, np.float64), np.random.default_rng(1)
             start = network.get_weights()
             network.set_weights([weight * (1 + change * noise.uniform(-1, 1, weight.shape)) for weight in start])
-            module_of("numpy", case.lesson).train(network, X, y, plan, seed)
+            train("numpy", case, network, X, y, recipe, seed)
             ends.append(network.get_weights())
         if largest_difference(*ends) < 5e-6:
             return seed
@@ -252,14 +244,11 @@ def test_fifty_steps_on_the_same_batches_end_with_the_same_weights(name: str, op
     X, y = to_learn_from(path, case, 50 * case.step)
     if case.lesson in IMAGE_LESSONS:
         X = np.rint(X * 255).astype(np.uint8)  # the lesson trains on bytes
-    plan = case.plan(optimizer, len(X))
-    seed = settled_order(path, case, X, y, plan)
+    recipe = case.recipe(optimizer, len(X))
+    seed = settled_order(path, case, X, y, recipe)
     models = load(path, case)
     before = models["numpy"].get_weights()
-    losses = {}
-    for engine, model in models.items():
-        history: History = module_of(engine, case.lesson).train(model, X, y, plan, seed)
-        losses[engine] = history.epochs["loss"]
+    losses = {engine: train(engine, case, model, X, y, recipe, seed) for engine, model in models.items()}
     weights = {engine: model.get_weights() for engine, model in models.items()}
     assert largest_difference(weights["keras"], before) > 2e-3  # twenty times what may part the engines
     for one, other in (("torch", "keras"), ("numpy", "keras"), ("numpy", "torch")):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
+from workshop.kit.lazy import not_installed
 
 if TYPE_CHECKING:
     from workshop.kit.training.recipe import Recipe
@@ -199,6 +200,11 @@ def run(
         status = 0
     except WorkshopError as error:
         print(f"error: {error}", file=sys.stderr)
+        status = 2
+    except ModuleNotFoundError as error:
+        if error.name != "torch":  # the one library that a mirror imports by itself
+            raise
+        print(f"error: {not_installed('torch')}", file=sys.stderr)
         status = 2
     except KeyboardInterrupt:
         print(f"\n{stopped}", file=sys.stderr)

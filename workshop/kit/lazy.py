@@ -46,12 +46,12 @@ def load(name: str) -> Any:
         return sys.modules[name]
     root = name.partition(".")[0]
     if importlib.util.find_spec(root) is None:
-        raise _not_installed(root)
+        raise not_installed(root)
     if root not in {"keras", "tensorflow"}:
         try:
             return importlib.import_module(name)
         except ModuleNotFoundError as error:  # a module of our own, and what it needs
-            raise _not_installed(str(error.name)) from error
+            raise not_installed(str(error.name)) from error
     backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
     if root == "keras" and (backend not in _BACKENDS or importlib.util.find_spec(backend) is None):
         wrong = "is not installed" if backend in _BACKENDS else f"is none of {', '.join(_BACKENDS)}"
@@ -67,7 +67,8 @@ def load(name: str) -> Any:
         raise WorkshopError(f"the library {root} is installed, but does not work on this machine ({error})") from error
 
 
-def _not_installed(library: str) -> WorkshopError:
+def not_installed(library: str) -> WorkshopError:
+    """Returns the error that says how to install a library."""
     # PyTorch from the package index by itself brings gigabytes of libraries for graphics cards.
     options = '-c constraints.txt -e ".[torch]" (in the checkout)' if library == "torch" else library
     return WorkshopError(f"the library {library} is not installed: python -m pip install {options}")
