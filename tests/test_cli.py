@@ -186,7 +186,7 @@ def test_what_a_run_says_at_its_end(capsys: pytest.CaptureFixture[str]) -> None:
         "test_accuracy   1",
         "As expected for this lesson.",
         "Model     models/xor.h5, models/xor.json",
-        "Pictures  plots/xor.png",
+        "Plots     plots/xor.png",
     ]
     assert "train_accuracy  0.9877" in lines
     assert lines[-2].startswith("Time      0.0 s") and lines[-1] == "Use it    python -m apps.xor"

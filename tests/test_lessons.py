@@ -94,7 +94,7 @@ def test_the_screen_says_data_result_and_files(quick: Run) -> None:
         assert any(line.split() == [name, f"{value:.4g}"] for line in result), name
     assert "No expected band: a quick run." in result
     written = [path for folder in (quick.models, quick.plots) if folder.exists() for path in folder.iterdir()]
-    said = " ".join(line for line in result if line.startswith(("Model ", "Pictures ")))
+    said = " ".join(line for line in result if line.startswith(("Model ", "Plots ")))
     assert [str(path) for path in written if str(path) not in said] == []
     assert sorted(quick.answer["files"]) == sorted(map(str, written))
 

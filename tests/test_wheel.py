@@ -191,7 +191,7 @@ def test_an_installed_wheel_runs_every_lesson_and_program(python: Path, room: Pa
             assert re.search(answers[command], said), (command, said)
         else:
             assert "\nResult\n" in said
-            assert "Pictures " not in said
+            assert "Plots " not in said
     # Quick runs save beside the models that ship, here, under names of their own.
     assert {path.name for path in room.iterdir()} == {"models"}
     saved = [path.name for path in (room / "models").iterdir()]

@@ -21,7 +21,7 @@ class Lesson(NamedTuple):
         mirrors: the engines that have a mirror of it: `workshop.pytorch.<name>`, `workshop.scratch.<name>`.
         trains: whether it trains and saves models; one that does not has no options for that.
         expected: the band of each metric that a default run on the lesson's own data reaches, (lowest, highest).
-        expected_of: where an engine's band is another, by the engine's name: {"numpy": {...}}.
+        expected_of: where an engine's or a preset's band is another, by its name: {"numpy": {...}, "course": {...}}.
     """
 
     name: str
@@ -32,9 +32,9 @@ class Lesson(NamedTuple):
     expected: Mapping[str, tuple[float, float]] = {}
     expected_of: Mapping[str, Mapping[str, tuple[float, float]]] = {}
 
-    def bands(self, engine: str = "keras") -> dict[str, tuple[float, float]]:
-        """Returns the expected bands of a run by this engine."""
-        return {**self.expected, **self.expected_of.get(engine, {})}
+    def bands(self, engine: str = "keras", preset: str | None = None) -> dict[str, tuple[float, float]]:
+        """Returns the expected bands of a run by this engine, with the options of a preset."""
+        return {**self.expected, **self.expected_of.get(engine, {}), **self.expected_of.get(preset or "", {})}
 
 
 def at_least(lowest: float) -> tuple[float, float]:
@@ -82,8 +82,21 @@ LESSONS = (
             "momentum_070_train_mean_squared_error": at_most(73.7),
         },
     ),
-    Lesson("tables", "Any table with a number or a class to predict: concrete and cars", 20),
-    Lesson("logistic_regression", "One neuron decides: tumours, the sigmoid and cross-entropy", 12),
+    Lesson(
+        "tables",
+        "Any table with a number or a class to predict: concrete and cars",
+        20,
+        expected={
+            "number_network_test_root_mean_squared_error": at_most(6),
+            "class_network_test_accuracy": at_least(0.97),
+        },
+    ),
+    Lesson(
+        "logistic_regression",
+        "One neuron decides: tumours, the sigmoid and cross-entropy",
+        12,
+        expected={"test_accuracy": at_least(0.96)},
+    ),
     Lesson(
         "perceptron",
         "The first neuron that learned: a line that moves with each mistake",
@@ -110,18 +123,33 @@ LESSONS = (
         trains=False,
         expected={  # the overfitted models are better on their own samples and worse on others
             "polynomial_train_root_mean_squared_error": at_most(1e-9),
-            "polynomial_test_root_mean_squared_error": at_least(2.3),
+            "polynomial_test_root_mean_squared_error": at_least(2.1),
             "line_train_root_mean_squared_error": at_least(0.5),
-            "line_test_root_mean_squared_error": at_most(2.9),
-            "svr_over_train_root_mean_squared_error": at_most(0.133),
-            "svr_over_test_root_mean_squared_error": at_least(0.39),
-            "svr_well_train_root_mean_squared_error": at_least(0.133),
-            "svr_well_test_root_mean_squared_error": at_most(0.39),
+            "line_test_root_mean_squared_error": at_most(3.5),
+            "svr_over_train_root_mean_squared_error": at_most(0.16),
+            "svr_over_test_root_mean_squared_error": at_least(0.35),
+            "svr_well_train_root_mean_squared_error": at_least(0.12),
+            "svr_well_test_root_mean_squared_error": at_most(0.6),
             "decomposition_test_max_error": at_most(0.05),
         },
     ),
-    Lesson("admission", "Two exam scores, admitted or not: a straight boundary against a curved one", 20),
-    Lesson("xor", "The problem one neuron cannot solve, and the hidden layer that can", 15),
+    Lesson(
+        "admission",
+        "Two exam scores, admitted or not: a straight boundary against a curved one",
+        20,
+        expected={"neuron_train_accuracy": (0.89, 0.92), "network_train_accuracy": at_least(0.99)},
+    ),
+    Lesson(
+        "xor",
+        "The problem one neuron cannot solve, and the hidden layer that can",
+        15,
+        expected={
+            "network_train_accuracy": at_least(1),
+            "network_train_mean_squared_error": at_most(0.01),
+            "hidden_1_test_accuracy": at_most(0.80),
+            "hidden_4_test_accuracy": at_least(0.99),
+        },
+    ),
     Lesson(
         "activations",
         "The output of a neuron, and the slope that training needs",
@@ -205,15 +233,66 @@ LESSONS = (
     ),
     Lesson(
         "cats_vs_dogs",
-        "Photographs from folders: ten million weights against a network for few pictures",
+        "Photos from folders: ten million weights against a network for few photos",
         55,
         ("torch",),
+        expected={"small_validation_accuracy": at_least(0.85)},
     ),
     Lesson(
-        "transfer_learning", "A network that knows other pictures learns yours, of which there are few", 55, ("torch",)
+        "transfer_learning",
+        "A network pre-trained on other images, fine-tuned on your few photos",
+        55,
+        ("torch",),
+        expected={"finetuned_validation_accuracy": at_least(0.75)},
     ),
-    Lesson("rnn", "An image read row by row: SimpleRNN, LSTM and GRU, and the gradient that fades", 45, ("torch",)),
+    Lesson(
+        "rnn",
+        "An image read row by row: SimpleRNN, LSTM and GRU, and the gradient that vanishes",
+        45,
+        ("torch",),
+        expected={
+            "differences_test_max_error": at_most(1e-4),
+            "keras_forward_test_max_error": at_most(1e-5),
+            "keras_gradient_test_max_error": at_most(1e-4),
+            "torch_forward_test_max_error": at_most(1e-5),
+            "torch_gradient_test_max_error": at_most(1e-4),
+            "simple_test_accuracy": at_least(0.97),
+            "lstm_test_accuracy": at_least(0.985),
+            "gru_test_accuracy": at_least(0.985),
+        },
+        expected_of={
+            "course": {
+                "simple_test_accuracy": at_least(0.9783),
+                "lstm_test_accuracy": at_least(0.9876),
+                "gru_test_accuracy": at_least(0.9784),
+            },
+        },
+    ),
     Lesson("forecasting", "Sunspots a year ahead: LSTM against a line and against no idea at all", 15, ("torch",)),
-    Lesson("text_generation", "A network reads a book, character by character, and writes on", 45, ("torch",)),
-    Lesson("autoencoder", "Pictures through a narrow gate: PCA found again, noise taken off", 50),
+    Lesson(
+        "text_generation",
+        "A network reads a book, character by character, and generates text",
+        45,
+        ("torch",),
+        expected={"bits_test_log_loss": at_most(2.3)},
+    ),
+    Lesson(
+        "autoencoder",
+        "Images through a narrow layer: PCA found again, noise taken off",
+        50,
+        expected={
+            "linear_test_mean_squared_error": at_most(0.038),
+            "linear_angle_train_max_error": at_most(0.01),
+            "linear_excess_test_max_error": (-0.01, 0.01),
+            "deep_test_mean_squared_error": at_most(0.006),
+            "pca_test_mean_squared_error": (0.016, 0.018),
+            "convolutional_test_mean_squared_error": at_most(0.008),
+            "denoiser_test_mean_squared_error": at_most(0.02),  # half of the noisy images' is 0.058
+            "noisy_test_mean_squared_error": at_least(0.1),
+            "anomaly_test_roc_auc": at_least(0.99),
+            "codes_test_mean_squared_error": at_most(0.045),
+            "codes_test_accuracy": at_least(0.55),
+        },
+        expected_of={"numpy": {"convolutional_test_mean_squared_error": at_most(0.02)}},
+    ),
 )

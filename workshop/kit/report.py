@@ -149,7 +149,8 @@ class Report:
     def _hold_against_the_registry(self) -> None:
         """Holds every metric that was measured against the band that `LESSONS` expects of it."""
         lesson = next((lesson for lesson in LESSONS if lesson.name == self.lesson), None)
-        for name, (lowest, highest) in (lesson.bands(self._engine_name) if lesson else {}).items():
+        preset = getattr(self.arguments, "preset", None)
+        for name, (lowest, highest) in (lesson.bands(self._engine_name, preset) if lesson else {}).items():
             measured = self._band_of.get(name, name)
             if measured in self.metrics:
                 self.expect(measured, lowest, highest)
@@ -162,7 +163,7 @@ class Report:
             no_band: the lesson's own reason to hold the result against no expected band: "the table is your own".
                 A quick run, a stand-in and options of training are seen here.
         """
-        no_band = no_band or why_no_band(self.arguments, self.is_standin)
+        no_band = why_no_band(self.arguments, self.is_standin) or no_band
         seconds = time.perf_counter() - self._started
         self._hold_against_the_registry()
         for path in self._checkpoints:
@@ -177,9 +178,9 @@ class Report:
             print("Not as expected: " + "; ".join(self._missed) + ".")
         elif self._bands_held:
             print("As expected for this lesson.")
-        pictures = [path for path in self._files if path.suffix in {".png", ".gif"}]
-        models = [path for path in self._files if path not in pictures]
-        for title, paths in (("Model", models), ("Pictures", pictures)):
+        plots_saved = [path for path in self._files if path.suffix in {".png", ".gif"}]
+        models = [path for path in self._files if path not in plots_saved]
+        for title, paths in (("Model", models), ("Plots", plots_saved)):
             if paths:
                 print(f"{title:9} {', '.join(str(path) for path in paths)}")
         print(f"Time      {seconds:.1f} s")

@@ -1,7 +1,7 @@
 """Any table with a number or a class to predict, in PyTorch: the mirror of `workshop/tables.py`.
 
-The same tables, options, figures and files; the network is PyTorch's, and so are the steps: see `pytorch/training.py`
-for the training loop. A network for classes ends in a softmax and is trained on what goes into it (logits).
+The same tables, options, metrics, plots and files. A network for classes returns logits; the softmax is added when the
+model is saved.
 
     python -m workshop.pytorch.tables                         # concrete and cars; then look into the folder plots
     python -m workshop.pytorch.tables --data YOUR.csv         # any CSV: a header line, the target in the last column
@@ -10,33 +10,117 @@ Expected, as with Keras: concrete within 6 MPa (root mean squared error on the t
 cars right. About 40 s on two CPU cores.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any
 
-from workshop import tables as lesson
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
 from workshop.kit import cli
-from workshop.kit.engine import Engine
-from workshop.kit.lazy import nn, torch
-from workshop.pytorch.kit import device, training
+from workshop.kit.report import Report
+from workshop.pytorch.kit import device, optimizers
+from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
+from workshop.pytorch.kit.layers import initialize_as_keras
+from workshop.pytorch.kit.model import TorchModel
+from workshop.pytorch.kit.state import TrainingState
+from workshop.tables import (
+    PATIENCE,
+    compare,
+    describe_inputs,
+    get_recipe,
+    load_tables,
+    parse,
+    save_and_plot,
+    scale_targets,
+    unscale_outputs,
+)
 
 
-def build(columns: int, classes: int, seed: int) -> Any:
-    """Returns the network: (columns,) -> 128 -> 128 -> one number, or the probabilities of the classes."""
-    torch.manual_seed(seed)
-    hidden = [nn.Linear(columns, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU()]
-    output = [nn.Linear(128, classes), nn.Softmax(dim=1)] if classes else [nn.Linear(128, 1)]
-    return training.new_model([*hidden, *output], (columns,))
+class TableNetwork(nn.Module):
+    """The network: (n, columns) -> 128 -> 128 -> one number, or the logits of the classes."""
+
+    def __init__(self, columns: int, outputs: int, hidden_units: int = 128) -> None:
+        super().__init__()
+        self.hidden1 = nn.Linear(columns, hidden_units)
+        self.hidden2 = nn.Linear(hidden_units, hidden_units)
+        self.output = nn.Linear(hidden_units, outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns a number a row, or logits."""
+        x = torch.relu(self.hidden1(x))
+        x = torch.relu(self.hidden2(x))
+        return self.output(x)
 
 
-def train(model: Any, X: Any, y: Any, *arguments: Any, **options: Any) -> Any:
-    """Fits a model: see `training.fit`. y is one number a row or, one-hot, a class."""
-    loss = nn.MSELoss() if y.shape[1] == 1 else nn.CrossEntropyLoss()
-    return training.fit(model, X, y, *arguments, loss=loss, **options)
+def train(
+    network: nn.Module,
+    model: TorchModel,
+    loader: DataLoader,
+    state: TrainingState,
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+) -> None:
+    """Trains the network: the loop of PyTorch.
+
+    Args:
+        network: it returns a number a row, or logits.
+        model: the same network as it is saved.
+        loader: of batches of rows and targets: numbers, or one-hot classes.
+        state: shows the progress, remembers it, stops early, and goes on where a training was stopped.
+        validation: rows and targets that the loss is measured on after every epoch.
+    """
+    has_classes = loader.dataset[[0]][1].shape[1] > 1
+    criterion = nn.CrossEntropyLoss() if has_classes else nn.MSELoss()
+    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
+    processor = device.choose_device()
+    for _epoch in state.epochs(model, optimizer, scheduler, loader):
+        network.train()
+        for inputs, targets in loader:
+            inputs, targets = inputs.to(processor), targets.to(processor)
+            optimizer.zero_grad()
+            loss = criterion(network(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+            state.log(len(inputs), loss=loss)
+        if validation is not None:
+            network.eval()
+            with torch.no_grad():
+                inputs, targets = (torch.from_numpy(part).to(processor) for part in validation)
+                state.log_validation(loss=float(criterion(network(inputs), targets)))
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
-    """Runs the lesson on PyTorch; returns the metrics."""
-    return lesson.main(argv, Engine("torch", __doc__, lambda *options: device.prepare(*options), build, train))
+    """Reads the tables, trains, compares, saves and plots; returns the metrics."""
+    arguments = parse(__doc__, argv)
+    report = Report("tables", arguments, engine="torch")
+    tasks = load_tables(arguments, report)
+    report.engine(device.prepare(arguments.seed))
+    for task in tasks:
+        report.section(f"{task.title}: {len(task.inputs)} inputs in {task.X.shape[1]} columns")
+        print(describe_inputs(task))
+        recipe = get_recipe(task, arguments)
+        targets, mean, spread = scale_targets(task)
+        torch.manual_seed(arguments.seed)
+        network = initialize_as_keras(TableNetwork(task.X.shape[1], targets.shape[1])).to(device.choose_device())
+        print(network)
+        model = TorchModel(network, input_shape=(task.X.shape[1],), activation="softmax" if task.classes else None)
+        rows = ArrayDataset(task.X[task.train], targets[task.train])
+        batches = SeededBatches(len(rows), recipe.batch_size, arguments.seed)
+        loader = DataLoader(rows, sampler=batches, batch_size=None)  # the sampler gives whole batches
+        state = TrainingState(report.checkpoint(f"tables-{task.name}"), recipe, patience=PATIENCE)
+        train(network, model, loader, state, (task.X[task.validation], targets[task.validation]))
+        print(f"Kept the weights of epoch {state.best_epoch} of {state.finished}, the best on the validation rows")
+        losses = {"training": state.history["loss"], "validation": state.history["val_loss"]}
+        if not task.classes:
+            model.set_weights(unscale_outputs(model.get_weights(), mean, spread))
+            losses = {part: np.square(spread) * np.array(values) for part, values in losses.items()}
+
+        predicted = compare(task, report, model.predict(task.X), f"{task.title}_" if len(tasks) > 1 else "")
+        save_and_plot(task, report, model, predicted, losses)
+    return report.finish(no_band="the table is your own" if arguments.data else "")
 
 
 if __name__ == "__main__":
