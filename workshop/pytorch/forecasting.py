@@ -1,9 +1,7 @@
 """What comes next, forecast by an LSTM, in PyTorch: the mirror of `workshop/forecasting.py`.
 
-The same series, windows, options, figures and files; the network is PyTorch's, and so are the steps: see
-`pytorch/training.py` for the training loop. PyTorch's own LSTM has two biases where Keras has one, starts with other
-weights and returns two things, which no `nn.Sequential` can pass on: `pytorch/recurrent.py` has the wrapper that levels
-this.
+The same series, windows, options, metrics, plots and files. PyTorch's own LSTM has two biases where Keras has one, and
+starts with other weights: `pytorch/kit/recurrent.py` has the one that is as Keras has it.
 
     python -m workshop.pytorch.forecasting                    # sunspots; then look into the folder plots
     python -m workshop.pytorch.forecasting --data YOUR.csv    # the date in the first column, a number in the last
@@ -12,32 +10,113 @@ Expected, as with Keras: over twelve months the LSTM is off by about 25 sunspots
 fifth of the series), the naive forecast by 32, the linear model by 26. About 10 s on two CPU cores.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any
 
-from workshop import forecasting as lesson
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from workshop.forecasting import (
+    PATIENCE,
+    UNITS,
+    baselines,
+    describe,
+    get_recipe,
+    load,
+    no_band,
+    parse,
+    save_and_plot,
+    unscale_outputs,
+)
 from workshop.kit import cli
-from workshop.kit.engine import Engine
-from workshop.kit.lazy import nn, torch
-from workshop.pytorch.kit import device, training
+from workshop.kit.report import Report
+from workshop.pytorch.kit import device, optimizers
+from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
+from workshop.pytorch.kit.layers import initialize_as_keras
+from workshop.pytorch.kit.model import TorchModel
+from workshop.pytorch.kit.recurrent import LSTMAsKeras
+from workshop.pytorch.kit.state import TrainingState
 
 
-def build(window: int, horizon: int, seed: int) -> Any:
-    """Returns the network: (window, 1) -> an LSTM's last state, 32 numbers -> the changes up to each step ahead."""
-    from workshop.pytorch.kit.recurrent import LSTMAsKeras
+class Forecaster(nn.Module):
+    """The network: (n, window, 1) -> an LSTM's last state -> (n, horizon) changes up to each step ahead."""
 
-    torch.manual_seed(seed)
-    return training.new_model([LSTMAsKeras(1, lesson.UNITS), nn.Linear(lesson.UNITS, horizon)], (window, 1))
+    def __init__(self, horizon: int, units: int = UNITS) -> None:
+        super().__init__()
+        self.lstm = LSTMAsKeras(1, units)
+        self.output = nn.Linear(units, horizon)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns the changes, scaled as the targets are."""
+        return self.output(self.lstm(x))
 
 
-def train(model: Any, X: Any, y: Any, *arguments: Any, **options: Any) -> Any:
-    """Fits the network on X (windows, window, 1) and y (windows, horizon): see `training.fit`."""
-    return training.fit(model, X, y, *arguments, loss=nn.MSELoss(), **options)
+def train(
+    network: nn.Module,
+    model: TorchModel,
+    loader: DataLoader,
+    state: TrainingState,
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+) -> None:
+    """Trains the network on windows and changes: the loop of PyTorch.
+
+    Args:
+        network: the forecaster.
+        model: the same network as it is saved.
+        loader: of batches of windows and changes.
+        state: shows the progress, remembers it, stops early, and goes on where a training was stopped.
+        validation: windows and changes that the loss is measured on after every epoch.
+    """
+    criterion = nn.MSELoss()
+    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
+    processor = device.choose_device()
+    for _epoch in state.epochs(model, optimizer, scheduler, loader):
+        network.train()
+        for inputs, targets in loader:
+            inputs, targets = inputs.to(processor), targets.to(processor)
+            optimizer.zero_grad()
+            loss = criterion(network(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+            state.log(len(inputs), loss=loss)
+        if validation is not None:
+            network.eval()
+            with torch.no_grad():
+                inputs, targets = (torch.from_numpy(np.float32(part)).to(processor) for part in validation)
+                state.log_validation(loss=float(criterion(network(inputs), targets)))
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
-    """Runs the lesson on PyTorch; returns the metrics."""
-    return lesson.main(argv, Engine("torch", __doc__, lambda *options: device.prepare(*options), build, train))
+    """Reads the series, trains, forecasts, compares, saves and plots; returns the metrics."""
+    arguments = parse(__doc__, argv)
+    report = Report("forecasting", arguments, engine="torch")
+    task = load(arguments, report)
+    report.engine(device.prepare(arguments.seed))
+    describe(task, report)
+
+    windows = ArrayDataset(*task.scaled("train"))
+    recipe = get_recipe(len(windows), arguments)
+    batches = SeededBatches(len(windows), recipe.batch_size, arguments.seed)
+    loader = DataLoader(windows, sampler=batches, batch_size=None)  # the sampler gives whole batches
+    torch.manual_seed(arguments.seed)
+    network = initialize_as_keras(Forecaster(task.horizon)).to(device.choose_device())
+    print(network)
+    model = TorchModel(network, input_shape=(task.window, 1))
+    state = TrainingState(report.checkpoint("forecasting"), recipe, patience=PATIENCE)
+    train(network, model, loader, state, task.scaled("validation"))
+    print(f"Kept the weights of epoch {state.best_epoch} of {state.finished}, the best on the validation part")
+    model.set_weights(unscale_outputs(model.get_weights(), task.scaler.scale_))
+
+    forecasts = baselines(task)
+    last_values = task.windows["test"][0][:, -1:]
+    forecasts["lstm"] = last_values + model.predict(task.scaled("test")[0])  # the network predicts changes
+    losses = {"training": state.history["loss"], "validation": state.history["val_loss"]}
+    save_and_plot(task, report, model, forecasts, losses)
+    return report.finish(no_band=no_band(arguments))
 
 
 if __name__ == "__main__":
