@@ -1,4 +1,4 @@
-"""The lesson `metrics`: its own formulas against scikit-learn's, the figures, overfitting, bias and variance."""
+"""The lesson `metrics`: its own formulas against scikit-learn's, the worked example, overfitting, bias and variance."""
 
 import math
 
@@ -10,16 +10,21 @@ from hypothesis import strategies as st
 from lesson_runs import Run, start
 from sklearn.model_selection import KFold, train_test_split
 
-from workshop import metrics
-from workshop.kit import evaluation
+from workshop import LESSONS, metrics
+from workshop.figures import metrics as figures
 from workshop.kit.errors import WorkshopError
-from workshop.kit.evaluation import Counts
-from workshop.metrics import ILL, SCORES, THRESHOLD, count, rate
+from workshop.metrics import ILL, SCORES, THRESHOLD, Counts, count_outcomes, metric
 
 WORKED = Counts(tp=4, tn=2, fn=1, fp=2)
-FIGURES = {
-    "accuracy": 0.667, "precision": 0.667, "recall": 0.8, "specificity": 0.5, "FPR": 0.5, "FNR": 0.2, "F1": 0.727,
-}  # fmt: skip
+VALUES = {
+    "accuracy": 0.667,
+    "precision": 0.667,
+    "recall": 0.8,
+    "specificity": 0.5,
+    "FPR": 0.5,
+    "FNR": 0.2,
+    "F1": 0.727,
+}
 LABELS = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=40)
 
 
@@ -29,33 +34,33 @@ def default_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return start(metrics, tmp_path_factory.mktemp("metrics"))
 
 
-# --- Rates ------------------------------------------------------------------------------------------------------------
+# --- Metrics ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_the_worked_counts_give_the_worked_rates(name: str) -> None:
-    assert round(rate(name, WORKED), 3) == FIGURES[name]
+@pytest.mark.parametrize("name", VALUES)
+def test_the_worked_counts_give_the_worked_metrics(name: str) -> None:
+    assert round(metric(name, WORKED), 3) == VALUES[name]
 
 
 def test_the_nine_patients_give_the_worked_counts() -> None:
-    assert count(ILL, SCORES >= THRESHOLD) == WORKED
+    assert count_outcomes(ILL, SCORES >= THRESHOLD) == WORKED
 
 
 @settings(max_examples=60, deadline=None)
 @given(pairs=LABELS, zero_division=st.sampled_from([0.0, 1.0, np.nan]))
-def test_rates_are_those_of_scikit_learn(pairs: list[tuple[int, int]], zero_division: float) -> None:
+def test_metrics_are_those_of_scikit_learn(pairs: list[tuple[int, int]], zero_division: float) -> None:
     y_true, y_predicted = np.array(pairs).T
-    counts = count(y_true, y_predicted)
+    counts = count_outcomes(y_true, y_predicted)
     assert [[counts.tn, counts.fp], [counts.fn, counts.tp]] == sklearn.metrics.confusion_matrix(
         y_true, y_predicted, labels=[0, 1]
     ).tolist()
-    theirs = evaluation.rates_by_sklearn(y_true, y_predicted, zero_division)
+    by_sklearn = metrics.metrics_by_sklearn(y_true, y_predicted, zero_division)
     for name in ("accuracy", "precision", "recall", "specificity", "F1"):
-        assert rate(name, counts, zero_division) == pytest.approx(theirs[name], abs=1e-12, nan_ok=True), name
+        assert metric(name, counts, zero_division) == pytest.approx(by_sklearn[name], abs=1e-12, nan_ok=True), name
     # scikit-learn has no rates of errors; wherever they are defined they are what is missing to 1.
     for name, complement, samples in (("FPR", "specificity", y_true == 0), ("FNR", "recall", y_true == 1)):
         if samples.any():
-            assert rate(name, counts) == pytest.approx(1 - theirs[complement], abs=1e-12)
+            assert metric(name, counts) == pytest.approx(1 - by_sklearn[complement], abs=1e-12)
 
 
 @pytest.mark.parametrize("zero_division", [0.0, 1.0, math.nan])
@@ -72,13 +77,13 @@ def test_rates_are_those_of_scikit_learn(pairs: list[tuple[int, int]], zero_divi
     ],
 )
 def test_nothing_over_nothing_is_what_was_asked_for(name: str, counts: Counts, zero_division: float) -> None:
-    assert rate(name, counts, zero_division) == pytest.approx(zero_division, nan_ok=True)
-    assert rate(name, counts) == 0
+    assert metric(name, counts, zero_division) == pytest.approx(zero_division, nan_ok=True)
+    assert metric(name, counts) == 0
 
 
-def test_the_rates_are_printed_beside_scikit_learns(default_run: Run) -> None:
+def test_the_metrics_are_printed_beside_scikit_learns(default_run: Run) -> None:
     assert "TP=4, TN=2, FN=1, FP=2" in default_run.output
-    for name, value in FIGURES.items():
+    for name, value in VALUES.items():
         (row,) = (row for row in default_run.rows if row[:1] == [name])
         assert row[-2:] == [f"{value:.3f}"] * 2
     assert "precision 0 / 0: 0 with zero_division=0, 1 with zero_division=1, nan" in default_run.output
@@ -92,17 +97,18 @@ def test_the_rates_are_printed_beside_scikit_learns(default_run: Run) -> None:
 def test_the_roc_curve_and_its_area_are_scikit_learns(samples: list[tuple[int, int]]) -> None:
     # Nine scores for up to forty samples: ties within a class and across both.
     y_true, scores = np.array([(0, 3), (1, 3), *samples]).T
-    mine = metrics.roc_curve(y_true, scores / 8)
-    for own, theirs in zip(mine, sklearn.metrics.roc_curve(y_true, scores / 8, drop_intermediate=False), strict=True):
-        assert own == pytest.approx(theirs, abs=1e-12)
-    area = metrics.area(*mine[:2])
-    assert area == pytest.approx(sklearn.metrics.roc_auc_score(y_true, scores), abs=1e-12)
-    assert area == pytest.approx(metrics.share_of_pairs(y_true, scores), abs=1e-12)
+    curve = metrics.roc_curve(y_true, scores / 8)
+    by_sklearn = sklearn.metrics.roc_curve(y_true, scores / 8, drop_intermediate=False)
+    for values, expected in zip(curve, by_sklearn, strict=True):
+        assert values == pytest.approx(expected, abs=1e-12)
+    auc = metrics.auc(*curve[:2])
+    assert auc == pytest.approx(sklearn.metrics.roc_auc_score(y_true, scores), abs=1e-12)
+    assert auc == pytest.approx(metrics.concordance(y_true, scores), abs=1e-12)
 
 
 def test_the_area_of_the_nine_patients(default_run: Run) -> None:
     # With pencil and paper: the ill win 4, 3 1/2, 3, 2 and 1 of 4 pairs each.
-    assert metrics.share_of_pairs(ILL, SCORES) == 13.5 / 20
+    assert metrics.concordance(ILL, SCORES) == 13.5 / 20
     assert default_run.metrics["test_roc_auc"] == pytest.approx(0.675)
     assert "13.5 of 20 pairs" in default_run.output
     # The row of the threshold 0.6 is that of 0.5: no score lies between.
@@ -118,7 +124,7 @@ def test_one_class_has_no_roc_curve(label: int) -> None:
 # --- Splits and folds -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shares", metrics.SHARES)
+@pytest.mark.parametrize("shares", metrics.SPLITS)
 @pytest.mark.parametrize("n", [7, 100, 569])
 def test_a_split_has_its_shares_and_every_sample_once(n: int, shares: tuple[int, int, int]) -> None:
     parts = metrics.split(n, shares, np.random.default_rng(0))
@@ -128,7 +134,7 @@ def test_a_split_has_its_shares_and_every_sample_once(n: int, shares: tuple[int,
     if n == 100:
         assert tuple(len(part) for part in parts) == shares
         rest, test = train_test_split(np.arange(n), test_size=shares[2], random_state=0)
-        assert [len(one) for one in (*train_test_split(rest, test_size=shares[1], random_state=0), test)] == [*shares]
+        assert [len(part) for part in (*train_test_split(rest, test_size=shares[1], random_state=0), test)] == [*shares]
 
 
 @settings(max_examples=50, deadline=None)
@@ -152,7 +158,7 @@ def test_a_wrong_number_of_folds_is_refused(k: int) -> None:
 
 
 def test_splits_and_the_mean_over_folds_are_printed(default_run: Run) -> None:
-    for shares in metrics.SHARES:
+    for shares in metrics.SPLITS:
         assert ["/".join(map(str, shares)), *(str(10 * share) for share in shares)] in [r[:4] for r in default_run.rows]
     assert "FPR 3, 4 and 5 %; their mean is 4 %" in default_run.output
 
@@ -169,33 +175,39 @@ def test_lagranges_polynomial_goes_through_its_points_and_is_the_only_one() -> N
 
 def test_the_line_is_that_of_least_squares() -> None:
     x, y = np.random.default_rng(5).normal(size=(2, 12))
-    assert metrics.line(x, y, x) == pytest.approx(np.polyval(np.polyfit(x, y, 1), x), abs=1e-12)
+    assert metrics.least_squares_line(x, y, x) == pytest.approx(np.polyval(np.polyfit(x, y, 1), x), abs=1e-12)
 
 
 def test_the_worked_polynomial_and_line_are_right(default_run: Run) -> None:
     assert "Polynomial: 1*1 - 3*3 + 3*2 = -2; line: 1.5 + 0.5*3 = 3." in default_run.output
 
 
-def check_overfitting(found: dict[str, float]) -> None:
-    """Who learned by heart wins on its own samples, and loses on others."""
+def check_overfitting(measured: dict[str, float]) -> None:
+    """The overfitted model is better on its own samples, and worse on others."""
     error = "root_mean_squared_error"
-    assert found[f"polynomial_train_{error}"] < 1e-9
-    for over, well in (("polynomial", "line"), ("svr_over", "svr_well")):
-        assert found[f"{over}_train_{error}"] < found[f"{well}_train_{error}"]
-        assert found[f"{over}_test_{error}"] > 1.2 * found[f"{well}_test_{error}"]
-    # The well-fitted one misses by little more than the noise, on both.
+    assert measured[f"polynomial_train_{error}"] < 1e-9
+    for overfitted, good in (("polynomial", "line"), ("svr_over", "svr_well")):
+        assert measured[f"{overfitted}_train_{error}"] < measured[f"{good}_train_{error}"]
+        assert measured[f"{overfitted}_test_{error}"] > 1.2 * measured[f"{good}_test_{error}"]
+    # The good one's error is little more than the noise, on both.
     for part in ("train", "test"):
-        assert 0.7 * metrics.NOISE < found[f"svr_well_{part}_{error}"] < 1.5 * metrics.NOISE
+        assert 0.7 * metrics.NOISE < measured[f"svr_well_{part}_{error}"] < 1.5 * metrics.NOISE
 
 
-def test_the_overfitted_win_on_their_own_samples_only(default_run: Run) -> None:
+def test_the_overfitted_are_better_on_their_own_samples_only(default_run: Run) -> None:
     check_overfitting(default_run.metrics)
-    assert (metrics.C, metrics.WELL) == (1e3, 1e-4)
+    assert (metrics.C, metrics.GAMMA_GOOD) == (1e3, 1e-4)
 
 
 @pytest.mark.parametrize("seed", [2, 3, 74])
 def test_other_seeds_teach_the_same(seed: int) -> None:
-    check_overfitting(metrics.main(["--quick", "--no-plots", "--seed", str(seed)]))
+    measured = metrics.main(["--quick", "--no-plots", "--seed", str(seed)])
+    check_overfitting(measured)
+    bands = next(lesson for lesson in LESSONS if lesson.name == "metrics").bands()
+    assert len(bands) == 9
+    for name, (lowest, highest) in bands.items():
+        if not name.startswith("decomposition"):  # which takes the 2,000 data sets of a default run
+            assert lowest <= measured[name] <= highest, name
 
 
 def test_every_gamma_and_the_radians_are_printed(default_run: Run) -> None:
@@ -211,13 +223,12 @@ def test_every_gamma_and_the_radians_are_printed(default_run: Run) -> None:
 
 @pytest.mark.parametrize("degree", [0, 1, 3, 8])
 def test_bias_variance_and_noise_add_up_to_the_error(degree: int) -> None:
-    found = metrics.bias_and_variance(degree, 1500, np.random.default_rng(7))
-    total = found["bias^2"] + found["variance"] + found["noise"]
-    assert found["error"] == pytest.approx(total, rel=0.03)
-    # The theory of least squares, averaged over the samples' own places: each weight adds NOISE^2 / SAMPLES.
+    parts = metrics.bias_and_variance(degree, 1500, np.random.default_rng(7))
+    assert parts.total == parts.bias2 + parts.variance + parts.noise == pytest.approx(parts.error, rel=0.03)
+    # The theory of least squares, averaged over the samples' own x: each weight adds NOISE^2 / SAMPLES.
     if degree == 0:
-        assert found["variance"] == pytest.approx(metrics.NOISE**2 / metrics.SAMPLES, rel=0.15)
-        assert found["bias^2"] == pytest.approx(0.5, rel=0.02)  # the mean square of a sine
+        assert parts.variance == pytest.approx(metrics.NOISE**2 / metrics.SAMPLES, rel=0.15)
+        assert parts.bias2 == pytest.approx(0.5, rel=0.02)  # the mean square of a sine
 
 
 def test_bias_falls_and_variance_rises_with_the_degree(default_run: Run) -> None:
@@ -242,17 +253,18 @@ def test_a_default_run_is_as_expected(default_run: Run) -> None:
     answer = default_run.answer
     assert (answer["lesson"], answer["engine"], answer["metrics"]) == ("metrics", "numpy", default_run.metrics)
     for name in ("accuracy", "precision", "recall", "f1"):
-        assert round(default_run.metrics[f"test_{name}"], 3) == FIGURES[name.replace("f1", "F1")]
-    assert default_run.metrics["negatives_test_recall"] == FIGURES["specificity"]
+        assert round(default_run.metrics[f"test_{name}"], 3) == VALUES[name.replace("f1", "F1")]
+    assert default_run.metrics["negatives_test_recall"] == VALUES["specificity"]
 
 
-def test_the_pictures_are_drawn(default_run: Run) -> None:
+def test_the_plots_are_drawn(default_run: Run) -> None:
     names = {path.name for path in default_run.plots.iterdir()}
     assert names == {f"metrics-{name}.png" for name in ("classification", "folds", "overfitting", "bias_variance")}
 
 
 def test_the_confusion_matrix_shows_the_counts() -> None:
-    figure = evaluation.classification_figure(WORKED, *metrics.roc_curve(ILL, SCORES))
+    matrix = np.array([[WORKED.tn, WORKED.fp], [WORKED.fn, WORKED.tp]])
+    figure = figures.classification(matrix, *metrics.roc_curve(ILL, SCORES), auc=0.675)
     shown = [text.get_text() for text in figure.axes[0].texts]
     numbers = dict(zip(shown[1::2], shown[::2], strict=True))
     assert numbers == {"true negatives": "2", "false positives": "2", "false negatives": "1", "true positives": "4"}
