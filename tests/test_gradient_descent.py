@@ -1,4 +1,4 @@
-"""The lesson `gradient_descent`: the bowl, which rates diverge and why, momentum, tables and pictures."""
+"""The lesson `gradient_descent`: the loss surface, which rates diverge and why, momentum, tables and plots."""
 
 from pathlib import Path
 
@@ -7,17 +7,30 @@ import pytest
 from lesson_runs import Run, start
 from PIL import Image
 
-from workshop import gradient_descent
-from workshop.gradient_descent import RATES, START, X, Y, descend, diverges, error, factor, gradient, limit, minimum
+from workshop import LESSONS, gradient_descent
+from workshop.figures import gradient_descent as figures
+from workshop.gradient_descent import (
+    RATES,
+    START,
+    X,
+    Y,
+    convergence_factor,
+    descend,
+    diverges,
+    gradient,
+    loss,
+    minimum,
+    stability_limit,
+)
 
 
 @pytest.fixture(scope="module")
 def quick_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A quick run: all tables and pictures, and the first steps of the animation."""
+    """A quick run: all tables and plots, and the first steps of the animation."""
     return start(gradient_descent, tmp_path_factory.mktemp("gradient_descent"), "--quick")
 
 
-# --- The bowl ---------------------------------------------------------------------------------------------------------
+# --- The loss surface -------------------------------------------------------------------------------------------------
 
 
 def test_the_numbers_are_those_of_the_curriculum() -> None:
@@ -28,19 +41,19 @@ def test_the_numbers_are_those_of_the_curriculum() -> None:
     assert (gradient_descent.STEPS, gradient_descent.MOMENTUM) == (25, 0.5)
 
 
-def test_the_error_is_half_the_sum_of_the_squares() -> None:
-    # By hand: the misses are -8.5, -6, -7, -9.5, -11.
-    assert error(START) == (8.5**2 + 6**2 + 7**2 + 9.5**2 + 11**2) / 2 == 184.25
+def test_the_loss_is_half_the_sum_of_the_squares() -> None:
+    # By hand: the residuals are -8.5, -6, -7, -9.5, -11.
+    assert loss(START) == (8.5**2 + 6**2 + 7**2 + 9.5**2 + 11**2) / 2 == 184.25
     many = np.array([[START, [0, 0]], [[-2.15, 8.7], [1, 1]]])
-    assert error(many).shape == (2, 2)
-    assert error(many)[0, 0] == 184.25
-    assert error(many)[1, 0] == pytest.approx(4.2375)
+    assert loss(many).shape == (2, 2)
+    assert loss(many)[0, 0] == 184.25
+    assert loss(many)[1, 0] == pytest.approx(4.2375)
 
 
-def test_the_gradient_is_the_slope_of_the_error() -> None:
+def test_the_gradient_is_the_slope_of_the_loss() -> None:
     assert gradient(START).tolist() == [-92.5, -42]
     tiny = 1e-6 * np.eye(2)
-    slopes = [(error(START + one) - error(START - one)) / 2e-6 for one in tiny]
+    slopes = [(loss(START + step) - loss(START - step)) / 2e-6 for step in tiny]
     assert gradient(START) == pytest.approx(slopes, rel=1e-6)
 
 
@@ -54,7 +67,7 @@ def test_the_minimum_is_the_fitted_line() -> None:
 
 
 def test_the_first_steps_are_right() -> None:
-    # With pencil and paper: -0.02 * (-92.5, -42) = (1.85, 0.84); there the misses are -7.66, -3.31, -2.46, -3.11,
+    # With pencil and paper: -0.02 * (-92.5, -42) = (1.85, 0.84); there the residuals are -7.66, -3.31, -2.46, -3.11,
     # -2.76, the gradient is (-28.6, -19.3) and the step (0.572, 0.386).
     path = descend(0.02, steps=2)
     assert path.tolist() == [pytest.approx([-3, 2]), pytest.approx([-1.15, 2.84]), pytest.approx([-0.578, 3.226])]
@@ -65,37 +78,41 @@ def test_the_first_steps_are_right() -> None:
 @pytest.mark.parametrize("rate", RATES)
 def test_above_the_limit_a_rate_diverges_and_below_it_arrives(rate: float) -> None:
     assert descend(rate).shape == (26, 2)
-    assert diverges(descend(rate)) == (rate in (0.06, 0.07)) == (rate > limit())
+    assert diverges(descend(rate)) == (rate in (0.06, 0.07)) == (rate > stability_limit())
     assert not diverges(descend(rate, 0.5))
     # The 25 steps tell the truth: so it goes on.
     for momentum in (0.0, 0.5):
         far = np.abs(descend(rate, momentum, 2000)[-1] - minimum()).max()
-        assert far > 1e3 if rate > limit(momentum) else far < 1e-9
+        assert far > 1e3 if rate > stability_limit(momentum) else far < 1e-9
 
 
 def test_the_limit_is_two_by_the_largest_eigenvalue() -> None:
     largest = (35 + np.sqrt(35**2 - 4 * 50)) / 2  # of [[30, 10], [10, 5]], by its characteristic polynomial
-    assert limit() == pytest.approx(2 / largest) == pytest.approx(0.0596876)
-    assert limit(0.5) == pytest.approx(3 / largest) == pytest.approx(0.0895314)
+    assert stability_limit() == pytest.approx(2 / largest) == pytest.approx(0.0596876)
+    assert stability_limit(0.5) == pytest.approx(3 / largest) == pytest.approx(0.0895314)
     for momentum in (0.0, 0.5, 0.9):
-        assert factor(0.999 * limit(momentum), momentum) < 1 < factor(1.001 * limit(momentum), momentum)
+        limit = stability_limit(momentum)
+        assert convergence_factor(0.999 * limit, momentum) < 1 < convergence_factor(1.001 * limit, momentum)
 
 
 @pytest.mark.parametrize(("rate", "momentum"), [(0.02, 0), (0.05, 0), (0.07, 0), (0.03, 0.5), (0.095, 0.5)])
 def test_the_distance_grows_or_shrinks_by_the_factor(rate: float, momentum: float) -> None:
     distance = np.linalg.norm(descend(rate, momentum, 120) - minimum(), axis=1)
-    assert (distance[120] / distance[80]) ** (1 / 40) == pytest.approx(factor(rate, momentum), abs=0.002)
+    assert (distance[120] / distance[80]) ** (1 / 40) == pytest.approx(convergence_factor(rate, momentum), abs=0.002)
 
 
 # --- The run ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_run_reaches_its_figures(quick_run: Run) -> None:
+def test_a_run_is_as_expected(quick_run: Run) -> None:
     names = {f"{way}_{rate:03}_train_mean_squared_error" for way in ("plain", "momentum") for rate in range(20, 80, 10)}
     assert set(quick_run.metrics) == names
     start = 2 * 184.25 / 5
+    bands = next(lesson for lesson in LESSONS if lesson.name == "gradient_descent").bands()
     for name, value in quick_run.metrics.items():
-        assert (value > start) == name.startswith(("plain_060", "plain_070")), name
+        is_above = name.startswith(("plain_060", "plain_070"))
+        assert (value > start) == is_above, name
+        assert bands[name] == ((start, np.inf) if is_above else (-np.inf, start))
     assert quick_run.metrics["momentum_070_train_mean_squared_error"] == pytest.approx(2 * 4.2375 / 5, abs=1e-4)
     assert quick_run.lines[0] == "Data      five points, x = 0 to 4"
 
@@ -112,7 +129,7 @@ def test_the_steps_by_hand_and_the_limits_are_printed(quick_run: Run) -> None:
     assert "Momentum 0.5: a rate must stay below 2 (1 + 0.5) / c = 0.0895; diverged: none" in quick_run.output
 
 
-def test_pictures_and_animation_are_drawn(quick_run: Run) -> None:
+def test_plots_and_animation_are_drawn(quick_run: Run) -> None:
     answer = quick_run.answer
     names = {Path(name).name for name in answer["files"]}
     assert names == {path.name for path in quick_run.plots.iterdir()}
@@ -126,11 +143,10 @@ def test_pictures_and_animation_are_drawn(quick_run: Run) -> None:
         assert gif.info["duration"] >= 3000
 
 
-def test_each_bowl_shows_its_path() -> None:
-    from workshop.kit import plots
-
+def test_each_loss_surface_shows_its_path() -> None:
     paths = {rate: descend(rate) for rate in RATES}
-    figure = gradient_descent.draw_rates(paths, plots.BLUE, "")
+    diverging = [diverges(path) for path in paths.values()]
+    figure = figures.paths(gradient_descent.loss_surface(), paths, diverging, "blue", "")
     titles = [f"rate {rate:g}: {'diverges' if rate > 0.055 else 'descends'}" for rate in RATES]
     assert [panel.get_title() for panel in figure.axes] == titles
     for panel, path in zip(figure.axes, paths.values(), strict=True):
@@ -158,9 +174,9 @@ def test_a_wrong_rate_or_momentum_is_refused_in_one_line(
     with pytest.raises(SystemExit) as stopped:
         gradient_descent.main([option, value, "--no-plots"])
     assert stopped.value.code == 2
-    said = capsys.readouterr().err
-    assert f"{option}: got {value}, takes a number above 0" in said
-    assert len(said.splitlines()) == 1
+    message = capsys.readouterr().err
+    assert f"{option}: got {value}, takes a number above 0" in message
+    assert len(message.splitlines()) == 1
 
 
 def test_the_lesson_takes_no_table(capsys: pytest.CaptureFixture[str]) -> None:
