@@ -1,48 +1,68 @@
 """One neuron draws a line: from nine points to the price of a house, and why features are scaled.
 
-Gradient descent walks down a parabola, by hand. Then a network of one neuron finds the line y = 2x + 1 from nine of
-its points, and the price of a house from its size; the normal equation, which needs no training, says whether it found
-the best line. Then come area, bedrooms and age, three features in very different ranges: unscaled the training
-diverges, or crawls; scaled it converges. `workshop/descents.py` goes on: batches, learning rates, early stopping.
+Gradient descent finds the lowest point of a parabola, by hand. Then a network of one neuron finds the line y = 2x + 1
+from nine of its points, and the price of a house from its size; the normal equation, which needs no training, says
+whether it found the best line. Then come area, bedrooms and age, three features in very different ranges: unscaled the
+training diverges, or crawls; scaled it converges. The lesson `gradient_descent_in_practice` goes on from here.
 
     python -m workshop.linear_regression                      # all parts; then look into the folder plots
     python -m workshop.linear_regression --part houses --guess 1.5 0         # the cost of weights of your choice
     python -m workshop.linear_regression --part features --data YOUR.csv     # a table of numbers, the target last
-    python -m workshop.linear_regression --part descents      # batches, learning rates, early stopping, two outputs
     python -m workshop.linear_regression --quick              # a first look: a tenth of the epochs
 
 Expected: both descents end at 5; the line says 27 for 13 and -9 for -5, within 0.05; the houses' weights agree with the
-normal equation within 0.001; unscaled features diverge; scaled ones, also at the rate that validation chooses, explain
-90 % or more of the test prices' variance (R2). About 20 s on two CPU cores. Then `python -m apps.house_price`.
+normal equation within 0.001; unscaled features diverge; scaled ones explain 90 % or more of the test prices' variance
+(R2). About 15 s on two CPU cores. Then `python -m apps.house_price`.
 """
+
+from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from workshop.kit import cli, descent_plots, device, metrics, plots, training
-from workshop.kit import report as reporting
+from workshop.figures import linear_regression as figures
+from workshop.kit import cli, device, metrics, training
 from workshop.kit.data import tables as table_data
-from workshop.kit.engine import Engine, Plan
+from workshop.kit.data.tables import Table
 from workshop.kit.lazy import keras
-from workshop.kit.saving import bundle
+from workshop.kit.report import Report, format_table
+from workshop.kit.training import Recipe
 
-LINE_EPOCHS, EPOCHS = 500, 2000  # each of one step, on all rows
+EPOCHS = {"line": 500, "houses": 2000, "features": 2000}  # each of one step, on all rows
 LEARNING_RATE = 0.02  # of the line and the houses; `safe_rate` gives that of the features
 X_LINE = np.array([[1], [2], [3], [4], [5], [7], [8], [9], [11]], np.float32)
 Y_LINE = 2 * X_LINE[:, 0] + 1
 GUESSES = [[0.0, 0.0], [1.0, 0.0], [1.0, 4.0], [2.0, 0.0]]  # weight and bias, chosen by hand
+SNAPSHOTS = range(30)  # epochs after which the weights of the houses' neuron are kept, for the plot
 
 
-def build_neuron(features: int, outputs: int = 1) -> Any:
+class Trained(NamedTuple):
+    """A trained neuron.
+
+    Attributes:
+        model: a Keras model, or one of another engine as `kit.saving.model` describes it.
+        weights: its weights and, last, its bias: (features + 1,).
+        losses: the mean squared error in each epoch.
+        snapshots: the weights and, last, the bias after some of the epochs, (epochs, features + 1).
+    """
+
+    model: Any
+    weights: np.ndarray
+    losses: list[float]
+    snapshots: np.ndarray
+
+
+def build_neuron(features: int, outputs: int = 1) -> keras.Sequential:
     """Returns one neuron for each output, without an activation: (features,) -> w1 x1 + w2 x2 + ... + b."""
-    return keras.Sequential([keras.layers.Input((features,)), keras.layers.Dense(outputs)], name="neuron")
+    return keras.Sequential([keras.Input((features,)), keras.layers.Dense(outputs)], name="neuron")
 
 
 def descend(x: float, learning_rate: float = 0.1, steps: int = 25) -> list[float]:
-    """Returns the path, its start included, of gradient descent on 2(x - 5)^2 + 3, whose slope at x is 4(x - 5)."""
+    """Returns the path, its start included, of gradient descent on 2(x - 5)^2 + 3, whose derivative is 4(x - 5)."""
     path = [x]
     for _ in range(steps):
         path.append(path[-1] - learning_rate * 4 * (path[-1] - 5))
@@ -56,7 +76,7 @@ def with_ones(X: np.ndarray) -> np.ndarray:
 
 def solve_normal_equation(X: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Returns weights and, last, bias of the smallest mean squared error: (A^T A)^-1 A^T y, A = with_ones(X)."""
-    # What stands before y is the pseudo-inverse of A, which exists even where a column never changes.
+    # The factor before y is the pseudo-inverse of A, which exists even where a column never changes.
     return np.asarray(np.linalg.pinv(with_ones(X)) @ y)
 
 
@@ -67,171 +87,245 @@ def safe_rate(X: np.ndarray) -> float:
     return float(0.8 / (1 + np.square(X, dtype=np.float64).max(axis=0).sum()))
 
 
-def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **options: Any) -> training.History:
-    """Compiles and fits a neuron on X (rows, features) and y (rows, outputs), with the options of `training.fit`."""
-    model.compile(training.make_optimizer(plan.optimizer, plan.learning_rate), loss="mean_squared_error")
-    return training.fit(model, X, y, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, **options)
+def get_recipe(part: str, samples: int, arguments: argparse.Namespace, rate: float | None = None) -> Recipe:
+    """Returns how a neuron is trained: gradient descent on all rows, unless the options say otherwise.
 
-
-def train_neuron(
-    name: str, X: np.ndarray, y: np.ndarray, report: reporting.Report,
-    rate: float | None = None, plan: Plan | None = None, start: Any = None, **options: Any,
-) -> tuple[Any, np.ndarray, training.History]:  # fmt: skip
-    """Builds and trains a neuron for each column of y, (rows,) or (rows, outputs), by a plan or by the options.
-
-    Returns the model, its weights and, last, its bias, (features + 1,) or (features + 1, outputs), and the history.
+    Args:
+        part: "line", "houses" or "features".
+        samples: the rows.
+        arguments: the options.
+        rate: the learning rate (default: that of the options, or 0.02).
     """
-    arguments, engine = report.arguments, report.engine
-    if plan is None:
-        rate = rate or arguments.learning_rate or LEARNING_RATE
-        epochs = arguments.epochs or (LINE_EPOCHS if name == "line" else EPOCHS) // (10 if arguments.quick else 1)
-        plan = Plan(arguments.optimizer or "sgd", rate, epochs, arguments.batch_size or len(X))
-    targets = y.reshape(len(y), -1)
-    model = engine.build(X.shape[1], targets.shape[1], arguments.seed)
-    if start is not None:
-        model.set_weights(start)
-    history = engine.train(
-        model, X, targets, plan, arguments.seed, title=f"{name}, rate {plan.learning_rate:.2g}",
-        checkpoint=report.checkpoint(f"linear_regression-{name}"), resume=arguments.resume, **options,
-    )  # fmt: skip
-    return model, np.vstack(model.get_weights()).reshape(-1, *y.shape[1:]), history
+    epochs = EPOCHS[part] // 10 if arguments.quick else EPOCHS[part]
+    return Recipe(
+        arguments.epochs or epochs,
+        rate or arguments.learning_rate or LEARNING_RATE,
+        batch_size=arguments.batch_size or samples,
+        optimizer=arguments.optimizer or "sgd",
+        schedule=False,
+    )
 
 
-def save(name: str, model: Any, table: table_data.Table, arguments: argparse.Namespace, **options: Any) -> Any:
-    """Saves a neuron for the console program, with `bundle.save`'s options; returns the files."""
-    (*inputs, target), name = table_data.describe(table), bundle.name_for(name, quick=arguments.quick)
-    return bundle.save(
-        arguments.models, name, model, lesson="linear_regression", data=table.source, seed=arguments.seed,
-        inputs=inputs, output=target.name, output_unit=target.unit, **options,
-    )  # fmt: skip
+def fit_neuron(
+    name: str, X: np.ndarray, y: np.ndarray, recipe: Recipe, report: Report, *, may_diverge: bool = False
+) -> Trained:
+    """Trains one neuron on X (rows, features) and y (rows,).
+
+    Args:
+        name: of the training, on the screen and of its checkpoint.
+        X, y: the rows.
+        recipe: how it is trained.
+        report: of the run.
+        may_diverge: whether a loss that grows without end is no error.
+    """
+    print(f"{name}, rate {recipe.rate:.2g}")
+    with device.scope(report.arguments.seed):
+        model = build_neuron(X.shape[1])
+    model.compile(optimizer=recipe.make_optimizer(), loss="mean_squared_error")
+    snapshots = training.Snapshots(SNAPSHOTS)
+    checkpoint = report.checkpoint(f"linear_regression-{name}")
+    # model.fit takes the same arguments and ends with the same weights, but each of its epochs needs 30 ms for itself:
+    # 2,000 of them are a minute.
+    history = training.fit_table(
+        model,
+        X,
+        y[:, None],
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        seed=report.arguments.seed,
+        callbacks=[
+            *training.tensorboard(report.arguments.tensorboard, name),
+            snapshots,
+            training.Resume(checkpoint, keep=[snapshots], may_diverge=may_diverge),
+        ],
+        plain=report.arguments.plain,
+    )
+    kept = np.array([flatten(weights) for weights in snapshots.weights.values()])
+    return Trained(model, flatten(model.get_weights()), history.history["loss"], kept)
 
 
-def learn_line(report: reporting.Report) -> None:
-    """The parabola by hand, then y = 2x + 1 from nine points."""
+def flatten(weights: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns one neuron's weights and, last, its bias as one row (features + 1,)."""
+    return np.concatenate([*weights], axis=None)
+
+
+# --- The line ---------------------------------------------------------------------------------------------------------
+
+
+def descend_by_hand(report: Report) -> dict[int, list[float]]:
+    """Prints gradient descent on a parabola, from two starts; returns the paths."""
     report.section("Gradient descent by hand: the lowest point of 2(x - 5)^2 + 3")
     paths = {start: descend(start) for start in (0, 10)}
     rows = [[step, *(f"{path[step]:.4f}" for path in paths.values())] for step in (0, 1, 2, 3, 5, 10, 15, 20, 25)]
-    print(metrics.table(["step", "x from 0", "x from 10"], rows))
+    print(format_table(["step", "x from 0", "x from 10"], rows))
+    return paths
 
-    report.section("One neuron learns y = 2x + 1 from nine points")
-    model, (weight, bias), history = train_neuron("line", X_LINE, Y_LINE, report)
-    (at_13,), (at_minus_5,) = training.predict(model, np.array([[13], [-5]], np.float32))
+
+def report_line(report: Report, neuron: Trained, predicted: np.ndarray) -> None:
+    """Prints and notes the line that a neuron found, and its predictions for 13 and -5, (2, 1)."""
+    weight, bias = neuron.weights
+    at_13, at_minus_5 = predicted[:, 0]
     print(f"y = {weight:.3f} x + {bias:.3f}: 13 -> {at_13:.2f}, -5 -> {at_minus_5:.2f}")
     report.result({"line_test_max_error": max(abs(at_13 - 27), abs(at_minus_5 + 9))})
-    report.expect("line_test_max_error", highest=0.05)
-    if not report.arguments.no_plots:
-        figure = descent_plots.parabola_and_line(paths, X_LINE[:, 0], Y_LINE, weight, bias, history)
-        report.saved(plots.save(figure, report.arguments.plots / "linear_regression-line.png"))
 
 
-def learn_houses(report: reporting.Report, table: table_data.Table) -> None:
-    """The price of a house from one feature, checked by the normal equation."""
-    arguments = report.arguments
-    report.section("One neuron prices houses by their size")
-    (X, y), (size, price) = table.split_numbers(), table_data.describe(table)
-    model, learned, history = train_neuron("houses", X, y, report, snapshots=range(30))
+# --- The houses -------------------------------------------------------------------------------------------------------
+
+
+def save(name: str, neuron: Trained, table: Table, report: Report, **card: Any) -> None:
+    """Saves a neuron for the console program, with the table's columns as its inputs."""
+    *inputs, target = table_data.describe(table)
+    report.save(
+        name, neuron.model, data=table.source, inputs=inputs, output=target.name, output_unit=target.unit, **card
+    )
+
+
+def report_houses(report: Report, table: Table, neuron: Trained) -> None:
+    """Compares the trained line with lines of hand-chosen weights and with the normal equation; saves and plots."""
+    X, y = table.split_numbers()
+    size, price = table_data.describe(table)
     best = solve_normal_equation(X, y)
 
     def cost(weights: np.ndarray) -> np.ndarray:
         """Returns the mean squared error on all houses, (...), of weights and biases (..., 2)."""
         return np.asarray(np.mean((weights @ with_ones(X).T - y) ** 2, axis=-1))
 
-    guesses = np.array(arguments.guess or GUESSES)
-    lines = [*(("by hand", guess) for guess in guesses), ("trained", learned), ("normal equation", best)]
+    guesses = np.array(report.arguments.guess or GUESSES)
+    lines = [*(("by hand", guess) for guess in guesses), ("trained", neuron.weights), ("normal equation", best)]
     rows = [[how, f"{weights[0]:.4f}", f"{weights[1]:.4f}", f"{cost(weights):.4f}"] for how, weights in lines]
-    print(metrics.table(["how", "weight w", "bias b", "cost (mean squared error)"], rows))
-    for number in (8, 12) if table.path == table_data.shipped_table("houses") else (size.minimum, size.maximum):
-        print(f"{size.label} {number:g}: {price.label} {learned @ [number, 1]:.2f}")
-    measured = metrics.regression("train", y, with_ones(X) @ learned)
-    report.result({f"houses_{metric}": value for metric, value in measured.items()})
-    # Against the best weights there are, those of the normal equation.
-    report.result({"houses_weights_train_max_error": np.abs(learned - best).max()})
-    report.expect("houses_weights_train_max_error", highest=1e-3)
-    report.saved(*save("houses", model, table, arguments, metrics=measured))
-    if not arguments.no_plots:
-        path = np.array([*(np.concatenate(weights, axis=None) for weights in history.snapshots.values()), learned])
-        figure = descent_plots.line_and_bowl(X, y, history, cost, path, guesses, best, x=size.label, y=price.label)
-        report.saved(plots.save(figure, arguments.plots / "linear_regression-houses.png"))
+    print(format_table(["how", "weight w", "bias b", "cost (mean squared error)"], rows))
+    is_ours = table.path == table_data.shipped_table("houses")
+    for number in (8, 12) if is_ours else (size.minimum, size.maximum):
+        print(f"{size.label} {number:g}: {price.label} {neuron.weights @ [number, 1]:.2f}")
+    measured = metrics.regression("train", y, with_ones(X) @ neuron.weights)
+    report.result(measured, model="houses")
+    # The weights of the normal equation are the best that there are.
+    report.result({"houses_weights_train_max_error": np.abs(neuron.weights - best).max()})
+    save("houses", neuron, table, report, metrics=measured)
+    path = np.vstack([neuron.snapshots, neuron.weights])
+    report.plot(
+        "linear_regression-houses",
+        figures.houses,
+        X[:, 0],
+        y,
+        neuron.losses,
+        cost,
+        path,
+        guesses,
+        best,
+        (size.label, price.label),
+    )
 
 
-def learn_features(report: reporting.Report, table: table_data.Table) -> None:
-    """The price of a house from several features: unscaled, unscaled with a tiny learning rate, scaled."""
+# --- Several features -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Features:
+    """The rows of a table of several features, split, unscaled and scaled.
+
+    Attributes:
+        raw, scaled: training and test rows, each (rows, features).
+        y_train, y_test: their targets.
+        scaler: scikit-learn's, fitted on the training rows.
+    """
+
+    raw: tuple[np.ndarray, np.ndarray]
+    scaled: tuple[np.ndarray, np.ndarray]
+    y_train: np.ndarray
+    y_test: np.ndarray
+    scaler: object
+
+    def runs(self, rate: float | None) -> dict[str, tuple[np.ndarray, float]]:
+        """Returns the three trainings by their names: the training rows, and the learning rate.
+
+        Args:
+            rate: that of the options, or None.
+        """
+        fast = rate or safe_rate(self.scaled[0])
+        slow = min(fast, safe_rate(self.raw[0]))
+        return {
+            "unscaled": (self.raw[0], fast),
+            "unscaled_slow": (self.raw[0], slow),
+            "scaled": (self.scaled[0], fast),
+        }
+
+
+def split_features(table: Table, seed: int) -> Features:
+    """Splits a table 80:20 and scales its features to 0 to 1, by the ranges of the training rows."""
     from sklearn.model_selection import train_test_split
     from sklearn.preprocessing import MinMaxScaler
 
-    arguments = report.arguments
-    report.section("Several features in different ranges, unscaled and scaled")
-    split = train_test_split(*table.split_numbers(), test_size=0.2, random_state=arguments.seed)
-    X_train, X_test, y_train, y_test = split
+    X_train, X_test, y_train, y_test = train_test_split(*table.split_numbers(), test_size=0.2, random_state=seed)
     scaler = MinMaxScaler().fit(X_train)
-    raw, scaled = (X_train, X_test), [scaler.transform(part).astype(np.float32) for part in (X_train, X_test)]
-    fast = arguments.learning_rate or safe_rate(scaled[0])
-    slow = min(fast, safe_rate(X_train))
-    rows, histories = list[list[object]](), {}
+    scaled = (scaler.transform(X_train).astype(np.float32), scaler.transform(X_test).astype(np.float32))
+    return Features((X_train, X_test), scaled, y_train, y_test, scaler)
 
-    def measure(name: str, weights: np.ndarray, seen: np.ndarray, unseen: np.ndarray) -> dict[str, float]:
-        measured = metrics.regression("train", y_train, with_ones(seen) @ weights)
-        measured |= metrics.regression("test", y_test, with_ones(unseen) @ weights)
-        report.result({f"{name}_{metric}": value for metric, value in measured.items()})
+
+def report_features(report: Report, table: Table, features: Features, neurons: dict[str, Trained]) -> None:
+    """Compares the neurons of the three trainings with least squares; saves the scaled one and plots."""
+    rows: list[list[object]] = []
+    curves: dict[str, Sequence[float]] = {}
+
+    def measure(name: str, weights: np.ndarray, X: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
+        measured = metrics.regression("train", features.y_train, with_ones(X[0]) @ weights)
+        measured |= metrics.regression("test", features.y_test, with_ones(X[1]) @ weights)
+        report.result(measured, model=name)
         rows.append([name.replace("_", " "), *measured.values()])
         return measured
 
-    for name, parts, rate in (("unscaled", raw, fast), ("unscaled_slow", raw, slow), ("scaled", scaled, fast)):
-        model, weights, history = train_neuron(name, parts[0], y_train, report, rate, may_diverge=name != "scaled")
-        losses = history.fine["loss"]
-        histories[f"{name.partition('_')[0]}, rate {rate:.2g}"] = history
-        if (finite_epochs := int(np.isfinite(losses).sum())) == len(losses):
-            measured = measure(name, weights, *parts)
-            if name != "scaled":
-                report.expect(f"{name}_train_r2_score", highest=0.95)
+    measured = {}
+    rates = {name: rate for name, (_, rate) in features.runs(report.arguments.learning_rate).items()}
+    for name, neuron in neurons.items():
+        curves[f"{name.partition('_')[0]}, rate {rates[name]:.2g}"] = neuron.losses
+        finite_epochs = int(np.isfinite(neuron.losses).sum())
+        if finite_epochs == len(neuron.losses):
+            X = features.scaled if name == "scaled" else features.raw
+            measured[name] = measure(name, neuron.weights, X)
         else:
             rows.append([name, f"diverged in epoch {finite_epochs + 1}", "", "", ""])
-    # What the loop leaves is of the scaled neuron, its last.
-    report.saved(*save("house_price", model, table, arguments, metrics=measured, scaler=scaler))
-    best = solve_normal_equation(scaled[0], y_train)
-    measure("least_squares", best, *scaled)
-    print(metrics.table(["inputs", "training RMSE", "training R2", "test RMSE", "test R2"], rows))
+    save("house_price", neurons["scaled"], table, report, metrics=measured["scaled"], scaler=features.scaler)
+    best = solve_normal_equation(features.scaled[0], features.y_train)
+    measure("least_squares", best, features.scaled)
+    print(format_table(["inputs", "training RMSE", "training R2", "test RMSE", "test R2"], rows))
+    weights = neurons["scaled"].weights
     report.result({"scaled_weights_train_max_error": np.abs(weights - best).max()})
-    report.expect("scaled_weights_train_max_error", highest=1)
-    report.expect("scaled_test_r2_score", 0.90)
-    if not arguments.no_plots:
-        seen, unseen = (with_ones(part) @ weights for part in scaled)
-        pairs = {"training": (y_train, seen), "test": (y_test, unseen)}
-        figure = descent_plots.unscaled_and_scaled(histories, pairs, of=table_data.describe(table)[-1].label)
-        report.saved(plots.save(figure, arguments.plots / "linear_regression-features.png"))
+    pairs = {
+        "training": (features.y_train, with_ones(features.scaled[0]) @ weights),
+        "test": (features.y_test, with_ones(features.scaled[1]) @ weights),
+    }
+    label = table_data.describe(table)[-1].label
+    report.plot("linear_regression-features", figures.features, curves, pairs, label)
+
+
+# --- The run ----------------------------------------------------------------------------------------------------------
 
 
 def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Reads the options."""
+    """Reads the options of the command line."""
     parser = cli.lesson_parser(
-        docstring, epochs="500 line, 2000 houses and features", batch_size="all rows", optimizer="sgd",
+        docstring,
+        epochs="500 line, 2000 houses and features",
+        batch_size="all rows",
+        optimizer="sgd",
         learning_rate="0.02 line and houses, 0.8 / (features + 1) features",
-    )  # fmt: skip
-    add, text = parser.add_argument, "(default: all); descents has plans of its own; --data is for features, or houses"
-    add("--part", choices=["line", "houses", "features", "descents", "all"], default="all", help=text)
+    )
+    cli.add_plain(parser)
+    add = parser.add_argument
+    parts = ["line", "houses", "features", "all"]
+    add("--part", choices=parts, default="all", help="(default: all); --data is for features, or houses")
     text = "a weight and a bias whose cost the part houses shows; may be repeated"
     add("--guess", nargs=2, type=cli.finite_number, action="append", metavar=("W", "B"), help=text)
     arguments = cli.parse_lesson(parser, argv)
-    if arguments.part in ("line", "descents") and arguments.data:
-        parser.error(f"--data: got {arguments.data}, --part {arguments.part} takes none: houses or features do")
-    for name in ("epochs", "batch_size", "learning_rate", "optimizer"):
-        if arguments.part == "descents" and (given := getattr(arguments, name)) is not None:
-            parser.error(f"--{name.replace('_', '-')}: got {given}, --part descents takes none, it compares its own")
+    if arguments.part == "line" and arguments.data:
+        parser.error(f"--data: got {arguments.data}, --part line takes none: houses or features do")
     return arguments
 
 
-KERAS = Engine("keras", __doc__, device.prepare, device.seeded(build_neuron), train)
-
-
-def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str, float]:
-    """Trains, compares, saves and draws; returns the metrics."""
-    from workshop import descents  # here, not above: it takes functions from this file
-
-    arguments = parse(engine.docstring, argv)
-    report = reporting.Report("linear_regression", arguments, engine)
+def load_tables(arguments: argparse.Namespace, report: Report) -> dict[str, Table]:
+    """Reads the tables of the parts before anything is trained, so that a wrong one is refused at once."""
     tables = {}
-    # They are read before anything is trained, so that a wrong one is refused at once.
-    for part, shipped, at_least in (("houses", "houses", 2), ("features", "housing", 10), ("descents", "housing", 10)):
+    for part, shipped, at_least in (("houses", "houses", 2), ("features", "housing", 10)):
         if arguments.part in (part, "all"):
             own = arguments.data if part in (arguments.part, "features") else None
             tables[part] = table_data.read_table(own or table_data.shipped_table(shipped), at_least=at_least)
@@ -240,13 +334,45 @@ def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str,
                 tables[part].check_columns(2, "one feature and the target")
     for source in dict.fromkeys(table.source for table in tables.values()):
         report.data(source)
-    print(f"Engine    {engine.prepare(arguments.seed)}")
+    return tables
+
+
+def finish(report: Report, tables: dict[str, Table]) -> dict[str, float]:
+    """Prints the last lines and returns the metrics."""
+    use = f"python -m apps.house_price --model {report.last_model}" if tables else ""
+    return report.finish(use=use, no_band="your own table" if report.arguments.data else "")
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, float]:
+    """Trains, compares, saves and plots; returns the metrics."""
+    arguments = parse(__doc__, argv)
+    report = Report("linear_regression", arguments)
+    tables = load_tables(arguments, report)
+    report.engine(device.prepare(arguments.seed))
+    build_neuron(1).summary()
+
     if arguments.part in ("line", "all"):
-        learn_line(report)
-    for part, table in tables.items():
-        {"houses": learn_houses, "features": learn_features, "descents": descents.learn}[part](report, table)
-    use = f"python -m apps.house_price --model {report.last_model}" if {"houses", "features"} & set(tables) else ""
-    return report.finish(use=use, no_band=reporting.why_no_band(arguments) or "your own table" * bool(arguments.data))
+        paths = descend_by_hand(report)
+        report.section("One neuron finds y = 2x + 1 from nine points")
+        neuron = fit_neuron("line", X_LINE, Y_LINE, get_recipe("line", len(X_LINE), arguments), report)
+        loss = neuron.model.evaluate(X_LINE, Y_LINE[:, None], verbose=0)
+        print(f"Mean squared error on the nine points: {loss:.2g}")
+        report_line(report, neuron, neuron.model.predict(np.array([[13], [-5]], np.float32), verbose=0))
+        report.plot("linear_regression-line", figures.line, paths, X_LINE[:, 0], Y_LINE, neuron.weights, neuron.losses)
+    if "houses" in tables:
+        report.section("One neuron prices houses by their size")
+        X, y = tables["houses"].split_numbers()
+        neuron = fit_neuron("houses", X, y, get_recipe("houses", len(X), arguments), report)
+        report_houses(report, tables["houses"], neuron)
+    if "features" in tables:
+        report.section("Several features in different ranges, unscaled and scaled")
+        features = split_features(tables["features"], arguments.seed)
+        neurons = {}
+        for name, (X, rate) in features.runs(arguments.learning_rate).items():
+            recipe = get_recipe("features", len(X), arguments, rate)
+            neurons[name] = fit_neuron(name, X, features.y_train, recipe, report, may_diverge=name != "scaled")
+        report_features(report, tables["features"], features, neurons)
+    return finish(report, tables)
 
 
 if __name__ == "__main__":

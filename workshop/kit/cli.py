@@ -176,6 +176,12 @@ def parse_lesson(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespa
     return arguments
 
 
+def add_resume(parser: Parser) -> None:
+    """Adds `--resume` and the folder of the checkpoints, for a lesson that trains and saves no model."""
+    parser.add_argument("--models", type=Path, default=Path("models"), metavar="DIR", help="for checkpoints (models)")
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+
+
 def add_plain(parser: Parser) -> None:
     """Adds the option `--plain`, which `training.fit_table` understands."""
     parser.add_argument("--plain", action="store_true", help="train by model.fit itself: the same model, slower")

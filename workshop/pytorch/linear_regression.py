@@ -1,42 +1,119 @@
 """One neuron draws a line, in PyTorch: the mirror of `workshop/linear_regression.py`.
 
-The same data, options, figures and files; the neuron is `nn.Linear`, and the steps are PyTorch's: see
-`pytorch/training.py` for the training loop.
+The same data, options, metrics, plots and files; the neuron is `nn.Linear`.
 
     python -m workshop.pytorch.linear_regression                      # all parts; then look into the folder plots
     python -m workshop.pytorch.linear_regression --part features --data YOUR.csv
-    python -m workshop.pytorch.linear_regression --part descents          # batch sizes, rates, stopping, outputs
 
 Expected, as with Keras: the line says 27 for 13 and -9 for -5, within 0.05; the weights of the houses agree with the
 normal equation within 0.001; unscaled features diverge, scaled ones explain at least 90 % of the variance of the test
-prices (R2), also at the rate that the validation rows choose; stopped early, the best epoch's weights are kept. About
-20 s on two CPU cores. Then `python -m apps.house_price`.
+prices (R2). About 15 s on two CPU cores. Then `python -m apps.house_price`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any
 
-from workshop import linear_regression as lesson
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from workshop.figures import linear_regression as figures
 from workshop.kit import cli
-from workshop.kit.engine import Engine
-from workshop.kit.lazy import nn, torch
-from workshop.pytorch.kit import device, training
+from workshop.kit.report import Report
+from workshop.kit.training import Recipe
+from workshop.linear_regression import (
+    SNAPSHOTS,
+    X_LINE,
+    Y_LINE,
+    Trained,
+    descend_by_hand,
+    finish,
+    flatten,
+    get_recipe,
+    load_tables,
+    parse,
+    report_features,
+    report_houses,
+    report_line,
+    split_features,
+)
+from workshop.pytorch.kit import device, optimizers
+from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
+from workshop.pytorch.kit.layers import initialize_as_keras
+from workshop.pytorch.kit.model import TorchModel
+from workshop.pytorch.kit.state import TrainingState
 
 
-def build(features: int, outputs: int, seed: int) -> Any:
-    """Returns one neuron for each output, without an activation: (features,) -> w1 x1 + w2 x2 + ... + b."""
+def train(network: nn.Module, model: TorchModel, loader: DataLoader, state: TrainingState) -> None:
+    """Trains a neuron: the loop of PyTorch.
+
+    Args:
+        network: `nn.Linear`.
+        model: the same network as it is saved.
+        loader: of batches of rows and targets.
+        state: shows the progress, remembers it, and goes on where a training was stopped.
+    """
+    criterion = nn.MSELoss()
+    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
+    processor = device.choose_device()
+    for _epoch in state.epochs(model, optimizer, scheduler, loader):
+        network.train()
+        for inputs, targets in loader:
+            inputs, targets = inputs.to(processor), targets.to(processor)
+            optimizer.zero_grad()
+            loss = criterion(network(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            state.log(len(inputs), loss=loss)
+
+
+def fit_neuron(
+    name: str, X: np.ndarray, y: np.ndarray, recipe: Recipe, report: Report, *, may_diverge: bool = False
+) -> Trained:
+    """Trains one neuron on X (rows, features) and y (rows,); see the lesson's function of this name."""
+    print(f"{name}, rate {recipe.rate:.2g}")
+    seed = report.arguments.seed
     torch.manual_seed(seed)
-    return training.new_model([nn.Linear(features, outputs)], (features,))
-
-
-def train(*arguments: Any, **options: Any) -> Any:
-    """Fits a model: see `training.fit`."""
-    return training.fit(*arguments, loss=nn.MSELoss(), **options)
+    network = initialize_as_keras(nn.Linear(X.shape[1], 1)).to(device.choose_device())
+    model = TorchModel(nn.Sequential(network), input_shape=(X.shape[1],))
+    rows = ArrayDataset(X, y[:, None].astype(np.float32))
+    loader = DataLoader(rows, sampler=SeededBatches(len(rows), recipe.batch_size, seed), batch_size=None)
+    checkpoint = report.checkpoint(f"linear_regression-{name}")
+    state = TrainingState(checkpoint, recipe, snapshots=SNAPSHOTS, may_diverge=may_diverge)
+    train(network, model, loader, state)
+    snapshots = np.array([flatten(weights) for weights in state.weights.values()])
+    return Trained(model, flatten(model.get_weights()), state.history["loss"], snapshots)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
-    """Runs the lesson on PyTorch; returns the metrics."""
-    return lesson.main(argv, Engine("torch", __doc__, lambda *options: device.prepare(*options), build, train))
+    """Trains, compares, saves and plots; returns the metrics."""
+    arguments = parse(__doc__, argv)
+    report = Report("linear_regression", arguments, engine="torch")
+    tables = load_tables(arguments, report)
+    report.engine(device.prepare(arguments.seed))
+
+    if arguments.part in ("line", "all"):
+        paths = descend_by_hand(report)
+        report.section("One neuron finds y = 2x + 1 from nine points")
+        neuron = fit_neuron("line", X_LINE, Y_LINE, get_recipe("line", len(X_LINE), arguments), report)
+        report_line(report, neuron, neuron.model.predict(np.array([[13], [-5]], np.float32)))
+        report.plot("linear_regression-line", figures.line, paths, X_LINE[:, 0], Y_LINE, neuron.weights, neuron.losses)
+    if "houses" in tables:
+        report.section("One neuron prices houses by their size")
+        X, y = tables["houses"].split_numbers()
+        neuron = fit_neuron("houses", X, y, get_recipe("houses", len(X), arguments), report)
+        report_houses(report, tables["houses"], neuron)
+    if "features" in tables:
+        report.section("Several features in different ranges, unscaled and scaled")
+        features = split_features(tables["features"], arguments.seed)
+        neurons = {}
+        for name, (X, rate) in features.runs(arguments.learning_rate).items():
+            recipe = get_recipe("features", len(X), arguments, rate)
+            neurons[name] = fit_neuron(name, X, features.y_train, recipe, report, may_diverge=name != "scaled")
+        report_features(report, tables["features"], features, neurons)
+    return finish(report, tables)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ This module imports Keras, as a callback has to; `workshop.kit.training` imports
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -110,12 +111,18 @@ class Resume(keras.callbacks.Callback):
         batches: what the model is fitted on, if it comes from `shuffled_batches` or `photo_batches`.
         keep: other callbacks whose state is kept: `keras.callbacks.EarlyStopping`, `StepLosses`, `Snapshots`. They
             come before this one.
+        may_diverge: whether a loss that is no longer finite ends the training early, instead of being an error.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, batches: Any = None, keep: Sequence[keras.callbacks.Callback] = ()
+        self,
+        checkpoint: Checkpoint,
+        batches: Any = None,
+        keep: Sequence[keras.callbacks.Callback] = (),
+        may_diverge: bool = False,
     ) -> None:
         super().__init__()
+        self._may_diverge = may_diverge
         self._checkpoint, self._batches, self._keep = checkpoint, batches, list(keep)
         self._history: dict[str, list[float]] = {}
 
@@ -134,6 +141,7 @@ class Resume(keras.callbacks.Callback):
         finished = self._checkpoint.begin(settings, self._restore, self.params["epochs"])
         if finished:
             has_stopped = any(getattr(callback, "stopped_epoch", 0) for callback in self._keep)
+            has_stopped |= not math.isfinite(self._history["loss"][-1])
             self.model._initial_epoch = self.params["epochs"] if has_stopped else finished
             self.model.history.history.update({name: [*values] for name, values in self._history.items()})
 
@@ -146,7 +154,10 @@ class Resume(keras.callbacks.Callback):
         """Takes in the metrics of an epoch and writes the state, at most twice a second."""
         for name, value in (logs or {}).items():
             self._history.setdefault(name, []).append(float(value))
-        check_finite(self._history["loss"][-1], epoch + 1)
+        if self._may_diverge and not math.isfinite(self._history["loss"][-1]):
+            self.model.stop_training = True
+        else:
+            check_finite(self._history["loss"][-1], epoch + 1)
         if self.params.get("last_of_call", epoch) != epoch:
             return  # `fit_table` reports the epochs of one call after the last of them, whose weights the model has
         is_last = epoch + 1 == self.params["epochs"] or self.model.stop_training

@@ -1,0 +1,162 @@
+"""Gradient descent in practice, in PyTorch: the mirror of `workshop/gradient_descent_in_practice.py`.
+
+The same houses, options, metrics and plots.
+
+    python -m workshop.pytorch.gradient_descent_in_practice
+
+Expected, as with Keras: mini-batch and stochastic descent come close to the normal equation's weights; of the rates 0.3
+is chosen; stopped early, the best epoch's weights are kept; two outputs at once are those of two separate neurons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from workshop.gradient_descent_in_practice import (
+    GUESSED_ROWS,
+    PATIENCE,
+    RANDOM_COLUMNS,
+    Trained,
+    area_and_price,
+    candidates,
+    descents,
+    guessed_prices,
+    load,
+    outputs_recipe,
+    parse,
+    report_descents,
+    report_outputs,
+    report_rates,
+    report_stopping,
+    stack,
+    stopped_recipe,
+    two_outputs,
+)
+from workshop.kit import cli
+from workshop.kit.report import Report
+from workshop.kit.training import Recipe
+from workshop.pytorch.kit import device, optimizers
+from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
+from workshop.pytorch.kit.layers import initialize_as_keras
+from workshop.pytorch.kit.model import TorchModel
+from workshop.pytorch.kit.state import TrainingState
+
+
+def train(
+    network: nn.Module,
+    model: TorchModel,
+    loader: DataLoader,
+    state: TrainingState,
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+) -> None:
+    """Trains a neuron: the loop of PyTorch.
+
+    Args:
+        network: `nn.Linear`.
+        model: the same network as it is saved.
+        loader: of batches of rows and targets.
+        state: shows the progress, remembers it, and goes on where a training was stopped.
+        validation: rows and targets that the loss is measured on after every epoch.
+    """
+    criterion = nn.MSELoss()
+    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
+    processor = device.choose_device()
+    for _epoch in state.epochs(model, optimizer, scheduler, loader):
+        network.train()
+        for inputs, targets in loader:
+            inputs, targets = inputs.to(processor), targets.to(processor)
+            optimizer.zero_grad()
+            loss = criterion(network(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            state.log(len(inputs), loss=loss)
+        if validation is not None:
+            with torch.no_grad():
+                inputs, targets = (torch.from_numpy(np.float32(part)).to(processor) for part in validation)
+                state.log_validation(loss=float(criterion(network(inputs), targets)))
+
+
+def fit_neuron(
+    name: str,
+    X: np.ndarray,
+    y: np.ndarray,
+    recipe: Recipe,
+    report: Report,
+    *,
+    snapshots: Iterable[int] = (),
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    start: list[np.ndarray] | None = None,
+    may_diverge: bool = False,
+) -> Trained:
+    """Trains a neuron for each column of y; see the lesson's function of this name."""
+    print(f"{name}, rate {recipe.rate:.2g}")
+    seed, targets = report.arguments.seed, y.reshape(len(y), -1).astype(np.float32)
+    torch.manual_seed(seed)
+    network = initialize_as_keras(nn.Linear(X.shape[1], targets.shape[1])).to(device.choose_device())
+    model = TorchModel(nn.Sequential(network), input_shape=(X.shape[1],))
+    if start is not None:
+        model.set_weights(start)
+    rows = ArrayDataset(X, targets)
+    loader = DataLoader(rows, sampler=SeededBatches(len(rows), recipe.batch_size, seed), batch_size=None)
+    if validation is not None:
+        validation = validation[0], validation[1].reshape(len(validation[1]), -1)
+    patience = PATIENCE if validation is not None else None
+    checkpoint = report.checkpoint(f"gradient_descent_in_practice-{name}")
+    state = TrainingState(checkpoint, recipe, patience=patience, snapshots=[*snapshots], may_diverge=may_diverge)
+    train(network, model, loader, state, validation)
+    weights = {epoch: stack(values) for epoch, values in state.weights.items()}
+    return Trained(stack(model.get_weights()), state.history, weights, state.best_epoch)
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, float]:
+    """Trains, compares and plots; returns the metrics."""
+    from sklearn.preprocessing import MinMaxScaler
+
+    arguments = parse(__doc__, argv)
+    report = Report("gradient_descent_in_practice", arguments, engine="torch")
+    table, split = load(report)
+    report.engine(device.prepare(arguments.seed))
+
+    report.section("Batch, mini-batch and stochastic descent: the price from the area alone")
+    X, y = area_and_price(split)
+    trained = {}
+    for name, recipe in descents(len(X), arguments.quick).items():
+        trained[name] = fit_neuron(name, X, y, recipe, report, snapshots=range(recipe.epochs + 1))
+    report_descents(report, X, y, trained)
+
+    report.section("Which learning rate? The validation rows choose, the test rows are used once")
+    scaled = split.scaled(MinMaxScaler())
+    X, y = scaled.train
+    by_rate = {}
+    for number, (rate, recipe) in enumerate(candidates(len(X), arguments.quick).items(), 1):
+        by_rate[rate] = fit_neuron(f"candidate-{number}", X, y, recipe, report, may_diverge=True)
+    report_rates(report, scaled, by_rate)
+
+    report.section(f"When to stop: {GUESSED_ROWS} houses with guessed prices, and {RANDOM_COLUMNS} random columns")
+    train, validation = guessed_prices(split, arguments.seed)
+    recipe = stopped_recipe(len(train[0]), arguments.quick)
+    every_epoch = range(recipe.epochs + 1)
+    neuron = fit_neuron("early_stopping", *train, recipe, report, snapshots=every_epoch, validation=validation)
+    report_stopping(report, train, validation, neuron)
+
+    report.section("Two outputs at once: the price of a house, and of a square metre of it")
+    X, targets = two_outputs(table)
+    recipe = outputs_recipe(len(X), arguments.quick, outputs=2)
+    together = fit_neuron("two_outputs", X, targets, recipe, report, snapshots=[0])
+    alone = np.empty_like(together.weights)
+    for i in (0, 1):
+        *kernel, bias = together.snapshots[0][:, i]
+        start = [np.array(kernel)[:, None], np.array([bias])]  # where the same neuron of the layer started
+        recipe = outputs_recipe(len(X), arguments.quick, outputs=1)
+        alone[:, i] = fit_neuron(f"output-{i + 1}", X, targets[:, i], recipe, report, start=start).weights
+    report_outputs(report, table, X, together.weights, alone)
+    return report.finish()
+
+
+if __name__ == "__main__":
+    cli.run(main)
