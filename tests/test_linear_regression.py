@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from lesson_runs import Run, start, write_table
 
-from workshop import descents, linear_regression
+from workshop import linear_regression
 from workshop.kit.data import tables
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving import bundle
@@ -134,22 +134,6 @@ def test_unscaled_features_diverge_or_crawl_and_scaled_ones_converge(default_run
     assert found["scaled_weights_train_max_error"] < 0.1
 
 
-@pytest.mark.slow
-def test_descents_rates_stopping_and_two_outputs_are_as_test_descents_has_them(room: Path) -> None:
-    found = linear_regression.main([])
-    for part in ("line", "descents", "rates", "early_stopping"):
-        assert (room / "plots" / f"linear_regression-{part}.png").is_file()
-    assert found["batch_weights_train_max_error"] > 10 * found["mini_batch_weights_train_max_error"]
-    assert found["batch_weights_train_max_error"] > 10 * found["stochastic_weights_train_max_error"]
-    assert found["by_hand_weights_train_max_error"] < 0.05
-    assert found["chosen_rate_test_r2_score"] >= 0.9
-    kept, best, last = (
-        found[f"{name}_validation_root_mean_squared_error"] for name in ("kept", "best_epoch", "last_epoch")
-    )
-    assert kept == best < last / 1.1
-    assert found["two_outputs_train_max_error"] < 0.01
-
-
 def test_the_safe_rate_is_safe_and_near_the_limit() -> None:
     X, _ = tables.read_table(tables.shipped_table("housing")).split_numbers()
     for values in (X, X / X.max(axis=0), np.ones((5, 7))):
@@ -212,10 +196,8 @@ def test_another_table_of_any_number_of_features(room: Path, capsys: pytest.Capt
 
 @pytest.mark.slow
 def test_ones_own_table_is_for_the_features_unless_the_houses_are_asked_for(
-    room: Path, monkeypatch: pytest.MonkeyPatch
+    room: Path,
 ) -> None:
-    given = []
-    monkeypatch.setattr(descents, "learn", lambda report, table: given.append(table.source))
     table = write_table(room / "own.csv", "hours,points", np.array([[i, 3 * i + 1] for i in range(12)]))
     linear_regression.main([*FEW, "--data", str(table)])
     cards = {
@@ -223,7 +205,6 @@ def test_ones_own_table_is_for_the_features_unless_the_houses_are_asked_for(
     }
     assert cards["houses"]["data"] == "houses.csv (8 rows)"
     assert cards["house_price"]["data"] == "own.csv (12 rows)"
-    assert given == ["housing.csv (156 rows)"]
 
     linear_regression.main(["--quick", "--part", "houses", "--data", str(table)])
     card = json.loads((room / "models" / "houses-quick.json").read_text())
@@ -259,8 +240,6 @@ def test_a_wrong_table_is_refused_in_one_line(room: Path, part: str, text: str, 
     ("options", "message"),
     [
         (["--part", "line", "--data", "own.csv"], "--data: got own.csv, --part line takes none"),
-        (["--part", "descents", "--data", "own.csv"], "--data: got own.csv, --part descents takes none"),
-        (["--part", "descents", "--batch-size", "4"], "--batch-size: got 4, --part descents takes none"),
         (["--guess", "1", "inf"], "argument --guess: got inf, takes a number"),
     ],
 )
