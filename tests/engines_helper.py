@@ -19,7 +19,7 @@ from workshop.kit.data import table_encoding
 from workshop.kit.data import tables as table_data
 from workshop.kit.lazy import nn, torch
 from workshop.kit.training import Recipe, fit_table
-from workshop.logistic_regression import load_tumours
+from workshop.logistic_regression import load as load_tumours
 
 # Where the lessons of each engine are, below the package `workshop`.
 PACKAGES = {"keras": "", "torch": "pytorch.", "numpy": "scratch."}
@@ -131,7 +131,8 @@ def houses_of_the_test() -> Samples:
 def tumours() -> Samples:
     from sklearn.model_selection import train_test_split
 
-    X, y, *_ = load_tumours(None)
+    cases = load_tumours(None)
+    X, y = cases.X, cases.y
     _, X, _, y = train_test_split(X, y, test_size=0.25, stratify=y, random_state=1)
     return Samples(X, y[:, None], "test")
 

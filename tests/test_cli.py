@@ -16,10 +16,12 @@ from typing import Any
 
 import pytest
 
-from workshop import LESSONS, xor
+from workshop import LESSONS, Lesson, at_least
 from workshop.kit import cli, files, lazy
 from workshop.kit import report as reporting
 from workshop.kit.errors import WorkshopError
+from workshop.scratch.nn.layers import Dense
+from workshop.scratch.nn.network import Network
 
 HEAVY = {"keras", "tensorflow", "torch", "jax", "sklearn", "matplotlib", "PIL", "joblib", "h5py"}
 THAT_TRAIN = [lesson.name for lesson in LESSONS if lesson.trains]
@@ -165,17 +167,25 @@ def test_help_imports_nothing_heavy_and_is_the_lessons_own_text(lesson: str) -> 
 
 
 def report(**changes: Any) -> reporting.Report:
-    arguments = {"json": False, "seed": 3, "models": Path("models"), "quick": False}
-    return reporting.Report("xor", argparse.Namespace(**arguments | changes), xor.KERAS)
+    arguments = {"json": False, "seed": 3, "resume": False, "models": Path("models"), "quick": False}
+    return reporting.Report("xor", argparse.Namespace(**arguments | changes))
 
 
-def test_what_a_run_says_at_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def bands(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[float, float]]:
+    """The expected bands of the lesson, for a test to fill."""
+    expected: dict[str, tuple[float, float]] = {}
+    monkeypatch.setattr(reporting, "LESSONS", [Lesson("xor", "", 1, expected=expected)])
+    return expected
+
+
+def test_what_a_run_says_at_its_end(bands: dict[str, tuple[float, float]], capsys: pytest.CaptureFixture[str]) -> None:
+    bands["test_accuracy"] = at_least(0.975)
     said = report()
     said.data("MNIST", "shared/mnist")
     said.data("digits (stand-in for mnist)")
     said.section("dense: 7 weights")
     said.result({"train_accuracy": 0.98765, "test_accuracy": 1})
-    said.expect("test_accuracy", 0.975)
     said.saved(Path("models/xor.h5"), Path("plots/xor.png"))
     said.saved(Path("models/xor.h5"), Path("models/xor.json"))
     assert said.finish(use="python -m apps.xor") == {"train_accuracy": 0.98765, "test_accuracy": 1.0}
@@ -203,22 +213,50 @@ def test_what_a_run_says_at_its_end(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_the_expected_band(
-    value: float, band: tuple[float, float], said: str, capsys: pytest.CaptureFixture[str]
+    value: float,
+    band: tuple[float, float],
+    said: str,
+    bands: dict[str, tuple[float, float]],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    bands |= {"m": band, "not_measured": (0, 1)}
     one = report()
     one.result({"m": value})
-    one.expect("m", *band)
     one.finish()
     assert said in capsys.readouterr().out.splitlines()
     one = report()
     one.result({"m": value})
-    one.expect("m", *band)
-    one.finish(no_band="a quick run")
+    one.finish(no_band="the table is your own")
     out = capsys.readouterr().out
-    assert "No expected band: a quick run." in out and "s expected" not in out
+    assert "No expected band: the table is your own." in out and "s expected" not in out
     one = report()
     one.finish()
     assert "xpected" not in capsys.readouterr().out  # nothing was held against anything
+
+
+def test_a_model_trained_alone_has_the_band_of_its_kind(
+    bands: dict[str, tuple[float, float]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    bands["cnn_test_accuracy"] = at_least(0.99)
+    for model in ("", "cnn"):
+        one = report()
+        one.result({"test_accuracy": 0.5}, model=model, band="cnn")
+        name = "cnn_test_accuracy" if model else "test_accuracy"
+        assert one.finish() == {name: 0.5}
+        assert f"Not as expected: {name} is 0.5, expected at least 0.99." in capsys.readouterr().out
+
+
+def test_a_stand_in_is_held_against_nothing_and_saved_beside_the_real_model(
+    bands: dict[str, tuple[float, float]], room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bands["test_accuracy"] = at_least(0.99)
+    one = report()
+    one.data("digits", is_standin=True)
+    one.result({"test_accuracy": 0.5})
+    one.save("xor", Network([Dense(1)], (2,)), inputs=[], metrics={})
+    assert one.last_model == Path("models/xor-standin.h5")
+    one.finish()
+    assert "No expected band: the data is a stand-in." in capsys.readouterr().out
 
 
 def test_the_json_object_is_alone_on_the_last_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -246,7 +284,7 @@ def test_the_json_object_is_alone_on_the_last_line(capsys: pytest.CaptureFixture
 
 def test_checkpoints_go_with_the_end_of_the_lesson() -> None:
     said = report()
-    path = said.checkpoint("mnist_cnn")
+    path = said.checkpoint("mnist_cnn").path
     assert path == Path("models/mnist_cnn-checkpoint.npz")
     path.parent.mkdir()
     path.touch()
@@ -257,11 +295,11 @@ def test_checkpoints_go_with_the_end_of_the_lesson() -> None:
 
 def test_why_a_result_is_held_against_no_band() -> None:
     given = {"quick": False, "epochs": None, "batch_size": None, "learning_rate": None, "optimizer": None}
-    assert reporting.why_no_band(argparse.Namespace(**given)) == ""
-    assert reporting.why_no_band(argparse.Namespace(**given | {"quick": True})) == "a quick run"
-    assert reporting.why_no_band(argparse.Namespace(**given), is_standin=True) == "the data is a stand-in"
+    assert reporting._not_comparable(argparse.Namespace(**given)) == ""
+    assert reporting._not_comparable(argparse.Namespace(**given | {"quick": True})) == "a quick run"
+    assert reporting._not_comparable(argparse.Namespace(**given), is_standin=True) == "the data is a stand-in"
     changed = argparse.Namespace(**given | {"epochs": 3, "batch_size": 8})
-    assert reporting.why_no_band(changed) == "--epochs, --batch-size given"
+    assert reporting._not_comparable(changed) == "--epochs, --batch-size given"
 
 
 # --- How a program ends -----------------------------------------------------------------------------------------------

@@ -181,8 +181,9 @@ def test_fifty_steps_end_where_keras_ends(name: str) -> None:
     model = loaded_in_torch(theirs)
     optimizer, scheduler = optimizers.make_optimizer(name, model.module.parameters(), steps=50)
     train(model, optimizer, scheduler, torch.tensor(X), torch.tensor(y), range(25))
-    theirs.compile(training.make_optimizer(name, steps=50), loss="sparse_categorical_crossentropy")
-    training.fit(theirs, X, y, epochs=25, batch_size=32, seed=1)
+    recipe = training.Recipe(25, batch_size=32, optimizer=name).for_samples(len(X))
+    theirs.compile(recipe.make_optimizer(), loss="sparse_categorical_crossentropy")
+    training.fit_table(theirs, X, y, epochs=25, batch_size=32, seed=1, verbose=0)
     for weight, expected in zip(model.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(weight, expected, atol=2e-5)
 
@@ -194,7 +195,7 @@ def test_steps_are_keras_steps_where_gradients_are_as_small_as_epsilon(name: str
     ours, theirs = nn.Parameter(torch.zeros(10, dtype=torch.float64)), keras.Variable(np.zeros(10), dtype="float64")
     optimizer, scheduler = optimizers.make_optimizer(name, [ours])
     assert scheduler is None
-    keras_optimizer = training.make_optimizer(name)
+    keras_optimizer = training.Recipe(1, optimizer=name, schedule=False).make_optimizer()
     reach = np.zeros(10)
     for _ in range(10):
         gradient = sizes * random.normal(size=10)

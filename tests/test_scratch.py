@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workshop.kit import cli, files, training
-from workshop.kit.engine import Plan
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 from workshop.kit.saving.architecture import layer_from
@@ -25,7 +24,7 @@ from workshop.scratch.nn.pooling import AveragePooling2D, MaxPooling2D
 from workshop.scratch.nn.regularization import BatchNormalization, Dropout
 from workshop.scratch.nn.reshaping import Flatten
 from workshop.scratch.nn.sgd import Optimizer
-from workshop.scratch.nn.training import fit as fit_in_numpy
+from workshop.scratch.nn.state import TrainingState
 
 SMOOTH = ["linear", "sigmoid", "tanh", "softmax", "radbas"]
 LAYERS: dict[str, tuple[Callable[[], Layer], tuple[int, ...]]] = {
@@ -159,11 +158,19 @@ def test_fifty_steps_end_where_keras_ends(optimizer: str, tmp_path: Path) -> Non
     path = tmp_path / "start.h5"
     model.save(path, include_optimizer=False)
     network = Network.from_h5(path)
-    model.compile(training.make_optimizer(optimizer, steps=50), loss="sparse_categorical_crossentropy")
-    history = training.fit(model, X, y, epochs=25, batch_size=32, seed=1)
-    plan = Plan(optimizer, None, 25, 32, steps=50)
-    in_numpy = fit_in_numpy(network, X, y, plan, 1, loss="sparse_categorical_crossentropy")
-    np.testing.assert_allclose(in_numpy.epochs["loss"], history.epochs["loss"], rtol=1e-4)
+    recipe = training.Recipe(25, batch_size=32, optimizer=optimizer).for_samples(len(X))
+    assert recipe.steps == 50
+    model.compile(recipe.make_optimizer(), loss="sparse_categorical_crossentropy")
+    history = training.fit_table(model, X, y, epochs=25, batch_size=32, seed=1, verbose=0)
+    state = TrainingState(None, recipe, verbose=0)
+    steps, criterion = make_optimizer(optimizer, steps=recipe.steps), make_loss("sparse_categorical_crossentropy")
+    for _epoch in state.epochs(network, steps, X, y, 1):
+        for rows in state.batches():
+            outputs = network.forward(X[rows], training=True)
+            state.log(len(rows), loss=network.measure(outputs, y[rows], criterion))
+            network.backward(outputs, y[rows], criterion)
+            steps.apply(network.parameters, network.gradients)
+    np.testing.assert_allclose(state.history["loss"], history.history["loss"], rtol=1e-4)
     for layer, theirs in zip(network.layers, model.layers, strict=True):
         ours = {**layer.parameters, **layer.state}
         for array, weight in zip(ours.values(), theirs.get_weights(), strict=True):

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from workshop.figures import activations as figures
-from workshop.kit import cli, metrics
+from workshop.kit import cli
 from workshop.kit.lazy import keras, tensorflow, torch
-from workshop.kit.report import Report, why_no_band
+from workshop.kit.report import Report, format_table
 from workshop.scratch.nn.activations import ACTIVATIONS
 
 if TYPE_CHECKING:
@@ -246,18 +246,18 @@ def print_formulas() -> None:
     """Prints the functions, their values and slopes at a few z, and their steepest slopes."""
     rows = [[name, function.value, function.derivative] for name, function in FUNCTIONS.items()]
     rows.append(["softmax", SOFTMAX.value, SOFTMAX.derivative])
-    print(metrics.table(["function", "a = f(z)", "f'(z)"], rows))
+    print(format_table(["function", "a = f(z)", "f'(z)"], rows))
 
     z = np.array([-2, -0.5, 0.5, 2, 7])
     for heading, compute in (("f(z) at z =", value), ("f'(z) at z =", derivative)):
         rows = [[name, *(f"{y:.4f}" for y in compute(function, z))] for name, function in FUNCTIONS.items()]
-        print("\n" + metrics.table([heading, *(f"{number:g}" for number in z)], rows))
+        print("\n" + format_table([heading, *(f"{number:g}" for number in z)], rows))
 
     rows = []
     for name, function in FUNCTIONS.items():
         slope = steepest_slope(function)
         rows.append([name, f"{slope:.4f}", f"{slope**10:.2g}"])
-    print("\n" + metrics.table(["function", "steepest slope", "through 10 layers"], rows))
+    print("\n" + format_table(["function", "steepest slope", "through 10 layers"], rows))
     print("By hand: sigmoid'(0) = 0.5 (1 - 0.5) = 0.25, and ten of them make 0.25^10, a millionth.")
 
 
@@ -284,7 +284,7 @@ def compare_functions(libraries: Mapping[str, Differentiate], z: np.ndarray) -> 
         # np.maximum keeps a NaN, which max() may lose.
         largest = {kind: float(np.maximum(error, largest.get(kind, 0))) for kind, error in errors.items()}
     headings = [kind.replace("_value", " f").replace("_derivative", " f'") for kind in largest]
-    print(metrics.table([f"difference at {len(z):,} z", *headings], rows))
+    print(format_table([f"difference at {len(z):,} z", *headings], rows))
     return largest
 
 
@@ -304,7 +304,7 @@ def print_kinks(libraries: Mapping[str, Differentiate]) -> None:
                 _, slope = differentiate(getattr(function, library), z)
                 slopes.append(slope[0])
             rows.append([name, f"{kink:g}", *(f"{slope:.3g}" if abs(slope) > 1e-6 else "0" for slope in slopes)])
-    print(metrics.table(["slope at the kink", "z", "left of it", "right of it", "numpy", *libraries], rows))
+    print(format_table(["slope at the kink", "z", "left of it", "right of it", "numpy", *libraries], rows))
     print("Any number between left and right will do: it is a convention. The slope of a threshold is 0 everywhere.\n")
 
 
@@ -318,7 +318,7 @@ def print_leaky_slopes(libraries: Mapping[str, Differentiate]) -> None:
     if "torch" in libraries:
         outputs["torch.nn.LeakyReLU"] = torch.nn.LeakyReLU()(torch.tensor(z))
     rows = [[name, f"{-float(a[0]):g}"] for name, a in outputs.items()]
-    print(metrics.table(["leaky ReLU", "slope left of 0 where none is given"], rows))
+    print(format_table(["leaky ReLU", "slope left of 0 where none is given"], rows))
 
 
 # --- Softmax ----------------------------------------------------------------------------------------------------------
@@ -333,11 +333,11 @@ def print_softmax() -> None:
     for name, logit, power, probability in zip(names, LOGITS, e, a, strict=True):
         rows.append([name, f"{logit:g}", f"{power:.4f}", f"{probability:.4f}", f"{probability:.2f}"])
     rows.append(["sum", "", f"{e.sum():.4f}", a.sum(), ""])
-    print(metrics.table(["", "z", "e^z", "a = e^z / sum", "rounded"], rows))
+    print(format_table(["", "z", "e^z", "a = e^z / sum", "rounded"], rows))
 
     matrix = jacobian(a)
     rows = [[f"a{i}", *(f"{number:.4f}" for number in row), f"{row.sum():.4f}"] for i, row in enumerate(matrix, 1)]
-    print("\n" + metrics.table(["da/dz", *names, "sum"], rows))
+    print("\n" + format_table(["da/dz", *names, "sum"], rows))
     print(f"By hand: da1/dz1 = {a[0]:.4f} (1 - {a[0]:.4f}) = {matrix[0, 0]:.4f};", end=" ")
     print(f"da1/dz2 = -{a[0]:.4f} * {a[1]:.4f} = {matrix[0, 1]:.4f}.")
 
@@ -381,7 +381,7 @@ def print_large_numbers() -> None:
         minus = np.exp(-z)
         columns = (z, naive_sigmoid(z), 1 / (1 + minus), minus / (1 + minus) ** 2, stable_sigmoid(z))
     rows = [[f"{number:g}" for number in row] for row in zip(*columns, strict=True)]
-    print(metrics.table(["z", "e^z/(1+e^z)", "1/(1+e^-z)", "its slope e^-z/(1+e^-z)^2", "stable"], rows))
+    print(format_table(["z", "e^z/(1+e^z)", "1/(1+e^-z)", "its slope e^-z/(1+e^-z)^2", "stable"], rows))
 
     rows = []
     for shift in (0, 84, 85, 1000, -1000):
@@ -390,7 +390,7 @@ def print_large_numbers() -> None:
             by_definition = np.exp(shifted) / np.exp(shifted).sum()
         probabilities = ("  ".join(f"{p:.2f}" for p in a) for a in (by_definition, value(SOFTMAX, shifted)))
         rows.append([", ".join(f"{number:g}" for number in shifted), *probabilities])
-    print("\n" + metrics.table(["softmax of", "by its definition", "the largest z taken away first"], rows))
+    print("\n" + format_table(["softmax of", "by its definition", "the largest z taken away first"], rows))
 
 
 # --- The plots --------------------------------------------------------------------------------------------------------
@@ -460,7 +460,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.plot("activations-limits", draw_limits)
 
     report.result({f"{name}_test_max_error": error for name, error in errors.items()})
-    return report.finish(no_band=why_no_band(arguments))
+    return report.finish()
 
 
 if __name__ == "__main__":

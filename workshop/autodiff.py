@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 
 from workshop.figures import autodiff as figures
-from workshop.kit import cli, metrics
+from workshop.kit import cli
 from workshop.kit.lazy import tensorflow as tf
 from workshop.kit.lazy import torch
-from workshop.kit.report import Report, why_no_band
+from workshop.kit.report import Report, format_table
 from workshop.scratch.autograd.autodiff import Dual, Variable, gradient
 from workshop.scratch.autograd.operations import sigmoid, sin, tanh
 
@@ -189,12 +189,12 @@ def train_network() -> float:
 
     names = list(PUBLISHED)
     rows = [[name, f"{values[name]:.9f}", f"{PUBLISHED[name]:.9f}"] for name in names[:6]]
-    print(metrics.table(["forward", "tape", "published"], rows) + "\n")
+    print(format_table(["forward", "tape", "published"], rows) + "\n")
     rows = [
         [name, f"{before[i]:.2f}", f"{dE_dw[i]:.9f}", f"{after[i]:.9f}", f"{PUBLISHED[name]:.9f}"]
         for i, name in enumerate(names[6:])
     ]
-    print(metrics.table(["weight", "before", "dE/dw", f"after -{LEARNING_RATE} dE/dw", "published"], rows))
+    print(format_table(["weight", "before", "dE/dw", f"after -{LEARNING_RATE} dE/dw", "published"], rows))
     return max(abs(values[name] - PUBLISHED[name]) for name in names)
 
 
@@ -236,18 +236,18 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     print(f"Engine    NumPy {np.__version__}")
 
     report.section("Forward mode: dual numbers, a run by x1 and a run by x2")
-    print(metrics.table(["step", "value", "tangent", "by x1", "by x2"], forward_rows(x1, x2)))
+    print(format_table(["step", "value", "tangent", "by x1", "by x2"], forward_rows(x1, x2)))
 
     report.section("Reverse mode: the tape, read from its end")
     variables = reverse_trace(x1, x2)
-    print(metrics.table(["step", "value", "gradient g = dz/dv", ""], reverse_rows(variables)))
+    print(format_table(["step", "value", "gradient g = dz/dv", ""], reverse_rows(variables)))
     nodes = [(variable.name, float(variable.value), float(variable.gradient)) for variable in variables]
     report.plot("autodiff-graph", figures.graph, nodes, tape_edges(variables))
 
     report.section("The same by both modes and by the libraries; derivatives of derivatives, too")
     columns = derivatives_by_each(x1, x2)
     rows = [[name, *(f"{float(c[i]):.12f}" for c in columns.values())] for i, name in enumerate(DERIVATIVES)]
-    print(metrics.table(["", *columns], rows))
+    print(format_table(["", *columns], rows))
     reference = np.array(columns.pop("dual numbers"))
     for name, column in columns.items():
         report.result({f"{name}_test_max_error": np.max(np.abs(reference - np.array(column)))})
@@ -259,17 +259,14 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     weights, losses = train_xor(XOR_QUICK_STEPS if arguments.quick else XOR_STEPS, arguments.seed)
     outputs = xor_outputs(*weights)
     rows = [[*x.astype(int), f"{y:.4f}", round(y)] for x, y in zip(X_XOR, outputs[:, 0], strict=True)]
-    print(metrics.table(["x1", "x2", "output", "XOR"], rows))
+    print(format_table(["x1", "x2", "output", "XOR"], rows))
     n = sum(weight.size for weight in weights)
     print(f"\n{len(losses)} steps, each with one backward pass for {n} weights; dual numbers would take {n} runs.")
     report.result({"xor_train_accuracy": np.mean(outputs.round() == Y_XOR)})
     report.result({"xor_train_mean_squared_error": np.mean((outputs - Y_XOR) ** 2)})
     report.plot("autodiff-loss", figures.loss, losses)
 
-    no_band = why_no_band(arguments)
-    if arguments.at != POINT and not no_band:
-        no_band = "--at given"
-    return report.finish(no_band=no_band)
+    return report.finish(no_band="--at given" if arguments.at != POINT else "")
 
 
 if __name__ == "__main__":

@@ -22,11 +22,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from workshop.figures import backpropagation as figures
-from workshop.kit import cli, device, metrics
+from workshop.kit import cli, device
 from workshop.kit.lazy import keras, torch
 from workshop.kit.lazy import tensorflow as tf
 from workshop.kit.plots import contours
-from workshop.kit.report import Report, why_no_band
+from workshop.kit.report import Report, format_table
 
 Layer = tuple[np.ndarray, np.ndarray]  # weights (inputs, outputs), biases (outputs,)
 
@@ -270,7 +270,7 @@ def comparison_table(runs: Mapping[str, Run], steps: int) -> str:
     rows = [[name, f"{PUBLISHED[name]:.9f}", *(f"{value[name]:.11f}" for value in values)] for name in PUBLISHED]
     for n in (1, 100, steps):
         rows.append([f"E after {n:,}", "", *(f"{run.errors[n]:.11f}" for run in runs.values())])
-    return metrics.table(["", "published", *runs], rows)
+    return format_table(["", "published", *runs], rows)
 
 
 def engine_errors(runs: Mapping[str, Run]) -> dict[str, float]:
@@ -390,7 +390,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     layers = initialize(MOONS["2-8-8-1"], random)
     differences = np.array([check_gradient(layers, X_train[:20], T_train[:20], h) for h in CHECK_STEPS])
     rows = [[f"{h:.0e}", f"{difference:.1e}"] for h, difference in zip(CHECK_STEPS, differences, strict=True)]
-    print(metrics.table(["step h", "relative difference"], rows))
+    print(format_table(["step h", "relative difference"], rows))
     report.result({"gradient_check_test_max_error": differences.min()})
     errors = {engine: run.errors for engine, run in runs.items()} | {"biases trained too": with_biases.errors}
     report.plot("backpropagation-errors", figures.descent_and_check, errors, CHECK_STEPS, differences)
@@ -404,10 +404,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         results.append([name, error(layers, X_train, T_train), f"{accuracy:.2%}"])
         models[f"{name}: {accuracy:.2%}"] = partial(probability, layers)
         report.result({f"moons_{len(sizes) - 2}_hidden_test_accuracy": accuracy})
-    print(metrics.table(["network", "E", f"accuracy on {TEST_POINTS:,} held-out points"], results))
+    print(format_table(["network", "E", f"accuracy on {TEST_POINTS:,} held-out points"], results))
     title = "Two moons: the decision boundary by the number of hidden layers"
     report.plot("backpropagation-moons", contours.boundary_row, models, X_train, T_train[:, 0], title)
-    return report.finish(no_band=why_no_band(arguments))
+    return report.finish()
 
 
 if __name__ == "__main__":

@@ -25,14 +25,14 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from workshop.figures import convolution as figures
-from workshop.kit import cli, device, files, metrics
+from workshop.kit import cli, device, files
 from workshop.kit.data import published_images, synthetic_images
 from workshop.kit.data.images import ImageSet, find_image_set, load_image_set, scale_pixels
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras, torch
 from workshop.kit.photos import image_file
 from workshop.kit.plots import images as image_plots
-from workshop.kit.report import Report, why_no_band
+from workshop.kit.report import Report, format_table
 from workshop.scratch.nn.network import Network
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ def compare_libraries(images: Sequence[np.ndarray], cases: Sequence[Case]) -> di
         for case in cases
     ]
     rows = [[case.name, *(f"{number:.1e}" for number in row)] for case, row in zip(cases, differences, strict=True)]
-    print(metrics.table(["largest difference from NumPy", *libraries], rows))
+    print(format_table(["largest difference from NumPy", *libraries], rows))
     if "torch" not in libraries:
         print("PyTorch is not installed: its column is left out.")
     return dict(zip(libraries, np.max(differences, axis=0), strict=True))
@@ -307,7 +307,7 @@ def print_example() -> None:
         "convolution": convolve(EXAMPLE_IMAGE, EXAMPLE_KERNEL),
     }
     texts = [["".join(f"{number:3}" for number in row) for row in matrix] for matrix in columns.values()]
-    print(metrics.table(list(columns), list(zip_longest(*texts, fillvalue=""))))
+    print(format_table(list(columns), list(zip_longest(*texts, fillvalue=""))))
     window = EXAMPLE_IMAGE[:3, :3]
     for name, kernel in (("Correlation", EXAMPLE_KERNEL), ("Convolution", flipped)):
         products = [f"{x}*{k}" for x, k in zip(window.ravel(), kernel.ravel(), strict=True) if k]
@@ -323,7 +323,7 @@ def print_sizes(digit: np.ndarray) -> None:
         Y = correlate(digit, np.ones((f, f)), padding, s)
         rows.append([n, f, p, s, output_size(n, f, p, s), Y.shape, padding])
     rows.append([n, 2, 0, 2, output_size(n, 2, 0, 2), pool(digit, 2, 2, "max").shape, "pooling"])
-    print(metrics.table(["n", "f", "p", "s", "(n+2p-f)/s+1", "result", "padding"], rows))
+    print(format_table(["n", "f", "p", "s", "(n+2p-f)/s+1", "result", "padding"], rows))
     print("Replicate, circular and reflect pad as much as zeros do. A stride's remainder is rounded off.\n")
 
 
@@ -340,7 +340,7 @@ def print_weights(n: int) -> None:
         ["dense layer", f"{n * n}*{matrix.shape[1]}", f"{dense.count_params():,}"],
         ["the first written as the second", "not 0", f"{np.count_nonzero(matrix):,}"],
     ]
-    print(metrics.table([f"{n}x{n} -> {n - 4}x{n - 4}", "", "weights"], rows) + "\n")
+    print(format_table([f"{n}x{n} -> {n - 4}x{n - 4}", "", "weights"], rows) + "\n")
 
 
 def print_receptive_fields(kernels: Sequence[np.ndarray]) -> None:
@@ -349,7 +349,7 @@ def print_receptive_fields(kernels: Sequence[np.ndarray]) -> None:
     for layers in range(1, len(kernels) + 1):
         f = receptive_field(kernels[:layers])
         rows.append([layers, 1 + 2 * layers, f"{f}x{f}", 9 * layers, f * f])
-    print(metrics.table(["layers 3x3", "1+2*layers", "pixels seen", "weights", "of one layer"], rows))
+    print(format_table(["layers 3x3", "1+2*layers", "pixels seen", "weights", "of one layer"], rows))
 
 
 # --- The plots --------------------------------------------------------------------------------------------------------
@@ -466,7 +466,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.plot("convolution-layers", draw_layers, cnn, digit, digits.classes)
     title = "Trained kernels of a CNN's first layer: purple +, orange -"
     report.plot("convolution-filters", image_plots.filters, cnn.get_weights()[0], title)
-    return report.finish(no_band=why_no_band(arguments))
+    return report.finish()
 
 
 if __name__ == "__main__":

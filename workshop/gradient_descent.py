@@ -22,9 +22,9 @@ from itertools import pairwise
 import numpy as np
 
 from workshop.figures import gradient_descent as figures
-from workshop.kit import cli, metrics
+from workshop.kit import cli
 from workshop.kit.plots import animation
-from workshop.kit.report import Report, why_no_band
+from workshop.kit.report import Report, format_table
 
 INPUTS = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
 X = np.column_stack([INPUTS, np.ones(5)])  # the column of ones makes the second weight the intercept
@@ -102,7 +102,7 @@ def print_steps_by_hand(rate: float, momenta: Sequence[float]) -> None:
             numbers = (*w, float(loss(w)), *gradient(w), *(after - w))
             rows.append([f"{momentum:g}", step, *(f"{number:.4f}" for number in numbers)])
     headings = ("momentum", "step", "slope", "intercept", "E", "dE/dslope", "dE/dintercept", "v1", "v2")
-    print(metrics.table(headings, rows))
+    print(format_table(headings, rows))
     residuals = X @ START - Y
     by_slope, by_intercept = gradient(START)
     products = " + ".join(f"{x:g}*{residual:g}" for x, residual in zip(INPUTS, residuals, strict=True))
@@ -122,7 +122,7 @@ def print_paths(descents: dict[str, Paths], momenta: dict[str, float]) -> None:
             rows.append([f"{momentum:g}", f"{rate:g}", *numbers, factor, verdict])
     numbers = [f"{number:.4f}" for number in (*minimum(), loss(minimum()))]
     rows.append(["pinv(X) y", "", *numbers, "", "the minimum"])
-    print(metrics.table(["momentum", "rate", "slope", "intercept", "E", "distance per step", ""], rows))
+    print(format_table(["momentum", "rate", "slope", "intercept", "E", "distance per step", ""], rows))
     print(f"\nAll began at E = {loss(START):g}. The largest eigenvalue of X^T X is c = {CURVATURES[-1]:.4f}.")
     for name, momentum in momenta.items():
         bound = f"2 (1 + {momentum:g}) / c = {stability_limit(momentum):.4f}"
@@ -215,10 +215,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             losses={name: loss(path) for name, path in walks.items()},
         )
         report.saved(animation.save(figure, frames, arguments.plots / "gradient_descent-walk.gif"))
-    no_band = why_no_band(arguments)
-    if not no_band and momentum != MOMENTUM:
-        no_band = "--momentum given"
-    return report.finish(no_band=no_band)
+    return report.finish(no_band="--momentum given" if momentum != MOMENTUM else "")
 
 
 if __name__ == "__main__":

@@ -94,6 +94,13 @@ def split_in_three(X: np.ndarray, y: np.ndarray, seed: int) -> Split:
     return Split((X_train, y_train), (X_validation, y_validation), (X_test, y_test))
 
 
+def scale_to_ranges(split: Split) -> Split:
+    """Returns the parts with features from 0 to 1, by the ranges of the training rows."""
+    from sklearn.preprocessing import MinMaxScaler
+
+    return split.scaled(MinMaxScaler())
+
+
 def rmse(weights: np.ndarray, X: np.ndarray, y: np.ndarray) -> float:
     """Returns the root mean squared error, in the unit of y (rows,), of weights and, last, bias (features + 1,)."""
     return float(np.sqrt(np.mean((with_ones(X) @ weights - y) ** 2)))
@@ -192,9 +199,7 @@ def fit_neuron(
 
 def area_and_price(split: Split) -> tuple[np.ndarray, np.ndarray]:
     """Returns the areas of the training rows, scaled to 0 to 1, (rows, 1), and their prices (rows,)."""
-    from sklearn.preprocessing import MinMaxScaler
-
-    X, y = split.scaled(MinMaxScaler()).train
+    X, y = scale_to_ranges(split).train
     return X[:, :1], y
 
 
@@ -379,8 +384,6 @@ def load(report: Report) -> tuple[tables.Table, Split]:
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains, compares and plots; returns the metrics."""
-    from sklearn.preprocessing import MinMaxScaler
-
     arguments = parse(__doc__, argv)
     report = Report("gradient_descent_in_practice", arguments)
     table, split = load(report)
@@ -394,7 +397,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report_descents(report, X, y, trained)
 
     report.section("Which learning rate? The validation rows choose, the test rows are used once")
-    scaled = split.scaled(MinMaxScaler())
+    scaled = scale_to_ranges(split)
     X, y = scaled.train
     by_rate = {}
     for number, (rate, recipe) in enumerate(candidates(len(X), arguments.quick).items(), 1):

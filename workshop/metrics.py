@@ -25,7 +25,7 @@ import numpy as np
 from workshop.figures import metrics as figures
 from workshop.kit import cli, metrics
 from workshop.kit.errors import WorkshopError
-from workshop.kit.report import Report, why_no_band
+from workshop.kit.report import Report, format_table
 
 # Nine patients: their true classes, and the probability of being ill that a model predicts.
 ILL = np.array([1, 1, 1, 1, 1, 0, 0, 0, 0])
@@ -315,7 +315,7 @@ def bias_and_variance(degree: int, datasets: int, random: np.random.Generator) -
 def print_metrics(predicted: np.ndarray, counts: Counts) -> None:
     """Prints nine patients, their counts and metrics; and the precision of a model that never predicts ill."""
     rows: list[list[object]] = [["score", *map(str, SCORES)], ["ill", *ILL], [f"score >= {THRESHOLD}", *predicted]]
-    print(metrics.table(["patient", *"123456789"], rows))
+    print(format_table(["patient", *"123456789"], rows))
     print("\nTP={}, TN={}, FN={}, FP={}\n".format(*counts))
     by_sklearn = metrics_by_sklearn(ILL, predicted)
     rows = []
@@ -323,7 +323,7 @@ def print_metrics(predicted: np.ndarray, counts: Counts) -> None:
         numerator, denominator = parts(counts)
         value, expected = f"{metric(name, counts):.3f}", f"{by_sklearn[name]:.3f}"
         rows.append([name, formula, f"{numerator} / {denominator}", value, expected])
-    print(metrics.table(["metric", "formula", "here", "is", "scikit-learn"], rows))
+    print(format_table(["metric", "formula", "here", "is", "scikit-learn"], rows))
     never = count_outcomes(ILL, np.zeros_like(ILL))
     values = [f"{metric('precision', never, z):g} with zero_division={z:g}" for z in (0.0, 1.0, np.nan)]
     print(f"\nA model that never predicts ill has precision 0 / 0: {', '.join(values)}.", end=" ")
@@ -336,7 +336,7 @@ def print_roc_curve(fpr: np.ndarray, tpr: np.ndarray, thresholds: np.ndarray) ->
     for threshold, x, y in zip(thresholds, fpr, tpr, strict=True):
         tp, fp = round(y * np.sum(ILL == 1)), round(x * np.sum(ILL == 0))
         rows.append([f"{threshold:g}", tp, fp, f"{y:.2f}", f"{x:.2f}"])
-    print("\n" + metrics.table(["threshold", "TP", "FP", "TPR (recall)", "FPR"], rows))
+    print("\n" + format_table(["threshold", "TP", "FP", "TPR (recall)", "FPR"], rows))
     share = concordance(ILL, SCORES)
     print(f"\nThe area under this ROC curve is {auc(fpr, tpr):.3f}. An ill patient's score is above a healthy one's in")
     print(f"{20 * share:g} of 20 pairs, which is {share:.3f}; a tie counts as half.")
@@ -349,9 +349,9 @@ def print_splits(random: np.random.Generator) -> None:
         sizes = [len(part) for part in split(1000, shares, random)]
         standard_error = np.sqrt(0.9 * (1 - 0.9) / sizes[2])
         rows.append(["/".join(map(str, shares)), *sizes, f"+-{100 * standard_error:.1f} %"])
-    print(metrics.table(["split", "train", "validate", "test", "standard error of an accuracy of 90 %"], rows))
+    print(format_table(["split", "train", "validate", "test", "standard error of an accuracy of 90 %"], rows))
     rows = [[i, " ".join(map(str, fold)), 12 - len(fold)] for i, fold in enumerate(k_folds(np.arange(12), FOLDS))]
-    print("\n" + metrics.table(["fold", f"tested, of 12 samples in {FOLDS} folds", "trained on"], rows))
+    print("\n" + format_table(["fold", f"tested, of 12 samples in {FOLDS} folds", "trained on"], rows))
     mean = 100 * np.mean([metric("FPR", Counts(tp=0, tn=100 - fp, fn=0, fp=fp)) for fp in (3, 4, 5)])
     print(f"\nFalse alarms on three folds of 100 healthy patients: FPR 3, 4 and 5 %; their mean is {mean:g} %.")
 
@@ -367,7 +367,7 @@ def print_polynomial_by_hand() -> None:
 def print_errors(fits: dict[str, Fit]) -> None:
     """Prints the errors of all curves on their own samples and on others."""
     rows = [[name, f"{fit.train_error:.3f}", f"{fit.test_error:.3f}"] for name, fit in fits.items()]
-    print(metrics.table([f"RMSE (support vectors: C {C:g})", "train", "test"], rows))
+    print(format_table([f"RMSE (support vectors: C {C:g})", "train", "test"], rows))
 
 
 def curves(fits: dict[str, Fit], overfitted: str, good: str) -> figures.Curves:
@@ -384,7 +384,7 @@ def print_bias_and_variance(decompositions: Sequence[Decomposition], best: int) 
     for degree, parts in zip(DEGREES, decompositions, strict=True):
         numbers = (parts.bias2, parts.variance, parts.noise, parts.total, parts.error)
         rows.append([degree, *(f"{number:.4f}" for number in numbers)])
-    print(metrics.table(["degree", "bias^2", "variance", "noise", "sum", "error measured on new data"], rows))
+    print(format_table(["degree", "bias^2", "variance", "noise", "sum", "error measured on new data"], rows))
     print(f"\nThe lowest error is of degree {best}: below it bias dominates, above it variance.")
 
 
@@ -443,7 +443,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     }
     truth = sine(np.linspace(0, 360, decompositions[0].fits.shape[1]))
     report.plot("metrics-bias_variance", figures.bias_variance, shown, truth, parts_by_name, errors)
-    return report.finish(no_band=why_no_band(arguments))
+    return report.finish()
 
 
 if __name__ == "__main__":

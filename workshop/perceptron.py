@@ -26,11 +26,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from workshop.figures import perceptron as figures
-from workshop.kit import cli, metrics
+from workshop.kit import cli
 from workshop.kit.data import tables
 from workshop.kit.errors import WorkshopError
 from workshop.kit.plots import animation
-from workshop.kit.report import Report, why_no_band
+from workshop.kit.report import Report, format_table
 
 if TYPE_CHECKING:
     from joblib import Parallel
@@ -308,7 +308,7 @@ def print_neuron(nets: np.ndarray) -> None:
     for (x1, x2), net in zip(POINTS, nets, strict=True):
         outputs = (int(net), int(hardlims(net)), int(hardlim(net)))
         rows.append([f"({x1:g}, {x2:g})", f"1*{x1:g} - 4*{x2:g} + 3", *outputs])
-    print(metrics.table(["point", "w.x + b", "sum", "output of -1, 1", "output of 0, 1"], rows))
+    print(format_table(["point", "w.x + b", "sum", "output of -1, 1", "output of 0, 1"], rows))
 
 
 def print_rule_by_hand(X: np.ndarray, y: np.ndarray) -> None:
@@ -321,7 +321,7 @@ def print_rule_by_hand(X: np.ndarray, y: np.ndarray) -> None:
             change = weight_change(x[None], np.array([target]), w, hardlim)
             w = w + change
             rows.append([epoch, as_text(x), int(net), int(hardlim(net)), int(target), as_text(change), as_text(w)])
-    print(metrics.table(["epoch", "x", "w.x", "output", "y", "change", "w"], rows))
+    print(format_table(["epoch", "x", "w.x", "output", "y", "change", "w"], rows))
 
 
 def compare_ways(samples: Samples, epochs: int, report: Report) -> dict[str, Training]:
@@ -339,7 +339,7 @@ def compare_ways(samples: Samples, epochs: int, report: Report) -> dict[str, Tra
         [name, training.epochs, training.updates, training.mistakes[-1], as_text(training.weights)]
         for name, training in trainings.items()
     ]
-    print(metrics.table(["way", "epochs", "updates", "mistakes at the end", "weights, bias last"], rows))
+    print(format_table(["way", "epochs", "updates", "mistakes at the end", "weights, bias last"], rows))
     bound = min(novikoff_bound(X, y, training.weights) for training in trainings.values())
     if np.isfinite(bound):
         print(f"Novikoff: online, at most (R / margin)^2 = {bound:,.0f} updates, in whatever order.")
@@ -361,7 +361,7 @@ def compare_orders(samples: Samples, epochs: int, seed: int) -> dict[str, np.nda
         counts[name] = np.array([(training.epochs, training.updates) for training in trainings])
         ranges = [f"{column.min()} to {column.max()}" for column in counts[name].T]
         rows.append([name, *ranges, len({training.weights.tobytes() for training in trainings})])
-    print(metrics.table(["way", "epochs", "updates", "different weights at the end"], rows))
+    print(format_table(["way", "epochs", "updates", "different weights at the end"], rows))
     return counts
 
 
@@ -379,7 +379,7 @@ def compare_libraries(samples: Samples, epochs: int, report: Report) -> None:
         ["classes 0 and 1", zero_one.epochs, zero_one.updates, as_text(zero_one.weights)],
         ["scikit-learn", model.n_iter_, "", as_text(weights)],
     ]
-    print(metrics.table(["online", "epochs", "updates", "weights, bias last"], rows))
+    print(format_table(["online", "epochs", "updates", "weights, bias last"], rows))
     print("With -1 and 1 an error is twice as large as with 0 and 1. So are the weights, and the line is the same.")
     report.result({"classes_train_max_error": np.abs(signed.weights / 2 - zero_one.weights).max()})
     report.result({"sklearn_train_max_error": np.abs(weights - zero_one.weights).max()})
@@ -396,7 +396,7 @@ def compare_rules(samples: Samples, epochs: int) -> dict[str, Training]:
         distances = [distance_off_centre(X, y, w) for w in last]
         ranges = [f"{min(values):.3f} to {max(values):.3f}" for values in (accuracies, distances)]
         rows.append([name, training.epochs, *ranges])
-    print(metrics.table(["after the last epochs", "epochs", "accuracy", "line off centre"], rows))
+    print(format_table(["after the last epochs", "epochs", "accuracy", "line off centre"], rows))
     perceptron = trainings["perceptron"]
     # An epoch without a mistake leaves the weights where they were, and is the last one.
     cycle = find_cycle(perceptron.path) if perceptron.mistakes[-1] else None
@@ -464,7 +464,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         report.saved(animation.save(figure, frames, arguments.plots / "perceptron-learning.gif"))
     elif not arguments.no_plots:
         print("Note      no plot of the lines: they take two features")
-    return report.finish(no_band="the table is your own" if arguments.data else why_no_band(arguments))
+    return report.finish(no_band="the table is your own" if arguments.data else "")
 
 
 if __name__ == "__main__":

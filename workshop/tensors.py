@@ -23,10 +23,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from workshop.figures import tensors as figures
-from workshop.kit import cli, metrics
+from workshop.kit import cli
 from workshop.kit.lazy import load, torch
 from workshop.kit.lazy import tensorflow as tf
-from workshop.kit.report import Report, why_no_band
+from workshop.kit.report import Report, format_table
 
 LIBRARIES = {"numpy": "NumPy", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 SHORT_NAMES = {"numpy": "np", "tensorflow": "tf", "torch": "torch"}
@@ -358,7 +358,7 @@ def differentiate(libraries: Sequence[str]) -> dict[str, float]:
         for library in libraries:
             error = float(np.abs(np.subtract(derivatives[library], exact)).max())
             max_errors[library] = max(max_errors[library], error)
-    print(metrics.table(["derivative of", "exact", *(LIBRARIES[library] for library in libraries)], rows))
+    print(format_table(["derivative of", "exact", *(LIBRARIES[library] for library in libraries)], rows))
     return max_errors
 
 
@@ -428,7 +428,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     M = np.arange(12).reshape(3, 4)
     report.plot("tensors-memory", figures.memory, M, memory_views(M))
     report.plot("tensors-broadcasting", figures.broadcasting, broadcast_sums(M))
-    return report.finish(no_band=why_no_band(arguments))
+    return report.finish()
 
 
 if __name__ == "__main__":

@@ -111,8 +111,8 @@ def check_training() -> Iterator[Finding]:
     scaler = MinMaxScaler().fit(X)
     model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(4, "relu"), keras.layers.Dense(1)])
     model.compile(optimizer="sgd", loss="mean_squared_error")
-    training.fit(model, scaler.transform(X), y, epochs=1, batch_size=8, seed=1)
-    expected = training.predict(model, scaler.transform(X))
+    training.fit_table(model, scaler.transform(X), y[:, None], epochs=1, batch_size=8, seed=1, verbose=0)
+    expected = model.predict(scaler.transform(X), verbose=0)
     with tempfile.TemporaryDirectory() as folder:
         bundle.save(
             folder,

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workshop.kit import metrics, plots
+from workshop.kit import plots
+from workshop.kit.report import format_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +57,7 @@ def forward_table(
             terms = [f"{weight:.2f} * {x:.6g}" for weight, x in zip(weights[:, j], outputs[i][0], strict=True)]
             terms.append(f"{biases[j]:.2f}")
             rows.append([name, " + ".join(terms), f"{nets[i][0, j]:.9f}", f"{outputs[i + 1][0, j]:.9f}"])
-    return metrics.table(["", "weights * inputs + bias", "net", "out = sigmoid(net)"], rows)
+    return format_table(["", "weights * inputs + bias", "net", "out = sigmoid(net)"], rows)
 
 
 def backward_table(
@@ -93,7 +94,7 @@ def backward_table(
             for k, x in enumerate(outputs[i][0]):
                 factors = [f"{value:.9f}" for value in (dE_dout[j], dout_dnet[j], delta[j], x, dE_dw[k, j])]
                 rows.append([names[i][j][k], *factors, f"{weights[k, j]:.2f} -> {new_weights[k, j]:.9f}"])
-        blocks.append(metrics.table(headings, rows) + "\n")
+        blocks.append(format_table(headings, rows) + "\n")
         sources = [" + ".join(f"{d:.6f} * {w:.2f}" for d, w in zip(delta, row, strict=True)) for row in weights]
     return "\n".join(blocks).rstrip()
 

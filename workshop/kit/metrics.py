@@ -1,7 +1,5 @@
 """How good a model is, counted by scikit-learn and named as the package names metrics."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 
@@ -48,12 +46,3 @@ def most_confident_mistakes(y_true: np.ndarray, probabilities: np.ndarray, most:
     wrong = np.flatnonzero(predicted != y_true)
     confidence = probabilities[wrong, predicted[wrong]]
     return wrong[np.argsort(-confidence, kind="stable")][:most]
-
-
-def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Returns a table as text, its columns aligned; numbers are rounded to four significant digits."""
-    cells = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in [list(headings), *cells]) for i in range(len(headings))]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-             for row in [list(headings), ["-" * width for width in widths], *cells]]  # fmt: skip
-    return "\n".join(lines)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workshop import LESSONS
-from workshop.kit import metrics, plots
+from workshop.kit import plots
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving import bundle
 from workshop.kit.training.checkpoint import Checkpoint
@@ -32,11 +32,10 @@ class Report:
         engine: the library that computes, as the JSON object names it: "keras", "torch" or "numpy".
     """
 
-    def __init__(self, lesson: str, arguments: argparse.Namespace, engine: Any = "keras") -> None:
+    def __init__(self, lesson: str, arguments: argparse.Namespace, engine: str = "keras") -> None:
         self.lesson = lesson
         self.arguments = arguments
-        self._engine_name = engine if isinstance(engine, str) else engine.name
-        self.given: Any = engine
+        self._engine_name = engine
         self.metrics: dict[str, float] = {}
         self._started = time.perf_counter()
         self._data: list[str] = []
@@ -126,7 +125,7 @@ class Report:
             if band:
                 self._band_of[f"{band}_{name}"] = f"{prefix}{name}"
 
-    def expect(self, name: str, lowest: float = -math.inf, highest: float = math.inf) -> None:
+    def _compare(self, name: str, lowest: float, highest: float) -> None:
         """Holds a metric against the band that the lesson reaches with its defaults on its own data."""
         value = self.metrics[name]
         if lowest <= value <= highest:
@@ -153,7 +152,7 @@ class Report:
         for name, (lowest, highest) in (lesson.bands(self._engine_name, preset) if lesson else {}).items():
             measured = self._band_of.get(name, name)
             if measured in self.metrics:
-                self.expect(measured, lowest, highest)
+                self._compare(measured, lowest, highest)
 
     def finish(self, *, use: str = "", no_band: str = "") -> dict[str, float]:
         """Prints the last lines and returns the metrics.
@@ -163,7 +162,7 @@ class Report:
             no_band: the lesson's own reason to hold the result against no expected band: "the table is your own".
                 A quick run, a stand-in and options of training are seen here.
         """
-        no_band = why_no_band(self.arguments, self.is_standin) or no_band
+        no_band = _not_comparable(self.arguments, self.is_standin) or no_band
         seconds = time.perf_counter() - self._started
         self._hold_against_the_registry()
         for path in self._checkpoints:
@@ -205,7 +204,7 @@ class Report:
         return self.metrics
 
 
-def why_no_band(arguments: argparse.Namespace, is_standin: bool = False) -> str:
+def _not_comparable(arguments: argparse.Namespace, is_standin: bool = False) -> str:
     """Returns why a run cannot be held against the lesson's expected band, or an empty text where it can."""
     if arguments.quick:
         return "a quick run"
@@ -221,4 +220,11 @@ def why_no_band(arguments: argparse.Namespace, is_standin: bool = False) -> str:
 
 def format_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Returns a table as text, its columns aligned; numbers are rounded to four significant digits."""
-    return metrics.table(headings, rows)
+    cells = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in [headings, *cells]) for i in range(len(headings))]
+    rule = ["-" * width for width in widths]
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True))
+        for row in [headings, rule, *cells]
+    ]
+    return "\n".join(line.rstrip() for line in lines)

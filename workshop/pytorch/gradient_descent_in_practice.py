@@ -33,6 +33,7 @@ from workshop.gradient_descent_in_practice import (
     report_outputs,
     report_rates,
     report_stopping,
+    scale_to_ranges,
     stack,
     stopped_recipe,
     two_outputs,
@@ -115,8 +116,6 @@ def fit_neuron(
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains, compares and plots; returns the metrics."""
-    from sklearn.preprocessing import MinMaxScaler
-
     arguments = parse(__doc__, argv)
     report = Report("gradient_descent_in_practice", arguments, engine="torch")
     table, split = load(report)
@@ -130,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report_descents(report, X, y, trained)
 
     report.section("Which learning rate? The validation rows choose, the test rows are used once")
-    scaled = split.scaled(MinMaxScaler())
+    scaled = scale_to_ranges(split)
     X, y = scaled.train
     by_rate = {}
     for number, (rate, recipe) in enumerate(candidates(len(X), arguments.quick).items(), 1):

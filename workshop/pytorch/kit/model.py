@@ -17,7 +17,7 @@ from workshop.kit.saving.architecture import Architecture
 from workshop.kit.saving.model import Preprocess, samples_at_once
 from workshop.pytorch.kit.building import from_architecture as from_architecture
 from workshop.pytorch.kit.device import choose_device
-from workshop.pytorch.kit.reading import Reader
+from workshop.pytorch.kit.reading import KNOWN_MODULES, Reader
 from workshop.pytorch.kit.reading import to_architecture as to_architecture
 from workshop.pytorch.kit.tracing import as_sequential
 
@@ -52,7 +52,9 @@ class TorchModel:
     engine = "torch"
 
     def __init__(self, module: nn.Module, input_shape: Sequence[int], activation: str | None = None) -> None:
-        if type(module) is not nn.Sequential or activation is not None:
+        if type(module) in KNOWN_MODULES and activation is None:
+            module = nn.Sequential(module)
+        elif type(module) is not nn.Sequential or activation is not None:
             module = as_sequential(module, input_shape, activation)
         self.module = module
         described = to_architecture(module, input_shape)

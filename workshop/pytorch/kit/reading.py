@@ -91,6 +91,10 @@ class Reader:
             _READ[type(module)](self, module)
         if self.pending_pad is not None:
             raise self.refuse(self.pending_pad, "is not followed by nn.Conv2d, SeparableConv2d or nn.MaxPool2d")
+        if self.flattened is not None:
+            raise WorkshopError(
+                "nn.Flatten() puts the channels of images first, Keras last: takes FlattenAsKeras() here"
+            )
         if self.channels_first:
             raise WorkshopError("the network ends with images, channels first: add ChannelsLast() at its end")
         if not self.found:

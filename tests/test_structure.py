@@ -1,0 +1,177 @@
+"""The house: imports point one way, lessons show their training, and a room of the kit has more than one user."""
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import workshop
+from workshop import LESSONS
+
+ROOT = Path(workshop.__file__).parents[1]
+TRAINING = [lesson.name for lesson in LESSONS if lesson.trains]
+ALL = [lesson.name for lesson in LESSONS]
+TORCH = [lesson.name for lesson in LESSONS if "torch" in lesson.mirrors]
+NUMPY = [lesson.name for lesson in LESSONS if "numpy" in lesson.mirrors]
+
+# From the ground up: a module imports from its own room, and from those that stand before it.
+ROOMS = (
+    ("workshop",),
+    ("workshop.kit.errors",),
+    ("workshop.kit.files", "workshop.kit.lazy"),
+    ("workshop.kit.device", "workshop.kit.metrics", "workshop.kit.plots", "workshop.kit.saving"),
+    ("workshop.kit.cli",),
+    ("workshop.kit.data",),
+    ("workshop.kit.photos",),
+    ("workshop.kit.training",),
+    ("workshop.kit.report",),
+    ("workshop.kit.image_classifier", "workshop.kit.photo_classifier"),
+    ("workshop.scratch.nn", "workshop.scratch.autograd", "workshop.pytorch.kit"),
+    ("workshop.figures",),
+    tuple(f"workshop.{lesson}" for lesson in ALL),
+    ("workshop.pytorch", "workshop.scratch", "workshop.exercises"),
+    ("workshop.programs",),
+    ("apps", "workshop.doctor"),
+    ("workshop.__main__",),
+)
+
+
+def name_of(path: Path) -> str:
+    """Returns a module's dotted name."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for folder in ("workshop", "apps") for path in sorted((ROOT / folder).rglob("*.py"))}
+
+
+def room(module: str) -> tuple[int, str]:
+    """Returns the height of a module's room, and the room: the longest name in `ROOMS` that the module begins with."""
+    found = [
+        (len(name), height, name)
+        for height, names in enumerate(ROOMS)
+        for name in names
+        if module == name or module.startswith(name + ".")
+    ]
+    assert found, f"{module} is in no room"
+    _, height, name = max(found)
+    assert name != "workshop" or module == "workshop", f"{module} is in no room: a lesson is in LESSONS"
+    return height, name
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yields the modules of this package that a file imports when it runs, also within its functions."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for_types = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if node in for_types:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in MODULES else node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+EDGES = {name: {target for target in imports(path) if target in MODULES} for name, path in MODULES.items()}
+
+
+def test_every_import_points_down() -> None:
+    for source, targets in EDGES.items():
+        height, own = room(source)
+        for target in targets:
+            other_height, other = room(target)
+            is_lesson = own.removeprefix("workshop.") in ALL and other.removeprefix("workshop.") in ALL
+            # A lesson may take a network from the lesson before it.
+            may = other_height < height or own == other or (is_lesson and ALL.index(other[9:]) < ALL.index(own[9:]))
+            assert may or (other_height == height and own.startswith("workshop.kit")), f"{source} imports {target}"
+
+
+def test_no_imports_go_round() -> None:
+    state: dict[str, str] = {}
+
+    def visit(module: str, path: list[str]) -> None:
+        assert state.get(module) != "open", f"a circle: {' > '.join([*path, module])}"
+        if module not in state:
+            state[module] = "open"
+            for target in EDGES[module]:
+                # A package's __init__ is its door: its own modules do not count as users of it.
+                if target != module and not module.startswith(target + "."):
+                    visit(target, [*path, module])
+            state[module] = "done"
+
+    for module in MODULES:
+        visit(module, [])
+
+
+def test_a_module_of_the_kit_has_more_than_one_user() -> None:
+    users: dict[str, set[str]] = defaultdict(set)
+    for source, targets in EDGES.items():
+        for target in targets:
+            users[target].add(source)
+    lessons = {f"workshop.{lesson}": lesson for lesson in ALL}
+    for module in MODULES:
+        if not module.startswith("workshop.kit.") or module.startswith("workshop.kit.data."):
+            continue
+        # The mirrors and the plots of a lesson are that lesson.
+        of_lessons = {
+            lessons.get(user) or user.rpartition(".")[2] for user in users[module] if user.rpartition(".")[2] in ALL
+        }
+        others = {user for user in users[module] if user.rpartition(".")[2] not in ALL}
+        assert others or len(of_lessons) != 1, f"{module} serves one lesson: {of_lessons}"
+
+
+@pytest.mark.parametrize("lesson", TRAINING)
+def test_a_lesson_shows_its_training(lesson: str) -> None:
+    source = MODULES[f"workshop.{lesson}"].read_text("utf-8")
+    for call in (
+        r"\.compile\(",
+        r"\.fit\(|\bfit_table\(",
+        r"\.evaluate\(",
+        r"\.predict\(",
+        r"\.summary\(",
+        r"\.save\(",
+    ):
+        assert re.search(call, source), f"{lesson} has no {call}"
+
+
+@pytest.mark.parametrize("lesson", TORCH)
+def test_a_pytorch_mirror_has_the_loop(lesson: str) -> None:
+    source = MODULES[f"workshop.pytorch.{lesson}"].read_text("utf-8")
+    for call in ("zero_grad(", ".backward(", "step(", "DataLoader("):
+        assert call in source, f"{lesson} has no {call}"
+
+
+@pytest.mark.parametrize("lesson", NUMPY)
+def test_a_numpy_mirror_has_the_loop(lesson: str) -> None:
+    source = MODULES[f"workshop.scratch.{lesson}"].read_text("utf-8")
+    for call in (".forward(", ".measure(", ".backward(", "optimizer.apply("):
+        assert call in source, f"{lesson} has no {call}"
+
+
+def test_what_stands_beside_a_mirror_is_a_mirror() -> None:
+    for engine, lessons in (("pytorch", TORCH), ("scratch", NUMPY)):
+        files = {path.stem for path in (ROOT / "workshop" / engine).glob("*.py")} - {"__init__"}
+        assert files == set(lessons)
+    assert {path.stem for path in (ROOT / "workshop" / "figures").glob("*.py")} - {"__init__"} <= set(ALL)
+
+
+def test_the_formatter_lays_out_everything_but_numbers() -> None:
+    for module, path in MODULES.items():
+        text = path.read_text("utf-8")
+        statements = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt)]
+        for number, line in enumerate(text.splitlines(), 1):
+            if "fmt: skip" in line:
+                ending = [node for node in statements if node.end_lineno == number]
+                smallest = min(ending, key=lambda node: number - node.lineno)
+                assert re.search(r"\d", ast.unparse(smallest)), f"{module}:{number}"
