@@ -34,9 +34,12 @@ def run(arguments: Sequence[str], folder: Path, **environment: str) -> Measureme
     with tempfile.TemporaryFile("w+") as output:
         started = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, *arguments], cwd=folder, stdout=output, stderr=subprocess.DEVNULL,
+            [sys.executable, *arguments],
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.DEVNULL,
             env=os.environ | environment,
-        )  # fmt: skip
+        )
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -57,3 +60,14 @@ def markdown(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Returns a table that can be pasted into the README."""
     lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def write_into_readme(name: str, table: str) -> None:
+    """Replaces what stands in README.md between `<!-- name -->` and `<!-- end of name -->` by a table."""
+    readme = Path(__file__).parents[1] / "README.md"
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    before, found, rest = readme.read_text("utf-8").partition(begin)
+    assert found and end in rest, f"README.md has no {begin.strip()} ... {end}"
+    beside = readme.with_name("README.md.new")
+    beside.write_text(f"{before}{begin}{table}\n{end}{rest.partition(end)[2]}", "utf-8")
+    beside.replace(readme)

@@ -115,8 +115,8 @@ LESSONS = (
         "Any table with a number or a class to predict: concrete and cars",
         20,
         expected={
-            "number_network_test_root_mean_squared_error": at_most(6),
-            "class_network_test_accuracy": at_least(0.97),
+            "concrete_network_test_root_mean_squared_error": at_most(6),
+            "car_network_test_accuracy": at_least(0.97),
         },
     ),
     Lesson(

@@ -148,8 +148,7 @@ def compare(task: Task, report: Report, outputs: np.ndarray, prefix: str) -> dic
     names = [name.replace("root_mean_squared_error", "RMSE").replace("_", " ") for name in measured["linear"]]
     print(format_table(["model", *names], [[kind, *values.values()] for kind, values in measured.items()]))
     for kind, values in measured.items():
-        name = f"{task.kind}_{kind}"  # under which LESSONS has the expected bands
-        report.result(values, model=f"{prefix}{kind}", band=name)
+        report.result(values, model=f"{prefix}{kind}", band=f"{task.name}_{kind}")
     return predicted
 
 
@@ -247,6 +246,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         )
         epochs = len(history.history["loss"])
         print(f"Kept the weights of epoch {stopping.best_epoch + 1} of {epochs}, the best on the validation rows")
+        measured = model.evaluate(task.X[task.test], targets[task.test], return_dict=True, verbose=0)
+        print("On the test rows: " + ", ".join(f"{name} {value:.4f}" for name, value in measured.items()))
         losses = {"training": history.history["loss"], "validation": history.history["val_loss"]}
         if not task.classes:
             model.set_weights(unscale_outputs(model.get_weights(), mean, spread))
