@@ -18,6 +18,7 @@ from benchmarks import measure
 from workshop import LESSONS, Lesson
 
 ROOT = Path(__file__).parents[1]
+MAX_SHOWN = 4  # metrics of a lesson in the table
 
 
 def describe(lesson: Lesson, metrics: dict[str, float | None]) -> str:
@@ -28,7 +29,7 @@ def describe(lesson: Lesson, metrics: dict[str, float | None]) -> str:
         if value is not None:
             number = f"{value:.2%}".replace("%", " %") if name.endswith("accuracy") else f"{value:.3g}"
             texts.append(f"{name.replace('_', ' ')} {number}")
-    return ", ".join(texts)
+    return ", ".join(texts[:MAX_SHOWN])
 
 
 def main() -> None:
