@@ -56,9 +56,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     while start or given is not None:
         if unknown := sorted({character for character in start if character not in vocabulary.characters}):
             print(f"note: never seen in training, taken as unknown: {' '.join(map(repr, unknown))}", file=sys.stderr)
-        written = text.write(model.model, vocabulary, start, arguments.temperature, random)
+        characters = text.generate(model.model, vocabulary, start, arguments.temperature, random)
         print(start, end="", flush=True)
-        for character in itertools.islice(written, arguments.length):
+        for character in itertools.islice(characters, arguments.length):
             print(character, end="", flush=True)
         print()
         if given is not None:

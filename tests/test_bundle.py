@@ -1,4 +1,4 @@
-"""Saved models: whole or not at all, and a stranger's file never runs code."""
+"""Saved models: whole or not at all, and an untrusted file never runs code."""
 
 import errno
 import gzip
@@ -93,7 +93,7 @@ def change_card(**changes: Any) -> None:
 
 
 def vouch() -> None:
-    """Makes the card vouch for the files as they are: what a stranger does who means harm."""
+    """Puts the digests of the files as they are into the card, as an attacker would."""
     digests = {"model": hashlib.sha256(H5.read_bytes()).hexdigest()}
     if SCALER.exists():
         digests["scaler"] = hashlib.sha256(SCALER.read_bytes()).hexdigest()
@@ -149,21 +149,47 @@ def test_the_same_model_gives_the_same_bytes(saved: Path, model: Any, scaler: An
     assert before == {path: path.read_bytes() for path in (H5, SCALER, CARD)}
 
 
-@pytest.mark.parametrize("kind", [MinMaxScaler, StandardScaler, RobustScaler, MaxAbsScaler])
+SCALERS = {
+    "MinMaxScaler": MinMaxScaler(),
+    "MinMaxScaler that clips": MinMaxScaler((-1, 2), clip=True),
+    "StandardScaler": StandardScaler(),
+    "StandardScaler of the mean": StandardScaler(with_std=False),
+    "StandardScaler of the deviation": StandardScaler(with_mean=False),
+    "RobustScaler": RobustScaler(),
+    "RobustScaler of the median": RobustScaler(with_scaling=False),
+    "RobustScaler of the quartiles": RobustScaler(with_centering=False),
+    "MaxAbsScaler": MaxAbsScaler(),
+    "MaxAbsScaler that clips": MaxAbsScaler(clip=True),
+}
+
+
+@pytest.mark.parametrize("kind", SCALERS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_every_scaler(kind: type, dtype: type, model: Any, room: Path) -> None:
-    fitted = kind().fit(X.astype(dtype))
+def test_every_scaler(kind: str, dtype: type, model: Any, room: Path) -> None:
+    fitted = SCALERS[kind].fit(X.astype(dtype))
     save(model, fitted)
-    np.testing.assert_array_equal(load().scaler.transform(X), fitted.transform(X))
-    # As another program packs it: joblib itself, compressed or not.
-    for compress in (0, ("gzip", 3)):
-        joblib.dump(fitted, SCALER, compress=compress)
+    # Within the range of the training data, and beyond both its ends.
+    rows = np.concatenate([X, 3 * X, -2 * X])
+    np.testing.assert_array_equal(load().scaler.transform(rows), fitted.transform(rows))
+    # As another program packs it: joblib itself, compressed or not; or pickle alone.
+    for compress in (0, ("gzip", 3), None):
+        if compress is None:
+            SCALER.write_bytes(gzip.compress(pickle.dumps(fitted)))
+        else:
+            joblib.dump(fitted, SCALER, compress=compress)
         vouch()
-        np.testing.assert_array_equal(load().scaler.transform(X), fitted.transform(X))
-    # As pickle has it, without joblib.
-    SCALER.write_bytes(gzip.compress(pickle.dumps(fitted)))
-    vouch()
-    np.testing.assert_array_equal(load().scaler.transform(X), fitted.transform(X))
+        np.testing.assert_array_equal(load().scaler.transform(rows), fitted.transform(rows))
+
+
+@pytest.mark.parametrize("kind", SCALERS)
+def test_a_scaler_of_one_column_takes_one_column(kind: str) -> None:
+    column = X[:, :1]
+    fitted = SCALERS[kind].fit(column)
+    loaded = safety.load_scaler(dumped(fitted), SCALER)
+    np.testing.assert_array_equal(loaded.transform(column), fitted.transform(column))
+    for rows in (X, X[:, 0], X[:, :0]):
+        with pytest.raises(ValueError, match=r"takes \(rows, 1\)"):
+            loaded.transform(rows)
 
 
 def test_a_scaler_of_another_release_of_scikit_learn_loads_without_a_word(saved: Path, capfd: Any) -> None:
@@ -466,7 +492,7 @@ def test_a_model_and_a_scaler_that_do_not_belong_together(saved: Path) -> None:
     refused("takes inputs of shape (2,), its scaler 3 columns")
 
 
-# --- A stranger's .h5 -------------------------------------------------------------------------------------------------
+# --- An untrusted .h5 -------------------------------------------------------------------------------------------------
 
 
 def both_ways(change: Callable[[], None], *parts: str) -> None:
@@ -644,7 +670,7 @@ def test_a_group_within_itself(saved: Path) -> None:
     both_ways(change, "admission.h5 is damaged", "a group in it holds itself")
 
 
-# --- A stranger's scaler ----------------------------------------------------------------------------------------------
+# --- An untrusted scaler ----------------------------------------------------------------------------------------------
 
 
 class Runs:
@@ -886,6 +912,7 @@ def test_a_damaged_scaler(saved: Path, scaler: Any) -> None:
 def test_numbers_of_a_scaler_that_do_not_fit_together(saved: Path) -> None:
     for attribute, value in (
         ("scale_", np.zeros(3)),
+        ("scale_", np.ones(1)),  # NumPy would broadcast it
         ("min_", np.zeros((2, 2))),
         ("n_features_in_", 10**12),
         ("n_features_in_", 0),
@@ -896,9 +923,9 @@ def test_numbers_of_a_scaler_that_do_not_fit_together(saved: Path) -> None:
         ("transform", MinMaxScaler),
         ("feature_range", 5),
     ):
-        spoilt = MinMaxScaler(clip=True).fit(X)
-        setattr(spoilt, attribute, value)
-        put_scaler(dumped(spoilt))
+        corrupt = MinMaxScaler(clip=True).fit(X)
+        setattr(corrupt, attribute, value)
+        put_scaler(dumped(corrupt))
         refused("admission-scaler.gz is damaged, or not a fitted scaler")
 
 

@@ -29,7 +29,7 @@ RED, BLUE = (230, 20, 20), (20, 20, 230)
 
 
 def looks_at_colours(answers: int = 1, size: int = 24, activation: str = "") -> Network:
-    """Its maps are red, green and blue; blue is a cat, red a dog, green the third class where there is one."""
+    """Its feature maps are red, green and blue; blue is a cat, red a dog, green the third class of three."""
     activation = activation or ("sigmoid" if answers == 1 else "softmax")
     layers = [
         Conv2D(3, 1, activation="relu"), BatchNormalization(epsilon=0), MaxPooling2D(), GlobalAveragePooling2D(),
@@ -88,6 +88,25 @@ def test_each_photograph_gets_a_line(models: Path, capsys: pytest.CaptureFixture
         expected.append(f"{name}: {by_name.get(answer) or 'cats (50.0 %), or dogs (50.0 %)'}")
     assert output.out.splitlines() == expected
     assert output.err == ""
+
+
+@pytest.mark.parametrize(
+    ("dog", "prediction"),
+    [
+        (0.62, "dogs (62.0 %)"),
+        (0.58, "dogs (58.0 %), or cats (42.0 %)"),
+        (0.51, "dogs (51.0 %), or cats (49.0 %)"),
+        (0.49, "cats (51.0 %), or dogs (49.0 %)"),
+        (0.37, "cats (63.0 %)"),
+    ],
+)
+def test_the_likelier_class_is_named_and_below_60_percent_the_other_too(
+    room: Path, capsys: pytest.CaptureFixture[str], dog: float, prediction: str
+) -> None:
+    network = Network([Flatten(), Dense(1, "sigmoid")], (8, 8, 3))
+    network.set_weights([np.zeros((192, 1)), np.array([np.log(dog / (1 - dog))])])
+    cat_or_dog.main(["--model", str(save(network, room)), photograph("a.png")])
+    assert capsys.readouterr().out == f"a.png: {prediction}\n"
 
 
 def test_the_size_and_the_classes_are_the_models(room: Path, capsys: pytest.CaptureFixture[str]) -> None:

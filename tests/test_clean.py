@@ -100,10 +100,24 @@ def test_a_bad_picture_gives_one_line_and_the_others_are_cleaned(
     assert "bad.png is not an image" in said[0] and "missing.png is not there" in said[1] and "blank" in said[2]
 
 
+def test_the_noise_is_the_root_mean_square_of_the_change(
+    digits: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # A model whose images are all of half ink.
+    half = Network([Flatten(), Dense(784, "sigmoid")], (28, 28, 1))
+    half.set_weights([np.zeros((784, 784)), np.zeros(784)])
+    half.save_h5("half.h5")
+    path = write(Path("one.png"), with_noise(digits[0]))
+    clean.main(["--model", "half.h5", str(path)])
+    noise = np.sqrt(np.mean((mnist_preprocessing.read_noisy_digit(path) - 0.5) ** 2))
+    assert 0.3 < noise < 0.5
+    assert capsys.readouterr().out == f"one.png: one-clean.png (noise {noise:.2f}, where ink is 1)\n"
+
+
 def test_a_model_that_is_no_denoiser_is_refused(digits: np.ndarray) -> None:
     write(Path("one.png"), digits[0])
     Network([Flatten(), Dense(10, "softmax")], (28, 28, 1)).save_h5(Path("other.h5"))
-    with pytest.raises(WorkshopError, match=r"other.h5 has inputs of shape \(28, 28, 1\) and outputs of shape \(10,\), this program takes"):
+    with pytest.raises(WorkshopError, match=r"other.h5 has inputs of shape \(28, 28, 1\) and outputs of shape \(10,\)"):
         clean.main(["--model", "other.h5", "one.png"])
     with pytest.raises(WorkshopError, match=r"missing\.h5 is not there"):
         clean.main(["--model", "missing.h5", "one.png"])

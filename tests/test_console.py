@@ -258,6 +258,16 @@ def test_given_scores_are_answered_in_one_line(
     assert output.err == ""
 
 
+@pytest.mark.parametrize(("probability", "verdict"), [(0.499, "Sorry"), (0.501, "Admitted"), (0.54, "Admitted")])
+def test_without_a_card_the_threshold_is_one_half(
+    bare: Saver, capsys: pytest.CaptureFixture[str], probability: float, verdict: str
+) -> None:
+    model = build()
+    model.set_weights([np.zeros((2, 1)), np.array([np.log(probability / (1 - probability))])])
+    admission.main(["--model", str(bare(model).name), "45", "85"])
+    assert capsys.readouterr().out == f"{verdict} (probability of admission {100 * probability:.1f} %)\n"
+
+
 def test_the_threshold_of_the_card_decides(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # 0.5 <= probability < 0.9
     assert 0.5 < sigmoid(logit([70, 70])) < 0.9

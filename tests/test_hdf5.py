@@ -112,6 +112,18 @@ def test_a_model_in_the_newest_form_of_the_format_is_read(libver: str) -> None:
         assert all(np.array_equal(one.weights[name], other.weights[name]) for name in other.weights)
 
 
+@pytest.mark.parametrize("libver", ["earliest", "v108", "latest"])
+def test_names_and_texts_in_every_script_are_read(libver: str) -> None:
+    def fill(file: h5py.File) -> None:
+        file["größe/Ω"] = np.arange(3.0)
+        file["größe"].attrs["имя"] = "大きさ"
+        file["größe/Ω"].attrs["é"] = ["ä", "b"]
+
+    content = made(fill, libver=libver)
+    with h5py.File(io.BytesIO(content)) as theirs:
+        assert_equal(hdf5.read(content), theirs)
+
+
 def test_reading_a_model_needs_no_hdf5_library() -> None:
     program = (
         "import pathlib, sys; from workshop.scratch.nn.network import Network;"

@@ -16,6 +16,8 @@ from apps import house_price
 from workshop import linear_regression
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving import bundle
+from workshop.scratch.nn.layers import Dense
+from workshop.scratch.nn.network import Network
 
 pexpect = pytest.importorskip("pexpect")
 
@@ -164,8 +166,34 @@ def test_a_model_without_a_card_takes_numbers_and_is_called_unverified(
     assert shown.out.splitlines()[0] == f"8: prediction {price:.2f}"
     assert len(shown.out.splitlines()) == 2
     assert "bare.h5 has no card, so it is unverified" in shown.err
-    with pytest.raises(WorkshopError, match="has no card that says what to ask for"):
+    with pytest.raises(WorkshopError, match="has no card with the inputs to ask for"):
         house_price.main(["--model", str(bare)])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "numbers", "result"),
+    [
+        (3, 1, "1 2 3", ["1, 2, 3: prediction 6"]),
+        (1, 1, "7", ["7: prediction 7"]),
+        (1, 1, "7 8 9", ["7: prediction 7", "8: prediction 8", "9: prediction 9"]),
+        (2, 1, "1 2 3 4", r"takes inputs of shape \(2,\), this program gives \(4,\) or \(1,\)"),
+        (3, 1, "1 2", r"takes inputs of shape \(3,\), this program gives \(2,\) or \(1,\)"),
+        (2, 2, "1 2", r"has outputs of shape \(2,\), this program takes 1 outputs"),
+    ],
+)
+def test_a_bare_model_takes_one_house_or_several_of_one_number(
+    inputs: int, outputs: int, numbers: str, result: list[str] | str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = Network([Dense(outputs)], (inputs,))
+    model.set_weights([np.ones((inputs, outputs)), np.zeros(outputs)])
+    model.save_h5("bare.h5")
+    arguments = ["--model", "bare.h5", *numbers.split()]
+    if isinstance(result, str):
+        with pytest.raises(WorkshopError, match=result):
+            house_price.main(arguments)
+        return
+    house_price.main(arguments)
+    assert capsys.readouterr().out.splitlines() == result
 
 
 @pytest.mark.usefixtures("models")

@@ -375,7 +375,7 @@ def test_a_download_that_gets_no_answer_gives_up(
     captured = capfd.readouterr()
     assert captured.out.splitlines() == [
         "Data      downloading MNIST ...",
-        "Data      no answer within 0.3 s: going on without a network",
+        "Data      no response within 0.3 s: going on without a network",
     ]
     assert captured.err == ""
     with listening(None) as port:
@@ -396,7 +396,7 @@ def test_whichever_clock_ends_first_the_words_are_the_same(
     monkeypatch.setattr(download, "TIMEOUT", 0.1)
     monkeypatch.setattr(urllib.request, "urlopen", time_out)
     assert not download.download("mnist")
-    assert capfd.readouterr().out.endswith("Data      no answer within 0.1 s: going on without a network\n")
+    assert capfd.readouterr().out.endswith("Data      no response within 0.1 s: going on without a network\n")
 
 
 @pytest.mark.parametrize("answer", [b"", b"\0\xff garbage\r\n\r\n", b"HTTP/1.1 403 Forbidden\r\n\r\n"])

@@ -124,7 +124,7 @@ def test_a_download_without_an_answer_is_given_up(
     monkeypatch.setattr(download, "TIMEOUT", 0.05)
     monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: never.wait(5))
     assert imagenet.find(None) is None
-    assert "no answer within 0.05 s: going on without a network" in capsys.readouterr().out
+    assert "no response within 0.05 s: going on without a network" in capsys.readouterr().out
     never.set()
 
 

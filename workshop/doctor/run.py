@@ -2,7 +2,7 @@
 
 The checks (`machine`, `lessons`) run in a child process, one after the other. A library may hang while it
 is imported, or end the process (TensorFlow does on a processor that it was not built for): that costs its own check,
-and a new child goes on with the next one.
+and a new child continues with the next one.
 """
 
 import contextlib
@@ -63,7 +63,7 @@ def main(findings: Iterable[Finding] | None = None) -> int:
 
 
 def supervise(seconds: float = SECONDS) -> Iterator[Finding]:
-    """Runs all checks in a child process; goes on with a new one after a check that hangs or ends the process."""
+    """Runs all checks in a child process; continues in a new one after a check that hangs or ends the process."""
     deadline = time.monotonic() + seconds
     waiting = list(CHECKS)
     while waiting:

@@ -31,7 +31,7 @@ def download(name: str) -> bool:
 
     threading.Thread(target=request_header, daemon=True).start()
     if not responded.wait(TIMEOUT):
-        print(f"Data      no answer within {TIMEOUT:g} s: going on without a network")
+        print(f"Data      no response within {TIMEOUT:g} s: going on without a network")
         return False
     if not failure:
         before = socket.getdefaulttimeout()

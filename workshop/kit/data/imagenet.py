@@ -175,7 +175,7 @@ def _download(path: Path) -> bytes | None:
         try:
             part = parts.get(timeout=download.TIMEOUT)
         except queue.Empty:
-            print(f"Weights   no answer within {download.TIMEOUT:g} s: going on without a network")
+            print(f"Weights   no response within {download.TIMEOUT:g} s: going on without a network")
             return None
         if isinstance(part, Exception):
             reason = one_line(getattr(part, "reason", part))[:120]

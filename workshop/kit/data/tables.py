@@ -46,7 +46,7 @@ class Table:
         return f"{self.path.name} ({len(self.rows)} rows)"
 
     def is_numeric(self, column: int) -> bool:
-        """Whether every cell of the column is a number."""
+        """Returns whether every cell of the column is a number."""
         return all(self._number(row[column]) is not None for row in self.rows)
 
     def texts(self, column: int) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Text for a network: read from a file, encoded character by character, cut into windows, and generated."""
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -102,45 +101,45 @@ def windows(numbers: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
     return numbers[: count * length].reshape(count, length), numbers[1 : count * length + 1].reshape(count, length)
 
 
-def bits_per_character(model: Model, numbers: np.ndarray) -> tuple[float, float]:
-    """Evaluates a model on a text that was held out.
+def evaluation_windows(numbers: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cuts a held-out text into windows that overlap by half; only the second half of each counts.
 
-    The windows overlap by half, and only the second half of each counts: every predicted character has at least half a
-    window before it.
+    So every predicted character has at least half a window before it.
 
     Args:
-        model: maps (samples, steps) to probabilities (samples, steps, characters).
         numbers: the encoded text, longer than a window.
+        length: of a window.
 
     Returns:
-        The mean of -log2 of the probability that the model predicted for the next character, and the accuracy.
+        Inputs, targets, and the weights of the targets, which are 0 in the first half and 1 on average; each (windows,
+        length).
     """
-    length = model.input_shape[0]
     half = length // 2
     starts = np.arange(0, len(numbers) - length, length - half)
     positions = starts[:, None] + np.arange(length)
-    losses, correct = [], []
-    for rows in np.array_split(positions, math.ceil(len(positions) / 500)):
-        probabilities = model.predict(numbers[rows])[:, half:]
-        targets = numbers[rows + 1][:, half:, None]
-        predicted = np.take_along_axis(probabilities, targets, axis=2)[..., 0]
-        losses.append(-np.log2(np.maximum(predicted, 1e-30)).ravel())
-        correct.append((probabilities.argmax(axis=2) == targets[..., 0]).ravel())
-    return float(np.concatenate(losses).mean()), float(np.concatenate(correct).mean())
+    weights = np.zeros(positions.shape, np.float32)
+    weights[:, half:] = length / (length - half)
+    return numbers[positions], numbers[positions + 1], weights
+
+
+def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Returns p^(1/T), normalised to a sum of 1.
+
+    At T = 1 these are the model's own probabilities; below, the likely characters become likelier; above, the
+    distribution becomes flatter.
+    """
+    logits = np.log(np.maximum(probabilities.astype(np.float64), 1e-30)) / temperature
+    weights = np.exp(logits - logits.max())
+    return np.asarray(weights / weights.sum())
 
 
 def sample(probabilities: np.ndarray, temperature: float, random: np.random.Generator) -> int:
-    """Samples the index of the next character from p^(1/T), normalised to a sum of 1.
-
-    At T = 1 these are the model's own probabilities; below, the likely characters become likelier; above, the
-    distribution becomes flatter. `UNKNOWN` is never sampled.
-    """
-    logits = np.log(np.maximum(probabilities[1:].astype(np.float64), 1e-30)) / temperature
-    weights = np.exp(logits - logits.max())
-    return 1 + int(random.choice(len(weights), p=weights / weights.sum()))
+    """Samples the index of the next character at a temperature; `UNKNOWN` is never sampled."""
+    known = apply_temperature(probabilities[1:], temperature)
+    return 1 + int(random.choice(len(known), p=known))
 
 
-def write(
+def generate(
     model: Model, vocabulary: Vocabulary, start: str, temperature: float, random: np.random.Generator
 ) -> Iterator[str]:
     """Generates the continuation of a text, character by character, without end.

@@ -6,6 +6,7 @@ are the stand-in.
 """
 
 import contextlib
+import dataclasses
 import os
 import re
 import tempfile
@@ -27,6 +28,7 @@ STANDIN = "drawn cats and dogs (stand-in for photographs)"
 
 _NAME = "cats_vs_dogs"  # of the set that is searched for
 _DRAWINGS = {"train": 300, "validation": 100}  # of each class
+_MAX_LISTED = 5  # photos that were left out, on the screen
 _KERAS_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".tif", ".tiff")  # of flow_from_directory
 
 
@@ -166,6 +168,52 @@ def _check_counts(
                 f"{path}: class {name} has {count} usable {part} {'image' if count == 1 else 'images'}{why}, "
                 f"takes {least} or more in each class: {photo_listing.EXPECTED}"
             )
+
+
+def by_name(photos: PhotoSet) -> PhotoSet:
+    """Returns the photos by the beginning of their names: "train/cats/Abyssinian_12.jpg" is an Abyssinian.
+
+    A photo whose name is not of this form is left out, and so is a class that one of the parts has no photo of.
+
+    Raises:
+        WorkshopError: fewer than two classes are left.
+    """
+    pattern = re.compile(r"(?:.*/)?(.+)_\d+\.[^.]+")
+
+    def class_name(name: str) -> str:
+        match = pattern.fullmatch(name)
+        return match[1] if match else ""
+
+    train, validation = (
+        [class_name(name) for name in names] for names in (photos.names_train, photos.names_validation)
+    )
+    classes = tuple(sorted((set(train) & set(validation)) - {""}))
+    if len(classes) < 2:
+        found = f"only {one_line(classes[0])}" if classes else "no class"
+        raise WorkshopError(
+            f"--by-name: got {found} with photos in both parts, takes two or more: Abyssinian_12.jpg, Bengal_7.jpg"
+        )
+    rows = [i for i, name in enumerate(train) if name in classes]
+    validation_rows = [i for i, name in enumerate(validation) if name in classes]
+    renamed = dataclasses.replace(
+        photos,
+        X_train=photos.X_train[rows],
+        y_train=np.array([classes.index(train[i]) for i in rows], np.int32),
+        names_train=[photos.names_train[i] for i in rows],
+        X_validation=photos.X_validation[validation_rows],
+        y_validation=np.array([classes.index(validation[i]) for i in validation_rows], np.int32),
+        names_validation=[photos.names_validation[i] for i in validation_rows],
+        classes=classes,
+    )
+    counts = zip(classes, np.bincount(renamed.y_train).tolist(), strict=True)
+    print(f"By name   {one_line(', '.join(f'{name} ({count})' for name, count in counts))}")
+    kept = {*renamed.names_train, *renamed.names_validation}
+    left_out = sorted({*photos.names_train, *photos.names_validation} - kept)
+    for name in left_out[:_MAX_LISTED]:
+        print(f"Left out  {one_line(name)}: its name gives no class that both parts have")
+    if len(left_out) > _MAX_LISTED:
+        print(f"Left out  {len(left_out) - _MAX_LISTED:,} more")
+    return renamed
 
 
 # --- The stand-in -----------------------------------------------------------------------------------------------------

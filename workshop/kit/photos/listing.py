@@ -92,8 +92,8 @@ def _list_split(source: Source, base: str, train: str, validation: str) -> Listi
                 f"takes the same classes in both"
             )
     for part in (train, validation):
-        found = ((f"{part}/{name}/", label) for label, name in enumerate(classes[0]))
-        files.append([Entry(name, label) for folder, label in found for name in _files(source, base, folder)])
+        class_folders = ((f"{part}/{name}/", label) for label, name in enumerate(classes[0]))
+        files.append([Entry(name, label) for folder, label in class_folders for name in _files(source, base, folder)])
     if not files[0] and not files[1]:
         raise WorkshopError(f"{source.path}: has no images in the folders {train} and {validation}: {EXPECTED}")
     if len(classes[0]) < 2:
@@ -113,12 +113,12 @@ def _list_unsplit(source: Source, base: str, folders: list[str], names: list[str
     classes = [folder for folder in folders if has_images(folder)]
     loose = [name for name in names if _may_be_image(name)]
     if not classes and not loose:
-        found = f" in folders of classes (found {', '.join(folders[:5])})" if folders else ""
-        raise WorkshopError(f"{source.path}: has no images{found}: {EXPECTED}")
+        where = f" in folders of classes (found {', '.join(folders[:5])})" if folders else ""
+        raise WorkshopError(f"{source.path}: has no images{where}: {EXPECTED}")
     if len(classes) < 2:
         only = classes[0] if classes else base.rstrip("/")
-        found = f"images of one class only, {only}" if only else f"{len(loose)} images in no folder of a class"
-        raise WorkshopError(f"{source.path}: has {found}: {EXPECTED}")
+        content = f"images of one class only, {only}" if only else f"{len(loose)} images in no folder of a class"
+        raise WorkshopError(f"{source.path}: has {content}: {EXPECTED}")
     listing = Listing(base, tuple(classes), [], [], [_loose(name) for name in loose])
     for label, name in enumerate(classes):
         files = [Entry(file, label) for file in _files(source, base, f"{name}/")]

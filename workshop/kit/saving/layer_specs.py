@@ -42,7 +42,7 @@ class Settings:
         return UnknownLayerError(f"its {self._kind} layer {printable(what)}, which is not known here")
 
     def has(self, name: str) -> bool:
-        """Whether the file has a setting of this name."""
+        """Returns whether the file has a setting of this name."""
         return name in self._config
 
     def take(self, *names: str, default: Any = None) -> Any:

@@ -39,7 +39,7 @@ class Bundle:
 
     @property
     def is_verified(self) -> bool:
-        """Whether a card vouches for the files."""
+        """True if the files were verified against a card."""
         return bool(self.card)
 
     @property

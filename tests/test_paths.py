@@ -1,0 +1,108 @@
+"""Every public function that takes a path takes it as text and as a `pathlib.Path`."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from apps import cat_or_dog, clean, digit, garment
+from workshop.kit import files
+from workshop.kit.data import image_files, imagenet, images, published_images, series, table_encoding, tables, text
+from workshop.kit.files import FilePath
+from workshop.kit.photos import archives, dataset, image_file
+from workshop.kit.saving import bundle, card, h5, keras_h5
+from workshop.programs import engines, mnist_preprocessing
+from workshop.scratch.nn.network import Network
+
+MODELS = files.shipped("models")
+LESSONS = ["xor"]
+
+
+def torch_model() -> Any:
+    pytest.importorskip("torch")
+    from workshop.pytorch.kit.model import TorchModel
+
+    return TorchModel
+
+
+def save(folder: FilePath) -> Any:
+    network = Network.from_h5("model.h5")
+    return bundle.save(folder, "new", network, lesson="xor", data="", seed=1, inputs=[], metrics={})
+
+
+# What each gets is made by the fixture below.
+CALLS: dict[str, tuple[str, Callable[[FilePath], Any]]] = {
+    "Network.from_h5": ("model.h5", Network.from_h5),
+    "Network.save_h5": ("new.h5", lambda path: Network.from_h5("model.h5").save_h5(path)),
+    "TorchModel.from_h5": ("model.h5", lambda path: torch_model().from_h5(path)),
+    "TorchModel.save_h5": ("new.h5", lambda path: torch_model().from_h5("model.h5").save_h5(path)),
+    "bundle.save": ("new", save),
+    "bundle.load": ("model.h5", lambda path: bundle.load(path, LESSONS)),
+    "bundle.inputs_of": ("model.h5", lambda path: bundle.inputs_of(path, LESSONS)),
+    "engines.load": ("model.h5", lambda path: engines.load(path, LESSONS)),
+    "card.read_card": (".", lambda path: card.read_card(path, "model")["lesson"]),
+    "h5.read": ("model.h5", h5.read),
+    "h5.from_bytes": ("model.h5", lambda path: h5.from_bytes(Path("model.h5").read_bytes(), path)),
+    "keras_h5.from_bytes": ("model.h5", lambda path: keras_h5.from_bytes(Path("model.h5").read_bytes(), path)),
+    "files.write_atomically": ("new", lambda path: files.write_atomically(path, b"content")),
+    "files.write_flushed": ("new", lambda path: files.write_flushed(path, b"content")),
+    "files.check_writable": ("new", lambda path: files.check_writable(path, "--models")),
+    "tables.read_table": ("table.csv", lambda path: tables.read_table(path).numbers()),
+    "table_encoding.check_name": ("table.csv", lambda path: table_encoding.check_name(path, "models")),
+    "series.read": ("series.csv", series.read),
+    "text.read": ("text.txt", text.read),
+    "images.load_image_set": ("mnist", lambda path: images.load_image_set("mnist", path).X_train),
+    "image_files.find": ("mnist", lambda path: image_files.find(path, "mnist")),
+    "imagenet.find": ("model.h5", lambda path: imagenet.find(path)),
+    "dataset.load_photos": ("photos", lambda path: dataset.load_photos(path, 8).X_train),
+    "dataset.as_folder": ("photos", lambda path: dataset.as_folder(path).__enter__()),
+    "archives.open_source": ("photos", lambda path: archives.open_source(path).children("")),
+    "archives.find_in": (".", lambda path: archives.find_in(path, "photos")),
+    "image_file.read_grey": ("digit.png", image_file.read_grey),
+    "image_file.read_bytes": ("digit.png", image_file.read_bytes),
+    "mnist_preprocessing.read_digit": ("digit.png", mnist_preprocessing.read_digit),
+    "mnist_preprocessing.read_garment": ("digit.png", mnist_preprocessing.read_garment),
+    "mnist_preprocessing.read_noisy_digit": ("digit.png", mnist_preprocessing.read_noisy_digit),
+    "digit.read": ("digit.png", lambda path: digit.read(path, (28, 28, 1))),
+    "garment.read": ("digit.png", lambda path: garment.read(path, (28, 28, 1))),
+    "cat_or_dog.read": ("digit.png", lambda path: cat_or_dog.read(path, (8, 8, 3))),
+    "clean.load": ("denoiser.h5", lambda path: clean.load(path, "numpy")),
+}
+
+
+@pytest.fixture
+def inputs(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writes a small file or folder of each kind into the room."""
+    for suffix in (".h5", ".json"):
+        shutil.copy(MODELS / f"xor{suffix}", f"model{suffix}")
+        shutil.copy(MODELS / f"denoiser{suffix}", f"denoiser{suffix}")
+    Path("table.csv").write_text("a,b\n1,2\n3,4\n")
+    Path("series.csv").write_text("year,value\n" + "".join(f"{1900 + i},{i % 7}\n" for i in range(50)))
+    Path("text.txt").write_text("A text to train on. " * 60)
+    monkeypatch.setattr(published_images, "SHAPES", ((2, 28, 28), (2,), (2, 28, 28), (2,)))
+    monkeypatch.setattr(images, "_load_checked", lambda name, paths: images.ImageSet(name, "", *[paths] * 4, ()))
+    Path("mnist").mkdir()
+    np.savez("mnist/mnist.npz", x_train=np.zeros(1))
+    for part in ("train", "validation"):
+        for label, name in enumerate(("cats", "dogs")):
+            (room / "photos" / part / name).mkdir(parents=True)
+            for i in range(2):
+                pixels = np.full((8, 8, 3), 100 * label + 10 * i + (part == "train"), np.uint8)
+                Image.fromarray(pixels).save(room / "photos" / part / name / f"{i}.png")
+    ink = np.full((60, 60), 255, np.uint8)
+    ink[15:45, 27:33] = 0
+    Image.fromarray(ink).save("digit.png")
+
+
+@pytest.mark.usefixtures("inputs")
+@pytest.mark.parametrize("name", CALLS)
+def test_a_path_may_be_a_text(name: str) -> None:
+    path, call = CALLS[name]
+    by_path, by_text = call(Path(path)), call(path)
+    assert type(by_path) is type(by_text)
+    if isinstance(by_path, np.ndarray | list | str | bytes | tuple | Path):
+        np.testing.assert_equal(by_path, by_text)
