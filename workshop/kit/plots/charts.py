@@ -21,12 +21,6 @@ def losses(
     return figure
 
 
-def draw_losses(axes: Any, histories: Mapping[str, Any], *, y: str, title: str, logarithmic: bool = True) -> None:
-    """Draws how the training loss fell, for each history of `training.fit` by the name of its model."""
-    curves = {name: (history.at, history.fine["loss"]) for name, history in histories.items()}
-    draw_curves(axes, curves, y=y, title=title, logarithmic=logarithmic)
-
-
 def draw_curves(
     axes: Any,
     curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
