@@ -2,102 +2,299 @@
 
 A digit of 28x28 pixels is a sequence of 28 rows. You build three networks that read it from the top: a SimpleRNN, an
 LSTM and a GRU. Before that you compute an LSTM's gates by hand, see that NumPy, Keras and PyTorch agree on all three
-cells and on their gradients, and look at how far back a gradient reaches: in a SimpleRNN it fades, or it explodes.
+cells and on their gradients, and look at how far back a gradient reaches: in a SimpleRNN it vanishes, or it explodes.
 
     python -m workshop.rnn                              # the three, compared; then look into the folder plots
-    python -m workshop.rnn --cell lstm --read last      # one of them, which answers from its last state alone
+    python -m workshop.rnn --cell lstm --read last      # one of them, predicting from its last state alone
     python -m workshop.rnn --cell gru --layers 2 --units 32 --clip 1
     python -m workshop.rnn --quick                      # a first look, in seconds
     python -m workshop.rnn --preset course              # two layers of 256, ten epochs: an hour or more on a CPU
 
-Expected, with the defaults on MNIST: SimpleRNN at least 97 % of the test images right, LSTM and GRU at least 98.5 %,
-all three within a minute on two CPU cores. The defaults answer from the states after all rows; from the last state
-alone (`--read last`) the same epochs leave an LSTM at about 98 %. The preset of the course reads so: 98.73, 99.22 and
-99.24 % (SimpleRNN, LSTM, GRU); the course has 97.83, 98.76 and 97.84 %. Without MNIST: scikit-learn's digits.
+Expected, with the defaults on MNIST: SimpleRNN at least 97 % test accuracy, LSTM and GRU at least 98.5 %, all three
+within a minute on two CPU cores. The defaults predict from the states after all rows; from the last state alone
+(`--read last`) the same epochs leave an LSTM at about 98 %. The preset of the course reads so: 98.73, 99.22 and 99.24 %
+(SimpleRNN, LSTM, GRU); the course has 97.83, 98.76 and 97.84 %. Without MNIST: scikit-learn's digits.
 """
 
+from __future__ import annotations
+
 import argparse
+import importlib.util
+import itertools
+import math
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workshop.kit import cell_engines, classifier, cli, device, metrics, plots, training, unrolling
-from workshop.kit import report as reporting
-from workshop.kit.classifier import Settings
-from workshop.kit.data.images import ImageSet, load_image_set, scale_pixels
-from workshop.kit.engine import Engine, Plan
-from workshop.kit.lazy import keras
-from workshop.kit.saving import bundle
-from workshop.kit.saving.model import as_model
+from workshop.figures import rnn as figures
+from workshop.kit import cli, device, training
+from workshop.kit.data.images import load_image_set, scale_pixels
+from workshop.kit.lazy import keras, load, nn, torch
+from workshop.kit.lazy import tensorflow as tf
+from workshop.kit.report import Report, format_table
+from workshop.kit.saving.bundle import Input
+from workshop.kit.training import Recipe
 from workshop.scratch.nn.cells import GRU, LSTM, SimpleRNN
 from workshop.scratch.nn.layers import Dense
 from workshop.scratch.nn.losses import make_loss
 from workshop.scratch.nn.network import LAYERS, Network
 from workshop.scratch.nn.recurrent import Recurrent
 
+if TYPE_CHECKING:
+    import keras
+
 CELLS = {"simple": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
-SETTINGS = {"simple": Settings(3, 0.005, 0.97), "lstm": (gated := Settings(2, 0.014, 0.985)), "gru": gated}
-COURSE = {"simple": Settings(10, 5e-4, 0.9783), "lstm": Settings(10, 0.002, 0.9876), "gru": Settings(10, 0.002, 0.9784)}
-PRESETS: dict[str | None, dict[str, Any]] = {
-    None: {"units": 48, "layers": 1, "read": "all", "settings": SETTINGS},
-    "course": {"units": 256, "layers": 2, "read": "last", "settings": COURSE},
+READ = {"last": "the last state", "all": "all states"}
+
+SHARED: dict[str, Any] = {"batch_size": 192, "small_set_epochs": 20, "quick_epochs": 8, "own_batch_size": 32}
+RECIPES = {
+    "simple": Recipe(epochs=3, learning_rate=0.005, **SHARED),
+    "lstm": Recipe(epochs=2, learning_rate=0.014, **SHARED),
+    "gru": Recipe(epochs=2, learning_rate=0.014, **SHARED),
 }
-READS = {"last": "answering from the last state", "all": "answering from all states"}
-BATCH_SIZE = 192
-STEPS, UNITS = 100, 32  # of the gradients that fade
-# An LSTM of one unit to compute by hand: W, U and b of its gates.
-BY_HAND = {"i": (1.0, 0.5, 0.0), "f": (0.5, -1.0, 1.0), "g": (2.0, 1.0, 0.0), "o": (1.0, 0.0, 0.5)}
+COURSE = {
+    "simple": Recipe(epochs=10, learning_rate=0.0005, **SHARED),
+    "lstm": Recipe(epochs=10, learning_rate=0.002, **SHARED),
+    "gru": Recipe(epochs=10, learning_rate=0.002, **SHARED),
+}
+PRESETS: dict[str | None, dict[str, Any]] = {
+    None: {"units": 48, "layers": 1, "read": "all", "recipes": RECIPES},
+    "course": {"units": 256, "layers": 2, "read": "last", "recipes": COURSE},
+}
 
 
-def build(cell: str, arguments: argparse.Namespace) -> Any:
-    """Returns a network: (28 rows, 28 pixels) -> recurrent layers -> its last state, or all 28 -> 10 probabilities."""
-    layers: list[Any] = [keras.layers.Input((28, 28))]
-    for i in range(arguments.layers):
-        # A layer that another one reads, and a last one whose states all count, gives back each of its states.
-        passes_all = i < arguments.layers - 1 or arguments.read == "all"
-        layers.append(getattr(keras.layers, CELLS[cell])(arguments.units, return_sequences=passes_all))
-    layers += [keras.layers.Flatten()] if arguments.read == "all" else []
-    return keras.Sequential([*layers, keras.layers.Dense(10, activation="softmax")])
+# --- An LSTM by hand --------------------------------------------------------------------------------------------------
+
+# Of one unit: W, U and b of the input, forget and output gates i, f and o, and of the candidate g.
+LSTM_WEIGHTS = {
+    "i": (1.0, 0.5, 0.0),
+    "f": (0.5, -1.0, 1.0),
+    "g": (2.0, 1.0, 0.0),
+    "o": (1.0, 0.0, 0.5),
+}
 
 
-def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **options: Any) -> training.History:
-    """Compiles and fits a network on X, bytes (images, 28, 28), and y, their classes; `options` of `training.fit`."""
-    optimizer = training.make_optimizer(plan.optimizer, plan.learning_rate, plan.steps)
-    optimizer.global_clipnorm = plan.clip
-    model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    return training.fit(
-        model, X, y, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, preprocess=scale_pixels, **options
-    )
+def lstm_table(inputs: Sequence[float], weights: Mapping[str, Sequence[float]]) -> str:
+    """Returns a table of an LSTM of one unit: each number, its equation and the numbers that it is computed from.
+
+    Args:
+        inputs: one number a step.
+        weights: as `LSTM_WEIGHTS`.
+    """
+    rows: list[list[object]] = []
+    h = c = 0.0  # the state that is the output, and the memory
+    for step, x in enumerate(inputs, 1):
+        gates = {}
+        for name, (W, U, b) in weights.items():
+            z = x * W + h * U + b
+            gates[name] = math.tanh(z) if name == "g" else 1 / (1 + math.exp(-z))
+            function = "tanh" if name == "g" else "s"
+            terms = f"{function}({x:g} * {W:g} + {h:.4f} * {U:g} + {b:g}) = {function}({z:.4f})"
+            rows.append([step, name, f"{function}(x W + h U + b)", terms, f"{gates[name]:.4f}"])
+        i, f, g, o = (gates[name] for name in "ifgo")
+        terms = f"{f:.4f} * {c:.4f} + {i:.4f} * {g:.4f}"
+        c = f * c + i * g
+        rows.append([step, "c", "f c + i g", terms, f"{c:.4f}"])
+        h = o * math.tanh(c)
+        rows.append([step, "h", "o tanh(c)", f"{o:.4f} * tanh({c:.4f})", f"{h:.4f}"])
+    return format_table(["step", "", "", "s: sigmoid", "value"], rows)
 
 
-def lstm_of_one_unit(inputs: Sequence[float]) -> float:
-    """Returns the state with which the LSTM layer in NumPy ends, with the weights of `BY_HAND`."""
+def lstm_layer_output(inputs: Sequence[float], weights: Mapping[str, Sequence[float]]) -> float:
+    """Returns the last state of the NumPy engine's LSTM layer with the same weights."""
     layer = LSTM(1)
     layer.build((len(inputs), 1), np.random.default_rng(0), np.float64)
-    for weight, column in zip(layer.parameters.values(), np.transpose([*BY_HAND.values()]), strict=True):
-        weight[...] = column
+    for parameter, gates in zip(layer.parameters.values(), np.transpose([*weights.values()]), strict=True):
+        parameter[...] = gates
     return float(layer.forward(np.reshape(inputs, (1, -1, 1)))[0, 0])
 
 
-def fresh_cells(random: np.random.Generator) -> dict[str, Recurrent]:
-    """Returns cells as they are before they learn, and some that differ in one thing."""
-    relu, forgets, keeps = SimpleRNN(UNITS, "relu"), LSTM(UNITS), LSTM(UNITS)
+# --- The same cells in NumPy, Keras and PyTorch -----------------------------------------------------------------------
+
+# Which of Keras' gates stands at each place in PyTorch. Two exchanged gates are put back by exchanging them again, so
+# that the same list leads back.
+TORCH_GATES = {"SimpleRNN": [0], "LSTM": [0, 1, 2, 3], "GRU": [1, 0, 2]}
+LAYOUTS = """\
+NumPy and Keras have the gates side by side, PyTorch one below the other. In a GRU they begin with the update gate,
+PyTorch with the reset gate. PyTorch adds two biases, of x W and of h U: one is enough, and the other one zero. In a GRU
+the reset gate comes between them, so Keras has two as well, as rows: that is reset_after=True, its default. With False,
+as a GRU was first published, the reset gate comes before the product h U, and PyTorch has none such."""
+
+Weights = Mapping[str, np.ndarray]
+
+
+def numpy_gradients(layer: Recurrent, X: np.ndarray, direction: np.ndarray, **options: Any) -> list[np.ndarray]:
+    """Returns what `keras_gradients` returns, of a layer of the NumPy engine; `options` are those of `forward`."""
+    output = layer.forward(X, **options)
+    dX = layer.backward(direction)
+    return [output, dX, *(layer.gradients[name] for name in layer.parameters)]
+
+
+def keras_gradients(
+    kind: str, weights: Weights, X: np.ndarray, direction: np.ndarray, lengths: Sequence[int] | None = None
+) -> list[np.ndarray]:
+    """Returns the output of Keras' layer, and the gradients of sum(output * direction) by X and by each weight.
+
+    Args:
+        kind: "SimpleRNN", "LSTM" or "GRU".
+        weights: kernel (features, gates * units), recurrent_kernel (units, gates * units) and bias.
+        X: sequences (samples, steps, features), padded with zeros at their end.
+        direction: in the shape of the output: (samples, units) for the last state, (samples, steps, units) for all.
+        lengths: of the sequences, where they differ; a Masking layer then skips the steps that are all zeros.
+    """
+    layer = getattr(keras.layers, kind)(len(weights["recurrent_kernel"]), return_sequences=direction.ndim == 3)
+    layer.build(X.shape)
+    layer.set_weights(list(weights.values()))
+    inputs = tf.constant(X)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        output = layer(inputs if lengths is None else keras.layers.Masking(mask_value=0)(inputs))
+        total = tf.reduce_sum(output * tf.constant(direction))
+    gradients = tape.gradient(total, [inputs, *layer.trainable_variables])
+    return [np.asarray(array) for array in (output, *gradients)]
+
+
+def exchange_gates(kind: str, weight: np.ndarray) -> np.ndarray:
+    """Returns a weight with its gates, side by side, in PyTorch's order instead of Keras', or the other way round."""
+    order = TORCH_GATES[kind]
+    gates = np.split(weight, len(order), axis=-1)
+    return np.concatenate([gates[i] for i in order], axis=-1)
+
+
+def torch_gradients(
+    kind: str, weights: Weights, X: np.ndarray, direction: np.ndarray, lengths: Sequence[int] | None = None
+) -> list[np.ndarray]:
+    """Returns the same of PyTorch's module; sequences of different lengths are packed, without the padding."""
+    modules = {"SimpleRNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
+    module = modules[kind](X.shape[2], direction.shape[-1], batch_first=True)
+    kernel, recurrent_kernel, bias = (exchange_gates(kind, weight) for weight in weights.values())
+    first, second = bias if kind == "GRU" else (bias, np.zeros_like(bias))
+    state = {
+        "weight_ih_l0": kernel.T,
+        "weight_hh_l0": recurrent_kernel.T,
+        "bias_ih_l0": first,
+        "bias_hh_l0": second,
+    }
+    module.load_state_dict({name: torch.tensor(weight) for name, weight in state.items()})
+    inputs = torch.tensor(X, requires_grad=True)
+    if lengths is None:
+        states, last = module(inputs)
+    else:
+        pack = load("torch.nn.utils.rnn").pack_padded_sequence
+        states, last = module(pack(inputs, lengths, batch_first=True, enforce_sorted=False))
+    h = last[0] if kind == "LSTM" else last  # the other one is the memory c
+    output = states if direction.ndim == 3 else h[0]
+    (output * torch.tensor(direction)).sum().backward()
+    grad = {name: parameter.grad.numpy() for name, parameter in module.named_parameters()}
+    bias_grad = np.array([grad["bias_ih_l0"], grad["bias_hh_l0"]]) if kind == "GRU" else grad["bias_ih_l0"]
+    weight_grads = (grad["weight_ih_l0"].T, grad["weight_hh_l0"].T, bias_grad)
+    in_keras_order = [exchange_gates(kind, gradient) for gradient in weight_grads]
+    return [output.detach().numpy(), inputs.grad.numpy(), *in_keras_order]
+
+
+LIBRARIES: dict[str, Callable[..., list[np.ndarray]]] = {"keras": keras_gradients, "torch": torch_gradients}
+
+
+def finite_difference_error(
+    layer: Recurrent, X: np.ndarray, direction: np.ndarray, random: np.random.Generator
+) -> float:
+    """Returns the largest difference of a gradient and (E(w + e) - E(w - e)) / 2e, at ten random entries an array."""
+    e = 1e-5
+    largest = 0.0
+    gradients = numpy_gradients(layer, X, direction)[1:]
+    for values, gradient in zip([X, *layer.parameters.values()], gradients, strict=True):
+        for index in zip(*(random.integers(0, size, 10) for size in values.shape), strict=True):
+            value = values[index]
+            values[index] = value + e
+            above = float(np.sum(layer.forward(X) * direction))
+            values[index] = value - e
+            below = float(np.sum(layer.forward(X) * direction))
+            values[index] = value
+            largest = max(largest, abs((above - below) / (2 * e) - gradient[index]))
+    return largest
+
+
+def relative_error(computed: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
+    """Returns the largest difference of two lists of arrays, relative to each array's largest number or to 1."""
+    return max(float(np.abs(a - b).max() / max(1.0, np.abs(b).max())) for a, b in zip(computed, expected, strict=True))
+
+
+def compare_libraries(
+    kinds: Sequence[type[Any]], random: np.random.Generator, lengths: Sequence[int] = (10, 7, 3, 5)
+) -> tuple[list[str], list[list[str]], dict[str, float]]:
+    """Compares cells of the NumPy engine, in 64 bits, with finite differences and with Keras and PyTorch, in 32.
+
+    Each cell returns its last state, all of its states, and the last states of sequences of different lengths: by a
+    mask in NumPy, behind a Masking layer in Keras, packed in PyTorch.
+
+    Args:
+        kinds: the recurrent layers of the NumPy engine, whose names are Keras'.
+        random: the generator of weights and sequences.
+        lengths: of the sequences.
+
+    Returns:
+        The headings and the rows of a table, and the largest error by the name of what is compared.
+    """
+    libraries = {name: compute for name, compute in LIBRARIES.items() if importlib.util.find_spec(name)}
+    if keras.config.backend() != "tensorflow":
+        del libraries["keras"]  # `keras_gradients` takes TensorFlow's tape
+    names = ["differences", *(f"{name}_{part}" for name in libraries for part in ("forward", "gradient"))]
+    outputs = ("last state", "all states", f"lengths {', '.join(map(str, lengths))}")
+    steps = max(lengths)
+    rows, errors = [], []
+    for kind, returned in itertools.product(kinds, outputs):
+        layer = kind(units=8, return_sequences=returned == "all states")
+        shape = layer.build((steps, 6), random, np.float64)
+        layer.parameters["bias"] += random.normal(0, 0.5, layer.parameters["bias"].shape)
+        X = random.normal(size=(len(lengths), steps, 6))
+        direction = random.normal(size=(len(lengths), *shape))
+        cell_errors = [finite_difference_error(layer, X, direction, random)]
+        is_masked = returned.startswith("lengths")
+        mask = np.arange(steps) < np.array(lengths)[:, None] if is_masked else None
+        if mask is not None:
+            X *= mask[..., None]
+        expected = numpy_gradients(layer, X, direction, mask=mask)
+        weights = {name: weight.astype(np.float32) for name, weight in layer.parameters.items()}
+        for compute in libraries.values():
+            inputs = (weights, X.astype(np.float32), direction.astype(np.float32))
+            computed = compute(kind.__name__, *inputs, lengths if is_masked else None)
+            cell_errors += [relative_error(computed[:1], expected[:1]), relative_error(computed[1:], expected[1:])]
+        errors.append(cell_errors)
+        rows.append([kind.__name__, returned, *(f"{error:.1e}" for error in cell_errors)])
+    headings = ["cell", "returns", *(name.replace("_", ", ") for name in names)]
+    return headings, rows, dict(zip(names, np.max(errors, axis=0).tolist(), strict=True))
+
+
+# --- Gradients that vanish and explode --------------------------------------------------------------------------------
+
+STEPS = 100
+UNITS = 32
+
+
+def make_untrained_cells(random: np.random.Generator) -> dict[str, Recurrent]:
+    """Returns cells with their initial weights, some of them changed in one thing."""
+    exploding, forgetful, lasting = SimpleRNN(UNITS, "relu"), LSTM(UNITS), LSTM(UNITS)
     cells: dict[str, Recurrent] = {
-        "SimpleRNN, tanh": SimpleRNN(UNITS), "SimpleRNN, relu, U doubled": relu, "GRU": GRU(UNITS),
-        "LSTM, forget bias 0": forgets, "LSTM, forget bias 1": LSTM(UNITS), "LSTM, forget bias 3": keeps,
-    }  # fmt: skip
+        "SimpleRNN, tanh": SimpleRNN(UNITS),
+        "SimpleRNN, relu, U doubled": exploding,
+        "GRU": GRU(UNITS),
+        "LSTM, forget bias 0": forgetful,
+        "LSTM, forget bias 1": LSTM(UNITS),
+        "LSTM, forget bias 3": lasting,
+    }
     for layer in cells.values():
         layer.build((STEPS, 8), random, np.float64)
-    relu.parameters["recurrent_kernel"] *= 2
-    for layer, bias in ((forgets, 0), (keeps, 3)):
-        layer.parameters["bias"][UNITS : 2 * UNITS] = bias
+    exploding.parameters["recurrent_kernel"] *= 2
+    forgetful.parameters["bias"][UNITS : 2 * UNITS] = 0
+    lasting.parameters["bias"][UNITS : 2 * UNITS] = 3
     return cells
 
 
-def gradient_by_distance(layer: Recurrent, random: np.random.Generator) -> np.ndarray:
-    """Returns the norm of the last state's gradient by each step's input (STEPS,), the last one first and 1."""
+def gradient_norm_by_distance(layer: Recurrent, random: np.random.Generator) -> np.ndarray:
+    """Returns the norm of the gradient of the last state by each step's input (STEPS,), the last step first and 1."""
     X, direction = random.normal(size=(16, STEPS, 8)), random.normal(size=(16, UNITS))
     layer.forward(X)
     dX = layer.backward(direction)
@@ -106,16 +303,20 @@ def gradient_by_distance(layer: Recurrent, random: np.random.Generator) -> np.nd
 
 
 def clip_gradients(gradients: dict[str, np.ndarray], limit: float) -> None:
-    """Shortens the gradient by all weights together to the norm `limit`; it keeps its direction (Pascanu 2013)."""
+    """Shortens the gradient of all weights together to the norm `limit`; it keeps its direction (Pascanu 2013)."""
     norm = np.sqrt(sum(float(np.sum(gradient**2)) for gradient in gradients.values()))
     for gradient in gradients.values():
         gradient *= min(1.0, limit / norm)
 
 
-def learn_means(limit: float | None, seed: int) -> list[float]:
-    """Returns the losses of a SimpleRNN with relu that learns the mean of 100 numbers, by plain gradient descent.
+def train_exploding_rnn(limit: float | None, seed: int) -> list[float]:
+    """Trains a SimpleRNN with relu on the mean of 100 numbers, by plain gradient descent; returns the losses.
 
     U starts as 1.1 times the identity: each step makes the state a tenth larger, all 100 of them 14,000 times.
+
+    Args:
+        limit: the norm that longer gradients are clipped to, or None.
+        seed: of the weights and the samples.
     """
     random = np.random.default_rng(seed)
     network = Network([SimpleRNN(16, "relu"), Dense(1)], (STEPS, 1), seed, np.float64)
@@ -124,10 +325,11 @@ def learn_means(limit: float | None, seed: int) -> list[float]:
     losses: list[float] = []
     while len(losses) < 60 and np.isfinite(losses).all():
         X = random.uniform(size=(32, STEPS, 1))
+        y = X.mean(axis=1)
         with np.errstate(over="ignore", invalid="ignore"):
             Y = network.forward(X)
-            losses.append(network.measure(Y, X.mean(axis=1), loss))
-            network.backward(Y, X.mean(axis=1), loss)
+            losses.append(network.measure(Y, y, loss))
+            network.backward(Y, y, loss)
             if limit is not None:
                 clip_gradients(network.gradients, limit)
             for name, weight in network.parameters.items():
@@ -135,117 +337,167 @@ def learn_means(limit: float | None, seed: int) -> list[float]:
     return losses
 
 
-def look_into_the_cells(report: reporting.Report) -> None:
-    """What needs no training: the gates by hand, the libraries, the gradient that fades or explodes, clipping."""
+def examine_cells(report: Report) -> None:
+    """Shows what needs no training: the gates by hand, the libraries, vanishing and exploding gradients, clipping."""
     seed = report.arguments.seed
     random = np.random.default_rng(seed)
+    inputs = [1.0, -0.5]
     report.section("Two steps of an LSTM of one unit, by hand")
-    print(unrolling.lstm_table(inputs := [1.0, -0.5], BY_HAND))
-    print(f"The layer in NumPy ends with h = {lstm_of_one_unit(inputs):.4f}.")
+    print(lstm_table(inputs, LSTM_WEIGHTS))
+    print(f"The layer in NumPy ends with h = {lstm_layer_output(inputs, LSTM_WEIGHTS):.4f}.")
+
     report.section("The cells in NumPy against finite differences, Keras and PyTorch: largest differences")
-    headings, cells, worst = cell_engines.compare([LAYERS[kind] for kind in CELLS.values()], random)
-    print(f"{metrics.table(headings, cells)}\n{cell_engines.WHERE_WEIGHTS_GO}")
-    for name, error in worst.items():
-        report.result({f"{name}_test_max_error": error})
-        report.expect(f"{name}_test_max_error", highest=1e-5 if name.endswith("forward") else 1e-4)
-    report.section(f"How much of the gradient is left so many steps back, in cells of {UNITS} units before training")
-    fading = {name: gradient_by_distance(layer, random) for name, layer in fresh_cells(random).items()}
-    rows = [[name, *left[[1, 10, 30, STEPS - 1]].tolist()] for name, left in fading.items()]
-    print(metrics.table(["", "1", "10", "30", str(STEPS - 1)], rows))
-    losses = {"as it is": learn_means(None, seed), "clipped to norm 1": learn_means(1, seed)}
-    report.section("Clipping: a SimpleRNN with relu, U = 1.1 I, learns the mean of 100 numbers")
+    headings, rows, errors = compare_libraries([LAYERS[name] for name in CELLS.values()], random)
+    print(format_table(headings, rows))
+    print(LAYOUTS)
+    report.result({f"{name}_test_max_error": error for name, error in errors.items()})
+
+    report.section(f"Gradient norm by distance in steps, in untrained cells of {UNITS} units (at the last step: 1)")
+    norms = {name: gradient_norm_by_distance(layer, random) for name, layer in make_untrained_cells(random).items()}
+    distances = [1, 10, 30, STEPS - 1]
+    print(
+        format_table(
+            ["", *map(str, distances)], [[name, *values[distances].tolist()] for name, values in norms.items()]
+        )
+    )
+
+    report.section("Clipping: a SimpleRNN with relu, U = 1.1 I, is trained on the mean of 100 numbers")
+    losses = {"gradient unclipped": train_exploding_rnn(None, seed), "clipped to norm 1": train_exploding_rnn(1, seed)}
     for name, values in losses.items():
-        print(f"gradient {name}: loss {values[0]:.1e}, at step {len(values) - 1} {values[-1]:.1e}")
-    if not report.arguments.no_plots:
-        figure = unrolling.gradient_figure(fading, losses)
-        report.saved(plots.save(figure, report.arguments.plots / "rnn-gradient.png"))
+        print(f"{name}: loss {values[0]:.1e}, at step {len(values) - 1} {values[-1]:.1e}")
+    report.plot("rnn-gradient", figures.gradients, norms, losses)
 
 
-def learn(cell: str, images: ImageSet, report: reporting.Report) -> tuple[training.History, list[object], float]:
-    """Builds, trains, measures and saves a network; returns how it learned, its row of the table, its accuracy."""
-    arguments, engine, settings = report.arguments, report.engine, report.arguments.settings[cell]
-    model = engine.build(cell, arguments, arguments.seed)
-    weights = as_model(model).count_params()
-    report.section(f"{CELLS[cell]}: {weights:,} weights")
-    plan = classifier.plan_of(settings, BATCH_SIZE, len(images.X_train), arguments)._replace(clip=arguments.clip)
-    started = time.perf_counter()
-    history = engine.train(
-        model, images.X_train[..., 0], images.y_train, plan, arguments.seed, resume=arguments.resume,
-        checkpoint=report.checkpoint(f"rnn_{cell}"),
-    )  # fmt: skip
-    seconds = time.perf_counter() - started
-    probabilities = training.predict(model, images.X_test[..., 0], preprocess=scale_pixels)
-    accuracy = metrics.accuracy(images.y_test, probabilities)
-    print(f"{accuracy:.2%} of {len(images.X_test):,} test images right")
-    found = {"train_accuracy": history.epochs["accuracy"][-1], "test_accuracy": accuracy}
-    prefix = f"{cell}_" if len(arguments.cells) > 1 else ""
-    report.result({f"{prefix}{name}": value for name, value in found.items()})
-    report.expect(f"{prefix}test_accuracy", settings.expected)
-    paths = bundle.save(
-        arguments.models, bundle.name_for(f"rnn_{cell}", quick=arguments.quick, standin=images.is_standin), model,
-        lesson="rnn", data=images.source, seed=arguments.seed, metrics=found, classes=images.classes,
-        inputs=[bundle.Input("image", shape=(28, 28))],
-    )  # fmt: skip
-    report.saved(*paths)
-    return history, [CELLS[cell], f"{weights:,}", f"{seconds:.1f}", f"{accuracy:.2%}"], accuracy
+# --- Training on digits -----------------------------------------------------------------------------------------------
+
+
+def build_network(cell: str, units: int = 48, layers: int = 1, read: str = "all") -> keras.Sequential:
+    """Returns a network: (28 rows, 28 pixels) -> recurrent layers -> the last state, or all 28 -> 10 probabilities."""
+    layer = {"simple": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[cell]
+    model = keras.Sequential([keras.Input((28, 28))])
+    for _ in range(layers - 1):
+        model.add(layer(units, return_sequences=True))  # the next layer reads the state after every row
+    if read == "all":
+        model.add(layer(units, return_sequences=True))
+        model.add(keras.layers.Flatten())
+    else:
+        model.add(layer(units))
+    model.add(keras.layers.Dense(10, activation="softmax"))
+    return model
+
+
+def predict_by_row(network: Network, X: np.ndarray) -> np.ndarray:
+    """Returns the predicted probabilities after each row of X: (images, rows, classes).
+
+    A network that predicts from its last state predicts from each of its states here. One that predicts from all of
+    them together gets zeros for the rows that it has not read yet.
+
+    Args:
+        network: of the NumPy engine: recurrent layers, a Flatten layer or none, a Dense layer.
+        X: (images, rows, columns), pixels from 0 to 1.
+    """
+    layers: list[Any] = [layer for layer in network.layers if layer.parameters]
+    *recurrent, dense = layers
+    reads_all = recurrent[-1].return_sequences
+    recurrent[-1].return_sequences = True
+    states = X
+    for layer in recurrent:
+        states = layer.forward(states)
+    recurrent[-1].return_sequences = reads_all
+    if not reads_all:
+        return np.asarray(dense.forward(states))
+    images, rows, units = states.shape
+    is_read = np.tril(np.ones((rows, rows), X.dtype))[:, :, None]
+    return np.asarray(dense.forward((states[:, None] * is_read).reshape(images, rows, rows * units)))
 
 
 def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Reads the options."""
-    rates = "0.005 simple, 0.014 lstm and gru, falling along a cosine; with --optimizer Keras' own, constant"
-    batch = f"{BATCH_SIZE}; 32 with --optimizer"
-    parser = cli.lesson_parser(
-        docstring, epochs="2 or 3; course 10", batch_size=batch, learning_rate=rates, optimizer="adamw", data="DIR"
-    )
+    """Reads the options; `cells` are those to train, `recipes` theirs."""
+    parser = cli.lesson_parser(docstring, RECIPES, epochs="3 simple, 2 lstm, 2 gru; course 10", data="DIR")
     add, number = parser.add_argument, cli.whole_number
     add("--cell", choices=[*CELLS, "all"], default="all", help="(default: all, compared)")
     add("--layers", type=number(1), metavar="N", help="recurrent layers, stacked (default: 1; course 2)")
     add("--units", type=number(1), metavar="N", help="numbers of each layer's state (default: 48; course 256)")
-    take = "what answers: the last row's state, or those of all rows (default: all; course last)"
-    add("--read", choices=["last", "all"], help=take)
+    predicts_from = "predict from the last row's state, or from those of all rows (default: all; course last)"
+    add("--read", choices=["last", "all"], help=predicts_from)
     add("--clip", type=cli.positive_number, metavar="NORM", help="shorten longer gradients to it (default: not at all)")
     add("--preset", choices=["course"], help="two layers of 256 units, 10 epochs, from the last state")
     arguments = cli.parse_lesson(parser, argv)
-    own = [f"--{name}" for name in ("layers", "units", "read", "clip") if getattr(arguments, name) is not None]
-    arguments.own = f"{', '.join(own)} given" if own else ""
+    given = [f"--{name}" for name in ("layers", "units", "read", "clip") if getattr(arguments, name) is not None]
+    arguments.no_band = f"{', '.join(given)} given" if given else ""
     for name, value in PRESETS[arguments.preset].items():
         if getattr(arguments, name, None) is None:
             setattr(arguments, name, value)
     if arguments.units > 2048 or arguments.layers > 8:
         parser.error(f"--units, --layers: got {arguments.units} and {arguments.layers}, takes up to 2048 and 8")
     arguments.cells = list(CELLS) if arguments.cell == "all" else [arguments.cell]
+    arguments.recipes = {cell: replace(recipe, clip=arguments.clip) for cell, recipe in arguments.recipes.items()}
     return arguments
 
 
-KERAS = Engine("keras", __doc__, device.prepare, device.seeded(build), train)
+def main(argv: Sequence[str] | None = None) -> dict[str, float]:
+    """Examines the cells, then trains, evaluates, saves and compares the networks; returns the metrics."""
+    arguments = parse(__doc__, argv)
+    report = Report("rnn", arguments)
+    images = load_image_set("mnist", arguments.data, quick=arguments.quick)
+    report.data(images.source, images.place, images.is_standin)
+    report.engine(device.prepare(arguments.seed))
+    examine_cells(report)
 
-
-def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str, float]:
-    """Looks into the cells, trains, compares, saves and draws; returns the metrics."""
-    arguments = parse(engine.docstring, argv)
-    report = reporting.Report("rnn", arguments, engine)
-    images = load_image_set("mnist", arguments.data)
-    images = images.first(1000, 500) if arguments.quick else images
-    report.data(images.source, images.place)
-    print(f"Engine    {engine.prepare(arguments.seed)}")
-    if engine is KERAS:
-        look_into_the_cells(report)
-    histories, rows, accuracies, thought = {}, [], {}, {}
-    X = scale_pixels(images.X_test[:3, ..., 0])
+    X_train, X_test = images.X_train[..., 0], scale_pixels(images.X_test[..., 0])
+    curves, rows, accuracies, predictions = {}, [], {}, {}
     for cell in arguments.cells:
-        histories[CELLS[cell]], row, accuracies[CELLS[cell]] = learn(cell, images, report)
-        rows.append(row)
-        thought[CELLS[cell]] = unrolling.beliefs(Network.from_h5(report.last_model), X)
-    title = f"{arguments.layers} x {arguments.units} units, {READS[arguments.read]}"
+        name = CELLS[cell]
+        report.section(name)
+        recipe = arguments.recipes[cell].with_options(arguments, samples=len(X_train))
+        batches = training.shuffled_batches(X_train, images.y_train, recipe.batch_size, arguments.seed, scale_pixels)
+        with device.scope(arguments.seed):
+            model = build_network(cell, arguments.units, arguments.layers, arguments.read)
+        model.summary()
+        model.compile(
+            optimizer=recipe.make_optimizer(),  # AdamW, its rate on a schedule; with --clip it clips the gradients
+            loss="sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+            steps_per_execution=device.steps_per_execution(),
+        )
+        losses = training.StepLosses()  # the loss within the epochs, for the plot
+        started = time.perf_counter()
+        history = model.fit(
+            batches,
+            epochs=recipe.epochs,
+            shuffle=False,  # the batches come shuffled, each epoch anew
+            callbacks=[
+                *training.tensorboard(arguments.tensorboard, cell),
+                losses,
+                training.Resume(report.checkpoint(f"rnn_{cell}"), batches, keep=[losses]),
+            ],
+            verbose=report.verbose,
+        )
+        seconds = time.perf_counter() - started
+        _, test_accuracy = model.evaluate(X_test, images.y_test, batch_size=1000, verbose=0)
+
+        metrics = {"train_accuracy": history.history["accuracy"][-1], "test_accuracy": test_accuracy}
+        print(f"{test_accuracy:.2%} of {len(X_test):,} test images right")
+        report.result(metrics, model=cell if len(arguments.cells) > 1 else "", band=cell)
+        report.save(
+            f"rnn_{cell}",
+            model,
+            inputs=[Input("image", shape=(28, 28))],
+            classes=images.classes,
+            metrics=metrics,
+        )
+        curves[name] = losses.curve
+        accuracies[name] = test_accuracy
+        rows.append([name, f"{model.count_params():,}", f"{seconds:.1f}", f"{test_accuracy:.2%}"])
+        predictions[name] = predict_by_row(Network.from_h5(report.last_model), X_test[:3])
+
+    title = f"{arguments.layers} x {arguments.units} units, predicting from {READ[arguments.read]}"
     report.section(title)
-    print(metrics.table(["cell", "weights", "seconds", "test images right"], rows))
-    if not arguments.no_plots:
-        compared = unrolling.comparison_figure(histories, accuracies, title)
-        rows_read = unrolling.belief_figure(X, thought, images.y_test[:3], images.classes)
-        for name, figure in (("rnn", compared), ("rnn-rows", rows_read)):
-            report.saved(plots.save(figure, arguments.plots / f"{name}.png"))
+    print(format_table(["cell", "weights", "seconds", "test images right"], rows))
+    report.plot("rnn", figures.comparison, curves, accuracies, title)
+    report.plot("rnn-rows", figures.predictions_by_row, X_test[:3], predictions, images.y_test[:3], images.classes)
     use = f"python -m apps.digit --model {report.last_model} YOUR-PICTURE.png"
-    return report.finish(use=use, no_band=reporting.why_no_band(arguments, images.is_standin) or arguments.own)
+    return report.finish(use=use, no_band=arguments.no_band)
 
 
 if __name__ == "__main__":

@@ -1,53 +1,171 @@
 """An image read row by row, in PyTorch: the mirror of `workshop/rnn.py`.
 
-The same images, options, figures and files; the layers are PyTorch's, and so are the steps: see `pytorch/training.py`
-for the training loop, in which gradients are clipped as well. PyTorch's own nn.RNN, nn.LSTM and nn.GRU have two biases,
-start with other weights and return two things, which no `nn.Sequential` can pass on: `pytorch/recurrent.py` has the
-wrappers that level this. What the lesson shows of the cells before it trains is not repeated here.
+The same images, options, metrics, plots and files. PyTorch's own nn.RNN, nn.LSTM and nn.GRU return two things, have two
+biases and start with other weights; the modules of `pytorch/kit/recurrent.py` hold one of them each and level this.
+What the lesson shows of the cells before it trains is not repeated here.
 
     python -m workshop.pytorch.rnn                              # the three, compared; then look into the folder plots
-    python -m workshop.pytorch.rnn --cell lstm --read last      # one of them, which answers from its last state alone
+    python -m workshop.pytorch.rnn --cell lstm --read last      # one of them, predicting from its last state alone
     python -m workshop.pytorch.rnn --quick                      # a first look, in seconds
 
-Expected, as with Keras: SimpleRNN at least 97 % of the test images right, LSTM and GRU at least 98.5 %, all three
-within a minute on two CPU cores.
+Expected, as with Keras: SimpleRNN at least 97 % test accuracy, LSTM and GRU at least 98.5 %, all three within a minute
+on two CPU cores.
 """
 
+from __future__ import annotations
+
 import argparse
+import time
 from collections.abc import Sequence
-from typing import Any
 
-from workshop import rnn as lesson
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from workshop.figures import rnn as figures
 from workshop.kit import cli
-from workshop.kit.data import images as image_data
-from workshop.kit.engine import Engine
-from workshop.kit.lazy import nn, torch
-from workshop.pytorch.kit import device, training
+from workshop.kit.data.images import load_image_set, scale_pixels
+from workshop.kit.report import Report, format_table
+from workshop.kit.saving.bundle import Input
+from workshop.pytorch.kit import device, optimizers
+from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
+from workshop.pytorch.kit.layers import initialize_as_keras
+from workshop.pytorch.kit.model import TorchModel
+from workshop.pytorch.kit.recurrent import GRUAsKeras, LSTMAsKeras, RNNAsKeras
+from workshop.pytorch.kit.state import TrainingState
+from workshop.rnn import CELLS, READ, parse, predict_by_row
+from workshop.scratch.nn.network import Network
 
 
-def build(cell: str, arguments: argparse.Namespace, seed: int) -> Any:
-    """Returns a network: (28 rows, 28 pixels) -> recurrent layers -> its last state, or all 28 -> 10 probabilities."""
-    from workshop.pytorch.kit import recurrent
+class RowReader(nn.Module):
+    """A classifier that reads images row by row: (n, 28, 28) -> recurrent layers -> (n, 10) logits.
 
-    torch.manual_seed(seed)
-    kinds = {"simple": recurrent.RNNAsKeras, "lstm": recurrent.LSTMAsKeras, "gru": recurrent.GRUAsKeras}
-    layers, units, reads_all = arguments.layers, arguments.units, arguments.read == "all"
-    modules = [
-        kinds[cell](units if i else 28, units, return_sequences=reads_all or i < layers - 1) for i in range(layers)
-    ]
-    modules += [nn.Flatten()] if reads_all else []
-    modules += [nn.Linear(28 * units if reads_all else units, 10), nn.Softmax(dim=1)]
-    return training.new_model(modules, (28, 28))
+    Args:
+        cell: "simple", "lstm" or "gru".
+        units: numbers of each layer's state.
+        layers: recurrent layers, stacked.
+        read: "last" to predict from the state after the last row, "all" from those after all rows.
+    """
+
+    def __init__(self, cell: str, units: int = 48, layers: int = 1, read: str = "all") -> None:
+        super().__init__()
+        module = {"simple": RNNAsKeras, "lstm": LSTMAsKeras, "gru": GRUAsKeras}[cell]
+        self.reads_all = read == "all"
+        self.layers = nn.ModuleList()
+        for i in range(layers):
+            # The next layer, too, reads the state after every row.
+            returns_all = self.reads_all or i < layers - 1
+            self.layers.append(module(units if i else 28, units, return_sequences=returns_all))
+        self.output = nn.Linear(28 * units if self.reads_all else units, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns the logits of images."""
+        for layer in self.layers:
+            x = layer(x)
+        if self.reads_all:
+            x = x.flatten(1)
+        return self.output(x)
 
 
-def train(*arguments: Any, **options: Any) -> Any:
-    """Fits a network: see `training.fit`."""
-    return training.fit(*arguments, loss=nn.CrossEntropyLoss(), preprocess=image_data.scale_pixels, **options)
+def build(cell: str, arguments: argparse.Namespace) -> RowReader:
+    """Returns a network as the options want it; its weights are drawn as Keras draws them."""
+    torch.manual_seed(arguments.seed)
+    network = RowReader(cell, arguments.units, arguments.layers, arguments.read)
+    initialize_as_keras(network)
+    return network.to(device.choose_device())
+
+
+def train(network: nn.Module, model: TorchModel, loader: DataLoader, state: TrainingState) -> None:
+    """Trains a classifier on logits.
+
+    Args:
+        network: the classifier.
+        model: the same network as it is saved.
+        loader: of batches of images and class numbers.
+        state: shows the progress, remembers it, and goes on where a training was stopped.
+    """
+    criterion = nn.CrossEntropyLoss()
+    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
+    processor = device.choose_device()
+    for _epoch in state.epochs(model, optimizer, scheduler, loader):
+        network.train()
+        for inputs, targets in loader:
+            inputs, targets = inputs.to(processor), targets.to(processor)
+            optimizer.zero_grad()
+            logits = network(inputs)
+            loss = criterion(logits, targets)
+            loss.backward()
+            if state.recipe.clip is not None:
+                nn.utils.clip_grad_norm_(network.parameters(), state.recipe.clip)
+            optimizer.step()
+            scheduler.step()
+            accuracy = (logits.argmax(dim=1) == targets).float().mean()
+            state.log(len(inputs), loss=loss, accuracy=accuracy)
+
+
+@torch.no_grad()
+def evaluate(network: nn.Module, loader: DataLoader) -> float:
+    """Returns the share of images whose highest logit is that of their class."""
+    network.eval()
+    processor = device.choose_device()
+    correct = total = 0
+    for inputs, targets in loader:
+        predicted = network(inputs.to(processor)).argmax(dim=1).cpu()
+        correct += int((predicted == targets).sum())
+        total += len(targets)
+    return correct / total
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
-    """Runs the lesson on PyTorch; returns the metrics."""
-    return lesson.main(argv, Engine("torch", __doc__, lambda *options: device.prepare(*options), build, train))
+    """Trains, evaluates, saves and compares the networks; returns the metrics."""
+    arguments = parse(__doc__, argv)
+    report = Report("rnn", arguments, engine="torch")
+    images = load_image_set("mnist", arguments.data, quick=arguments.quick)
+    report.data(images.source, images.place, images.is_standin)
+    report.engine(device.prepare(arguments.seed))
+
+    train_set = ArrayDataset(images.X_train[..., 0], images.y_train, scale_pixels)
+    test_set = ArrayDataset(images.X_test[..., 0], images.y_test, scale_pixels)
+    test_loader = DataLoader(test_set, sampler=SeededBatches(len(test_set), 1000, seed=0), batch_size=None)
+    X = scale_pixels(images.X_test[:3, ..., 0])
+    curves, rows, accuracies, predictions = {}, [], {}, {}
+    for cell in arguments.cells:
+        name = CELLS[cell]
+        report.section(name)
+        recipe = arguments.recipes[cell].with_options(arguments, samples=len(train_set))
+        batches = SeededBatches(len(train_set), recipe.batch_size, arguments.seed)
+        loader = DataLoader(train_set, sampler=batches, batch_size=None)  # the sampler gives whole batches
+        network = build(cell, arguments)
+        print(network)
+        model = TorchModel(network, input_shape=(28, 28), activation="softmax")  # as Keras has it, and the .h5
+        state = TrainingState(report.checkpoint(f"rnn_{cell}"), recipe)
+        started = time.perf_counter()
+        train(network, model, loader, state)
+        seconds = time.perf_counter() - started
+        test_accuracy = evaluate(network, test_loader)
+
+        metrics = {"train_accuracy": state.history["accuracy"][-1], "test_accuracy": test_accuracy}
+        print(f"{test_accuracy:.2%} of {len(test_set):,} test images right")
+        report.result(metrics, model=cell if len(arguments.cells) > 1 else "", band=cell)
+        report.save(
+            f"rnn_{cell}",
+            model,
+            inputs=[Input("image", shape=(28, 28))],
+            classes=images.classes,
+            metrics=metrics,
+        )
+        curves[name] = state.curve
+        accuracies[name] = test_accuracy
+        rows.append([name, f"{model.count_params():,}", f"{seconds:.1f}", f"{test_accuracy:.2%}"])
+        predictions[name] = predict_by_row(Network.from_h5(report.last_model), X)
+
+    title = f"{arguments.layers} x {arguments.units} units, predicting from {READ[arguments.read]}"
+    report.section(title)
+    print(format_table(["cell", "weights", "seconds", "test images right"], rows))
+    report.plot("rnn", figures.comparison, curves, accuracies, title)
+    report.plot("rnn-rows", figures.predictions_by_row, X, predictions, images.y_test[:3], images.classes)
+    use = f"python -m apps.digit --model {report.last_model} YOUR-PICTURE.png"
+    return report.finish(use=use, no_band=arguments.no_band)
 
 
 if __name__ == "__main__":

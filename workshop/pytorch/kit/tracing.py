@@ -55,8 +55,11 @@ def as_sequential(network: nn.Module, input_shape: Sequence[int], activation: st
     Raises:
         WorkshopError: a call in `forward` has no name in Keras, or layers branch.
     """
+    is_one_layer = _Tracer().is_leaf_module(network, "")
+    if is_one_layer and len(input_shape) < 3 and activation is None:
+        return nn.Sequential(network)
     modules: list[nn.Module] = [ChannelsFirst()] if len(input_shape) == 3 else []
-    modules += _calls(network)
+    modules += [network] if is_one_layer else _calls(network)
     if activation is not None:
         modules.append(ACTIVATIONS[activation](-1))
     sequential = nn.Sequential(*modules)
@@ -77,7 +80,7 @@ def _calls(network: nn.Module) -> list[nn.Module]:
     """Returns what `forward` calls, as modules, in order."""
     try:
         graph = _Tracer().trace(network)
-    except (TypeError, fx.proxy.TraceError) as error:
+    except (TypeError, NotImplementedError, fx.proxy.TraceError) as error:
         raise UnknownLayerError(
             f"forward of {type(network).__name__} cannot be followed ({error}): it takes one layer after another, "
             f"whatever the numbers are"
