@@ -1,4 +1,4 @@
-"""Text as numbers and back, and what writes it on."""
+"""Text as numbers and back, windows of it, and generated text."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from workshop.scratch.nn.network import Network
 
 
 class Counting:
-    """A model that knows that the next number is the one after, and is sure of it to 90 %."""
+    """A model that predicts the next number, counting up, with a probability of 90 %."""
 
     def __init__(self, steps: int, characters: int) -> None:
         self.input_shape, self.output_shape = (steps,), (steps, characters)
@@ -42,7 +42,7 @@ def test_line_ends_and_a_mark_of_the_byte_order_are_no_characters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         (None, "a.txt cannot be read (No such file"),
         (b"", "a.txt has 0 characters, takes at least 1,000"),
@@ -51,12 +51,12 @@ def test_line_ends_and_a_mark_of_the_byte_order_are_no_characters() -> None:
         (b"x" * 2000 + b"\0", "a.txt holds zero bytes"),
     ],
 )
-def test_a_file_that_is_no_text_to_learn_from(content: bytes | None, says: str) -> None:
+def test_a_file_that_is_no_text_to_train_on(content: bytes | None, message: str) -> None:
     if content is not None:
         Path("a.txt").write_bytes(content)
     with pytest.raises(WorkshopError) as caught:
         text.read(Path("a.txt"))
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_text_of_one_line_is_a_text() -> None:
@@ -90,47 +90,44 @@ def test_classes_that_are_no_characters(names: list[str]) -> None:
         text.Vocabulary.from_names(names)
 
 
-def test_a_windows_targets_are_the_characters_that_follow() -> None:
-    X, y = text.windows(np.arange(10), 3)
-    np.testing.assert_array_equal(X, [[0, 1, 2], [3, 4, 5], [6, 7, 8]])
+@pytest.mark.parametrize(("characters", "count"), [(9, 2), (10, 3), (12, 3)])
+def test_a_windows_targets_are_the_characters_that_follow(characters: int, count: int) -> None:
+    X, y = text.windows(np.arange(characters), 3)  # of exactly three windows the last one has no target
+    np.testing.assert_array_equal(X, [[0, 1, 2], [3, 4, 5], [6, 7, 8]][:count])
     np.testing.assert_array_equal(y, X + 1)
 
 
-def test_bits_are_those_of_the_probabilities_of_what_came() -> None:
-    model = Counting(8, 5)
-    bits, accuracy = text.bits_per_character(model, np.arange(103) % 5)  # type: ignore[arg-type]
-    assert bits == pytest.approx(-np.log2(0.9 + 0.1 / 5)) and accuracy == 1
-    bits, accuracy = text.bits_per_character(model, np.arange(103) * 2 % 5)  # type: ignore[arg-type]
-    assert bits == pytest.approx(-np.log2(0.1 / 5)) and accuracy == 0
+@pytest.mark.parametrize("length", [8, 7])
+def test_each_held_out_character_counts_once_and_follows_half_a_window(length: int) -> None:
+    X, y, weights = text.evaluation_windows(np.arange(41), length)
+    np.testing.assert_array_equal(y, X + 1)
+    assert X.shape == weights.shape
+    assert weights.mean() == pytest.approx(1)
+    assert not weights[:, : length // 2].any()
+    counted = y[weights > 0]
+    np.testing.assert_array_equal(counted, np.arange(length // 2 + 1, length // 2 + 1 + len(counted)))
+    assert counted[-1] > 40 - length
 
 
-def test_half_a_window_is_known_of_all_that_is_measured() -> None:
-    model = Counting(8, 100)
-    text.bits_per_character(model, np.arange(41) % 100)  # type: ignore[arg-type]
-    (rows,) = model.seen
-    measured = (rows + 1)[:, 4:].ravel()
-    np.testing.assert_array_equal(measured, np.arange(5, 5 + len(measured)))
-
-
-def test_a_low_temperature_takes_the_likeliest_and_one_takes_all_as_they_are() -> None:
+def test_a_low_temperature_samples_the_likeliest_and_one_samples_as_predicted() -> None:
     probabilities, random = np.array([0.4, 0.1, 0.3, 0.2]), np.random.default_rng(1)
     assert {text.sample(probabilities, 0.01, random) for _ in range(50)} == {2}
-    drawn = np.bincount([text.sample(probabilities, 1, random) for _ in range(6000)], minlength=4) / 6000
+    sampled = np.bincount([text.sample(probabilities, 1, random) for _ in range(6000)], minlength=4) / 6000
     # The first one is what stands for the unknown.
-    np.testing.assert_allclose(drawn, [0, 1 / 6, 3 / 6, 2 / 6], atol=0.03)
-    wild = np.bincount([text.sample(probabilities, 100, random) for _ in range(6000)], minlength=4) / 6000
-    np.testing.assert_allclose(wild, [0, 1 / 3, 1 / 3, 1 / 3], atol=0.03)
+    np.testing.assert_allclose(sampled, [0, 1 / 6, 3 / 6, 2 / 6], atol=0.03)
+    flat = np.bincount([text.sample(probabilities, 100, random) for _ in range(6000)], minlength=4) / 6000
+    np.testing.assert_allclose(flat, [0, 1 / 3, 1 / 3, 1 / 3], atol=0.03)
 
 
 def test_a_text_is_continued_beyond_the_window() -> None:
     vocabulary = text.Vocabulary("abcdefghij")
     model = Counting(4, 11)
-    written = text.write(model, vocabulary, "ab", 0.05, np.random.default_rng(1))  # type: ignore[arg-type]
-    assert "".join(next(written) for _ in range(8)) == "cdefghij"
+    generated = text.generate(model, vocabulary, "ab", 0.05, np.random.default_rng(1))  # type: ignore[arg-type]
+    assert "".join(next(generated) for _ in range(8)) == "cdefghij"
     assert {X.shape for X in model.seen} == {(1, 4)}
 
 
-def test_what_stands_behind_changes_no_answer_of_an_lstm() -> None:
+def test_later_characters_change_no_prediction_of_an_lstm() -> None:
     network = Network([Embedding(7, 3), LSTM(4, return_sequences=True), Dense(7, "softmax")], (6,))
     one, other = np.array([[1, 2, 3, 0, 0, 0]]), np.array([[1, 2, 3, 4, 5, 6]])
     np.testing.assert_array_equal(network.predict(one)[0, :3], network.predict(other)[0, :3])

@@ -23,19 +23,19 @@ PROMPT = r"How does it begin \(an empty line ends\)\? "
 
 
 def follow(vocabulary: text.Vocabulary) -> Network:
-    """A model of the lesson's kind that knows one thing: after each character comes the next of the vocabulary."""
+    """A model of the lesson's kind that predicts after each character the next one of the vocabulary."""
     count = len(vocabulary)
     network = Network(
         [Embedding(count, count), LSTM(count, return_sequences=True), Dense(count, "softmax")], (6,), seed=1
     )
     embeddings, kernel, recurrent, bias, dense, _ = weights = network.get_weights()
     embeddings[...] = np.eye(count)
-    # All gates open but the one that keeps: the state is the last character alone.
+    # All gates are open but the forget gate: the state depends on the last character alone.
     recurrent[...], bias[:] = 0, np.repeat([20, -20, 0, 20], count)
     kernel[...] = 0
     kernel[:, 2 * count : 3 * count] = 5 * np.eye(count)
     dense[...] = 40 * np.roll(np.eye(count), 1, axis=1)
-    dense[-1] = dense[0]  # what comes after the last one is the first; before it stands what is unknown
+    dense[-1] = dense[0]  # after the last character comes the first, not the unknown one before it
     network.set_weights(weights)
     return network
 
@@ -45,9 +45,16 @@ def model(room: Path) -> Path:
     """The model of that kind, as a bundle in the folder `models`."""
     vocabulary = text.Vocabulary("\nabcdefgh")
     bundle.save(
-        room / "models", "text_generation", follow(vocabulary), lesson="text_generation", data="the alphabet", seed=1,
-        inputs=[bundle.Input("numbers", shape=(6,), maximum=9)], metrics={}, classes=vocabulary.names(),
-    )  # fmt: skip
+        room / "models",
+        "text_generation",
+        follow(vocabulary),
+        lesson="text_generation",
+        data="the alphabet",
+        seed=1,
+        inputs=[bundle.Input("numbers", shape=(6,), maximum=9)],
+        metrics={},
+        classes=vocabulary.names(),
+    )
     return room / "models" / "text_generation.h5"
 
 
@@ -73,7 +80,7 @@ def test_the_same_seed_gives_the_same_text_and_another_one_another(model: Path, 
     assert ("largest difference between the outputs" in first[0]) == (engine == "all")
 
 
-def test_characters_that_it_never_saw_are_named(model: Path) -> None:
+def test_characters_that_were_never_seen_in_training_are_named(model: Path) -> None:
     output, notes = run("aZ?b", "--length", "2", "--temperature", "0.1")
     assert output == "aZ?bcd\n"
     assert notes == "note: never seen in training, taken as unknown: '?' 'Z'\n"
@@ -85,7 +92,7 @@ def test_a_model_without_a_card_is_refused(model: Path) -> None:
         run("abc", "--model", str(model))
 
 
-def test_a_model_of_another_lesson_or_none_is_refused_before_anyone_types(model: Path) -> None:
+def test_a_model_of_another_lesson_or_none_is_refused_before_the_text_is_asked_for(model: Path) -> None:
     with pytest.raises(WorkshopError, match=r"not_there\.h5"):
         write.main(["--model", "not_there.h5"])
     card = model.with_suffix(".json")

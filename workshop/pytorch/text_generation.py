@@ -1,7 +1,8 @@
-"""A network that writes, in PyTorch: the mirror of `workshop/text_generation.py`.
+"""Text generation, in PyTorch: the mirror of `workshop/text_generation.py`.
 
-The same text, options, figures and files; the layers are PyTorch's, and so are the steps: see `pytorch/training.py` for
-the training loop and `pytorch/recurrent.py` for what differs between the two LSTMs.
+The same text, options, metrics, plots and files. PyTorch's own nn.LSTM returns two things, has two biases and starts
+with other weights; `LSTMAsKeras` of `pytorch/kit/recurrent.py` holds one and levels this. The loss takes logits: the
+softmax is added when the model is saved.
 
     python -m workshop.pytorch.text_generation                      # Alice's Adventures in Wonderland
     python -m workshop.pytorch.text_generation --data YOUR.txt      # any text in UTF-8
@@ -10,41 +11,159 @@ the training loop and `pytorch/recurrent.py` for what differs between the two LS
 Expected, as with Keras: at most 2.3 bits per character on the last tenth of the book, within a minute on two CPU cores.
 """
 
+from __future__ import annotations
+
+import math
 from collections.abc import Sequence
-from typing import Any
 
-from workshop import text_generation as lesson
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from workshop.figures import text_generation as figures
 from workshop.kit import cli
-from workshop.kit.engine import Engine
-from workshop.kit.lazy import nn, torch
-from workshop.pytorch.kit import device, training
+from workshop.kit.data import text
+from workshop.kit.report import Report, format_table
+from workshop.kit.saving.bundle import Input
+from workshop.pytorch.kit import device, optimizers
+from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
+from workshop.pytorch.kit.layers import initialize_as_keras
+from workshop.pytorch.kit.model import TorchModel
+from workshop.pytorch.kit.recurrent import EmbeddingAsKeras, LSTMAsKeras
+from workshop.pytorch.kit.state import TrainingState
+from workshop.scratch.nn.network import Network
+from workshop.text_generation import WINDOW, compare, make_recipe, parse, predict_next, print_samples, split
 
 
-def build(characters: int, units: int, layers: int, seed: int) -> Any:
-    """Returns the model: numbers of characters (steps,) -> probabilities of the next one (steps, characters)."""
-    from workshop.pytorch.kit.recurrent import EmbeddingAsKeras, LSTMAsKeras
+class LanguageModel(nn.Module):
+    """Numbers of characters (n, steps) -> embedding -> LSTM layers -> logits of the next ones (n, steps, characters).
 
+    Args:
+        characters: in the vocabulary.
+        units: of each LSTM layer.
+        layers: LSTM layers, stacked.
+    """
+
+    def __init__(self, characters: int, units: int, layers: int) -> None:
+        super().__init__()
+        self.embedding = EmbeddingAsKeras(characters, units // 2)
+        nn.init.normal_(self.embedding.weight)  # as nn.Embedding does: wide apart from the start
+        self.lstm = nn.ModuleList()
+        for i in range(layers):
+            self.lstm.append(LSTMAsKeras(units if i else units // 2, units, return_sequences=True))
+        self.output = nn.Linear(units, characters)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns the logits at every step."""
+        x = self.embedding(x)
+        for layer in self.lstm:
+            x = layer(x)
+        return self.output(x)
+
+
+def build(characters: int, units: int, layers: int, seed: int) -> LanguageModel:
+    """Returns the model; its weights are drawn as Keras draws them."""
     torch.manual_seed(seed)
-    embedding = EmbeddingAsKeras(characters, units // 2)
-    nn.init.normal_(embedding.weight)  # as nn.Embedding does: wide apart from the start
-    sizes = [units // 2, *[units] * (layers - 1)]
-    modules = [
-        embedding,
-        *[LSTMAsKeras(size, units, return_sequences=True) for size in sizes],
-        nn.Linear(units, characters),
-        nn.Softmax(dim=-1),
-    ]
-    return training.new_model(modules, (lesson.WINDOW,))
+    network = LanguageModel(characters, units, layers)
+    initialize_as_keras(network)
+    return network.to(device.choose_device())
 
 
-def train(*arguments: Any, **options: Any) -> Any:
-    """Fits the model: see `training.fit`."""
-    return training.fit(*arguments, loss=nn.CrossEntropyLoss(), **options)
+def train(network: nn.Module, model: TorchModel, loader: DataLoader, state: TrainingState) -> None:
+    """Trains the language model.
+
+    Args:
+        network: the language model.
+        model: the same network as it is saved.
+        loader: of batches of windows and of the same windows one step later, (n, steps).
+        state: shows the progress, remembers it, and goes on where a training was stopped.
+    """
+    criterion = nn.CrossEntropyLoss()
+    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
+    processor = device.choose_device()
+    for _epoch in state.epochs(model, optimizer, scheduler, loader):
+        network.train()
+        for inputs, targets in loader:
+            inputs, targets = inputs.to(processor), targets.to(processor)
+            optimizer.zero_grad()
+            logits = network(inputs)
+            # The loss takes one row for each prediction: (n, steps, characters) -> (n * steps, characters).
+            loss = criterion(logits.flatten(0, 1), targets.flatten())
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+            state.log(len(inputs), loss=loss)
+
+
+@torch.no_grad()
+def evaluate(network: nn.Module, loader: DataLoader) -> tuple[float, float]:
+    """Returns the bits per character and the accuracy, on the second half of each window.
+
+    In the first half the model has read too little to predict well.
+    """
+    network.eval()
+    criterion = nn.CrossEntropyLoss(reduction="sum")
+    processor = device.choose_device()
+    loss = 0.0
+    correct = total = 0
+    for inputs, targets in loader:
+        logits = network(inputs.to(processor))[:, WINDOW // 2 :].flatten(0, 1).cpu()
+        targets = targets[:, WINDOW // 2 :].flatten()
+        loss += float(criterion(logits, targets))
+        correct += int((logits.argmax(dim=1) == targets).sum())
+        total += len(targets)
+    return loss / total / math.log(2), correct / total
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
-    """Runs the lesson on PyTorch; returns the metrics."""
-    return lesson.main(argv, Engine("torch", __doc__, lambda *options: device.prepare(*options), build, train))
+    """Trains, evaluates and saves the model, and generates text; returns the metrics."""
+    arguments = parse(__doc__, argv)
+    report = Report("text_generation", arguments, engine="torch")
+    whole, source = text.read(arguments.data)
+    report.data(source)
+    report.engine(device.prepare(arguments.seed))
+    vocabulary, train_numbers, held_out = split(whole, arguments)
+    train_set = ArrayDataset(*text.windows(train_numbers, WINDOW))
+    X_test, y_test, _ = text.evaluation_windows(held_out, WINDOW)
+    test_set = ArrayDataset(X_test, y_test)
+    test_loader = DataLoader(test_set, sampler=SeededBatches(len(test_set), 500, seed=0), batch_size=None)
+
+    report.section(f"{arguments.layers} LSTM layers of {arguments.units}")
+    recipe = make_recipe(len(train_set), arguments)
+    batches = SeededBatches(len(train_set), recipe.batch_size, arguments.seed)
+    loader = DataLoader(train_set, sampler=batches, batch_size=None)  # the sampler gives whole batches
+    network = build(len(vocabulary), arguments.units, arguments.layers, arguments.seed)
+    print(network)
+    model = TorchModel(network, input_shape=(WINDOW,), activation="softmax")  # as Keras has it, and the .h5
+    state = TrainingState(report.checkpoint("text_generation"), recipe)
+    train(network, model, loader, state)
+
+    report.section("Bits per character, on held-out text")
+    bits, accuracy = evaluate(network, test_loader)
+    rows = compare(train_numbers, held_out, len(vocabulary), bits)
+    print(format_table(["what is known of a text", "bits per character"], [[name, f"{n:.3f}"] for name, n in rows]))
+    metrics = {"bits_test_log_loss": bits, "test_accuracy": accuracy}
+    report.result(metrics)
+    report.save(
+        "text_generation",
+        model,
+        inputs=[Input("numbers of characters", shape=(WINDOW,), maximum=len(vocabulary) - 1)],
+        classes=vocabulary.names(),
+        metrics=metrics,
+        output="next character",
+    )
+
+    report.section("Generated text, by the NumPy engine from the saved file")
+    reader = Network.from_h5(report.last_model)
+    print_samples(reader, vocabulary, arguments)
+    epochs, losses = state.curve
+    start = arguments.start[-WINDOW:] or "\n"
+    probabilities = predict_next(reader, vocabulary, start)
+    curve = (epochs, np.array(losses) / math.log(2))
+    report.plot("text_generation", figures.overview, curve, rows, probabilities, vocabulary.names(), start)
+    no_band = "the text is your own" if arguments.data else ""
+    return report.finish(use=f"python -m apps.write --model {report.last_model}", no_band=no_band)
 
 
 if __name__ == "__main__":
