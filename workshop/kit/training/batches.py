@@ -53,7 +53,7 @@ def shuffled_batches(
         return preprocess(x) if preprocess else x, preprocess_targets(t) if preprocess_targets else t
 
     batches, epoch = _epochs(len(X), batch_size, lambda e: (epoch_order(len(X), seed, e),), [("int32", ())])
-    batches = batches.map(take, num_parallel_calls=tf.data.AUTOTUNE)
+    batches = batches.map(take, num_parallel_calls=os.cpu_count())
     return _described(batches, epoch, X, y, batch_size=batch_size, seed=seed)
 
 
@@ -151,11 +151,10 @@ def _epochs(
         )
         return tuple(tf.ensure_shape(array, (samples, *shape)) for array, (_, shape) in zip(drawn, arrays, strict=True))
 
-    def cut(*drawn: tensorflow.Tensor) -> tensorflow.data.Dataset:
-        starts = tf.data.Dataset.range(0, samples, batch_size)
-        return starts.map(lambda start: tuple(array[start : start + batch_size] for array in drawn))
+    def in_rows(*drawn: tensorflow.Tensor) -> tensorflow.data.Dataset:
+        return tf.data.Dataset.from_tensor_slices(drawn)
 
-    return tf.data.Dataset.range(1).map(begin).flat_map(cut), epoch
+    return tf.data.Dataset.range(1).map(begin).flat_map(in_rows).batch(batch_size), epoch
 
 
 def _described(
@@ -164,7 +163,10 @@ def _described(
     """Returns the batches, the next of which is always ready, with what `Resume` wants to know of them."""
     tf = tensorflow
     steps = math.ceil(len(X) / settings["batch_size"])
-    batches = batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+    batches = batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # at the end of each epoch its thread would be waited for: 50 ms
+    batches = batches.with_options(options)
     batches.epoch = epoch
     batches.settings = {**settings, "X": digest(X), "y": digest(y)}
     return batches

@@ -136,6 +136,7 @@ class Resume(keras.callbacks.Callback):
         """Puts the state back, if there is one to go on from."""
         with device.on_all_devices():
             self.model.optimizer.build(self.model.trainable_variables)
+        self._build_metrics()
         self._history = {}
         settings = getattr(self._batches, "settings", {}) | describe(self.model) | {"epochs": self.params["epochs"]}
         finished = self._checkpoint.begin(settings, self._restore, self.params["epochs"])
@@ -167,6 +168,18 @@ class Resume(keras.callbacks.Callback):
         """Leaves a history of all epochs, and a model that a next `fit` begins from its first epoch."""
         self.model._initial_epoch = None
         self.model.history.epoch = list(range(len(self._history.get("loss", []))))
+
+    def _build_metrics(self) -> None:
+        """Has the metrics make their variables: a first step that makes variables would be compiled twice."""
+        spec = getattr(self._batches, "element_spec", None)
+        if spec is None or keras.config.backend() != "tensorflow" or device.is_distributed():
+            return
+        y, outputs = (
+            keras.ops.zeros([1, *(size or 1 for size in shape[1:])], dtype)
+            for shape, dtype in ((spec[1].shape, spec[1].dtype), (self.model.output_shape, self.model.compute_dtype))
+        )
+        self.model.compute_metrics(None, y, outputs, None)
+        self.model.reset_metrics()
 
     def _state(self) -> State:
         arrays = {f"model/{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_variables(self.model))}

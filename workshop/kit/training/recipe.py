@@ -6,6 +6,7 @@ import argparse
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Self
 
 from workshop.kit import device
 from workshop.kit.lazy import keras
