@@ -1,101 +1,261 @@
 """Cats and dogs, in PyTorch: the mirror of `workshop/cats_vs_dogs.py`.
 
-The same photographs, changed in the same way, the same options, figures and files; the networks are PyTorch's, and so
-are the steps: see `pytorch/training.py` for the training loop and `pytorch/photos.py` for the changed pictures. Each
-network ends in probabilities and is trained on its logits.
+The same photos, changed in the same way, the same options, metrics, plots and files. Each network returns logits: the
+sigmoid or softmax is added when it is saved.
 
     python -m workshop.pytorch.cats_vs_dogs                             # both; then look into the folder plots
     python -m workshop.pytorch.cats_vs_dogs --data PHOTOS               # your own: a folder, a .zip or a .tar
     python -m workshop.pytorch.cats_vs_dogs --model small               # one of them
     python -m workshop.pytorch.cats_vs_dogs --quick                     # a first look, in seconds
 
-Expected, as with Keras: on 280 photographs of three breeds the small network names at least 85 % of 120 new ones.
-Without photographs it learns from drawn cats and dogs, and says so.
+Expected, as with Keras: on 280 photos of three breeds the small network classifies at least 85 % of 120 new ones right.
+Without photos it trains on drawn cats and dogs, and says so.
 """
 
+from __future__ import annotations
+
+import time
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
 
-from workshop import cats_vs_dogs as lesson
-from workshop.kit import cli
-from workshop.kit.engine import Engine, Plan
-from workshop.kit.lazy import nn, torch
-from workshop.pytorch.kit import device, image_layers, layers, layout, photos, training
-
-
-def build_workshop(size: int, classes: int) -> list[Any]:
-    """Returns the network of the workshop: at 150x150 pixels 16-32-64 convolutions, then 512-512-512 and the answer."""
-    modules = [layout.ChannelsFirst()]
-    channels = 3
-    for filters in (16, 32, 64):
-        modules += [nn.Conv2d(channels, filters, 3), nn.ReLU(), nn.MaxPool2d(2)]
-        channels, size = filters, (size - 2) // 2
-    modules += [layout.FlattenAsKeras()]
-    inputs = size * size * channels
-    for units in (512, 512, 512):
-        modules += [nn.Linear(inputs, units), nn.ReLU()]
-        inputs = units
-    return [*modules, *answer(inputs, classes)]
+from workshop.cats_vs_dogs import RECIPES, parse
+from workshop.figures import cats_vs_dogs as figures
+from workshop.kit import cli, photo_classifier
+from workshop.kit.data.images import scale_pixels
+from workshop.kit.errors import WorkshopError
+from workshop.kit.photos.augmentation import Augmentation
+from workshop.kit.report import Report
+from workshop.kit.saving.bundle import Input
+from workshop.pytorch.kit import device, optimizers
+from workshop.pytorch.kit.dataset import SeededBatches
+from workshop.pytorch.kit.image_layers import PadAsTensorFlow
+from workshop.pytorch.kit.layers import BatchNormAsKeras, initialize_as_keras
+from workshop.pytorch.kit.model import TorchModel
+from workshop.pytorch.kit.photos import PhotoDataset
+from workshop.pytorch.kit.state import TrainingState, start_training
 
 
-def build_small(classes: int) -> list[Any]:
-    """Returns a network for few pictures: 16-32-64-96-176 convolutions, the average over all places, and the answer.
+class WorkshopNetwork(nn.Module):
+    """The network of the workshop: 16-32-64 convolutions, then 512-512-512 and the output."""
 
-    The first convolution takes steps of two pixels, where the picture is largest and each filter costs most. With four
-    poolings in all, a place of the last one sees nearly all of a picture of 150x150.
+    def __init__(self, size: int, classes: int) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList()
+        channels = 3
+        for filters in (16, 32, 64):
+            self.convolutions.append(nn.Conv2d(channels, filters, kernel_size=3))
+            channels, size = filters, (size - 2) // 2
+        self.pooling = nn.MaxPool2d(2)
+        inputs = channels * size * size
+        self.hidden = nn.ModuleList([nn.Linear(inputs, 512), nn.Linear(512, 512), nn.Linear(512, 512)])
+        self.output = nn.Linear(512, logits(classes))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns the logits of images (n, 3, size, size)."""
+        for convolution in self.convolutions:
+            x = self.pooling(torch.relu(convolution(x)))
+        x = x.flatten(1)
+        for hidden in self.hidden:
+            x = torch.relu(hidden(x))
+        return self.output(x)
+
+
+class SmallNetwork(nn.Module):
+    """A network for few photos: 16-32-64-96-176 convolutions, the average of each channel, and the output.
+
+    The first convolution has a stride of two pixels, where the image is largest and each filter costs most. With four
+    poolings in all, a unit of the last one sees nearly all of an image of 150x150.
     """
-    modules = [layout.ChannelsFirst(), *convolution(3, 16, 5, stride=2)]
-    channels = 16
-    for filters in (32, 64, 96):
-        modules += convolution(channels, filters, 3)
-        channels = filters
-    modules += convolution(channels, 176, 3, pools=False)
-    return [*modules, image_layers.GlobalAveragePooling(), nn.Dropout(0.2), *answer(176, classes)]
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.backbone = nn.Sequential(
+            *convolution(3, 16, 5, stride=2),
+            *convolution(16, 32, 3),
+            *convolution(32, 64, 3),
+            *convolution(64, 96, 3),
+            *convolution(96, 176, 3, pooling=False),
+        )
+        self.dropout = nn.Dropout(0.2)
+        self.output = nn.Linear(176, logits(classes))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns the logits of images (n, 3, size, size)."""
+        x = self.backbone(x).mean((2, 3))
+        return self.output(self.dropout(x))
 
 
-def convolution(channels: int, filters: int, kernel_size: int, stride: int = 1, pools: bool = True) -> list[Any]:
-    """Returns a convolution, a pooling, the normalisation of the batch (which has a bias of its own), the activation.
+def convolution(
+    channels: int, filters: int, kernel_size: int, stride: int = 1, pooling: bool = True
+) -> list[nn.Module]:
+    """Returns a convolution, a pooling, batch normalisation (which has a bias of its own) and the activation.
 
     The pooling comes first: what it leaves out need not be normalised.
     """
     if stride == 1:
-        padded = [nn.Conv2d(channels, filters, kernel_size, padding="same", bias=False)]
+        modules: list[nn.Module] = [nn.Conv2d(channels, filters, kernel_size, padding="same", bias=False)]
     else:  # PyTorch's "same" takes no strides
-        border = image_layers.PadAsTensorFlow(kernel_size, stride)
-        padded = [border, nn.Conv2d(channels, filters, kernel_size, stride, bias=False)]
+        border = PadAsTensorFlow(kernel_size, stride)
+        modules = [border, nn.Conv2d(channels, filters, kernel_size, stride, bias=False)]
+    if pooling:
+        modules.append(nn.MaxPool2d(2))
     # A memory of ten batches. nn.BatchNorm2d would remember another variance, divided by n - 1: in the last convolution
     # n is small enough to tell.
-    pooled = [nn.MaxPool2d(2)] if pools else []
-    return [*padded, *pooled, layers.BatchNormAsKeras(filters, momentum=0.9), nn.ReLU()]
+    return [*modules, BatchNormAsKeras(filters, momentum=0.9), nn.ReLU()]
 
 
-def answer(inputs: int, classes: int) -> list[Any]:
-    """Returns the last layer: the probability of the second of two classes, or those of all classes."""
-    return [nn.Linear(inputs, 1), nn.Sigmoid()] if classes == 2 else [nn.Linear(inputs, classes), nn.Softmax(dim=1)]
+def logits(classes: int) -> int:
+    """Returns how many outputs a network has: one for two classes, else one for each."""
+    return 1 if classes == 2 else classes
 
 
-def build(kind: str, size: int, classes: int, seed: int) -> Any:
-    """Returns one of the two networks."""
+def activation(classes: int) -> str:
+    """Returns the activation, by Keras' name, that makes probabilities of the logits."""
+    return "sigmoid" if classes == 2 else "softmax"
+
+
+def build(kind: str, size: int, classes: int, seed: int) -> nn.Module:
+    """Returns one of the two networks; its weights are drawn as Keras draws them."""
     torch.manual_seed(seed)
-    modules = build_workshop(size, classes) if kind == "workshop" else build_small(classes)
-    return training.new_model(modules, (size, size, 3))
+    network = WorkshopNetwork(size, classes) if kind == "workshop" else SmallNetwork(classes)
+    return initialize_as_keras(network).to(device.choose_device())
 
 
-def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **options: Any) -> Any:
-    """Fits a network on X, pictures as bytes, and y; `options` are those of `photos.fit`."""
-    return photos.fit(model, X, y, plan, seed, loss=loss_for(y), **options)
+def make_criterion(targets: np.ndarray) -> nn.Module:
+    """Returns the loss on logits for targets (samples, 1), 0 or 1, or for class numbers (samples,)."""
+    return nn.BCEWithLogitsLoss() if targets.ndim == 2 else nn.CrossEntropyLoss()
 
 
-def loss_for(y: np.ndarray) -> Any:
-    """Returns the loss for targets (samples, 1), 0 or 1, or for numbers of classes (samples,)."""
-    return nn.BCEWithLogitsLoss() if y.ndim == 2 else nn.CrossEntropyLoss()
+def count_right(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Returns how many samples have the logits of their class."""
+    right = (outputs > 0) == (targets > 0.5) if targets.ndim == 2 else outputs.argmax(dim=1) == targets
+    return right.sum()
+
+
+@torch.no_grad()
+def evaluate(network: nn.Module, photos: PhotoDataset, criterion: nn.Module) -> tuple[float, float]:
+    """Returns the loss and the accuracy on photos."""
+    network.eval()
+    processor = device.choose_device()
+    loss = right = 0.0
+    for start in range(0, len(photos), 32):
+        inputs, targets = photos[list(range(start, min(start + 32, len(photos))))]
+        outputs, targets = network(inputs.to(processor)), targets.to(processor)
+        loss += float(criterion(outputs, targets)) * len(inputs)
+        right += float(count_right(outputs, targets))
+    return loss / len(photos), right / len(photos)
+
+
+def train(
+    network: nn.Module,
+    model: TorchModel,
+    loader: DataLoader,
+    state: TrainingState,
+    criterion: nn.Module,
+    watched: PhotoDataset | None = None,
+) -> None:
+    """Trains a network on photos: the loop of PyTorch.
+
+    Args:
+        network: it returns logits.
+        model: the same network as it is saved.
+        loader: of batches of photos and targets.
+        state: shows the progress, remembers it, and goes on where a training was stopped.
+        criterion: the loss.
+        watched: photos that are evaluated after every epoch.
+    """
+    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
+    scaler = device.grad_scaler()  # for float16, whose smallest gradients would be 0
+    processor = device.choose_device()
+    for _epoch in state.epochs(model, optimizer, scheduler, loader, scaler):
+        start_training(network)  # network.train(), but for what is frozen
+        for inputs, targets in loader:
+            inputs, targets = inputs.to(processor), targets.to(processor)
+            optimizer.zero_grad()
+            with device.autocast():
+                outputs = network(inputs)
+            loss = criterion(outputs.float(), targets)
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            scheduler.step()
+            state.log(len(inputs), loss=loss, accuracy=count_right(outputs, targets) / len(inputs))
+        if watched is not None:
+            validation_loss, validation_accuracy = evaluate(network, watched, criterion)
+            state.log_validation(loss=validation_loss, accuracy=validation_accuracy)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
-    """Runs the lesson on PyTorch; returns the metrics."""
-    return lesson.main(argv, Engine("torch", __doc__, lambda *options: device.prepare(*options), build, train))
+    """Trains, evaluates, saves and plots the networks; returns the metrics."""
+    arguments = parse(__doc__, argv)
+    report = Report("cats_vs_dogs", arguments, engine="torch")
+    if arguments.pipeline == "generator":
+        raise WorkshopError("--pipeline generator is Keras' own: python -m workshop.cats_vs_dogs has it")
+    photos = photo_classifier.load(report, arguments.size)
+    report.engine(device.prepare(arguments.seed, arguments.precision))
+
+    X_train, X_validation, classes = photos.X_train, photos.X_validation, photos.classes
+    y_train = photo_classifier.targets(photos.y_train, len(classes))
+    y_validation = photo_classifier.targets(photos.y_validation, len(classes))
+    criterion = make_criterion(y_train)
+    # Of many photos some are enough to follow the training, and to measure the accuracy on what it was trained on.
+    some = photo_classifier.some_rows(len(X_validation), photo_classifier.MAX_WATCHED)
+    watched = PhotoDataset(X_validation[some], y_validation[some])
+    some = photo_classifier.some_rows(len(X_train), photo_classifier.MAX_MEASURED)
+    measured = PhotoDataset(X_train[some], y_train[some])
+    validation = PhotoDataset(X_validation, y_validation)
+    results, histories = {}, {}
+    for kind in arguments.kinds:
+        recipe = RECIPES[kind].with_options(arguments, samples=len(X_train))
+        network = build(kind, arguments.size, len(classes), arguments.seed)
+        model = TorchModel(network, X_train.shape[1:], activation(len(classes)))  # as Keras has it, and the .h5
+        weights = model.count_params()
+        report.section(f"{kind}: {weights:,} weights, {recipe.epochs} epochs of {len(X_train):,} photos")
+        print(network)
+        sizes = recipe.sizes(arguments.size, len(X_train))
+        train_set = PhotoDataset(X_train, y_train, arguments.seed, recipe.augmentation, sizes)
+        batches = SeededBatches(len(train_set), recipe.batch_size, arguments.seed)
+        loader = DataLoader(train_set, sampler=batches, batch_size=None)  # the sampler gives whole batches
+        started = time.perf_counter()
+        state = TrainingState(report.checkpoint(f"cats_vs_dogs_{kind}"), recipe)
+        train(network, model, loader, state, criterion, watched)
+        seconds = (time.perf_counter() - started) / recipe.epochs
+        histories[kind] = state.history
+
+        _, train_accuracy = evaluate(network, measured, criterion)
+        _, validation_accuracy = evaluate(network, validation, criterion)
+        probabilities = photo_classifier.probabilities(model.predict(X_validation, preprocess=scale_pixels))
+        print(f"{validation_accuracy:.1%} of {len(X_validation):,} validation photos right")
+        metrics = {"train_accuracy": train_accuracy, "validation_accuracy": validation_accuracy}
+        results[kind] = (weights, seconds, train_accuracy, validation_accuracy)
+        report.result(metrics, model=kind if len(arguments.kinds) > 1 else "", band=kind)
+        report.save(
+            f"cats_vs_dogs_{kind}",
+            model,
+            inputs=[Input("image", shape=X_train.shape[1:])],
+            classes=classes,
+            metrics=metrics,
+        )
+        report.plots(
+            f"cats_vs_dogs_{kind}",
+            figures.classifier(kind, X_validation, photos.y_validation, probabilities, classes),
+        )
+    report.section("Compared")
+    print(figures.comparison(results))
+    report.plot("cats_vs_dogs-accuracy", figures.accuracies, histories)
+    report.plot(
+        "cats_vs_dogs-augmentation",
+        figures.augmentation,
+        *photo_classifier.augmented_examples(photos, Augmentation()),
+    )
+    return report.finish(
+        use=f"python -m apps.cat_or_dog --model {report.last_model} YOUR-PHOTO.jpg",
+        no_band="the photos are your own" if arguments.data and not arguments.quick else "",
+    )
 
 
 if __name__ == "__main__":

@@ -52,6 +52,8 @@ class TrainingState(state.TrainingState):
         settings = {"layers": str(model.module), "precision": str(device.autocast_dtype()), "seed": sampler.seed}
         for epoch in self._run(len(data), settings | data.digests()):
             sampler.set_epoch(epoch)
+            if hasattr(data, "set_epoch"):  # photos, whose changes are drawn anew
+                data.set_epoch(epoch)
             yield epoch
 
     def get_weights(self) -> list[np.ndarray]:
