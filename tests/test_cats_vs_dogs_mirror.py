@@ -1,4 +1,4 @@
-"""The lesson on photographs in PyTorch: the networks, the changed pictures and the steps are those of Keras."""
+"""The lesson on photos in PyTorch: the networks, the changed images and the steps are those of Keras."""
 
 import json
 from pathlib import Path
@@ -8,28 +8,29 @@ import numpy as np
 import pytest
 import torch
 from engines_helper import PACKAGES, assert_same_answers, brighter_in_the_middle
-from lesson_runs import start
+from lesson_runs import start, stop_after
 from test_photos import make_set
-from test_training import stop_after
 from torch import nn
+from torch.utils.data import DataLoader
 
-# Not the stand-in that `from workshop.pytorch.kit import training` may give: a test replaces a name in it.
-import workshop.pytorch.kit.training as training
 from workshop import cats_vs_dogs as keras_lesson
+from workshop.kit import device, training
 from workshop.kit.data.images import scale_pixels
-from workshop.kit.engine import Plan
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 from workshop.kit.photos.augmentation import Augmentation
 from workshop.kit.saving import keras_h5
 from workshop.kit.saving.model import as_model
-from workshop.kit.training import batching, photo_pipeline
-from workshop.kit.training.history import History
+from workshop.kit.training import Recipe
+from workshop.kit.training.checkpoint import Checkpoint
 from workshop.programs import engines
 from workshop.pytorch import cats_vs_dogs as torch_lesson
 from workshop.pytorch.kit import device as torch_device
-from workshop.pytorch.kit import optimizers, photos
+from workshop.pytorch.kit import optimizers
+from workshop.pytorch.kit.dataset import SeededBatches
 from workshop.pytorch.kit.model import TorchModel
+from workshop.pytorch.kit.photos import PhotoDataset
+from workshop.pytorch.kit.state import TrainingState
 
 SIZE = 32
 RANDOM = np.random.default_rng(4)
@@ -43,32 +44,38 @@ def assert_close(weights: list[np.ndarray], others: list[np.ndarray], tolerance:
         np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
 
 
+def build(kind: str = "small", size: int = SIZE, classes: int = 2, seed: int = 1) -> tuple[nn.Module, TorchModel]:
+    """A network of the mirror, and the same as it is saved."""
+    network = torch_lesson.build(kind, size, classes, seed)
+    return network, TorchModel(network, (size, size, 3), torch_lesson.activation(classes))
+
+
 # --- The networks -----------------------------------------------------------------------------------------------------
 
 
 # Of an even size the first convolution of the small network pads one side more than the other.
 @pytest.mark.parametrize(("kind", "size", "classes"), [("small", 32, 2), ("small", 33, 3), ("workshop", 32, 3)])
 def test_the_networks_are_those_of_keras(kind: str, size: int, classes: int) -> None:
-    in_torch = torch_lesson.build(kind, size, classes, 1)
-    in_keras = as_model(keras_lesson.KERAS.build(kind, size, classes, 1))
+    _, in_torch = build(kind, size, classes)
+    in_keras = as_model(keras_lesson.build(kind, size, classes))
     weights = in_torch.get_weights()
     assert [one.shape for one in weights] == [one.shape for one in in_keras.get_weights()]
     assert in_torch.count_params() == in_keras.count_params()
-    # Moving averages as of a network that has learned: none is negative.
+    # Moving averages as of a network that was trained: none is negative.
     weights = [one + RANDOM.uniform(0.1, 0.3, one.shape).astype(np.float32) * (one.ndim == 1) for one in weights]
     in_torch.set_weights(weights)
-    pictures = RANDOM.integers(0, 256, (5, size, size, 3)).astype(np.uint8)
-    answers = in_torch.predict(pictures, preprocess=scale_pixels)
-    assert answers.shape == (5, 1 if classes == 2 else classes) and np.ptp(answers) > 1e-3
+    images = RANDOM.integers(0, 256, (5, size, size, 3)).astype(np.uint8)
+    outputs = in_torch.predict(images, preprocess=scale_pixels)
+    assert outputs.shape == (5, 1 if classes == 2 else classes) and np.ptp(outputs) > 1e-3
     read_by_keras = keras_h5.from_bytes(in_torch.to_h5(), Path("model.h5"))
-    assert read_by_keras.predict(pictures, preprocess=scale_pixels) == pytest.approx(answers, abs=1e-5)
+    assert read_by_keras.predict(images, preprocess=scale_pixels) == pytest.approx(outputs, abs=1e-5)
     in_keras.set_weights(weights)
     read_by_torch = TorchModel.from_bytes(in_keras.to_h5(), Path("model.h5"))
-    assert read_by_torch.predict(pictures, preprocess=scale_pixels) == pytest.approx(answers, abs=1e-5)
+    assert read_by_torch.predict(images, preprocess=scale_pixels) == pytest.approx(outputs, abs=1e-5)
 
 
 def test_a_seed_decides_the_weights() -> None:
-    one, same, other = (torch_lesson.build("small", SIZE, 2, seed).get_weights() for seed in (1, 1, 2))
+    one, same, other = (build(seed=seed)[1].get_weights() for seed in (1, 1, 2))
     assert_close(one, same, 0)
     assert np.abs(one[0] - other[0]).max() > 0.01
 
@@ -77,140 +84,174 @@ def test_a_seed_decides_the_weights() -> None:
 
 
 def test_the_batches_are_those_of_keras_from_a_file_as_well(tmp_path: Path) -> None:
-    mapped = np.memmap(tmp_path / "pictures", np.uint8, "w+", shape=X.shape)
+    mapped = np.memmap(tmp_path / "photos", np.uint8, "w+", shape=X.shape)
     mapped[:] = X
-    order = batching.epoch_order(len(X), 1, 0)
-    for augmentation, side in ((Augmentation(), SIZE), (Augmentation(), 20), (None, SIZE)):
-        expected = photo_pipeline.batches(X, Y, order, 4, augmentation, side)
-        for pictures in (X, mapped):
-            data = photos.Photos(pictures, Y, augmentation, sides=[SIZE, side])
-            data.begin_epoch(1)
-            found = list(data.batches(order, 4))
-            assert [len(inputs) for inputs, _ in found] == [4, 4, 4, 4, 4, 2]
-            for (inputs, targets), (their_inputs, their_targets) in zip(found, expected, strict=True):
-                np.testing.assert_array_equal(inputs.numpy(), their_inputs.numpy())
+    for augmentation, sizes in ((Augmentation(), None), (Augmentation(), [SIZE, 20]), (None, None)):
+        expected = training.photo_batches(X, Y, 4, 1, augmentation, sizes)
+        for photos in (X, mapped):
+            dataset = PhotoDataset(photos, Y, 1, augmentation, sizes)
+            sampler = SeededBatches(len(X), 4, 1)
+            loader = DataLoader(dataset, sampler=sampler, batch_size=None)
+            expected.epoch.assign(1)
+            sampler.set_epoch(1)
+            dataset.set_epoch(1)
+            batches = list(loader)
+            assert [len(inputs) for inputs, _ in batches] == [4, 4, 4, 4, 4, 2]
+            for (inputs, targets), (their_inputs, their_targets) in zip(batches, expected, strict=True):
+                np.testing.assert_array_equal(inputs.permute(0, 2, 3, 1).numpy(), their_inputs.numpy())
                 np.testing.assert_array_equal(targets.numpy(), their_targets.numpy())
 
 
 # --- Training ---------------------------------------------------------------------------------------------------------
 
 
-# So large that the last normalisation of the small network sees more than one place of each picture.
+# So large that the last normalisation of the small network sees more than one pixel of each image.
 X_LARGE = X.repeat(2, axis=1).repeat(2, axis=2)
 
 
-def train_without_dropout(plan: Plan, seed: int, start: list[np.ndarray]) -> tuple[list[np.ndarray], History]:
+def loader_of(images: np.ndarray, recipe: Recipe, seed: int, augmentation: Augmentation | None) -> DataLoader:
+    photos = PhotoDataset(images, Y, seed, augmentation)
+    return DataLoader(photos, sampler=SeededBatches(len(photos), recipe.batch_size, seed), batch_size=None)
+
+
+def without_dropout(network: nn.Module) -> nn.Module:
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return network
+
+
+def train_without_dropout(
+    recipe: Recipe, seed: int, weights: list[np.ndarray]
+) -> tuple[list[np.ndarray], dict[str, list[float]]]:
     """Trains the small network in PyTorch from these weights; returns the weights at the end, and the history."""
-    model = torch_lesson.build("small", 64, 2, 1)
-    for module in model.module:
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
-    model.set_weights(start)
-    history = torch_lesson.train(model, X_LARGE, Y, plan, seed, augmentation=Augmentation())
-    return model.get_weights(), history
+    network, model = build(size=64)
+    model.set_weights(weights)
+    state = TrainingState(None, recipe, verbose=0)
+    loader = loader_of(X_LARGE, recipe, seed, Augmentation())
+    torch_lesson.train(without_dropout(network), model, loader, state, torch_lesson.make_criterion(Y))
+    return model.get_weights(), state.history
 
 
-def train_in_double_precision(plan: Plan, seed: int, start: list[np.ndarray]) -> list[np.ndarray]:
+def train_in_double_precision(recipe: Recipe, seed: int, weights: list[np.ndarray]) -> list[np.ndarray]:
     """Takes the same steps with twice the digits; returns the weights at the end."""
-    model = torch_lesson.build("small", 64, 2, 1)
-    for module in model.module:
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
-    model.set_weights(start)
-    network: Any = model.module.double()[:-1]
-    network.train()
-    optimizer, scheduler = optimizers.make_optimizer(
-        plan.optimizer, list(network.parameters()), plan.learning_rate, plan.steps
-    )
-    for epoch in range(plan.epochs):
-        order = batching.epoch_order(len(X_LARGE), seed, epoch)
-        for inputs, targets in photos.Photos(X_LARGE, Y, Augmentation()).batches(order, plan.batch_size):
+    network, model = build(size=64)
+    model.set_weights(weights)
+    network = without_dropout(network).double().train()
+    optimizer, scheduler = optimizers.make(recipe, network.parameters())
+    loader: Any = loader_of(X_LARGE, recipe, seed, Augmentation())
+    for epoch in range(recipe.epochs):
+        loader.sampler.set_epoch(epoch)
+        loader.dataset.set_epoch(epoch)
+        for inputs, targets in loader:
             optimizer.zero_grad()
             nn.functional.binary_cross_entropy_with_logits(network(inputs.double()), targets.double()).backward()
             optimizer.step()
-            if scheduler is not None:
-                scheduler.step()
+            scheduler.step()
     return model.get_weights()
 
 
-def settled_seed(plan: Plan, start: list[np.ndarray]) -> int:
+def settled_seed(recipe: Recipe, weights: list[np.ndarray]) -> int:
     """Returns the first seed of the order for which the last digits of single precision decide nothing.
 
-    In about every second order a unit is on or off, or a pooling takes one place or another, by such a digit; after
+    In about every second order a unit is on or off, or a pooling takes one pixel or another, by such a digit; after
     twelve steps that is a hundredth of a weight, in either engine. Double precision says in which.
     """
     for seed in range(3, 20):
-        weights, _ = train_without_dropout(plan, seed, start)
-        truth = train_in_double_precision(plan, seed, start)
-        if max(np.abs(one - two).max() for one, two in zip(weights, truth, strict=True)) < 1e-5:
+        single, _ = train_without_dropout(recipe, seed, weights)
+        double = train_in_double_precision(recipe, seed, weights)
+        if max(np.abs(one - two).max() for one, two in zip(single, double, strict=True)) < 1e-5:
             return seed
     raise AssertionError("in no order")
 
 
 @pytest.mark.parametrize(
-    "plan",
-    [Plan("sgd", 0.05, 4, 8), pytest.param(Plan("adamw", 0.0005, 4, 8, steps=12), marks=pytest.mark.slow)],
+    "recipe",
+    [
+        Recipe(4, 0.05, batch_size=8, optimizer="sgd", schedule=False),
+        pytest.param(Recipe(4, 0.0005, batch_size=8).for_samples(len(X)), marks=pytest.mark.slow),
+    ],
 )
-def test_twelve_steps_on_changed_pictures_end_with_the_weights_of_keras(plan: Plan) -> None:
-    start = torch_lesson.build("small", 64, 2, 1).get_weights()
-    seed = settled_seed(plan, start)
-    weights, history = train_without_dropout(plan, seed, start)
-    model = keras_lesson.KERAS.build("small", 64, 2, 1)
+def test_twelve_steps_on_changed_images_end_with_the_weights_of_keras(recipe: Recipe) -> None:
+    start_weights = build(size=64)[1].get_weights()
+    seed = settled_seed(recipe, start_weights)
+    weights, history = train_without_dropout(recipe, seed, start_weights)
+    with device.scope(1):
+        model = keras_lesson.build("small", 64, 2)
     for layer in model.layers:
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0  # the engines' random generators leave out other units
-    model.set_weights(start)
-    of_keras = keras_lesson.train(model, X_LARGE, Y, plan, seed, augmentation=Augmentation())
-    moved = [np.abs(one - before).max() for one, before in zip(weights, start, strict=True)]
+    model.set_weights(start_weights)
+    model.compile(recipe.make_optimizer(), "binary_crossentropy", metrics=["accuracy"])
+    batches = training.photo_batches(X_LARGE, Y, recipe.batch_size, seed, Augmentation())
+    of_keras = model.fit(batches, epochs=recipe.epochs, shuffle=False, verbose=0).history
+    moved = [np.abs(one - before).max() for one, before in zip(weights, start_weights, strict=True)]
     assert min(moved) > 1e-3  # ten times what may part the engines
     assert_close(weights, model.get_weights(), 1e-4)
-    assert history.epochs.keys() == of_keras.epochs.keys()
-    np.testing.assert_allclose(history.epochs["loss"], of_keras.epochs["loss"], rtol=1e-4)
-    assert history.epochs["accuracy"] == pytest.approx(of_keras.epochs["accuracy"])
+    assert history.keys() == of_keras.keys()
+    np.testing.assert_allclose(history["loss"], of_keras["loss"], rtol=1e-4)
+    assert history["accuracy"] == pytest.approx(of_keras["accuracy"])
 
 
-def fit(model: Any, **options: Any) -> History:
-    settings: dict[str, Any] = {"augmentation": Augmentation(), "validation_data": (X[:6], Y[:6])}
-    history: History = torch_lesson.train(model, X, Y, Plan("adamw", 0.003, 4, 8, 12), 3, **settings | options)
-    return history
+def fit(
+    network: nn.Module,
+    model: TorchModel,
+    checkpoint: Checkpoint | None = None,
+    augmentation: Augmentation | None = Augmentation(),  # noqa: B008
+) -> dict[str, list[float]]:
+    recipe = Recipe(4, 0.003, batch_size=8).for_samples(len(X))
+    state = TrainingState(checkpoint, recipe, verbose=0)
+    watched = PhotoDataset(X[:6], Y[:6])
+    torch_lesson.train(
+        network, model, loader_of(X, recipe, 3, augmentation), state, torch_lesson.make_criterion(Y), watched
+    )
+    return state.history
 
 
 def test_a_run_with_changes_and_dropout_is_resumed_to_the_same_bits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("workshop.kit.training.checkpoint._SECONDS_BETWEEN_CHECKPOINTS", 0)
-    checkpoint = Path("run-checkpoint.npz")
-    whole = torch_lesson.build("small", SIZE, 2, 7)
-    expected = fit(whole)
-    stop_after(2, monkeypatch, lambda: fit(torch_lesson.build("small", SIZE, 2, 7), checkpoint=checkpoint))
-    resumed = torch_lesson.build("small", SIZE, 2, 99)  # nothing may depend on what this process drew before
-    history = fit(resumed, checkpoint=checkpoint, resume=True)
+    path = Path("run-checkpoint.npz")
+    network, whole = build(seed=7)
+    expected = fit(network, whole)
+    stop_after(2, monkeypatch, lambda: fit(*build(seed=7), Checkpoint(path)))
+    network, resumed = build(seed=99)  # nothing may depend on what this process drew before
+    history = fit(network, resumed, Checkpoint(path, resume=True))
     assert "Resumed   after epoch 2 of 4" in capsys.readouterr().out
     assert_close(resumed.get_weights(), whole.get_weights(), 0)
-    assert history.epochs == expected.epochs and len(history.epochs["val_accuracy"]) == 4
+    assert history == expected and len(history["val_accuracy"]) == 4
     for other in (None, Augmentation(zoom=0)):
         with pytest.raises(WorkshopError, match=r"\(augmentation differ\)"):
-            fit(resumed, checkpoint=checkpoint, resume=True, augmentation=other)
+            fit(network, resumed, Checkpoint(path, resume=True), other)
 
 
-def test_large_pictures_are_evaluated_few_at_a_time_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = torch_lesson.build("small", SIZE, 2, 1)
-    run = training.TorchRun(model, photos.Photos(X, Y), Plan("sgd", 0.1, 1, 8), nn.BCEWithLogitsLoss())
-    together = run.evaluate(X, Y)
+def test_photos_are_evaluated_few_at_a_time() -> None:
+    network, model = build()
     sizes: list[int] = []
     model.module[1].register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
-    monkeypatch.setattr(training, "samples_at_once", lambda X: 5)
-    assert run.evaluate(X, Y) == pytest.approx(together, rel=1e-6)
-    assert sizes == [5, 5, 5, 5, 2]
+    many = np.concatenate([X, X])
+    photos = PhotoDataset(many, np.concatenate([Y, Y]))
+    loss, accuracy = torch_lesson.evaluate(network, photos, torch_lesson.make_criterion(Y))
+    assert sizes == [32, 12]
+    probability = model.predict(many, preprocess=scale_pixels)
+    expected = -np.log(np.where(np.concatenate([Y, Y]) == 1, probability, 1 - probability)).mean()
+    assert loss == pytest.approx(expected, rel=1e-5)
+    assert accuracy == np.mean((probability > 0.5) == (np.concatenate([Y, Y]) == 1))
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_a_network_trained_in_16_bits_is_saved_in_32(precision: str) -> None:
     assert torch_device.prepare(1, precision).endswith(f", {precision}")
-    model = torch_lesson.build("small", SIZE, 2, 1)
+    network, model = build()
     types = set()
-    model.module[2].register_forward_hook(lambda module, inputs, output: types.add(output.dtype))
-    losses = fit(model, validation_data=None).epochs["loss"]
+
+    def note(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
+        if module.training:
+            types.add(output.dtype)
+
+    model.module[2].register_forward_hook(note)
+    losses = fit(network, model)["loss"]
     assert types == {torch_device._MULTIPLIES_IN[precision]}
     assert losses[-1] < losses[0]
     assert {weight.dtype for weight in model.get_weights()} == {np.dtype(np.float32)}

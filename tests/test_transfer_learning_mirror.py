@@ -1,5 +1,6 @@
-"""The lesson on transfer learning in PyTorch: its networks, what learns and what stays frozen, a whole run."""
+"""The lesson on transfer learning in PyTorch: its networks, what is trained and what stays frozen, a whole run."""
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -13,20 +14,34 @@ from test_transfer_learning import as_if_learned, brighter_and_darker, make_phot
 from torch import nn
 
 from workshop import transfer_learning as keras_lesson
+from workshop.kit import device
 from workshop.kit.data.images import scale_pixels
-from workshop.kit.engine import Plan
-from workshop.kit.photos.augmentation import Augmentation
+from workshop.kit.report import Report
 from workshop.kit.saving.model import as_model
+from workshop.kit.training import Recipe
 from workshop.programs import engines
 from workshop.pytorch import transfer_learning as torch_lesson
-from workshop.pytorch.kit import training
-from workshop.pytorch.kit.dataset import Arrays
+from workshop.pytorch.cats_vs_dogs import activation
+from workshop.pytorch.kit import optimizers
 from workshop.pytorch.kit.layers import BatchNormAsKeras
 from workshop.pytorch.kit.model import TorchModel
+from workshop.pytorch.kit.state import start_training
 
 X, Y = brighter_in_the_middle(np.random.default_rng(4), 12)
+ONE_EPOCH = Recipe(1, 0.01, batch_size=8).for_samples(len(X))
 
 pytestmark = pytest.mark.usefixtures("alone", "prepared")
+
+
+def build(kind: str, size: int = 32, classes: int = 2, seed: int = 1) -> tuple[Any, TorchModel]:
+    """A network of the mirror, and the same as it is saved."""
+    network = torch_lesson.build(kind, classes, seed)
+    return network, TorchModel(network, (size, size, 3), activation(classes))
+
+
+def report() -> Report:
+    given = {"seed": 1, "resume": False, "models": Path("models"), "tensorboard": None, "plain": False}
+    return Report("transfer_learning", argparse.Namespace(**given), engine="torch")
 
 
 def changed(model: Any, before: list[np.ndarray]) -> list[bool]:
@@ -39,76 +54,82 @@ def changed(model: Any, before: list[np.ndarray]) -> list[bool]:
 # Of an odd size MobileNet pads otherwise than TensorFlow's "same" would.
 @pytest.mark.parametrize(("kind", "size", "classes"), [("here", 32, 3), ("imagenet", 45, 2)])
 def test_the_networks_are_those_of_keras(kind: str, size: int, classes: int) -> None:
-    in_torch = torch_lesson.build(kind, size, classes, 1)
-    model = keras_lesson.KERAS.build(kind, size, classes, 1)
+    _, in_torch = build(kind, size, classes)
+    model = keras_lesson.build(kind, size, classes)
     assert [one.shape for one in in_torch.get_weights()] == [tuple(one.shape) for one in model.weights]
     model.set_weights(as_if_learned([one.name for one in model.weights], model.get_weights()))
     in_torch.set_weights(model.get_weights())
-    pictures = brighter_and_darker(4, size)
-    expected = as_model(model).predict(pictures)
+    images = brighter_and_darker(4, size)
+    expected = as_model(model).predict(images)
     assert np.ptp(expected, axis=0).min() > 1e-3  # a hundred times what may part the engines
-    np.testing.assert_allclose(in_torch.predict(pictures), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(in_torch.predict(images), expected, rtol=0, atol=1e-5)
 
 
 def test_a_seed_decides_the_weights() -> None:
-    one, same, other = (torch_lesson.build("here", 32, 2, seed).get_weights()[0] for seed in (1, 1, 2))
+    one, same, other = (build("here", seed=seed)[1].get_weights()[0] for seed in (1, 1, 2))
     assert np.array_equal(one, same) and not np.array_equal(one, other)
 
 
-# --- What learns ------------------------------------------------------------------------------------------------------
+# --- What is trained --------------------------------------------------------------------------------------------------
 
 
-def test_a_head_learns_as_in_keras_and_leaves_the_backbone_alone() -> None:
-    plan = Plan("adam", 0.01, 6, 5)
-    model, in_torch = (one.build("here", 32, 2, 1) for one in (keras_lesson.KERAS, torch_lesson))
+def test_a_head_is_trained_as_in_keras_and_leaves_the_backbone_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    head = Recipe(6, 0.01, batch_size=5, optimizer="adam", schedule=False)
+    monkeypatch.setattr(keras_lesson, "HEAD", head)
+    monkeypatch.setattr(torch_lesson, "HEAD", head)
+    with device.scope(1):
+        model = keras_lesson.build("here", 32, 2)
+    network, in_torch = build("here")
     # The engines' random generators leave out other units.
-    model.layers[-2].rate = in_torch.module[-3].p = 0.0
+    model.layers[-2].rate = network.dropout.p = 0.0
     before = model.get_weights()
     in_torch.set_weights(before)
-    for one, lesson in ((model, keras_lesson), (in_torch, torch_lesson)):
-        history = lesson.train(one, X, Y, plan, 3, part="head")
-        assert history.finished == 6
+    keras_lesson.train_head(model, X, Y, report().arguments)
+    torch_lesson.train_head(network, X, Y, report())
+    for one in (model, in_torch):
         assert changed(one, before) == [False] * (len(before) - 2) + [True, True]
     assert np.abs(before[-2] - model.get_weights()[-2]).max() > 0.01
-    for mine, theirs in zip(in_torch.get_weights(), model.get_weights(), strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-4)
+    for ours, theirs in zip(in_torch.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
 
 
-def test_the_end_of_mobilenet_learns_behind_its_head_and_what_is_frozen_does_not_move() -> None:
-    in_torch = torch_lesson.build("imagenet", 32, 2, 1)
-    model = keras_lesson.KERAS.build("imagenet", 32, 2, 1)
+def test_the_end_of_mobilenet_is_trained_behind_its_head_and_what_is_frozen_does_not_move() -> None:
+    network, in_torch = build("imagenet")
+    model = keras_lesson.build("imagenet", 32, 2)
     before = as_if_learned([one.name for one in model.weights], model.get_weights())
     in_torch.set_weights(before)
-    torch_lesson.train(in_torch, X, Y, Plan("adam", 0.01, 1, 8), 1, part="head")
+    torch_lesson.train_head(network, X, Y, report())
     assert changed(in_torch, before) == [False] * (len(before) - 2) + [True, True]
     keras_lesson.freeze(model)
-    learns = [weight.trainable for weight in model.weights]
-    assert learns.count(True) == 6  # four kernels of blocks 12 and 13, and the head
+    trained = [weight.trainable for weight in model.weights]
+    assert trained.count(True) == 6  # four kernels of blocks 12 and 13, and the head
+    torch_lesson.freeze(network)
     before = in_torch.get_weights()
-    torch_lesson.train(in_torch, X, Y, Plan("adamw", 0.01, 1, 8, 2), 1, part="end", augmentation=Augmentation())
-    assert changed(in_torch, before) == learns
+    torch_lesson.train_on_photos(network, in_torch, X, Y, ONE_EPOCH, report(), "end")
+    assert changed(in_torch, before) == trained
+    network, in_torch = build("imagenet")
     before = in_torch.get_weights()
-    torch_lesson.train(in_torch, X, Y, Plan("adamw", 0.01, 1, 8, 2), 1, part="all", augmentation=Augmentation())
+    torch_lesson.train_on_photos(network, in_torch, X, Y, ONE_EPOCH, report(), "all")
     assert all(changed(in_torch, before))
 
 
 def test_all_of_the_small_network_is_fine_tuned() -> None:
-    model = torch_lesson.build("here", 32, 2, 1)
+    network, model = build("here")
+    torch_lesson.freeze(network)
     before = model.get_weights()
-    torch_lesson.train(model, X, Y, Plan("adam", 0.01, 2, 8), 1, part="end")
+    torch_lesson.train_on_photos(network, model, X, Y, ONE_EPOCH, report(), "end")
     assert all(changed(model, before))
 
 
-def test_the_optimizer_gets_only_what_is_to_be_learned() -> None:
-    model = torch_lesson.build("imagenet", 32, 2, 1)
-    torch_lesson.freeze(model)
-    run = training.TorchRun(model, Arrays(X, Y, scale_pixels), Plan("adam", 0.01, 1, 8), nn.BCEWithLogitsLoss())
-    (group,) = run._optimizer.param_groups
-    assert [tuple(one.shape) for one in group["params"]] == [
-        (512, 1, 3, 3), (1024, 512, 1, 1), (1024, 1, 3, 3), (1024, 1024, 1, 1), (1, 1024), (1,)
-    ]  # fmt: skip
-    training.start_training(model.module)
-    modes = {type(module): module.training for module in model.module.modules()}
+def test_the_optimizer_gets_only_what_is_to_be_trained() -> None:
+    network, _ = build("imagenet")
+    torch_lesson.freeze(network)
+    optimizer, _ = optimizers.make(ONE_EPOCH, network.parameters())
+    (group,) = optimizer.param_groups
+    shapes = [(512, 1, 3, 3), (1024, 512, 1, 1), (1024, 1, 3, 3), (1024, 1024, 1, 1), (1, 1024), (1,)]
+    assert [tuple(one.shape) for one in group["params"]] == shapes
+    start_training(network)
+    modes = {type(module): module.training for module in network.modules()}
     assert not modes[BatchNormAsKeras] and modes[nn.Dropout]
 
 
@@ -132,7 +153,7 @@ def test_a_quick_run_saves_a_bundle_that_all_engines_load(tmp_path: Path, monkey
 
 
 def test_weights_of_mobilenet_are_taken_and_the_frozen_ones_kept(tmp_path: Path) -> None:
-    backbone = TorchModel(torch_lesson.build("imagenet", 32, 2, 9).module[:-3], (32, 32, 3))
+    backbone = TorchModel(build("imagenet", seed=9)[1].module[:-3], (32, 32, 3))
     backbone.save_h5(tmp_path / "mine.h5")
     folder = make_photos(tmp_path / "pets", {"cats": (3, 2), "dogs": (3, 2)})
     options = ["--data", str(folder), "--weights", str(tmp_path / "mine.h5"), "--pictures", "2", "--size", "32"]

@@ -45,15 +45,16 @@ def choose_threads(architecture: Architecture, batch_size: int) -> int:
     return 1 if is_small else os.cpu_count() or 1
 
 
-def prepare(seed: int, precision: str = "float32") -> str:
+def prepare(seed: int, precision: str = "float32", *, on_cpu: bool = False) -> str:
     """Makes the run reproducible; returns what it uses, in words: "PyTorch 2.13.0, 2 CPU cores".
 
     Args:
         seed: a whole number.
         precision: one of `device.PRECISIONS`; "auto" takes 16 bits on a GPU.
+        on_cpu: whether the lesson leaves a GPU alone: the steps on a small table are over before it has begun.
     """
     global _autocast
-    is_gpu = choose_device().type == "cuda"
+    is_gpu = not on_cpu and choose_device().type == "cuda"
     chosen = ("mixed_float16" if is_gpu else "float32") if precision == "auto" else precision
     _autocast = _MULTIPLIES_IN[chosen]
     torch.manual_seed(seed)
@@ -77,6 +78,7 @@ def autocast() -> torch.autocast:
 def grad_scaler() -> torch.amp.GradScaler:
     """Returns what scales a loss up and its gradients down again: in float16 the smallest gradients would be 0.
 
-    In other precisions it passes on what it gets.
+    In other precisions it passes on what it gets. It begins with 1,024: with PyTorch's own 65,536 the first gradients
+    are too large for float16, and the first steps are left out.
     """
-    return torch.amp.GradScaler(choose_device().type, enabled=_autocast is torch.float16)
+    return torch.amp.GradScaler(choose_device().type, init_scale=2.0**10, enabled=_autocast is torch.float16)
