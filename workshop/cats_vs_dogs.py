@@ -1,10 +1,10 @@
-"""Cats and dogs: photographs of any size from folders, and two networks that learn to name them.
+"""Cats and dogs: photos of any size from folders, and two networks that classify them.
 
 A folder has `train/cats`, `train/dogs`, `validation/cats` and `validation/dogs`, or other names of two or more classes.
-The network of the workshop has three convolutions and three dense layers of 512: ten million weights, which learn a few
-hundred photographs by heart. The small one beside it normalises its batches, averages over all places of the picture
-instead of weighting each, and sees every picture a little changed each time. Compare their gaps: how much better each
-is on the pictures that it learned from than on new ones.
+The network of the workshop has three convolutions and three dense layers of 512: ten million weights, enough to
+memorise a few hundred photos. The small one beside it has batch normalisation, averages each channel over the image
+instead of weighting each place, and sees every photo augmented, a little changed each time. Compare how far they
+overfit: how much better each is on the photos that it was trained on than on new ones.
 
     python -m workshop.cats_vs_dogs                             # both; then look into the folder plots
     python -m workshop.cats_vs_dogs --data PHOTOS               # your own: a folder, a .zip or a .tar
@@ -12,200 +12,238 @@ is on the pictures that it learned from than on new ones.
     python -m workshop.cats_vs_dogs --model workshop --pipeline generator    # with Keras' ImageDataGenerator
     python -m workshop.cats_vs_dogs --quick                     # a first look, in seconds
 
-Expected on 280 photographs of three breeds: the small network names at least 85 % of 120 new ones, within a minute on
-two CPU cores. Without photographs it learns from drawn cats and dogs, and says so.
+Expected on 280 photos of three breeds: the small network classifies at least 85 % of 120 new ones correctly, within a
+minute on two CPU cores. Without photos it is trained on drawn cats and dogs, and says so.
 """
 
+from __future__ import annotations
+
 import argparse
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from workshop.figures import cats_vs_dogs as figures
 from workshop.kit import cli, device, photo_classifier, training
-from workshop.kit import report as reporting
-from workshop.kit.engine import Engine, Plan
-from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras, tensorflow
-from workshop.kit.photo_classifier import MANY, Settings
-from workshop.kit.photos import dataset as photos
+from workshop.kit.photo_classifier import LARGE_DATASET, PhotoRecipe
 from workshop.kit.photos.augmentation import Augmentation
-from workshop.kit.training import photo_pipeline
+from workshop.kit.photos.dataset import as_folder
+from workshop.kit.report import Report
+from workshop.kit.saving.bundle import Input
 
-SETTINGS = {
-    # As it is taught: nothing is changed at random. Ten million weights forgive no higher rate.
-    "workshop": Settings(pictures=1700, learning_rate=0.001, optimizer="rmsprop"),
-    "small": Settings(pictures=5000, learning_rate=0.003, augmentation=Augmentation(), expected=0.85),
+if TYPE_CHECKING:
+    import keras
+
+RECIPES = {
+    # As it is taught: without augmentation. Ten million weights take no higher rate.
+    "workshop": PhotoRecipe(images=1700, learning_rate=0.001, optimizer="rmsprop", schedule=False),
+    "small": PhotoRecipe(
+        images=5000, learning_rate=0.003, batch_size=16, large_batch_size=32, augmentation=Augmentation()
+    ),
 }
-BATCH_SIZES = {"workshop": 32, "small": 16}
 
 
-def batch_size(kind: str, photographs: int) -> int:
-    """Returns the pictures a step by default."""
-    return 32 if photographs >= MANY else BATCH_SIZES[kind]
-
-
-def build_workshop(size: int, classes: int) -> Any:
-    """Returns the network of the workshop: at 150x150 pixels 16-32-64 convolutions, then 512-512-512 and the answer."""
-    layers = [keras.layers.Input((size, size, 3))]
+def build_workshop(size: int, classes: int) -> keras.Sequential:
+    """Returns the network of the workshop: at 150x150 pixels 16-32-64 convolutions, then 512-512-512 and the output."""
+    model = keras.Sequential([keras.Input((size, size, 3))])
     for filters in (16, 32, 64):
-        layers += [keras.layers.Conv2D(filters, 3, activation="relu"), keras.layers.MaxPooling2D()]
-    layers += [keras.layers.Flatten()]
-    layers += [keras.layers.Dense(512, activation="relu") for _ in range(3)]
-    return keras.Sequential([*layers, answer(classes)])
+        model.add(keras.layers.Conv2D(filters, 3, activation="relu"))
+        model.add(keras.layers.MaxPooling2D())
+    model.add(keras.layers.Flatten())
+    for _ in range(3):
+        model.add(keras.layers.Dense(512, activation="relu"))
+    model.add(output_layer(classes))
+    return model
 
 
-def build_small(size: int, classes: int) -> Any:
-    """Returns a network for few pictures: 16-32-64-96-176 convolutions, the average over all places, and the answer.
+def build_small(size: int, classes: int) -> keras.Sequential:
+    """Returns a network for few photos: 16-32-64-96-176 convolutions, the average of each channel, and the output.
 
-    The first convolution takes steps of two pixels, where the picture is largest and each filter costs most. With four
-    poolings in all, a place of the last one sees nearly all of a picture of 150x150.
+    The first convolution has a stride of two pixels, where the image is largest and each filter costs most. With four
+    poolings in all, a unit of the last one sees nearly all of an image of 150x150.
     """
-    layers = [keras.layers.Input((size, size, 3)), *convolution(16, 5, strides=2)]
-    for filters in (32, 64, 96):
-        layers += convolution(filters, 3)
-    layers += convolution(176, 3, pools=False)
     return keras.Sequential(
-        [*layers, keras.layers.GlobalAveragePooling2D(), keras.layers.Dropout(0.2), answer(classes)]
+        [
+            keras.Input((size, size, 3)),
+            *convolution(16, 5, strides=2),
+            *convolution(32, 3),
+            *convolution(64, 3),
+            *convolution(96, 3),
+            *convolution(176, 3, pooling=False),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dropout(0.2),
+            output_layer(classes),
+        ]
     )
 
 
-def convolution(filters: int, kernel_size: int, strides: int = 1, pools: bool = True) -> list[Any]:
-    """Returns a convolution, a pooling, the normalisation of the batch (which has a bias of its own), the activation.
+def convolution(filters: int, kernel_size: int, strides: int = 1, pooling: bool = True) -> list[keras.Layer]:
+    """Returns a convolution, a pooling, batch normalisation (which has a bias of its own) and the activation.
 
     The pooling comes first: what it leaves out need not be normalised.
     """
     return [
         keras.layers.Conv2D(filters, kernel_size, strides=strides, padding="same", use_bias=False),
-        *([keras.layers.MaxPooling2D()] if pools else []),
-        # A memory of ten batches: a run on few pictures has few batches.
+        *([keras.layers.MaxPooling2D()] if pooling else []),
+        # A memory of ten batches: a run on few photos has few batches.
         keras.layers.BatchNormalization(momentum=0.9),
         keras.layers.Activation("relu"),
     ]
 
 
-def answer(classes: int) -> Any:
-    """Returns the last layer: the probability of the second of two classes, or those of all classes."""
-    return keras.layers.Dense(1, "sigmoid") if classes == 2 else keras.layers.Dense(classes, "softmax")
+def output_layer(classes: int) -> keras.Layer:
+    """Returns the last layer: the probability of the second of two classes, or those of all classes.
+
+    It computes in single precision whatever the others do: a probability of nearly 0 has few digits in 16 bits.
+    """
+    if classes == 2:
+        return keras.layers.Dense(1, activation="sigmoid", dtype="float32")
+    return keras.layers.Dense(classes, activation="softmax", dtype="float32")
 
 
-def build(kind: str, size: int, classes: int) -> Any:
+def build(kind: str, size: int, classes: int) -> keras.Sequential:
     """Returns one of the two networks."""
-    return {"workshop": build_workshop, "small": build_small}[kind](size, classes)
+    return build_workshop(size, classes) if kind == "workshop" else build_small(size, classes)
 
 
-def compile_model(model: Any, plan: Plan, targets: int) -> None:
-    """Compiles a network for targets of so many axes: (samples, 1), 0 or 1, or (samples,), numbers of classes."""
-    loss = "binary_crossentropy" if targets == 2 else "sparse_categorical_crossentropy"
-    optimizer = training.make_optimizer(plan.optimizer, plan.learning_rate, plan.steps)
-    model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
+def make_generators(folder: Path, recipe: PhotoRecipe, size: int, classes: int, seed: int) -> tuple[Any, Any]:
+    """Returns Keras' ImageDataGenerator of the training and of the validation photos, as the workshop teaches it.
 
-
-def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **options: Any) -> training.History:
-    """Compiles and fits a network on X, pictures as bytes, and y; `options` are those of `photo_training.fit`."""
-    compile_model(model, plan, y.ndim)
-    return photo_pipeline.fit(model, X, y, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, **options)
-
-
-def train_with_generator(
-    model: Any, folder: Path, size: int, plan: Plan, seed: int, augmentation: Augmentation | None
-) -> training.History:
-    """Fits a network as the workshop teaches it: every picture is read and decoded anew in each epoch.
+    Every photo is read and decoded anew in each epoch, and Keras makes one change after another.
 
     Args:
-        model: built.
         folder: with train/<class>/* and validation/<class>/*.
-        size: the side of the pictures.
-        plan: how it is trained.
+        recipe: of the training.
+        size: of the images.
+        classes: how many there are.
         seed: of the order, and of the changes.
-        augmentation: how the pictures are changed; Keras makes one change after another.
     """
-    changes = photo_classifier.for_generator(augmentation) if augmentation else {}
-    class_mode = "binary" if model.output_shape[-1] == 1 else "sparse"
-    # ImageDataGenerator is in no other place any more.
-    make = tensorflow.keras.preprocessing.image.ImageDataGenerator
-    train_generator, validation_generator = (
-        make(rescale=1 / 255, **options).flow_from_directory(
-            folder / part, target_size=(size, size), batch_size=plan.batch_size, class_mode=class_mode, seed=seed
-        )
-        for part, options in (("train", changes), ("validation", {}))
-    )
+    # Keras 3 has it in this place only.
+    ImageDataGenerator = tensorflow.keras.preprocessing.image.ImageDataGenerator
+    changes = photo_classifier.generator_options(recipe.augmentation) if recipe.augmentation else {}
+    options = {
+        "target_size": (size, size),
+        "batch_size": recipe.batch_size,
+        "class_mode": "binary" if classes == 2 else "sparse",
+        "seed": seed,
+    }
+    train_generator = ImageDataGenerator(rescale=1 / 255, **changes).flow_from_directory(folder / "train", **options)
+    validation_generator = ImageDataGenerator(rescale=1 / 255).flow_from_directory(folder / "validation", **options)
     print(f"Class indices   {train_generator.class_indices}")
-    steps_per_epoch = -(-train_generator.samples // plan.batch_size)
-    print(f"Steps an epoch  {steps_per_epoch} batches of {plan.batch_size}")
-    compile_model(model, plan, 2 if class_mode == "binary" else 1)
-    history = model.fit(
-        train_generator,
-        steps_per_epoch=steps_per_epoch,
-        epochs=plan.epochs,
-        validation_data=validation_generator,
-        verbose=photo_classifier.verbosity(),
-    ).history
-    return training.History(history, history, list(range(1, plan.epochs + 1)), best_epoch=plan.epochs)
+    print(f"Steps an epoch  {len(train_generator)} batches of {recipe.batch_size}")
+    return train_generator, validation_generator
 
 
 def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Reads the options."""
-    sizes = ", ".join(f"{size} {kind}" for kind, size in BATCH_SIZES.items())
-    parser = photo_classifier.parser(docstring, SETTINGS, f"{sizes}; 32 from {MANY:,} photographs on")
+    """Reads the options of the command line."""
+    parser = photo_classifier.parser(
+        docstring, RECIPES, "150, quick 64", f"32 workshop, 16 small; 32 from {LARGE_DATASET:,} photos on"
+    )
     add = parser.add_argument
-    add("--model", choices=[*SETTINGS, "both"], default="both", help="(default: both, compared)")
-    add("--size", type=cli.whole_number(32), metavar="N", help="the pictures' side in pixels (default: 150, quick 64)")
-    add("--no-augmentation", action="store_true", help="leave the pictures of the small network unchanged")
-    help_text = "how pictures come to the network: decoded once, or Keras' ImageDataGenerator (default: fast)"
+    add("--model", choices=[*RECIPES, "both"], default="both", help="(default: both, compared)")
+    add("--no-augmentation", action="store_true", help="leave the photos of the small network unchanged")
+    help_text = "how photos come to the network: decoded once, or Keras' ImageDataGenerator (default: fast)"
     add("--pipeline", choices=["fast", "generator"], default="fast", help=help_text)
     arguments = cli.parse_lesson(parser, argv)
     arguments.size = arguments.size or (64 if arguments.quick else 150)
-    if arguments.size > 512:
-        parser.error(f"--size: got {arguments.size}, takes 32 to 512")
+    arguments.kinds = list(RECIPES) if arguments.model == "both" else [arguments.model]
     if arguments.pipeline == "generator" and arguments.resume:
         parser.error("--resume: got --pipeline generator too, which keeps no state to go on from")
     return arguments
 
 
-KERAS = Engine("keras", __doc__, device.prepare, device.seeded(build), train)
+def main(argv: Sequence[str] | None = None) -> dict[str, float]:
+    """Trains, evaluates, saves and plots the networks; returns the metrics."""
+    arguments = parse(__doc__, argv)
+    report = Report("cats_vs_dogs", arguments)
+    photos = photo_classifier.load(report, arguments.size)
+    report.engine(device.prepare(arguments.seed, arguments.precision))
 
-
-def main(argv: Sequence[str] | None = None, engine: Engine = KERAS) -> dict[str, float]:
-    """Trains, compares, saves and draws; returns the metrics."""
-    arguments = parse(engine.docstring, argv)
-    report = reporting.Report("cats_vs_dogs", arguments, engine)
-    if arguments.pipeline == "generator" and engine.name != "keras":
-        raise WorkshopError("--pipeline generator is Keras' own: python -m workshop.cats_vs_dogs has it")
-    found = photo_classifier.load(report, arguments.size)
-    print(f"Engine    {engine.prepare(arguments.seed, arguments.precision)}")
-    comparison = photo_classifier.Comparison(found, report)
-    for kind in SETTINGS if arguments.model == "both" else [arguments.model]:
-        settings = SETTINGS[kind].without_augmentation() if arguments.no_augmentation else SETTINGS[kind]
-        plan = settings.plan(len(found.X_train), batch_size(kind, len(found.X_train)), arguments)
-        model = engine.build(kind, arguments.size, len(found.classes), arguments.seed)
-        fast = arguments.pipeline == "fast"
-        sides = settings.sides(arguments.size, plan.epochs, len(found.X_train)) if fast else None
-        with comparison.learning(kind, model, plan, sides):
-            if arguments.pipeline == "generator":
-                with photos.as_folder(found) as folder:
-                    history = train_with_generator(
-                        model, folder, arguments.size, plan, arguments.seed, settings.augmentation
-                    )
-            else:
-                history = engine.train(
-                    model,
-                    found.X_train,
-                    photo_classifier.targets(found.y_train, len(found.classes)),
-                    plan,
-                    arguments.seed,
-                    augmentation=settings.augmentation,
-                    sides=sides,
-                    validation_data=comparison.validation_data,
-                    checkpoint=report.checkpoint(f"cats_vs_dogs_{kind}"),
-                    resume=arguments.resume,
+    X_train, X_validation, classes = photos.X_train, photos.X_validation, photos.classes
+    y_train = photo_classifier.targets(photos.y_train, len(classes))
+    y_validation = photo_classifier.targets(photos.y_validation, len(classes))
+    # Of many photos some are enough to follow the training, and to measure the accuracy on what it was trained on.
+    watched = photo_classifier.some_rows(len(X_validation), photo_classifier.MAX_WATCHED)
+    measured = photo_classifier.some_rows(len(X_train), photo_classifier.MAX_MEASURED)
+    results, histories = {}, {}
+    for kind in arguments.kinds:
+        recipe = RECIPES[kind].with_options(arguments, samples=len(X_train))
+        with device.scope(arguments.seed):
+            model = build(kind, arguments.size, len(classes))
+        weights = model.count_params()
+        report.section(f"{kind}: {weights:,} weights, {recipe.epochs} epochs of {len(X_train):,} photos")
+        model.summary()
+        model.compile(
+            optimizer=recipe.make_optimizer(),
+            loss=photo_classifier.loss(len(classes)),  # of two classes "binary_crossentropy"
+            metrics=["accuracy"],
+        )
+        callbacks = training.tensorboard(arguments.tensorboard, kind)
+        started = time.perf_counter()
+        if arguments.pipeline == "generator":
+            with as_folder(photos) as folder:
+                train_generator, validation_generator = make_generators(
+                    folder, recipe, arguments.size, len(classes), arguments.seed
                 )
-        comparison.judge(kind, model, history, settings)
-    comparison.finish(SETTINGS["small"].augmentation)
+                history = model.fit(
+                    train_generator,
+                    steps_per_epoch=len(train_generator),
+                    epochs=recipe.epochs,
+                    validation_data=validation_generator,
+                    callbacks=callbacks,
+                    verbose=report.verbose,
+                )
+        else:
+            sizes = recipe.sizes(arguments.size, len(X_train))
+            batches = training.photo_batches(
+                X_train, y_train, recipe.batch_size, arguments.seed, recipe.augmentation, sizes
+            )
+            history = model.fit(
+                batches,
+                epochs=recipe.epochs,
+                shuffle=False,  # the batches come shuffled, each epoch anew
+                validation_data=training.photo_batches(
+                    X_validation[watched], y_validation[watched], recipe.batch_size, seed=None
+                ),
+                callbacks=[*callbacks, training.Resume(report.checkpoint(f"cats_vs_dogs_{kind}"), batches)],
+                verbose=report.verbose,
+            )
+        seconds = (time.perf_counter() - started) / recipe.epochs
+        histories[kind] = history.history
+
+        train_photos = training.photo_batches(X_train[measured], y_train[measured], recipe.batch_size, seed=None)
+        validation_photos = training.photo_batches(X_validation, y_validation, recipe.batch_size, seed=None)
+        _, train_accuracy = model.evaluate(train_photos, verbose=0)
+        _, validation_accuracy = model.evaluate(validation_photos, verbose=0)
+        probabilities = photo_classifier.probabilities(model.predict(validation_photos, verbose=0))
+        print(f"{validation_accuracy:.1%} of {len(X_validation):,} validation photos right")
+        metrics = {"train_accuracy": train_accuracy, "validation_accuracy": validation_accuracy}
+        results[kind] = (weights, seconds, train_accuracy, validation_accuracy)
+        report.result(metrics, model=kind if len(arguments.kinds) > 1 else "", band=kind)
+        report.save(
+            f"cats_vs_dogs_{kind}",
+            model,
+            inputs=[Input("image", shape=X_train.shape[1:])],
+            classes=classes,
+            metrics=metrics,
+        )
+        report.plots(
+            f"cats_vs_dogs_{kind}",
+            figures.classifier(kind, X_validation, photos.y_validation, probabilities, classes),
+        )
+    report.section("Compared")
+    print(figures.comparison(results))
+    report.plot("cats_vs_dogs-accuracy", figures.accuracies, histories)
+    report.plot(
+        "cats_vs_dogs-augmentation",
+        figures.augmentation,
+        *photo_classifier.augmented_examples(photos, Augmentation()),
+    )
     return report.finish(
-        use=f"python -m apps.cat_or_dog --model {report.last_model} YOUR-PICTURE.jpg",
-        no_band=photo_classifier.why_no_band(arguments, found),
+        use=f"python -m apps.cat_or_dog --model {report.last_model} YOUR-PHOTO.jpg",
+        no_band="the photos are your own" if arguments.data and not arguments.quick else "",
     )
 
 
