@@ -1,0 +1,42 @@
+"""The plots of the lesson `admission`: training losses, and decision boundaries over two features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workshop.kit.plots import charts, contours
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TITLES = {"neuron": "One neuron: a line", "network": "8 and 4 hidden units: a curve"}
+
+
+def losses(losses: Mapping[str, Sequence[float]]) -> Figure:
+    """Returns the training losses, for each model one value an epoch."""
+    curves = {kind: (np.arange(1, len(values) + 1), values) for kind, values in losses.items()}
+    title = "Training loss of the neuron and of the network"
+    return charts.losses(curves, y="training loss (cross-entropy)", title=title, logarithmic=False)
+
+
+def boundaries(
+    models: Mapping[str, Callable[[np.ndarray], np.ndarray]],
+    X: np.ndarray,
+    y: np.ndarray,
+    *,
+    names: Sequence[str],
+    classes: Sequence[str],
+) -> Figure:
+    """Returns the decision boundaries of both models side by side.
+
+    Args:
+        models: by their kinds, from points (n, 2) in the units of X to the probability of class 1.
+        X, y: the rows, (n, 2), and their classes (n,), 0 or 1.
+        names: of the two features, units included.
+        classes: of the two classes.
+    """
+    panels = {TITLES[kind]: model for kind, model in models.items()}
+    return contours.boundary_row(panels, X, y, "Decision boundaries", names=names, classes=classes)
