@@ -1,103 +1,152 @@
-"""Autoencoders: networks that answer with the picture they were asked, though little of it fits through their middle.
+"""Autoencoders: networks that reproduce an image, though little of it fits through their middle.
 
-A picture of a digit is 784 numbers. The first half of the network, the encoder, makes a few numbers of them, the code;
-the second half, the decoder, makes the picture again. Nobody says what a digit is: to get one through so narrow a gate
-the network has to find out by itself. Six parts, all in one run unless you choose one:
+An image of a digit is 784 numbers. The first half of the network, the encoder, makes a few numbers of them, the latent
+code; the second half, the decoder, makes the image again. Nobody says what a digit is: to get one through so narrow a
+layer the network has to find out by itself. Six parts, all in one run unless you choose one:
 
     python -m workshop.autoencoder                           # all six; then look into the folder plots
     python -m workshop.autoencoder --part denoising          # one of them
     python -m workshop.autoencoder --quick                   # a first look, in seconds
 
 `linear`: without activations a network finds what principal component analysis (PCA) finds. `deep`: hidden layers leave
-a third of PCA's error. `convolutional`: filters instead, and a code of small pictures. `denoising`: noise goes in and
-clean digits are to come out. `anomaly`: what it never saw a network cannot draw, so garments are found among digits.
-`codes`: a code of two numbers is a map of the digits.
+a third of PCA's error. `convolutional`: filters instead, and a code of small images. `denoising`: noisy digits go in
+and clean ones are to come out. `anomaly`: a network reconstructs badly what it was not trained on, so garments are
+found among digits. `codes`: a code of two numbers is a map of the digits.
 
 Expected on MNIST: the linear network's plane within 0.01 rad of PCA's; a mean squared error of at most 0.006 with 32
 numbers, where PCA has 0.017; of noise of 0.5 less than half of the error left; garments told from digits with an area
-under the ROC curve of at least 0.99. About 50 s on two CPU cores. Then clean a picture of your own:
+under the ROC curve of at least 0.99. About 50 s on two CPU cores. Then clean an image of your own:
 
     python -m apps.clean PICTURE.png
 """
 
+from __future__ import annotations
+
 import argparse
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+import gc
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from workshop.kit import cli, code_figures, device, metrics, reconstruction, training
-from workshop.kit import report as reporting
-from workshop.kit.data.images import scale_pixels
-from workshop.kit.engine import Engine, Plan
+from workshop.figures import autoencoder as figures
+from workshop.kit import cli, device, metrics, training
+from workshop.kit.data.images import ImageSet, load_image_set, scale_pixels
 from workshop.kit.lazy import keras
-from workshop.kit.reconstruction import Settings, Study, errors_of
+from workshop.kit.report import Report, format_table
+from workshop.kit.saving.bundle import Input
+from workshop.kit.training import Recipe
 
-SETTINGS = {
-    "linear": Settings(400, 0.01, expected=0.038, images=1000, batch_size=1000),  # all of them in each step
-    "deep": Settings(4, 0.01, expected=0.006),
-    "convolutional": Settings(2, 0.01, expected=0.008, images=12_000, batch_size=64),
-    "denoiser": Settings(2, 0.005, expected=0.02),
-    "codes": Settings(2, 0.007, expected=0.045),
+if TYPE_CHECKING:
+    import keras
+    from sklearn.decomposition import PCA
+
+    from workshop.kit.saving.model import Model
+
+    Curve = tuple[Sequence[float], Sequence[float]]  # epochs passed, and the training loss then
+
+
+class DenseLayers(NamedTuple):
+    """The layers of a dense autoencoder: `hidden_units` before the latent code, the same backwards after it."""
+
+    hidden_units: tuple[int, ...]
+    latent_units: int
+    activation: str
+    output_activation: str
+
+
+DENSE = {
+    # MNIST's variances have a gap behind the ninth: nine dimensions of PCA are well defined.
+    "linear": DenseLayers((), 9, "linear", "linear"),
+    "deep": DenseLayers((256,), 32, "relu", "sigmoid"),
+    "denoiser": DenseLayers((256,), 128, "relu", "sigmoid"),
+    "codes": DenseLayers((256, 64), 2, "silu", "sigmoid"),  # smooth, as a map is to be
 }
-# The dense networks: hidden units before the code (after it the same backwards), numbers in the code, the activations
-# of hidden and of last units. MNIST's variances have a gap behind the ninth: nine dimensions of PCA are well defined.
-DENSE: dict[str, tuple[tuple[int, ...], int, str, str]] = {
-    "linear": ((), 9, "linear", "linear"),
-    "deep": ((256,), 32, "relu", "sigmoid"),
-    "denoiser": ((256,), 128, "relu", "sigmoid"),
-    "codes": ((256, 64), 2, "silu", "sigmoid"),  # smooth, as a map is to be
+FILTERS, LATENT_CHANNELS = 16, 4  # of the convolutional encoder
+RECIPES = {
+    "linear": Recipe(epochs=400, learning_rate=0.01, batch_size=1000),  # all of its images in each step
+    "deep": Recipe(epochs=4, learning_rate=0.01, batch_size=128),
+    "convolutional": Recipe(epochs=2, learning_rate=0.01, batch_size=64),
+    "denoiser": Recipe(epochs=2, learning_rate=0.005, batch_size=128),
+    "codes": Recipe(epochs=2, learning_rate=0.007, batch_size=128),
 }
-FILTERS = (16, 4)  # of the convolutional encoder
+LINEAR_IMAGES, CONVOLUTIONAL_IMAGES = 1000, 12_000  # that these train on, at most; the others train on all
+SMALL_SET = 2000  # images; on fewer a network trains for at least so many steps:
+MIN_STEPS, MIN_QUICK_STEPS = 400, 100
+VALIDATION_IMAGES = 5000  # of the training images, at most a fifth
+COMPONENTS = 32  # of the PCA that the networks are compared with
+MAX_NOISE = 0.8  # standard deviation; ink is 1
+NOISE_LEVELS, NOISE_REPORTED = (0.25, 0.5, 0.75), 0.5
 FALSE_ALARMS = 0.01  # the share of the validation digits that may be taken for anomalies
-MOST_NOISE, NOISE_LEVELS = 0.8, (0.25, 0.5, 0.75)  # standard deviations; ink is 1
+NEIGHBORS, MAX_NEIGHBORS_IMAGES = 10, 5000  # of the classifier of codes
+PARTS = ("linear", "deep", "convolutional", "denoising", "anomaly", "codes")
 
 
-def build_dense(hidden_units: Sequence[int], code: int, activation: str, last: str) -> Any:
-    """Returns 784 -> hidden units -> code -> hidden units -> 784; pictures (28, 28, 1) go in and come out."""
-    layers = keras.layers
+# --- The networks -----------------------------------------------------------------------------------------------------
+
+
+def build_dense(
+    hidden_units: Sequence[int], latent_units: int, activation: str, output_activation: str
+) -> keras.Sequential:
+    """Returns 784 -> hidden units -> latent code -> hidden units -> 784; images (28, 28, 1) go in and come out."""
     return keras.Sequential(
         [
-            layers.Input((28, 28, 1)),
-            layers.Flatten(),
-            *(layers.Dense(units, activation=activation) for units in hidden_units),
-            layers.Dense(code),
-            *(layers.Dense(units, activation=activation) for units in reversed(hidden_units)),
-            layers.Dense(784, activation=last),
-            layers.Reshape((28, 28, 1)),
+            keras.Input((28, 28, 1)),
+            keras.layers.Flatten(),
+            *(keras.layers.Dense(units, activation=activation) for units in hidden_units),
+            keras.layers.Dense(latent_units, name="code"),
+            *(keras.layers.Dense(units, activation=activation) for units in reversed(hidden_units)),
+            keras.layers.Dense(784, activation=output_activation),
+            keras.layers.Reshape((28, 28, 1)),
         ]
     )
 
 
-def build_convolutional(filters: int, code: int) -> Any:
-    """Returns 28x28 -> 14x14 -> 7x7 and back: strides make pictures smaller, repeated pixels make them larger."""
-    layers = keras.layers
+def build_convolutional(filters: int = FILTERS, latent_channels: int = LATENT_CHANNELS) -> keras.Sequential:
+    """Returns 28x28 -> 14x14 -> 7x7 and back: strides make images smaller, repeated pixels make them larger."""
     return keras.Sequential(
         [
-            layers.Input((28, 28, 1)),
-            layers.Conv2D(filters, 3, strides=2, padding="same", activation="relu"),
-            layers.Conv2D(code, 3, strides=2, padding="same"),
-            layers.UpSampling2D(),
-            layers.Conv2D(filters, 3, padding="same", activation="relu"),
-            layers.UpSampling2D(),
-            layers.Conv2D(1, 3, padding="same", activation="sigmoid"),
+            keras.Input((28, 28, 1)),
+            keras.layers.Conv2D(filters, 3, strides=2, padding="same", activation="relu"),
+            keras.layers.Conv2D(latent_channels, 3, strides=2, padding="same", name="code"),
+            keras.layers.UpSampling2D(),
+            keras.layers.Conv2D(filters, 3, padding="same", activation="relu"),
+            keras.layers.UpSampling2D(),
+            keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid"),
         ]
     )
 
 
-def build(kind: str) -> Any:
-    """Returns one of the networks by its name in `SETTINGS`."""
-    return build_convolutional(*FILTERS) if kind == "convolutional" else build_dense(*DENSE[kind])
+def build(kind: str) -> keras.Sequential:
+    """Returns one of the networks by its name in `RECIPES`."""
+    return build_convolutional() if kind == "convolutional" else build_dense(*DENSE[kind])
 
 
-def train(model: Any, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **options: Any) -> training.History:
-    """Compiles and fits a network on pictures X that are to become y; `options` are those of `training.fit`."""
-    optimizer = training.make_optimizer(plan.optimizer, plan.learning_rate, plan.steps)
-    model.compile(optimizer=optimizer, loss="mean_squared_error")
-    return training.fit(model, X, y, epochs=plan.epochs, batch_size=plan.batch_size, seed=seed, **options)
+def get_encoder(model: keras.Sequential) -> keras.Model:
+    """Returns the first half of an autoencoder, which has images as inputs and their latent codes as outputs."""
+    return keras.Model(model.inputs[0], model.get_layer("code").output)
 
 
-def add_noise(images: np.ndarray, level: Any, random: np.random.Generator) -> np.ndarray:
+# --- The data ---------------------------------------------------------------------------------------------------------
+
+
+def load_digits(arguments: argparse.Namespace, report: Report) -> tuple[ImageSet, np.ndarray]:
+    """Returns the digits, and the last of their training images, which are held out: the validation digits."""
+    images = load_image_set("mnist", arguments.data, quick=arguments.quick)
+    report.data(images.source, images.place, images.is_standin)
+    n = len(images.X_train) - min(VALIDATION_IMAGES, len(images.X_train) // 5)
+    return replace(images, X_train=images.X_train[:n], y_train=images.y_train[:n]), images.X_train[n:]
+
+
+def load_garments(arguments: argparse.Namespace, report: Report) -> np.ndarray:
+    """Returns the test images of Fashion-MNIST."""
+    images = load_image_set("fashion_mnist", quick=arguments.quick)
+    report.data(images.source, images.place, images.is_standin)
+    return images.X_test
+
+
+def add_noise(images: np.ndarray, level: float | np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Returns images (bytes) with noise: normal, of the standard deviation `level`, cut off at white and at ink."""
     noisy = random.standard_normal(images.shape, np.float32)
     noisy *= np.asarray(255 * level, np.float32)
@@ -105,146 +154,344 @@ def add_noise(images: np.ndarray, level: Any, random: np.random.Generator) -> np
     return np.rint(np.clip(noisy, 0, 255, out=noisy), out=noisy).astype(np.uint8)
 
 
-def learn_linear(study: Study) -> None:
-    """Without activations the best that a network can do is PCA: it finds the same plane, though other axes in it."""
+def add_noise_of_all_levels(images: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Returns training images (bytes), each with noise of a level of its own from 0 to `MAX_NOISE`."""
+    return add_noise(images, random.uniform(0, MAX_NOISE, (len(images), 1, 1, 1)), random)
+
+
+# --- Principal component analysis, and the mathematics of the parts ---------------------------------------------------
+
+
+def flatten_images(images: np.ndarray) -> np.ndarray:
+    """Returns images as rows of numbers from 0 to 1, float32 (n, pixels)."""
+    return scale_pixels(images).reshape(len(images), -1)
+
+
+def fit_pca(images: np.ndarray, components: int = COMPONENTS) -> PCA:
+    """Returns scikit-learn's principal component analysis of images."""
+    from sklearn.decomposition import PCA
+
+    # All that it needs to look at are the 784x784 covariances of the pixels.
+    return PCA(components, svd_solver="covariance_eigh").fit(flatten_images(images))
+
+
+def reconstruct_by_pca(pca: PCA, images: np.ndarray, components: int | None = None) -> np.ndarray:
+    """Returns the reconstructions of images from their first components, or from all, as numbers from 0 to 1."""
+    axes = pca.components_[:components]
+    rows: np.ndarray = (flatten_images(images) - pca.mean_) @ axes.T @ axes + pca.mean_
+    return rows.reshape(images.shape)
+
+
+def reconstruction_errors(images: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
+    """Returns the mean squared error of each image: images as bytes, reconstructions from 0 to 1."""
+    return np.square(scale_pixels(images) - reconstructions).mean(axis=(1, 2, 3))
+
+
+def reconstruction_error(images: np.ndarray, reconstructions: np.ndarray) -> float:
+    """Returns the mean squared error of all images."""
+    return float(reconstruction_errors(images, reconstructions).mean())
+
+
+def fold_mean(weights: Sequence[np.ndarray], mean: np.ndarray) -> list[np.ndarray]:
+    """Returns the weights of a linear network for images, from those of one for images less their mean.
+
+    decode(encode(x - mean)) + mean is a network of the same form: the mean goes into the biases.
+    """
+    encoder, code_bias, decoder, output_bias = weights
+    return [encoder, code_bias - mean.ravel() @ encoder, decoder, output_bias + mean.ravel()]
+
+
+# --- Training ---------------------------------------------------------------------------------------------------------
+
+
+def choose_recipe(recipe: Recipe, arguments: argparse.Namespace, samples: int) -> Recipe:
+    """Returns the recipe that the options ask for; on few images it has more epochs, so that it has steps enough."""
+    recipe = recipe.with_options(arguments, samples)
+    if arguments.epochs is None and samples < SMALL_SET:
+        steps = MIN_QUICK_STEPS if arguments.quick else MIN_STEPS
+        epochs = steps // -(-samples // recipe.batch_size)
+        recipe = replace(recipe, epochs=max(recipe.epochs, epochs)).for_samples(samples)
+    return recipe
+
+
+def train(
+    kind: str, X: np.ndarray, y: np.ndarray, arguments: argparse.Namespace, report: Report
+) -> tuple[keras.Sequential, Curve]:
+    """Builds a network and trains it on images X (bytes) whose reconstructions are to be y; returns it and its loss."""
+    recipe = choose_recipe(RECIPES[kind], arguments, len(X))
+    batches = training.shuffled_batches(
+        X, y, recipe.batch_size, arguments.seed, preprocess=scale_pixels, preprocess_targets=scale_pixels
+    )
+    with device.scope(arguments.seed):
+        model = build(kind)
+    print(f"The network {kind}: {model.count_params():,} weights, {len(X):,} images")
+    model.summary()
+    model.compile(
+        optimizer=recipe.make_optimizer(),  # AdamW; its learning rate warms up, then falls along a cosine
+        loss="mean_squared_error",
+        steps_per_execution=device.steps_per_execution(),  # 32 steps in one call of TensorFlow: the same, quicker
+    )
+    losses = training.StepLosses()  # the loss within the epochs, for the plot
+    model.fit(
+        batches,
+        epochs=recipe.epochs,
+        shuffle=False,  # the batches come shuffled, each epoch anew
+        callbacks=[
+            *training.tensorboard(arguments.tensorboard, kind),
+            losses,
+            training.Resume(report.checkpoint(f"autoencoder_{kind}"), batches, keep=[losses]),
+        ],
+        verbose=report.verbose,
+    )
+    gc.collect()  # the pipeline's copies of the images, before the next network gets its own
+    return model, losses.curve
+
+
+def train_linear(X: np.ndarray, arguments: argparse.Namespace, report: Report) -> tuple[keras.Sequential, Curve]:
+    """Trains the linear network on images X (bytes) less their mean; returns it, for images as they are."""
+    recipe = choose_recipe(RECIPES["linear"], arguments, len(X))
+    mean = scale_pixels(X).mean(axis=0)
+    centered = scale_pixels(X) - mean
+    with device.scope(arguments.seed):
+        model = build("linear")
+    print(f"The network linear: {model.count_params():,} weights, {len(X):,} images")
+    model.summary()
+    model.compile(optimizer=recipe.make_optimizer(), loss="mean_squared_error")
+    # Each epoch is a single step of some milliseconds, and there are 400: `model.fit` would add 30 ms to each.
+    history = training.fit_table(
+        model,
+        centered,
+        centered,
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        seed=arguments.seed,
+        callbacks=[
+            *training.tensorboard(arguments.tensorboard, "linear"),
+            training.Resume(report.checkpoint("autoencoder_linear")),
+        ],
+        plain=arguments.plain,
+    )
+    model.set_weights(fold_mean(model.get_weights(), mean))
+    losses = history.history["loss"]
+    return model, (range(1, len(losses) + 1), losses)
+
+
+# --- What the parts report, of whichever engine -----------------------------------------------------------------------
+
+
+def save(kind: str, model: keras.Model | Model, error: float, digits: ImageSet, report: Report) -> None:
+    """Reports the mean squared error of a network on the test images, and saves it."""
+    print(f"Mean squared error of the reconstructed test images: {error:.4f}")
+    report.result({"test_mean_squared_error": error}, model=kind)
+    report.save(
+        kind if kind == "denoiser" else f"autoencoder_{kind}",
+        model,
+        data=digits.source,
+        is_standin=digits.is_standin,
+        inputs=[Input("image", shape=(28, 28, 1))],
+        output="image",
+        metrics={"test_mean_squared_error": error},
+    )
+
+
+def compare_planes(X: np.ndarray, decoder: np.ndarray, error: float, digits: ImageSet, report: Report) -> None:
+    """Compares the plane that the linear network found with that of PCA of the same images.
+
+    Args:
+        X: the images that it was trained on.
+        decoder: the weights of its decoder (code, pixels), which span the plane.
+        error: its mean squared error on the test images.
+        digits: with the test images.
+        report: takes the metrics and the plot.
+    """
     from scipy.linalg import subspace_angles
 
-    X, report = study.first("linear"), study.report
-    mean = scale_pixels(X).mean(axis=0)
-    model = study.learn("linear", scale_pixels(X) - mean, scale_pixels(X) - mean)
-    # What was taken away goes into the biases: decode(encode(x - mean)) + mean is a network of the same form.
-    into, bias, out, last_bias = model.get_weights()
-    model.set_weights([into, bias - mean.ravel() @ into, out, last_bias + mean.ravel()])
-    study.judge("linear")
-    pca = reconstruction.fit_pca(X, DENSE["linear"][1])
-    by_pca = study.measure("linear_pca", reconstruction.through_pca(pca, study.images.X_test))
-    excess = report.metrics["linear_test_mean_squared_error"] / by_pca - 1
-    angle = float(subspace_angles(out.T, pca.components_.T).max())
-    print(f"Its {DENSE['linear'][1]} dimensions and PCA's: largest angle {angle:.5f} rad, error {excess:+.2%}")
+    pca = fit_pca(X, len(decoder))
+    pca_error = reconstruction_error(digits.X_test, reconstruct_by_pca(pca, digits.X_test))
+    report.result({"linear_pca_test_mean_squared_error": pca_error})
+    excess = error / pca_error - 1
+    angle = float(subspace_angles(decoder.T, pca.components_.T).max())
+    print(f"Its {len(decoder)} dimensions and PCA's: largest angle {angle:.5f} rad, error {excess:+.2%}")
     report.result({"linear_angle_train_max_error": angle, "linear_excess_test_max_error": excess})
-    report.expect("linear_angle_train_max_error", highest=0.01)
-    report.expect("linear_excess_test_max_error", -0.01, 0.01)
-    rows = {name: axes.reshape(-1, 28, 28, 1) for name, axes in (("PCA", pca.components_), ("network", out))}
-    heading = "What digits are added up from: other pictures, the same plane (purple +, orange -)"
-    study.draw("linear", code_figures.image_rows, rows, heading, has_signs=True)
+    rows = {"PCA": pca.components_.reshape(-1, 28, 28, 1), "linear network": decoder.reshape(-1, 28, 28, 1)}
+    title = "Components that digits are sums of: other axes, the same plane (purple +, orange -)"
+    report.plot("autoencoder-linear", figures.image_rows, rows, title, has_signs=True)
 
 
-def learn_deep(study: Study) -> None:
-    """Hidden layers bend the plane: as many numbers leave a third of the error."""
-    study.learn("deep", study.X, study.X)
-    answers, X, code = study.judge("deep"), study.images.X_test, DENSE["deep"][1]
-    by_pca = reconstruction.through_pca(study.pca, X, code)
-    print(f"Mean squared error of PCA with {code} numbers: {study.measure('pca', by_pca):.4f}")
-    study.report.expect("pca_test_mean_squared_error", 0.016, 0.018)
-    rows = {"test images": X, "PCA": by_pca, "network": answers}
-    study.draw("deep", code_figures.image_rows, rows, f"What {code} numbers say of a digit")
+def compare_with_pca(reconstructions: np.ndarray, pca: PCA, digits: ImageSet, report: Report) -> None:
+    """Compares the reconstructions of the test images by the deep network with those by PCA of as many numbers."""
+    by_pca = reconstruct_by_pca(pca, digits.X_test)
+    error = reconstruction_error(digits.X_test, by_pca)
+    print(f"Mean squared error of PCA with {COMPONENTS} numbers: {error:.4f}")
+    report.result({"pca_test_mean_squared_error": error})
+    rows = {"test images": digits.X_test, "PCA": by_pca, "deep network": reconstructions}
+    report.plot("autoencoder-deep", figures.image_rows, rows, f"Digits, reconstructed from {COMPONENTS} numbers")
 
 
-def learn_convolutional(study: Study) -> None:
-    """The same few filters everywhere: hardly any weights, and a code that is made of small pictures itself."""
-    X = study.first("convolutional")
-    model = study.learn("convolutional", X, X)
-    answers, X = study.judge("convolutional"), study.images.X_test[:10]
-    codes = reconstruction.encode(model, X).reshape(len(X), 7, 7, FILTERS[1])
-    rows = {"test images": X, **{f"code, {i + 1}": codes[..., [i]] for i in range(FILTERS[1])}, "network": answers}
-    study.draw("convolutional", code_figures.image_rows, rows, "Through small pictures, 7x7, and back")
+def show_codes(codes: np.ndarray, reconstructions: np.ndarray, digits: ImageSet, report: Report) -> None:
+    """Draws test images, the channels of their latent codes (n, 7, 7, channels), and their reconstructions."""
+    channels = {f"code, channel {i + 1}": codes[..., [i]] for i in range(codes.shape[-1])}
+    rows = {"test images": digits.X_test, **channels, "convolutional network": reconstructions}
+    title = "Digits, reconstructed from codes that are images of 7x7"
+    report.plot("autoencoder-convolutional", figures.image_rows, rows, title)
 
 
-def learn_denoising(study: Study) -> None:
-    """Noise goes in and the clean picture is the target: what is not of a digit does not come out again."""
-    X, clean, random = study.first("denoiser"), study.images.X_test, np.random.default_rng(study.report.arguments.seed)
-    study.learn("denoiser", add_noise(X, random.uniform(0, MOST_NOISE, (len(X), 1, 1, 1)), random), X)
-    table, rows = [], {"test images": clean}
-    for level in NOISE_LEVELS:
-        noisy = add_noise(clean, level, random)
-        cleaned = study.judge("denoiser", noisy) if level == 0.5 else study.answers("denoiser", noisy)
-        before, after = (float(errors_of(clean, one).mean()) for one in (scale_pixels(noisy), cleaned))
+def compare_with_noisy(
+    noisy: Mapping[float, np.ndarray], cleaned: Mapping[float, np.ndarray], digits: ImageSet, report: Report
+) -> None:
+    """Compares the test images with noise of some levels, bytes, and their reconstructions, with the clean ones."""
+    table = []
+    rows = {"test images": digits.X_test}
+    for level, images in noisy.items():
+        before = reconstruction_error(digits.X_test, scale_pixels(images))
+        after = reconstruction_error(digits.X_test, cleaned[level])
         table.append([level, before, after, f"{before / after:.1f}"])
-        rows |= {f"noise {level:g}": noisy, f"noise {level:g}, cleaned": cleaned}
-        if level == 0.5:
-            study.measure("noisy", scale_pixels(noisy))
-            study.report.expect("denoiser_test_mean_squared_error", highest=before / 2)
-    print(metrics.table(["noise", "error before", "error after", "times smaller"], table))
-    study.draw("denoising", code_figures.image_rows, rows, "Before and after")
+        rows |= {f"noise {level:g}": images, f"noise {level:g}, cleaned": cleaned[level]}
+        if level == NOISE_REPORTED:
+            report.result({"noisy_test_mean_squared_error": before})
+    print(format_table(["noise", "error before", "error after", "times smaller"], table))
+    report.plot("autoencoder-denoising", figures.image_rows, rows, "Noisy digits, before and after cleaning")
 
 
-def find_anomalies(study: Study) -> None:
-    """A network that knows digits alone cannot draw anything else: a large error says that something is no digit."""
+def find_anomalies(images: Mapping[str, np.ndarray], reconstructions: Mapping[str, np.ndarray], report: Report) -> None:
+    """Takes images with a large reconstruction error for anomalies, and reports how well that tells garments.
+
+    Args:
+        images: "validation digits", which decide what is large, "test digits" and "garments", bytes.
+        reconstructions: the deep network's of each.
+        report: takes the metrics and the plots.
+    """
     from sklearn.metrics import roc_auc_score, roc_curve
 
-    if "deep" not in study.models:
-        learn_deep(study)
-    asked = {"validation digits": study.validation, "test digits": study.images.X_test, "garments": study.others}
-    answers = {name: study.answers("deep", X) for name, X in asked.items()}
-    errors = {name: errors_of(X, answers[name]) for name, X in asked.items()}
+    errors = {name: reconstruction_errors(images[name], reconstructions[name]) for name in images}
     threshold = float(np.quantile(errors["validation digits"], 1 - FALSE_ALARMS))
-    tested = [errors["test digits"], errors["garments"]]
-    is_garment, found = np.repeat([0, 1], list(map(len, tested))), np.concatenate(tested)
-    area = float(roc_auc_score(is_garment, found))
     print(f"An anomaly has an error of {threshold:.4f} or more, as {FALSE_ALARMS:.0%} of the validation digits have")
-    table = [[name, float(one.mean()), f"{np.mean(one >= threshold):.1%}"] for name, one in errors.items()]
-    print(metrics.table(["", "mean error", "taken for an anomaly"], table))
-    measured = metrics.two_classes("anomaly_test", is_garment, found, threshold)
-    study.report.result(measured | {"anomaly_test_roc_auc": area})
-    study.report.expect("anomaly_test_roc_auc", 0.99)
-    study.draw("anomalies", code_figures.anomalies, errors, threshold, roc_curve(is_garment, found)[:2], area)
-    rows = {"garments": study.others, "network": answers["garments"]}
-    study.draw("garments", code_figures.image_rows, rows, "A network that knows digits alone draws garments")
+    table = [[name, float(e.mean()), f"{np.mean(e >= threshold):.1%}"] for name, e in errors.items()]
+    print(format_table(["", "mean error", "taken for an anomaly"], table))
+
+    scores = np.concatenate([errors["test digits"], errors["garments"]])
+    is_garment = np.repeat([0, 1], [len(errors["test digits"]), len(errors["garments"])])
+    auc = float(roc_auc_score(is_garment, scores))
+    measured = metrics.two_classes("anomaly_test", is_garment, scores, threshold)
+    report.result({**measured, "anomaly_test_roc_auc": auc})
+    false_positives, true_positives, _ = roc_curve(is_garment, scores)
+    report.plot("autoencoder-anomalies", figures.anomalies, errors, threshold, (false_positives, true_positives), auc)
+    rows = {"garments": images["garments"], "deep network": reconstructions["garments"]}
+    title = "Garments, reconstructed by a network that was trained on digits"
+    report.plot("autoencoder-garments", figures.image_rows, rows, title)
 
 
-def draw_codes(study: Study) -> None:
-    """Two numbers for a digit are a place on a map."""
+def compare_maps(test_codes: np.ndarray, train_codes: np.ndarray, pca: PCA, digits: ImageSet, report: Report) -> None:
+    """Compares the network's codes of two numbers with PCA's: how well the nearest neighbours' class is one's own.
+
+    Args:
+        test_codes, train_codes: of the test images, and of the first training images (n, 2).
+        pca: of the training images.
+        digits: the images.
+        report: takes the metrics and the plot.
+    """
     from sklearn.neighbors import KNeighborsClassifier
 
-    images, X, shown = study.images, study.first("codes"), study.images.X_test
-    model = study.learn("codes", X, X)
-    study.judge("codes")
-    study.measure("codes_pca", reconstruction.through_pca(study.pca, shown, 2))
-    known, labels = X[:5000], images.y_train[: len(X[:5000])]
-    places = {"PCA": [study.pca.transform(reconstruction.rows_of(one))[:, :2] for one in (shown, known)]}
-    places["network"] = [reconstruction.encode(model, one) for one in (shown, known)]
-    for name, (of_shown, of_known) in places.items():
-        # How well a place says which digit it is: the ten nearest training images are asked.
-        accuracy = KNeighborsClassifier(10).fit(of_known, labels).score(of_shown, images.y_test)
-        print(f"{accuracy:.1%} of the test images told by their place on the map of {name}")
-        study.report.result({f"codes{'_pca' * (name == 'PCA')}_test_accuracy": accuracy})
-    study.report.expect("codes_test_accuracy", 0.55)
-    study.draw("codes", code_figures.code_maps, places, images.y_test, images.classes)
+    pca_error = reconstruction_error(digits.X_test, reconstruct_by_pca(pca, digits.X_test, 2))
+    report.result({"codes_pca_test_mean_squared_error": pca_error})
+    n = len(train_codes)
+    by_pca = [pca.transform(flatten_images(images))[:, :2] for images in (digits.X_test, digits.X_train[:n])]
+    codes = {"PCA": by_pca, "autoencoder": [test_codes, train_codes]}
+    for name, (of_test, of_train) in codes.items():
+        accuracy = KNeighborsClassifier(NEIGHBORS).fit(of_train, digits.y_train[:n]).score(of_test, digits.y_test)
+        print(f"{name}: {accuracy:.1%} of the test images have the class of their nearest neighbours")
+        report.result({"codes_pca_test_accuracy" if name == "PCA" else "codes_test_accuracy": accuracy})
+    maps = {name: of_test for name, (of_test, _) in codes.items()}
+    report.plot("autoencoder-codes", figures.latent_maps, maps, digits.y_test, digits.classes)
 
 
-PARTS: dict[str, Callable[[Study], None]] = {
-    "linear": learn_linear, "deep": learn_deep, "convolutional": learn_convolutional, "denoising": learn_denoising,
-    "anomaly": find_anomalies, "codes": draw_codes,
-}  # fmt: skip
-KERAS = Engine("keras", __doc__, device.prepare, device.seeded(build), train)
+# --- The lesson -------------------------------------------------------------------------------------------------------
 
 
-def parse(docstring: str | None, settings: Mapping[str, Settings], argv: Sequence[str] | None) -> argparse.Namespace:
-    """Reads the options."""
-    each = {name: ", ".join(f"{getattr(one, name):g} {kind}" for kind, one in settings.items())
-            for name in ("epochs", "batch_size", "learning_rate")}  # fmt: skip
-    each["learning_rate"] += ", falling along a cosine; with --optimizer Keras' own, constant"
-    parser = cli.lesson_parser(docstring, optimizer="adamw", data="DIR", **each)
+def parse(
+    docstring: str | None, argv: Sequence[str] | None, recipes: Mapping[str, Recipe] = RECIPES
+) -> argparse.Namespace:
+    """Reads the options of the command line; `parts` are those to run."""
+    parser = cli.lesson_parser(docstring, recipes, data="DIR")
+    cli.add_plain(parser)
     parser.add_argument("--part", choices=[*PARTS, "all"], default="all", help="(default: all)")
-    return cli.parse_lesson(parser, argv)
+    arguments = cli.parse_lesson(parser, argv)
+    arguments.parts = PARTS if arguments.part == "all" else (arguments.part,)
+    return arguments
 
 
-def main(
-    argv: Sequence[str] | None = None, engine: Engine = KERAS, settings: Mapping[str, Settings] = SETTINGS
-) -> dict[str, float]:
-    """Trains, measures, saves and draws; returns the metrics."""
-    arguments = parse(engine.docstring, settings, argv)
-    report = reporting.Report("autoencoder", arguments, engine)
-    study = Study(report, settings)
-    if arguments.part in ("anomaly", "all"):
-        study.load_others("fashion_mnist")
-    print(f"Engine    {engine.prepare(arguments.seed)}")
-    for name in PARTS if arguments.part == "all" else [arguments.part]:
-        report.section(name)
-        PARTS[name](study)
-    study.draw("loss", code_figures.losses, study.histories, "Learning to answer with the question")
-    use = f"python -m apps.clean --model {study.path('denoiser')} YOUR-PICTURE.png" * ("denoiser" in study.models)
-    return report.finish(use=use, no_band=reporting.why_no_band(arguments, study.is_standin))
+def main(argv: Sequence[str] | None = None) -> dict[str, float]:
+    """Trains, evaluates, saves and plots the autoencoders; returns the metrics."""
+    arguments = parse(__doc__, argv)
+    parts = set(arguments.parts)
+    report = Report("autoencoder", arguments)
+    digits, X_validation = load_digits(arguments, report)
+    X_garments = load_garments(arguments, report) if "anomaly" in parts else digits.X_test[:0]
+    report.engine(device.prepare(arguments.seed))
+
+    X_train, X_test = digits.X_train, scale_pixels(digits.X_test)
+    pca = fit_pca(X_train)  # which the networks are compared with
+    curves: dict[str, Curve] = {}
+    use = ""
+
+    if "linear" in parts:
+        report.section("linear")
+        X = X_train[:LINEAR_IMAGES]
+        model, curves["linear"] = train_linear(X, arguments, report)
+        error = model.evaluate(X_test, X_test, batch_size=1000, verbose=0)
+        save("linear", model, error, digits, report)
+        compare_planes(X, model.get_weights()[2], error, digits, report)
+
+    if parts & {"deep", "anomaly"}:
+        report.section("deep")
+        deep, curves["deep"] = train("deep", X_train, X_train, arguments, report)
+        error = deep.evaluate(X_test, X_test, batch_size=1000, verbose=0)
+        save("deep", deep, error, digits, report)
+        compare_with_pca(deep.predict(X_test, batch_size=1000, verbose=0), pca, digits, report)
+
+    if "convolutional" in parts:
+        report.section("convolutional")
+        X = X_train[:CONVOLUTIONAL_IMAGES]
+        model, curves["convolutional"] = train("convolutional", X, X, arguments, report)
+        error = model.evaluate(X_test, X_test, batch_size=1000, verbose=0)
+        save("convolutional", model, error, digits, report)
+        codes = get_encoder(model).predict(X_test[:10], verbose=0)
+        show_codes(codes, model.predict(X_test[:10], verbose=0), digits, report)
+
+    if "denoising" in parts:
+        report.section("denoising")
+        random = np.random.default_rng(arguments.seed)
+        X = add_noise_of_all_levels(X_train, random)
+        model, curves["denoiser"] = train("denoiser", X, X_train, arguments, report)
+        noisy = {level: add_noise(digits.X_test, level, random) for level in NOISE_LEVELS}
+        error = model.evaluate(scale_pixels(noisy[NOISE_REPORTED]), X_test, batch_size=1000, verbose=0)
+        save("denoiser", model, error, digits, report)
+        use = f"python -m apps.clean --model {report.last_model} YOUR-PICTURE.png"
+        cleaned = {level: model.predict(scale_pixels(X), batch_size=1000, verbose=0) for level, X in noisy.items()}
+        compare_with_noisy(noisy, cleaned, digits, report)
+        del X, cleaned  # 140 MB
+
+    if "anomaly" in parts:
+        report.section("anomaly")
+        images = {"validation digits": X_validation, "test digits": digits.X_test, "garments": X_garments}
+        reconstructions = {
+            name: deep.predict(scale_pixels(X), batch_size=1000, verbose=0) for name, X in images.items()
+        }
+        find_anomalies(images, reconstructions, report)
+        del reconstructions  # 80 MB
+
+    if "codes" in parts:
+        report.section("codes")
+        model, curves["codes"] = train("codes", X_train, X_train, arguments, report)
+        error = model.evaluate(X_test, X_test, batch_size=1000, verbose=0)
+        save("codes", model, error, digits, report)
+        encoder = get_encoder(model)
+        test_codes = encoder.predict(X_test, batch_size=1000, verbose=0)
+        train_codes = encoder.predict(scale_pixels(X_train[:MAX_NEIGHBORS_IMAGES]), batch_size=1000, verbose=0)
+        compare_maps(test_codes, train_codes, pca, digits, report)
+
+    report.plot("autoencoder-loss", figures.losses, curves)
+    return report.finish(use=use)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
 """Autoencoders, in PyTorch: the mirror of `workshop/autoencoder.py`.
 
-The same images, parts, options, figures and files; the networks are PyTorch's, and so are the steps: see
-`pytorch/training.py` for the training loop. Pictures go in and come out channels last, as Keras has them. A dense
-network flattens them, and `ReshapeAsKeras` makes images of its last row of numbers, channels first, as PyTorch has
-them.
+The same images, parts, options, metrics, plots and files. PyTorch has the channels of an image first, and pads its
+border in another way where a convolution skips pixels: `PadAsTensorFlow` does it as Keras does.
 
     python -m workshop.pytorch.autoencoder                    # all six parts; then look into the folder plots
     python -m workshop.pytorch.autoencoder --part denoising   # one of them
@@ -14,68 +12,231 @@ Expected, as with Keras: the linear network's plane within 0.01 rad of PCA's, a 
 cores.
 """
 
+from __future__ import annotations
+
+import argparse
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
 
 from workshop import autoencoder as lesson
+from workshop.figures import autoencoder as figures
 from workshop.kit import cli
-from workshop.kit.engine import Engine
-from workshop.kit.lazy import nn, torch
-from workshop.pytorch.kit import device, image_layers, layers, layout, training
+from workshop.kit.data.images import scale_pixels
+from workshop.kit.report import Report
+from workshop.pytorch.kit import device, optimizers
+from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches, as_inputs
+from workshop.pytorch.kit.image_layers import PadAsTensorFlow
+from workshop.pytorch.kit.layers import activation, initialize_as_keras
+from workshop.pytorch.kit.model import TorchModel
+from workshop.pytorch.kit.state import TrainingState
+
+if TYPE_CHECKING:
+    from workshop.autoencoder import Curve
 
 
-def build_dense(hidden_units: Sequence[int], code: int, activation: str, last: str) -> list[Any]:
-    """Returns 784 -> hidden units -> code -> hidden units -> 784; pictures (28, 28, 1) go in and come out."""
-    modules: list[Any] = [nn.Flatten()]
-    numbers = 784
-    for units in hidden_units:
-        modules += [nn.Linear(numbers, units), layers.activation(activation)]
-        numbers = units
-    modules.append(nn.Linear(numbers, code))
-    numbers = code
-    for units in reversed(hidden_units):
-        modules += [nn.Linear(numbers, units), layers.activation(activation)]
-        numbers = units
-    modules += [nn.Linear(numbers, 784), layers.activation(last)]
-    return [*modules, layout.ReshapeAsKeras((28, 28, 1)), layout.ChannelsLast()]
+class DenseAutoencoder(nn.Module):
+    """784 -> hidden units -> latent code -> hidden units -> 784; images (n, 1, 28, 28) go in and come out."""
+
+    def __init__(
+        self, hidden_units: Sequence[int], latent_units: int, hidden_activation: str, output_activation: str
+    ) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Flatten())
+        inputs = 784
+        for units in hidden_units:
+            self.encoder.extend([nn.Linear(inputs, units), activation(hidden_activation)])
+            inputs = units
+        self.encoder.append(nn.Linear(inputs, latent_units))
+
+        self.decoder = nn.Sequential()
+        inputs = latent_units
+        for units in reversed(hidden_units):
+            self.decoder.extend([nn.Linear(inputs, units), activation(hidden_activation)])
+            inputs = units
+        self.decoder.extend([nn.Linear(inputs, 784), activation(output_activation)])
+
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns the latent codes of images."""
+        return self.encoder(x)
+
+    def decode(self, code: torch.Tensor) -> torch.Tensor:
+        """Returns the images that latent codes stand for."""
+        return self.decoder(code).unflatten(1, (1, 28, 28))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns the reconstructions of images."""
+        return self.decode(self.encode(x))
 
 
-def build_convolutional(filters: int, code: int) -> list[Any]:
-    """Returns 28x28 -> 14x14 -> 7x7 and back: strides make pictures smaller, repeated pixels make them larger."""
-    return [
-        layout.ChannelsFirst(),
-        # An even number of pixels with strides of two: Keras pads after the last row alone, `padding=1` on both sides.
-        image_layers.PadAsTensorFlow(3, 2),
-        nn.Conv2d(1, filters, 3, stride=2),
-        nn.ReLU(),
-        image_layers.PadAsTensorFlow(3, 2),
-        nn.Conv2d(filters, code, 3, stride=2),
-        nn.Upsample(scale_factor=2),
-        nn.Conv2d(code, filters, 3, padding=1),
-        nn.ReLU(),
-        nn.Upsample(scale_factor=2),
-        nn.Conv2d(filters, 1, 3, padding=1),
-        nn.Sigmoid(),
-        layout.ChannelsLast(),
-    ]
+class ConvolutionalAutoencoder(nn.Module):
+    """28x28 -> 14x14 -> 7x7 and back: strides make images smaller, repeated pixels make them larger."""
+
+    def __init__(self, filters: int = lesson.FILTERS, latent_channels: int = lesson.LATENT_CHANNELS) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(
+            # Of an even number of pixels, with strides of two: one row after the last. `padding=1` adds one before too.
+            PadAsTensorFlow(3, 2),
+            nn.Conv2d(1, filters, 3, stride=2),
+            nn.ReLU(),
+            PadAsTensorFlow(3, 2),
+            nn.Conv2d(filters, latent_channels, 3, stride=2),
+        )
+        self.decoder = nn.Sequential(
+            nn.Upsample(scale_factor=2),
+            nn.Conv2d(latent_channels, filters, 3, padding=1),
+            nn.ReLU(),
+            nn.Upsample(scale_factor=2),
+            nn.Conv2d(filters, 1, 3, padding=1),
+            nn.Sigmoid(),
+        )
+
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns the latent codes of images, (n, channels, 7, 7)."""
+        return self.encoder(x)
+
+    def decode(self, code: torch.Tensor) -> torch.Tensor:
+        """Returns the images that latent codes stand for."""
+        return self.decoder(code)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns the reconstructions of images."""
+        return self.decode(self.encode(x))
 
 
-def build(kind: str, seed: int) -> Any:
-    """Returns one of the networks by its name in the lesson's `SETTINGS`."""
+Autoencoder = DenseAutoencoder | ConvolutionalAutoencoder
+
+
+def build(kind: str, seed: int) -> Autoencoder:
+    """Returns one of the networks by its name in `lesson.RECIPES`; its weights are drawn as Keras draws them."""
     torch.manual_seed(seed)
-    if kind == "convolutional":
-        return training.new_model(build_convolutional(*lesson.FILTERS), (28, 28, 1))
-    return training.new_model(build_dense(*lesson.DENSE[kind]), (28, 28, 1))
+    network = ConvolutionalAutoencoder() if kind == "convolutional" else DenseAutoencoder(*lesson.DENSE[kind])
+    initialize_as_keras(network)
+    return network.to(device.choose_device())
 
 
-def train(*arguments: Any, **options: Any) -> Any:
-    """Fits a network: see `training.fit`."""
-    return training.fit(*arguments, loss=nn.MSELoss(), **options)
+def train(
+    kind: str,
+    X: np.ndarray,
+    y: np.ndarray,
+    arguments: argparse.Namespace,
+    report: Report,
+    mean: float | np.ndarray = 0.0,
+) -> tuple[Autoencoder, TorchModel, Curve]:
+    """Builds a network and trains it on images X (bytes) whose reconstructions are to be y, both less their `mean`.
+
+    Returns:
+        The network, the same as a model of the workshop, and the epochs passed with the loss then.
+    """
+
+    def preprocess(images: np.ndarray) -> np.ndarray:
+        return scale_pixels(images) - mean
+
+    recipe = lesson.choose_recipe(lesson.RECIPES[kind], arguments, len(X))
+    dataset = ArrayDataset(X, y, preprocess=preprocess, preprocess_targets=preprocess)
+    batches = SeededBatches(len(dataset), recipe.batch_size, arguments.seed)
+    loader = DataLoader(dataset, sampler=batches, batch_size=None)  # the sampler gives whole batches
+    network = build(kind, arguments.seed)
+    model = TorchModel(network, input_shape=(28, 28, 1))  # as Keras has it, and the .h5
+    print(f"The network {kind}: {model.count_params():,} weights, {len(X):,} images")
+    print(network)
+
+    criterion = nn.MSELoss()
+    optimizer, scheduler = optimizers.make(recipe, network.parameters())
+    state = TrainingState(report.checkpoint(f"autoencoder_{kind}"), recipe)
+    processor = device.choose_device()
+    for _epoch in state.epochs(model, optimizer, scheduler, loader):
+        network.train()
+        for inputs, targets in loader:
+            inputs, targets = inputs.to(processor), targets.to(processor)
+            optimizer.zero_grad()
+            loss = criterion(network(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+            state.log(len(inputs), loss=loss)
+    return network, model, state.curve
+
+
+@torch.no_grad()
+def encode(network: Autoencoder, X: np.ndarray) -> np.ndarray:
+    """Returns the latent codes of images X (bytes), channels last."""
+    network.eval()
+    codes = network.encode(as_inputs(scale_pixels(X)).to(device.choose_device())).cpu().numpy()
+    return np.moveaxis(codes, 1, -1)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
-    """Runs the lesson on PyTorch; returns the metrics."""
-    return lesson.main(argv, Engine("torch", __doc__, lambda *options: device.prepare(*options), build, train))
+    """Trains, evaluates, saves and plots the autoencoders; returns the metrics."""
+    arguments = lesson.parse(__doc__, argv)
+    parts = set(arguments.parts)
+    report = Report("autoencoder", arguments, engine="torch")
+    digits, X_validation = lesson.load_digits(arguments, report)
+    X_garments = lesson.load_garments(arguments, report) if "anomaly" in parts else digits.X_test[:0]
+    report.engine(device.prepare(arguments.seed))
+
+    X_train, X_test = digits.X_train, digits.X_test
+    pca = lesson.fit_pca(X_train)
+    curves: dict[str, Curve] = {}
+    use = ""
+
+    if "linear" in parts:
+        report.section("linear")
+        X = X_train[: lesson.LINEAR_IMAGES]
+        mean = scale_pixels(X).mean(axis=0)
+        _, model, curves["linear"] = train("linear", X, X, arguments, report, mean)
+        model.set_weights(lesson.fold_mean(model.get_weights(), mean))
+        error = lesson.reconstruction_error(X_test, model.predict(X_test, preprocess=scale_pixels))
+        lesson.save("linear", model, error, digits, report)
+        lesson.compare_planes(X, model.get_weights()[2], error, digits, report)
+
+    if parts & {"deep", "anomaly"}:
+        report.section("deep")
+        _, deep, curves["deep"] = train("deep", X_train, X_train, arguments, report)
+        reconstructions = deep.predict(X_test, preprocess=scale_pixels)
+        lesson.save("deep", deep, lesson.reconstruction_error(X_test, reconstructions), digits, report)
+        lesson.compare_with_pca(reconstructions, pca, digits, report)
+
+    if "convolutional" in parts:
+        report.section("convolutional")
+        X = X_train[: lesson.CONVOLUTIONAL_IMAGES]
+        network, model, curves["convolutional"] = train("convolutional", X, X, arguments, report)
+        reconstructions = model.predict(X_test, preprocess=scale_pixels)
+        lesson.save("convolutional", model, lesson.reconstruction_error(X_test, reconstructions), digits, report)
+        lesson.show_codes(encode(network, X_test[:10]), reconstructions[:10], digits, report)
+
+    if "denoising" in parts:
+        report.section("denoising")
+        random = np.random.default_rng(arguments.seed)
+        X_noisy = lesson.add_noise_of_all_levels(X_train, random)
+        _, model, curves["denoiser"] = train("denoiser", X_noisy, X_train, arguments, report)
+        noisy = {level: lesson.add_noise(X_test, level, random) for level in lesson.NOISE_LEVELS}
+        cleaned = {level: model.predict(X, preprocess=scale_pixels) for level, X in noisy.items()}
+        error = lesson.reconstruction_error(X_test, cleaned[lesson.NOISE_REPORTED])
+        lesson.save("denoiser", model, error, digits, report)
+        use = f"python -m apps.clean --model {report.last_model} YOUR-PICTURE.png"
+        lesson.compare_with_noisy(noisy, cleaned, digits, report)
+
+    if "anomaly" in parts:
+        report.section("anomaly")
+        images = {"validation digits": X_validation, "test digits": X_test, "garments": X_garments}
+        reconstructed = {name: deep.predict(X, preprocess=scale_pixels) for name, X in images.items()}
+        lesson.find_anomalies(images, reconstructed, report)
+
+    if "codes" in parts:
+        report.section("codes")
+        network, model, curves["codes"] = train("codes", X_train, X_train, arguments, report)
+        error = lesson.reconstruction_error(X_test, model.predict(X_test, preprocess=scale_pixels))
+        lesson.save("codes", model, error, digits, report)
+        train_codes = encode(network, X_train[: lesson.MAX_NEIGHBORS_IMAGES])
+        lesson.compare_maps(encode(network, X_test), train_codes, pca, digits, report)
+
+    report.plot("autoencoder-loss", figures.losses, curves)
+    return report.finish(use=use)
 
 
 if __name__ == "__main__":

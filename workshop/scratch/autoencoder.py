@@ -1,6 +1,6 @@
 """Autoencoders, in NumPy: the mirror of `workshop/autoencoder.py`.
 
-The same images, parts, options, figures and files, without any library for neural networks.
+The same images, parts, options, metrics, plots and files, without any library for neural networks.
 
     python -m workshop.scratch.autoencoder                    # all six parts; then look into the folder plots
     python -m workshop.scratch.autoencoder --part denoising   # one of them
@@ -8,66 +8,183 @@ The same images, parts, options, figures and files, without any library for neur
 
 Expected, as with Keras, all six parts in about 45 s on one CPU core: the linear network's plane within 0.01 rad of
 PCA's, a mean squared error of at most 0.006 with 32 numbers, noise of 0.5 more than halved, and an area under the ROC
-curve of at least 0.99. The convolutional network learns from half as many images, in smaller steps.
+curve of at least 0.99. The convolutional network trains on half as many images, in smaller steps.
 """
 
+from __future__ import annotations
+
+import argparse
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from workshop import autoencoder as lesson
+from workshop.figures import autoencoder as figures
 from workshop.kit import cli
-from workshop.kit.engine import Engine
-from workshop.scratch.nn import training
+from workshop.kit.data.images import scale_pixels
+from workshop.kit.report import Report
+from workshop.scratch.nn import device
 from workshop.scratch.nn.convolution import Conv2D
 from workshop.scratch.nn.layers import Dense, Layer
+from workshop.scratch.nn.losses import MeanSquaredError
 from workshop.scratch.nn.network import Network
+from workshop.scratch.nn.optimizers import make_optimizer
 from workshop.scratch.nn.pooling import UpSampling2D
 from workshop.scratch.nn.reshaping import Flatten, Reshape
+from workshop.scratch.nn.state import TrainingState
 
-# A convolution takes longer here, so it learns from fewer images.
-SETTINGS = lesson.SETTINGS | {
-    "convolutional": lesson.SETTINGS["convolutional"]._replace(images=6000, batch_size=32, expected=0.02),
-}
+if TYPE_CHECKING:
+    from workshop.autoencoder import Curve
+
+# A convolution takes longer here, so it is trained on fewer images.
+CONVOLUTIONAL_IMAGES = 6000
+RECIPES = lesson.RECIPES | {"convolutional": replace(lesson.RECIPES["convolutional"], batch_size=32)}
 
 
-def build_dense(hidden_units: Sequence[int], code: int, activation: str, last: str) -> list[Layer]:
-    """Returns 784 -> hidden units -> code -> hidden units -> 784; pictures (28, 28, 1) go in and come out."""
-    return [
-        Flatten(),
-        *(Dense(units, activation) for units in hidden_units),
-        Dense(code),
+def build_dense(
+    hidden_units: Sequence[int], latent_units: int, activation: str, output_activation: str
+) -> tuple[list[Layer], list[Layer]]:
+    """Returns encoder and decoder: 784 -> hidden units -> latent code, and back."""
+    encoder = [Flatten(), *(Dense(units, activation) for units in hidden_units), Dense(latent_units)]
+    decoder = [
         *(Dense(units, activation) for units in reversed(hidden_units)),
-        Dense(784, last),
+        Dense(784, output_activation),
         Reshape((28, 28, 1)),
     ]
+    return encoder, decoder
 
 
-def build_convolutional(filters: int, code: int) -> list[Layer]:
-    """Returns 28x28 -> 14x14 -> 7x7 and back: strides make pictures smaller, repeated pixels make them larger."""
-    return [
+def build_convolutional(
+    filters: int = lesson.FILTERS, latent_channels: int = lesson.LATENT_CHANNELS
+) -> tuple[list[Layer], list[Layer]]:
+    """Returns encoder and decoder: 28x28 -> 14x14 -> 7x7 by strides, and back by repeated pixels."""
+    encoder: list[Layer] = [
         Conv2D(filters, (3, 3), (2, 2), "same", "relu"),
-        Conv2D(code, (3, 3), (2, 2), "same"),
+        Conv2D(latent_channels, (3, 3), (2, 2), "same"),
+    ]
+    decoder: list[Layer] = [
         UpSampling2D(),
         Conv2D(filters, (3, 3), (1, 1), "same", "relu"),
         UpSampling2D(),
         Conv2D(1, (3, 3), (1, 1), "same", "sigmoid"),
     ]
+    return encoder, decoder
 
 
-def build(kind: str, seed: int) -> Network:
-    """Returns one of the networks by its name in the lesson's `SETTINGS`."""
-    layers = build_convolutional(*lesson.FILTERS) if kind == "convolutional" else build_dense(*lesson.DENSE[kind])
-    return Network(layers, (28, 28, 1), seed)
+def build(kind: str, seed: int) -> tuple[Network, list[Layer]]:
+    """Returns one of the networks by its name in `RECIPES`, and the layers of its encoder."""
+    encoder, decoder = build_convolutional() if kind == "convolutional" else build_dense(*lesson.DENSE[kind])
+    return Network([*encoder, *decoder], (28, 28, 1), seed), encoder
 
 
-def train(*arguments: Any, **options: Any) -> Any:
-    """Fits a network: see `training.fit`."""
-    return training.fit(*arguments, loss="mean_squared_error", **options)
+def train(
+    kind: str,
+    X: np.ndarray,
+    y: np.ndarray,
+    arguments: argparse.Namespace,
+    report: Report,
+    mean: float | np.ndarray = 0.0,
+) -> tuple[Network, list[Layer], Curve]:
+    """Builds a network and trains it on images X (bytes) whose reconstructions are to be y, both less their `mean`.
+
+    Returns:
+        The network, the layers of its encoder, and the epochs passed with the loss then.
+    """
+    recipe = lesson.choose_recipe(RECIPES[kind], arguments, len(X))
+    network, encoder = build(kind, arguments.seed)
+    print(f"The network {kind}: {network.count_params():,} weights, {len(X):,} images")
+
+    criterion = MeanSquaredError()
+    optimizer = make_optimizer(recipe.optimizer, recipe.learning_rate, recipe.schedule_steps)
+    state = TrainingState(report.checkpoint(f"autoencoder_{kind}"), recipe)
+    for _epoch in state.epochs(network, optimizer, X, y, arguments.seed):
+        for rows in state.batches():
+            inputs, targets = scale_pixels(X[rows]) - mean, scale_pixels(y[rows]) - mean
+            outputs = network.forward(inputs, training=True)
+            loss = network.measure(outputs, targets, criterion)
+            network.backward(outputs, targets, criterion)
+            optimizer.apply(network.parameters, network.gradients)
+            state.log(len(rows), loss=loss)
+    return network, encoder, state.curve
+
+
+def encode(encoder: Sequence[Layer], X: np.ndarray) -> np.ndarray:
+    """Returns the latent codes of images X (bytes)."""
+    codes = scale_pixels(X)
+    for layer in encoder:
+        codes = layer.forward(codes)
+    return codes
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
-    """Runs the lesson on the NumPy engine; returns the metrics."""
-    return lesson.main(argv, Engine("numpy", __doc__, training.prepare, build, train), SETTINGS)
+    """Trains, evaluates, saves and plots the autoencoders; returns the metrics."""
+    arguments = lesson.parse(__doc__, argv, RECIPES)
+    parts = set(arguments.parts)
+    report = Report("autoencoder", arguments, engine="numpy")
+    digits, X_validation = lesson.load_digits(arguments, report)
+    X_garments = lesson.load_garments(arguments, report) if "anomaly" in parts else digits.X_test[:0]
+    report.engine(device.prepare())
+
+    X_train, X_test = digits.X_train, digits.X_test
+    pca = lesson.fit_pca(X_train)
+    curves: dict[str, Curve] = {}
+    use = ""
+
+    if "linear" in parts:
+        report.section("linear")
+        X = X_train[: lesson.LINEAR_IMAGES]
+        mean = scale_pixels(X).mean(axis=0)
+        network, _, curves["linear"] = train("linear", X, X, arguments, report, mean)
+        network.set_weights(lesson.fold_mean(network.get_weights(), mean))
+        error = lesson.reconstruction_error(X_test, network.predict(X_test, preprocess=scale_pixels))
+        lesson.save("linear", network, error, digits, report)
+        lesson.compare_planes(X, network.get_weights()[2], error, digits, report)
+
+    if parts & {"deep", "anomaly"}:
+        report.section("deep")
+        deep, _, curves["deep"] = train("deep", X_train, X_train, arguments, report)
+        reconstructions = deep.predict(X_test, preprocess=scale_pixels)
+        lesson.save("deep", deep, lesson.reconstruction_error(X_test, reconstructions), digits, report)
+        lesson.compare_with_pca(reconstructions, pca, digits, report)
+
+    if "convolutional" in parts:
+        report.section("convolutional")
+        X = X_train[:CONVOLUTIONAL_IMAGES]
+        network, encoder, curves["convolutional"] = train("convolutional", X, X, arguments, report)
+        reconstructions = network.predict(X_test, preprocess=scale_pixels)
+        lesson.save("convolutional", network, lesson.reconstruction_error(X_test, reconstructions), digits, report)
+        lesson.show_codes(encode(encoder, X_test[:10]), reconstructions[:10], digits, report)
+
+    if "denoising" in parts:
+        report.section("denoising")
+        random = np.random.default_rng(arguments.seed)
+        X_noisy = lesson.add_noise_of_all_levels(X_train, random)
+        network, _, curves["denoiser"] = train("denoiser", X_noisy, X_train, arguments, report)
+        noisy = {level: lesson.add_noise(X_test, level, random) for level in lesson.NOISE_LEVELS}
+        cleaned = {level: network.predict(X, preprocess=scale_pixels) for level, X in noisy.items()}
+        error = lesson.reconstruction_error(X_test, cleaned[lesson.NOISE_REPORTED])
+        lesson.save("denoiser", network, error, digits, report)
+        use = f"python -m apps.clean --model {report.last_model} YOUR-PICTURE.png"
+        lesson.compare_with_noisy(noisy, cleaned, digits, report)
+
+    if "anomaly" in parts:
+        report.section("anomaly")
+        images = {"validation digits": X_validation, "test digits": X_test, "garments": X_garments}
+        reconstructed = {name: deep.predict(X, preprocess=scale_pixels) for name, X in images.items()}
+        lesson.find_anomalies(images, reconstructed, report)
+
+    if "codes" in parts:
+        report.section("codes")
+        network, encoder, curves["codes"] = train("codes", X_train, X_train, arguments, report)
+        error = lesson.reconstruction_error(X_test, network.predict(X_test, preprocess=scale_pixels))
+        lesson.save("codes", network, error, digits, report)
+        train_codes = encode(encoder, X_train[: lesson.MAX_NEIGHBORS_IMAGES])
+        lesson.compare_maps(encode(encoder, X_test), train_codes, pca, digits, report)
+
+    report.plot("autoencoder-loss", figures.losses, curves)
+    return report.finish(use=use)
 
 
 if __name__ == "__main__":
