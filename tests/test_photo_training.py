@@ -1,5 +1,6 @@
-"""Training on photographs in Keras: the pipeline's batches, several devices, and 16 bits."""
+"""Training on photos in Keras: the pipeline's batches, several devices, and 16 bits."""
 
+import argparse
 import json
 import os
 import subprocess
@@ -10,16 +11,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_training import stop_after
+from lesson_runs import stop_after
 
 from workshop.kit import device, training
 from workshop.kit.data.images import scale_pixels
+from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
-from workshop.kit.photo_classifier import Settings
+from workshop.kit.photo_classifier import PhotoRecipe
 from workshop.kit.photos.augmentation import Augmentation
 from workshop.kit.saving.model import as_model
-from workshop.kit.training import batching, photo_pipeline
-from workshop.kit.training.history import History
+from workshop.kit.training import Recipe, batching
+from workshop.kit.training.checkpoint import Checkpoint
 from workshop.scratch.nn.network import Network
 
 SIZE = 16
@@ -27,6 +29,8 @@ RANDOM = np.random.default_rng(2)
 X = RANDOM.integers(0, 200, (30, SIZE, SIZE, 3)).astype(np.uint8)
 Y = np.arange(30, dtype=np.float32)[:, None] % 2
 X[Y[:, 0] == 1, 4:12, 4:12] += 55  # what there is to learn
+ORDER = batching.epoch_order(30, 1, 0)
+CHECKPOINT = Path("run-checkpoint.npz")
 
 
 @pytest.fixture(autouse=True)
@@ -34,29 +38,29 @@ def prepared() -> None:
     device.prepare(1)
 
 
-def build(dropout: float = 0.3, normalises: bool = True) -> Any:
+def build(dropout: float = 0.3, normalises: bool = True, rate: float = 0.01) -> Any:
     """The same small network with the same weights, every time."""
-
-    def layers() -> Any:
-        return keras.Sequential(
+    with device.scope(7):
+        model = keras.Sequential(
             [
                 keras.layers.Input((SIZE, SIZE, 3)),
                 keras.layers.Conv2D(4, 3, activation="relu"),
                 *([keras.layers.BatchNormalization()] if normalises else []),
                 keras.layers.GlobalAveragePooling2D(),
                 keras.layers.Dropout(dropout),
-                keras.layers.Dense(1, activation="sigmoid"),
+                keras.layers.Dense(1, activation="sigmoid", dtype="float32"),
             ]
         )
-
-    model = device.seeded(layers)(7)
-    model.compile(training.make_optimizer("adam", 0.01), "binary_crossentropy", metrics=["accuracy"])
+    optimizer = Recipe(1, rate, optimizer="adam", schedule=False).make_optimizer()
+    model.compile(optimizer, "binary_crossentropy", metrics=["accuracy"])
     return model
 
 
-def fit(model: Any, **options: Any) -> History:
-    settings: dict[str, Any] = {"epochs": 4, "batch_size": 8, "seed": 3}
-    return photo_pipeline.fit(model, X, Y, **settings | options)
+def fit(model: Any, resume: bool = False, epochs: int = 4, batch_size: int = 8, **changes: Any) -> dict[str, Any]:
+    """Trains on photos in the order of seed 3; returns the history."""
+    batches = training.photo_batches(X, Y, batch_size, 3, **changes)
+    callbacks = [training.Resume(Checkpoint(CHECKPOINT, resume), batches)]
+    return model.fit(batches, epochs=epochs, shuffle=False, callbacks=callbacks, verbose=0).history
 
 
 def assert_close(model: Any, other: Any, tolerance: float) -> None:
@@ -67,36 +71,41 @@ def assert_close(model: Any, other: Any, tolerance: float) -> None:
 # --- Batches ----------------------------------------------------------------------------------------------------------
 
 
-def in_batches(pictures: np.ndarray, augmentation: Augmentation | None) -> list[tuple[np.ndarray, np.ndarray]]:
-    order = batching.epoch_order(30, 1, 0)
-    return [(a.numpy(), b.numpy()) for a, b in photo_pipeline.batches(pictures, Y, order, 8, augmentation)]
+def in_batches(photos: np.ndarray, seed: int | None, *changes: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [(a.numpy(), b.numpy()) for a, b in training.photo_batches(photos, Y, 8, seed, *changes)]
 
 
-def test_batches_come_in_the_order_asked_for_scaled_and_whole() -> None:
-    found = in_batches(X, None)
-    assert [len(pictures) for pictures, _ in found] == [8, 8, 8, 6]
-    order = batching.epoch_order(30, 1, 0)
+@pytest.mark.parametrize(("seed", "order"), [(1, ORDER), (None, np.arange(30))])
+def test_batches_come_in_the_order_asked_for_scaled_and_whole(seed: int | None, order: np.ndarray) -> None:
+    found = in_batches(X, seed)
+    assert [len(photos) for photos, _ in found] == [8, 8, 8, 6]
     np.testing.assert_array_equal(np.concatenate([one for one, _ in found]), scale_pixels(X[order]))
     np.testing.assert_array_equal(np.concatenate([one for _, one in found]), Y[order])
 
 
-def test_each_picture_is_changed_by_what_was_drawn_for_it() -> None:
+def test_each_photo_is_changed_by_what_was_drawn_for_it_from_a_file_as_well(tmp_path: Path) -> None:
     augmentation = Augmentation()
-    order = batching.epoch_order(30, 1, 0)
-    expected = augmentation.apply(X[order], *augmentation.draw(order, SIZE))
-    found = np.concatenate([one for one, _ in in_batches(X, augmentation)])
-    np.testing.assert_array_equal(found, scale_pixels(expected))
-    assert (found != scale_pixels(X[order])).mean() > 0.9
-
-
-def test_pictures_in_a_file_give_the_same_batches(tmp_path: Path) -> None:
-    mapped = np.memmap(tmp_path / "pictures", np.uint8, "w+", shape=X.shape)
+    expected = augmentation.apply(X[ORDER], *augmentation.draw(ORDER, SIZE))
+    mapped = np.memmap(tmp_path / "photos", np.uint8, "w+", shape=X.shape)
     mapped[:] = X
-    for (one, _), (other, _) in zip(in_batches(X, Augmentation()), in_batches(mapped, Augmentation()), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for photos in (X, mapped):
+        found = np.concatenate([one for one, _ in in_batches(photos, 1, augmentation)])
+        np.testing.assert_array_equal(found, scale_pixels(expected))
+    assert (found != scale_pixels(X[ORDER])).mean() > 0.9
 
 
-def test_batches_are_prepared_while_the_network_learns_from_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_epoch_has_its_order_its_changes_and_its_size() -> None:
+    batches = training.photo_batches(X, Y, 8, 1, Augmentation(), [12, 12, SIZE])
+    epochs = [np.concatenate([photos for photos, _ in batches]) for _ in range(3)]
+    assert [epoch.shape[1:] for epoch in epochs] == [(12, 12, 3), (12, 12, 3), (SIZE, SIZE, 3)]
+    order = batching.epoch_order(30, 1, 1)
+    expected = Augmentation().apply(X[order], *Augmentation().draw(order, SIZE, 12), 12)
+    np.testing.assert_array_equal(epochs[1], scale_pixels(expected))
+    batches.epoch.assign(0)
+    np.testing.assert_array_equal(np.concatenate([photos for photos, _ in batches]), epochs[0])
+
+
+def test_batches_are_prepared_while_the_network_trains_on_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
     changed = threading.Semaphore(0)
     apply = Augmentation.apply
 
@@ -106,70 +115,57 @@ def test_batches_are_prepared_while_the_network_learns_from_the_last_one(monkeyp
         return result
 
     monkeypatch.setattr(Augmentation, "apply", count)
-    order = batching.epoch_order(30, 1, 0)
-    batches = iter(photo_pipeline.batches(X, Y, order, 8, Augmentation()))
+    batches = iter(training.photo_batches(X, Y, 8, 1, Augmentation()))
     next(batches)
-    # The second one is made without being asked for.
-    assert all(changed.acquire(timeout=30) for _ in range(2))
+    # The others are made without being asked for.
+    assert all(changed.acquire(timeout=30) for _ in range(3))
 
 
 # --- Training ---------------------------------------------------------------------------------------------------------
 
 
-def test_unchanged_photographs_train_as_any_other_images() -> None:
-    photographs, images = build(0), build(0)
-    of_photographs = fit(photographs, validation_data=(X[:10], Y[:10]))
-    of_images = training.fit(images, X, Y, epochs=4, batch_size=8, seed=3, preprocess=scale_pixels)
-    assert_close(photographs, images, 1e-5)
-    assert of_photographs.epochs["loss"] == pytest.approx(of_images.epochs["loss"], rel=1e-4)
-    assert len(of_photographs.epochs["val_accuracy"]) == 4
+def test_unchanged_photos_train_as_any_other_images() -> None:
+    photos, images = build(0), build(0)
+    history = fit(photos)
+    batches = training.shuffled_batches(X, Y, 8, 3, scale_pixels)
+    expected = images.fit(batches, epochs=4, shuffle=False, verbose=0).history
+    assert_close(photos, images, 1e-5)
+    assert history["loss"] == pytest.approx(expected["loss"], rel=1e-4)
 
 
-def test_each_epoch_is_on_pictures_of_its_own_side_and_the_network_keeps_its_own(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    seen: list[tuple[int, ...]] = []
-    take_steps = photo_pipeline.PhotoRun.fit_on
-
-    def watch(run: photo_pipeline.PhotoRun, batches: Any) -> np.ndarray:
-        seen.extend({tuple(pictures.shape[1:]) for pictures, _ in batches})
-        return take_steps(run, batches)
-
-    monkeypatch.setattr(photo_pipeline.PhotoRun, "fit_on", watch)
-    model = build()
-    fit(model, epochs=3, augmentation=Augmentation(), sides=[12, 12, SIZE], validation_data=(X[:6], Y[:6]))
-    assert seen == [(12, 12, 3), (12, 12, 3), (SIZE, SIZE, 3)]
-    assert model.input_shape == (None, SIZE, SIZE, 3)
-
-
-def test_many_photographs_begin_small_and_end_whole() -> None:
-    settings = Settings(pictures=5000, learning_rate=0.003, augmentation=Augmentation())
-    assert settings.sides(150, 20, 2000) == [112] * 14 + [150] * 6
-    assert settings.sides(40, 4, 1000) == [32, 32, 40, 40]
-    assert settings.sides(150, 1, 1000) == [150]
-    assert settings.sides(150, 20, 999) is None
-    assert settings.without_augmentation().sides(150, 20, 2000) is None
+def test_many_photos_begin_small_and_end_whole() -> None:
+    recipe = PhotoRecipe(epochs=20, images=5000, augmentation=Augmentation(), batch_size=16, large_batch_size=32)
+    assert recipe.sizes(150, 2000) == [112] * 14 + [150] * 6
+    assert PhotoRecipe(epochs=4, augmentation=Augmentation()).sizes(40, 1000) == [32, 32, 40, 40]
+    assert PhotoRecipe(epochs=1, augmentation=Augmentation()).sizes(150, 1000) == [150]
+    assert recipe.sizes(150, 999) is None
+    assert PhotoRecipe(epochs=20).sizes(150, 2000) is None
+    options = argparse.Namespace(
+        epochs=None, batch_size=None, learning_rate=None, optimizer=None, quick=False, no_augmentation=True
+    )
+    assert recipe.with_options(options, 2000).augmentation is None
+    assert [recipe.with_options(options, samples).batch_size for samples in (999, 1000)] == [16, 32]
 
 
 @pytest.mark.slow
 def test_a_run_with_changes_and_dropout_is_resumed_to_the_same_bits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("workshop.kit.training.checkpoint._SECONDS_BETWEEN_CHECKPOINTS", 0)
-    # The first epoch after the resume is on smaller pictures than those that the network is built for.
-    options: dict[str, Any] = {"augmentation": Augmentation(), "sides": [12, 12, 12, SIZE]}
+    # The first epoch after the resume is on smaller images than those that the network is built for.
+    changes: dict[str, Any] = {"augmentation": Augmentation(), "sizes": [12, 12, 12, SIZE]}
     whole, resumed = build(), build()
-    expected = fit(whole, **options)
-    checkpoint = Path("run-checkpoint.npz")
-    stop_after(2, monkeypatch, lambda: fit(build(), checkpoint=checkpoint, **options))
-    history = fit(resumed, checkpoint=checkpoint, resume=True, **options)
+    expected = fit(whole, **changes)
+    assert whole.input_shape == (None, SIZE, SIZE, 3)
+    CHECKPOINT.unlink()
+    stop_after(2, monkeypatch, lambda: fit(build(), **changes))
+    history = fit(resumed, resume=True, **changes)
     assert "Resumed   after epoch 2 of 4" in capsys.readouterr().out
     assert_close(whole, resumed, 0)
-    assert history.epochs == expected.epochs
-    with pytest.raises(Exception, match=r"augmentation differ"):
-        fit(build(), checkpoint=checkpoint, resume=True, sides=[12, 12, 12, SIZE])
-    with pytest.raises(Exception, match=r"sides differ"):
-        fit(build(), checkpoint=checkpoint, resume=True, augmentation=Augmentation())
+    assert history == expected
+    with pytest.raises(WorkshopError, match=r"augmentation differ"):
+        fit(build(), resume=True, sizes=[12, 12, 12, SIZE])
+    with pytest.raises(WorkshopError, match=r"sizes differ"):
+        fit(build(), resume=True, augmentation=Augmentation())
 
 
 # --- Sixteen bits -----------------------------------------------------------------------------------------------------
@@ -182,8 +178,8 @@ def test_a_network_trained_in_16_bits_is_saved_in_32_and_answers_the_same_in_num
     assert model.layers[0].compute_dtype == precision.removeprefix("mixed_")
     assert model.layers[-1].compute_dtype == "float32"
     model.optimizer.learning_rate = 0.05
-    history = fit(model, epochs=8)
-    assert history.epochs["loss"][-1] < 0.9 * history.epochs["loss"][0]
+    losses = fit(model, epochs=8)["loss"]
+    assert losses[-1] < 0.9 * losses[0]
     kept = as_model(model)
     Path("model.h5").write_bytes(kept.to_h5())
     assert b"float16" not in Path("model.h5").read_bytes()
@@ -235,19 +231,21 @@ processor, = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
 sys.path.insert(0, sys.argv[1])
 import test_photo_training as tests
-from workshop.kit import augmentation, batching, device, training
+from workshop.kit import device, training
 ends, lines = {}, []
 for devices in ([], ["CPU:0", "CPU:1"]):
     device._devices_to_share = lambda: devices
     lines.append(device.prepare(1))
     assert device.is_distributed() == bool(devices)
     # Without batch normalisation, whose statistics are those of a device's part of the batch.
-    photographs, images = tests.build(0, False), tests.build(0, False)
-    options = {"epochs": 2, "batch_size": 10}
-    tests.fit(photographs, augmentation=augmentation.Augmentation(), validation_data=(tests.X, tests.Y), **options)
-    training.fit(images, tests.X, tests.Y, seed=3, preprocess=tests.scale_pixels, **options)
-    ends[len(devices)] = [*photographs.get_weights(), *images.get_weights()]
-    tests.as_model(photographs).to_h5()
+    photos, images = tests.build(0, False), tests.build(0, False)
+    tests.fit(photos, epochs=2, batch_size=10, augmentation=tests.Augmentation())
+    assert len(photos.predict(training.photo_batches(tests.X, tests.Y, 10, None), verbose=0)) == 30
+    batches = training.shuffled_batches(tests.X, tests.Y, 10, 3, tests.scale_pixels)
+    watched = tests.scale_pixels(tests.X), tests.Y
+    images.fit(batches, epochs=2, shuffle=False, verbose=0, validation_data=watched)
+    ends[len(devices)] = [*photos.get_weights(), *images.get_weights()]
+    tests.as_model(photos).to_h5()
 differences = [float(abs(one - other).max()) for one, other in zip(ends[0], ends[2], strict=True)]
 begin = tests.build(0, False).get_weights() * 2
 learned = [float(abs(one - other).max()) for one, other in zip(ends[2], begin, strict=True)]
