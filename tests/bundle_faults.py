@@ -19,7 +19,7 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -83,7 +83,7 @@ def leftovers(folder: Path) -> list[str]:
 
 @contextmanager
 def every_step(happens: Callable[[], None]) -> Iterator[None]:
-    """Calls `happens` before each system call that changes a file; each write is parted into three."""
+    """Calls `happens` before each system call that changes a file; each write is split into three."""
     kept = {name: getattr(os, name) for name in ("fsync", "replace", "unlink")}
     kept_open = pathlib.Path.open
 
@@ -167,24 +167,36 @@ def killed_at(number: int, work: Callable[[], object]) -> bool:
     return os.WIFSIGNALED(status)
 
 
-def befores(folder: Path) -> Iterator[tuple[str, bool, bool, dict[str, bytes]]]:
-    """What may be in the folder when the next bundle is saved over it."""
+class Case(NamedTuple):
+    """A folder before the next bundle is saved over it.
+
+    Attributes:
+        title: what it is called in the report.
+        files: the files in it.
+        has_scaler: whether the new bundle has one.
+        outcomes: what may be found after a fault: the old bundle or the new one.
+    """
+
+    title: str
+    files: dict[str, bytes]
+    has_scaler: bool
+    outcomes: set[tuple[int, bool] | None]
+
+
+def cases(folder: Path) -> Iterator[Case]:
+    CONTENTS[0] = h5_bytes(0)
     for title, (old, new) in SEQUENCES.items():
         put_back(folder, {})
         save(folder, 1, old)
-        yield title, old, new, files_in(folder)
-    yield "nothing there", False, True, {}
-    yield "a bare .h5", False, True, {f"{NAME}.h5": h5_bytes(0)}
+        yield Case(title, files_in(folder), new, {(1, old), (2, new)})
+    yield Case("nothing there", {}, True, {None, (2, True)})
+    yield Case("a bare .h5", {f"{NAME}.h5": h5_bytes(0)}, True, {(0, False), (2, True)})
 
 
 def killed(folder: Path) -> dict[str, int]:
     """SIGKILL at every step of saving; then the same end at every step of the tidying up after that."""
-    CONTENTS[0] = h5_bytes(0)
     found: collections.Counter[str] = collections.Counter()
-    for title, old, new, before in befores(folder):
-        allowed: set[tuple[int, bool] | None] = {(1, old), (2, new)}
-        if "xor.json" not in before:
-            allowed = {(0, False) if before else None, (2, new)}
+    for title, before, new, allowed in cases(folder):
         for number in range(1, 1000):
             put_back(folder, before)
             if not killed_at(number, lambda new=new: save(folder, 2, new)):  # type: ignore[misc]
@@ -209,16 +221,12 @@ def killed(folder: Path) -> dict[str, int]:
 
 def disk(folder: Path) -> dict[str, int]:
     """Each step fails once with "No space left on device"."""
-    CONTENTS[0] = h5_bytes(0)
     found: collections.Counter[str] = collections.Counter()
 
     def full() -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    for title, old, new, before in befores(folder):
-        allowed: set[tuple[int, bool] | None] = {(1, old), (2, new)}
-        if "xor.json" not in before:
-            allowed = {(0, False) if before else None, (2, new)}
+    for title, before, new, allowed in cases(folder):
         for number in range(1, 1000):
             put_back(folder, before)
             failed, steps = False, AtStep(number, full)

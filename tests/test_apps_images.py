@@ -156,33 +156,6 @@ def test_a_doubtful_answer_names_the_second_guess_as_well(
 # --- Files that cannot be used ----------------------------------------------------------------------------------------
 
 
-def test_a_bad_file_among_good_ones_does_not_keep_the_others_from_an_answer(
-    models: Path, test_digits: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
-) -> None:
-    picture_of(test_digits[0][0], 100).save("first.png")
-    Path("notes.txt").write_text("No picture.")
-    picture_of(test_digits[0][1], 100).save("last.png")
-    with pytest.raises(SystemExit) as ended:
-        digit.main(["first.png", "missing.png", "notes.txt", "last.png", "missing.png"])
-    assert ended.value.code == 2
-    output = capsys.readouterr()
-    assert [*answers_in(output.out)] == ["first.png", "last.png"]
-    assert output.err.splitlines() == [
-        "error: missing.png is not there: give the path of an image file",
-        "error: notes.txt is not an image that can be read: save it as PNG or JPEG",
-    ]
-
-
-def test_where_no_file_can_be_used_the_model_is_not_loaded(
-    models: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bundle, "load", lambda *arguments: pytest.fail("the model was loaded"))
-    with pytest.raises(SystemExit) as ended:
-        digit.main(["missing.png"])
-    assert ended.value.code == 2
-    assert capsys.readouterr().out == ""
-
-
 def test_the_whole_program_answers_without_noise(models: Path, test_digits: tuple[np.ndarray, np.ndarray]) -> None:
     picture_of(test_digits[0][0], 100).save("photo.png")
     ended = subprocess.run(
@@ -239,16 +212,6 @@ def test_show_draws_what_the_network_saw(
     assert not (room / "plots").exists()
 
 
-def test_show_says_at_once_where_it_cannot_draw(
-    models: Path, test_digits: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
-) -> None:
-    picture_of(test_digits[0][0], 100).save("photo.png")
-    Path("drawn").write_text("A file, no folder.")
-    with pytest.raises(WorkshopError, match="--plots drawn: nothing can be written there"):
-        digit.main(["--show", "--plots", "drawn", "photo.png"])
-    assert capsys.readouterr().out == ""
-
-
 # --- Models -----------------------------------------------------------------------------------------------------------
 
 
@@ -296,7 +259,7 @@ def logits(room: Path) -> Path:
         (lambda room: save_bare(keras.Sequential([keras.layers.Input((32, 32, 3)), keras.layers.Flatten(),
                                                   keras.layers.Dense(10)]), room),
          r"takes inputs of shape \(32, 32, 3\), this program gives \(28, 28, 1\) or \(28, 28\) or \(784,\)"),
-        (lambda room: save_bare(constant_model([0.25] * 4), room), r"has outputs of shape \(4,\), this program takes 10"),
+        (lambda room: save_bare(constant_model([0.25] * 4), room), r"outputs of shape \(4,\), this program takes 10"),
         (logits, "has outputs that are no probabilities: its last layer takes a softmax"),
         (with_scaler, "is not a model of pixels from 0 to 1 and 10 classes"),
     ],

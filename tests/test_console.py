@@ -6,13 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from dialogues import dialogue, end_of
 
 from apps import admission
 from workshop.kit.errors import WorkshopError
@@ -78,31 +78,12 @@ def bare(models: Path, room: Path) -> Saver:
     return save
 
 
-@contextmanager
-def dialogue(room: Path) -> Iterator[Any]:
-    pexpect = pytest.importorskip("pexpect")
-    child = pexpect.spawn(sys.executable, ["-m", "apps.admission"], cwd=str(room), timeout=100, dimensions=(24, 200))
-    try:
-        yield child
-    finally:
-        child.close(force=True)
-
-
-def end_of(child: Any) -> str:
-    """Returns what is left on the screen once the program has ended."""
-    child.expect(sys.modules["pexpect"].EOF)
-    child.wait()
-    left = child.before.decode()
-    assert "Traceback" not in left
-    return str(left)
-
-
 # --- The dialogue -----------------------------------------------------------------------------------------------------
 
 
 def test_a_dialogue_asks_again_until_it_has_two_numbers_within_their_ranges(room: Path, models: Path) -> None:
     takes = "takes a number from 30.2 to 97.5 points"
-    with dialogue(room) as child:
+    with dialogue(room, "apps.admission") as child:
         for wrong, shown in [
             ("ninety", "'ninety'"),
             ("", "nothing"),
@@ -137,16 +118,16 @@ def test_a_dialogue_asks_again_until_it_has_two_numbers_within_their_ranges(room
 
 def test_bytes_that_are_no_text_are_asked_again(room: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")  # as in most languages' terminals
-    with dialogue(room) as child:
+    with dialogue(room, "apps.admission") as child:
         child.expect_exact(FIRST)
-        child.sendline(b"\xff\xfe")
-        child.expect_exact(b"takes a number from 30.2 to 97.5 points")
+        os.write(child.child_fd, b"\xff\xfe\n")
+        child.expect_exact("takes a number from 30.2 to 97.5 points")
         child.expect_exact(FIRST)
 
 
 @pytest.mark.parametrize("answers", [[], ["45"]])
 def test_the_end_of_the_input_ends_the_program_in_one_line(room: Path, models: Path, answers: list[str]) -> None:
-    with dialogue(room) as child:
+    with dialogue(room, "apps.admission") as child:
         for prompt, answer in zip([FIRST, SECOND], answers, strict=False):
             child.expect_exact(prompt)
             child.sendline(answer)
@@ -172,21 +153,23 @@ def test_no_standard_input_at_all_ends_the_program_in_one_line(monkeypatch: pyte
         console.ask_number(INPUTS[0])
 
 
-def test_ctrl_c_ends_the_program_quietly(room: Path, models: Path) -> None:
-    with dialogue(room) as child:
-        child.expect_exact(FIRST)
-        child.sendintr()
-        left = end_of(child)
-    assert left.replace("^C", "").split() == ["stopped"]
+PROGRAMS = {"admission": "exam 1 (", "house_price": "area (22 to 300 m2): ", "write": "How does it begin ("}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_ctrl_c_ends_a_program_quietly(room: Path, program: str) -> None:
+    with dialogue(room, f"apps.{program}") as child:
+        child.expect_exact(PROGRAMS[program])
+        left = end_of(child, is_interrupted=True)
+    assert left.replace("^C", "").split()[-1] == "stopped"
     assert child.exitstatus == 128 + signal.SIGINT
 
 
-def test_nothing_heavy_is_imported_before_the_first_prompt(room: Path, models: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "apps.admission"],
-        cwd=room, input="", capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert FIRST in ended.stdout
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_nothing_heavy_is_imported_before_the_first_prompt(room: Path, program: str) -> None:
+    arguments = [sys.executable, "-X", "importtime", "-m", f"apps.{program}"]
+    ended = subprocess.run(arguments, cwd=room, input="", capture_output=True, text=True, check=False)
+    assert PROGRAMS[program] in ended.stdout
     imported = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines() if "|" in line}
     assert "workshop.programs.console" in imported
     heavy = {"numpy", "scipy", "sklearn", "joblib", "h5py", "keras", "tensorflow", "matplotlib", "PIL"}

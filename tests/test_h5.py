@@ -1,4 +1,4 @@
-"""The `.h5` of every Keras: read without it to the same answers, written for it, and refused by name where unknown."""
+"""The `.h5` of every Keras: read without it to the same predictions, written for it, refused by name where unknown."""
 
 import functools
 import io
@@ -38,7 +38,7 @@ X = _RANDOM.random((20, *SHAPE), np.float32)
 
 @functools.cache
 def expected() -> np.ndarray:
-    """What Keras 3 answers with these weights."""
+    """Returns the predictions of Keras 3 with these weights."""
     layers = keras.layers
     model = keras.Sequential(
         [
@@ -201,20 +201,16 @@ def file_of(form: Form, change: Callable[[list[Config]], object] = lambda layers
     return content.getvalue()
 
 
-def answers(content: bytes) -> np.ndarray:
+def predictions(content: bytes) -> np.ndarray:
     return Network.from_architecture(h5.from_bytes(content, Path("model.h5"))).predict(X)
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_of_the_file_answers_as_keras_3_does(form: str) -> None:
-    np.testing.assert_allclose(answers(file_of(FORMS[form])), expected(), atol=1e-6)
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_every_form_is_converted_to_a_file_that_keras_3_loads(
+def test_every_form_is_read_and_converted_to_a_file_that_keras_3_loads(
     form: str, room: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     content = file_of(FORMS[form])
+    np.testing.assert_allclose(predictions(content), expected(), atol=1e-6)
     Path("old.h5").write_bytes(content)
     assert main(["convert", "old.h5", "new.h5"]) == 0
     assert capsys.readouterr().out.startswith("old.h5: Conv2D, MaxPooling2D, BatchNormalization, Dropout, Flatten")
@@ -437,13 +433,13 @@ def described() -> Architecture:
     return Network.from_architecture(Architecture(SHAPE, layers), seed=5).architecture
 
 
-def test_a_written_file_loads_in_keras_and_answers_the_same(tmp_path: Path) -> None:
+def test_a_written_file_loads_in_keras_and_predicts_the_same(tmp_path: Path) -> None:
     content = h5.to_bytes(described())
     assert content == h5.to_bytes(described())
     path = tmp_path / "written.h5"
     path.write_bytes(content)
     model = keras.models.load_model(path)
-    np.testing.assert_allclose(model.predict(X, verbose=0), answers(content), atol=1e-6)
+    np.testing.assert_allclose(model.predict(X, verbose=0), predictions(content), atol=1e-6)
     again = h5.read(path)
     for one, other in zip(described().layers, again.layers, strict=True):
         assert (one.kind, one.settings) == (other.kind, other.settings)

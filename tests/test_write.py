@@ -1,14 +1,12 @@
 """The console program `apps.write`: texts that are given, and its dialogue through a pseudo-terminal."""
 
 import io
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from dialogues import dialogue, end_of
 
 from apps import write
 from workshop.kit.data import text
@@ -101,41 +99,24 @@ def test_a_model_of_another_lesson_or_none_is_refused_before_the_text_is_asked_f
         write.main(["--model", str(model)])
 
 
-@contextmanager
-def dialogue(room: Path) -> Iterator[Any]:
-    pexpect = pytest.importorskip("pexpect")
-    options = ["-m", "apps.write", "--length", "4", "--temperature", "0.1"]
-    child = pexpect.spawn(sys.executable, options, cwd=str(room), encoding="utf-8", timeout=100, dimensions=(24, 200))
-    try:
-        yield child
-    finally:
-        child.close(force=True)
+OPTIONS = ("apps.write", "--length", "4", "--temperature", "0.1")
 
 
 def test_one_text_after_another_until_an_empty_line(model: Path, room: Path) -> None:
-    import pexpect
-
-    with dialogue(room) as child:
+    with dialogue(room, *OPTIONS) as child:
         child.expect(PROMPT)
-        child.sendline("ab")
-        child.expect("abcdef\r\n")
-        child.expect(r"How does it begin\? ")
-        child.sendline("d")
-        child.expect("defgh\r\n")
-        child.expect(r"How does it begin\? ")
+        for start, text in (("ab", "abcdef\r\n"), ("d", "defgh\r\n")):
+            child.sendline(start)
+            child.expect(text)
+            child.expect(r"How does it begin\? ")
         child.sendline("")
-        child.expect(pexpect.EOF)
-        child.wait()
-        assert child.exitstatus == 0 and "Traceback" not in child.before
+        end_of(child)
+    assert child.exitstatus == 0
 
 
-@pytest.mark.parametrize(("key", "status"), [("\x04", 0), ("\x03", 130)])
-def test_ctrl_d_and_ctrl_c_end_it(model: Path, room: Path, key: str, status: int) -> None:
-    import pexpect
-
-    with dialogue(room) as child:
+def test_ctrl_d_ends_it(model: Path, room: Path) -> None:
+    with dialogue(room, *OPTIONS) as child:
         child.expect(PROMPT)
-        child.send(key)
-        child.expect(pexpect.EOF)
-        child.wait()
-        assert child.exitstatus == status and "Traceback" not in child.before
+        child.sendeof()
+        end_of(child)
+    assert child.exitstatus == 0
