@@ -321,9 +321,9 @@ def report_stopping(
     report.result({"kept_validation_root_mean_squared_error": errors["kept"]})
     report.result({"best_epoch_validation_root_mean_squared_error": errors["best"]})
     report.result({"last_epoch_validation_root_mean_squared_error": errors["last"]})
-    # Of the last epoch they are worse, or there was nothing to stop.
-    report.result({"last_to_kept_validation_error_ratio": errors["last"] / errors["kept"]})
-    report.result({"kept_to_best_validation_error_ratio": errors["kept"] / errors["best"]})
+    report.result({"kept_to_best_validation_max_error": abs(errors["kept"] - errors["best"])})
+    # The last epoch's are worse, or there was nothing to stop.
+    report.result({"last_to_kept_validation_max_error": errors["last"] - errors["kept"]})
     report.plot(
         "gradient_descent_in_practice-early_stopping",
         figures.early_stopping,

@@ -36,15 +36,20 @@ class StepLosses(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Begins to count the steps of an epoch."""
-        self._epoch, self._steps, self._sum = epoch, 0, 0.0
+        self._epoch, self._steps, self._count, self._sum = epoch, 0, 0, 0.0
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         """Takes the loss of the steps since the last call; Keras gives the mean since the epoch's beginning."""
         in_epoch = self.params["steps"] or batch + 1
         steps = min(batch + 1, in_epoch)  # with several steps a call the last one may count too far
         total = float((logs or {})["loss"]) * steps
+        count, mean = steps - self._steps, (total - self._sum) / (steps - self._steps)
+        if count < self._count / 2:  # the few steps at the end of an epoch say too little by themselves
+            mean = (self.values.pop() * self._count + mean * count) / (self._count + count)
+            self.epochs.pop()
         self.epochs.append(self._epoch + steps / in_epoch)
-        self.values.append((total - self._sum) / (steps - self._steps))
+        self.values.append(mean)
+        self._count = count
         self._steps, self._sum = steps, total
 
     @property
