@@ -243,7 +243,8 @@ for devices in ([], ["CPU:0", "CPU:1"]):
     assert len(photos.predict(training.photo_batches(tests.X, tests.Y, 10, None), verbose=0)) == 30
     batches = training.shuffled_batches(tests.X, tests.Y, 10, 3, tests.scale_pixels)
     watched = tests.scale_pixels(tests.X), tests.Y
-    images.fit(batches, epochs=2, shuffle=False, verbose=0, validation_data=watched)
+    resume = training.Resume(tests.Checkpoint(tests.CHECKPOINT), batches)
+    images.fit(batches, epochs=2, shuffle=False, verbose=0, validation_data=watched, callbacks=[resume])
     ends[len(devices)] = [*photos.get_weights(), *images.get_weights()]
     tests.as_model(photos).to_h5()
 differences = [float(abs(one - other).max()) for one, other in zip(ends[0], ends[2], strict=True)]
