@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ def inputs(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("series.csv").write_text("year,value\n" + "".join(f"{1900 + i},{i % 7}\n" for i in range(50)))
     Path("text.txt").write_text("A text to train on. " * 60)
     monkeypatch.setattr(published_images, "SHAPES", ((2, 28, 28), (2,), (2, 28, 28), (2,)))
-    monkeypatch.setattr(images, "_load_checked", lambda name, paths: images.ImageSet(name, "", *[paths] * 4, ()))
+    monkeypatch.setattr(images, "_load_checked", lambda name, paths: SimpleNamespace(X_train=paths))
     Path("mnist").mkdir()
     np.savez("mnist/mnist.npz", x_train=np.zeros(1))
     for part in ("train", "validation"):
