@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +13,6 @@ from workshop.kit.lazy import held_back_stderr, keras, load, tensorflow
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 
 _strategy: Any = None  # of several graphics cards, while a lesson uses them
-
-
-def seeded(build: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns a function that builds a Keras model and takes a seed as its last argument.
-
-    Each model of a lesson starts from the seed, so that it is the same whichever was trained before it. Where there are
-    several graphics cards, each gets a copy of its weights.
-    """
-
-    def build_from(*arguments: Any) -> Any:
-        keras.utils.set_random_seed(arguments[-1])
-        with on_all_devices():
-            model = build(*arguments[:-1])
-        if keras.config.dtype_policy().name != "float32":
-            # The answers: a probability of nearly 0 or 1 has too few digits in 16 bits for its logarithm.
-            model.layers[-1].dtype_policy = keras.DTypePolicy("float32")
-        return model
-
-    return build_from
 
 
 def is_distributed() -> bool:

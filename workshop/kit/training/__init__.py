@@ -7,10 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from workshop.kit.training.batches import photo_batches as photo_batches
 from workshop.kit.training.batches import shuffled_batches as shuffled_batches
-from workshop.kit.training.history import History as History
-from workshop.kit.training.keras import fit as fit
-from workshop.kit.training.keras import make_optimizer as make_optimizer
-from workshop.kit.training.keras import predict as predict
 from workshop.kit.training.recipe import Recipe as Recipe
 from workshop.kit.training.table import fit_table as fit_table
 

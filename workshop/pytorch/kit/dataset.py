@@ -1,18 +1,17 @@
-"""NumPy's samples and targets as a Dataset of PyTorch: what the training loop takes its batches from.
+"""Samples and targets in NumPy's arrays as a Dataset of PyTorch, and the order of its batches.
 
-`photos.py` has the one for photographs, which are changed on their way.
+`photos.py` has the Dataset of photos, which are changed on their way.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset, Sampler
 
 from workshop.kit.saving.model import Preprocess
 from workshop.kit.training import batching
-from workshop.kit.training import run as training_run
 
 
 class SeededBatches(Sampler[list[int]]):
@@ -91,54 +90,3 @@ def as_targets(y: np.ndarray) -> torch.Tensor:
     """
     targets = torch.from_numpy(np.asarray(y, np.int64 if y.dtype.kind in "iu" else np.float32))
     return targets.permute(0, 3, 1, 2) if targets.ndim == 4 else targets
-
-
-class Arrays(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Samples and targets in NumPy's arrays. An index is a list: a whole batch at once is far quicker than one by one.
-
-    Args:
-        X: samples first, images channels last; bytes, or numbers.
-        y: numbers of classes (samples,), or targets (samples, outputs).
-        preprocess, preprocess_targets: applied to each batch of X, and of y.
-    """
-
-    def __init__(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        preprocess: Preprocess | None = None,
-        preprocess_targets: Preprocess | None = None,
-    ) -> None:
-        self._X, self._y = X, y
-        self._preprocess = preprocess or (lambda batch: batch)
-        self._preprocess_targets = preprocess_targets or (lambda batch: batch)
-
-    def __len__(self) -> int:
-        return len(self._X)
-
-    def __getitem__(self, rows: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.as_tensors(self._X[rows], self._y[rows])
-
-    def as_tensors(self, X: np.ndarray, y: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Returns some of the samples as the network takes them."""
-        inputs = torch.from_numpy(np.asarray(self._preprocess(X), np.float32))
-        y = self._preprocess_targets(y)
-        # PyTorch's cross-entropy takes numbers of classes as 64-bit integers; all other targets are numbers.
-        kind = np.int64 if y.dtype.kind in "iu" else np.float32
-        return inputs, torch.from_numpy(np.asarray(y, kind))
-
-    def begin_epoch(self, epoch: int) -> None:
-        """Is told which epoch begins, from 0; these samples are the same in all."""
-
-    def batches(self, order: np.ndarray, batch_size: int) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
-        """Returns the batches of an epoch that visits the samples in this order; the last one may be smaller."""
-        sampler = BatchSampler(order.tolist(), batch_size, drop_last=False)
-        return DataLoader(self, sampler=sampler, batch_size=None)
-
-    def like(self, X: np.ndarray, y: np.ndarray) -> "Arrays":
-        """Returns other samples that are prepared in the same way."""
-        return Arrays(X, y, self._preprocess, self._preprocess_targets)
-
-    def digests(self) -> dict[str, str]:
-        """Returns what tells these samples from others."""
-        return {"X": training_run.digest(self._X), "y": training_run.digest(self._y)}

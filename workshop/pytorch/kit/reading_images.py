@@ -41,9 +41,13 @@ def separable_convolution(reader: "Reader", module: SeparableConv2d) -> None:
     first, second = module.depthwise, module.pointwise
     settings = {"filters": second.out_channels, **_sliding(reader, first, second)}
     reader.add(
-        module, "SeparableConv2D", settings, depthwise_kernel=Weight(first.weight, _DEPTHWISE),
-        pointwise_kernel=Weight(second.weight, _CONVOLUTION), bias=vector(second.bias),
-    )  # fmt: skip
+        module,
+        "SeparableConv2D",
+        settings,
+        depthwise_kernel=Weight(first.weight, _DEPTHWISE),
+        pointwise_kernel=Weight(second.weight, _CONVOLUTION),
+        bias=vector(second.bias),
+    )
 
 
 def _sliding(reader: "Reader", module: nn.Conv2d, with_bias: nn.Conv2d) -> Config:

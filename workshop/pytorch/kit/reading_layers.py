@@ -61,10 +61,14 @@ def _normalisation(reader: "Reader", module: Any, momentum: float, epsilon: floa
         "scale": module.weight is not None,
     }
     reader.add(
-        module, "BatchNormalization", settings,
-        gamma=vector(module.weight), beta=vector(module.bias),
-        moving_mean=vector(module.running_mean), moving_variance=vector(module.running_var),
-    )  # fmt: skip
+        module,
+        "BatchNormalization",
+        settings,
+        gamma=vector(module.weight),
+        beta=vector(module.bias),
+        moving_mean=vector(module.running_mean),
+        moving_variance=vector(module.running_var),
+    )
 
 
 def softmax(reader: "Reader", module: nn.Softmax) -> None:

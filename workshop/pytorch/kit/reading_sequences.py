@@ -36,9 +36,13 @@ def _one_bias(reader: "Reader", module: Any, kind: str, settings: Config) -> Non
     if steps.bias and (steps.bias_hh_l0.requires_grad or steps.bias_hh_l0.any()):
         raise reader.refuse(module, "has a second bias, bias_hh_l0, that is not zero or is trained: Keras has one")
     reader.add(
-        module, kind, _settings(module) | settings, kernel=Weight(steps.weight_ih_l0, (1, 0)),
-        recurrent_kernel=Weight(steps.weight_hh_l0, (1, 0)), bias=vector(steps.bias_ih_l0) if steps.bias else None,
-    )  # fmt: skip
+        module,
+        kind,
+        _settings(module) | settings,
+        kernel=Weight(steps.weight_ih_l0, (1, 0)),
+        recurrent_kernel=Weight(steps.weight_hh_l0, (1, 0)),
+        bias=vector(steps.bias_ih_l0) if steps.bias else None,
+    )
 
 
 def gru(reader: "Reader", module: recurrent.GRUAsKeras) -> None:
@@ -47,9 +51,13 @@ def gru(reader: "Reader", module: recurrent.GRUAsKeras) -> None:
     steps: Any = module.steps
     biases = [Weight(bias, gates=_GRU_GATES) for bias in (steps.bias_ih_l0, steps.bias_hh_l0)] if steps.bias else []
     reader.add(
-        module, "GRU", _settings(module) | {"reset_after": True}, kernel=Weight(steps.weight_ih_l0, (1, 0), _GRU_GATES),
-        recurrent_kernel=Weight(steps.weight_hh_l0, (1, 0), _GRU_GATES), bias=Rows(biases) if biases else None,
-    )  # fmt: skip
+        module,
+        "GRU",
+        _settings(module) | {"reset_after": True},
+        kernel=Weight(steps.weight_ih_l0, (1, 0), _GRU_GATES),
+        recurrent_kernel=Weight(steps.weight_hh_l0, (1, 0), _GRU_GATES),
+        bias=Rows(biases) if biases else None,
+    )
 
 
 def _expect_a_sequence(reader: "Reader", module: Any) -> None:
