@@ -1,19 +1,21 @@
-"""The lesson `cats_vs_dogs`: both networks, both pipelines, pictures of one's own, and what is refused."""
+"""The lesson `cats_vs_dogs`: both networks, both pipelines, photos of one's own, and what is refused."""
 
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from lesson_runs import Run, start
+from lesson_runs import Run, start, stop_after
 from PIL import Image
 
 from workshop import cats_vs_dogs
 from workshop.kit import files, photo_classifier
-from workshop.kit.data import synthetic_animals
 from workshop.kit.data import images as image_data
+from workshop.kit.data import synthetic_animals
 from workshop.kit.errors import WorkshopError
+from workshop.kit.photo_classifier import PhotoRecipe
 from workshop.kit.photos import dataset as photos
+from workshop.kit.photos.augmentation import Augmentation
 from workshop.kit.saving import bundle
 from workshop.programs import engines
 
@@ -21,7 +23,7 @@ FEW = ["--size", "32", "--epochs", "1", "--no-plots"]
 
 
 def write_photos(folder: Path, classes: int = 2, train: int = 6, validation: int = 4) -> Path:
-    """Makes photographs of different sizes: each class has its own colour, and noise."""
+    """Makes photos of different sizes: each class has its own colour, and noise."""
     random = np.random.default_rng(1)
     for part, count in (("train", train), ("validation", validation)):
         for label in range(classes):
@@ -36,10 +38,10 @@ def write_photos(folder: Path, classes: int = 2, train: int = 6, validation: int
 
 @pytest.fixture(scope="module")
 def two_networks(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Both networks on photographs of one's own."""
+    """Both networks on photos of one's own."""
     folder = tmp_path_factory.mktemp("cats")
-    photos = write_photos(folder / "toys", train=20, validation=10)
-    return start(cats_vs_dogs, folder, "--data", str(photos), "--size", "32", "--epochs", "8")
+    toys = write_photos(folder / "toys", train=20, validation=10)
+    return start(cats_vs_dogs, folder, "--data", str(toys), "--size", "32", "--epochs", "8")
 
 
 # --- The networks -----------------------------------------------------------------------------------------------------
@@ -81,28 +83,28 @@ def test_both_are_compared_in_one_table(two_networks: Run) -> None:
                 100 * two_networks.metrics[f"{kind}_{part}_accuracy"], abs=0.05
             )
         assert float(gap) == pytest.approx(float(train.rstrip("%")) - float(validation.rstrip("%")), abs=0.11)
-    assert "No expected band: the photographs are your own." in lines
+    assert "No expected band: --epochs given." in lines
     assert "Data      toys (40 + 20 photographs)" in [line.partition(",")[0] for line in lines]
     assert "Classes   kind0 (20), kind1 (20)" in lines
 
 
-def test_it_learns_what_tells_the_classes_apart(two_networks: Run) -> None:
+def test_it_learns_to_classify(two_networks: Run) -> None:
     assert two_networks.metrics["small_train_accuracy"] >= 0.9 or two_networks.metrics["workshop_train_accuracy"] >= 0.9
 
 
-def test_what_is_saved_answers_the_same_in_all_engines(two_networks: Run) -> None:
+def test_what_is_saved_predicts_the_same_in_all_engines(two_networks: Run) -> None:
     for kind in ("workshop", "small"):
         path = two_networks.models / f"cats_vs_dogs_{kind}.h5"
         card = bundle.load(path, ["cats_vs_dogs"]).card
         assert card["classes"] == ["kind0", "kind1"]
-        assert card["inputs"] == [{"name": "picture", "shape": [32, 32, 3], "minimum": 0.0, "maximum": 1.0}]
+        assert card["inputs"] == [{"name": "image", "shape": [32, 32, 3], "minimum": 0.0, "maximum": 1.0}]
         assert card["metrics"]["validation_accuracy"] == two_networks.metrics[f"{kind}_validation_accuracy"]
         X = image_data.scale_pixels(synthetic_animals.draw_photographs(4, 32, 1)[0])
         answers = [engines.load(path, ["cats_vs_dogs"], engine).predict(X) for engine in engines.ENGINES]
         assert np.ptp(np.stack(answers), axis=0).max() < 1e-5
 
 
-def test_the_network_that_ships_answers_the_same_in_all_engines() -> None:
+def test_the_network_that_ships_predicts_the_same_in_all_engines() -> None:
     path = files.shipped("models") / "cats_vs_dogs_small.h5"
     assert path.stat().st_size < 2**20 and bundle.load(path, ["cats_vs_dogs"]).card["classes"] == ["cats", "dogs"]
     X = image_data.scale_pixels(synthetic_animals.draw_photographs(6, 150, 1)[0])
@@ -111,9 +113,42 @@ def test_the_network_that_ships_answers_the_same_in_all_engines() -> None:
     assert np.ptp(answers[0]) > 0.1
 
 
-def test_the_pictures_show_how_they_learned_and_what_changes(two_networks: Run) -> None:
+def test_the_plots_show_the_training_and_the_augmentation(two_networks: Run) -> None:
     names = {path.name for path in two_networks.plots.iterdir()}
     assert {"cats_vs_dogs-accuracy.png", "cats_vs_dogs-augmentation.png"} <= names
+
+
+def test_titles_come_before_the_progress(two_networks: Run) -> None:
+    lines = two_networks.lines
+    titles = [i for i, line in enumerate(lines) if line.endswith(" weights, 8 epochs of 40 photos")]
+    assert [lines[i].partition(":")[0] for i in titles] == ["workshop", "small"]
+    first_epochs = [i for i, line in enumerate(lines) if line == "Epoch 1/8"]
+    assert titles[0] < first_epochs[0] < titles[1] < first_epochs[1] < lines.index("Compared")
+
+
+def test_a_run_on_drawings_leaves_the_network_of_the_photos_alone(room: Path) -> None:
+    (room / "models").mkdir()
+    trained_on_photos = room / "models" / "cats_vs_dogs_small.h5"
+    trained_on_photos.write_bytes(b"trained on photos")
+    run = start(cats_vs_dogs, room, "--model", "small", *FEW)
+    assert "Data      drawn cats and dogs (stand-in for photographs)" in run.lines
+    assert "No expected band: the data is a stand-in." in run.lines
+    assert trained_on_photos.read_bytes() == b"trained on photos"
+    saved = sorted(path.name for path in run.models.iterdir())
+    assert saved == ["cats_vs_dogs_small-standin.h5", "cats_vs_dogs_small-standin.json", "cats_vs_dogs_small.h5"]
+
+
+@pytest.mark.slow
+def test_a_run_is_resumed_to_the_same_bits(monkeypatch: pytest.MonkeyPatch, room: Path) -> None:
+    options = ["--data", str(write_photos(room / "toys")), "--model", "small", "--size", "32", "--epochs", "4"]
+    whole = start(cats_vs_dogs, room / "whole", *options, "--no-plots")
+    stop_after(2, monkeypatch, lambda: start(cats_vs_dogs, room, *options, "--no-plots"))
+    resumed = start(cats_vs_dogs, room, *options, "--no-plots", "--resume")
+    assert any(line.startswith("Resumed   after epoch 2 of 4") for line in resumed.lines)
+    assert resumed.metrics == whole.metrics
+    models = [run.load("cats_vs_dogs_small").model.get_weights() for run in (whole, resumed)]
+    for one, other in zip(*models, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.slow
@@ -126,11 +161,13 @@ def test_three_classes_and_their_confusion(room: Path) -> None:
     assert answers.shape == (1, 3) and answers.sum() == pytest.approx(1)
 
 
-def test_pictures_that_cannot_be_used_are_named_and_left_out(room: Path) -> None:
+def test_photos_that_cannot_be_used_are_named_and_left_out(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(cats_vs_dogs.RECIPES, "small", PhotoRecipe(images=1, batch_size=16))
     folder = write_photos(room / "toys")
-    (folder / "train" / "kind0" / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
+    (folder / "train" / "kind0" / "broken.jpg").write_bytes(b"\xff\xd8 no photo")
     (folder / "validation" / "kind1" / "same.jpg").write_bytes((folder / "train" / "kind1" / "0.jpg").read_bytes())
-    run = start(cats_vs_dogs, room, "--data", str(folder), "--model", "small", *FEW)
+    run = start(cats_vs_dogs, room, "--data", str(folder), "--model", "small", "--size", "32", "--no-plots")
+    assert "No expected band: the photos are your own." in run.lines
     left_out = [line for line in run.lines if line.startswith("Left out  ")]
     assert len(left_out) == 2
     assert any("train/kind0/broken.jpg" in line for line in left_out)
@@ -151,7 +188,7 @@ def test_the_generator_as_the_workshop_teaches_it(room: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_generator_changes_pictures_and_takes_three_classes_from_an_archive(room: Path) -> None:
+def test_the_generator_changes_photos_and_takes_three_classes_from_an_archive(room: Path) -> None:
     import shutil
 
     write_photos(room / "three", 3)
@@ -162,9 +199,8 @@ def test_the_generator_changes_pictures_and_takes_three_classes_from_an_archive(
 
 
 def test_the_same_kinds_of_changes_for_the_generator() -> None:
-    augmentation = cats_vs_dogs.SETTINGS["small"].augmentation
-    assert augmentation is not None
-    options = photo_classifier.for_generator(augmentation)
+    augmentation = Augmentation()
+    options = photo_classifier.generator_options(augmentation)
     assert options["horizontal_flip"] and options["rotation_range"] == augmentation.rotation
     assert min(options["shear_range"], options["width_shift_range"], options["zoom_range"]) > 0
 
@@ -175,7 +211,7 @@ def test_the_same_kinds_of_changes_for_the_generator() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--size", "600"], "--size: got 600, takes 32 to 512"),
+        (["--size", "513"], "--size: got 513, takes 32 to 512"),
         (["--size", "8"], "got 8, takes a whole number from 32 up"),
         (["--pipeline", "generator", "--resume"], "--resume: got --pipeline generator too"),
         (["--precision", "8"], "invalid choice: '8'"),
@@ -198,23 +234,33 @@ def test_a_folder_without_two_classes(room: Path) -> None:
     assert list((room / "models").iterdir()) == []
 
 
-def test_how_often_the_pictures_are_seen_depends_on_how_many_there_are() -> None:
-    settings = cats_vs_dogs.SETTINGS["small"]
+@pytest.mark.parametrize("size", [32, 512])
+def test_the_smallest_and_the_largest_size_are_taken(size: int) -> None:
+    assert cats_vs_dogs.parse("", ["--no-plots", "--size", str(size)]).size == size
+
+
+def test_how_often_the_photos_are_seen_depends_on_how_many_there_are() -> None:
+    small = cats_vs_dogs.RECIPES["small"]
     arguments = cats_vs_dogs.parse("", ["--no-plots"])
-    plans = {samples: settings.plan(samples, 16, arguments) for samples in (20, 280, 2000, 100_000)}
-    assert plans[20].epochs == 60 and plans[100_000].epochs == 3
-    assert plans[280].epochs > plans[2000].epochs
-    assert plans[280].steps == plans[280].epochs * 18
-    assert settings.plan(280, 16, cats_vs_dogs.parse("", ["--epochs", "20"])).epochs == 20
-    mine = settings.plan(280, 16, cats_vs_dogs.parse("", ["--optimizer", "sgd", "--batch-size", "5"]))
-    assert (mine.optimizer, mine.learning_rate, mine.batch_size, mine.steps) == ("sgd", None, 5, None)
+    recipes = {samples: small.with_options(arguments, samples) for samples in (20, 280, 2000, 100_000)}
+    assert [recipe.epochs for recipe in recipes.values()] == [60, 18, 3, 3]
+    assert [recipe.batch_size for recipe in recipes.values()] == [16, 16, 32, 32]
+    assert recipes[280].steps == 18 * 18 and recipes[280].schedule
+    assert small.with_options(cats_vs_dogs.parse("", ["--epochs", "20"]), 280).epochs == 20
+    assert small.with_options(cats_vs_dogs.parse("", ["--quick"]), 80).epochs == 4
+    own = small.with_options(cats_vs_dogs.parse("", ["--optimizer", "sgd", "--batch-size", "5"]), 280)
+    assert (own.optimizer, own.learning_rate, own.batch_size, own.schedule) == ("sgd", None, 5, False)
+    workshop = cats_vs_dogs.RECIPES["workshop"].with_options(arguments, 280)
+    assert (workshop.optimizer, workshop.learning_rate, workshop.epochs, workshop.schedule_steps) == (
+        "rmsprop", 0.001, 6, None,
+    )  # fmt: skip
 
 
-# --- The figures of the curriculum, on the real photographs -----------------------------------------------------------
+# --- The numbers of the curriculum, on the real photos -----------------------------------------------------------
 
 
 @pytest.mark.real
-def test_the_network_that_ships_names_photographs(real_data: Path) -> None:
+def test_the_network_that_ships_classifies_photos(real_data: Path) -> None:
     found = photos.load_photos(real_data / "cats_vs_dogs.tar")
     loaded = bundle.load(files.shipped("models") / "cats_vs_dogs_small.h5", ["cats_vs_dogs"])
     answers = loaded.predict(image_data.scale_pixels(found.X_validation))[:, 0]
@@ -224,7 +270,7 @@ def test_the_network_that_ships_names_photographs(real_data: Path) -> None:
 
 
 @pytest.mark.real
-def test_the_default_run_reaches_its_figure(room: Path) -> None:
+def test_the_default_run_reaches_its_band(room: Path) -> None:
     run = start(cats_vs_dogs, room)
     assert run.answer["data"] == "cats_vs_dogs.tar (280 + 120 photographs)"
     assert run.metrics["small_validation_accuracy"] >= 0.85

@@ -231,7 +231,7 @@ def count_or_all(text: str) -> int | str:
 
 def why_no_band(arguments: argparse.Namespace, backbone: str) -> str:
     """Returns why a run is held against no expected band, or an empty text; `report.finish` knows more reasons."""
-    if arguments.data and not arguments.quick:
+    if arguments.data:
         return "the photos are your own"
     if arguments.by_name or arguments.photos:
         return f"{'--by-name' if arguments.by_name else '--photos'} given"
