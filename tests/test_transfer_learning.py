@@ -1,36 +1,40 @@
-"""The lesson `transfer_learning`: where its weights come from, pictures by number and by name, a whole run."""
+"""The lesson `transfer_learning`: where its weights come from, photos by number and by name, a whole run."""
 
+import argparse
+import dataclasses
 import hashlib
 import io
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 import pytest
-from lesson_runs import Run, start
+from lesson_runs import Run, start, stop_after
 from PIL import Image
 
-from workshop import transfer_learning
-from workshop.kit import subsets
+from workshop import cats_vs_dogs, transfer_learning
 from workshop.kit.data import download, imagenet, synthetic_animals
 from workshop.kit.data import images as image_data
-from workshop.kit.engine import Engine, Plan
 from workshop.kit.errors import WorkshopError
+from workshop.kit.photo_classifier import PhotoRecipe
 from workshop.kit.photos import dataset as photos
 from workshop.kit.saving import bundle
 from workshop.kit.saving.model import as_model
-from workshop.kit.training.history import History
 from workshop.pytorch.kit.model import TorchModel
 from workshop.scratch.nn.network import Network
 
 Layers = dict[str, dict[str, tuple[int, ...]]]
 
-LAYERS: Layers = {"Conv1": {"kernel": (3, 3, 3, 4)}, "Conv1_relu": {}, "bn_Conv1": {"gamma": (4,), "beta": (4,)}}
-SHAPES = [(3, 3, 3, 4), (4,), (4,)]
+LAYERS: Layers = {
+    "Conv1": {"kernel": (3, 3, 3, 4)},
+    "Conv1_relu": {},
+    "bn_Conv1": {"gamma": (4,), "beta": (4,), "moving_mean": (4,), "moving_variance": (4,)},
+}
+SHAPES = [(3, 3, 3, 4), (4,), (4,), (4,), (4,)]
 
 
 def weights_file(path: Path, layers: Layers = LAYERS) -> Path:
@@ -57,9 +61,9 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
 
 
 def make_photos(folder: Path, counts: dict[str, tuple[int, int]], side: int = 40) -> Path:
-    """Writes pictures "<part>/<class>/<name>_<number>.png", striped one way or the other.
+    """Writes photos "<part>/<class>/<name>_<number>.png", striped one way or the other.
 
-    `counts` has for each "<class>/<name>" how many pictures each of the two parts gets.
+    `counts` has for each "<class>/<name>" how many photos each of the two parts gets.
     """
     random = np.random.default_rng(7)
     for number, (where, parts) in enumerate(counts.items()):
@@ -218,7 +222,7 @@ def test_the_same_seed_draws_the_same_animals() -> None:
     assert len({drawing.tobytes() for drawing in X}) == 30
 
 
-def test_what_is_to_be_learned_later_is_not_among_the_animals() -> None:
+def test_cats_and_dogs_are_not_among_the_animals() -> None:
     assert not {"cat", "dog", *synthetic_animals.CLASSES} & set(synthetic_animals.KINDS)
 
 
@@ -230,7 +234,7 @@ def test_colours_do_not_tell_the_kind_of_an_animal() -> None:
     assert np.abs(means - colours.mean(axis=0)).max() < 20
 
 
-# --- Which pictures ---------------------------------------------------------------------------------------------------
+# --- Which photos ---------------------------------------------------------------------------------------------------
 
 
 def test_classes_are_taken_from_the_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -239,7 +243,7 @@ def test_classes_are_taken_from_the_names(tmp_path: Path, capsys: pytest.Capture
     )
     for name in ("plain", "Siamese_1"):  # no number; a class that the validation data lacks
         Image.new("RGB", (20, 20), (len(name), 90, 30)).save(folder / "train" / "cats" / f"{name}.png")
-    found = subsets.by_name(load(folder))
+    found = photos.by_name(load(folder))
     output = capsys.readouterr().out
     assert found.classes == ("Abyssinian", "Bengal", "american_bulldog")
     assert np.bincount(found.y_train).tolist() == [3, 4, 5]
@@ -260,27 +264,32 @@ def test_classes_are_taken_from_the_names(tmp_path: Path, capsys: pytest.Capture
 
 def test_names_of_fewer_than_two_classes_are_refused(tmp_path: Path) -> None:
     folder = make_photos(tmp_path / "pets", {"cats/pet": (3, 2), "dogs/pet": (3, 2)})
-    with pytest.raises(WorkshopError, match="--by-name: got only pet with pictures in both parts, takes two or more"):
-        subsets.by_name(load(folder))
+    with pytest.raises(WorkshopError, match="--by-name: got only pet with photos in both parts, takes two or more"):
+        photos.by_name(load(folder))
+
+
+def counts(y: np.ndarray, classes: str, *wanted: int | str) -> list[int | str]:
+    arguments = argparse.Namespace(photos=wanted, quick=False)
+    return transfer_learning.choose_counts(arguments, y, [*classes])
 
 
 def test_numbers_larger_than_the_smallest_class_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     y = np.repeat(np.arange(3), [30, 12, 60])
-    assert subsets.sizes([10, 50, "all"], y, ["a", "b", "c"]) == [10, "all"]
+    assert counts(y, "abc", 10, 50, "all") == [10, "all"]
     assert capsys.readouterr().out == "Left out  50 of each class: b has 12\n"
-    assert subsets.sizes([12, 5], y, ["a", "b", "c"]) == [5, 12]
-    assert subsets.sizes([50], y, ["a", "b", "c"]) == ["all"]
+    assert counts(y, "abc", 12, 5) == [5, 12]
+    assert counts(y, "abc", 50) == ["all"]
     # So many are all there are: once is enough.
-    assert subsets.sizes([10, "all"], np.repeat(np.arange(2), 10), ["a", "b"]) == ["all"]
+    assert counts(np.repeat(np.arange(2), 10), "ab", 10, "all") == ["all"]
 
 
-def test_the_pictures_of_each_class_are_the_first_of_a_shuffle_by_seed() -> None:
+def test_the_photos_of_each_class_are_the_first_of_a_shuffle_by_seed() -> None:
     y = np.repeat(np.arange(3), [30, 12, 60])
-    ten, five = subsets.choose(y, 10, seed=1), subsets.choose(y, 5, seed=1)
+    ten, five = transfer_learning.subsample(y, 10, seed=1), transfer_learning.subsample(y, 5, seed=1)
     assert np.bincount(y[ten]).tolist() == [10, 10, 10]
     assert set(five) < set(ten)
-    assert set(ten) != set(subsets.choose(y, 10, seed=2))
-    assert sorted(subsets.choose(y, "all", seed=1)) == list(range(102))
+    assert set(ten) != set(transfer_learning.subsample(y, 10, seed=2))
+    assert sorted(transfer_learning.subsample(y, "all", seed=1)) == list(range(102))
 
 
 # --- The networks -----------------------------------------------------------------------------------------------------
@@ -290,18 +299,17 @@ def changed(model: Any, before: list[np.ndarray]) -> list[bool]:
     return [not np.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True)]
 
 
-def test_a_head_learns_from_what_the_backbone_answers_and_leaves_it_alone() -> None:
-    model = transfer_learning.KERAS.build("here", 32, 3, 1)
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_head_is_trained_on_the_outputs_of_the_backbone_and_leaves_it_alone(plain: bool) -> None:
+    model = transfer_learning.build("here", 32, 3)
     before = model.get_weights()
     X, y = synthetic_animals.draw(20, 32, seed=1)
-    plan = Plan("adam", 0.01, 3, 8)
-    history = transfer_learning.train(model, X, y % 3, plan, 1, part="head")
+    transfer_learning.train_head(model, X, y % 3, argparse.Namespace(seed=1, plain=plain))
     assert changed(model, before) == [False] * (len(before) - 2) + [True, True]
-    assert history.finished == 3
 
 
 def test_all_of_the_small_network_is_fine_tuned() -> None:
-    model = transfer_learning.KERAS.build("here", 32, 2, 1)
+    model = transfer_learning.build("here", 32, 2)
     transfer_learning.freeze(model)
     assert all(layer.trainable for layer in model.layers)
 
@@ -309,7 +317,7 @@ def test_all_of_the_small_network_is_fine_tuned() -> None:
 def test_mobilenet_takes_the_weights_and_is_frozen_up_to_block_12(tmp_path: Path) -> None:
     import keras
 
-    model = transfer_learning.KERAS.build("imagenet", 32, 2, 1)
+    model = transfer_learning.build("imagenet", 32, 2)
     names = [layer.name for layer in model.layers if layer.weights]
     layers = {
         layer.name: {w.name: tuple(w.shape) for w in layer.weights} for layer in model.layers[:-1] if layer.weights
@@ -327,7 +335,7 @@ def test_mobilenet_takes_the_weights_and_is_frozen_up_to_block_12(tmp_path: Path
 
 
 def as_if_learned(names: list[str], weights: list[np.ndarray]) -> list[np.ndarray]:
-    """Returns weights as of a network that has learned: no statistic is 0 or 1, and nothing fades on its way.
+    """Returns weights as of a network that was trained: no statistic is 0 or 1, and nothing fades on its way.
 
     Kernels are drawn for that as He and others (2015) do, with the variance 2 / inputs.
     """
@@ -344,21 +352,21 @@ def as_if_learned(names: list[str], weights: list[np.ndarray]) -> list[np.ndarra
 
 
 def brighter_and_darker(count: int, size: int) -> np.ndarray:
-    """Returns noise from 0 to 1 that is brighter in some pictures than in others."""
+    """Returns noise from 0 to 1 that is brighter in some images than in others."""
     random = np.random.default_rng(6)
     noise = random.random((count, size, size, 3), np.float32)
     return noise * random.uniform(0.2, 1, (count, 1, 1, 3)).astype(np.float32)
 
 
-def test_mobilenet_is_that_of_keras_applications_and_answers_the_same_in_every_engine(tmp_path: Path) -> None:
+def test_mobilenet_is_that_of_keras_applications_and_predicts_the_same_in_every_engine(tmp_path: Path) -> None:
     import keras
 
-    model = transfer_learning.KERAS.build("imagenet", 64, 3, 1)
+    model = transfer_learning.build("imagenet", 64, 3)
     model.set_weights(as_if_learned([weight.name for weight in model.weights], model.get_weights()))
     X = brighter_and_darker(3, 64)
     application = keras.applications.MobileNet(include_top=False, weights=None, input_shape=(64, 64, 3), pooling="avg")
     application.set_weights(model.get_weights()[:-2])
-    # Pixels come from 0 to 1; MobileNet learned from pixels from -1 to 1.
+    # Pixels come from 0 to 1; MobileNet was trained on pixels from -1 to 1.
     expected = as_model(keras.Sequential(model.layers[:-2])).predict(X)
     np.testing.assert_allclose(as_model(application).predict(2 * X - 1), expected, rtol=1e-5, atol=1e-5)
     assert np.ptp(expected, axis=0).max() > 0.1
@@ -369,79 +377,73 @@ def test_mobilenet_is_that_of_keras_applications_and_answers_the_same_in_every_e
         np.testing.assert_allclose(engine.from_h5(tmp_path / "mobilenet.h5").predict(X), answers, rtol=0, atol=1e-5)
 
 
-# --- The lesson, with an engine that does nothing but note what it is asked ------------------------------------------
+# --- The lesson, on a tiny network that is not trained ----------------------------------------------------------------
 
 
 class Noted(NamedTuple):
-    part: str
+    name: str
     X: np.ndarray
-    plan: Plan
-    options: dict[str, Any]
+    recipe: PhotoRecipe
     weights: list[np.ndarray]
 
 
-class Dummy:
+def build_tiny(kind: str, size: int, classes: int) -> Any:
     """A network whose backbone has the weights of `LAYERS`."""
+    import keras
 
-    engine = "keras"
-
-    def __init__(self, kind: str, size: int, classes: int, seed: int) -> None:
-        self.kind, self.classes = kind, classes
-        self.weights = [np.zeros(shape, np.float32) for shape in (*SHAPES, (4, classes), (classes,))]
-
-    def get_weights(self) -> list[np.ndarray]:
-        return [weight.copy() for weight in self.weights]
-
-    def set_weights(self, weights: list[np.ndarray]) -> None:
-        self.weights = [np.array(weight) for weight in weights]
-
-    def predict(self, X: np.ndarray, preprocess: object = None) -> np.ndarray:
-        return np.full((len(X), self.classes), 1 / self.classes, np.float32)
-
-    def to_h5(self) -> bytes:
-        return b"a model"
+    return keras.Sequential(
+        [
+            keras.Input((size, size, 3)),
+            keras.layers.Conv2D(4, 3, use_bias=False),
+            keras.layers.BatchNormalization(),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dropout(0.2),
+            cats_vs_dogs.output_layer(classes),
+        ]
+    )
 
 
 @pytest.fixture
-def dummy() -> Iterator[tuple[Engine, list[Noted]]]:
-    noted: list[Noted] = []
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[Noted]:
+    """What the lesson trains, in order; nothing is trained but the drawn backbone, whose first weights become 7."""
+    trainings: list[Noted] = []
 
-    def train(model: Dummy, X: np.ndarray, y: np.ndarray, plan: Plan, seed: int, **options: Any) -> History:
-        noted.append(Noted(options.pop("part", "all"), X, plan, options, model.get_weights()))
-        if len(noted) == 1 and model.kind == "here":
-            model.weights[0][:] = 7  # the backbone has learned
-        return History()
+    def train(model: Any, X: np.ndarray, y: np.ndarray, recipe: PhotoRecipe, report: Any, name: str) -> None:
+        trainings.append(Noted(name, X, recipe, model.get_weights()))
+        transfer_learning.compile_model(model, recipe)
+        if name == "backbone":
+            model.set_weights([np.full_like(model.get_weights()[0], 7), *model.get_weights()[1:]])
 
-    def prepare(seed: int, precision: str = "auto") -> str:
-        return "nothing"
+    def train_head(model: Any, X: np.ndarray, y: np.ndarray, arguments: Any) -> None:
+        train(model, X, y, transfer_learning.RECIPES["here"].for_samples(len(X)), None, "head")
 
-    yield Engine("keras", "A dummy.", prepare, Dummy, train), noted
-
-
-def run(engine: Engine, *options: str) -> Run:
-    return start(transfer_learning, Path(), "--no-plots", "--size", "32", *options, engine=engine)
-
-
-def test_three_methods_learn_from_the_same_pictures(
-    dummy: tuple[Engine, list[Noted]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    monkeypatch.setattr(transfer_learning, "build", build_tiny)
+    monkeypatch.setattr(transfer_learning, "train", train)
+    monkeypatch.setattr(transfer_learning, "train_head", train_head)
     monkeypatch.setattr(transfer_learning, "ANIMALS", 30)
-    engine, noted = dummy
+    return trainings
+
+
+def run(*options: str) -> Run:
+    return start(transfer_learning, Path(), "--no-plots", "--size", "32", *options)
+
+
+def test_three_methods_train_on_the_same_photos(noted: list[Noted], tmp_path: Path) -> None:
     folder = make_photos(tmp_path / "pets", {"a": (8, 2), "b": (6, 2), "c": (9, 3)})
-    found, output, _ = run(engine, "--data", str(folder), "--pictures", "3", "7", "all")
+    found, output, _ = run("--data", str(folder), "--photos", "3", "7", "all")
     assert "no ImageNet weights here: a backbone trained on drawn animals instead" in output
     assert "Left out  7 of each class: b has 6" in output
-    parts = [one.part for one in noted]
-    assert parts == ["all", "head", "end", "all", "head", "end", "all"]
+    names = ["backbone", "head", "3_finetuned", "3_scratch", "head", "all_finetuned", "all_scratch"]
+    assert [one.name for one in noted] == names
     assert [len(one.X) for one in noted] == [30, 9, 9, 9, 23, 23, 23]
     for frozen, finetuned, scratch in (noted[1:4], noted[4:7]):
         assert np.array_equal(frozen.X, finetuned.X)
         assert np.array_equal(frozen.X, scratch.X)
-        # What the backbone learned is where two of them begin; the third knows nothing.
-        assert [one.weights[0].max() for one in (frozen, finetuned, scratch)] == [7, 7, 0]
-        assert finetuned.plan.epochs == scratch.plan.epochs
-        assert finetuned.plan.learning_rate == pytest.approx(0.3 * (scratch.plan.learning_rate or 0))
-        assert finetuned.options["augmentation"] is not None
+        # The pre-trained backbone is where two of them begin; the weights of the third are drawn.
+        assert [one.weights[0].max() == 7 for one in (frozen, finetuned, scratch)] == [True, True, False]
+        assert finetuned.recipe.epochs == scratch.recipe.epochs == 25
+        assert finetuned.recipe.rate == pytest.approx(0.3 * scratch.recipe.rate)
+        assert finetuned.recipe.augmentation is not None
     rows = [line.split() for line in output[output.index("Compared") :].splitlines()]
     assert [row[:2] for row in rows if row[1:2] and row[1] in transfer_learning.METHODS] == [
         [count, method] for count in ("3", "all") for method in transfer_learning.METHODS
@@ -450,45 +452,49 @@ def test_three_methods_learn_from_the_same_pictures(
         f"{method}_{count}validation_accuracy" for method in transfer_learning.METHODS for count in ("3_", "")
     }
     assert sorted(path.name for path in Path("models").iterdir()) == ["transfer_learning.h5", "transfer_learning.json"]
+    assert "No expected band: the photos are your own." in output
 
 
-def test_the_options_are_what_fine_tuning_and_scratch_use(
-    dummy: tuple[Engine, list[Noted]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(transfer_learning, "ANIMALS", 30)
-    engine, noted = dummy
+def test_a_run_on_drawings_leaves_the_network_of_the_photos_alone(noted: list[Noted]) -> None:
+    Path("models").mkdir()
+    Path("models/transfer_learning.h5").write_bytes(b"trained on photos")
+    output = run("--photos", "2").output
+    assert "No expected band: the data is a stand-in." in output
+    assert Path("models/transfer_learning.h5").read_bytes() == b"trained on photos"
+    saved = sorted(path.name for path in Path("models").iterdir())
+    assert saved == ["transfer_learning-standin.h5", "transfer_learning-standin.json", "transfer_learning.h5"]
+
+
+def test_the_options_are_what_fine_tuning_and_scratch_use(noted: list[Noted], tmp_path: Path) -> None:
     folder = make_photos(tmp_path / "pets", {"a": (4, 2), "b": (4, 2)})
-    options = "--epochs 3 --batch-size 5 --optimizer sgd --learning-rate 0.1 --backbone here --pictures all --resume"
-    output = run(engine, "--data", str(folder), *options.split()).output
-    backbone, _, finetuned, scratch = noted
-    assert scratch.plan == Plan("sgd", 0.1, 3, 5)
-    assert finetuned.plan._replace(learning_rate=0.1) == scratch.plan
-    assert finetuned.plan.learning_rate == pytest.approx(0.03)
-    # Each that takes seconds has a checkpoint of its own.
-    checkpoints = [one.options["checkpoint"].name for one in (backbone, finetuned, scratch)]
-    assert len(set(checkpoints)) == 3
-    assert all(one.options["resume"] for one in (backbone, finetuned, scratch))
+    options = "--epochs 3 --batch-size 5 --optimizer sgd --learning-rate 0.1 --backbone here --pictures all"
+    output = run("--data", str(folder), *options.split()).output
+    backbone, _, finetuned, scratch = (one.recipe for one in noted)
+    assert (scratch.optimizer, scratch.learning_rate, scratch.epochs, scratch.batch_size) == ("sgd", 0.1, 3, 5)
+    assert not scratch.schedule
+    assert finetuned.learning_rate == pytest.approx(0.03)
+    assert dataclasses.replace(finetuned, learning_rate=0.1) == scratch
+    assert (backbone.optimizer, backbone.epochs) == ("adamw", 3)
     assert "No expected band" in output
 
 
-def test_large_pictures_need_no_large_drawings(dummy: tuple[Engine, list[Noted]], tmp_path: Path) -> None:
-    engine, noted = dummy
+def test_large_photos_need_no_large_drawings(noted: list[Noted], tmp_path: Path) -> None:
     folder = make_photos(tmp_path / "pets", {"a": (4, 2), "b": (4, 2)})
-    run(engine, "--data", str(folder), "--quick", "--pictures", "all", "--size", "128")
+    run("--data", str(folder), "--quick", "--photos", "all", "--size", "128")
     assert [one.X.shape[1:3] for one in noted[:2]] == [(96, 96), (128, 128)]
 
 
 def test_imagenet_weights_are_used_where_they_can_be_had(
-    dummy: tuple[Engine, list[Noted]], published: bytes, tmp_path: Path
+    noted: list[Noted], published: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine, noted = dummy
     folder = make_photos(tmp_path / "pets", {"a": (4, 2), "b": (4, 2)})
     weights = tmp_path / "published.h5"
-    assert imagenet.TITLE in run(engine, "--data", str(folder), "--weights", str(weights)).answer["data"]
-    assert [one.part for one in noted] == ["head", "end", "all"]
+    found = run("--data", str(folder), "--weights", str(weights))
+    assert imagenet.TITLE in found.answer["data"]
+    assert [one.name for one in noted] == ["head", "all_finetuned", "all_scratch"]
     with h5py.File(weights) as file:
         assert np.array_equal(noted[0].weights[0], file["Conv1/Conv1/kernel:0"][:])
-    assert noted[1].plan.learning_rate == pytest.approx(0.1 * (noted[2].plan.learning_rate or 0))
+    assert noted[1].recipe.rate == pytest.approx(0.1 * noted[2].recipe.rate)
 
 
 @pytest.mark.parametrize(
@@ -500,21 +506,21 @@ def test_imagenet_weights_are_used_where_they_can_be_had(
     ],
 )
 def test_weights_that_cannot_be_used_end_the_run_in_one_line(
-    dummy: tuple[Engine, list[Noted]], tmp_path: Path, options: str, said: str
+    noted: list[Noted], tmp_path: Path, options: str, said: str
 ) -> None:
     weights_file(Path("other.h5"), {"dense": {"kernel": (3, 2)}})
     folder = make_photos(tmp_path / "pets", {"a": (4, 2), "b": (4, 2)})
     with pytest.raises(WorkshopError, match=said):
-        run(dummy[0], "--data", str(folder), *options.split())
-    assert dummy[1] == []
+        run("--data", str(folder), *options.split())
+    assert noted == []
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ("--pictures 1", "got 1, takes a whole number from 2 up"),
+        ("--photos 1", "got 1, takes a whole number from 2 up"),
         ("--pictures some", "got some"),
-        ("--size 1000", "--size: got 1000"),
+        ("--size 513", "--size: got 513, takes 32 to 512"),
         ("--weights w.h5 --backbone here", "--weights: got --backbone here too"),
     ],
 )
@@ -531,7 +537,7 @@ def test_wrong_options_are_refused(options: str, said: str, capsys: pytest.Captu
 def test_a_quick_run_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer_learning, "QUICK_ANIMALS", 30)
     folder = make_photos(tmp_path / "pets", {"x/one": (4, 2), "x/two": (4, 2), "y/three": (5, 2)})
-    options = "--quick --by-name --size 32 --pictures 3 --epochs 1"
+    options = "--quick --by-name --size 32 --photos 3 --epochs 1"
     quick = start(transfer_learning, Path(), *options.split(), "--data", str(folder))
     found, answer = quick.metrics, quick.answer
     assert answer["metrics"] == found
@@ -549,7 +555,7 @@ def test_a_quick_run_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert answers.shape == (6, 3)
     for engine in (Network, TorchModel):
         np.testing.assert_allclose(engine.from_h5(path).predict(X), answers, atol=1e-5)
-    assert np.mean(answers.argmax(axis=1) == subsets.by_name(load(folder)).y_validation) == pytest.approx(
+    assert np.mean(answers.argmax(axis=1) == photos.by_name(load(folder)).y_validation) == pytest.approx(
         found["finetuned_3_validation_accuracy"]
     )
     assert loaded.card["classes"] == ["one", "three", "two"]
@@ -560,8 +566,28 @@ def test_a_quick_run_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.slow
+def test_a_run_that_was_stopped_while_fine_tuning_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer_learning, "QUICK_ANIMALS", 30)
+    folder = make_photos(tmp_path / "pets", {"x": (4, 2), "y": (4, 2)})
+    options = f"--quick --size 32 --photos 3 --epochs 3 --no-plots --data {folder}".split()
+    stop_after(5, monkeypatch, lambda: start(transfer_learning, Path(), *options))  # in the second of three epochs
+    kept = sorted(path.name for path in Path("models").iterdir())
+    assert kept == ["transfer_learning_3_finetuned-checkpoint.npz", "transfer_learning_backbone-checkpoint.npz"]
+    resumed = start(transfer_learning, Path(), *options, "--resume")
+    assert [line.partition(" (")[0] for line in resumed.lines if line.startswith("Resumed")] == [
+        "Resumed   after epoch 3 of 3",
+        "Resumed   after epoch 2 of 3",
+    ]
+    whole = start(transfer_learning, tmp_path, *options)
+    models = [one.load("transfer_learning-quick").model.get_weights() for one in (resumed, whole)]
+    for one, other in zip(*models, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert resumed.metrics == whole.metrics
+
+
+@pytest.mark.slow
 def test_where_nothing_can_be_had_a_backbone_shows_the_gain_on_drawings(tmp_path: Path) -> None:
-    run = start(transfer_learning, tmp_path, "--pictures", "10", "--no-plots")
+    run = start(transfer_learning, tmp_path, "--photos", "10", "--no-plots")
     found = run.metrics
     assert "no photographs here: drawn cats and dogs instead" in run.output
     assert found["frozen_10_validation_accuracy"] > found["scratch_10_validation_accuracy"]
