@@ -1,11 +1,11 @@
-"""Photographs: how fast they come to the network, how much memory a large folder takes, and the workshop's recipe.
+"""Photos: how fast they come to the network, how much memory a large folder takes, and the workshop's recipe.
 
     WORKSHOP_DATA=... python -m benchmarks.photographs input [--runs 5]     # against Keras' generator
-    python -m benchmarks.photographs memory [--pictures 2000 6000]          # peak memory of a lesson, by folder size
+    python -m benchmarks.photographs memory [--photos 2000 6000]            # peak memory of a lesson, by folder size
     python -m benchmarks.photographs recipe [--data PHOTOS] [--epochs 20]   # the small network against the recipe
 
-Each side of a comparison takes its turn in the same run. Without photographs, drawings are used and named; the recipe
-is measured on 2,000 + 1,000 drawings unless photographs are given, and a pair takes five minutes.
+Each side of a comparison takes its turn in the same run. Without photos, drawings are used and named; the recipe is
+measured on 2,000 + 1,000 drawings unless photos are given, and a pair takes five minutes.
 """
 
 import argparse
@@ -21,17 +21,16 @@ import numpy as np
 
 from benchmarks import measure
 from workshop import cats_vs_dogs
-from workshop.kit import device, photo_classifier
+from workshop.kit import device, photo_classifier, training
 from workshop.kit.data import synthetic_animals
-from workshop.kit.engine import Plan
 from workshop.kit.lazy import tensorflow
 from workshop.kit.photos import dataset as photos
-from workshop.kit.training import photo_pipeline
+from workshop.kit.photos.augmentation import Augmentation
 
 SIZE, BATCH = 150, 32
 
 
-class Recipe(NamedTuple):
+class TaughtRecipe(NamedTuple):
     """How the workshop trains: epochs of so many steps, whatever the size of the set, on batches of so many."""
 
     epochs: int
@@ -39,56 +38,57 @@ class Recipe(NamedTuple):
     batch_size: int
 
 
-RECIPE = Recipe(epochs=30, steps=8, batch_size=125)
+TAUGHT = TaughtRecipe(epochs=30, steps=8, batch_size=125)
 
 
-def pictures_a_second(batches: Callable[[], Any], pictures: int) -> float:
-    """Returns how many pictures a second come out of an iterable of batches, made anew."""
+def images_a_second(batches: Callable[[], Any], images: int) -> float:
+    """Returns how many images a second come out of an iterable of batches, made anew."""
     started = time.perf_counter()
     seen = 0
     for inputs, _ in batches():
         seen += len(inputs)
-        if seen >= pictures:
+        if seen >= images:
             break
     return seen / (time.perf_counter() - started)
 
 
 def measure_input(runs: int, path: Path | None) -> None:
-    """Prints pictures a second: the lesson's pipeline and ImageDataGenerator, changed at random and unchanged."""
+    """Prints images a second: the lesson's pipeline and ImageDataGenerator, augmented and unchanged."""
     found = photos.load_photos(path, SIZE)
     print(f"{found.source}, {SIZE}x{SIZE}, batches of {BATCH}")
-    augmentation = cats_vs_dogs.SETTINGS["small"].augmentation
     make = tensorflow.keras.preprocessing.image.ImageDataGenerator
     count = len(found.X_train)
-    # The fast pipeline passes over the pictures several times, so that its start counts as little as the generator's.
-    order = np.resize(np.random.default_rng(1).permutation(count), 4 * count).astype(np.int32)
-    y = found.y_train
+    # The fast pipeline passes over the photos several times, so that its start counts as little as the generator's.
+    rows_of_four_epochs = np.resize(np.arange(count), 4 * count)
+    X, y = found.X_train[rows_of_four_epochs], found.y_train[rows_of_four_epochs]
     rows = []
     with photos.as_folder(found) as folder:
-        for title, changes in (("changed at random", augmentation), ("unchanged", None)):
-            options = photo_classifier.for_generator(changes) if changes else {}
+        for title, changes in (("augmented", Augmentation()), ("unchanged", None)):
+            options = photo_classifier.generator_options(changes) if changes else {}
             generator = make(rescale=1 / 255, **options).flow_from_directory(
                 folder / "train", target_size=(SIZE, SIZE), batch_size=BATCH, class_mode="binary"
             )
 
-            def fast(changes: Any = changes) -> Any:
-                return photo_pipeline.batches(found.X_train, y, order, BATCH, changes)
+            batches = training.photo_batches(X, y, BATCH, 1, changes)
+
+            def fast(batches: Any = batches) -> Any:
+                return batches
 
             def of_keras(generator: Any = generator) -> Any:
                 return (generator[i] for i in range(len(generator)))
 
             pairs = []
             for run in range(runs + 1):
-                pair = pictures_a_second(fast, len(order)), pictures_a_second(of_keras, count)
+                pair = images_a_second(fast, len(X)), images_a_second(of_keras, count)
                 pairs += [pair] if run else []  # the first turn sets up
             ratio = statistics.median(one / other for one, other in pairs)
             medians = [f"{statistics.median(values):,.0f}" for values in zip(*pairs, strict=True)]
             rows.append([title, *medians, f"{ratio:.1f}"])
-    print(measure.markdown(["pictures", "fast pipeline, 1/s", "ImageDataGenerator, 1/s", "ratio (median)"], rows))
+    print(measure.markdown(["photos", "fast pipeline, 1/s", "ImageDataGenerator, 1/s", "ratio (median)"], rows))
 
 
 def measure_memory(counts: list[int]) -> None:
-    """Prints the peak memory of one epoch of the small network, for folders of so many pictures."""
+    """Prints the peak memory of one epoch of the small network, for folders of so many photos."""
     rows = []
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:
@@ -97,11 +97,11 @@ def measure_memory(counts: list[int]) -> None:
             run = measure.run(["-m", "workshop.cats_vs_dogs", *options], Path(folder))
         rows.append([f"{count:,}", f"{run.megabytes:,.0f} MB", f"{run.seconds:.0f} s"])
         print(rows[-1], flush=True)
-    print(measure.markdown(["training pictures", "peak memory", "time"], rows))
+    print(measure.markdown(["training photos", "peak memory", "time"], rows))
 
 
 def write_drawings(folder: Path, count: int) -> None:
-    """Writes a folder of drawn photographs: so many to train on, half as many to validate."""
+    """Writes a folder of drawings: so many to train on, half as many to validate."""
     from PIL import Image
 
     for part, size in (("train", count), ("validation", count // 2)):
@@ -110,7 +110,7 @@ def write_drawings(folder: Path, count: int) -> None:
         for i in range(size):
             place = folder / part / synthetic_animals.CLASSES[y[i % len(X)]]
             place.mkdir(parents=True, exist_ok=True)
-            # Each picture is another one: what is in both parts would be left out.
+            # Each drawing is another one: what is in both parts would be left out.
             noise = random.integers(0, 20, (320, 320, 1), np.uint8)
             Image.fromarray(np.clip(X[i % len(X)] // 2 + noise, 0, 255)).save(place / f"{i}.jpg", quality=80)
 
@@ -134,7 +134,7 @@ def measure_recipe(path: Path | None, runs: int, epochs: int) -> None:
             pair = [f"{ours.seconds:.0f} s", f"{accuracy:.3f}", f"{seconds:.0f} s", f"{their_accuracy:.3f}"]
             rows.append([*pair, f"{ratios[-1]:.2f}"])
             print(rows[-1], flush=True)
-    taught = f"as taught, {RECIPE.epochs} epochs of {RECIPE.steps} batches of {RECIPE.batch_size}, training alone"
+    taught = f"as taught, {TAUGHT.epochs} epochs of {TAUGHT.steps} batches of {TAUGHT.batch_size}, training alone"
     headings = [f"small, {epochs} epochs, whole process", "accuracy", taught, "accuracy", "ratio"]
     print(measure.markdown(headings, rows))
     print(f"median ratio {statistics.median(ratios):.2f} on {found.source}")
@@ -145,19 +145,21 @@ def train_as_taught(found: photos.PhotoSet) -> tuple[float, float]:
     make = tensorflow.keras.preprocessing.image.ImageDataGenerator
     model = cats_vs_dogs.build("workshop", SIZE, len(found.classes))
     mode = "binary" if len(found.classes) == 2 else "sparse"
-    settings = cats_vs_dogs.SETTINGS["workshop"]
-    plan = Plan(settings.optimizer, settings.learning_rate, RECIPE.epochs, RECIPE.batch_size)
+    model.compile(
+        optimizer=cats_vs_dogs.RECIPES["workshop"].make_optimizer(),
+        loss=photo_classifier.loss(len(found.classes)),
+        metrics=["accuracy"],
+    )
     with photos.as_folder(found) as place:
         train, validation = (
             make(rescale=1 / 255).flow_from_directory(
-                place / part, target_size=(SIZE, SIZE), batch_size=RECIPE.batch_size, class_mode=mode, seed=1
+                place / part, target_size=(SIZE, SIZE), batch_size=TAUGHT.batch_size, class_mode=mode, seed=1
             )
             for part in ("train", "validation")
         )
-        cats_vs_dogs.compile_model(model, plan, 2 if mode == "binary" else 1)
         started = time.perf_counter()
         # So many batches an epoch, whatever the size of the set: they go on where the last ones ended.
-        for i in range(RECIPE.epochs * RECIPE.steps):
+        for i in range(TAUGHT.epochs * TAUGHT.steps):
             model.train_on_batch(*train[i % len(train)])
         seconds = time.perf_counter() - started
         return seconds, model.evaluate(validation, verbose=0, return_dict=True)["accuracy"]
@@ -168,15 +170,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["input", "memory", "recipe"])
     parser.add_argument("--runs", type=int, default=5, help="of each side (default: 5)")
-    parser.add_argument("--data", type=Path, help="photographs (default: those in WORKSHOP_DATA; recipe: drawings)")
-    parser.add_argument("--pictures", type=int, nargs="+", default=[2000, 6000], help="folder sizes for memory")
+    parser.add_argument("--data", type=Path, help="photos (default: those in WORKSHOP_DATA; recipe: drawings)")
+    parser.add_argument("--photos", type=int, nargs="+", default=[2000, 6000], help="folder sizes for memory")
     parser.add_argument("--epochs", type=int, default=20, help="of the small network (default: 20)")
     arguments = parser.parse_args()
     print(measure.machine())
     if arguments.what == "input":
         measure_input(arguments.runs, arguments.data)
     elif arguments.what == "memory":
-        measure_memory(arguments.pictures)
+        measure_memory(arguments.photos)
     else:
         measure_recipe(arguments.data, arguments.runs, arguments.epochs)
 

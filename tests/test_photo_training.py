@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from lesson_runs import stop_after
 
-from workshop.kit import device, training
+from workshop.kit import device, photo_classifier, training
 from workshop.kit.data.images import scale_pixels
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
@@ -133,13 +133,16 @@ def test_unchanged_photos_train_as_any_other_images() -> None:
     assert history["loss"] == pytest.approx(expected["loss"], rel=1e-4)
 
 
-def test_many_photos_begin_small_and_end_whole() -> None:
+def test_many_photos_begin_small_and_end_whole(capsys: pytest.CaptureFixture[str]) -> None:
     recipe = PhotoRecipe(epochs=20, images=5000, augmentation=Augmentation(), batch_size=16, large_batch_size=32)
     assert recipe.sizes(150, 2000) == [112] * 14 + [150] * 6
     assert PhotoRecipe(epochs=4, augmentation=Augmentation()).sizes(40, 1000) == [32, 32, 40, 40]
     assert PhotoRecipe(epochs=1, augmentation=Augmentation()).sizes(150, 1000) == [150]
     assert recipe.sizes(150, 999) is None
     assert PhotoRecipe(epochs=20).sizes(150, 2000) is None
+    for samples in (2000, 999):
+        photo_classifier.report_sizes(recipe.sizes(150, samples))
+    assert capsys.readouterr().out == "The first 14 epochs are on images of 112x112\n"
     options = argparse.Namespace(
         epochs=None, batch_size=None, learning_rate=None, optimizer=None, quick=False, no_augmentation=True
     )

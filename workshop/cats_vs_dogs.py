@@ -198,6 +198,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             model.make_test_function(force=True)  # was compiled for the generator's targets, which have one axis less
         else:
             sizes = recipe.sizes(arguments.size, len(X_train))
+            photo_classifier.report_sizes(sizes)
             batches = training.photo_batches(
                 X_train, y_train, recipe.batch_size, arguments.seed, recipe.augmentation, sizes
             )

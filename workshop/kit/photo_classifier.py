@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -112,6 +112,12 @@ def load(report: Report, size: int) -> dataset.PhotoSet:
     if len(photos.left_out) > _MAX_LISTED:
         print(f"Left out  {len(photos.left_out) - _MAX_LISTED:,} more")
     return photos
+
+
+def report_sizes(sizes: Sequence[int] | None) -> None:
+    """Says how many epochs are on smaller images, if any are."""
+    if sizes and sizes[0] != sizes[-1]:
+        print(f"The first {sizes.count(sizes[0])} epochs are on images of {sizes[0]}x{sizes[0]}")
 
 
 def targets(y: np.ndarray, classes: int) -> np.ndarray:

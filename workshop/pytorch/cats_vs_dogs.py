@@ -217,6 +217,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         report.section(f"{kind}: {weights:,} weights, {recipe.epochs} epochs of {len(X_train):,} photos")
         print(network)
         sizes = recipe.sizes(arguments.size, len(X_train))
+        photo_classifier.report_sizes(sizes)
         train_set = PhotoDataset(X_train, y_train, arguments.seed, recipe.augmentation, sizes)
         batches = SeededBatches(len(train_set), recipe.batch_size, arguments.seed)
         loader = DataLoader(train_set, sampler=batches, batch_size=None)  # the sampler gives whole batches
@@ -254,7 +255,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     )
     return report.finish(
         use=f"python -m apps.cat_or_dog --model {report.last_model} YOUR-PHOTO.jpg",
-        no_band="the photos are your own" if arguments.data and not arguments.quick else "",
+        no_band="the photos are your own" if arguments.data else "",
     )
 
 
