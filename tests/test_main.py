@@ -373,4 +373,4 @@ def test_the_readme_has_a_row_for_every_lesson_and_every_mirror() -> None:
     engines = engines.split("\n## ")[0]
     for lesson in LESSONS:
         assert lessons.count(f"\n| `{lesson.name}` | ") == 1, lesson.name
-        assert engines.count(f"\n| `{lesson.name}` | ") == bool(lesson.mirrors), lesson.name
+        assert engines.count(f"\n| `{lesson.name}` | ") == bool(lesson.mirrors and lesson.trains), lesson.name

@@ -56,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = arguments.command
     if command not in {None, "doctor", "convert"}:
         meant = nearest(command)
-        parser.error(f"got {command}, takes doctor or convert" + f"; did you mean {meant}?" * bool(meant))
+        question = f"; did you mean {meant}?" if meant else ""
+        parser.error(f"got {command}, takes doctor or convert{question}")
     if others or (command == "doctor" and arguments.files):
         rest = " ".join([*map(str, arguments.files), *others])
         parser.error(f"got {rest}, takes {'two files' if command == 'convert' else 'doctor, convert or nothing'}")

@@ -111,7 +111,8 @@ def lesson_parser(
     parser = Parser(description=module_docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     trains = epochs is not None
-    add("--quick", action="store_true", help="a first look in seconds" + "; saves as NAME-quick" * trains)
+    help_text = "a first look in seconds; saves as NAME-quick" if trains else "a first look in seconds"
+    add("--quick", action="store_true", help=help_text)
     if trains:
         add("--epochs", type=whole_number(1), metavar="N", help=f"passes over the training data (default: {epochs})")
         add("--batch-size", type=whole_number(1), metavar="N", help=f"samples a step (default: {batch_size})")

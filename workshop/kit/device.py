@@ -76,9 +76,16 @@ def prepare(seed: int, precision: str = "float32") -> str:
     _strategy = tensorflow.distribute.MirroredStrategy(devices) if len(devices) > 1 else None
     policy = choose_precision(precision, bool(gpus))
     keras.config.set_dtype_policy(policy)
-    where = f"GPU {gpus[0]}" + f" and {len(gpus) - 1} more" * (len(gpus) > 1) if gpus else f"{os.cpu_count()} CPU cores"
-    shared = f", each batch shared by {len(devices)} devices" * (len(devices) > 1)
-    return f"Keras {keras.__version__} on {backend}, {where}{shared}" + f", {policy}" * (policy != "float32")
+    parts = [f"Keras {keras.__version__} on {backend}"]
+    if gpus:
+        parts.append(f"GPU {gpus[0]} and {len(gpus) - 1} more" if len(gpus) > 1 else f"GPU {gpus[0]}")
+    else:
+        parts.append(f"{os.cpu_count()} CPU cores")
+    if len(devices) > 1:
+        parts.append(f"each batch shared by {len(devices)} devices")
+    if policy != "float32":
+        parts.append(policy)
+    return ", ".join(parts)
 
 
 def _tensorflow_gpus() -> list[str]:

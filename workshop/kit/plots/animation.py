@@ -1,4 +1,4 @@
-"""Moving pictures: a figure that changes, saved as GIF, which every browser and every slide shows without a player."""
+"""Animations: a figure that changes, saved as GIF, which every browser and every slide shows without a player."""
 
 import io
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ def save(figure: Any, frames: Iterable[float], path: Path) -> Path:
     """Saves a figure that changes as GIF, in an endless loop, and returns the path.
 
     The axes stay where they are in the first frame, and all frames share their colours: nothing flickers that does not
-    change. A run that is killed leaves no half picture.
+    change. A run that is killed leaves no half-written file.
 
     Args:
         figure: of `plots.subplots`.
@@ -33,27 +33,27 @@ def save(figure: Any, frames: Iterable[float], path: Path) -> Path:
 
     figure.set_dpi(DOTS_PER_INCH)
     canvas = FigureCanvasAgg(figure)
-    pictures, milliseconds = [], []
+    frames_drawn, milliseconds = [], []
     for seconds in frames:
         canvas.draw()
         # From now on the layout stays as it is: a title that grows would push the axes.
         figure.set_layout_engine("none")
-        pictures.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy()))
+        frames_drawn.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy()))
         milliseconds.append(10 * max(2, round(100 * seconds)))  # a GIF counts hundredths of a second
-    if not pictures:
+    if not frames_drawn:
         raise ValueError("an animation takes one frame or more")
     # A GIF has 256 colours, and its frames share the most frequent ones. Every third pixel tells which these are.
     weights = np.array([65536, 256, 1])
-    sample = np.concatenate([np.asarray(picture)[::3, ::3].reshape(-1, 3) for picture in pictures])
+    sample = np.concatenate([np.asarray(frame)[::3, ::3].reshape(-1, 3) for frame in frames_drawn])
     colours, counts = np.unique(sample @ weights, return_counts=True)
     common = np.sort(colours[np.argsort(-counts, kind="stable")][:255])
     palette = Image.new("P", (1, 1))
     palette.putpalette(np.stack([common >> 16, common >> 8 & 255, common & 255], axis=1).astype(np.uint8).tobytes())
     indexed = []
-    for picture in pictures:
+    for frame in frames_drawn:
         # Pillow finds a near colour, not always the nearest: white would turn grey. What is in the palette stays exact.
-        near = np.asarray(picture.quantize(palette=palette, dither=Image.Dither.NONE))
-        wanted = np.asarray(picture) @ weights
+        near = np.asarray(frame.quantize(palette=palette, dither=Image.Dither.NONE))
+        wanted = np.asarray(frame) @ weights
         place = np.searchsorted(common, wanted).clip(max=len(common) - 1)
         frame = Image.fromarray(np.where(common[place] == wanted, place, near).astype(np.uint8))
         frame.putpalette(palette.getpalette() or [])

@@ -1,6 +1,6 @@
 """The style of every figure: lines and letters that a projector shows, colours that the colour-blind tell apart.
 
-A figure is made here and saved here, without pyplot, so no window opens and nothing is kept in memory once a picture is
+A figure is made here and saved here, without pyplot, so no window opens and nothing is kept in memory once it is
 saved. What several lessons draw into it is in `charts`, `contour_plots` and `image_plots`.
 """
 
@@ -48,7 +48,7 @@ def subplots(rows: int = 1, columns: int = 1, width: float = 6.0, height: float 
 
 
 def save(figure: Any, path: Path) -> Path:
-    """Saves a figure as PNG and returns the path. A run that is killed leaves no half picture."""
+    """Saves a figure as PNG and returns the path. A run that is killed leaves no half-written file."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 

@@ -62,7 +62,8 @@ def prepare(seed: int, precision: str = "float32", *, on_cpu: bool = False) -> s
     # With it PyTorch also fills all new memory, which costs a tenth of the time and changes nothing here.
     torch.utils.deterministic.fill_uninitialized_memory = False
     where = torch.cuda.get_device_name() if is_gpu else f"{os.cpu_count()} CPU cores"
-    return f"PyTorch {torch.__version__.partition('+')[0]}, {where}" + f", {chosen}" * (chosen != "float32")
+    used = f"PyTorch {torch.__version__.partition('+')[0]}, {where}"
+    return used if chosen == "float32" else f"{used}, {chosen}"
 
 
 def autocast_dtype() -> torch.dtype | None:
