@@ -74,24 +74,8 @@ LESSONS = (
         },
     ),
     Lesson(
-        "gradient_descent_in_practice",
-        "Rows a step, learning rate, when to stop, several outputs: choices made on house prices",
-        15,
-        trains=False,
-        expected={
-            "by_hand_weights_train_max_error": at_most(0.1),
-            "batch_weights_train_max_error": at_least(500),
-            "mini_batch_weights_train_max_error": at_most(250),
-            "stochastic_weights_train_max_error": at_most(500),
-            "chosen_rate_test_r2_score": at_least(0.90),
-            "kept_to_best_validation_max_error": at_most(0),
-            "last_to_kept_validation_max_error": at_least(19),
-            "two_outputs_train_max_error": at_most(0.1),
-        },
-    ),
-    Lesson(
         "gradient_descent",
-        "Down a loss surface: six learning rates, momentum, and the rate that diverges",
+        "Down a loss surface: six learning rates, momentum, divergence",
         6,
         (),
         trains=False,
@@ -108,6 +92,22 @@ LESSONS = (
             "momentum_050_train_mean_squared_error": at_most(73.7),
             "momentum_060_train_mean_squared_error": at_most(73.7),
             "momentum_070_train_mean_squared_error": at_most(73.7),
+        },
+    ),
+    Lesson(
+        "training_choices",
+        "Rows a step, learning rate, when to stop, several outputs",
+        15,
+        trains=False,
+        expected={
+            "by_hand_weights_train_max_error": at_most(0.1),
+            "batch_weights_train_max_error": at_least(500),
+            "mini_batch_weights_train_max_error": at_most(250),
+            "stochastic_weights_train_max_error": at_most(500),
+            "chosen_rate_test_r2_score": at_least(0.90),
+            "kept_to_best_validation_max_error": at_most(0),
+            "last_to_kept_validation_max_error": at_least(19),
+            "two_outputs_train_max_error": at_most(0.1),
         },
     ),
     Lesson(
@@ -163,7 +163,7 @@ LESSONS = (
     ),
     Lesson(
         "admission",
-        "Two exam scores, admitted or not: a straight boundary against a curved one",
+        "Two exam scores, admitted or not: straight and curved boundaries",
         20,
         expected={"neuron_train_accuracy": (0.89, 0.92), "network_train_accuracy": at_least(0.99)},
     ),
@@ -218,7 +218,7 @@ LESSONS = (
     ),
     Lesson(
         "autodiff",
-        "How programs compute derivatives: dual numbers, a tape, and each inside the other",
+        "How programs compute derivatives: dual numbers and a tape",
         10,
         (),
         trains=False,
@@ -275,7 +275,7 @@ LESSONS = (
     ),
     Lesson(
         "rnn",
-        "An image read row by row: SimpleRNN, LSTM and GRU, and the gradient that vanishes",
+        "An image read row by row: SimpleRNN, LSTM, GRU, vanishing gradients",
         45,
         ("torch",),
         expected={

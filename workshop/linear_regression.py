@@ -3,7 +3,7 @@
 Gradient descent finds the lowest point of a parabola, by hand. Then a network of one neuron finds the line y = 2x + 1
 from nine of its points, and the price of a house from its size; the normal equation, which needs no training, says
 whether it found the best line. Then come area, bedrooms and age, three features in very different ranges: unscaled the
-training diverges, or crawls; scaled it converges. The lesson `gradient_descent_in_practice` goes on from here.
+training diverges, or crawls; scaled it converges. The lesson `training_choices` goes on from here.
 
     python -m workshop.linear_regression                      # all parts; then look into the folder plots
     python -m workshop.linear_regression --part houses --guess 1.5 0         # the cost of weights of your choice

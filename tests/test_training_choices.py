@@ -11,11 +11,11 @@ import pytest
 from lesson_runs import Run, start, stop_after
 from sklearn.preprocessing import MinMaxScaler
 
-from workshop import gradient_descent_in_practice as lesson
+from workshop import training_choices as lesson
 from workshop.kit.data import tables
 from workshop.linear_regression import solve_normal_equation
-from workshop.pytorch import gradient_descent_in_practice as in_torch
-from workshop.scratch import gradient_descent_in_practice as in_numpy
+from workshop.pytorch import training_choices as in_torch
+from workshop.scratch import training_choices as in_numpy
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_the_run_is_as_expected(run: Run) -> None:
     assert run.answer["data"] == "housing.csv (156 rows)"
     # It saves no model, so that it cannot replace a good one.
     assert [Path(file).name for file in run.answer["files"]] == [
-        f"gradient_descent_in_practice-{name}.png" for name in ("descents", "rates", "early_stopping")
+        f"training_choices-{name}.png" for name in ("descents", "rates", "early_stopping")
     ]
     assert not run.models.exists()
 

@@ -1,4 +1,4 @@
-"""Gradient descent in practice: rows a step, learning rate, when to stop, several outputs.
+"""The choices of every training: rows a step, learning rate, when to stop, several outputs.
 
 These are the choices that every later lesson makes without a word, made here on a table of 156 houses, with the one
 neuron of `linear_regression`:
@@ -11,8 +11,8 @@ neuron of `linear_regression`:
    the validation error turns up. Early stopping restores the weights of the best epoch.
 4. One Dense layer gives several outputs at once. Its neurons share the inputs, and nothing else.
 
-    python -m workshop.gradient_descent_in_practice              # all four; then look into the folder plots
-    python -m workshop.gradient_descent_in_practice --quick      # a first look: a tenth of the epochs
+    python -m workshop.training_choices              # all four; then look into the folder plots
+    python -m workshop.training_choices --quick      # a first look: a tenth of the epochs
 
 Expected: in 40 epochs mini-batch and stochastic descent come close to the normal equation's weights, batch descent does
 not; of the rates 0.3 is chosen, and 1 diverges; the weights kept are those of the best epoch, and the last ones are
@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workshop.figures import gradient_descent_in_practice as figures
+from workshop.figures import training_choices as figures
 from workshop.kit import cli, device, metrics, training
 from workshop.kit.data import tables
 from workshop.kit.lazy import keras
@@ -176,7 +176,7 @@ def fit_neuron(
     if validation is not None:
         kept.append(keras.callbacks.EarlyStopping("val_loss", patience=PATIENCE, restore_best_weights=True))
         validation = validation[0], validation[1].reshape(len(validation[1]), -1)
-    checkpoint = report.checkpoint(f"gradient_descent_in_practice-{name}")
+    checkpoint = report.checkpoint(f"training_choices-{name}")
     # model.fit takes the same arguments and ends with the same weights, but each of its epochs needs 30 ms for itself.
     history = training.fit_table(
         model,
@@ -244,7 +244,7 @@ def report_descents(report: Report, X: np.ndarray, y: np.ndarray, trained: dict[
         """Returns the mean squared error, (...), of weights and biases (..., 2)."""
         return np.asarray(np.mean((weights @ with_ones(X).T - y) ** 2, axis=-1))
 
-    report.plot("gradient_descent_in_practice-descents", figures.descents, cost, paths, errors, best, lowest)
+    report.plot("training_choices-descents", figures.descents, cost, paths, errors, best, lowest)
 
 
 # --- 2. Which learning rate? ------------------------------------------------------------------------------------------
@@ -279,7 +279,7 @@ def report_rates(report: Report, split: Split, trained: dict[float, Trained]) ->
     print(f"Test RMSE at the rate {chosen:g}: {measured['test_root_mean_squared_error']:.4g}")
     report.result({"validation_root_mean_squared_error": errors[chosen], **measured}, model="chosen_rate")
     losses_by_rate = {rate: neuron.history["loss"] for rate, neuron in trained.items()}
-    report.plot("gradient_descent_in_practice-rates", figures.learning_rates, losses_by_rate, errors, chosen)
+    report.plot("training_choices-rates", figures.learning_rates, losses_by_rate, errors, chosen)
 
 
 # --- 3. When to stop --------------------------------------------------------------------------------------------------
@@ -325,7 +325,7 @@ def report_stopping(
     # The last epoch's are worse, or there was nothing to stop.
     report.result({"last_to_kept_validation_max_error": errors["last"] - errors["kept"]})
     report.plot(
-        "gradient_descent_in_practice-early_stopping",
+        "training_choices-early_stopping",
         figures.early_stopping,
         losses,
         neuron.history["val_loss"],
@@ -385,7 +385,7 @@ def load(report: Report) -> tuple[tables.Table, Split]:
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains, compares and plots; returns the metrics."""
     arguments = parse(__doc__, argv)
-    report = Report("gradient_descent_in_practice", arguments)
+    report = Report("training_choices", arguments)
     table, split = load(report)
     report.engine(device.prepare(arguments.seed))
 

@@ -1,8 +1,8 @@
-"""Gradient descent in practice, in PyTorch: the mirror of `workshop/gradient_descent_in_practice.py`.
+"""The choices of every training, in NumPy: the mirror of `workshop/training_choices.py`.
 
 The same houses, options, metrics and plots.
 
-    python -m workshop.pytorch.gradient_descent_in_practice
+    python -m workshop.scratch.training_choices
 
 Expected, as with Keras: mini-batch and stochastic descent come close to the normal equation's weights; of the rates 0.3
 is chosen; stopped early, the best epoch's weights are kept; two outputs at once are those of two separate neurons.
@@ -13,11 +13,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import torch
-from torch import nn
-from torch.utils.data import DataLoader
 
-from workshop.gradient_descent_in_practice import (
+from workshop.kit import cli
+from workshop.kit.report import Report
+from workshop.kit.training import Recipe
+from workshop.scratch.nn import device
+from workshop.scratch.nn.layers import Dense
+from workshop.scratch.nn.losses import MeanSquaredError
+from workshop.scratch.nn.network import Network
+from workshop.scratch.nn.optimizers import make_optimizer
+from workshop.scratch.nn.state import TrainingState
+from workshop.training_choices import (
     GUESSED_ROWS,
     PATIENCE,
     RANDOM_COLUMNS,
@@ -38,48 +44,33 @@ from workshop.gradient_descent_in_practice import (
     stopped_recipe,
     two_outputs,
 )
-from workshop.kit import cli
-from workshop.kit.report import Report
-from workshop.kit.training import Recipe
-from workshop.pytorch.kit import device, optimizers
-from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
-from workshop.pytorch.kit.layers import initialize_as_keras
-from workshop.pytorch.kit.model import TorchModel
-from workshop.pytorch.kit.state import TrainingState
 
 
 def train(
-    network: nn.Module,
-    model: TorchModel,
-    loader: DataLoader,
+    network: Network,
+    X: np.ndarray,
+    y: np.ndarray,
+    seed: int,
     state: TrainingState,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> None:
-    """Trains a neuron: the loop of PyTorch.
+    """Trains a neuron on rows X and targets y (rows, outputs): forward, loss, backward, step.
 
-    Args:
-        network: `nn.Linear`.
-        model: the same network as it is saved.
-        loader: of batches of rows and targets.
-        state: shows the progress, remembers it, and goes on where a training was stopped.
-        validation: rows and targets that the loss is measured on after every epoch.
+    `state` shows the progress, remembers it, stops early by the loss on the `validation` rows and
+    targets, and goes on where a training was stopped.
     """
-    criterion = nn.MSELoss()
-    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
-    processor = device.choose_device()
-    for _epoch in state.epochs(model, optimizer, scheduler, loader):
-        network.train()
-        for inputs, targets in loader:
-            inputs, targets = inputs.to(processor), targets.to(processor)
-            optimizer.zero_grad()
-            loss = criterion(network(inputs), targets)
-            loss.backward()
-            optimizer.step()
-            state.log(len(inputs), loss=loss)
+    criterion, recipe = MeanSquaredError(), state.recipe
+    optimizer = make_optimizer(recipe.optimizer, recipe.learning_rate)
+    for _epoch in state.epochs(network, optimizer, X, y, seed):
+        for rows in state.batches():
+            outputs = network.forward(X[rows], training=True)
+            loss = network.measure(outputs, y[rows], criterion)
+            network.backward(outputs, y[rows], criterion)
+            optimizer.apply(network.parameters, network.gradients)
+            state.log(len(rows), loss=loss)
         if validation is not None:
-            with torch.no_grad():
-                inputs, targets = (torch.from_numpy(np.float32(part)).to(processor) for part in validation)
-                state.log_validation(loss=float(criterion(network(inputs), targets)))
+            inputs, targets = validation
+            state.log_validation(loss=network.measure(network.forward(inputs), targets, criterion))
 
 
 def fit_neuron(
@@ -96,30 +87,26 @@ def fit_neuron(
 ) -> Trained:
     """Trains a neuron for each column of y; see the lesson's function of this name."""
     print(f"{name}, rate {recipe.rate:.2g}")
-    seed, targets = report.arguments.seed, y.reshape(len(y), -1).astype(np.float32)
-    torch.manual_seed(seed)
-    network = initialize_as_keras(nn.Linear(X.shape[1], targets.shape[1])).to(device.choose_device())
-    model = TorchModel(nn.Sequential(network), input_shape=(X.shape[1],))
+    targets = y.reshape(len(y), -1)
+    network = Network([Dense(targets.shape[1])], (X.shape[1],), report.arguments.seed)
     if start is not None:
-        model.set_weights(start)
-    rows = ArrayDataset(X, targets)
-    loader = DataLoader(rows, sampler=SeededBatches(len(rows), recipe.batch_size, seed), batch_size=None)
+        network.set_weights(start)
     if validation is not None:
         validation = validation[0], validation[1].reshape(len(validation[1]), -1)
     patience = PATIENCE if validation is not None else None
-    checkpoint = report.checkpoint(f"gradient_descent_in_practice-{name}")
+    checkpoint = report.checkpoint(f"training_choices-{name}")
     state = TrainingState(checkpoint, recipe, patience=patience, snapshots=[*snapshots], may_diverge=may_diverge)
-    train(network, model, loader, state, validation)
+    train(network, X, targets, report.arguments.seed, state, validation)
     weights = {epoch: stack(values) for epoch, values in state.weights.items()}
-    return Trained(stack(model.get_weights()), state.history, weights, state.best_epoch)
+    return Trained(stack(network.get_weights()), state.history, weights, state.best_epoch)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains, compares and plots; returns the metrics."""
     arguments = parse(__doc__, argv)
-    report = Report("gradient_descent_in_practice", arguments, engine="torch")
+    report = Report("training_choices", arguments, engine="numpy")
     table, split = load(report)
-    report.engine(device.prepare(arguments.seed))
+    report.engine(device.prepare())
 
     report.section("Batch, mini-batch and stochastic descent: the price from the area alone")
     X, y = area_and_price(split)

@@ -1,4 +1,4 @@
-"""The plots of the lesson `gradient_descent_in_practice`."""
+"""The plots of the lesson `training_choices`."""
 
 from __future__ import annotations
 
