@@ -203,7 +203,7 @@ def test_what_one_engine_trained_is_as_good_in_the_others(
             if f"{samples.part}_accuracy" in card["metrics"]:
                 right, close = count_right(answer, samples.y)
                 said = card["metrics"][f"{samples.part}_accuracy"] * len(samples.y)
-                assert abs(right - said) < close + 1e-6
+                assert abs(right - said) < close + 1e-3  # `evaluate` counts in float32
             else:
                 found = metrics.regression(samples.part, samples.y[:, 0], answer[:, 0])
                 assert found == pytest.approx({name: card["metrics"][name] for name in found}, rel=1e-5)
@@ -391,9 +391,9 @@ def test_a_lesson_is_resumed_by_its_own_engine_alone(
 # --- Pictures ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_pictures_of_a_network_are_drawn(room: Path) -> None:
+def test_the_plots_of_a_network_are_drawn(room: Path) -> None:
     run = start(module_of("torch", "mnist"), room, "--quick", "--model", "cnn", "--filters", "4", "--epochs", "1")
-    drawn = {path.stem.removeprefix("mnist_cnn-") for path in run.plots.iterdir() if path.stat().st_size > 5_000}
+    drawn = {path.stem.removeprefix("mnist_cnn-") for path in run.plots.iterdir() if path.stat().st_size > 3_000}
     assert drawn == {"mnist-loss", "mistakes", "confusion", "layers", "filters"}
 
 

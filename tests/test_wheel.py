@@ -82,7 +82,7 @@ def test_the_wheel_holds_what_ships_and_nothing_else(wheel: Path) -> None:
     assert {f"workshop/{lesson.name}.py" for lesson in LESSONS} <= names
     assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"workshop", "apps"}
     unwanted = re.compile(
-        r"-quick|-standin|-checkpoint|\.npz$|\.new$|\.png$|__pycache__|(^|/)(tests|benchmarks|plots)/"
+        r"-quick|-standin|-checkpoint|\.npz$|\.new$|\.png$|__pycache__|^(workshop/_shipped/)?(tests|benchmarks|plots)/"
     )
     assert [name for name in names if unwanted.search(name)] == []
     assert wheel.stat().st_size < 10e6
