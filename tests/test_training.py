@@ -420,6 +420,28 @@ def test_a_damaged_checkpoint_is_refused(every_epoch: None) -> None:
         np.testing.assert_array_equal(weight, same)
 
 
+class Touches:
+    """Unpickled, it makes a file."""
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (Path("executed"),)
+
+
+def test_a_forged_checkpoint_runs_no_code(every_epoch: None) -> None:
+    fit(build(), callbacks=[training.Resume(Checkpoint(CHECKPOINT))])
+    with np.load(CHECKPOINT) as archive:
+        arrays = dict(archive)
+    for name in ("notes", next(name for name in arrays if name.startswith("model/"))):
+        np.savez(CHECKPOINT, **arrays | {name: np.array([Touches()], dtype=object)})  # type: ignore[arg-type]
+        with pytest.raises(WorkshopError, match=r"run-checkpoint\.npz is not a checkpoint: delete it"):
+            resume(build())
+        assert not Path("executed").exists()
+    # What it would have done: the check above can fail.
+    with np.load(CHECKPOINT, allow_pickle=True) as archive:
+        assert archive[name] is not None
+    assert Path("executed").exists()
+
+
 def test_any_changed_byte_of_a_checkpoint(every_epoch: None) -> None:
     model = build()
     fit(model, callbacks=[training.Resume(Checkpoint(CHECKPOINT))])
