@@ -285,7 +285,7 @@ def test_the_weights_after_training_are_the_same(optimizer: str, model: Any, pat
     network, mirror = Network.from_h5(path), TorchModel.from_h5(path)
     in_torch, _ = optimizers.make(recipe, mirror.module.parameters())
     in_numpy, criterion = make_optimizer(optimizer, recipe.rate), make_loss("sparse_categorical_crossentropy")
-    with_logits = mirror.module[:-1]  # type: ignore[index]
+    with_logits = mirror.module[:-1]
     measured: list[list[float]] = []
     for _ in range(4):
         for rows in np.split(order, 3):

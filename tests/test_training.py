@@ -414,7 +414,7 @@ def test_a_damaged_checkpoint_is_refused(every_epoch: None) -> None:
     variables = [name for name in arrays if name.startswith("model/")]
     for missing in ("notes", variables[0], variables[-1]):
         kept = {name: array for name, array in arrays.items() if name != missing}
-        np.savez(other, **kept)  # type: ignore[arg-type]
+        np.savez(other, **kept)
         refuse(other.read_bytes())
     for weight, same in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(weight, same)
@@ -432,7 +432,7 @@ def test_a_forged_checkpoint_runs_no_code(every_epoch: None) -> None:
     with np.load(CHECKPOINT) as archive:
         arrays = dict(archive)
     for name in ("notes", next(name for name in arrays if name.startswith("model/"))):
-        np.savez(CHECKPOINT, **arrays | {name: np.array([Touches()], dtype=object)})  # type: ignore[arg-type]
+        np.savez(CHECKPOINT, **arrays | {name: np.array([Touches()], dtype=object)})
         with pytest.raises(WorkshopError, match=r"run-checkpoint\.npz is not a checkpoint: delete it"):
             resume(build())
         assert not Path("executed").exists()

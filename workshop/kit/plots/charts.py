@@ -4,17 +4,20 @@ Most draw into one panel of a figure that `plots.subplots` made, so that a lesso
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from workshop.kit import plots
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 def losses(
     curves: Mapping[str, tuple[ArrayLike, ArrayLike]], *, y: str = "training loss", title: str, logarithmic: bool = True
-) -> Any:
+) -> "Figure":
     """Returns a figure of training losses: for each model the epochs passed and its loss then."""
     figure, axes = plots.subplots(width=8)
     draw_curves(axes, curves, y=y, title=title, logarithmic=logarithmic)
@@ -98,7 +101,7 @@ def draw_bars(
     axes.legend(fontsize=13, frameon=False, loc="upper center", ncols=len(bars))
 
 
-def confusion_matrix(matrix: np.ndarray, classes: Sequence[str], title: str) -> Any:
+def confusion_matrix(matrix: np.ndarray, classes: Sequence[str], title: str) -> "Figure":
     """Returns a figure of a confusion matrix: rows the true classes, columns the predicted ones."""
     size = max(5.0, 0.75 * len(classes) + 1.5)
     figure, axes = plots.subplots(width=size + 1, height=size)

@@ -1,11 +1,15 @@
 """Contours over a plane: a classifier's probability over its two inputs, and the cost over a model's two weights."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workshop.kit import plots
+
+if TYPE_CHECKING:
+    from matplotlib.contour import ContourSet
+    from matplotlib.figure import Figure
 
 
 def draw_boundary(
@@ -19,7 +23,7 @@ def draw_boundary(
     title: str = "",
     output: str = "",
     is_alone: bool = True,
-) -> Any:
+) -> "ContourSet":
     """Draws a two-class model of two inputs: its probability as a shade, the boundary at 0.5, and the samples.
 
     Args:
@@ -64,7 +68,7 @@ def boundary_row(
     names: Sequence[str] = ("x1", "x2"),
     classes: Sequence[str] = ("0", "1"),
     output: str = "",
-) -> Any:
+) -> "Figure":
     """Returns a figure of several models' boundaries side by side, with one legend and one colour bar.
 
     Args:

@@ -1,14 +1,17 @@
 """Images as figures: many under their titles, one on its way through the layers of a network, and a layer's filters."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workshop.kit import plots
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def image_grid(images: np.ndarray, titles: Sequence[str], heading: str, columns: int = 6) -> Any:
+
+def image_grid(images: np.ndarray, titles: Sequence[str], heading: str, columns: int = 6) -> "Figure":
     """Returns a figure of grey images (n, height, width), each under its title."""
     rows = max(1, -(-len(images) // columns))
     figure, axes = plots.subplots(rows, columns, width=1.9, height=2.3)
@@ -23,7 +26,7 @@ def image_grid(images: np.ndarray, titles: Sequence[str], heading: str, columns:
 
 def layer_by_layer(
     stages: Sequence[tuple[str, np.ndarray]], heading: str, classes: Sequence[str], most: int = 16
-) -> Any:
+) -> "Figure":
     """Returns a figure of one image on its way through a network.
 
     Args:
@@ -55,7 +58,7 @@ def layer_by_layer(
     return figure
 
 
-def filters(kernels: np.ndarray, heading: str) -> Any:
+def filters(kernels: np.ndarray, heading: str) -> "Figure":
     """Returns a figure of a convolution's kernels (height, width, 1, filters): dark is positive, orange negative."""
     count = kernels.shape[-1]
     figure, axes = plots.subplots(-(-count // 8), 8, width=1.2, height=1.2)

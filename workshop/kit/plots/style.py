@@ -1,7 +1,7 @@
 """The style of every figure: lines and letters that a projector shows, colours that the colour-blind tell apart.
 
 A figure is made here and saved here, without pyplot, so no window opens and nothing is kept in memory once it is
-saved. What several lessons draw into it is in `charts`, `contour_plots` and `image_plots`.
+saved. What several lessons draw into it is in `charts`, `contours` and `images`.
 """
 
 import io
