@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("scores", nargs="*", metavar="SCORE", help="the two scores; without them you are asked")
     arguments = parser.parse_args(argv)
     path = arguments.model or bundle.find(NAME)
-    inputs = bundle.inputs_of(path, [NAME]) or bundle.inputs_of(bundle.find(NAME), [NAME])
+    inputs = bundle.read_inputs(path, [NAME]) or bundle.read_inputs(bundle.find(NAME), [NAME])
     scores = console.check_numbers(arguments.scores, inputs) if arguments.scores else console.ask_numbers(inputs)
 
     model = engines.load(path, [NAME], arguments.engine)

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("numbers", nargs="*", type=cli.finite_number, metavar="NUMBER", help=help_text)
     arguments = parser.parse_args(argv)
     path = arguments.model or bundle.find(NAME)
-    inputs = bundle.inputs_of(path, LESSONS)
+    inputs = bundle.read_inputs(path, LESSONS)
     if not inputs and not arguments.numbers:
         raise WorkshopError(f"{path} has no card with the inputs to ask for: give the numbers as arguments")
     numbers = arguments.numbers or console.ask_numbers(inputs)

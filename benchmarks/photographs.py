@@ -105,7 +105,7 @@ def write_drawings(folder: Path, count: int) -> None:
     from PIL import Image
 
     for part, size in (("train", count), ("validation", count // 2)):
-        X, y = synthetic_animals.draw_photographs(min(200, size // 2), 320, 1)
+        X, y = synthetic_animals.draw_photos(min(200, size // 2), 320, 1)
         random = np.random.default_rng(size)
         for i in range(size):
             place = folder / part / synthetic_animals.CLASSES[y[i % len(X)]]

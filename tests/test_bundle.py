@@ -108,7 +108,7 @@ def test_what_is_saved_is_what_is_loaded(saved: Path, model: Any, scaler: Any) -
     expected = np.asarray(model(scaler.transform(X)))
     np.testing.assert_allclose(loaded.predict(X), expected, atol=1e-7)
     assert loaded.is_verified and loaded.input_shape == (2,) and loaded.outputs == 1
-    assert loaded.inputs == INPUTS == bundle.inputs_of(saved, [NAME])
+    assert loaded.inputs == INPUTS == bundle.read_inputs(saved, [NAME])
     np.testing.assert_array_equal(loaded.scaler.data_min_, scaler.data_min_)
     for one, other in zip(loaded.model.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -260,7 +260,7 @@ def test_where_a_model_is_looked_for(saved: Path, tmp_path: Path, monkeypatch: p
 def test_a_bare_h5(saved: Path, model: Any, scaler: Any) -> None:
     CARD.unlink()
     loaded = load()
-    assert not loaded.is_verified and loaded.card == {} and loaded.inputs == [] == bundle.inputs_of(saved, [NAME])
+    assert not loaded.is_verified and loaded.card == {} and loaded.inputs == [] == bundle.read_inputs(saved, [NAME])
     np.testing.assert_allclose(loaded.predict(X), np.asarray(model(scaler.transform(X))), atol=1e-7)
     SCALER.unlink()
     assert load().scaler is None
@@ -299,7 +299,7 @@ def test_the_path_itself() -> None:
     refused("folder.h5 cannot be read", path=Path("folder.h5"))
     for path in (Path("nowhere.h5"), Path("model.keras")):
         with pytest.raises(WorkshopError):
-            bundle.inputs_of(path, [NAME])
+            bundle.read_inputs(path, [NAME])
 
 
 # --- Changed, damaged, missing ----------------------------------------------------------------------------------------
@@ -359,7 +359,7 @@ def test_a_model_of_another_lesson(saved: Path) -> None:
     change_card(lesson="house_price")
     refused("is a model of the lesson house_price", "takes one of admission, logistic_regression")
     with pytest.raises(WorkshopError, match="lesson house_price"):
-        bundle.inputs_of(saved, [NAME])
+        bundle.read_inputs(saved, [NAME])
 
 
 def test_a_card_of_a_newer_version(saved: Path) -> None:

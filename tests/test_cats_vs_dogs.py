@@ -99,7 +99,7 @@ def test_what_is_saved_predicts_the_same_in_all_engines(two_networks: Run) -> No
         assert card["classes"] == ["kind0", "kind1"]
         assert card["inputs"] == [{"name": "image", "shape": [32, 32, 3], "minimum": 0.0, "maximum": 1.0}]
         assert card["metrics"]["validation_accuracy"] == two_networks.metrics[f"{kind}_validation_accuracy"]
-        X = image_data.scale_pixels(synthetic_animals.draw_photographs(4, 32, 1)[0])
+        X = image_data.scale_pixels(synthetic_animals.draw_photos(4, 32, 1)[0])
         answers = [engines.load(path, ["cats_vs_dogs"], engine).predict(X) for engine in engines.ENGINES]
         assert np.ptp(np.stack(answers), axis=0).max() < 1e-5
 
@@ -107,7 +107,7 @@ def test_what_is_saved_predicts_the_same_in_all_engines(two_networks: Run) -> No
 def test_the_network_that_ships_predicts_the_same_in_all_engines() -> None:
     path = files.shipped("models") / "cats_vs_dogs_small.h5"
     assert path.stat().st_size < 2**20 and bundle.load(path, ["cats_vs_dogs"]).card["classes"] == ["cats", "dogs"]
-    X = image_data.scale_pixels(synthetic_animals.draw_photographs(6, 150, 1)[0])
+    X = image_data.scale_pixels(synthetic_animals.draw_photos(6, 150, 1)[0])
     answers = [engines.load(path, ["cats_vs_dogs"], engine).predict(X) for engine in engines.ENGINES]
     assert np.ptp(np.stack(answers), axis=0).max() < 1e-5
     assert np.ptp(answers[0]) > 0.1

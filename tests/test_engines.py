@@ -85,14 +85,14 @@ def encoded(path: Path, case: Case, samples: Samples) -> np.ndarray:
     return engines.load(path, [case.lesson], "numpy").encode(samples.X)
 
 
-def to_learn_from(path: Path, case: Case, most: int) -> tuple[np.ndarray, np.ndarray]:
+def to_learn_from(path: Path, case: Case, limit: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns what goes into the network, and the targets, of the samples that the model answers worst.
 
     Of a sample that it answers well the gradient is a difference of nearly equal numbers, p - 1 say, where p is a
     float32 next to 1: most of its digits are rounding. Adam makes steps of full size of it all the same.
     """
     X, y = _worst_first(path, case, os.environ.get("WORKSHOP_DATA"))
-    return X[:most], y[:most]
+    return X[:limit], y[:limit]
 
 
 @functools.cache

@@ -43,7 +43,7 @@ CALLS: dict[str, tuple[str, Callable[[FilePath], Any]]] = {
     "TorchModel.save_h5": ("new.h5", lambda path: torch_model().from_h5("model.h5").save_h5(path)),
     "bundle.save": ("new", save),
     "bundle.load": ("model.h5", lambda path: bundle.load(path, LESSONS)),
-    "bundle.inputs_of": ("model.h5", lambda path: bundle.inputs_of(path, LESSONS)),
+    "bundle.read_inputs": ("model.h5", lambda path: bundle.read_inputs(path, LESSONS)),
     "engines.load": ("model.h5", lambda path: engines.load(path, LESSONS)),
     "card.read_card": (".", lambda path: card.read_card(path, "model")["lesson"]),
     "h5.read": ("model.h5", h5.read),

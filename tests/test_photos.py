@@ -78,8 +78,8 @@ def add_to_tar(tarred: tarfile.TarFile, name: str, content: bytes = b"", **attri
     tarred.addfile(member, io.BytesIO(content))
 
 
-def load(path: Path | None, most: int | None = None) -> photos.PhotoSet:
-    return photos.load_photos(path, SIZE, most)
+def load(path: Path | None, limit: int | None = None) -> photos.PhotoSet:
+    return photos.load_photos(path, SIZE, limit)
 
 
 def refusal_of(path: Path) -> str:
@@ -207,13 +207,13 @@ def test_pictures_in_no_class_are_named(tmp_path: Path) -> None:
 
 def test_most_takes_the_same_mixed_pictures_of_each_class_and_part(tmp_path: Path) -> None:
     folder = make_set(tmp_path / "pets", counts=(12, 6))
-    found = load(folder, most=3)
+    found = load(folder, limit=3)
     assert np.bincount(found.y_train).tolist() == [3, 3]
     assert np.bincount(found.y_validation).tolist() == [3, 3]
     assert found.source == "pets (6 + 6 photographs, at most 3 of each class)"
-    assert same(found, load(folder, most=3))
+    assert same(found, load(folder, limit=3))
     assert found.names_train != [f"train/{name}/{name}_{i}.png" for name in ("cats", "dogs") for i in (0, 1, 10)]
-    assert same(load(folder, most=100), load(folder))
+    assert same(load(folder, limit=100), load(folder))
 
 
 def test_the_set_in_workshop_data_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -614,7 +614,7 @@ def test_no_more_files_are_read_ahead_than_keep_the_threads_busy(
 
 
 def test_without_photographs_cats_and_dogs_are_drawn_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    found = photos.load_photos(None, 48, most=6)
+    found = photos.load_photos(None, 48, limit=6)
     assert capsys.readouterr().out == "Data      no photographs here: drawn cats and dogs instead\n"
     assert found.source == "drawn cats and dogs (stand-in for photographs)"
     assert (found.place, found.is_standin, found.classes) == ("", True, ("cats", "dogs"))
@@ -627,7 +627,7 @@ def test_without_photographs_cats_and_dogs_are_drawn_and_that_is_said(capsys: py
 
 def test_drawings_are_the_same_to_the_bit() -> None:
     # Shipped models were trained on them.
-    X, y = synthetic_animals.draw_photographs(3, 40, 1)
+    X, y = synthetic_animals.draw_photos(3, 40, 1)
     assert y.tolist() == [0, 0, 0, 1, 1, 1]
     assert hashlib.sha256(X.tobytes()).hexdigest().startswith("246b2cb2dafc4751")
     X, y = synthetic_animals.draw(12, 40, 1)
@@ -636,15 +636,15 @@ def test_drawings_are_the_same_to_the_bit() -> None:
 
 
 def test_drawings_follow_the_seed(tmp_path: Path) -> None:
-    first, again, other = (synthetic_animals.draw_photographs(2, 40, seed)[0] for seed in (3, 3, 4))
+    first, again, other = (synthetic_animals.draw_photos(2, 40, seed)[0] for seed in (3, 3, 4))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
     assert len({row.tobytes() for row in first}) == 4
 
 
 def test_neither_colour_nor_single_pixels_tell_the_drawings_apart() -> None:
-    X, y = synthetic_animals.draw_photographs(150, 32, 0)
-    X_test, y_test = synthetic_animals.draw_photographs(100, 32, 1)
+    X, y = synthetic_animals.draw_photos(150, 32, 0)
+    X_test, y_test = synthetic_animals.draw_photos(100, 32, 1)
 
     def accuracy(features: np.ndarray, features_test: np.ndarray, ridge: float) -> float:
         """Of one neuron, by regularized least squares."""
@@ -699,7 +699,7 @@ def test_the_folder_is_removed_when_something_fails(tmp_path: Path) -> None:
 
 def test_fewer_pictures_and_other_names_of_the_parts_are_written_too(tmp_path: Path) -> None:
     make_set(tmp_path / "pets", ("Train", "val"))
-    found = load(tmp_path / "pets", most=2)
+    found = load(tmp_path / "pets", limit=2)
     with photos.as_folder(found) as folder:
         again = load(folder)
     assert np.array_equal(again.X_train, found.X_train)
@@ -716,7 +716,7 @@ def test_classes_keep_their_numbers_under_safe_names(tmp_path: Path) -> None:
 
 
 def test_drawings_are_written_as_png() -> None:
-    found = photos.load_photos(None, 24, most=3)
+    found = photos.load_photos(None, 24, limit=3)
     with photos.as_folder(found) as folder:
         again = photos.load_photos(folder, 24)
         assert np.array_equal(again.X_train, found.X_train)

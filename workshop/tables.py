@@ -197,7 +197,7 @@ def load_tables(arguments: argparse.Namespace, report: Report) -> list[Task]:
     """Reads the tables that the options ask for, and prepares them."""
     if arguments.data:
         table_encoding.check_name(arguments.data, arguments.models)
-        tables = [table_data.read_table(arguments.data, at_least=table_encoding.FEWEST_ROWS)]
+        tables = [table_data.read_table(arguments.data, at_least=table_encoding.MIN_ROWS)]
     else:
         names = STANDINS if arguments.table == "both" else [arguments.table]
         tables = [table_encoding.find(name, STANDINS[name]) for name in names]

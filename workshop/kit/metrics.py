@@ -40,9 +40,9 @@ def confusion_matrix(y_true: np.ndarray, y_predicted: np.ndarray, classes: int) 
     return np.asarray(count(y_true, y_predicted, labels=range(classes)))
 
 
-def most_confident_mistakes(y_true: np.ndarray, probabilities: np.ndarray, most: int) -> np.ndarray:
+def most_confident_mistakes(y_true: np.ndarray, probabilities: np.ndarray, count: int) -> np.ndarray:
     """Returns the samples that are wrong with the highest probability, their numbers, the worst first."""
     predicted = np.argmax(probabilities, axis=1)
     wrong = np.flatnonzero(predicted != y_true)
     confidence = probabilities[wrong, predicted[wrong]]
-    return wrong[np.argsort(-confidence, kind="stable")][:most]
+    return wrong[np.argsort(-confidence, kind="stable")][:count]

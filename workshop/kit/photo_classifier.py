@@ -135,11 +135,11 @@ def probabilities(outputs: np.ndarray) -> np.ndarray:
     return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
 
 
-def some_rows(samples: int, most: int) -> np.ndarray | slice:
-    """Returns the rows of at most so many of the samples, chosen at random, in their order."""
-    if samples <= most:
+def some_rows(samples: int, limit: int) -> np.ndarray | slice:
+    """Returns the rows of at most `limit` of the samples, chosen at random, in their order."""
+    if samples <= limit:
         return slice(None)
-    return np.sort(np.random.default_rng(0).permutation(samples)[:most])
+    return np.sort(np.random.default_rng(0).permutation(samples)[:limit])
 
 
 def augmented_examples(

@@ -36,7 +36,7 @@ _BEAK: Colour = (222, 170, 60)
 _SKIN: Colour = (230, 190, 150)
 
 
-def draw_photographs(samples_a_class: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def draw_photos(samples_a_class: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Draws heads of cats and dogs.
 
     Args:

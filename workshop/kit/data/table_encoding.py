@@ -15,7 +15,7 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
 from workshop.kit.saving import bundle
 
-FEWEST_ROWS = 20
+MIN_ROWS = 20
 MAX_CLASSES = 10  # more different whole numbers are a number to predict
 ROWS_OF_A_CLASS = 5  # on average; with fewer, whole numbers are a number to predict
 
@@ -82,7 +82,7 @@ def find(name: str, standin: str) -> tables.Table:
     """
     path = shared_folder.shared_file(f"{name}.csv")
     if path is not None:
-        return tables.read_table(path, at_least=FEWEST_ROWS)
+        return tables.read_table(path, at_least=MIN_ROWS)
     from sklearn import datasets
 
     print(f"Data      no {name}.csv {shared_folder.searched()}: using scikit-learn's {standin} instead")
@@ -214,7 +214,7 @@ def check_name(path: FilePath, models: FilePath) -> None:
         if not model.exists():
             continue
         try:
-            bundle.inputs_of(model, ["tables"])
+            bundle.read_inputs(model, ["tables"])
         except WorkshopError as error:
             raise WorkshopError(
                 f"--data {path}: the model gets its name, which is taken ({error}): rename the file"

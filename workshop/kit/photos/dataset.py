@@ -63,23 +63,23 @@ class PhotoSet:
     path: Path | None = None
 
 
-def load_photos(path: FilePath | None, size: int = 150, most: int | None = None) -> PhotoSet:
+def load_photos(path: FilePath | None, size: int = 150, limit: int | None = None) -> PhotoSet:
     """Loads photos and resizes them all to squares of one size; the aspect ratio is not kept.
 
     Args:
         path: a folder, a .zip or a .tar (.tar.gz, .tgz), or a folder that holds cats_vs_dogs as one of them. None: the
             folder in the environment variable WORKSHOP_DATA is searched for cats_vs_dogs; else drawings are made.
         size: the size of the photos in pixels.
-        most: the largest number of photos of each class and part, breeds mixed, for a quick run.
+        limit: the largest number of photos of each class and part, breeds mixed, for a quick run.
 
     Raises:
         WorkshopError: it is missing, is no such set, or too few of its files are usable.
     """
     location = _find(None if path is None else Path(path))
     if location is None:
-        return _drawn(size, most)
+        return _drawn(size, limit)
     with archives.open_source(location) as source:
-        listing = photo_listing.list_photos(source, most)
+        listing = photo_listing.list_photos(source, limit)
         _check_counts(location, listing, listing.train, listing.validation, [])
         for remark in listing.remarks:
             print(f"Data      {one_line(remark)}")
@@ -94,8 +94,8 @@ def load_photos(path: FilePath | None, size: int = 150, most: int | None = None)
             X_train, X_validation = rows.arrays(kept_train, kept_validation)
     resolved = location.resolve()
     counts = f"{len(train):,} + {len(validation):,} photographs"
-    if most is not None:
-        counts += f", at most {most:,} of each class"
+    if limit is not None:
+        counts += f", at most {limit:,} of each class"
     return PhotoSet(
         source=one_line(f"{resolved.name} ({counts})"),
         place=str(resolved.parent),
@@ -219,12 +219,12 @@ def by_name(photos: PhotoSet) -> PhotoSet:
 # --- The stand-in -----------------------------------------------------------------------------------------------------
 
 
-def _drawn(size: int, most: int | None) -> PhotoSet:
+def _drawn(size: int, limit: int | None) -> PhotoSet:
     """Returns drawn cats and dogs."""
     print("Data      no photographs here: drawn cats and dogs instead")
     drawn = []
     for seed, (part, count) in enumerate(_DRAWINGS.items()):
-        X, y = synthetic_animals.draw_photographs(min(count, most or count), size, seed)
+        X, y = synthetic_animals.draw_photos(min(count, limit or count), size, seed)
         drawn.append((X, y, [f"{part}/{synthetic_animals.CLASSES[label]}/{i:04d}.png" for i, label in enumerate(y)]))
     (X_train, y_train, names_train), (X_validation, y_validation, names_validation) = drawn
     return PhotoSet(

@@ -43,7 +43,7 @@ class Listing:
     remarks: list[str] = field(default_factory=list)
 
 
-def list_photos(source: Source, most: int | None = None) -> Listing:
+def list_photos(source: Source, limit: int | None = None) -> Listing:
     """Returns the files of a set by part and class.
 
     The set begins at the source itself or below single folders. Where it has no validation part, a fifth of each class
@@ -51,7 +51,7 @@ def list_photos(source: Source, most: int | None = None) -> Listing:
 
     Args:
         source: the folder or archive.
-        most: the largest number of files of each class and part.
+        limit: the largest number of files of each class and part.
 
     Raises:
         WorkshopError: there are no images, fewer than two classes, or different classes in the two parts.
@@ -64,8 +64,8 @@ def list_photos(source: Source, most: int | None = None) -> Listing:
             break
         base += f"{folders[0]}/"
     listing = _list_unsplit(source, base, folders, names) if parts is None else _list_split(source, base, *parts)
-    if most is not None:
-        listing.train, listing.validation = _first(listing.train, most), _first(listing.validation, most)
+    if limit is not None:
+        listing.train, listing.validation = _first(listing.train, limit), _first(listing.validation, limit)
     return listing
 
 
@@ -145,13 +145,13 @@ def _files(source: Source, base: str, folder: str) -> Iterator[str]:
     yield from sorted(files)
 
 
-def _first(entries: list[Entry], most: int) -> list[Entry]:
-    """Returns at most `most` entries of each class: the first of a fixed shuffle, which mixes the breeds."""
+def _first(entries: list[Entry], limit: int) -> list[Entry]:
+    """Returns at most `limit` entries of each class: the first of a fixed shuffle, which mixes the breeds."""
     kept: list[Entry] = []
     for label in sorted({entry.label for entry in entries}):
         candidates = [entry for entry in entries if entry.label == label]
         order = np.random.default_rng((label, len(candidates))).permutation(len(candidates))
-        kept += [candidates[i] for i in sorted(order[:most])]
+        kept += [candidates[i] for i in sorted(order[:limit])]
     return kept
 
 

@@ -157,7 +157,7 @@ def load(
     return bundle
 
 
-def inputs_of(path: FilePath, lessons: Sequence[str]) -> list[Input]:
+def read_inputs(path: FilePath, lessons: Sequence[str]) -> list[Input]:
     """Returns a model's inputs from its card alone, without loading the model; an empty list for a bare `.h5`.
 
     Raises:

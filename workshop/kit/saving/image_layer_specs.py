@@ -4,7 +4,7 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.saving.layer_specs import Config, Kind, Settings, Shape, bias, no_weights
 
 
-def window_places(settings: Config, shape: Shape, window: str) -> tuple[int, int]:
+def output_size(settings: Config, shape: Shape, window: str) -> tuple[int, int]:
     """Returns the numbers of positions of a window in an image: ceil(n / stride), or as many as fit."""
     positions = []
     for n, size, stride in zip(shape, settings[window], settings["strides"], strict=False):
@@ -76,7 +76,7 @@ def _pooling(s: Settings) -> Config:
 
 
 def _pooled(settings: Config, shape: Shape) -> Shape:
-    return (*window_places(settings, shape, "pool_size"), shape[2])
+    return (*output_size(settings, shape, "pool_size"), shape[2])
 
 
 def _up_sampling(s: Settings) -> Config:
@@ -95,19 +95,19 @@ KINDS = {
         (3,),
         _convolution,
         lambda s, shape: {"kernel": (*s["kernel_size"], shape[2], s["filters"])} | bias(s, s["filters"]),
-        lambda s, shape: (*window_places(s, shape, "kernel_size"), s["filters"]),
+        lambda s, shape: (*output_size(s, shape, "kernel_size"), s["filters"]),
     ),
     "DepthwiseConv2D": Kind(
         (3,),
         _depthwise,
         lambda s, shape: {"kernel": (*s["kernel_size"], shape[2], 1)} | bias(s, shape[2]),
-        lambda s, shape: (*window_places(s, shape, "kernel_size"), shape[2]),
+        lambda s, shape: (*output_size(s, shape, "kernel_size"), shape[2]),
     ),
     "SeparableConv2D": Kind(
         (3,),
         _separable,
         _separable_weights,
-        lambda s, shape: (*window_places(s, shape, "kernel_size"), s["filters"]),
+        lambda s, shape: (*output_size(s, shape, "kernel_size"), s["filters"]),
     ),
     "ZeroPadding2D": Kind((3,), _zero_padding, no_weights, _zero_padded),
     "MaxPooling2D": Kind((3,), _pooling, no_weights, _pooled),

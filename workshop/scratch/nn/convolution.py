@@ -7,7 +7,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from workshop.kit.errors import WorkshopError
-from workshop.kit.saving.image_layer_specs import window_places
+from workshop.kit.saving.image_layer_specs import output_size
 from workshop.scratch.nn.layers import Activation, Layer, Shape, glorot_uniform
 
 Size = int | Sequence[int]  # (height, width), or one number for both
@@ -54,7 +54,7 @@ class Window(Layer):
         """Returns the (rows, columns) of positions that the window takes on an image (height, width, channels)."""
         if len(shape) != 3:
             raise self.refuse(shape, "(height, width, channels)")
-        return window_places(self.settings, shape, self.window)
+        return output_size(self.settings, shape, self.window)
 
     def pad(self, X: np.ndarray, value: float = 0.0) -> np.ndarray:
         """Returns X (samples, height, width, channels), padded."""
