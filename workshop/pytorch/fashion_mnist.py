@@ -26,6 +26,7 @@ from workshop.kit.saving.bundle import Input
 from workshop.pytorch.kit import device, optimizers
 from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
 from workshop.pytorch.kit.layers import initialize_as_keras
+from workshop.pytorch.kit.layout import FlattenAsKeras
 from workshop.pytorch.kit.model import TorchModel
 from workshop.pytorch.kit.state import TrainingState
 from workshop.pytorch.mnist import ACTIVATIONS, DenseNetwork
@@ -51,6 +52,7 @@ class CNN(nn.Module):
         # The last convolution keeps all of its positions, unless it is the only one.
         self.last_pooling = nn.Identity() if padded else nn.MaxPool2d(2)
         size = size if padded else size // 2
+        self.flatten = FlattenAsKeras()  # the order that Keras has: of one pixel all channels, then the next
         self.hidden = nn.Linear(last * size * size, hidden_units)
         self.output = nn.Linear(hidden_units, 10)
         self.activation = ACTIVATIONS[activation]
@@ -60,7 +62,7 @@ class CNN(nn.Module):
         for convolution in self.convolutions:
             x = self.pooling(self.activation(convolution(x)))
         x = self.last_pooling(self.activation(self.last_convolution(x)))
-        x = self.activation(self.hidden(x.flatten(1)))
+        x = self.activation(self.hidden(self.flatten(x)))
         return self.output(x)
 
 
