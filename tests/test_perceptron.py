@@ -310,7 +310,7 @@ def test_a_table_takes_the_place_of_both(
     metrics = perceptron.main(["--data", str(write_table(room / "fruit.csv", irises())), "--quick"])
     output = capsys.readouterr().out
     assert "Data      fruit.csv (100 rows)" in output
-    assert "No expected band: the table is your own." in output
+    assert "No expected band: a quick run." in output
     assert metrics["online_train_accuracy"] > 0.8
     assert metrics["parallel_train_max_error"] == 0
     assert metrics["sklearn_train_max_error"] <= 1e-9
@@ -324,7 +324,9 @@ def test_a_table_of_three_features_is_trained_on_and_its_lines_are_not_drawn(
     table = write_table(room / "three.csv", samples, np.full(len(samples.y), 7))  # a column that is always the same
     metrics = perceptron.main(["--data", str(table)])
     assert metrics["online_train_accuracy"] == metrics["batch_train_accuracy"] == 1
-    assert "no plot of the lines: they take two features" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "no plot of the lines: they take two features" in output
+    assert "No expected band: the table is your own." in output
     plots = sorted(path.name for path in Path("plots").iterdir())
     assert plots == ["perceptron-adaline.png", "perceptron-neuron.png", "perceptron-orders.png"]
 
