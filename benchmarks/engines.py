@@ -53,8 +53,8 @@ def largest_difference(path: Path, lesson: str) -> float:
     """Returns how far the engines' outputs differ at most, relative to the largest output where that is above 1."""
     model = engines.load(path, [lesson], "all")
     model.predict(questions(model))
-    answers = np.stack(list(model.model.answers.values()))  # type: ignore[attr-defined]
-    return float(np.ptp(answers, axis=0).max() / max(1, np.abs(answers).max()))
+    predictions = np.stack(list(model.model.predictions.values()))  # type: ignore[attr-defined]
+    return float(np.ptp(predictions, axis=0).max() / max(1, np.abs(predictions).max()))
 
 
 def main() -> None:
