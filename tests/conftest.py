@@ -30,9 +30,15 @@ _REAL_DATA = os.environ.get("WORKSHOP_DATA_OF_TESTS")
 
 
 _LONGEST = {
-    "test_lessons", "test_engines", "test_mirrors", "test_training", "test_wheel", "test_torch_backend",
-    "test_photo_training", "test_transfer_learning",
-}  # fmt: skip
+    "test_lessons",
+    "test_engines",
+    "test_mirrors",
+    "test_training",
+    "test_wheel",
+    "test_torch_backend",
+    "test_photo_training",
+    "test_transfer_learning",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

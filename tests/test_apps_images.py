@@ -115,9 +115,16 @@ def test_garments_are_named(room: Path, capsys: pytest.CaptureFixture[str]) -> N
     )
     model.set_weights([middles.T, -np.square(middles).sum(axis=1) / 2])
     bundle.save(
-        room / "models", "fashion_mnist_cnn", model, lesson="fashion_mnist", data="drawn", seed=1,
-        inputs=[bundle.Input("image", shape=(28, 28, 1))], metrics={}, classes=classes,
-    )  # fmt: skip
+        room / "models",
+        "fashion_mnist_cnn",
+        model,
+        lesson="fashion_mnist",
+        data="drawn",
+        seed=1,
+        inputs=[bundle.Input("image", shape=(28, 28, 1))],
+        metrics={},
+        classes=classes,
+    )
     truth = {}
     for i in range(60):
         picture_of(X_test[i, ..., 0], (28, 60, 140)[i % 3], is_inverted=i % 4 < 2).save(f"{i}.png")
@@ -256,14 +263,18 @@ def logits(room: Path) -> Path:
     [
         (lambda room: save_bare(constant_model([0.1] * 10, (28, 28, 1)), room, "x").rename("my.keras"), "is not a .h5"),
         (lambda room: room / "my.h5", "is not there"),
-        (lambda room: save_bare(keras.Sequential([keras.layers.Input((32, 32, 3)), keras.layers.Flatten(),
-                                                  keras.layers.Dense(10)]), room),
-         r"takes inputs of shape \(32, 32, 3\), this program gives \(28, 28, 1\) or \(28, 28\) or \(784,\)"),
+        (
+            lambda room: save_bare(
+                keras.Sequential([keras.layers.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(10)]),
+                room,
+            ),
+            r"takes inputs of shape \(32, 32, 3\), this program gives \(28, 28, 1\) or \(28, 28\) or \(784,\)",
+        ),
         (lambda room: save_bare(constant_model([0.25] * 4), room), r"outputs of shape \(4,\), this program takes 10"),
         (logits, "has outputs that are no probabilities: its last layer takes a softmax"),
         (with_scaler, "is not a model of pixels from 0 to 1 and 10 classes"),
     ],
-)  # fmt: skip
+)
 def test_a_model_of_another_kind_is_refused(
     room: Path, test_digits: tuple[np.ndarray, np.ndarray], make: Callable[[Path], Path], message: str
 ) -> None:

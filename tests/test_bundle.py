@@ -66,9 +66,14 @@ def saved(model: Any, scaler: Any, room: Path) -> Path:
 
 def save(model: Any, scaler: Any = None, **other: Any) -> list[Path]:
     options: dict[str, Any] = {
-        "lesson": NAME, "data": "admission.csv (100 rows)", "seed": 1, "inputs": INPUTS,
-        "metrics": {"test_accuracy": np.float32(0.96)}, "classes": ["Sorry", "Admitted"], "threshold": 0.5,
-    }  # fmt: skip
+        "lesson": NAME,
+        "data": "admission.csv (100 rows)",
+        "seed": 1,
+        "inputs": INPUTS,
+        "metrics": {"test_accuracy": np.float32(0.96)},
+        "classes": ["Sorry", "Admitted"],
+        "threshold": 0.5,
+    }
     return bundle.save(Path(), NAME, model, scaler=scaler, **options | other)
 
 
@@ -218,9 +223,16 @@ def test_images_and_layers_of_every_lesson(room: Path) -> None:
     )
     images = np.random.default_rng(0).integers(0, 256, (5, 28, 28, 1)).astype(np.float32) / 255
     bundle.save(
-        Path(), "digits", made, lesson="mnist", data="digits", seed=2, metrics={}, classes=list("0123456789"),
+        Path(),
+        "digits",
+        made,
+        lesson="mnist",
+        data="digits",
+        seed=2,
+        metrics={},
+        classes=list("0123456789"),
         inputs=[bundle.Input("image", shape=(28, 28, 1))],
-    )  # fmt: skip
+    )
     loaded = bundle.load(Path("digits.h5"), ["mnist"])
     assert loaded.inputs[0].shape == (28, 28, 1) and loaded.input_shape == (28, 28, 1)
     np.testing.assert_allclose(loaded.predict(images), np.asarray(made(images, training=False)), atol=1e-6)
@@ -467,9 +479,14 @@ def test_what_a_card_says_does_not_steer_the_terminal(saved: Path) -> None:
     joblib.dump(MinMaxScaler().fit(X[:, :1]), SCALER, compress=("gzip", 3))
     vouch()
     change_card(
-        classes=[evil + "Sorry", "Admitted"], output=evil, output_unit=evil, data=evil, metrics={evil: 1},
-        versions={evil: evil}, inputs=[{"name": evil + "exam", "unit": evil}, {"name": "b", "values": [evil]}],
-    )  # fmt: skip
+        classes=[evil + "Sorry", "Admitted"],
+        output=evil,
+        output_unit=evil,
+        data=evil,
+        metrics={evil: 1},
+        versions={evil: evil},
+        inputs=[{"name": evil + "exam", "unit": evil}, {"name": "b", "values": [evil]}],
+    )
     loaded = load()
 
     def texts(value: Any) -> list[str]:

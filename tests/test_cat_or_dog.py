@@ -32,9 +32,12 @@ def looks_at_colours(answers: int = 1, size: int = 24, activation: str = "") -> 
     """Its feature maps are red, green and blue; blue is a cat, red a dog, green the third class of three."""
     activation = activation or ("sigmoid" if answers == 1 else "softmax")
     layers = [
-        Conv2D(3, 1, activation="relu"), BatchNormalization(epsilon=0), MaxPooling2D(), GlobalAveragePooling2D(),
+        Conv2D(3, 1, activation="relu"),
+        BatchNormalization(epsilon=0),
+        MaxPooling2D(),
+        GlobalAveragePooling2D(),
         Dense(answers, activation),
-    ]  # fmt: skip
+    ]
     network = Network(layers, (size, size, 3))
     weights = np.array([[5.0], [0], [-5]]) if answers == 1 else np.array([[0.0, 5, 0], [0, 0, 5], [5, 0, 0]])
     same = [np.ones(3), np.zeros(3), np.zeros(3), np.ones(3)]
@@ -43,13 +46,25 @@ def looks_at_colours(answers: int = 1, size: int = 24, activation: str = "") -> 
 
 
 def save(
-    model: Any, folder: Path, name: str = "cats_vs_dogs_small", lesson: str = "cats_vs_dogs",
-    classes: Sequence[str] = ("cats", "dogs"), **options: Any,
-) -> Path:  # fmt: skip
+    model: Any,
+    folder: Path,
+    name: str = "cats_vs_dogs_small",
+    lesson: str = "cats_vs_dogs",
+    classes: Sequence[str] = ("cats", "dogs"),
+    **options: Any,
+) -> Path:
     bundle.save(
-        folder, name, model, lesson=lesson, data="made up", seed=1, metrics={}, classes=classes,
-        inputs=[bundle.Input("picture", shape=(24, 24, 3))], **options,
-    )  # fmt: skip
+        folder,
+        name,
+        model,
+        lesson=lesson,
+        data="made up",
+        seed=1,
+        metrics={},
+        classes=classes,
+        inputs=[bundle.Input("picture", shape=(24, 24, 3))],
+        **options,
+    )
     return folder / f"{name}.h5"
 
 
@@ -239,15 +254,17 @@ def flat(shape: tuple[int, ...], *layers: Layer) -> Network:
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (flat((28, 28, 1), Dense(1, "sigmoid")),
-         r"takes inputs of shape \(28, 28, 1\), this program gives \(size, size, 3\) with a size up to 512"),
+        (
+            flat((28, 28, 1), Dense(1, "sigmoid")),
+            r"takes inputs of shape \(28, 28, 1\), this program gives \(size, size, 3\) with a size up to 512",
+        ),
         (flat((20, 30, 3), Dense(1, "sigmoid")), r"takes inputs of shape \(20, 30, 3\)"),
         (flat((513, 513, 3), Dense(1, "sigmoid")), r"takes inputs of shape \(513, 513, 3\)"),
         (Network([Conv2D(2, 3)], (8, 8, 3)), r"has outputs of shape \(6, 6, 2\), this program takes one row"),
         (looks_at_colours(activation="linear"), "are no probabilities: its last layer takes a sigmoid"),
         (looks_at_colours(3, activation="linear"), "are no probabilities: its last layer takes a softmax"),
     ],
-)  # fmt: skip
+)
 def test_a_model_of_another_kind_is_refused(room: Path, model: Network, message: str) -> None:
     photograph("a.png")
     with pytest.raises(WorkshopError, match=message):
@@ -297,8 +314,10 @@ def test_show_draws_what_decided(
     assert panels_in(places[0]) == 3
     seen, decided, chart, bar = figures[0].axes
     assert [axes.get_title() for axes in (seen, decided, chart)] == [
-        "the network's input", "evidence for dogs", "dog.png",
-    ]  # fmt: skip
+        "the network's input",
+        "evidence for dogs",
+        "dog.png",
+    ]
     assert [label.get_text() for label in bar.get_yticklabels()] == ["none", "most"]
     photo, heat = seen.images[0].get_array(), decided.images[1].get_array()
     assert np.array_equal(photo, cat_or_dog.read(Path("dog.png"), (24, 24, 3)))

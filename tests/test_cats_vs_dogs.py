@@ -73,8 +73,13 @@ def test_both_are_compared_in_one_table(two_networks: Run) -> None:
     lines = two_networks.lines
     table = lines[lines.index("Compared") + 2 :][:4]
     assert re.split(r"\s{2,}", table[0]) == [
-        "network", "weights", "s an epoch", "training accuracy", "validation accuracy", "gap in points",
-    ]  # fmt: skip
+        "network",
+        "weights",
+        "s an epoch",
+        "training accuracy",
+        "validation accuracy",
+        "gap in points",
+    ]
     for row, kind in zip(table[2:], ("workshop", "small"), strict=True):
         name, weights, seconds, train, validation, gap = row.split()
         assert name == kind and int(weights.replace(",", "")) > 10_000 and float(seconds) > 0
@@ -252,8 +257,11 @@ def test_how_often_the_photos_are_seen_depends_on_how_many_there_are() -> None:
     assert (own.optimizer, own.learning_rate, own.batch_size, own.schedule) == ("sgd", None, 5, False)
     workshop = cats_vs_dogs.RECIPES["workshop"].with_options(arguments, 280)
     assert (workshop.optimizer, workshop.learning_rate, workshop.epochs, workshop.schedule_steps) == (
-        "rmsprop", 0.001, 6, None,
-    )  # fmt: skip
+        "rmsprop",
+        0.001,
+        6,
+        None,
+    )
 
 
 # --- The numbers of the curriculum, on the real photos -----------------------------------------------------------

@@ -77,9 +77,12 @@ def test_no_file_is_replaced_and_each_folder_has_its_own(
     assert Path("pictures/one-clean.png").read_bytes() == kept
     written = {str(path) for path in Path().rglob("*.png")}
     assert written == {
-        "pictures/one.png", "pictures/one-clean.png", "pictures/one-clean-2.png", "elsewhere/one-clean.png",
+        "pictures/one.png",
+        "pictures/one-clean.png",
+        "pictures/one-clean-2.png",
+        "elsewhere/one-clean.png",
         "drawn/one-cleaned.png",
-    }  # fmt: skip
+    }
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("pictures/one.png: pictures/one-clean-2.png (noise ")
     assert said[2] == "  before and after: drawn/one-cleaned.png"

@@ -351,7 +351,12 @@ def test_a_bare_model_on_which_nothing_is_known_asks_for_the_shipped_ranges(bare
     path = bare(build())
     ended = subprocess.run(
         [sys.executable, "-m", "apps.admission", "--model", path.name],
-        cwd=room, input="", capture_output=True, text=True, check=False, env=os.environ,
-    )  # fmt: skip
+        cwd=room,
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ,
+    )
     assert ended.stdout == f"{FIRST}\n"
     assert ended.returncode == 2

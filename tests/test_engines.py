@@ -26,7 +26,7 @@ from engines_helper import (
     quick_run,
     train,
     with_logits,
-)  # fmt: skip
+)
 from PIL import Image
 
 from apps import admission, digit, garment, house_price

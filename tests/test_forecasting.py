@@ -224,9 +224,12 @@ def test_a_run_reports_four_forecasts_and_draws(small: Run) -> None:
     assert "No expected band: --epochs given." in small.lines
     assert "Training before 1954-11, validation before 1955-09, test from then on" in small.lines
     assert {Path(file).name for file in answer["files"]} == {
-        "forecasting.h5", "forecasting-scaler.gz", "forecasting.json",
-        "forecasting-forecasts.png", "forecasting-errors.png",
-    }  # fmt: skip
+        "forecasting.h5",
+        "forecasting-scaler.gz",
+        "forecasting.json",
+        "forecasting-forecasts.png",
+        "forecasting-errors.png",
+    }
     for path in small.plots.iterdir():
         with Image.open(path) as image:
             assert np.ptp(np.asarray(image.convert("L"))) > 100
@@ -288,9 +291,16 @@ def test_a_scaler_that_does_not_fit_the_sequence_is_refused(room: Path) -> None:
     model = forecasting.build_network(6, 3, 2)
     for columns in (1, 2, 6):
         bundle.save(
-            room, "odd", model, lesson="forecasting", data="none", seed=1, inputs=[bundle.Input("x", shape=(6,))],
-            metrics={}, scaler=MinMaxScaler().fit(np.eye(3, columns) + np.arange(3)[:, None]),
-        )  # fmt: skip
+            room,
+            "odd",
+            model,
+            lesson="forecasting",
+            data="none",
+            seed=1,
+            inputs=[bundle.Input("x", shape=(6,))],
+            metrics={},
+            scaler=MinMaxScaler().fit(np.eye(3, columns) + np.arange(3)[:, None]),
+        )
         if columns == 1:
             assert bundle.load(room / "odd.h5", LESSONS).predict(np.ones((4, 6))).shape == (4, 3)
             continue

@@ -32,7 +32,7 @@ WEIGHTS: dict[str, dict[str, np.ndarray]] = {
         "moving_variance": _RANDOM.random(4),
     },
     "dense": {"kernel": _RANDOM.normal(size=(4 * 4 * 4, 5)), "bias": _RANDOM.normal(size=5)},
-}  # fmt: skip
+}
 X = _RANDOM.random((20, *SHAPE), np.float32)
 
 
@@ -60,23 +60,45 @@ KERAS_1: dict[str, Config] = {
     "conv": {
         "class_name": "Convolution2D",
         "config": {
-            "batch_input_shape": [None, *SHAPE], "input_dtype": "float32", "nb_filter": 4, "nb_row": 3, "nb_col": 2,
-            "init": "glorot_uniform", "activation": "relu", "border_mode": "same", "subsample": [1, 2],
-            "dim_ordering": "tf", "W_regularizer": None, "b_regularizer": None, "activity_regularizer": None,
-            "W_constraint": None, "b_constraint": None, "bias": True, "trainable": True,
+            "batch_input_shape": [None, *SHAPE],
+            "input_dtype": "float32",
+            "nb_filter": 4,
+            "nb_row": 3,
+            "nb_col": 2,
+            "init": "glorot_uniform",
+            "activation": "relu",
+            "border_mode": "same",
+            "subsample": [1, 2],
+            "dim_ordering": "tf",
+            "W_regularizer": None,
+            "b_regularizer": None,
+            "activity_regularizer": None,
+            "W_constraint": None,
+            "b_constraint": None,
+            "bias": True,
+            "trainable": True,
         },
     },
     "pool": {
         "class_name": "MaxPooling2D",
         "config": {
-            "pool_size": [2, 2], "strides": [2, 1], "border_mode": "same", "dim_ordering": "tf", "trainable": True
+            "pool_size": [2, 2],
+            "strides": [2, 1],
+            "border_mode": "same",
+            "dim_ordering": "tf",
+            "trainable": True,
         },
     },
     "norm": {
         "class_name": "BatchNormalization",
         "config": {
-            "mode": 0, "axis": -1, "momentum": 0.99, "epsilon": 0.01, "gamma_regularizer": None,
-            "beta_regularizer": None, "trainable": True,
+            "mode": 0,
+            "axis": -1,
+            "momentum": 0.99,
+            "epsilon": 0.01,
+            "gamma_regularizer": None,
+            "beta_regularizer": None,
+            "trainable": True,
         },
     },
     "drop": {"class_name": "Dropout", "config": {"p": 0.25, "trainable": True}},
@@ -84,40 +106,75 @@ KERAS_1: dict[str, Config] = {
     "dense": {
         "class_name": "Dense",
         "config": {
-            "output_dim": 5, "init": "glorot_uniform", "activation": "linear", "W_regularizer": None,
-            "b_regularizer": None, "activity_regularizer": None, "W_constraint": None, "b_constraint": None,
-            "bias": True, "input_dim": 64, "trainable": True,
+            "output_dim": 5,
+            "init": "glorot_uniform",
+            "activation": "linear",
+            "W_regularizer": None,
+            "b_regularizer": None,
+            "activity_regularizer": None,
+            "W_constraint": None,
+            "b_constraint": None,
+            "bias": True,
+            "input_dim": 64,
+            "trainable": True,
         },
     },
     "soft": {"class_name": "Activation", "config": {"activation": "softmax", "trainable": True}},
-}  # fmt: skip
+}
 ZEROS = {"class_name": "Zeros", "config": {}}
 KERAS_2: dict[str, Config] = {
     "conv": {
         "class_name": "Conv2D",
         "config": {
-            "trainable": True, "batch_input_shape": [None, *SHAPE], "dtype": "float32", "filters": 4,
-            "kernel_size": [3, 2], "strides": [1, 2], "padding": "same", "data_format": "channels_last",
-            "dilation_rate": [1, 1], "groups": 1, "activation": "relu", "use_bias": True,
+            "trainable": True,
+            "batch_input_shape": [None, *SHAPE],
+            "dtype": "float32",
+            "filters": 4,
+            "kernel_size": [3, 2],
+            "strides": [1, 2],
+            "padding": "same",
+            "data_format": "channels_last",
+            "dilation_rate": [1, 1],
+            "groups": 1,
+            "activation": "relu",
+            "use_bias": True,
             "kernel_initializer": {"class_name": "VarianceScaling", "config": {"scale": 1.0, "seed": None}},
-            "bias_initializer": ZEROS, "kernel_regularizer": {"class_name": "L2", "config": {"l2": 0.01}},
-            "bias_regularizer": None, "activity_regularizer": None, "kernel_constraint": None, "bias_constraint": None,
+            "bias_initializer": ZEROS,
+            "kernel_regularizer": {"class_name": "L2", "config": {"l2": 0.01}},
+            "bias_regularizer": None,
+            "activity_regularizer": None,
+            "kernel_constraint": None,
+            "bias_constraint": None,
         },
     },
     "pool": {
         "class_name": "MaxPooling2D",
         "config": {
-            "trainable": True, "pool_size": [2, 2], "padding": "same", "strides": [2, 1],
+            "trainable": True,
+            "pool_size": [2, 2],
+            "padding": "same",
+            "strides": [2, 1],
             "data_format": "channels_last",
         },
     },
     "norm": {
         "class_name": "BatchNormalization",
         "config": {
-            "trainable": True, "dtype": "float32", "axis": [3], "momentum": 0.99, "epsilon": 0.01, "center": True,
-            "scale": True, "beta_initializer": ZEROS, "gamma_initializer": {"class_name": "Ones", "config": {}},
-            "moving_mean_initializer": ZEROS, "moving_variance_initializer": {"class_name": "Ones", "config": {}},
-            "beta_regularizer": None, "gamma_regularizer": None, "beta_constraint": None, "gamma_constraint": None,
+            "trainable": True,
+            "dtype": "float32",
+            "axis": [3],
+            "momentum": 0.99,
+            "epsilon": 0.01,
+            "center": True,
+            "scale": True,
+            "beta_initializer": ZEROS,
+            "gamma_initializer": {"class_name": "Ones", "config": {}},
+            "moving_mean_initializer": ZEROS,
+            "moving_variance_initializer": {"class_name": "Ones", "config": {}},
+            "beta_regularizer": None,
+            "gamma_regularizer": None,
+            "beta_constraint": None,
+            "gamma_constraint": None,
         },
     },
     "drop": {"class_name": "Dropout", "config": {"trainable": True, "rate": 0.25, "noise_shape": None, "seed": None}},
@@ -125,12 +182,17 @@ KERAS_2: dict[str, Config] = {
     "dense": {
         "class_name": "Dense",
         "config": {
-            "trainable": True, "units": 5, "activation": "linear", "use_bias": True, "kernel_regularizer": None,
-            "kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": None}}, "bias_initializer": ZEROS,
+            "trainable": True,
+            "units": 5,
+            "activation": "linear",
+            "use_bias": True,
+            "kernel_regularizer": None,
+            "kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": None}},
+            "bias_initializer": ZEROS,
         },
     },
     "soft": {"class_name": "Activation", "config": {"trainable": True, "activation": "softmax"}},
-}  # fmt: skip
+}
 OLD_NAMES = {"kernel": "W", "bias": "b", "moving_mean": "running_mean", "moving_variance": "running_std"}
 
 
@@ -411,17 +473,29 @@ def test_keras_3_with_dropout_and_batch_normalization_after_training(tmp_path: P
     network = Network.from_h5(tmp_path / "trained.h5")
     np.testing.assert_allclose(network.predict(inputs), model.predict(inputs, verbose=0), atol=1e-6)
     assert [layer.kind for layer in network.architecture.layers] == [
-        "Dense", "BatchNormalization", "Activation", "Dropout", "Dense", "Activation"
-    ]  # fmt: skip
+        "Dense",
+        "BatchNormalization",
+        "Activation",
+        "Dropout",
+        "Dense",
+        "Activation",
+    ]
 
 
 def described() -> Architecture:
     """A description that no Keras wrote, with a layer of every kind."""
     layers = [
-        Layer("Conv2D", {
-            "filters": 4, "kernel_size": [3, 2], "strides": [1, 1], "padding": "same", "activation": "leaky_relu",
-            "use_bias": False,
-        }),
+        Layer(
+            "Conv2D",
+            {
+                "filters": 4,
+                "kernel_size": [3, 2],
+                "strides": [1, 1],
+                "padding": "same",
+                "activation": "leaky_relu",
+                "use_bias": False,
+            },
+        ),
         Layer("AveragePooling2D", {"pool_size": [2, 2], "strides": [1, 2], "padding": "same"}),
         Layer("BatchNormalization", {"axis": -1, "momentum": 0.9, "epsilon": 0.1, "center": False, "scale": True}),
         Layer("Activation", {"activation": "relu6"}),
@@ -429,7 +503,7 @@ def described() -> Architecture:
         Layer("Dropout", {"rate": 0.5}),
         Layer("Flatten", {}),
         Layer("Dense", {"units": 5, "activation": "tanh", "use_bias": True}),
-    ]  # fmt: skip
+    ]
     return Network.from_architecture(Architecture(SHAPE, layers), seed=5).architecture
 
 

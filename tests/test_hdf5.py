@@ -136,11 +136,13 @@ def test_reading_a_model_needs_no_hdf5_library() -> None:
 
 CONFIG: dict[str, Any] = {
     "class_name": "Sequential",
-    "config": {"layers": [
-        {"class_name": "InputLayer", "config": {"batch_shape": [None, 2]}},
-        {"class_name": "Dense", "config": {"units": 3, "use_bias": False}},
-    ]},
-}  # fmt: skip
+    "config": {
+        "layers": [
+            {"class_name": "InputLayer", "config": {"batch_shape": [None, 2]}},
+            {"class_name": "Dense", "config": {"units": 3, "use_bias": False}},
+        ]
+    },
+}
 
 
 def model(change: Callable[[h5py.File], object] = lambda file: None, config: object = CONFIG, **options: Any) -> bytes:
@@ -208,7 +210,7 @@ def many_links(file: h5py.File) -> None:
         (lambda f: f.create_dataset("large", (10**6,), "f4"), {}, "large claims to be larger than the file"),
         (lambda f: None, {"userblock_size": 512}, "does not begin as HDF5 files do"),
     ],
-)  # fmt: skip
+)
 def test_what_a_model_does_not_have_is_refused_in_one_line(
     change: Callable[[h5py.File], object], options: dict[str, Any], says: str, refusal: Callable[[bytes], str]
 ) -> None:
@@ -232,9 +234,7 @@ def dense(**settings: object) -> dict[str, Any]:
                 "config": [
                     {
                         "class_name": "Conv2D",
-                        "config": {
-                            "batch_input_shape": [None, 10_000, 10_000, 1], "filters": 10**6, "kernel_size": 1
-                        },
+                        "config": {"batch_input_shape": [None, 10_000, 10_000, 1], "filters": 10**6, "kernel_size": 1},
                     }
                 ],
             },
@@ -244,7 +244,7 @@ def dense(**settings: object) -> dict[str, Any]:
         ("not JSON", "configuration cannot be read"),
         ("[]", "configuration cannot be read"),
     ],
-)  # fmt: skip
+)
 def test_a_configuration_that_asks_for_too_much_is_refused(
     config: object, says: str, refusal: Callable[[bytes], str]
 ) -> None:

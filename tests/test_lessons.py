@@ -23,8 +23,14 @@ KEYS = {"lesson", "engine", "data", "seed", "seconds", "files", "metrics"}
 METRIC = re.compile(r"(?:[a-z0-9_]+_)?(?:train|validation|test)_([a-z0-9_]+)")
 # Their quick runs take longest; the suite runs them smaller in tests of their own, and CI these too.
 LONG = {
-    "linear_regression", "fashion_mnist", "cats_vs_dogs", "transfer_learning", "rnn", "text_generation", "autoencoder",
-}  # fmt: skip
+    "linear_regression",
+    "fashion_mnist",
+    "cats_vs_dogs",
+    "transfer_learning",
+    "rnn",
+    "text_generation",
+    "autoencoder",
+}
 EACH_LESSON = [
     pytest.param(lesson.name, marks=pytest.mark.slow) if lesson.name in LONG else lesson.name for lesson in LESSONS
 ]

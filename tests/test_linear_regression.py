@@ -147,8 +147,12 @@ def test_the_safe_rate_is_safe_and_near_the_limit() -> None:
 
 def test_the_bundles_answer_as_the_lesson_said(default_run: Run) -> None:
     assert sorted(path.name for path in default_run.models.iterdir()) == [
-        "house_price-scaler.gz", "house_price.h5", "house_price.json", "houses.h5", "houses.json",
-    ]  # fmt: skip
+        "house_price-scaler.gz",
+        "house_price.h5",
+        "house_price.json",
+        "houses.h5",
+        "houses.json",
+    ]
     loaded = bundle.load(default_run.models / "house_price.h5", LESSONS)
     X, y = tables.read_table(tables.shipped_table("housing")).split_numbers()
     error = float(np.sqrt(np.mean((loaded.predict(X)[:, 0] - y) ** 2)))

@@ -41,9 +41,11 @@ def save(image: Image.Image, path: Path, **options: Any) -> Path:
 
 
 def make_set(
-    folder: Path, parts: tuple[str, ...] = ("train", "validation"), classes: tuple[str, ...] = ("cats", "dogs"),
+    folder: Path,
+    parts: tuple[str, ...] = ("train", "validation"),
+    classes: tuple[str, ...] = ("cats", "dogs"),
     counts: tuple[int, ...] = (4, 2),
-) -> Path:  # fmt: skip
+) -> Path:
     """Writes a set of small PNG files, all different."""
     seed = 0
     for part, count in zip(parts, counts, strict=True):
@@ -420,9 +422,11 @@ def test_links_and_paths_out_of_a_zip_are_left_out(tmp_path: Path) -> None:
         archive.writestr(link, "/etc/passwd")
     found = load(tmp_path / "p.zip")
     assert [line.partition(": ")[2].split(",")[0] for line in found.left_out] == [
-        "its path leads out of the archive", "its path leads out of the archive", "its path leads out of the archive",
+        "its path leads out of the archive",
+        "its path leads out of the archive",
+        "its path leads out of the archive",
         "is a link",
-    ]  # fmt: skip
+    ]
     assert np.array_equal(found.X_train, load(folder).X_train)
 
 

@@ -121,9 +121,12 @@ def test_different_digits_stay_different(references: dict[int, np.ndarray]) -> N
 
 
 @settings(
-    max_examples=60, deadline=None, derandomize=True, database=None,
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
-)  # fmt: skip
+)
 @given(
     digit=st.sampled_from(sorted(DIGITS)),
     tall=st.integers(30, 500),
@@ -135,9 +138,17 @@ def test_different_digits_stay_different(references: dict[int, np.ndarray]) -> N
     contrast=st.integers(40, 255),
 )
 def test_a_digit_of_any_size_place_and_polarity_gives_nearly_the_same(
-    desk: Path, references: dict[int, np.ndarray], digit: int, tall: int, left: float, top: float, room: float,
-    wide: float, paper: int, contrast: int,
-) -> None:  # fmt: skip
+    desk: Path,
+    references: dict[int, np.ndarray],
+    digit: int,
+    tall: int,
+    left: float,
+    top: float,
+    room: float,
+    wide: float,
+    paper: int,
+    contrast: int,
+) -> None:
     wanted = (paper - contrast, paper + contrast)
     ink = next((grey for grey in wanted if 0 <= grey <= 255), 0 if paper > 127 else 255)
     size = round(tall * room * wide), round(tall * room)

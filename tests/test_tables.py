@@ -134,8 +134,12 @@ def test_tables_of_the_named_folder_are_used(room: Path, monkeypatch: pytest.Mon
     # Only UCI's table has its units.
     assert {one.unit for one in found.load("concrete").inputs} == {""}
     assert sorted(path.name for path in (room / "models").iterdir()) == [
-        "car.h5", "car.json", "concrete-scaler.gz", "concrete.h5", "concrete.json",
-    ]  # fmt: skip
+        "car.h5",
+        "car.json",
+        "concrete-scaler.gz",
+        "concrete.h5",
+        "concrete.json",
+    ]
 
 
 def test_without_the_tables_diabetes_and_wine_stand_in_and_are_never_called_concrete_and_car(room: Path) -> None:
@@ -154,16 +158,22 @@ def test_without_the_tables_diabetes_and_wine_stand_in_and_are_never_called_conc
     assert found.metrics["diabetes_network_test_root_mean_squared_error"] < 62
     assert found.metrics["wine_network_test_accuracy"] >= 0.9
     assert sorted(path.name for path in (room / "models").iterdir()) == [
-        "car-standin-scaler.gz", "car-standin.h5", "car-standin.json",
-        "concrete-standin-scaler.gz", "concrete-standin.h5", "concrete-standin.json",
-    ]  # fmt: skip
+        "car-standin-scaler.gz",
+        "car-standin.h5",
+        "car-standin.json",
+        "concrete-standin-scaler.gz",
+        "concrete-standin.h5",
+        "concrete-standin.json",
+    ]
     assert found.load("concrete-standin").card["data"] == "diabetes (stand-in for concrete, 442 rows)"
     assert found.load("car-standin").card["classes"] == ["class_0", "class_1", "class_2"]
     pictures = {path.name: path for path in (room / "plots").iterdir()}
     assert sorted(pictures) == [
-        "tables-diabetes-learning.png", "tables-diabetes-predictions.png",
-        "tables-wine-learning.png", "tables-wine-predictions.png",
-    ]  # fmt: skip
+        "tables-diabetes-learning.png",
+        "tables-diabetes-predictions.png",
+        "tables-wine-learning.png",
+        "tables-wine-predictions.png",
+    ]
     for path in pictures.values():
         with Image.open(path) as image:
             assert np.ptp(np.asarray(image.convert("L"))) > 100
@@ -201,8 +211,12 @@ def test_numbers_and_texts_of_ones_own_table(toys: Run) -> None:
     assert answer["metrics"]["network_test_r2_score"] > 0.98
     assert "No expected band: the table is your own." in toys.lines
     assert {Path(file).name for file in answer["files"]} == {
-        "toys.h5", "toys-scaler.gz", "toys.json", "tables-toys-learning.png", "tables-toys-predictions.png",
-    }  # fmt: skip
+        "toys.h5",
+        "toys-scaler.gz",
+        "toys.json",
+        "tables-toys-learning.png",
+        "tables-toys-predictions.png",
+    }
     assert all(Path(file).stat().st_size > 0 for file in answer["files"])
 
 

@@ -19,9 +19,13 @@ from workshop.doctor import lessons as doctor_lessons
 ROOT = Path(__file__).resolve().parents[1]
 # What a folder holds in which somebody has worked; .gitignore names it, and it must not travel.
 LEFT_OVER = (
-    "models/xor-quick.h5", "models/xor-quick.json", "models/mnist_cnn-standin.h5", "models/mnist_cnn-checkpoint.npz",
-    "models/admission.h5.new", "plots/xor.png",
-)  # fmt: skip
+    "models/xor-quick.h5",
+    "models/xor-quick.json",
+    "models/mnist_cnn-standin.h5",
+    "models/mnist_cnn-checkpoint.npz",
+    "models/admission.h5.new",
+    "plots/xor.png",
+)
 GARMENTS = "T-shirt/top|Trouser|Pullover|Dress|Coat|Sandal|Shirt|Sneaker|Bag|Ankle boot"
 
 # Runs programs as `python -m` would, all in one process: TensorFlow is imported once.
