@@ -266,7 +266,7 @@ def _describe(layer: keras.Layer) -> list[Any]:
         return [type(layer).__name__, [_describe(inner) for inner in layer.layers]]
     try:
         return [type(layer).__name__, unnamed(layer.get_config())]
-    except NotImplementedError:  # a layer of one's own that does not describe itself
+    except NotImplementedError:  # Keras raises it for a custom layer without `get_config`
         return [type(layer).__name__]
 
 
