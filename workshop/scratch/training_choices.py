@@ -124,11 +124,11 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report_rates(report, scaled, by_rate)
 
     report.section(f"When to stop: {GUESSED_ROWS} houses with guessed prices, and {RANDOM_COLUMNS} random columns")
-    train, validation = guessed_prices(split, arguments.seed)
-    recipe = stopped_recipe(len(train[0]), arguments.quick)
+    train_set, validation_set = guessed_prices(split, arguments.seed)
+    recipe = stopped_recipe(len(train_set[0]), arguments.quick)
     every_epoch = range(recipe.epochs + 1)
-    neuron = fit_neuron("early_stopping", *train, recipe, report, snapshots=every_epoch, validation=validation)
-    report_stopping(report, train, validation, neuron)
+    neuron = fit_neuron("early_stopping", *train_set, recipe, report, snapshots=every_epoch, validation=validation_set)
+    report_stopping(report, train_set, validation_set, neuron)
 
     report.section("Two outputs at once: the price of a house, and of a square metre of it")
     X, targets = two_outputs(table)
