@@ -52,7 +52,9 @@ def descents(
         panel.grid(False)
     panels[0].legend(fontsize=12, frameon=True, loc="upper right")
     curves = {name: (range(len(values)), np.array(values) - lowest) for name, values in errors.items()}
-    charts.draw_curves(panels[3], curves, y="RMSE above the smallest", title="The same epochs", logarithmic=True)
+    charts.draw_curves(
+        panels[3], curves, y="RMSE above the smallest (1,000 pesos)", title="The same epochs", logarithmic=True
+    )
     return figure
 
 
@@ -75,7 +77,7 @@ def learning_rates(losses: Mapping[float, Sequence[float]], errors: Mapping[floa
     right.plot(chosen, errors[chosen], "*", **mark, label=f"chosen: {chosen:g}")
     for rate in losses.keys() - errors.keys():
         right.axvline(rate, color=plots.BLACK, linestyle="--", linewidth=2, label=f"diverged: {rate:g}")
-    right.set(xscale="log", xlabel="learning rate", ylabel="RMSE", title="On the validation rows")
+    right.set(xscale="log", xlabel="learning rate", ylabel="RMSE (1,000 pesos)", title="On the validation rows")
     right.legend(fontsize=13, frameon=False)
     return figure
 
@@ -91,6 +93,6 @@ def early_stopping(losses: Sequence[float], validation_losses: Sequence[float], 
     mark = {"color": plots.BLACK, "markersize": 18, "markeredgecolor": "white"}
     axes.plot(best_epoch, best, "*", **mark, label=f"kept: epoch {best_epoch}")
     title = f"Stopped after epoch {len(losses)}, the weights of epoch {best_epoch} restored"
-    axes.set(xlabel="epoch", ylabel="RMSE", title=title, ylim=(0, 2.5 * best))
+    axes.set(xlabel="epoch", ylabel="RMSE (1,000 pesos)", title=title, ylim=(0, 2.5 * best))
     axes.legend(fontsize=13, frameon=False)
     return figure
