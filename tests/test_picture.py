@@ -1,5 +1,6 @@
 """A picture file made into what the networks know: formats, sizes, dark and light, and every refusal."""
 
+import math
 import os
 import struct
 import warnings
@@ -58,13 +59,21 @@ def reading_of(image: Image.Image, folder: Path, name: str = "picture.png", **op
     return mnist_preprocessing.read_digit(path)
 
 
+def shifted(image: np.ndarray, by: float, axis: int) -> np.ndarray:
+    """Returns the image moved by pixels and parts of them: between two pixels, their mean."""
+    whole = math.floor(by)
+    part = by - whole
+    return (1 - part) * np.roll(image, whole, axis) + part * np.roll(image, whole + 1, axis)
+
+
 def difference(a: np.ndarray, b: np.ndarray) -> float:
     """Returns the mean absolute difference as a share of the mean ink, the images laid on each other as well as can be.
 
-    A centre of mass halfway between two pixels goes to the one or the other.
+    Digits are moved by whole pixels, so a centre of mass ends up to half a pixel beside the middle. Half a pixel is two
+    fifths of the ink of a stroke that is two or three pixels wide.
     """
-    shifts = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
-    return float(min(np.abs(np.roll(a, shift, axis=(0, 1)) - b).mean() for shift in shifts) / b.mean())
+    by = (-1, -0.5, 0, 0.5, 1)
+    return float(min(np.abs(shifted(shifted(a, y, 0), x, 1) - b).mean() for y in by for x in by) / b.mean())
 
 
 class References(dict[int, np.ndarray]):
