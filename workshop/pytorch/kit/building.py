@@ -21,7 +21,7 @@ from workshop.pytorch.kit.image_layers import (
 )
 from workshop.pytorch.kit.layers import ACTIVATIONS, BatchNormAsKeras, Rescaling, initialize_as_keras
 from workshop.pytorch.kit.layout import ChannelsFirst, ChannelsLast, FlattenAsKeras, ReshapeAsKeras
-from workshop.pytorch.kit.reading import Reader
+from workshop.pytorch.kit.reading.network import read
 
 # From a layer's settings, the shape of a sample that goes in and the axis of the channels, to PyTorch's modules.
 Build = Callable[[Config, Shape, int], list[nn.Module]]
@@ -166,7 +166,7 @@ def from_architecture(architecture: Architecture, dtype: torch.dtype = torch.flo
     network = nn.Sequential(*modules)
     initialize_as_keras(network).to(dtype)
     with_weights = [layer for layer, shapes in zip(architecture.layers, weight_shapes, strict=True) if shapes]
-    for layer, found in zip(with_weights, Reader(network, architecture.input_shape).with_weights(), strict=True):
+    for layer, found in zip(with_weights, read(network, architecture.input_shape).with_weights(), strict=True):
         for name, array in layer.weights.items():
             found.weights[name].put(array, f"the {name} of a {layer.kind} layer")
     return network

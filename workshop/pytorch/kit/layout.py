@@ -2,7 +2,8 @@
 
 PyTorch's images are channels first, (samples, channels, height, width); the data, the description of a model and its
 `.h5` are channels last, as in Keras. `ChannelsFirst` and `FlattenAsKeras` are the two doors between them; networks that
-make images need the way back, `ReshapeAsKeras` and `ChannelsLast`. The layouts of the weights are told in `reading.py`.
+make images need the way back, `ReshapeAsKeras` and `ChannelsLast`. `reading/network.py` tells the layouts of the
+weights.
 """
 
 from collections.abc import Sequence

@@ -17,8 +17,8 @@ from workshop.kit.saving.architecture import Architecture
 from workshop.kit.saving.model import Preprocess, samples_at_once
 from workshop.pytorch.kit.building import from_architecture as from_architecture
 from workshop.pytorch.kit.device import choose_device
-from workshop.pytorch.kit.reading import KNOWN_MODULES, Reader
-from workshop.pytorch.kit.reading import to_architecture as to_architecture
+from workshop.pytorch.kit.reading.network import KNOWN_MODULES, in_a_row, read
+from workshop.pytorch.kit.reading.network import to_architecture as to_architecture
 from workshop.pytorch.kit.tracing import as_sequential
 
 
@@ -108,7 +108,7 @@ class TorchModel:
 
     def get_weights(self) -> list[np.ndarray]:
         """Returns the weights and moving statistics layer by layer, in Keras' layout, copied."""
-        return [weight.get() for _, weight in Reader(self.module, self.input_shape).weights()]
+        return [weight.get() for _, weight in read(self.module, self.input_shape).weights()]
 
     def set_weights(self, weights: Sequence[np.ndarray]) -> None:
         """Puts weights in, in the order and the layout of `get_weights`.
@@ -116,7 +116,7 @@ class TorchModel:
         Raises:
             WorkshopError: they are not as many, or not of the shapes.
         """
-        places = Reader(self.module, self.input_shape).weights()
+        places = read(self.module, self.input_shape).weights()
         if len(weights) != len(places):
             raise WorkshopError(f"got {len(weights)} weights, the network takes {len(places)}")
         for (what, weight), array in zip(places, weights, strict=True):
@@ -124,16 +124,16 @@ class TorchModel:
 
     def count_params(self) -> int:
         """Returns the number of weights, moving statistics included."""
-        return sum(math.prod(weight.shape) for _, weight in Reader(self.module, self.input_shape).weights())
+        return sum(math.prod(weight.shape) for _, weight in read(self.module, self.input_shape).weights())
 
     def stages(self, X: np.ndarray) -> list[tuple[str, np.ndarray]]:
         """Returns the outputs of all layers but Flatten for X, images channels last, each with its Keras name."""
-        reader = Reader(self.module, self.input_shape)
+        reader = read(self.module, self.input_shape)
         by_module = {found.module: found for found in reader.found if found.layer.kind != "Flatten"}
         stages = []
         with _evaluating(self.module):
             output = self._as_tensor(X)
-            for place, module in enumerate(reader.modules):
+            for place, module in enumerate(in_a_row(self.module)):
                 output = module(output)
                 if place in by_module:
                     found = by_module[place]

@@ -19,7 +19,7 @@ from workshop.kit.saving.layer_specs import UnknownLayerError
 from workshop.pytorch.kit.image_layers import GlobalAveragePooling
 from workshop.pytorch.kit.layers import ACTIVATIONS
 from workshop.pytorch.kit.layout import ChannelsFirst, ChannelsLast, ReshapeAsKeras
-from workshop.pytorch.kit.reading import KNOWN_MODULES
+from workshop.pytorch.kit.reading.network import KNOWN_MODULES
 
 _ACTIVATIONS: dict[Any, Callable[[], nn.Module]] = {
     torch.relu: nn.ReLU,

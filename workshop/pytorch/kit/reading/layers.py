@@ -1,20 +1,18 @@
-"""PyTorch's modules that take any samples, in Keras' words: what `reading.py` finds, and what it refuses."""
+"""PyTorch's modules that take any samples, in Keras' words: what `network` finds, and what it refuses."""
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
 from workshop.pytorch.kit.layers import BatchNormAsKeras, LeakyReLUAsKeras, Rescaling
 from workshop.pytorch.kit.layout import FlattenAsKeras, ReshapeAsKeras
+from workshop.pytorch.kit.reading.reader import Reader
 from workshop.pytorch.kit.weight import Weight, vector
 
-if TYPE_CHECKING:
-    from workshop.pytorch.kit.reading import Reader
 
-
-def linear(reader: "Reader", module: nn.Linear) -> None:
+def linear(reader: Reader, module: nn.Linear) -> None:
     """nn.Linear."""
     settings = {"units": module.out_features, "activation": "linear", "use_bias": module.bias is not None}
     kernel = Weight(module.weight, (1, 0), inputs=reader.flattened)
@@ -22,17 +20,17 @@ def linear(reader: "Reader", module: nn.Linear) -> None:
     reader.add(module, "Dense", settings, kernel=kernel, bias=vector(module.bias))
 
 
-def rescaling(reader: "Reader", module: Rescaling) -> None:
+def rescaling(reader: Reader, module: Rescaling) -> None:
     """Rescaling."""
     reader.add(module, "Rescaling", {"scale": float(module.scale), "offset": float(module.offset)})
 
 
-def dropout(reader: "Reader", module: nn.Dropout) -> None:
+def dropout(reader: Reader, module: nn.Dropout) -> None:
     """nn.Dropout."""
     reader.add(module, "Dropout", {"rate": float(module.p)})
 
 
-def batch_norm(reader: "Reader", module: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
+def batch_norm(reader: Reader, module: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
     """nn.BatchNorm1d and nn.BatchNorm2d."""
     reader.expect(module, track_running_stats=True)
     if module.momentum is None:
@@ -44,7 +42,7 @@ def batch_norm(reader: "Reader", module: nn.BatchNorm1d | nn.BatchNorm2d) -> Non
     _normalisation(reader, module, round(1 - module.momentum, 9), module.eps)
 
 
-def batch_norm_as_keras(reader: "Reader", module: BatchNormAsKeras) -> None:
+def batch_norm_as_keras(reader: Reader, module: BatchNormAsKeras) -> None:
     """BatchNormAsKeras."""
     axes = len(reader.shape) + 1
     if module.axis % axes != reader.channel_axis():
@@ -52,7 +50,7 @@ def batch_norm_as_keras(reader: "Reader", module: BatchNormAsKeras) -> None:
     _normalisation(reader, module, module.momentum, module.epsilon)
 
 
-def _normalisation(reader: "Reader", module: Any, momentum: float, epsilon: float) -> None:
+def _normalisation(reader: Reader, module: Any, momentum: float, epsilon: float) -> None:
     settings = {
         "axis": -1,
         "momentum": momentum,
@@ -71,7 +69,7 @@ def _normalisation(reader: "Reader", module: Any, momentum: float, epsilon: floa
     )
 
 
-def softmax(reader: "Reader", module: nn.Softmax) -> None:
+def softmax(reader: Reader, module: nn.Softmax) -> None:
     """nn.Softmax over the classes."""
     axes = len(reader.shape) + 1
     if module.dim is None or module.dim % axes != reader.channel_axis():
@@ -79,13 +77,13 @@ def softmax(reader: "Reader", module: nn.Softmax) -> None:
     activation(reader, module, "softmax")
 
 
-def leaky_relu(reader: "Reader", module: nn.LeakyReLU) -> None:
+def leaky_relu(reader: Reader, module: nn.LeakyReLU) -> None:
     """nn.LeakyReLU with Keras' slope."""
     reader.expect(module, negative_slope=0.2)
     activation(reader, module, "leaky_relu")
 
 
-def activation(reader: "Reader", module: nn.Module, name: str) -> None:
+def activation(reader: Reader, module: nn.Module, name: str) -> None:
     """An activation: a part of the layer before it, if that one has weights and no activation yet."""
     before = reader.found[-1] if reader.found else None
     if before and before.weights and before.layer.settings.get("activation") == "linear":
@@ -95,7 +93,7 @@ def activation(reader: "Reader", module: nn.Module, name: str) -> None:
         reader.add(module, "Activation", {"activation": name})
 
 
-def flatten(reader: "Reader", module: nn.Flatten) -> None:
+def flatten(reader: Reader, module: nn.Flatten) -> None:
     """nn.Flatten. Of images it writes one channel after the other, where Keras has the channels running fastest."""
     reader.expect(module, start_dim=1, end_dim=-1)
     *pixels, channels = reader.shape
@@ -105,7 +103,7 @@ def flatten(reader: "Reader", module: nn.Flatten) -> None:
     reader.add(module, "Flatten", {})
 
 
-def flatten_as_keras(reader: "Reader", module: FlattenAsKeras) -> None:
+def flatten_as_keras(reader: Reader, module: FlattenAsKeras) -> None:
     """FlattenAsKeras."""
     if len(reader.shape) == 3:
         reader.expect_images(module)
@@ -113,7 +111,7 @@ def flatten_as_keras(reader: "Reader", module: FlattenAsKeras) -> None:
     reader.add(module, "Flatten", {})
 
 
-def reshape_as_keras(reader: "Reader", module: ReshapeAsKeras) -> None:
+def reshape_as_keras(reader: Reader, module: ReshapeAsKeras) -> None:
     """ReshapeAsKeras."""
     if len(reader.shape) == 3:
         reader.expect_images(module)
@@ -121,7 +119,7 @@ def reshape_as_keras(reader: "Reader", module: ReshapeAsKeras) -> None:
     reader.add(module, "Reshape", {"target_shape": list(module.target_shape)})
 
 
-MODULES: dict[type[nn.Module], Callable[["Reader", Any], None]] = {
+MODULES: dict[type[nn.Module], Callable[[Reader, Any], None]] = {
     nn.Linear: linear,
     Rescaling: rescaling,
     nn.Dropout: dropout,

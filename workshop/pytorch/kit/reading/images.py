@@ -1,8 +1,8 @@
-"""PyTorch's modules for images, in Keras' words: what `reading.py` finds in a network, and what it refuses."""
+"""PyTorch's modules for images, in Keras' words: what `network` finds in a network, and what it refuses."""
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
@@ -16,16 +16,14 @@ from workshop.pytorch.kit.image_layers import (
     same_padding,
 )
 from workshop.pytorch.kit.layout import ChannelsFirst, ChannelsLast
+from workshop.pytorch.kit.reading.reader import Reader
 from workshop.pytorch.kit.weight import Weight, vector
-
-if TYPE_CHECKING:
-    from workshop.pytorch.kit.reading import Reader
 
 # Where Keras' axes of a kernel are in PyTorch's.
 _CONVOLUTION, _DEPTHWISE = (2, 3, 1, 0), (2, 3, 0, 1)
 
 
-def convolution(reader: "Reader", module: nn.Conv2d) -> None:
+def convolution(reader: Reader, module: nn.Conv2d) -> None:
     """nn.Conv2d; with a group for each channel it is Keras' DepthwiseConv2D. One channel makes no difference."""
     settings, bias = _sliding(reader, module, module), vector(module.bias)
     if module.groups == module.in_channels == module.out_channels > 1:
@@ -36,7 +34,7 @@ def convolution(reader: "Reader", module: nn.Conv2d) -> None:
         reader.add(module, "Conv2D", settings, kernel=Weight(module.weight, _CONVOLUTION), bias=bias)
 
 
-def separable_convolution(reader: "Reader", module: SeparableConv2d) -> None:
+def separable_convolution(reader: Reader, module: SeparableConv2d) -> None:
     """SeparableConv2d."""
     first, second = module.depthwise, module.pointwise
     settings = {"filters": second.out_channels, **_sliding(reader, first, second)}
@@ -50,7 +48,7 @@ def separable_convolution(reader: "Reader", module: SeparableConv2d) -> None:
     )
 
 
-def _sliding(reader: "Reader", module: nn.Conv2d, with_bias: nn.Conv2d) -> Config:
+def _sliding(reader: Reader, module: nn.Conv2d, with_bias: nn.Conv2d) -> Config:
     """Returns the settings that the three convolutions share."""
     reader.expect_images(module)
     reader.expect(module, dilation=(1, 1), padding_mode="zeros")
@@ -63,7 +61,7 @@ def _sliding(reader: "Reader", module: nn.Conv2d, with_bias: nn.Conv2d) -> Confi
     }
 
 
-def zero_padding(reader: "Reader", module: nn.ZeroPad2d) -> None:
+def zero_padding(reader: Reader, module: nn.ZeroPad2d) -> None:
     """nn.ZeroPad2d."""
     reader.expect_images(module)
     if min(module.padding) < 0:
@@ -72,14 +70,14 @@ def zero_padding(reader: "Reader", module: nn.ZeroPad2d) -> None:
     reader.add(module, "ZeroPadding2D", {"padding": [[top, bottom], [left, right]]})
 
 
-def global_average_pooling(reader: "Reader", module: GlobalAveragePooling) -> None:
+def global_average_pooling(reader: Reader, module: GlobalAveragePooling) -> None:
     """GlobalAveragePooling."""
     reader.expect_images(module)
     reader.channels_first = False
     reader.add(module, "GlobalAveragePooling2D", {})
 
 
-def up_sampling(reader: "Reader", module: nn.Upsample) -> None:
+def up_sampling(reader: Reader, module: nn.Upsample) -> None:
     """nn.Upsample by repeating pixels."""
     reader.expect_images(module)
     reader.expect(module, size=None, mode="nearest")
@@ -90,7 +88,7 @@ def up_sampling(reader: "Reader", module: nn.Upsample) -> None:
     reader.add(module, "UpSampling2D", {"size": [int(factor) for factor in size]})
 
 
-def max_pooling(reader: "Reader", module: nn.MaxPool2d) -> None:
+def max_pooling(reader: Reader, module: nn.MaxPool2d) -> None:
     """nn.MaxPool2d."""
     reader.expect(module, return_indices=False)
     if pair(module.dilation) != (1, 1):
@@ -98,7 +96,7 @@ def max_pooling(reader: "Reader", module: nn.MaxPool2d) -> None:
     _pooling(reader, module, "MaxPooling2D", -math.inf)
 
 
-def average_pooling(reader: "Reader", module: nn.AvgPool2d) -> None:
+def average_pooling(reader: Reader, module: nn.AvgPool2d) -> None:
     """nn.AvgPool2d."""
     reader.expect(module, divisor_override=None)
     if module.padding not in (0, (0, 0)):
@@ -106,14 +104,14 @@ def average_pooling(reader: "Reader", module: nn.AvgPool2d) -> None:
     _pooling(reader, module, "AveragePooling2D", 0.0)
 
 
-def average_pooling_as_keras(reader: "Reader", module: AveragePoolAsKeras) -> None:
+def average_pooling_as_keras(reader: Reader, module: AveragePoolAsKeras) -> None:
     """AveragePoolAsKeras."""
     reader.expect_images(module)
     settings = {"pool_size": list(module.kernel_size), "strides": list(module.strides), "padding": "same"}
     reader.add(module, "AveragePooling2D", settings)
 
 
-def _pooling(reader: "Reader", module: nn.MaxPool2d | nn.AvgPool2d, kind: str, border: float) -> None:
+def _pooling(reader: Reader, module: nn.MaxPool2d | nn.AvgPool2d, kind: str, border: float) -> None:
     reader.expect_images(module)
     reader.expect(module, ceil_mode=False)
     size, strides = pair(module.kernel_size), pair(module.stride)
@@ -121,7 +119,7 @@ def _pooling(reader: "Reader", module: nn.MaxPool2d | nn.AvgPool2d, kind: str, b
     reader.add(module, kind, {"pool_size": list(size), "strides": list(strides), "padding": padding})
 
 
-def _padding(reader: "Reader", module: Any, size: tuple[int, int], strides: tuple[int, int], border: float) -> str:
+def _padding(reader: Reader, module: Any, size: tuple[int, int], strides: tuple[int, int], border: float) -> str:
     """Returns what the padding of a module with a window is in Keras' words."""
     own, pad = module.padding, reader.pending_pad
     reader.pending_pad = None
@@ -140,13 +138,13 @@ def _padding(reader: "Reader", module: Any, size: tuple[int, int], strides: tupl
     )
 
 
-def pad(reader: "Reader", module: PadAsTensorFlow) -> None:
+def pad(reader: Reader, module: PadAsTensorFlow) -> None:
     """PadAsTensorFlow: remembered for the window that follows."""
     reader.expect_images(module)
     reader.pending_pad = module
 
 
-def channels_first(reader: "Reader", module: ChannelsFirst) -> None:
+def channels_first(reader: Reader, module: ChannelsFirst) -> None:
     """ChannelsFirst."""
     if len(reader.shape) == 2 and not reader.found:
         reader.shape = reader.input_shape = (*reader.shape, 1)
@@ -155,13 +153,13 @@ def channels_first(reader: "Reader", module: ChannelsFirst) -> None:
     reader.channels_first = True
 
 
-def channels_last(reader: "Reader", module: ChannelsLast) -> None:
+def channels_last(reader: Reader, module: ChannelsLast) -> None:
     """ChannelsLast."""
     reader.expect_images(module)
     reader.channels_first = False
 
 
-MODULES: dict[type[nn.Module], Callable[["Reader", Any], None]] = {
+MODULES: dict[type[nn.Module], Callable[[Reader, Any], None]] = {
     nn.Conv2d: convolution,
     SeparableConv2d: separable_convolution,
     nn.ZeroPad2d: zero_padding,

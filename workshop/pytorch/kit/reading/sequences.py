@@ -1,36 +1,34 @@
-"""PyTorch's modules for sequences, in Keras' words: what `reading.py` finds in a network, and what it refuses.
+"""PyTorch's modules for sequences, in Keras' words: what `network` finds in a network, and what it refuses.
 
 kernel, weight_ih_l0            Keras (inputs, gates * units)   PyTorch (gates * units, inputs)
 recurrent_kernel, weight_hh_l0  Keras (units, gates * units)    PyTorch (gates * units, units)
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
 from workshop.kit.saving.layer_specs import Config
 from workshop.pytorch.kit import recurrent
+from workshop.pytorch.kit.reading.reader import Reader
 from workshop.pytorch.kit.weight import Rows, Weight, vector
-
-if TYPE_CHECKING:
-    from workshop.pytorch.kit.reading import Reader
 
 # Where Keras' gates update, reset and candidate are among PyTorch's reset, update and candidate.
 _GRU_GATES = (1, 0, 2)
 
 
-def simple_rnn(reader: "Reader", module: recurrent.RNNAsKeras) -> None:
+def simple_rnn(reader: Reader, module: recurrent.RNNAsKeras) -> None:
     """RNNAsKeras."""
     _one_bias(reader, module, "SimpleRNN", {"activation": module.steps.nonlinearity})
 
 
-def lstm(reader: "Reader", module: recurrent.LSTMAsKeras) -> None:
+def lstm(reader: Reader, module: recurrent.LSTMAsKeras) -> None:
     """LSTMAsKeras."""
     _one_bias(reader, module, "LSTM", {})
 
 
-def _one_bias(reader: "Reader", module: Any, kind: str, settings: Config) -> None:
+def _one_bias(reader: Reader, module: Any, kind: str, settings: Config) -> None:
     _expect_a_sequence(reader, module)
     steps = module.steps
     if steps.bias and (steps.bias_hh_l0.requires_grad or steps.bias_hh_l0.any()):
@@ -45,7 +43,7 @@ def _one_bias(reader: "Reader", module: Any, kind: str, settings: Config) -> Non
     )
 
 
-def gru(reader: "Reader", module: recurrent.GRUAsKeras) -> None:
+def gru(reader: Reader, module: recurrent.GRUAsKeras) -> None:
     """GRUAsKeras."""
     _expect_a_sequence(reader, module)
     steps: Any = module.steps
@@ -60,7 +58,7 @@ def gru(reader: "Reader", module: recurrent.GRUAsKeras) -> None:
     )
 
 
-def _expect_a_sequence(reader: "Reader", module: Any) -> None:
+def _expect_a_sequence(reader: Reader, module: Any) -> None:
     if len(reader.shape) != 2:
         raise reader.refuse(module, f"takes sequences (steps, features) and gets samples of shape {reader.shape}")
 
@@ -70,13 +68,13 @@ def _settings(module: Any) -> Config:
     return {"units": steps.hidden_size, "return_sequences": module.return_sequences, "use_bias": steps.bias}
 
 
-def embedding(reader: "Reader", module: recurrent.EmbeddingAsKeras) -> None:
+def embedding(reader: Reader, module: recurrent.EmbeddingAsKeras) -> None:
     """EmbeddingAsKeras."""
     settings = {"input_dim": module.num_embeddings, "output_dim": module.embedding_dim}
     reader.add(module, "Embedding", settings, embeddings=Weight(module.weight, (0, 1)))
 
 
-MODULES: dict[type[nn.Module], Callable[["Reader", Any], None]] = {
+MODULES: dict[type[nn.Module], Callable[[Reader, Any], None]] = {
     recurrent.EmbeddingAsKeras: embedding,
     recurrent.RNNAsKeras: simple_rnn,
     recurrent.LSTMAsKeras: lstm,
