@@ -53,20 +53,21 @@ def main() -> None:
             continue
         command = ["-m", f"workshop.{lesson.name}", "--json"]
         runs, others = [], []
+        is_compared = arguments.against and (arguments.against / "workshop" / f"{lesson.name}.py").exists()
         for _ in range(arguments.runs):
             with tempfile.TemporaryDirectory() as folder:
                 here = {"PYTHONPATH": str(ROOT)}
                 runs.append(measure.run(command, Path(folder), **here))
-                if arguments.against:
+                if is_compared:
                     there = {"PYTHONPATH": str(arguments.against.resolve())}
                     others.append(measure.run(command, Path(folder), **there))
         result = json.loads(runs[-1].output.splitlines()[-1])
         seconds = statistics.median(run.seconds for run in runs)
         megabytes = max(run.megabytes for run in runs)
         row = [f"`{lesson.name}`", describe(lesson, result["metrics"]), f"{seconds:.0f} s", f"{megabytes:.0f} MB"]
-        if others:
-            ratios = [run.seconds / other.seconds for run, other in zip(runs, others, strict=True)]
-            row.append(f"{statistics.median(ratios):.2f}")
+        ratios = [run.seconds / other.seconds for run, other in zip(runs, others, strict=False)]
+        if arguments.against:
+            row.append(f"{statistics.median(ratios):.2f}" if ratios else "new")
         rows.append(row)
         print(f"{lesson.name}: {', '.join(f'{run.seconds:.1f} s' for run in [*runs, *others])}", flush=True)
     headings = ["lesson", "reaches (seed 1)", "time", "peak memory"]

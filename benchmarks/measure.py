@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+README = Path(__file__).parents[1] / "README.md"
+
 
 class Measurement(NamedTuple):
     """One run of a command.
@@ -63,11 +65,15 @@ def markdown(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def write_into_readme(name: str, table: str) -> None:
-    """Replaces what stands in README.md between `<!-- name -->` and `<!-- end of name -->` by a table."""
-    readme = Path(__file__).parents[1] / "README.md"
+    """Replaces what stands in README.md between `<!-- name -->` and `<!-- end of name -->` by a table.
+
+    Raises:
+        ValueError: the two lines are not there.
+    """
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-    before, found, rest = readme.read_text("utf-8").partition(begin)
-    assert found and end in rest, f"README.md has no {begin.strip()} ... {end}"
-    beside = readme.with_name("README.md.new")
-    beside.write_text(f"{before}{begin}{table}\n{end}{rest.partition(end)[2]}", "utf-8")
-    beside.replace(readme)
+    before, found, rest = README.read_text("utf-8").partition(begin)
+    if not found or end not in rest:
+        raise ValueError(f"README.md has no {begin.strip()} ... {end}")
+    beside = README.with_name("README.md.new")
+    beside.write_text(f"{before}{begin}{table.strip()}\n{end}{rest.partition(end)[2]}", "utf-8")
+    beside.replace(README)

@@ -1,0 +1,56 @@
+"""The benchmarks that write README's tables: they run, and name every lesson's metrics."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import engines, lessons, measure
+from workshop import LESSONS, Lesson
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_a_row_names_what_the_lesson_has_bands_for(lesson: Lesson) -> None:
+    described = lessons.describe(lesson, dict.fromkeys(lesson.bands(), 0.5))
+    assert len(described.split(", ")) == min(lessons.MAX_SHOWN, len(lesson.bands()))
+    assert all(name.replace("_", " ") in described for name in list(lesson.bands())[: lessons.MAX_SHOWN])
+
+
+@pytest.mark.parametrize(
+    ("name", "lesson"), [("admission", "admission"), ("house_price", "linear_regression"), ("mnist_cnn", "mnist")]
+)
+def test_the_three_engines_are_asked_the_same(name: str, lesson: str) -> None:
+    assert 0 <= engines.largest_difference(ROOT / "models" / f"{name}.h5", lesson) < 1e-5
+
+
+def test_a_table_is_written_between_its_marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- lessons -->\nold\n<!-- end of lessons -->\nafter\n")
+    monkeypatch.setattr(measure, "README", readme)
+    measure.write_into_readme("lessons", measure.markdown(["a", "b"], [[1, 2]]))
+    table = "| a | b |\n| --- | --- |\n| 1 | 2 |\n"
+    assert readme.read_text() == f"before\n<!-- lessons -->\n{table}<!-- end of lessons -->\nafter\n"
+    with pytest.raises(ValueError, match="<!-- engines -->"):
+        measure.write_into_readme("engines", table)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "row"),
+    [
+        (["benchmarks.lessons", "gradient_descent", "--runs", "1", "--against", str(ROOT)], "| `gradient_descent` |"),
+        (["benchmarks.engines", "xor"], "| `xor` |"),
+    ],
+    ids=["lessons", "engines"],
+)
+def test_a_lesson_is_measured(command: list[str], row: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0, done.stderr
+    line = done.stdout.splitlines()[-1]
+    assert line.startswith(row) and line.count("|") == 6
