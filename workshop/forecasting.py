@@ -344,6 +344,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         epochs=recipe.epochs,
         shuffle=False,  # the batches come shuffled, each epoch anew
         validation_data=task.scaled("validation"),
+        validation_batch_size=1000,  # all of them at once, as below: Keras compiles every batch of a call anew
         callbacks=[
             *training.tensorboard(arguments.tensorboard, "forecasting"),
             stopping,
@@ -353,12 +354,12 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     )
     epochs = len(history.history["loss"])
     print(f"Kept the weights of epoch {stopping.best_epoch + 1} of {epochs}, the best on the validation part")
-    model.evaluate(*task.scaled("test"), verbose=report.verbose)  # scaled; in sunspots below
+    model.evaluate(*task.scaled("test"), batch_size=1000, verbose=report.verbose)  # scaled; in sunspots below
     model.set_weights(unscale_outputs(model.get_weights(), task.scaler.scale_))
 
     forecasts = baselines(task)
     last_values = task.windows["test"][0][:, -1:]
-    forecasts["lstm"] = last_values + model.predict(X_test, verbose=0)  # the network predicts changes
+    forecasts["lstm"] = last_values + model.predict(X_test, batch_size=1000, verbose=0)  # the network predicts changes
     losses = {"training": history.history["loss"], "validation": history.history["val_loss"]}
     save_and_plot(task, report, model, forecasts, losses)
     return report.finish(no_band=no_band(arguments))
