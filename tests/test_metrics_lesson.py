@@ -182,6 +182,31 @@ def test_the_worked_polynomial_and_line_are_right(default_run: Run) -> None:
     assert "Polynomial: 1*1 - 3*3 + 3*2 = -2; line: 1.5 + 0.5*3 = 3." in default_run.output
 
 
+def test_a_faulty_sample_bends_the_polynomial_to_0_where_the_line_says_8(default_run: Run) -> None:
+    x = np.array([1.0, 2.0, 3.0, 4.0])
+    polynomial, line = metrics.fit_faulty_samples(x).values()
+    assert polynomial == pytest.approx([2, 4, 6, 0], abs=1e-9)
+    assert line == pytest.approx([2, 4, 6, 8], abs=1e-9)
+    assert "the polynomial predicts f(4) = 0, the line f(4) = 8." in default_run.output
+    assert ["polynomial", "through", "all", "four", "8", "2", "4", "6", "0"] in default_run.rows
+
+
+def test_the_old_default_of_gamma_overfits_and_the_new_one_does_not(default_run: Run) -> None:
+    assert metrics.SVR_SETTINGS == {"svr_scale": (1, "scale"), "svr_auto": (1, "auto"), "svr_smooth": (1e3, 1e-4)}
+    fits = metrics.fit_with_settings(np.random.default_rng(1))
+    fit = fits["svr_scale"]
+    assert fit.x_train.tolist() == list(range(100))
+    noise = fit.y_train - np.sin(np.pi * fit.x_train / 50)
+    assert 0.45 < np.abs(noise).max() <= 0.5
+    error = "root_mean_squared_error"
+    for good in ("svr_scale", "svr_smooth"):
+        assert default_run.metrics[f"svr_auto_train_{error}"] < 0.8 * default_run.metrics[f"{good}_train_{error}"]
+        assert default_run.metrics[f"svr_auto_test_{error}"] > 1.1 * default_run.metrics[f"{good}_test_{error}"]
+    table = default_run.table("C", "gamma", "train RMSE", "test RMSE")
+    assert [row[:2] for row in table[:3]] == [["1", "'scale' = 0.0012"], ["1", "'auto' = 1"], ["1000", "0.0001"]]
+    assert "1 / (features * variance of x) = 1 / 833.25" in default_run.output
+
+
 def check_overfitting(measured: dict[str, float]) -> None:
     """The overfitted model is better on its own samples, and worse on others."""
     error = "root_mean_squared_error"
@@ -204,7 +229,7 @@ def test_other_seeds_teach_the_same(seed: int) -> None:
     measured = metrics.main(["--quick", "--no-plots", "--seed", str(seed)])
     check_overfitting(measured)
     bands = next(lesson for lesson in LESSONS if lesson.name == "metrics").bands()
-    assert len(bands) == 9
+    assert len(bands) == 13
     for name, (lowest, highest) in bands.items():
         if not name.startswith("decomposition"):  # which takes the 2,000 data sets of a default run
             assert lowest <= measured[name] <= highest, name
@@ -259,7 +284,20 @@ def test_a_default_run_is_as_expected(default_run: Run) -> None:
 
 def test_the_plots_are_drawn(default_run: Run) -> None:
     names = {path.name for path in default_run.plots.iterdir()}
-    assert names == {f"metrics-{name}.png" for name in ("classification", "folds", "overfitting", "bias_variance")}
+    drawn = ("classification", "folds", "overfitting", "regressions", "bias_variance")
+    assert names == {f"metrics-{name}.png" for name in drawn}
+
+
+def test_the_regressions_are_drawn_with_their_settings() -> None:
+    fits = metrics.fit_with_settings(np.random.default_rng(1))
+    panels = metrics.draw_regressions(fits).axes
+    assert [panel.get_title() for panel in panels] == [
+        "A faulty sample at x = 0",
+        "SVR, C 1, gamma scale",
+        "SVR, C 1, gamma auto",
+        "SVR, C 1000, gamma 0.0001",
+    ]
+    assert [line.get_label() for line in panels[1].lines] == ["prediction", "truth", "samples"]
 
 
 def test_the_confusion_matrix_shows_the_counts() -> None:

@@ -10,15 +10,15 @@ regression memorise their samples and fail on others. Bias and variance are meas
 
 Expected: TP=4, TN=2, FN=1, FP=2 give accuracy 0.667, precision 0.667, recall 0.8, specificity 0.5, FPR 0.5, FNR 0.2,
 F1 0.727, all as scikit-learn's. The polynomial is better than the line on its own samples and worse on others, and so
-is the overfitted regression beside the good one. Bias^2 + variance + noise make up the error within 5 %. About 6 s on
-two CPU cores.
+is the overfitted regression beside the good one; a polynomial that a faulty sample bends predicts 0 where the line
+predicts 8. Bias^2 + variance + noise make up the error within 5 %. About 6 s on two CPU cores.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -27,17 +27,27 @@ from workshop.kit import cli, metrics
 from workshop.kit.errors import WorkshopError
 from workshop.kit.report import Report, format_table
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 # Nine patients: their true classes, and the probability of being ill that a model predicts.
 ILL = np.array([1, 1, 1, 1, 1, 0, 0, 0, 0])
 SCORES = np.array([0.9, 0.8, 0.7, 0.6, 0.3, 0.8, 0.65, 0.4, 0.1])
 THRESHOLD = 0.5
 SPLITS = ((60, 20, 20), (70, 15, 15), (80, 10, 10))  # per cent to train, to validate, to test
 FOLDS = 5
+FAULTY_X, FAULTY_Y = np.array([0.0, 1.0, 2.0, 3.0]), np.array([8.0, 2.0, 4.0, 6.0])  # y = 2x, but for the first
 NOISE = 0.2  # the standard deviation of what is added to the sine
 C = 1e3
 GAMMAS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 GAMMA_GOOD = 1e-4
 GAMMA_OVERFIT = 1e-1
+# C and gamma of the regressions of 100 samples: scikit-learn's defaults, its old default of gamma, and our choice.
+SVR_SETTINGS: dict[str, tuple[float, float | str]] = {
+    "svr_scale": (1.0, "scale"),
+    "svr_auto": (1.0, "auto"),
+    "svr_smooth": (C, GAMMA_GOOD),
+}
 DEGREES = range(13)
 SAMPLES = 15  # of each data set that a polynomial is fitted to
 DATASETS = 2000
@@ -185,13 +195,14 @@ def least_squares_line(x_train: np.ndarray, y_train: np.ndarray, x: np.ndarray) 
     return np.asarray(y_train.mean() + (dx @ dy) / (dx @ dx) * (x - x_train.mean()))
 
 
-def fit_svr(x: np.ndarray, y: np.ndarray, C: float, gamma: float) -> Callable[[np.ndarray], np.ndarray]:
+def fit_svr(x: np.ndarray, y: np.ndarray, C: float, gamma: float | str) -> Callable[[np.ndarray], np.ndarray]:
     """Fits a support vector regression with Gaussian kernel e^(-gamma (x - x')^2), and returns its predictions.
 
     Args:
         x, y: samples (n,).
         C: the cost of an error of more than 0.1; large values leave few.
-        gamma: how fast a sample's influence ends, per squared unit of x.
+        gamma: how fast a sample's influence ends, per squared unit of x, or scikit-learn's rule for it: "scale" is
+            1 / (features * the variance of x), "auto" 1 / features.
     """
     from sklearn.svm import SVR
 
@@ -202,6 +213,14 @@ def fit_svr(x: np.ndarray, y: np.ndarray, C: float, gamma: float) -> Callable[[n
 def sine(x: np.ndarray) -> np.ndarray:
     """Returns the true curve, of x in degrees."""
     return np.asarray(np.sin(np.radians(x)))
+
+
+def fit_faulty_samples(x: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns at x the polynomial through all of `FAULTY_X`, and the line through the three samples that are right."""
+    return {
+        "polynomial through all four": lagrange(FAULTY_X, FAULTY_Y, x),
+        "line through the three": least_squares_line(FAULTY_X[1:], FAULTY_Y[1:], x),
+    }
 
 
 class Fit(NamedTuple):
@@ -259,6 +278,21 @@ def fit_regressions(random: np.random.Generator) -> dict[str, Fit]:
     predict = fit_svr(x_train, y_train, C, GAMMA_GOOD)
     fits[f"gamma {GAMMA_GOOD:g}, x in radians"] = Fit(x_train, y_train, x_test, y_test, predict)
     return fits
+
+
+def period(x: np.ndarray) -> np.ndarray:
+    """Returns sin(pi x / 50): one period from 0 to 100."""
+    return np.asarray(np.sin(np.pi * x / 50))
+
+
+def fit_with_settings(random: np.random.Generator) -> dict[str, Fit]:
+    """Fits support vector regressions of all `SVR_SETTINGS` to x = 0 to 99 with uniform noise from -0.5 to 0.5."""
+    x_train, x_test = np.arange(100.0), random.uniform(0, 99, 200)
+    y_train, y_test = (period(x) + random.uniform(-0.5, 0.5, len(x)) for x in (x_train, x_test))
+    return {
+        name: Fit(x_train, y_train, x_test, y_test, fit_svr(x_train, y_train, C, gamma))
+        for name, (C, gamma) in SVR_SETTINGS.items()
+    }
 
 
 # --- Bias and variance ------------------------------------------------------------------------------------------------
@@ -364,6 +398,33 @@ def print_polynomial_by_hand() -> None:
     print(f"Polynomial: 1*1 - 3*3 + 3*2 = {polynomial:g}; line: 1.5 + 0.5*3 = {line:g}.\n")
 
 
+def print_faulty_sample() -> None:
+    """Prints what a polynomial and a line predict where none of them has a sample."""
+    print("(1, 2), (2, 4) and (3, 6) lie on the line y = 2x; a faulty sample, (0, 8), is added.")
+    x = np.append(FAULTY_X, 4)
+    predictions = {name: np.round(y, 9) + 0.0 for name, y in fit_faulty_samples(x).items()}  # 0 in place of -1e-15
+    print(format_table(["f(x)", *(f"f({value:g})" for value in x)], [[name, *y] for name, y in predictions.items()]))
+    overfitted, generic = (y[-1] for y in predictions.values())
+    print("The polynomial has no error on any sample, the line a large one on the faulty one. Outside of the samples")
+    print(f"the polynomial predicts f(4) = {overfitted:g}, the line f(4) = {generic:g}.\n")
+
+
+def print_settings(fits: dict[str, Fit]) -> None:
+    """Prints the errors of scikit-learn's defaults, and why its old default of gamma overfits more."""
+    x = next(iter(fits.values())).x_train
+    numbers = {"scale": 1 / x.var(), "auto": 1.0}
+    rows = []
+    for name, fit in fits.items():
+        C, gamma = SVR_SETTINGS[name]
+        value = f"{gamma!r} = {numbers[gamma]:.4g}" if isinstance(gamma, str) else f"{gamma:g}"
+        rows.append([f"{C:g}", value, f"{fit.train_error:.3f}", f"{fit.test_error:.3f}"])
+    print("\n" + format_table(["C", "gamma", "train RMSE", "test RMSE"], rows))
+    print("Support vectors for x = 0 to 99, sin(pi x / 50) with uniform noise of 0.5. gamma='scale', scikit-learn's")
+    print(f"default, is 1 / (features * variance of x) = 1 / {x.var():g}: it follows the range of x. The default")
+    print("before version 0.22, 'auto', was 1 / features = 1 whatever the range: a sample's influence ends at its")
+    print("neighbours, and the curve follows the noise.")
+
+
 def print_errors(fits: dict[str, Fit]) -> None:
     """Prints the errors of all curves on their own samples and on others."""
     rows = [[name, f"{fit.train_error:.3f}", f"{fit.test_error:.3f}"] for name, fit in fits.items()]
@@ -376,6 +437,19 @@ def curves(fits: dict[str, Fit], overfitted: str, good: str) -> figures.Curves:
     x = np.linspace(fit.x_train.min(), fit.x_train.max(), 1500)
     pair = ((overfitted, fit.predict(x)), (good, fits[good].predict(x)))
     return figures.Curves(fit.x_train, fit.y_train, fit.x_test, fit.y_test, x, *pair)
+
+
+def draw_regressions(fits: dict[str, Fit]) -> Figure:
+    """Returns the figure of the faulty sample, and of the regressions with `SVR_SETTINGS`."""
+    x = np.linspace(-0.2, 4.2, 200)
+    by_hand = figures.Predictions(FAULTY_X, FAULTY_Y, x, fit_faulty_samples(x))
+    fit = next(iter(fits.values()))
+    x = np.linspace(0, 99, 1000)
+    panels = {"A faulty sample at x = 0": by_hand}
+    for name, (C, gamma) in SVR_SETTINGS.items():
+        predictions = {"prediction": fits[name].predict(x), "truth": period(x)}
+        panels[f"SVR, C {C:g}, gamma {gamma}"] = figures.Predictions(fit.x_train, fit.y_train, x, predictions)
+    return figures.regressions(panels)
 
 
 def print_bias_and_variance(decompositions: Sequence[Decomposition], best: int) -> None:
@@ -416,6 +490,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
     report.section("Overfitting")
     print_polynomial_by_hand()
+    print_faulty_sample()
     fits = fit_polynomial_and_line(random) | fit_regressions(random)
     print_errors(fits)
     for name, title in MODELS.items():
@@ -425,6 +500,11 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     by_gamma = [fits[f"gamma {gamma:g}"] for gamma in GAMMAS]
     train_errors, test_errors = [fit.train_error for fit in by_gamma], [fit.test_error for fit in by_gamma]
     report.plot("metrics-overfitting", figures.overfitting, polynomials, regressions, GAMMAS, train_errors, test_errors)
+    settings = fit_with_settings(np.random.default_rng(arguments.seed))  # its own: the numbers below stay as they are
+    print_settings(settings)
+    for name, fit in settings.items():
+        report.result(fit.metrics(name))
+    report.plot("metrics-regressions", draw_regressions, settings)
 
     report.section(f"Bias and variance: polynomials through {SAMPLES} samples of a noisy sine")
     datasets = QUICK_DATASETS if arguments.quick else DATASETS

@@ -133,6 +133,34 @@ def overfitting(
     return figure
 
 
+class Predictions(NamedTuple):
+    """The samples of a panel, and the curves of models.
+
+    Attributes:
+        x_train, y_train: the samples that the models were fitted to (n,).
+        x: where the curves are drawn.
+        curves: by their names, each as large as x.
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x: np.ndarray
+    curves: Mapping[str, np.ndarray]
+
+
+def regressions(panels: Mapping[str, Predictions]) -> Figure:
+    """Returns a figure of models and their samples, a panel under its title for each."""
+    figure, axes = plots.subplots(1, len(panels), width=4.4, height=4.4)
+    for panel, (title, (x_train, y_train, x, curves)) in zip(np.ravel(axes), panels.items(), strict=True):
+        for (name, values), color, style in zip(curves.items(), plots.COLOURS, ("-", "--"), strict=False):
+            panel.plot(x, values, style, color=color, label=name)
+        panel.plot(x_train, y_train, "o", color=plots.BLACK, markersize=5, markeredgecolor="white", label="samples")
+        panel.set(title=title, xlabel="x", ylabel="y")
+        panel.margins(y=0.2)
+        panel.legend(fontsize=11, loc="upper right")
+    return figure
+
+
 def bias_variance(
     fits: Sequence[tuple[int, np.ndarray]],
     truth: np.ndarray,
