@@ -261,6 +261,9 @@ LESSONS = (
             "torch_test_max_error": at_most(1e-6),
             "loops_test_max_error": at_most(1e-6),
             "theorem_test_max_error": at_most(1e-10),
+            "channels_test_max_error": at_most(1e-6),
+            "associative_test_max_error": at_most(1e-12),
+            "associative_correlation_test_max_error": at_least(0.1),
         },
     ),
     Lesson(

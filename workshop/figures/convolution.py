@@ -1,4 +1,4 @@
-"""The plots of the lesson `convolution`: kernels with their outputs, padding and pooling."""
+"""The plots of the lesson `convolution`: kernels with their outputs, padding and pooling, spectra."""
 
 from __future__ import annotations
 
@@ -47,17 +47,21 @@ def kernels(
 
 
 def padding_and_pooling(
-    padded: Mapping[str, np.ndarray], blurred: Mapping[str, np.ndarray], pooled: Mapping[str, np.ndarray], border: int
+    padded: Mapping[str, np.ndarray],
+    blurred: Mapping[str, np.ndarray],
+    pooled_photo: Mapping[str, np.ndarray],
+    pooled_digit: Mapping[str, np.ndarray],
+    border: int,
 ) -> Figure:
-    """Returns a figure with three rows of images, each image under its title.
+    """Returns a figure with four rows of images, each image under its title.
 
     Args:
         padded: the upper left corner of an image after each padding; of the first, "valid", nothing is padded.
         blurred: the same corner of the output of a blur.
-        pooled: images before and after pooling.
+        pooled_photo, pooled_digit: an image before and after pooling.
         border: the pixels that were padded at each side: a line separates them from the image.
     """
-    rows = (padded, blurred, pooled)
+    rows = (padded, blurred, pooled_photo, pooled_digit)
     figure, axes = plots.subplots(len(rows), max(map(len, rows)), width=2.8, height=2.8)
     for panel in axes.flat:
         panel.axis("off")
@@ -69,6 +73,27 @@ def padding_and_pooling(
         bottom, right = np.array(image.shape) - 0.5
         panel.plot([right, edge, edge], [edge, edge, bottom], color=plots.ORANGE)
     figure.suptitle("A corner padded (the image begins at the line) and blurred by 7x7; below, pooling", fontsize=18)
+    return figure
+
+
+def spectra(images: Mapping[str, np.ndarray], amplitudes: Mapping[str, np.ndarray]) -> Figure:
+    """Returns a figure of images, each above its spectrum.
+
+    Args:
+        images: by their titles, 0 black to 1 white.
+        amplitudes: by the same titles the amplitudes of the waves, the slow ones in the middle.
+    """
+    figure, axes = plots.subplots(2, len(images), width=3.2, height=3.3)
+    for (upper, lower), (title, image) in zip(axes.T, images.items(), strict=True):
+        _draw_image(upper, image, title)
+        largest = float(amplitudes[title].max()) or 1.0
+        shown = np.log(amplitudes[title] / largest + 1e-3)  # else the strongest would outshine the others
+        # Half a wave per pixel is the finest that pixels can show.
+        lower.imshow(shown, cmap="gray", extent=(-0.5, 0.5, -0.5, 0.5))
+        lower.set(xlabel="waves per pixel, to the right", ylabel="waves per pixel, upwards")
+        lower.grid(False)
+        lower.label_outer()
+    figure.suptitle("Images and their spectra: how strong the wave of each direction and frequency is", fontsize=16)
     return figure
 
 
