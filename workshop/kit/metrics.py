@@ -14,7 +14,7 @@ def regression(prefix: str, y_true: np.ndarray, y_predicted: np.ndarray) -> dict
     }
 
 
-def two_classes(prefix: str, y_true: np.ndarray, probability: np.ndarray, threshold: float = 0.5) -> dict[str, float]:
+def two_classes(prefix: str, y_true: np.ndarray, probability: np.ndarray, threshold: float) -> dict[str, float]:
     """Returns accuracy, precision, recall and F1 of a two-class model, from the probabilities of class 1 (n,)."""
     from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
