@@ -7,10 +7,12 @@ CNN with one convolution more than the digits needed, and see in the confusion m
     python -m workshop.fashion_mnist                    # both; then look into the folder plots
     python -m workshop.fashion_mnist --model dense      # one of them
     python -m workshop.fashion_mnist --quick            # a first look, in seconds
+    python -m workshop.fashion_mnist --look 0 5         # the first 100 images, and two of them in numbers
+    python -m workshop.fashion_mnist --predict 0 12     # ten probabilities for each of these test images
 
 Expected, with the defaults on Fashion-MNIST: dense at least 88 % test accuracy, CNN at least 91.5 %, both
 within a minute on two CPU cores. Then try what helped with the digits: `--filters 32 32`, `--activation tanh`,
-`--optimizer sgd`, more `--epochs`.
+`--optimizer sgd`, `--hidden-units 512 128`, `--preset course-cnn`, more `--epochs`.
 
 Without Fashion-MNIST and without a network it trains on generated silhouettes of garments, and says so.
 """
@@ -18,16 +20,15 @@ Without Fashion-MNIST and without a network it trains on generated silhouettes o
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from workshop import mnist
 from workshop.figures import fashion_mnist as figures
 from workshop.kit import cli, device, image_classifier, training
-from workshop.kit.data.images import load_image_set, scale_pixels
+from workshop.kit.data.images import load_image_set
 from workshop.kit.lazy import keras
 from workshop.kit.report import Report
-from workshop.kit.saving.bundle import Input
 from workshop.kit.training import Recipe
-from workshop.mnist import build_dense, layer_outputs
 
 RECIPES = {
     "dense": Recipe(5, 0.003, batch_size=64, quick_epochs=8, small_set_epochs=20, own_batch_size=32),
@@ -36,7 +37,7 @@ RECIPES = {
 
 
 def build_cnn(
-    filters: Sequence[int] = (16, 32, 64), hidden_units: int = 96, activation: str = "relu"
+    filters: Sequence[int] = (16, 32, 64), hidden_units: Sequence[int] = (96,), activation: str = "relu"
 ) -> keras.Sequential:
     """Returns the convolutional network: 3x3 convolutions, 2x2 poolings between them, then dense layers.
 
@@ -52,21 +53,28 @@ def build_cnn(
         if not is_last or i == 0:
             model.add(keras.layers.MaxPooling2D())
     model.add(keras.layers.Flatten())
-    model.add(keras.layers.Dense(hidden_units, activation=activation))
+    for units in hidden_units:
+        model.add(keras.layers.Dense(units, activation=activation))
     model.add(keras.layers.Dense(10, activation="softmax", dtype="float32"))
     return model
 
 
 def build(kind: str, arguments: argparse.Namespace) -> keras.Sequential:
     """Returns one of the two networks, as the options want it."""
-    if kind == "dense":
-        return build_dense(arguments.hidden_units or 128, arguments.activation)
-    return build_cnn(arguments.filters, arguments.hidden_units or 96, arguments.activation)
+    if kind == "dense" or arguments.preset:
+        return mnist.build(kind, arguments)  # the digits' network
+    hidden_units = [96] if arguments.hidden_units is None else arguments.hidden_units
+    return build_cnn(arguments.filters, hidden_units, arguments.activation)
 
 
-def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
+def parse(
+    docstring: str | None, argv: Sequence[str] | None, recipes: Mapping[str, Recipe] = RECIPES
+) -> argparse.Namespace:
     """Reads the options of the command line."""
-    return image_classifier.parse(docstring, RECIPES, (16, 32, 64), "128 dense, 96 cnn", argv)
+    arguments = image_classifier.parse(docstring, recipes, (16, 32, 64), "128 dense, 96 cnn", argv)
+    if arguments.preset and not arguments.no_band:
+        arguments.no_band = "the preset is a course's for digits"
+    return arguments
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
@@ -75,21 +83,26 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report = Report("fashion_mnist", arguments)
     images = load_image_set("fashion_mnist", arguments.data, quick=arguments.quick)
     report.data(images.source, images.place, images.is_standin)
+    if arguments.look is not None:
+        return mnist.look(report, images)
+    image_classifier.check_indices("--predict", arguments.predict, len(images.X_test))
     report.engine(device.prepare(arguments.seed, arguments.precision))
 
-    X_test = scale_pixels(images.X_test)
+    preprocess = image_classifier.preprocessing(arguments)  # to 0 to 1, unless --no-scaling is given
+    X_test = preprocess(images.X_test)
     curves = {}
     for kind in arguments.kinds:
+        name = image_classifier.model_name("fashion_mnist", kind, arguments)
         report.section(kind)
-        recipe = RECIPES[kind].with_options(arguments, samples=len(images.X_train))
+        recipe = arguments.recipes[kind].with_options(arguments, samples=len(images.X_train))
         batches = training.shuffled_batches(
-            images.X_train, images.y_train, recipe.batch_size, arguments.seed, scale_pixels
+            images.X_train, images.y_train, recipe.batch_size, arguments.seed, preprocess
         )
         with device.scope(arguments.seed):
             model = build(kind, arguments)
         model.summary()
         model.compile(
-            optimizer=recipe.make_optimizer(),  # AdamW; its learning rate warms up, then falls along a cosine
+            optimizer=recipe.make_optimizer(),  # by default AdamW; its rate warms up, then falls along a cosine
             loss="sparse_categorical_crossentropy",  # the labels are class numbers, not one-hot vectors
             metrics=["accuracy"],
             steps_per_execution=device.steps_per_execution(),  # 32 steps in one call of TensorFlow: the same, quicker
@@ -102,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             callbacks=[
                 *training.tensorboard(arguments.tensorboard, kind),
                 losses,
-                training.Resume(report.checkpoint(f"fashion_mnist_{kind}"), batches, keep=[losses]),
+                training.Resume(report.checkpoint(name), batches, keep=[losses]),
             ],
             verbose=report.verbose,
         )
@@ -114,20 +127,25 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         print(f"{test_accuracy:.2%} of {len(X_test):,} test images right")
         report.result(metrics, model=kind if len(arguments.kinds) > 1 else "", band=kind)
         report.save(
-            f"fashion_mnist_{kind}",
+            name,
             model,
-            inputs=[Input("image", shape=(28, 28, 1))],
+            inputs=[image_classifier.image_input(arguments)],
             classes=images.classes,
             metrics=metrics,
         )
         shown = figures.classifier(kind, images.X_test, images.y_test, probabilities, images.classes)
-        report.plots(f"fashion_mnist_{kind}", shown)
-        outputs = layer_outputs(model, images.X_test[0])
-        report.plot(f"fashion_mnist_{kind}-layers", figures.layers, kind, outputs, images.classes)
+        report.plots(name, shown)
+        outputs = mnist.layer_outputs(model, X_test[0])
+        report.plot(f"{name}-layers", figures.layers, kind, outputs, images.classes)
         if kind == "cnn":
-            report.plot("fashion_mnist_cnn-filters", figures.filters, model.get_weights()[0])
+            report.plot(f"{name}-filters", figures.filters, model.get_weights()[0])
+        elif arguments.hidden_units == []:  # 784-10: each output has an image of weights
+            report.plot(f"{name}-weights", figures.weight_images, model.get_weights()[0], images.classes)
+        mnist.show_predictions(report, name, images, probabilities)
     report.plot("fashion_mnist-loss", figures.losses, curves, title="Training loss on the garments")
-    return report.finish(use=f"python -m apps.garment --model {report.last_model} YOUR-PICTURE.png")
+    use = f"python -m apps.garment --model {report.last_model} YOUR-PICTURE.png"
+    # The programs give the network pixels of 0 to 1.
+    return report.finish(use="" if arguments.no_scaling else use, no_band=arguments.no_band)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,20 @@ a stroke is the same stroke wherever it lies.
     python -m workshop.mnist --model cnn        # one of them
     python -m workshop.mnist --quick            # a first look, in seconds
 
-Expected on MNIST: dense at least 97.5 % test accuracy, CNN at least 99.0 %, both in about 40 s on two CPU cores. Other
-networks that courses build:
+Look at the data before you train, and at single images afterwards; indices count from 0:
 
-    python -m workshop.mnist --model dense --optimizer sgd --activation sigmoid --epochs 5     # 87 to 90 %
-    python -m workshop.mnist --model dense --optimizer adam --hidden-units 50
-    python -m workshop.mnist --model cnn --filters 8 16
+    python -m workshop.mnist --look 14344 4241                    # the first 100, and two of them in numbers
+    python -m workshop.mnist --predict 4241 5555 1319 9888        # ten probabilities for each of these test images
+
+Expected on MNIST: dense at least 97.5 % test accuracy, CNN at least 99.0 %, both in about 40 s on two CPU cores. Other
+networks that courses build, the accuracy in brackets theirs (training, test):
+
+    python -m workshop.mnist --model dense --optimizer sgd --activation sigmoid --epochs 5     # 87 to 90 % (89 %)
+    python -m workshop.mnist --model dense --hidden-units 0       # 784-10; its ten weight images are drawn
+    python -m workshop.mnist --model dense --hidden-units 512 128 # two hidden layers
+    python -m workshop.mnist --preset course-dense                # 784-50-10 (98.56 %, 97.10 %)
+    python -m workshop.mnist --preset course-cnn                  # a CNN of 9,098 weights (98.17 %, 98.25 %)
+    python -m workshop.mnist --model dense --no-scaling           # a common slip: pixels of 0 to 255
 
 Without MNIST and without a network it trains on scikit-learn's 1,797 digits, and says so.
 """
@@ -21,16 +29,15 @@ Without MNIST and without a network it trains on scikit-learn's 1,797 digits, an
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from workshop.figures import mnist as figures
 from workshop.kit import cli, device, image_classifier, training
-from workshop.kit.data.images import load_image_set, scale_pixels
+from workshop.kit.data.images import ImageSet, load_image_set
 from workshop.kit.lazy import keras
 from workshop.kit.report import Report, format_table
-from workshop.kit.saving.bundle import Input
 from workshop.kit.training import Recipe
 
 RECIPES = {
@@ -39,29 +46,34 @@ RECIPES = {
 }
 
 
-def build_dense(hidden_units: int = 128, activation: str = "relu") -> keras.Sequential:
-    """Returns the dense network: (28, 28, 1) -> 784 -> hidden_units -> 10 probabilities."""
-    return keras.Sequential(
-        [
-            keras.Input((28, 28, 1)),
-            keras.layers.Flatten(),
-            keras.layers.Dense(hidden_units, activation=activation),
-            keras.layers.Dense(10, activation="softmax", dtype="float32"),
-        ]
-    )
+def build_dense(hidden_units: Sequence[int] = (128,), activation: str = "relu") -> keras.Sequential:
+    """Returns the dense network: (28, 28, 1) -> 784 -> each of `hidden_units` -> 10 probabilities."""
+    model = keras.Sequential([keras.Input((28, 28, 1))])
+    model.add(keras.layers.Flatten())
+    for units in hidden_units:
+        model.add(keras.layers.Dense(units, activation=activation))
+    model.add(keras.layers.Dense(10, activation="softmax", dtype="float32"))
+    return model
 
 
-def build_cnn(filters: Sequence[int] = (32, 32), hidden_units: int = 128, activation: str = "relu") -> keras.Sequential:
+def build_cnn(
+    filters: Sequence[int] = (32, 32),
+    hidden_units: Sequence[int] = (128,),
+    activation: str = "relu",
+    padding: str = "valid",
+) -> keras.Sequential:
     """Returns the convolutional network: a 3x3 convolution and a 2x2 pooling for each of `filters`, then dense layers.
 
-    With the defaults the shapes are 28x28x1 -> 26x26x32 -> 13x13x32 -> 11x11x32 -> 5x5x32 -> 800 -> 128 -> 10.
+    With the defaults the shapes are 28x28x1 -> 26x26x32 -> 13x13x32 -> 11x11x32 -> 5x5x32 -> 800 -> 128 -> 10. With the
+    padding "same" a convolution keeps the image's size.
     """
     model = keras.Sequential([keras.Input((28, 28, 1))])
     for count in filters:
-        model.add(keras.layers.Conv2D(count, 3, activation=activation))
+        model.add(keras.layers.Conv2D(count, 3, padding=padding, activation=activation))
         model.add(keras.layers.MaxPooling2D())
     model.add(keras.layers.Flatten())
-    model.add(keras.layers.Dense(hidden_units, activation=activation))
+    for units in hidden_units:
+        model.add(keras.layers.Dense(units, activation=activation))
     # In single precision whatever the others compute in: a probability of nearly 0 has few digits in 16 bits.
     model.add(keras.layers.Dense(10, activation="softmax", dtype="float32"))
     return model
@@ -69,10 +81,41 @@ def build_cnn(filters: Sequence[int] = (32, 32), hidden_units: int = 128, activa
 
 def build(kind: str, arguments: argparse.Namespace) -> keras.Sequential:
     """Returns one of the two networks, as the options want it."""
-    hidden_units = arguments.hidden_units or 128
+    hidden_units = [128] if arguments.hidden_units is None else arguments.hidden_units
     if kind == "dense":
         return build_dense(hidden_units, arguments.activation)
-    return build_cnn(arguments.filters, hidden_units, arguments.activation)
+    padding = "same" if arguments.preset == "course-cnn" else "valid"
+    return build_cnn(arguments.filters, hidden_units, arguments.activation, padding)
+
+
+def look(report: Report, images: ImageSet) -> dict[str, float]:
+    """Draws the first 100 training images; prints and draws the numbers of those asked for; ends the run."""
+    indices = report.arguments.look
+    image_classifier.check_indices("--look", indices, len(images.X_train))
+    X, labels = images.X_train[..., 0], [images.classes[label] for label in images.y_train]
+    report.plot(f"{images.name}-first-100", figures.first_images, X[:100], labels[:100], images.source)
+    for i in indices:
+        title = f"Training image {i}, label {labels[i]}"
+        report.section(title)
+        print(figures.pixel_table(X[i]))
+        report.plot(f"{images.name}-train-{i}", figures.pixels, X[i], title)
+    return report.finish()
+
+
+def show_predictions(report: Report, model_name: str, images: ImageSet, probabilities: np.ndarray) -> None:
+    """Prints and draws the test images asked for: their ten probabilities, the predicted class and the label."""
+    indices = report.arguments.predict
+    if not indices:
+        return
+    predicted = [images.classes[label] for label in probabilities.argmax(axis=1)]
+    labels = [images.classes[label] for label in images.y_test]
+    rows = [[name, *(f"{probabilities[i, k]:.4f}" for i in indices)] for k, name in enumerate(images.classes)]
+    rows += [["predicted", *(predicted[i] for i in indices)], ["label", *(labels[i] for i in indices)]]
+    print(format_table(["test image", *map(str, indices)], rows))
+    for i in indices:
+        title = f"Test image {i}: predicted {predicted[i]}, label {labels[i]}"
+        image = images.X_test[i, ..., 0]
+        report.plot(f"{model_name}-test-{i}", figures.prediction, image, probabilities[i], images.classes, title)
 
 
 def compare_cross_entropies() -> str:
@@ -89,17 +132,18 @@ def compare_cross_entropies() -> str:
 
 
 def layer_outputs(model: keras.Sequential, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """Returns the output of each layer but Flatten for one image, uint8 (28, 28, 1), with the layer's name."""
+    """Returns the output of each layer but Flatten for one image (28, 28, 1), float32, with the layer's name."""
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.Flatten)]
     all_outputs = keras.Model(model.inputs[0], [layer.output for layer in layers])
-    pixels = scale_pixels(image[None])
-    outputs = [keras.ops.convert_to_numpy(output)[0] for output in all_outputs(pixels)]
-    return [("image", pixels[0]), *((type(layer).__name__, out) for layer, out in zip(layers, outputs, strict=True))]
+    outputs = [keras.ops.convert_to_numpy(output)[0] for output in keras.tree.flatten(all_outputs(image[None]))]
+    return [("image", image), *((type(layer).__name__, out) for layer, out in zip(layers, outputs, strict=True))]
 
 
-def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
+def parse(
+    docstring: str | None, argv: Sequence[str] | None, recipes: Mapping[str, Recipe] = RECIPES
+) -> argparse.Namespace:
     """Reads the options of the command line."""
-    return image_classifier.parse(docstring, RECIPES, (32, 32), "128", argv)
+    return image_classifier.parse(docstring, recipes, (32, 32), "128", argv)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
@@ -108,23 +152,28 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report = Report("mnist", arguments)
     images = load_image_set("mnist", arguments.data, quick=arguments.quick)
     report.data(images.source, images.place, images.is_standin)
+    if arguments.look is not None:
+        return look(report, images)
+    image_classifier.check_indices("--predict", arguments.predict, len(images.X_test))
     report.engine(device.prepare(arguments.seed, arguments.precision))
     report.section("Cross-entropy, from class numbers and from one-hot vectors")
     print(compare_cross_entropies())
 
-    X_test = scale_pixels(images.X_test)
+    preprocess = image_classifier.preprocessing(arguments)  # to 0 to 1, unless --no-scaling is given
+    X_test = preprocess(images.X_test)
     curves = {}
     for kind in arguments.kinds:
+        name = image_classifier.model_name("mnist", kind, arguments)
         report.section(kind)
-        recipe = RECIPES[kind].with_options(arguments, samples=len(images.X_train))
+        recipe = arguments.recipes[kind].with_options(arguments, samples=len(images.X_train))
         batches = training.shuffled_batches(
-            images.X_train, images.y_train, recipe.batch_size, arguments.seed, scale_pixels
+            images.X_train, images.y_train, recipe.batch_size, arguments.seed, preprocess
         )
         with device.scope(arguments.seed):
             model = build(kind, arguments)
         model.summary()
         model.compile(
-            optimizer=recipe.make_optimizer(),  # AdamW; its learning rate warms up, then falls along a cosine
+            optimizer=recipe.make_optimizer(),  # by default AdamW; its rate warms up, then falls along a cosine
             loss="sparse_categorical_crossentropy",  # the labels are class numbers, not one-hot vectors
             metrics=["accuracy"],
             steps_per_execution=device.steps_per_execution(),  # 32 steps in one call of TensorFlow: the same, quicker
@@ -137,7 +186,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             callbacks=[
                 *training.tensorboard(arguments.tensorboard, kind),
                 losses,
-                training.Resume(report.checkpoint(f"mnist_{kind}"), batches, keep=[losses]),
+                training.Resume(report.checkpoint(name), batches, keep=[losses]),
             ],
             verbose=report.verbose,
         )
@@ -149,20 +198,25 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         print(f"{test_accuracy:.2%} of {len(X_test):,} test images right")
         report.result(metrics, model=kind if len(arguments.kinds) > 1 else "", band=kind)
         report.save(
-            f"mnist_{kind}",
+            name,
             model,
-            inputs=[Input("image", shape=(28, 28, 1))],
+            inputs=[image_classifier.image_input(arguments)],
             classes=images.classes,
             metrics=metrics,
         )
         shown = figures.classifier(kind, images.X_test, images.y_test, probabilities, images.classes)
-        report.plots(f"mnist_{kind}", shown)
-        outputs = layer_outputs(model, images.X_test[0])
-        report.plot(f"mnist_{kind}-layers", figures.layers, kind, outputs, images.classes)
+        report.plots(name, shown)
+        outputs = layer_outputs(model, X_test[0])
+        report.plot(f"{name}-layers", figures.layers, kind, outputs, images.classes)
         if kind == "cnn":
-            report.plot("mnist_cnn-filters", figures.filters, model.get_weights()[0])
+            report.plot(f"{name}-filters", figures.filters, model.get_weights()[0])
+        elif arguments.hidden_units == []:  # 784-10: each output has an image of weights
+            report.plot(f"{name}-weights", figures.weight_images, model.get_weights()[0], images.classes)
+        show_predictions(report, name, images, probabilities)
     report.plot("mnist-loss", figures.losses, curves, title="Training loss on the digits")
-    return report.finish(use=f"python -m apps.digit --model {report.last_model} YOUR-PICTURE.png")
+    use = f"python -m apps.digit --model {report.last_model} YOUR-PICTURE.png"
+    # The programs give the network pixels of 0 to 1.
+    return report.finish(use="" if arguments.no_scaling else use, no_band=arguments.no_band)
 
 
 if __name__ == "__main__":

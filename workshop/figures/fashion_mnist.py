@@ -4,3 +4,4 @@ from workshop.figures.mnist import classifier as classifier
 from workshop.figures.mnist import filters as filters
 from workshop.figures.mnist import layers as layers
 from workshop.figures.mnist import losses as losses
+from workshop.figures.mnist import weight_images as weight_images

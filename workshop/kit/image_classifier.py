@@ -1,15 +1,29 @@
-"""The options that the lessons on grey images of ten classes share."""
+"""What the lessons on grey images of ten classes share: their options, a course's presets, and pixels left unscaled."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from workshop.kit import cli
+from workshop.kit.data.images import scale_pixels
+from workshop.kit.errors import WorkshopError
+from workshop.kit.lazy import tensorflow
+from workshop.kit.saving.bundle import Input
+from workshop.kit.training import Recipe
 
 if TYPE_CHECKING:
-    from workshop.kit.training import Recipe
+    from workshop.kit.saving.model import Preprocess
+
+# A course's networks, and how it trains both of them.
+COURSE = Recipe(10, 0.001, batch_size=64, optimizer="adam", schedule=False)
+PRESETS: dict[str, dict[str, Any]] = {
+    "course-dense": {"model": "dense", "hidden_units": [50]},
+    "course-cnn": {"model": "cnn", "filters": [8, 16], "hidden_units": [0]},
+}
 
 
 def parse(
@@ -29,24 +43,74 @@ def parse(
         argv: the command line (default: that of the process).
 
     Returns:
-        The options; `kinds` are the networks to train.
+        The options; `kinds` are the networks to train, `recipes` theirs, and `no_band` is why the result is held
+        against no expected band. `hidden_units` is None where each network has its own.
     """
     parser = cli.lesson_parser(module_docstring, recipes, data="DIR")
     cli.add_precision(parser)
-    add = parser.add_argument
-    add("--model", choices=[*recipes, "both"], default="both", help="(default: both, compared)")
-    add("--activation", choices=["relu", "sigmoid", "tanh"], default="relu", help="(default: relu)")
-    add("--hidden-units", type=cli.whole_number(1), metavar="N", help=f"of the dense layer (default: {hidden_units})")
-    add(
-        "--filters",
-        type=cli.whole_number(1),
-        nargs="+",
-        default=list(filters),
-        metavar="N",
-        help=f"of the CNN's convolutions, one to three (default: {' '.join(map(str, filters))})",
-    )
+    add, number = parser.add_argument, cli.whole_number
+    add("--model", choices=[*recipes, "both"], help="(default: both, compared)")
+    add("--activation", choices=["relu", "sigmoid", "tanh"], help="(default: relu)")
+    layers = "of the hidden dense layers, one number each; 0: no hidden layer"
+    add("--hidden-units", type=number(0), nargs="+", metavar="N", help=f"{layers} (default: {hidden_units})")
+    convolutions = "of the CNN's convolutions, one to three"
+    default = " ".join(map(str, filters))
+    add("--filters", type=number(1), nargs="+", metavar="N", help=f"{convolutions} (default: {default})")
+    unscaled = "feed pixels of 0 to 255 as they are, a common slip: the training is slower and less stable, and the "
+    unscaled += "model, saved as NAME-unscaled, takes 0 to 255 ever after"
+    add("--no-scaling", action="store_true", help=unscaled)
+    course = "a course's network, trained by Adam with rate 0.001, batches of 64 and 10 epochs: 784-50-10, or padded "
+    course += "3x3 convolutions of 8 and 16 filters before the output"
+    add("--preset", choices=[*PRESETS], help=course)
+    looked_at = "draw the first 100 training images, and these with their numbers; then end"
+    add("--look", type=number(0), nargs="*", metavar="INDEX", help=looked_at)
+    predicted = "show the predicted probabilities of these test images"
+    add("--predict", type=number(0), nargs="+", default=[], metavar="INDEX", help=predicted)
+
     arguments = cli.parse_lesson(parser, argv)
+    names = ("activation", "hidden_units", "filters", "no_scaling")
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name)]
+    arguments.no_band = f"{', '.join(given)} given" if given else ""
+    settings = {"model": "both", "activation": "relu", "filters": list(filters)} | PRESETS.get(arguments.preset, {})
+    if arguments.preset and arguments.model not in (None, settings["model"]):
+        parser.error(f"--preset {arguments.preset}: got --model {arguments.model}, takes {settings['model']}")
+    for name, value in settings.items():
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, value)
     if len(arguments.filters) > 3:
         parser.error(f"--filters: got {len(arguments.filters)} numbers, an image of 28x28 takes one to three")
+    if arguments.hidden_units == [0]:
+        arguments.hidden_units = []
+    elif 0 in (arguments.hidden_units or []):
+        received = " ".join(map(str, arguments.hidden_units))
+        parser.error(f"--hidden-units: got {received}, takes numbers from 1 up, or 0 alone for no hidden layer")
     arguments.kinds = list(recipes) if arguments.model == "both" else [arguments.model]
+    arguments.recipes = dict.fromkeys(recipes, COURSE) if arguments.preset else recipes
     return arguments
+
+
+def check_indices(option: str, indices: Sequence[int], samples: int) -> None:
+    """Raises WorkshopError unless there is an image of each index among so many."""
+    for index in indices:
+        if index >= samples:
+            raise WorkshopError(f"{option}: got {index}, takes the number of an image from 0 to {samples - 1:,}")
+
+
+def model_name(lesson: str, kind: str, arguments: argparse.Namespace) -> str:
+    """Returns the name of a network's files; one for unscaled pixels never replaces one that programs can use."""
+    return f"{lesson}_{kind}-unscaled" if arguments.no_scaling else f"{lesson}_{kind}"
+
+
+def preprocessing(arguments: argparse.Namespace) -> Preprocess:
+    """Returns what is done to the pixels, bytes of 0 to 255, before the network gets them."""
+    return leave_pixels if arguments.no_scaling else scale_pixels
+
+
+def image_input(arguments: argparse.Namespace) -> Input:
+    """Returns the network's input as the card of the model describes it."""
+    return Input("image", maximum=255.0 if arguments.no_scaling else 1.0, shape=(28, 28, 1))
+
+
+def leave_pixels(images: Any) -> Any:
+    """Returns bytes as float32, 0 to 255: NumPy's arrays, or tensors of a `tf.data` pipeline."""
+    return images.astype(np.float32) if isinstance(images, np.ndarray) else tensorflow.cast(images, "float32")

@@ -11,25 +11,26 @@ Expected, as with Keras: dense at least 88 % test accuracy, CNN at least 91.5 %,
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Sequence
 
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from workshop.fashion_mnist import RECIPES, parse
+from workshop.fashion_mnist import parse
 from workshop.figures import fashion_mnist as figures
-from workshop.kit import cli
-from workshop.kit.data.images import load_image_set, scale_pixels
+from workshop.kit import cli, image_classifier
+from workshop.kit.data.images import load_image_set
 from workshop.kit.report import Report
-from workshop.kit.saving.bundle import Input
+from workshop.mnist import look, show_predictions
+from workshop.pytorch import mnist
 from workshop.pytorch.kit import device, optimizers
 from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
 from workshop.pytorch.kit.layers import initialize_as_keras
 from workshop.pytorch.kit.layout import FlattenAsKeras
 from workshop.pytorch.kit.model import TorchModel
 from workshop.pytorch.kit.state import TrainingState
-from workshop.pytorch.mnist import ACTIVATIONS, DenseNetwork
 
 
 class CNN(nn.Module):
@@ -38,7 +39,9 @@ class CNN(nn.Module):
     With the defaults the shapes are 1x28x28 -> 16x28x28 -> 16x14x14 -> 32x14x14 -> 32x7x7 -> 64x5x5 -> 96 -> 10 logits.
     """
 
-    def __init__(self, filters: Sequence[int] = (16, 32, 64), hidden_units: int = 96, activation: str = "relu") -> None:
+    def __init__(
+        self, filters: Sequence[int] = (16, 32, 64), hidden_units: Sequence[int] = (96,), activation: str = "relu"
+    ) -> None:
         super().__init__()
         *padded, last = filters
         self.convolutions = nn.ModuleList()
@@ -53,26 +56,29 @@ class CNN(nn.Module):
         self.last_pooling = nn.Identity() if padded else nn.MaxPool2d(2)
         size = size if padded else size // 2
         self.flatten = FlattenAsKeras()  # the order that Keras has: of one pixel all channels, then the next
-        self.hidden = nn.Linear(last * size * size, hidden_units)
-        self.output = nn.Linear(hidden_units, 10)
-        self.activation = ACTIVATIONS[activation]
+        sizes = [last * size * size, *hidden_units]
+        self.hidden = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in itertools.pairwise(sizes))
+        self.output = nn.Linear(sizes[-1], 10)
+        self.activation = mnist.ACTIVATIONS[activation]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns the logits of images."""
         for convolution in self.convolutions:
             x = self.pooling(self.activation(convolution(x)))
         x = self.last_pooling(self.activation(self.last_convolution(x)))
-        x = self.activation(self.hidden(self.flatten(x)))
+        x = self.flatten(x)
+        for hidden in self.hidden:
+            x = self.activation(hidden(x))
         return self.output(x)
 
 
 def build(kind: str, arguments: argparse.Namespace) -> nn.Module:
     """Returns one of the two networks, as the options want it; its weights are drawn as Keras draws them."""
+    if kind == "dense" or arguments.preset:
+        return mnist.build(kind, arguments)  # the digits' network
     torch.manual_seed(arguments.seed)
-    if kind == "dense":
-        network: nn.Module = DenseNetwork(arguments.hidden_units or 128, arguments.activation)
-    else:
-        network = CNN(arguments.filters, arguments.hidden_units or 96, arguments.activation)
+    hidden_units = [96] if arguments.hidden_units is None else arguments.hidden_units
+    network = CNN(arguments.filters, hidden_units, arguments.activation)
     return initialize_as_keras(network).to(device.choose_device())
 
 
@@ -124,21 +130,27 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report = Report("fashion_mnist", arguments, engine="torch")
     images = load_image_set("fashion_mnist", arguments.data, quick=arguments.quick)
     report.data(images.source, images.place, images.is_standin)
+    if arguments.look is not None:
+        return look(report, images)
+    image_classifier.check_indices("--predict", arguments.predict, len(images.X_test))
     report.engine(device.prepare(arguments.seed, arguments.precision))
 
-    train_set = ArrayDataset(images.X_train, images.y_train, scale_pixels)
-    test_set = ArrayDataset(images.X_test, images.y_test, scale_pixels)
+    preprocess = image_classifier.preprocessing(arguments)  # to 0 to 1, unless --no-scaling is given
+    train_set = ArrayDataset(images.X_train, images.y_train, preprocess)
+    test_set = ArrayDataset(images.X_test, images.y_test, preprocess)
     test_loader = DataLoader(test_set, sampler=SeededBatches(len(test_set), 1000, seed=0), batch_size=None)
     curves = {}
     for kind in arguments.kinds:
+        name = image_classifier.model_name("fashion_mnist", kind, arguments)
         report.section(kind)
-        recipe = RECIPES[kind].with_options(arguments, samples=len(train_set))
+        recipe = arguments.recipes[kind].with_options(arguments, samples=len(train_set))
         batches = SeededBatches(len(train_set), recipe.batch_size, arguments.seed)
         loader = DataLoader(train_set, sampler=batches, batch_size=None)  # the sampler gives whole batches
         network = build(kind, arguments)
         print(network)
         model = TorchModel(network, input_shape=(28, 28, 1), activation="softmax")  # as Keras has it, and the .h5
-        state = TrainingState(report.checkpoint(f"fashion_mnist_{kind}"), recipe)
+        print(f"{model.count_params():,} weights")
+        state = TrainingState(report.checkpoint(name), recipe)
         train(network, model, loader, state)
         curves[kind] = state.curve
 
@@ -147,24 +159,26 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         print(f"{test_accuracy:.2%} of {len(test_set):,} test images right")
         report.result(metrics, model=kind if len(arguments.kinds) > 1 else "", band=kind)
         report.save(
-            f"fashion_mnist_{kind}",
+            name,
             model,
-            inputs=[Input("image", shape=(28, 28, 1))],
+            inputs=[image_classifier.image_input(arguments)],
             classes=images.classes,
             metrics=metrics,
         )
-        probabilities = model.predict(images.X_test, preprocess=scale_pixels)
-        report.plots(
-            f"fashion_mnist_{kind}",
-            figures.classifier(kind, images.X_test, images.y_test, probabilities, images.classes),
-        )
-        pixels = scale_pixels(images.X_test[:1])
-        outputs = [("image", pixels[0]), *((name, output[0]) for name, output in model.stages(pixels))]
-        report.plot(f"fashion_mnist_{kind}-layers", figures.layers, kind, outputs, images.classes)
+        probabilities = model.predict(images.X_test, preprocess=preprocess)
+        report.plots(name, figures.classifier(kind, images.X_test, images.y_test, probabilities, images.classes))
+        pixels = preprocess(images.X_test[:1])
+        outputs = [("image", pixels[0]), *((layer, output[0]) for layer, output in model.stages(pixels))]
+        report.plot(f"{name}-layers", figures.layers, kind, outputs, images.classes)
         if kind == "cnn":
-            report.plot("fashion_mnist_cnn-filters", figures.filters, model.get_weights()[0])
+            report.plot(f"{name}-filters", figures.filters, model.get_weights()[0])
+        elif arguments.hidden_units == []:  # 784-10: each output has an image of weights
+            report.plot(f"{name}-weights", figures.weight_images, model.get_weights()[0], images.classes)
+        show_predictions(report, name, images, probabilities)
     report.plot("fashion_mnist-loss", figures.losses, curves, title="Training loss on the garments")
-    return report.finish(use=f"python -m apps.garment --model {report.last_model} YOUR-PICTURE.png")
+    use = f"python -m apps.garment --model {report.last_model} YOUR-PICTURE.png"
+    # The programs give the network pixels of 0 to 1.
+    return report.finish(use="" if arguments.no_scaling else use, no_band=arguments.no_band)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ cores.
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -21,11 +22,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from workshop.figures import mnist as figures
-from workshop.kit import cli
-from workshop.kit.data.images import load_image_set, scale_pixels
+from workshop.kit import cli, image_classifier
+from workshop.kit.data.images import load_image_set
 from workshop.kit.report import Report
-from workshop.kit.saving.bundle import Input
-from workshop.mnist import RECIPES, parse
+from workshop.mnist import look, parse, show_predictions
 from workshop.pytorch.kit import device, optimizers
 from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
 from workshop.pytorch.kit.layers import initialize_as_keras
@@ -36,17 +36,20 @@ ACTIVATIONS = {"relu": torch.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
 
 
 class DenseNetwork(nn.Module):
-    """The dense network: (n, 1, 28, 28) -> 784 -> hidden_units -> (n, 10) logits."""
+    """The dense network: (n, 1, 28, 28) -> 784 -> each of `hidden_units` -> (n, 10) logits."""
 
-    def __init__(self, hidden_units: int = 128, activation: str = "relu") -> None:
+    def __init__(self, hidden_units: Sequence[int] = (128,), activation: str = "relu") -> None:
         super().__init__()
-        self.hidden = nn.Linear(784, hidden_units)
-        self.output = nn.Linear(hidden_units, 10)
+        sizes = [784, *hidden_units]
+        self.hidden = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in itertools.pairwise(sizes))
+        self.output = nn.Linear(sizes[-1], 10)
         self.activation = ACTIVATIONS[activation]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns the logits of images."""
-        x = self.activation(self.hidden(x.flatten(1)))
+        x = x.flatten(1)
+        for hidden in self.hidden:
+            x = self.activation(hidden(x))
         return self.output(x)
 
 
@@ -54,36 +57,47 @@ class CNN(nn.Module):
     """The convolutional network: a 3x3 convolution and a 2x2 pooling for each of `filters`, then dense layers.
 
     With the defaults the shapes are 1x28x28 -> 32x26x26 -> 32x13x13 -> 32x11x11 -> 32x5x5 -> 800 -> 128 -> 10 logits.
+    With a padding of 1 a convolution keeps the image's size.
     """
 
-    def __init__(self, filters: Sequence[int] = (32, 32), hidden_units: int = 128, activation: str = "relu") -> None:
+    def __init__(
+        self,
+        filters: Sequence[int] = (32, 32),
+        hidden_units: Sequence[int] = (128,),
+        activation: str = "relu",
+        padding: int = 0,
+    ) -> None:
         super().__init__()
         self.convolutions = nn.ModuleList()
         channels, size = 1, 28
         for count in filters:
-            self.convolutions.append(nn.Conv2d(channels, count, kernel_size=3))
-            channels, size = count, (size - 2) // 2
+            self.convolutions.append(nn.Conv2d(channels, count, kernel_size=3, padding=padding))
+            channels, size = count, (size - 2 + 2 * padding) // 2
         self.pooling = nn.MaxPool2d(2)
-        self.hidden = nn.Linear(channels * size * size, hidden_units)
-        self.output = nn.Linear(hidden_units, 10)
+        sizes = [channels * size * size, *hidden_units]
+        self.hidden = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in itertools.pairwise(sizes))
+        self.output = nn.Linear(sizes[-1], 10)
         self.activation = ACTIVATIONS[activation]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns the logits of images."""
         for convolution in self.convolutions:
             x = self.pooling(self.activation(convolution(x)))
-        x = self.activation(self.hidden(x.flatten(1)))
+        x = x.flatten(1)
+        for hidden in self.hidden:
+            x = self.activation(hidden(x))
         return self.output(x)
 
 
 def build(kind: str, arguments: argparse.Namespace) -> nn.Module:
     """Returns one of the two networks, as the options want it; its weights are drawn as Keras draws them."""
     torch.manual_seed(arguments.seed)
-    hidden_units = arguments.hidden_units or 128
+    hidden_units = [128] if arguments.hidden_units is None else arguments.hidden_units
     if kind == "dense":
         network: nn.Module = DenseNetwork(hidden_units, arguments.activation)
     else:
-        network = CNN(arguments.filters, hidden_units, arguments.activation)
+        padding = 1 if arguments.preset == "course-cnn" else 0
+        network = CNN(arguments.filters, hidden_units, arguments.activation, padding)
     return initialize_as_keras(network).to(device.choose_device())
 
 
@@ -135,21 +149,27 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report = Report("mnist", arguments, engine="torch")
     images = load_image_set("mnist", arguments.data, quick=arguments.quick)
     report.data(images.source, images.place, images.is_standin)
+    if arguments.look is not None:
+        return look(report, images)
+    image_classifier.check_indices("--predict", arguments.predict, len(images.X_test))
     report.engine(device.prepare(arguments.seed, arguments.precision))
 
-    train_set = ArrayDataset(images.X_train, images.y_train, scale_pixels)
-    test_set = ArrayDataset(images.X_test, images.y_test, scale_pixels)
+    preprocess = image_classifier.preprocessing(arguments)  # to 0 to 1, unless --no-scaling is given
+    train_set = ArrayDataset(images.X_train, images.y_train, preprocess)
+    test_set = ArrayDataset(images.X_test, images.y_test, preprocess)
     test_loader = DataLoader(test_set, sampler=SeededBatches(len(test_set), 1000, seed=0), batch_size=None)
     curves = {}
     for kind in arguments.kinds:
+        name = image_classifier.model_name("mnist", kind, arguments)
         report.section(kind)
-        recipe = RECIPES[kind].with_options(arguments, samples=len(train_set))
+        recipe = arguments.recipes[kind].with_options(arguments, samples=len(train_set))
         batches = SeededBatches(len(train_set), recipe.batch_size, arguments.seed)
         loader = DataLoader(train_set, sampler=batches, batch_size=None)  # the sampler gives whole batches
         network = build(kind, arguments)
         print(network)
         model = TorchModel(network, input_shape=(28, 28, 1), activation="softmax")  # as Keras has it, and the .h5
-        state = TrainingState(report.checkpoint(f"mnist_{kind}"), recipe)
+        print(f"{model.count_params():,} weights")
+        state = TrainingState(report.checkpoint(name), recipe)
         train(network, model, loader, state)
         curves[kind] = state.curve
 
@@ -158,24 +178,26 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         print(f"{test_accuracy:.2%} of {len(test_set):,} test images right")
         report.result(metrics, model=kind if len(arguments.kinds) > 1 else "", band=kind)
         report.save(
-            f"mnist_{kind}",
+            name,
             model,
-            inputs=[Input("image", shape=(28, 28, 1))],
+            inputs=[image_classifier.image_input(arguments)],
             classes=images.classes,
             metrics=metrics,
         )
-        probabilities = model.predict(images.X_test, preprocess=scale_pixels)
-        report.plots(
-            f"mnist_{kind}",
-            figures.classifier(kind, images.X_test, images.y_test, probabilities, images.classes),
-        )
-        pixels = scale_pixels(images.X_test[:1])
-        outputs = [("image", pixels[0]), *((name, output[0]) for name, output in model.stages(pixels))]
-        report.plot(f"mnist_{kind}-layers", figures.layers, kind, outputs, images.classes)
+        probabilities = model.predict(images.X_test, preprocess=preprocess)
+        report.plots(name, figures.classifier(kind, images.X_test, images.y_test, probabilities, images.classes))
+        pixels = preprocess(images.X_test[:1])
+        outputs = [("image", pixels[0]), *((layer, output[0]) for layer, output in model.stages(pixels))]
+        report.plot(f"{name}-layers", figures.layers, kind, outputs, images.classes)
         if kind == "cnn":
-            report.plot("mnist_cnn-filters", figures.filters, model.get_weights()[0])
+            report.plot(f"{name}-filters", figures.filters, model.get_weights()[0])
+        elif arguments.hidden_units == []:  # 784-10: each output has an image of weights
+            report.plot(f"{name}-weights", figures.weight_images, model.get_weights()[0], images.classes)
+        show_predictions(report, name, images, probabilities)
     report.plot("mnist-loss", figures.losses, curves, title="Training loss on the digits")
-    return report.finish(use=f"python -m apps.digit --model {report.last_model} YOUR-PICTURE.png")
+    use = f"python -m apps.digit --model {report.last_model} YOUR-PICTURE.png"
+    # The programs give the network pixels of 0 to 1.
+    return report.finish(use="" if arguments.no_scaling else use, no_band=arguments.no_band)
 
 
 if __name__ == "__main__":

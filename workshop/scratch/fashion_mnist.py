@@ -22,22 +22,24 @@ from workshop.figures import fashion_mnist as figures
 from workshop.kit import cli, image_classifier
 from workshop.kit.data.images import load_image_set, scale_pixels
 from workshop.kit.report import Report
-from workshop.kit.saving.bundle import Input
-from workshop.scratch.mnist import build_dense
+from workshop.kit.saving.model import Preprocess
+from workshop.mnist import look, show_predictions
+from workshop.scratch import mnist
 from workshop.scratch.nn import device
 from workshop.scratch.nn.convolution import Conv2D
-from workshop.scratch.nn.layers import Dense, Layer
+from workshop.scratch.nn.layers import Layer
 from workshop.scratch.nn.losses import SparseCategoricalCrossentropy
 from workshop.scratch.nn.network import Network
 from workshop.scratch.nn.optimizers import make_optimizer
 from workshop.scratch.nn.pooling import MaxPooling2D
-from workshop.scratch.nn.reshaping import Flatten
 from workshop.scratch.nn.state import TrainingState
 
 RECIPES = lesson.RECIPES | {"cnn": replace(lesson.RECIPES["cnn"], epochs=1)}
 
 
-def build_cnn(filters: Sequence[int] = (16, 32, 64), hidden_units: int = 96, activation: str = "relu") -> list[Layer]:
+def build_cnn(
+    filters: Sequence[int] = (16, 32, 64), hidden_units: Sequence[int] = (96,), activation: str = "relu"
+) -> list[Layer]:
     """Returns the convolutional network: 3x3 convolutions, all but the last padded; 2x2 poolings; dense layers."""
     layers: list[Layer] = []
     for i, count in enumerate(filters):
@@ -45,29 +47,41 @@ def build_cnn(filters: Sequence[int] = (16, 32, 64), hidden_units: int = 96, act
         layers.append(Conv2D(count, (3, 3), padding="valid" if is_last else "same", activation=activation))
         if not is_last or i == 0:
             layers.append(MaxPooling2D((2, 2), (2, 2)))
-    return [*layers, Flatten(), Dense(hidden_units, activation), Dense(10, "softmax")]
+    return [*layers, *mnist.build_dense(hidden_units, activation)]
 
 
 def build(kind: str, arguments: argparse.Namespace) -> Network:
     """Returns one of the two networks, as the options want it."""
-    if kind == "dense":
-        layers = build_dense(arguments.hidden_units or 128, arguments.activation)
-    else:
-        layers = build_cnn(arguments.filters, arguments.hidden_units or 96, arguments.activation)
+    if kind == "dense" or arguments.preset:
+        return mnist.build(kind, arguments)  # the digits' network
+    hidden_units = [96] if arguments.hidden_units is None else arguments.hidden_units
+    layers = build_cnn(arguments.filters, hidden_units, arguments.activation)
     return Network(layers, (28, 28, 1), arguments.seed)
 
 
-def train(network: Network, X: np.ndarray, y: np.ndarray, seed: int, state: TrainingState) -> None:
-    """Trains a classifier on images X, bytes, and their classes y: forward, loss, backward, step.
+def train(
+    network: Network,
+    X: np.ndarray,
+    y: np.ndarray,
+    seed: int,
+    state: TrainingState,
+    preprocess: Preprocess = scale_pixels,
+) -> None:
+    """Trains a classifier: forward, loss, backward, step.
 
-    `state` shows the progress, remembers it, and goes on where a training was stopped.
+    Args:
+        network: the classifier.
+        X, y: images, bytes, and their classes.
+        seed: of the order of the images.
+        state: shows the progress, remembers it, and goes on where a training was stopped.
+        preprocess: applied to each batch of X.
     """
     criterion = SparseCategoricalCrossentropy()
     recipe = state.recipe
     optimizer = make_optimizer(recipe.optimizer, recipe.learning_rate, recipe.schedule_steps)
     for _epoch in state.epochs(network, optimizer, X, y, seed):
         for rows in state.batches():
-            inputs, targets = scale_pixels(X[rows]), y[rows]
+            inputs, targets = preprocess(X[rows]), y[rows]
             probabilities = network.forward(inputs, training=True)
             loss = network.measure(probabilities, targets, criterion)
             network.backward(probabilities, targets, criterion)
@@ -78,44 +92,51 @@ def train(network: Network, X: np.ndarray, y: np.ndarray, seed: int, state: Trai
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains, evaluates, saves and plots the networks; returns the metrics."""
-    arguments = image_classifier.parse(__doc__, RECIPES, (16, 32, 64), "128 dense, 96 cnn", argv)
+    arguments = lesson.parse(__doc__, argv, RECIPES)
     report = Report("fashion_mnist", arguments, engine="numpy")
     images = load_image_set("fashion_mnist", arguments.data, quick=arguments.quick)
     report.data(images.source, images.place, images.is_standin)
+    if arguments.look is not None:
+        return look(report, images)
+    image_classifier.check_indices("--predict", arguments.predict, len(images.X_test))
     report.engine(device.prepare(arguments.precision))
 
+    preprocess = image_classifier.preprocessing(arguments)  # to 0 to 1, unless --no-scaling is given
     curves = {}
     for kind in arguments.kinds:
-        recipe = RECIPES[kind].with_options(arguments, samples=len(images.X_train))
+        name = image_classifier.model_name("fashion_mnist", kind, arguments)
+        recipe = arguments.recipes[kind].with_options(arguments, samples=len(images.X_train))
         network = build(kind, arguments)
         report.section(f"{kind}: {network.count_params():,} weights")
-        state = TrainingState(report.checkpoint(f"fashion_mnist_{kind}"), recipe)
-        train(network, images.X_train, images.y_train, arguments.seed, state)
+        state = TrainingState(report.checkpoint(name), recipe)
+        train(network, images.X_train, images.y_train, arguments.seed, state, preprocess)
         curves[kind] = state.curve
 
-        probabilities = network.predict(images.X_test, preprocess=scale_pixels)
+        probabilities = network.predict(images.X_test, preprocess=preprocess)
         test_accuracy = float(np.mean(probabilities.argmax(axis=1) == images.y_test))
         metrics = {"train_accuracy": state.history["accuracy"][-1], "test_accuracy": test_accuracy}
         print(f"{test_accuracy:.2%} of {len(images.X_test):,} test images right")
         report.result(metrics, model=kind if len(arguments.kinds) > 1 else "", band=kind)
         report.save(
-            f"fashion_mnist_{kind}",
+            name,
             network,
-            inputs=[Input("image", shape=(28, 28, 1))],
+            inputs=[image_classifier.image_input(arguments)],
             classes=images.classes,
             metrics=metrics,
         )
-        report.plots(
-            f"fashion_mnist_{kind}",
-            figures.classifier(kind, images.X_test, images.y_test, probabilities, images.classes),
-        )
-        pixels = scale_pixels(images.X_test[:1])
-        outputs = [("image", pixels[0]), *((name, output[0]) for name, output in network.stages(pixels))]
-        report.plot(f"fashion_mnist_{kind}-layers", figures.layers, kind, outputs, images.classes)
+        report.plots(name, figures.classifier(kind, images.X_test, images.y_test, probabilities, images.classes))
+        pixels = preprocess(images.X_test[:1])
+        outputs = [("image", pixels[0]), *((layer, output[0]) for layer, output in network.stages(pixels))]
+        report.plot(f"{name}-layers", figures.layers, kind, outputs, images.classes)
         if kind == "cnn":
-            report.plot("fashion_mnist_cnn-filters", figures.filters, network.get_weights()[0])
+            report.plot(f"{name}-filters", figures.filters, network.get_weights()[0])
+        elif arguments.hidden_units == []:  # 784-10: each output has an image of weights
+            report.plot(f"{name}-weights", figures.weight_images, network.get_weights()[0], images.classes)
+        show_predictions(report, name, images, probabilities)
     report.plot("fashion_mnist-loss", figures.losses, curves, title="Training loss on the garments")
-    return report.finish(use=f"python -m apps.garment --model {report.last_model} YOUR-PICTURE.png")
+    use = f"python -m apps.garment --model {report.last_model} YOUR-PICTURE.png"
+    # The programs give the network pixels of 0 to 1.
+    return report.finish(use="" if arguments.no_scaling else use, no_band=arguments.no_band)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from workshop.figures import mnist as figures
 from workshop.kit import cli, image_classifier
 from workshop.kit.data.images import load_image_set, scale_pixels
 from workshop.kit.report import Report
-from workshop.kit.saving.bundle import Input
+from workshop.kit.saving.model import Preprocess
 from workshop.scratch.nn import device
 from workshop.scratch.nn.convolution import Conv2D
 from workshop.scratch.nn.layers import Dense, Layer
@@ -38,40 +38,58 @@ from workshop.scratch.nn.state import TrainingState
 RECIPES = lesson.RECIPES | {"cnn": replace(lesson.RECIPES["cnn"], epochs=1)}
 
 
-def build_dense(hidden_units: int = 128, activation: str = "relu") -> list[Layer]:
-    """Returns the dense network: (28, 28, 1) -> 784 -> hidden_units -> 10 probabilities."""
-    return [Flatten(), Dense(hidden_units, activation), Dense(10, "softmax")]
+def build_dense(hidden_units: Sequence[int] = (128,), activation: str = "relu") -> list[Layer]:
+    """Returns the dense network: (28, 28, 1) -> 784 -> each of `hidden_units` -> 10 probabilities."""
+    return [Flatten(), *(Dense(units, activation) for units in hidden_units), Dense(10, "softmax")]
 
 
-def build_cnn(filters: Sequence[int] = (32, 32), hidden_units: int = 128, activation: str = "relu") -> list[Layer]:
+def build_cnn(
+    filters: Sequence[int] = (32, 32),
+    hidden_units: Sequence[int] = (128,),
+    activation: str = "relu",
+    padding: str = "valid",
+) -> list[Layer]:
     """Returns the convolutional network: a 3x3 convolution and a 2x2 pooling for each of `filters`, then dense."""
     layers: list[Layer] = []
     for count in filters:
-        layers += [Conv2D(count, (3, 3), activation=activation), MaxPooling2D((2, 2), (2, 2))]
-    return [*layers, Flatten(), Dense(hidden_units, activation), Dense(10, "softmax")]
+        layers += [Conv2D(count, (3, 3), padding=padding, activation=activation), MaxPooling2D((2, 2), (2, 2))]
+    return [*layers, *build_dense(hidden_units, activation)]
 
 
 def build(kind: str, arguments: argparse.Namespace) -> Network:
     """Returns one of the two networks, as the options want it."""
-    hidden_units = arguments.hidden_units or 128
+    hidden_units = [128] if arguments.hidden_units is None else arguments.hidden_units
     if kind == "dense":
         layers = build_dense(hidden_units, arguments.activation)
     else:
-        layers = build_cnn(arguments.filters, hidden_units, arguments.activation)
+        padding = "same" if arguments.preset == "course-cnn" else "valid"
+        layers = build_cnn(arguments.filters, hidden_units, arguments.activation, padding)
     return Network(layers, (28, 28, 1), arguments.seed)
 
 
-def train(network: Network, X: np.ndarray, y: np.ndarray, seed: int, state: TrainingState) -> None:
-    """Trains a classifier on images X, bytes, and their classes y: forward, loss, backward, step.
+def train(
+    network: Network,
+    X: np.ndarray,
+    y: np.ndarray,
+    seed: int,
+    state: TrainingState,
+    preprocess: Preprocess = scale_pixels,
+) -> None:
+    """Trains a classifier: forward, loss, backward, step.
 
-    `state` shows the progress, remembers it, and goes on where a training was stopped.
+    Args:
+        network: the classifier.
+        X, y: images, bytes, and their classes.
+        seed: of the order of the images.
+        state: shows the progress, remembers it, and goes on where a training was stopped.
+        preprocess: applied to each batch of X.
     """
     criterion = SparseCategoricalCrossentropy()
     recipe = state.recipe
     optimizer = make_optimizer(recipe.optimizer, recipe.learning_rate, recipe.schedule_steps)
     for _epoch in state.epochs(network, optimizer, X, y, seed):
         for rows in state.batches():
-            inputs, targets = scale_pixels(X[rows]), y[rows]
+            inputs, targets = preprocess(X[rows]), y[rows]
             probabilities = network.forward(inputs, training=True)
             loss = network.measure(probabilities, targets, criterion)
             network.backward(probabilities, targets, criterion)
@@ -82,44 +100,51 @@ def train(network: Network, X: np.ndarray, y: np.ndarray, seed: int, state: Trai
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains, evaluates, saves and plots the networks; returns the metrics."""
-    arguments = image_classifier.parse(__doc__, RECIPES, (32, 32), "128", argv)
+    arguments = lesson.parse(__doc__, argv, RECIPES)
     report = Report("mnist", arguments, engine="numpy")
     images = load_image_set("mnist", arguments.data, quick=arguments.quick)
     report.data(images.source, images.place, images.is_standin)
+    if arguments.look is not None:
+        return lesson.look(report, images)
+    image_classifier.check_indices("--predict", arguments.predict, len(images.X_test))
     report.engine(device.prepare(arguments.precision))
 
+    preprocess = image_classifier.preprocessing(arguments)  # to 0 to 1, unless --no-scaling is given
     curves = {}
     for kind in arguments.kinds:
-        recipe = RECIPES[kind].with_options(arguments, samples=len(images.X_train))
+        name = image_classifier.model_name("mnist", kind, arguments)
+        recipe = arguments.recipes[kind].with_options(arguments, samples=len(images.X_train))
         network = build(kind, arguments)
         report.section(f"{kind}: {network.count_params():,} weights")
-        state = TrainingState(report.checkpoint(f"mnist_{kind}"), recipe)
-        train(network, images.X_train, images.y_train, arguments.seed, state)
+        state = TrainingState(report.checkpoint(name), recipe)
+        train(network, images.X_train, images.y_train, arguments.seed, state, preprocess)
         curves[kind] = state.curve
 
-        probabilities = network.predict(images.X_test, preprocess=scale_pixels)
+        probabilities = network.predict(images.X_test, preprocess=preprocess)
         test_accuracy = float(np.mean(probabilities.argmax(axis=1) == images.y_test))
         metrics = {"train_accuracy": state.history["accuracy"][-1], "test_accuracy": test_accuracy}
         print(f"{test_accuracy:.2%} of {len(images.X_test):,} test images right")
         report.result(metrics, model=kind if len(arguments.kinds) > 1 else "", band=kind)
         report.save(
-            f"mnist_{kind}",
+            name,
             network,
-            inputs=[Input("image", shape=(28, 28, 1))],
+            inputs=[image_classifier.image_input(arguments)],
             classes=images.classes,
             metrics=metrics,
         )
-        report.plots(
-            f"mnist_{kind}",
-            figures.classifier(kind, images.X_test, images.y_test, probabilities, images.classes),
-        )
-        pixels = scale_pixels(images.X_test[:1])
-        outputs = [("image", pixels[0]), *((name, output[0]) for name, output in network.stages(pixels))]
-        report.plot(f"mnist_{kind}-layers", figures.layers, kind, outputs, images.classes)
+        report.plots(name, figures.classifier(kind, images.X_test, images.y_test, probabilities, images.classes))
+        pixels = preprocess(images.X_test[:1])
+        outputs = [("image", pixels[0]), *((layer, output[0]) for layer, output in network.stages(pixels))]
+        report.plot(f"{name}-layers", figures.layers, kind, outputs, images.classes)
         if kind == "cnn":
-            report.plot("mnist_cnn-filters", figures.filters, network.get_weights()[0])
+            report.plot(f"{name}-filters", figures.filters, network.get_weights()[0])
+        elif arguments.hidden_units == []:  # 784-10: each output has an image of weights
+            report.plot(f"{name}-weights", figures.weight_images, network.get_weights()[0], images.classes)
+        lesson.show_predictions(report, name, images, probabilities)
     report.plot("mnist-loss", figures.losses, curves, title="Training loss on the digits")
-    return report.finish(use=f"python -m apps.digit --model {report.last_model} YOUR-PICTURE.png")
+    use = f"python -m apps.digit --model {report.last_model} YOUR-PICTURE.png"
+    # The programs give the network pixels of 0 to 1.
+    return report.finish(use="" if arguments.no_scaling else use, no_band=arguments.no_band)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,204 @@
+"""The lessons `mnist` and `fashion_mnist`: looking at the data, networks of any depth, a course's presets."""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from engines_helper import PACKAGES, module_of
+from lesson_runs import start, without_published_data
+
+from workshop import fashion_mnist, mnist
+from workshop.kit.data import published_images, synthetic_images
+from workshop.kit.errors import WorkshopError
+from workshop.kit.training import Recipe
+from workshop.pytorch.kit.model import TorchModel
+
+ASKED = ("4241", "5555", "1319", "9888")  # test images of MNIST
+
+
+def parse(*options: str) -> argparse.Namespace:
+    return mnist.parse(mnist.__doc__, options)
+
+
+# --- Looking at the data ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("engine", "lesson"), [("keras", "mnist"), ("torch", "fashion_mnist"), ("numpy", "mnist")])
+def test_look_shows_images_with_their_labels_and_numbers_and_ends(engine: str, lesson: str, room: Path) -> None:
+    X, y, *_ = synthetic_images.image_set(lesson)
+    run = start(module_of(engine, lesson), room, "--look", "3", "12")
+    for i in (3, 12):
+        title = run.lines.index(f"Training image {i}, label {published_images.CLASSES[lesson][y[i]]}")
+        numbers = np.array([line.split() for line in run.lines[title + 2 : title + 30]], int)
+        np.testing.assert_array_equal(numbers, X[i, ..., 0])
+    drawn = {path.name for path in run.plots.iterdir()}
+    assert drawn == {f"{lesson}-first-100.png", f"{lesson}-train-3.png", f"{lesson}-train-12.png"}
+    assert not [*run.models.iterdir()] and run.answer["metrics"] == {}
+
+
+@pytest.mark.real
+def test_looking_at_mnist_needs_no_tensorflow(room: Path) -> None:
+    code = "import sys; from workshop import mnist; mnist.main(sys.argv[1:]); print('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, "--look", "14344", "4241"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {"Training image 14344, label 6", "Training image 4241, label 2"} <= {*done.stdout.splitlines()}
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--look", "2", "1437"], r"--look: got 1437, takes the number of an image from 0 to 1,436"),
+        (["--predict", "2", "360"], r"--predict: got 360, takes the number of an image from 0 to 359"),
+    ],
+)
+def test_an_image_that_is_not_there_is_refused_before_anything_is_trained(
+    options: list[str], message: str, room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(WorkshopError, match=message):
+        mnist.main(options)
+    assert "Engine" not in capsys.readouterr().out
+
+
+# --- Networks of any depth, and a course's ----------------------------------------------------------------------------
+
+
+def count_weights(engine: str, lesson: str, arguments: argparse.Namespace) -> int:
+    (kind,) = arguments.kinds
+    network = module_of(engine, lesson).build(kind, arguments)
+    return int((TorchModel(network, (28, 28, 1), "softmax") if engine == "torch" else network).count_params())
+
+
+@pytest.mark.parametrize("engine", PACKAGES)
+@pytest.mark.parametrize(
+    ("options", "weights"),
+    [
+        (["--model", "dense"], 784 * 128 + 128 + 128 * 10 + 10),
+        (["--model", "dense", "--hidden-units", "0"], 784 * 10 + 10),
+        (["--model", "dense", "--hidden-units", "30", "20"], 784 * 30 + 30 + 30 * 20 + 20 + 20 * 10 + 10),
+        (["--model", "cnn", "--hidden-units", "0"], 320 + 9248 + 800 * 10 + 10),
+        (["--preset", "course-dense"], 784 * 50 + 50 + 50 * 10 + 10),
+        (["--preset", "course-cnn"], 9098),
+        (["--preset", "course-cnn", "--filters", "4", "--hidden-units", "20"], 40 + 784 * 20 + 20 + 20 * 10 + 10),
+    ],
+)
+def test_the_options_build_the_networks(engine: str, options: list[str], weights: int, room: Path) -> None:
+    assert count_weights(engine, "mnist", parse(*options)) == weights
+
+
+@pytest.mark.parametrize("engine", PACKAGES)
+def test_garments_get_the_same_networks_and_a_deeper_cnn_of_their_own(engine: str, room: Path) -> None:
+    def count(*options: str) -> int:
+        return count_weights(engine, "fashion_mnist", fashion_mnist.parse("", options))
+
+    assert count("--preset", "course-cnn") == 9098
+    assert count("--model", "dense", "--hidden-units", "0") == 7850
+    convolutions = 160 + 4640 + 18496
+    assert count("--model", "cnn", "--hidden-units", "0") == convolutions + 1600 * 10 + 10
+    assert count("--model", "cnn", "--hidden-units", "9", "8") == convolutions + 1600 * 9 + 9 + 80 + 90
+
+
+def test_a_preset_is_the_courses_training_and_given_options_win(room: Path) -> None:
+    for preset, kind in (("course-dense", "dense"), ("course-cnn", "cnn")):
+        arguments = parse("--preset", preset)
+        assert (arguments.kinds, arguments.no_band) == ([kind], "")
+        recipe = arguments.recipes[kind].with_options(arguments, 60_000)
+        assert recipe == Recipe(10, 0.001, 64, "adam", schedule=False, steps=9380)
+    arguments = parse("--preset", "course-dense", "--hidden-units", "20", "--batch-size", "32", "--activation", "tanh")
+    assert (arguments.hidden_units, arguments.activation) == ([20], "tanh")
+    assert arguments.recipes["dense"].with_options(arguments, 60_000).batch_size == 32
+    assert arguments.no_band == "--activation, --hidden-units given"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--hidden-units", "128", "0"], "--hidden-units: got 128 0, takes numbers from 1 up, or 0 alone"),
+        (["--hidden-units", "-1"], "argument --hidden-units: got -1, takes a whole number from 0 up"),
+        (["--preset", "course-cnn", "--model", "both"], "--preset course-cnn: got --model both, takes cnn"),
+        (["--filters", "1", "2", "3", "4"], "--filters: got 4 numbers, an image of 28x28 takes one to three"),
+        (["--predict", "-3"], "argument --predict: got -3, takes a whole number from 0 up"),
+    ],
+)
+def test_wrong_options_are_refused_in_a_line(
+    options: list[str], message: str, room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse(*options)
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {message}") and said.count("\n") == 1
+
+
+def test_predictions_and_the_weight_images_of_784_10(room: Path) -> None:
+    options = ("--quick", "--model", "dense", "--hidden-units", "0", "--epochs", "2", "--predict", "7", "300")
+    run = start(mnist, room, *options)
+    X, y = synthetic_images.image_set("mnist")[2:4]
+    probabilities = run.load("mnist_dense-quick-standin").predict(X[[7, 300]] / np.float32(255))
+    rows = run.table("test image", "7", "300")
+    assert rows[:10] == [[str(k), *(f"{p:.4f}" for p in probabilities[:, k])] for k in range(10)]
+    assert rows[10:] == [["predicted", *map(str, probabilities.argmax(axis=1))], ["label", *map(str, y[[7, 300]])]]
+    drawn = {path.stem.removeprefix("mnist_dense-") for path in run.plots.iterdir()}
+    assert drawn == {"mnist-loss", "mistakes", "confusion", "layers", "weights", "test-7", "test-300"}
+    assert "No expected band: a quick run." in run.lines
+
+
+@pytest.mark.parametrize("engine", PACKAGES)
+def test_a_model_of_unscaled_pixels_has_its_own_name_and_says_what_it_takes(engine: str, tmp_path: Path) -> None:
+    with without_published_data(tmp_path):
+        options = ("--quick", "--no-plots", "--model", "dense", "--epochs", "3", "--optimizer", "adam")
+        run = start(module_of(engine, "mnist"), tmp_path, *options, "--no-scaling")
+    assert {path.stem for path in run.models.iterdir()} == {"mnist_dense-unscaled-quick-standin"}
+    loaded = run.load("mnist_dense-unscaled-quick-standin")
+    assert (loaded.inputs[0].minimum, loaded.inputs[0].maximum) == (0, 255)
+    X, y = synthetic_images.image_set("mnist")[2:4]
+    accuracy = np.mean(loaded.predict(X.astype(np.float32)).argmax(axis=1) == y)
+    assert accuracy == pytest.approx(run.metrics["test_accuracy"], abs=0.01) and accuracy > 0.5
+    assert not any(line.startswith("Use it") for line in run.lines)  # the programs give pixels of 0 to 1
+
+
+# --- The figures of the curriculum, on the real data ------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.real
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("preset", ["course-dense", "course-cnn"])
+@pytest.mark.parametrize("engine", PACKAGES)
+def test_a_course_finds_its_own_result(engine: str, preset: str, room: Path) -> None:
+    # A process of its own, as a student starts it: with all of the machine's cores.
+    command = [sys.executable, "-m", f"workshop.{PACKAGES[engine]}mnist", "--preset", preset, "--json", "--no-plots"]
+    done = subprocess.run([*command, "--predict", *ASKED], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert "As expected for this lesson." in lines
+    assert any("9,098" in line for line in lines) == (preset == "course-cnn")
+    assert json.loads(lines[-1])["data"] == "MNIST"
+    rows = {
+        line.split()[0]: line.split()[1:] for line in lines if line.startswith((*"0123456789", "label", "predicted"))
+    }
+    assert rows["label"] == ["0", "3", "8", "6"]
+    probabilities = np.array([rows[str(k)] for k in range(10)], float)
+    np.testing.assert_allclose(probabilities.sum(axis=0), 1, atol=1e-3)
+    assert rows["predicted"] == [*map(str, probabilities.argmax(axis=0))]
+
+
+@pytest.mark.slow
+@pytest.mark.real
+def test_sigmoid_and_plain_sgd_reach_89_percent(room: Path) -> None:
+    options = ["--model", "dense", "--optimizer", "sgd", "--activation", "sigmoid", "--epochs", "5", "--no-plots"]
+    assert mnist.__doc__ and " ".join(options[:-1]) in mnist.__doc__
+    run = start(mnist, room, *options)
+    assert 0.87 <= run.metrics["test_accuracy"] <= 0.90
+    assert "No expected band: --epochs, --optimizer given." in run.lines
+
+
+@pytest.mark.slow
+@pytest.mark.real
+def test_784_10_without_a_hidden_layer(room: Path) -> None:
+    run = start(mnist, room, "--model", "dense", "--hidden-units", "0", "--no-plots")
+    assert 0.92 <= run.metrics["test_accuracy"] <= 0.935
+    assert any("7,850" in line for line in run.lines)
