@@ -4,9 +4,11 @@
     python -m apps.admission 45 85                    # predicts at once
     python -m apps.admission --model my.h5 45 85      # a model of your own, from another notebook
 
-The model is the one that `python -m workshop.admission` trains. One of your own takes two inputs and has one
-sigmoid output, or two softmax outputs of which the second is "admitted". Its scaler is read from my-scaler.gz beside
-it; where there is none, the scores are scaled to 0..1 over the ranges that the lesson's model was trained on.
+Any two scores are answered; one outside of the range of the training rows is noted. The model is admission.h5 (or
+admission.keras) in the current folder, as a notebook saves it, else in the folder models, else the one that ships,
+which `python -m workshop.admission` trains. One of your own takes two inputs and has one sigmoid output, or two
+softmax outputs of which the second is "admitted". Its scaler is read from my-scaler.gz beside it; where there is none,
+the scores are scaled to 0..1 over the ranges that the lesson's model was trained on.
 """
 
 from collections.abc import Sequence
@@ -45,8 +47,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = console.parser(__doc__, NAME)
     parser.add_argument("scores", nargs="*", metavar="SCORE", help="the two scores; without them you are asked")
     arguments = parser.parse_args(argv)
-    path = arguments.model or bundle.find(NAME)
-    inputs = bundle.read_inputs(path, [NAME]) or bundle.read_inputs(bundle.find(NAME), [NAME])
+    path = arguments.model
+    inputs: Sequence[bundle.Input] = bundle.read_inputs(path, [NAME])
+    if not inputs:
+        of_the_lesson = bundle.read_inputs(bundle.find(NAME, has_card=True), [NAME])
+        inputs = console.inputs_without_card(path, of_the_lesson)
     scores = console.check_numbers(arguments.scores, inputs) if arguments.scores else console.ask_numbers(inputs)
 
     model = engines.load(path, [NAME], arguments.engine)
@@ -55,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     console.note_unverified(model, f"two scores, {scaled}, and the last output is the probability of admission")
     probability = probability_of_admission(model, scores, inputs)
+    console.note_outside(scores, inputs)
     threshold = model.card.get("threshold")
     verdict = "Admitted" if probability >= (0.5 if threshold is None else threshold) else "Sorry"
     print(f"{verdict} (probability of admission {console.percent(probability)})")

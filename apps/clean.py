@@ -22,7 +22,6 @@ import numpy as np
 from workshop.kit import cli, files
 from workshop.kit.errors import WorkshopError, one_line
 from workshop.kit.files import FilePath
-from workshop.kit.saving import bundle
 from workshop.kit.saving.loaded import Bundle
 from workshop.programs import console, engines
 
@@ -40,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for folder, option in ((arguments.out, "--out"), (arguments.plots if arguments.show else None, "--plots")):
         if folder is not None:
             files.check_writable(folder, option)
-    model = load(arguments.model or bundle.find("denoiser"), arguments.engine)
+    model = load(arguments.model, arguments.engine)
     failed = False
     for path in dict.fromkeys(arguments.files):
         try:

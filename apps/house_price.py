@@ -5,11 +5,11 @@
     python -m apps.house_price --model models/houses.h5 8 12    # a model of the size alone: two houses
 
 The models are those that `python -m workshop.linear_regression` trains, from its tables or from one of your own. The
-inputs to ask for are in the model's card. Given numbers may lie outside of the range of the training data, which is
-noted; several houses are given one after another.
+inputs to ask for are in the model's card or, where it has none, as many as its scaler has columns. Numbers may lie
+outside of the range of the training rows, which is noted; several houses are given one after another.
 """
 
-import sys
+import math
 from collections.abc import Sequence
 
 from workshop.kit import cli
@@ -27,26 +27,18 @@ def quantity(number: float, unit: str) -> str:
     return f"{text} x {unit}" if unit[:1].isdigit() else f"{text} {unit}".rstrip()
 
 
-def note_outside(house: Sequence[float], inputs: Sequence[bundle.Input]) -> None:
-    """Prints, on stderr, which numbers of a house lie outside of the range of the training data."""
-    for number, column in zip(house, inputs, strict=True):
-        if not column.minimum <= number <= column.maximum:
-            trained = f"{column.minimum:g} to {column.maximum:g}"
-            print(
-                f"note: {column.label} {number:g} is outside of {trained}, where the model was trained", file=sys.stderr
-            )
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Asks for one house, unless houses are given, and prints a line for each."""
     parser = console.parser(__doc__, NAME)
     help_text = "the inputs of a house, in the model's order; without numbers you are asked"
     parser.add_argument("numbers", nargs="*", type=cli.finite_number, metavar="NUMBER", help=help_text)
     arguments = parser.parse_args(argv)
-    path = arguments.model or bundle.find(NAME)
-    inputs = bundle.read_inputs(path, LESSONS)
+    path = arguments.model
+    inputs = bundle.read_inputs(path, LESSONS) or console.inputs_without_card(path)
     if not inputs and not arguments.numbers:
-        raise WorkshopError(f"{path} has no card with the inputs to ask for: give the numbers as arguments")
+        raise WorkshopError(
+            f"{path} has no card with the inputs to ask for, and no scaler: give the numbers as arguments"
+        )
     numbers = arguments.numbers or console.ask_numbers(inputs)
     if inputs and len(numbers) % len(inputs):
         names = ", ".join(column.label for column in inputs)
@@ -60,10 +52,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     import numpy as np
 
     houses = np.array(numbers).reshape(-1, *model.input_shape)
-    inputs = inputs or [bundle.Input("")] * houses.shape[1]
+    inputs = inputs or [bundle.Input("", minimum=-math.inf, maximum=math.inf)] * houses.shape[1]
     for house, (price,) in zip(houses, model.predict(houses), strict=True):
-        if model.is_verified:
-            note_outside(house, inputs)
+        console.note_outside(house, inputs)
         described = ", ".join(
             f"{column.name} {quantity(value, column.unit)}".strip() for column, value in zip(inputs, house, strict=True)
         )

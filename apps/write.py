@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     add("--seed", type=cli.whole_number(0), default=1, metavar="N", help="the same seed, the same text (default: 1)")
     arguments = parser.parse_args(argv)
-    path = arguments.model or bundle.find(NAME)
+    path = arguments.model
     bundle.read_inputs(path, [NAME])  # refuses a missing model, or one of another lesson, before the text is asked for
     given = arguments.text
     start = given if given is not None else console.ask_text("How does it begin (an empty line ends)? ")

@@ -254,16 +254,25 @@ def test_less_than_a_real_run_has_another_name() -> None:
 
 
 def test_where_a_model_is_looked_for(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shipped = tmp_path / "shipped"
-    shipped.mkdir()
+    shipped, models = tmp_path / "shipped", Path("models")
     monkeypatch.setattr(files, "shipped", lambda folder: shipped)
-    with pytest.raises(WorkshopError, match=r"no model admission\.h5 in .*train it first"):
+    for folder in (shipped, models):
+        folder.mkdir()
+        shutil.copy(H5, folder)
+    shutil.copy(H5, H5.with_suffix(".keras"))
+    for path in (H5, H5.with_suffix(".keras"), models / H5, shipped / H5):
+        assert bundle.find(NAME) == path
+        path.unlink()
+    # The card of admission is still here; a .json alone may be anything.
+    with pytest.raises(WorkshopError, match=r"no model admission\.h5 or admission\.keras in .*train it first"):
         bundle.find(NAME)
-    shutil.copy(H5, shipped)
-    assert bundle.find(NAME) == shipped / H5
-    Path("models").mkdir()
-    shutil.copy(CARD, "models")  # a bundle that is not whole is named, not passed over
-    assert bundle.find(NAME) == Path("models") / H5
+    shutil.copy(CARD, shipped)
+    shutil.copy(CARD, models)  # a bundle that is not whole is named, not passed over
+    assert bundle.find(NAME) == models / H5
+    (models / H5).write_bytes(b"")
+    (models / CARD).unlink()
+    CARD.unlink()
+    assert bundle.find(NAME) == models / H5 and bundle.find(NAME, has_card=True) == shipped / H5
 
 
 # --- Without a card ---------------------------------------------------------------------------------------------------
@@ -306,7 +315,8 @@ def test_the_path_itself() -> None:
     refused("nowhere.h5 is not there", path=Path("nowhere.h5"))
     refused("below.h5 is not there", path=Path("no-folder/below.h5"))
     assert not Path("no-folder").exists()
-    refused("model.keras is not a .h5 file", path=Path("model.keras"))
+    refused("model.keras is not there", path=Path("model.keras"))
+    refused("model.pkl is not a .h5 file, nor a .keras one", path=Path("model.pkl"))
     Path("folder.h5").mkdir()
     refused("folder.h5 cannot be read", path=Path("folder.h5"))
     for path in (Path("nowhere.h5"), Path("model.keras")):
@@ -802,6 +812,34 @@ def test_a_scaler_that_names_something_else(saved: Path, module: str, function: 
         shown = "".join(one if one.isprintable() else "?" for one in f"{module}.{function}")
         refused(f"admission-scaler.gz is refused: it names {shown}", "nothing of it was run")
     assert not Path("executed").exists()
+
+
+def test_a_scaler_that_was_fitted_on_a_data_frame(saved: Path) -> None:
+    # scikit-learn keeps the names of the columns, an array of Python objects.
+    fitted = MinMaxScaler().fit(X)
+    expected = fitted.transform(X)
+    fitted.feature_names_in_ = np.array(["exam 1", "exam 2"], object)
+    for content in (dumped(fitted), gzip.compress(dumped(fitted)), pickle.dumps(fitted)):
+        put_scaler(content)
+        loaded = load().scaler
+        np.testing.assert_array_equal(loaded.transform(X), expected)
+        assert loaded.ranges() == [(30, 99), (31, 90)]
+
+
+def test_the_ranges_of_a_scaler(saved: Path) -> None:
+    def ranges(fitted: Any) -> Any:
+        return safety.load_scaler(dumped(fitted), SCALER).ranges()
+
+    rows = np.array([[30.2, 7], [97.5, 7]])
+    assert ranges(MinMaxScaler().fit(rows)) == ranges(MinMaxScaler().fit(rows.astype(np.float32)))
+    assert ranges(MinMaxScaler().fit(rows)) == [(30.2, 97.5), (7, 7)]
+    unknown = [(-np.inf, np.inf)] * 2
+    for kind in (StandardScaler, RobustScaler, MaxAbsScaler):
+        assert ranges(kind().fit(rows)) == unknown
+    for numbers in (np.zeros(3), np.zeros((2, 2)), "text", np.array([np.nan, np.inf]), np.array([98.0, 8])):
+        changed = MinMaxScaler().fit(rows)
+        changed.data_min_ = numbers
+        assert ranges(changed) == unknown
 
 
 def test_a_scaler_of_a_foreign_class(saved: Path) -> None:

@@ -25,6 +25,7 @@ from workshop.scratch.nn.pooling import GlobalAveragePooling2D, MaxPooling2D
 from workshop.scratch.nn.regularization import BatchNormalization
 from workshop.scratch.nn.reshaping import Flatten
 
+FOUND = "note: the model is models/cats_vs_dogs_small.h5\n"
 RED, BLUE = (230, 20, 20), (20, 20, 230)
 
 
@@ -102,7 +103,7 @@ def test_each_photograph_gets_a_line(models: Path, capsys: pytest.CaptureFixture
         by_name = {"dogs": f"dogs ({dog:.1f} %)", "cats": f"cats ({100 - dog:.1f} %)"}
         expected.append(f"{name}: {by_name.get(answer) or 'cats (50.0 %), or dogs (50.0 %)'}")
     assert output.out.splitlines() == expected
-    assert output.err == ""
+    assert output.err == FOUND
 
 
 @pytest.mark.parametrize(
@@ -195,7 +196,7 @@ def test_help_comes_without_heavy_libraries_and_answers_without_noise(models: Pa
     photograph("dog.jpg")
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     helped, answer, loaded = ended.stdout.splitlines()[-3:]
-    assert (helped, loaded, ended.stderr) == ("set()", "set()", "")
+    assert (helped, loaded, ended.stderr) == ("set()", "set()", FOUND)
     assert answer.startswith("dog.jpg: dogs (")
 
 
@@ -226,7 +227,7 @@ def test_files_that_cannot_be_used_are_named_and_the_others_answered(
     assert ended.value.code == 2
     output = capsys.readouterr()
     assert [line.split(" (")[0] for line in output.out.splitlines()] == ["whole.jpg: dogs", "last.png: cats"]
-    *others, cut = output.err.splitlines()
+    *others, cut = output.err.removeprefix(FOUND).splitlines()
     assert others == [
         "error: notes.txt is not an image that can be read: save it as PNG or JPEG",
         "error: absent.jpg is not there: give the path of an image file",

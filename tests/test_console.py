@@ -22,6 +22,8 @@ from workshop.programs import console
 
 LOW, HIGH = np.array([30.2, 30.9]), np.array([97.5, 99.9])
 FIRST, SECOND = "exam 1 (30.2 to 97.5 points): ", "exam 2 (30.9 to 99.9 points): "
+TAKES = "takes a number from -1e15 to 1e15"
+FOUND = "note: the model is models/admission.h5\n"
 INPUTS = [bundle.Input(f"exam {i + 1}", "points", float(LOW[i]), float(HIGH[i])) for i in range(2)]
 Saver = Callable[..., Path]
 
@@ -81,8 +83,7 @@ def bare(models: Path, room: Path) -> Saver:
 # --- The dialogue -----------------------------------------------------------------------------------------------------
 
 
-def test_a_dialogue_asks_again_until_it_has_two_numbers_within_their_ranges(room: Path, models: Path) -> None:
-    takes = "takes a number from 30.2 to 97.5 points"
+def test_a_dialogue_asks_again_until_it_has_two_numbers(room: Path, models: Path) -> None:
     with dialogue(room, "apps.admission") as child:
         for wrong, shown in [
             ("ninety", "'ninety'"),
@@ -91,8 +92,6 @@ def test_a_dialogue_asks_again_until_it_has_two_numbers_within_their_ranges(room
             ("inf", "'inf'"),
             ("-infinity", "'-infinity'"),
             ("nan", "'nan'"),
-            ("30.19", "'30.19'"),
-            ("97.6", "'97.6'"),
             ("1e999", "'1e999'"),
             ("4_5", "'4_5'"),
             ("45,5", "'45,5'"),
@@ -100,12 +99,9 @@ def test_a_dialogue_asks_again_until_it_has_two_numbers_within_their_ranges(room
         ]:
             child.expect_exact(FIRST)
             child.sendline(wrong)
-            child.expect_exact(f"got {shown}, {takes}")
+            child.expect_exact(f"got {shown}, {TAKES}")
         child.expect_exact(FIRST)
         child.sendline(" 45 ")
-        child.expect_exact(SECOND)
-        child.sendline("100")
-        child.expect_exact("got '100', takes a number from 30.9 to 99.9 points")
         child.expect_exact(SECOND)
         child.sendline("99.9")
         left = end_of(child)
@@ -116,12 +112,41 @@ def test_a_dialogue_asks_again_until_it_has_two_numbers_within_their_ranges(room
     assert child.exitstatus == 0
 
 
+@pytest.mark.parametrize(
+    ("scores", "noted"),
+    [
+        (["100", "85"], "exam 1 (points) 100 is outside of 30.2 to 97.5"),
+        (
+            ["100", "0"],
+            "exam 1 (points) 100 is outside of 30.2 to 97.5 and exam 2 (points) 0 is outside of 30.9 to 99.9",
+        ),
+        (["97.50001", "-1e3"], "97.50001 is outside of 30.2 to 97.5 and exam 2 (points) -1000 is outside of"),
+    ],
+)
+def test_scores_outside_of_the_training_rows_are_answered_which_is_said_once(
+    room: Path, models: Path, capsys: pytest.CaptureFixture[str], scores: list[str], noted: str
+) -> None:
+    with dialogue(room, "apps.admission") as child:
+        for prompt, score in zip([FIRST, SECOND], scores, strict=True):
+            child.expect_exact(prompt)
+            child.sendline(score)
+        _, note, answer = [line for line in end_of(child).splitlines() if line.strip()]
+    assert (
+        note.startswith("note: exam 1 (points) ") and note.endswith(", where the model was trained") and noted in note
+    )
+    admission.main(scores)  # as arguments
+    output = capsys.readouterr()
+    assert output.out == f"{answer}\n" and output.err == f"{FOUND}{note}\n"
+    low = (np.array([float(score) for score in scores]) - LOW) / (HIGH - LOW)
+    assert percent_in(answer) == pytest.approx(100 * sigmoid(8 * low.sum() - 8), abs=0.051)
+
+
 def test_bytes_that_are_no_text_are_asked_again(room: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")  # as in most languages' terminals
     with dialogue(room, "apps.admission") as child:
         child.expect_exact(FIRST)
         os.write(child.child_fd, b"\xff\xfe\n")
-        child.expect_exact("takes a number from 30.2 to 97.5 points")
+        child.expect_exact(TAKES)
         child.expect_exact(FIRST)
 
 
@@ -143,7 +168,7 @@ def test_an_empty_pipe_ends_the_program_in_one_line(room: Path, models: Path) ->
         [sys.executable, "-m", "apps.admission"], cwd=room, input="", capture_output=True, text=True, check=False
     )
     assert ended.returncode == 2
-    assert ended.stderr == "error: the input ended where exam 1 was asked for\n"
+    assert ended.stderr == f"{FOUND}error: the input ended where exam 1 was asked for\n"
     assert ended.stdout == f"{FIRST}\n"
 
 
@@ -183,15 +208,19 @@ def typed(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(text))
 
 
-def test_the_limits_that_a_prompt_shows_are_taken(
+def test_the_limits_that_a_prompt_shows_are_not_outside(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # float32's 30.058822 and 99.827858, as doubles: rounded to the nearest, both shown limits would lie outside.
     one = bundle.Input("exam", "points", 30.058822631835938, 99.82785797119140)
-    typed(monkeypatch, "30.0588\n30.0589\n")
+    typed(monkeypatch, "30.0589\n")
     assert console.ask_number(one) == 30.0589
     assert "exam (30.0589 to 99.8278 points): " in capsys.readouterr().out
-    assert console.check_numbers(["99.8278"], [one]) == [99.8278]
+    for number in (30.0589, 99.8278):
+        console.note_outside([number], [one])
+    assert capsys.readouterr().err == ""
+    console.note_outside([30.0588], [one])
+    assert "exam (points) 30.0588 is outside of 30.0589 to 99.8278, where" in capsys.readouterr().err
 
 
 def test_a_prompt_without_a_unit_and_with_large_or_tiny_limits(
@@ -212,11 +241,11 @@ def test_several_numbers_are_asked_for_in_order(monkeypatch: pytest.MonkeyPatch)
     [
         (["45"], "got 1 of 2 numbers: takes exam 1 (30.2 to 97.5 points), exam 2 (30.9 to 99.9 points)"),
         (["45", "85", "1"], "got 3 of 2 numbers: takes exam 1 (30.2 to 97.5 points), exam 2 (30.9 to 99.9 points)"),
-        (["45", "x"], "exam 2: got 'x', takes a number from 30.9 to 99.9 points"),
-        (["", "85"], "exam 1: got nothing, takes a number from 30.2 to 97.5 points"),
-        (["45", "inf"], "exam 2: got 'inf', takes a number from 30.9 to 99.9 points"),
-        (["-5", "85"], "exam 1: got '-5', takes a number from 30.2 to 97.5 points"),
-        (["nan", "85"], "exam 1: got 'nan', takes a number from 30.2 to 97.5 points"),
+        (["45", "x"], f"exam 2: got 'x', {TAKES}"),
+        (["", "85"], f"exam 1: got nothing, {TAKES}"),
+        (["45", "inf"], f"exam 2: got 'inf', {TAKES}"),
+        (["-1e16", "85"], f"exam 1: got '-1e16', {TAKES}"),
+        (["nan", "85"], f"exam 1: got 'nan', {TAKES}"),
     ],
 )
 def test_given_numbers_are_refused_in_one_line(given: list[str], message: str) -> None:
@@ -238,7 +267,15 @@ def test_given_scores_are_answered_in_one_line(
     assert output.out.count("\n") == 1
     assert output.out.startswith("Admitted (" if probability >= 0.5 else "Sorry (")
     assert percent_in(output.out) == pytest.approx(100 * probability, abs=0.051)
-    assert output.err == ""
+    assert output.err == FOUND
+
+
+def test_the_model_that_ships_answers_38_and_75(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    admission.main(["38", "75"])
+    admission.main(["90", "90"])
+    output = capsys.readouterr()
+    assert [line.split(" (")[0] for line in output.out.splitlines()] == ["Sorry", "Admitted"]
+    assert output.err == 2 * "note: the model is admission.h5, which ships with the package\n"
 
 
 @pytest.mark.parametrize(("probability", "verdict"), [(0.499, "Sorry"), (0.501, "Admitted"), (0.54, "Admitted")])
@@ -268,7 +305,9 @@ def test_the_threshold_of_the_card_decides(models: Path, capsys: pytest.CaptureF
         (["--model", "missing.h5"], "missing.h5 is not there"),
         (["--model", "models/admission.json", "45", "85"], "models/admission.json is not a .h5 file"),
         (["--model", "models/other.h5", "45", "85"], "is a model of the lesson xor; this takes one of admission"),
-        (["45", "850"], "exam 2: got '850', takes a number from 30.9 to 99.9 points"),
+        (["45", "NaN"], "exam 2: got 'NaN', takes a number from "),
+        (["--model", "houses", "45", "85"], "houses.h5 is a model of the lesson linear_regression; this takes one of"),
+        (["--model", "nowhere"], "no model nowhere.h5 or nowhere.keras in "),
     ],
 )
 def test_what_cannot_be_answered_is_refused_at_once(
@@ -280,12 +319,13 @@ def test_what_cannot_be_answered_is_refused_at_once(
 
 
 def test_the_program_refuses_with_exit_code_2_and_one_line(room: Path, models: Path) -> None:
-    for arguments in (["45"], ["45", "850"], ["--model"], ["--nonsense"]):
+    for arguments in (["45"], ["45", "x"], ["--model"], ["--nonsense"]):
         ended = subprocess.run(
             [sys.executable, "-m", "apps.admission", *arguments], cwd=room, capture_output=True, text=True, check=False
         )
-        assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended.stderr
-        assert ended.stderr.startswith("error: ")
+        assert (ended.returncode, ended.stdout) == (2, "")
+        error = ended.stderr.removeprefix(FOUND)
+        assert error.startswith("error: ") and error.count("\n") == 1
 
 
 # --- A model of one's own, without a card -----------------------------------------------------------------------------
@@ -311,7 +351,46 @@ def test_the_scaler_beside_a_bare_model_is_used(bare: Saver, capsys: pytest.Capt
     admission.main(["--model", path.name, "45", "85"])
     output = capsys.readouterr()
     assert percent_in(output.out) == pytest.approx(100 * sigmoid(8 * 1.3 - 8), abs=0.051)
-    assert "scaled by my-scaler.gz" in output.err
+    assert "scaled by my-scaler.gz" in output.err and "outside" not in output.err
+
+
+@pytest.mark.parametrize("ending", [".h5", ".keras"])
+def test_a_notebooks_model_in_the_current_folder_is_taken_with_the_ranges_of_its_scaler(
+    bare: Saver, room: Path, ending: str
+) -> None:
+    import joblib
+    from sklearn.preprocessing import MinMaxScaler
+
+    if ending == ".keras":
+        build().save("admission.keras")
+    else:
+        bare(build(), "admission")
+    joblib.dump(MinMaxScaler().fit(np.array([[20.1, 10], [100, 99]], np.float32)), "admission-scaler.gz")
+    with dialogue(room, "apps.admission") as child:
+        child.expect_exact(f"note: the model is admission{ending} in the current folder")
+        child.expect_exact("exam 1 (20.1 to 100 points): ")
+        child.sendline("20.1")
+        child.expect_exact("exam 2 (10 to 99 points): ")
+        child.sendline("101")
+        _, unverified, outside, answer = [line for line in end_of(child).splitlines() if line.strip()]
+    assert unverified.startswith(f"note: admission{ending} has no card") and "scaled by admission-scaler" in unverified
+    assert outside == "note: exam 2 (points) 101 is outside of 10 to 99, where the model was trained"
+    assert percent_in(answer) == pytest.approx(100 * sigmoid(8 * 91 / 89 - 8), abs=0.051)
+    assert child.exitstatus == 0
+
+
+def test_a_scaler_that_keeps_no_ranges_gives_none(
+    bare: Saver, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import joblib
+    from sklearn.preprocessing import StandardScaler
+
+    path = bare(build())
+    joblib.dump(StandardScaler().fit([[0, 0], [2, 2]]), "my-scaler.gz")
+    typed(monkeypatch, "3\n-2\n")
+    admission.main(["--model", path.name])
+    output = capsys.readouterr()
+    assert output.out.startswith("exam 1 (points): exam 2 (points): Sorry (") and "outside" not in output.err
 
 
 def test_two_softmax_units_are_understood(bare: Saver, capsys: pytest.CaptureFixture[str]) -> None:

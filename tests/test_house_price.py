@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dialogues import dialogue, end_of
 from lesson_runs import start
 
 from apps import house_price
@@ -18,6 +19,7 @@ from workshop.scratch.nn.network import Network
 
 LESSONS = ["linear_regression"]
 AREA, BEDROOMS, AGE = "area (22 to 300 m2): ", "bedrooms (1 to 5): ", "age (1 to 115 years): "
+FOUND = "note: the model is models/house_price.h5\n"
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +47,47 @@ def price_of(path: Path, *house: float) -> float:
 def test_a_house_is_asked_for_number_by_number_and_priced(
     models: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("big\n 120 \n6\n3\n10\n"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("big\n 120 \ninf\n3\n10\n"))
     house_price.main([])
-    asked = capsys.readouterr().out
+    asked = capsys.readouterr()
     price = price_of(models / "house_price.h5", 120, 3, 10)
-    assert asked == (
-        f"{AREA}got 'big', takes a number from 22 to 300 m2\n{AREA}"
-        f"{BEDROOMS}got '6', takes a number from 1 to 5\n{BEDROOMS}{AGE}"
+    assert asked.out == (
+        f"{AREA}got 'big', takes a number from -1e15 to 1e15\n{AREA}"
+        f"{BEDROOMS}got 'inf', takes a number from -1e15 to 1e15\n{BEDROOMS}{AGE}"
         f"area 120 m2, bedrooms 3, age 10 years: price {price:,.2f} x 1,000 pesos\n"
     )
+    assert asked.err == FOUND
     monkeypatch.setattr(sys, "stdin", io.StringIO("120\n"))
     with pytest.raises(WorkshopError, match="the input ended where bedrooms was asked for"):
         house_price.main([])
+
+
+def test_a_house_of_12_is_typed_into_the_dialogue_and_answered(models: Path, room: Path) -> None:
+    with dialogue(room, "apps.house_price", "--model", "houses") as child:
+        child.expect_exact("note: the model is models/houses.h5")
+        child.expect_exact("size (0.2 to 10 10 m2): ")
+        child.sendline("12")
+        _, note, answer = [line for line in end_of(child).splitlines() if line.strip()]
+    assert note == "note: size (10 m2) 12 is outside of 0.2 to 10, where the model was trained"
+    assert answer == f"size 12 x 10 m2: price {price_of(models / 'houses.h5', 12):.2f} x 10,000 pesos"
+    assert child.exitstatus == 0
+
+
+def test_a_model_without_a_card_asks_for_as_many_numbers_as_its_scaler_has(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for ending in (".h5", "-scaler.gz"):
+        shutil.copy(trained / f"house_price{ending}", f"house_price{ending}")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("1000\n3\n10\n"))
+    house_price.main([])
+    asked = capsys.readouterr()
+    price = price_of(Path("house_price.h5"), 1000, 3, 10)
+    ranges = [input_prompt.partition(" (")[2].partition(")")[0].split(" ") for input_prompt in (AREA, BEDROOMS, AGE)]
+    prompts = [f"input {i + 1} ({low} to {high}): " for i, (low, _, high, *_) in enumerate(ranges)]
+    assert asked.out == "".join(prompts) + f"input 1 1,000, input 2 3, input 3 10: prediction {price:,.2f}\n"
+    found, unverified, outside = asked.err.splitlines()
+    assert found == "note: the model is house_price.h5 in the current folder" and "has no card" in unverified
+    assert outside == "note: input 1 1000 is outside of 22 to 300, where the model was trained"
 
 
 # --- Given ------------------------------------------------------------------------------------------------------------
@@ -67,7 +98,7 @@ def test_a_house_given_is_priced_at_once(models: Path, capsys: pytest.CaptureFix
     price = price_of(models / "house_price.h5", 120, 3, 10)
     shown = capsys.readouterr()
     assert shown.out == f"area 120 m2, bedrooms 3, age 10 years: price {price:,.2f} x 1,000 pesos\n"
-    assert not shown.err
+    assert shown.err == FOUND
 
 
 def test_several_houses_are_priced_one_in_a_line(models: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,17 +1,25 @@
 """The console programs' options, and the numbers that they ask for or are given.
 
+Any finite number is answered: the range of the training rows, in the card or in the scaler, is a help for the person
+who types, and a number outside of it is noted beside the answer.
+
 A program asks within a third of a second. So nothing heavy is imported here: names, units and ranges come from the
 model's card, and the model itself is loaded when it is needed.
 """
 
 import argparse
+import dataclasses
 import decimal
+import math
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from workshop.kit import cli
+from workshop.kit import cli, files
 from workshop.kit.errors import WorkshopError, one_line
+from workshop.kit.files import FilePath
 from workshop.kit.saving import bundle
 from workshop.kit.saving.loaded import Bundle
 from workshop.programs import engines
@@ -19,19 +27,43 @@ from workshop.programs import engines
 _MAX_QUOTE = 40  # characters of a refused entry that are shown
 
 
-def parser(module_docstring: str | None, model: str) -> cli.Parser:
+class Parser(cli.Parser):
+    """A console program's parser: its `--model` is the path of a saved model, looked for where it is a bare name.
+
+    Args:
+        model: the name of the default bundle.
+        options: as `argparse.ArgumentParser` takes them.
+    """
+
+    def __init__(self, model: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._model = model
+        # argparse by itself takes -1e3 for an option, and only -1000 for a number.
+        self._negative_number_matcher = re.compile(r"-(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$", re.IGNORECASE)
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """Returns the arguments; `model` is the path of the model, and stderr says which one a bare name stands for."""
+        arguments = super().parse_args(args, namespace)
+        arguments.model = _find_model(arguments.model, self._model)
+        return arguments
+
+
+def parser(module_docstring: str | None, model: str) -> Parser:
     """Returns a parser with the options that every console program takes; a program adds its own.
 
     Args:
         module_docstring: the program's docstring, the beginning of `--help`.
         model: the name of the default bundle.
     """
-    made = cli.Parser(description=module_docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made = Parser(model, description=module_docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument(
         "--model",
         type=Path,
         metavar="PATH",
-        help=f"a saved model (default: {model}.h5 in the folder models, else the one that ships)",
+        help=f"a saved model, .h5 or .keras; a name without an ending is looked for in the current folder, in models "
+        f"and among the shipped ones (default: {model})",
     )
     made.add_argument(
         "--engine",
@@ -41,41 +73,88 @@ def parser(module_docstring: str | None, model: str) -> cli.Parser:
     return made
 
 
+def _find_model(given: Path | None, default: str) -> Path:
+    """Returns the path of a model that was given by its path, by a bare name or not at all."""
+    if given is not None and (given.suffix or given.parent != Path() or given.exists()):
+        return given
+    path = bundle.find(default if given is None else given.name)
+    place = str(path)
+    if path.parent == Path():
+        place += " in the current folder"
+    elif path.parent == files.shipped("models"):
+        place = f"{path.name}, which ships with the package"
+    print(f"note: the model is {one_line(place)}", file=sys.stderr)
+    return path
+
+
+def inputs_without_card(path: FilePath, assumed: Sequence[bundle.Input] = ()) -> Sequence[bundle.Input]:
+    """Returns the inputs of a model without a card, with the ranges that the scaler beside it was fitted on.
+
+    Args:
+        path: the path of the model.
+        assumed: its inputs, if it has as many. Without a scaler they are returned as they are.
+
+    Raises:
+        WorkshopError: the scaler is damaged or hostile.
+    """
+    scaler = bundle.read_own_scaler(path)
+    if scaler is None:
+        return assumed
+    ranges = scaler.ranges()
+    if len(assumed) != len(ranges):
+        assumed = [bundle.Input(f"input {i + 1}") for i in range(len(ranges))]
+    return [
+        dataclasses.replace(column, minimum=low, maximum=high)
+        for column, (low, high) in zip(assumed, ranges, strict=True)
+    ]
+
+
 def ask_numbers(inputs: Sequence[bundle.Input]) -> list[float]:
     """Asks for one number after another; see `ask_number`."""
     return [ask_number(wanted) for wanted in inputs]
 
 
 def ask_number(wanted: bundle.Input) -> float:
-    """Asks for a number within a range, until one is given.
+    """Asks for a finite number, until one is given.
 
     Raises:
         WorkshopError: the input ended (Ctrl-D).
     """
     while True:
-        text = _ask(f"{wanted.name} ({_range(wanted)}): ", wanted.name)
-        number = _number_within(text, wanted)
+        text = _ask(f"{_described(wanted)}: ", wanted.name)
+        number = _number(text)
         if number is not None:
             return number
-        print(_refusal(text, wanted))
+        print(_refusal(text))
 
 
 def check_numbers(given: Sequence[str], inputs: Sequence[bundle.Input]) -> list[float]:
     """Returns the numbers given as arguments, one for each input, in order.
 
     Raises:
-        WorkshopError: there are more or fewer, or one is not a number within its range.
+        WorkshopError: there are more or fewer, or one is not a finite number.
     """
     if len(given) != len(inputs):
-        names = ", ".join(f"{wanted.name} ({_range(wanted)})" for wanted in inputs)
+        names = ", ".join(_described(wanted) for wanted in inputs)
         raise WorkshopError(f"got {len(given)} of {len(inputs)} numbers: takes {names}")
     numbers = []
     for text, wanted in zip(given, inputs, strict=True):
-        number = _number_within(text, wanted)
+        number = _number(text)
         if number is None:
-            raise WorkshopError(f"{wanted.name}: {_refusal(text, wanted)}")
+            raise WorkshopError(f"{wanted.name}: {_refusal(text)}")
         numbers.append(number)
     return numbers
+
+
+def note_outside(numbers: Sequence[float], inputs: Sequence[bundle.Input]) -> None:
+    """Prints, on stderr, in a sentence which numbers lie outside of the range of the training data."""
+    outside = [
+        f"{wanted.label} {number:.15g} is outside of {_limits(wanted)}".strip()
+        for number, wanted in zip(numbers, inputs, strict=True)
+        if not wanted.minimum <= number <= wanted.maximum
+    ]
+    if outside:
+        print(f"note: {' and '.join(outside)}, where the model was trained", file=sys.stderr)
 
 
 def check_shapes(model: Bundle, inputs: Sequence[tuple[int, ...]], outputs: Sequence[int]) -> None:
@@ -133,25 +212,35 @@ def _ask(prompt: str, name: str) -> str:
         return "?"  # bytes that are not UTF-8: no number either, so it is asked again
 
 
-def _number_within(text: str, wanted: bundle.Input) -> float | None:
+def _number(text: str) -> float | None:
     try:
-        number = float(text)
-    except ValueError:
+        number = cli.finite_number(text)
+    except argparse.ArgumentTypeError:
         return None
-    # float() also takes "1_0", which nobody writes on purpose. Neither NaN nor infinity lies in a range.
-    return number if "_" not in text and wanted.minimum <= number <= wanted.maximum else None
+    return None if "_" in text else number  # float() also takes "1_0", which nobody writes on purpose
 
 
-def _refusal(text: str, wanted: bundle.Input) -> str:
+def _refusal(text: str) -> str:
     quoted = repr(text) if len(text) <= _MAX_QUOTE else f"{text[:_MAX_QUOTE]!r}..."
-    return f"got {quoted if text else 'nothing'}, takes a number from {_range(wanted)}"
+    return f"got {quoted if text else 'nothing'}, takes a number from -1e15 to 1e15"
 
 
-def _range(wanted: bundle.Input) -> str:
-    """Returns "30.06 to 99.82 points": rounded inwards, so that a typed limit is not refused."""
+def _described(wanted: bundle.Input) -> str:
+    """Returns "exam 1 (30.06 to 99.82 points)", or "exam 1 (points)" where the range is not known."""
+    if not _has_range(wanted):
+        return wanted.label
+    return f"{wanted.name} ({f'{_limits(wanted)} {wanted.unit}'.rstrip()})"
+
+
+def _has_range(wanted: bundle.Input) -> bool:
+    return math.isfinite(wanted.minimum) and math.isfinite(wanted.maximum)
+
+
+def _limits(wanted: bundle.Input) -> str:
+    """Returns "30.06 to 99.82": rounded inwards, so that a limit, when it is typed, is not outside."""
     low, high = (
         # Six digits are enough to type; a limit in single precision has seventeen, most of them noise.
-        format(decimal.Context(prec=6, rounding=rounding).create_decimal(limit).normalize(), "f")
+        format(decimal.Context(prec=6, rounding=rounding).create_decimal(repr(limit)).normalize(), "f")
         for limit, rounding in ((wanted.minimum, decimal.ROUND_CEILING), (wanted.maximum, decimal.ROUND_FLOOR))
     )
-    return f"{low} to {high} {wanted.unit}".rstrip()
+    return f"{low} to {high}"

@@ -1,5 +1,7 @@
 """The engine that loads a program's model: NumPy's, which is imported at once, unless it does not know a layer.
 
+A `.keras` is loaded by Keras.
+
 All engines read the same file and predict the same numbers; `--engine all` shows it.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workshop.kit.files import FilePath
@@ -26,7 +29,7 @@ def _read_numpy(content: bytes, path: FilePath) -> Model:
     from workshop.kit.saving import h5
     from workshop.scratch.nn.network import Network
 
-    return Network.from_architecture(h5.from_bytes(content, path))
+    return Network.from_architecture(h5.from_bytes(keras_h5.as_h5(content, path), path))
 
 
 def _read_torch(content: bytes, path: FilePath) -> Model:
@@ -35,7 +38,7 @@ def _read_torch(content: bytes, path: FilePath) -> Model:
     load("torch")  # an error of one line where it is not installed
     from workshop.pytorch.kit.model import TorchModel
 
-    return TorchModel.from_bytes(content, path)
+    return TorchModel.from_bytes(keras_h5.as_h5(content, path), path)
 
 
 _READERS: dict[str, Callable[[bytes, FilePath], Model]] = {
@@ -51,6 +54,7 @@ class SideBySide:
     engine = "all"
 
     def __init__(self, content: bytes, path: FilePath) -> None:
+        content = keras_h5.as_h5(content, path)
         self.models = {name: _READERS[name](content, path) for name in ENGINES}
         self.predictions: dict[str, np.ndarray] = {}
         first = self.models[ENGINES[0]]
@@ -63,18 +67,21 @@ class SideBySide:
 
 
 def load(path: FilePath, lessons: Sequence[str], engine: str | None = None) -> Bundle:
-    """Loads a bundle, or a bare `.h5`, as `bundle.load` does.
+    """Loads a bundle, a bare `.h5` or a `.keras`, as `bundle.load` does.
 
     Args:
-        path: the `.h5`.
+        path: the `.h5` or the `.keras`.
         lessons: the lessons whose models are accepted.
         engine: one of `CHOICES`; None for NumPy's or, if that does not know a layer, Keras, which is noted on stderr.
+            A `.keras` is always loaded by Keras, and handed to the other engines as a `.h5`.
 
     Raises:
         WorkshopError: the file is refused, or the chosen engine does not know a layer of the model.
     """
     if engine == "all":
         return bundle.load(path, lessons, SideBySide)  # type: ignore[arg-type]
+    if engine is None and Path(path).suffix == bundle.KERAS:
+        engine = "keras"
     try:
         return bundle.load(path, lessons, _READERS[engine or "numpy"])
     except UnknownLayerError as error:

@@ -1,5 +1,7 @@
 """A saved model: NAME.h5, NAME-scaler.gz where its inputs are scaled, and NAME.json, the card that describes both.
 
+A model from elsewhere may have no card, and may be a `.keras`; a scaler beside it is used as well.
+
 Saving. `storage` writes the three so that a run killed at any moment leaves the old bundle or the new one, whole.
 
 Loading. An untrusted file never runs code: digests are compared first, links out of the HDF5 file and layers that
@@ -25,11 +27,14 @@ from workshop import __version__
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
-from workshop.kit.saving import keras_h5, safety, storage
+from workshop.kit.saving import hdf5, keras_archive, keras_h5, safety, storage
 from workshop.kit.saving.card import FORMAT, inputs_in, path_of, printable, read_card, without_defaults
 from workshop.kit.saving.card import Input as Input  # lessons say bundle.Input
 from workshop.kit.saving.loaded import Bundle, check_shapes
 from workshop.kit.saving.model import Model, as_model
+from workshop.kit.saving.scaler import Scaler
+
+KERAS = ".keras"  # the ending of a file in Keras 3's own format
 
 
 def name_for(name: str, *, quick: bool = False, standin: bool = False) -> str:
@@ -111,35 +116,47 @@ def save(
     return list(contents)
 
 
-def find(name: str) -> Path:
-    """Returns the `.h5` of a bundle: in the folder `models` where the program is started, else the shipped one.
+def find(name: str, *, has_card: bool = False) -> Path:
+    """Returns the path of a saved model: in the current folder, else in `models` there, else among the shipped ones.
+
+    Args:
+        name: the name without an ending; in each folder NAME.h5 is taken before NAME.keras.
+        has_card: whether only those with a card count, which lessons save in `models`.
 
     Raises:
-        WorkshopError: no such bundle is in either.
+        WorkshopError: no such model is in any of them.
     """
-    folders = [Path("models"), files.shipped("models")]
+    folders = [Path(), Path("models"), files.shipped("models")]
     for folder in folders:
-        if path_of(folder, name, "model").exists() or path_of(folder, name, "card").exists():
-            return path_of(folder, name, "model")
-    raise WorkshopError(f"no model {name}.h5 in {folders[0].resolve()} nor among the shipped ones: train it first")
+        h5_path, keras_path = path_of(folder, name, "model"), folder / f"{name}{KERAS}"
+        # A bundle that is not whole is named, not passed over; in the current folder a .json may be anything.
+        if folder != Path() and path_of(folder, name, "card").exists():
+            return h5_path
+        for path in (h5_path, keras_path):
+            if path.exists() and not has_card:
+                return path
+    raise WorkshopError(
+        f"no model {name}.h5 or {name}{KERAS} in {Path().resolve()}, its folder models or among the shipped ones: "
+        f"train it first"
+    )
 
 
 def load(
     path: FilePath, lessons: Sequence[str], read: Callable[[bytes, FilePath], Model] = keras_h5.from_bytes
 ) -> Bundle:
-    """Loads a bundle, or a bare `.h5`, without running anything that is in it.
+    """Loads a bundle, a bare `.h5` or a `.keras`, without running anything that is in it.
 
     Args:
-        path: the `.h5`.
+        path: the `.h5` or the `.keras`.
         lessons: the lessons whose models are accepted.
-        read: builds the model from the content of the `.h5` and, for messages, its path: the engine that loads it.
+        read: builds the model from the content of the file and, for messages, its path: the engine that loads it.
 
     Raises:
         WorkshopError: a file is missing, changed, damaged, hostile, or of another lesson.
     """
     path = Path(path)
     folder, name = path.parent, path.stem
-    _check_name(path)
+    _check_path(path)
     scaler_path = path_of(folder, name, "scaler")
     scaler_content = None
     # Another program may save just now: the card and the files it describes are read while nobody renames any.
@@ -150,7 +167,11 @@ def load(
         content = storage.read(path, digests.get("model"), card)
         if "scaler" in digests or (not card and scaler_path.exists()):
             scaler_content = storage.read(scaler_path, digests.get("scaler"), card)
-    safety.check_h5(content, path)
+    # TensorFlow 2.11 and older wrote HDF5 under this ending, too.
+    if path.suffix == KERAS and not content.startswith(hdf5.SIGNATURE):
+        content = keras_archive.checked(content, path)
+    else:
+        safety.check_h5(content, path)
     scaler = None if scaler_content is None else safety.load_scaler(scaler_content, scaler_path)
     bundle = Bundle(path, read(content, path), scaler, card, inputs_in(card))
     check_shapes(bundle)
@@ -158,25 +179,49 @@ def load(
 
 
 def read_inputs(path: FilePath, lessons: Sequence[str]) -> list[Input]:
-    """Returns a model's inputs from its card alone, without loading the model; an empty list for a bare `.h5`.
+    """Returns a model's inputs from its card alone, without loading the model; an empty list where it has no card.
 
     Raises:
         WorkshopError: the model is not there, its card is corrupt, or it is of another lesson.
     """
     path = Path(path)
-    _check_name(path)
+    _check_path(path)
     card = _card_of(path, lessons)
     if not card and not path.exists():
         raise WorkshopError(f"{path} is not there: give the path of a saved model, or train one")
     return inputs_in(card)
 
 
-def _check_name(path: Path) -> None:
-    if path.suffix != ".h5":
-        raise WorkshopError(f"{path} is not a .h5 file: give the path of a saved model, such as models/mnist_cnn.h5")
+def read_own_scaler(path: FilePath) -> Scaler | None:
+    """Returns the scaler beside a model without a card; None where there is no scaler.
+
+    Raises:
+        WorkshopError: the scaler is damaged or hostile.
+    """
+    path = Path(path)
+    scaler_path = path_of(path.parent, path.stem, "scaler")
+    if not scaler_path.exists():
+        return None
+    return safety.load_scaler(storage.read(scaler_path, None, {}), scaler_path)
+
+
+def _check_path(path: Path) -> None:
+    folder = path.parent if path.name in ("saved_model.pb", "saved_model.pbtxt") else path
+    if (folder / "saved_model.pb").exists() or (folder / "saved_model.pbtxt").exists():
+        name = folder.resolve().name
+        raise WorkshopError(
+            f"{folder} is refused: a SavedModel folder can hold any operation; where the model was trained, save it by "
+            f'model.save("{name}.h5") or model.save("{name}{KERAS}")'
+        )
+    if path.suffix not in (".h5", KERAS):
+        raise WorkshopError(
+            f"{path} is not a .h5 file, nor a {KERAS} one: give the path of a saved model, such as models/mnist_cnn.h5"
+        )
 
 
 def _card_of(path: Path, lessons: Sequence[str]) -> dict[str, Any]:
+    if path.suffix == KERAS:
+        return {}  # a card of this name describes the .h5 beside it
     card = read_card(path.parent, path.stem)
     if card and card["lesson"] not in lessons:
         raise WorkshopError(

@@ -1,4 +1,4 @@
-"""Reading the `.h5` of a saved model with Keras; `h5` reads it without."""
+"""Reading the `.h5` or the `.keras` of a saved model with Keras; `h5` reads the first without."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
+from workshop.kit.saving import keras_archive
 from workshop.kit.saving.card import printable
 from workshop.kit.saving.model import KerasModel, Model
 
@@ -20,9 +21,9 @@ else:
 
 
 def from_bytes(content: bytes, path: FilePath) -> Model:
-    """Returns the model in a `.h5` as Keras loads it.
+    """Returns the model in a `.h5` or a `.keras` as Keras loads it.
 
-    A file of Keras 2.3 or older, which Keras 3 no longer reads, is converted to Keras 3's configuration first.
+    A `.h5` of Keras 2.3 or older, which Keras 3 no longer reads, is converted to Keras 3's configuration first.
 
     Raises:
         WorkshopError: Keras cannot load it.
@@ -40,11 +41,16 @@ def from_bytes(content: bytes, path: FilePath) -> Model:
         raise WorkshopError(f"{path} cannot be loaded by Keras {keras.__version__}: {reason}") from error
 
 
+def as_h5(content: bytes, path: FilePath) -> bytes:
+    """Returns a saved model as a `.h5`, which all engines read: Keras loads a `.keras` and writes it anew."""
+    return from_bytes(content, path).to_h5() if keras_archive.is_archive(content) else content
+
+
 def _load_with_keras(content: bytes) -> keras.Model:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # Keras warns of deprecated settings, which only who wrote the file could change.
         warnings.simplefilter("ignore")
-        copy = Path(folder) / "model.h5"
+        copy = Path(folder) / ("model.keras" if keras_archive.is_archive(content) else "model.h5")
         copy.write_bytes(content)
         model = keras.models.load_model(copy, compile=False, safe_mode=True)
     if not model.built:

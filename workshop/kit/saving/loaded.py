@@ -24,10 +24,10 @@ class Bundle:
     """A loaded model.
 
     Attributes:
-        path: the `.h5`.
+        path: the `.h5` or the `.keras`.
         model: the model, as the engine loaded it.
         scaler: the scikit-learn scaler of its inputs, or None.
-        card: the content of the card; empty for a bare `.h5`, which is then unverified.
+        card: the content of the card; empty for a bare `.h5` or a `.keras`, which is then unverified.
         inputs: the card's inputs.
     """
 

@@ -1,4 +1,4 @@
-"""Checks of untrusted files: a `.h5` reaches nothing outside of itself, a scaler holds nothing but numbers.
+"""Checks of untrusted files: a model reaches nothing outside of its file, a scaler holds nothing but numbers.
 
 Both come before Keras or scikit-learn read a byte of the file.
 """
@@ -10,6 +10,8 @@ import math
 import pickle
 import re
 import warnings
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from workshop.kit.errors import WorkshopError
@@ -61,34 +63,60 @@ def check_h5(content: bytes, path: FilePath) -> tuple[dict[str, Any], Group]:
     that hold Python code (Lambda), layers that are not Keras' own. Keras and the HDF5 library read the file only after.
     """
     refused = f"{path} is refused: "
-    try:
-        root = hdf5.read(content)
-    except OutsideError as error:
-        raise WorkshopError(f"{refused}{printable(error)}") from error
-    except UnreadableError as error:
-        raise WorkshopError(
-            f"{path} is damaged, or not a .h5 file of Keras' ({printable(error)}): copy or train it again"
-        ) from error
+    root = read_hdf5(content, path)
     text = root.attributes.get("model_config")
     if text is None:
         raise WorkshopError(f"{refused}it holds weights alone, no model: save it with model.save(), not save_weights()")
+    return read_config(text, refused), root
+
+
+def read_hdf5(content: bytes, path: FilePath) -> Group:
+    """Returns the root group of an HDF5 file, of a `.h5` or of the weights in a `.keras`.
+
+    Raises:
+        WorkshopError: it is damaged, or reaches outside of itself.
+    """
+    try:
+        return hdf5.read(content)
+    except OutsideError as error:
+        raise WorkshopError(f"{path} is refused: {printable(error)}") from error
+    except UnreadableError as error:
+        kind = ".keras" if Path(path).suffix == ".keras" else ".h5"
+        raise WorkshopError(
+            f"{path} is damaged, or not a {kind} file of Keras' ({printable(error)}): copy or train it again"
+        ) from error
+
+
+def read_config(text: str | bytes, refused: str, without: Sequence[str] = ()) -> dict[str, Any]:
+    """Returns a model's configuration, which names nothing but parts of Keras' own models.
+
+    Args:
+        text: the configuration as JSON.
+        refused: the beginning of the message.
+        without: settings that are left out wherever they stand.
+
+    Raises:
+        WorkshopError: it holds code, would read a file, or names something else.
+    """
     try:
         config = json.loads(text)
         if not isinstance(config, dict):
             raise TypeError("takes a JSON object")
-        _check_config(config, refused)
+        _check_config(config, refused, without)
     except (ValueError, TypeError, RecursionError) as error:
         raise WorkshopError(f"{refused}its configuration cannot be read ({type(error).__name__})") from error
-    return config, root
+    return config
 
 
-def _check_config(config: Any, refused: str) -> None:
+def _check_config(config: Any, refused: str, without: Sequence[str]) -> None:
     pending = [config]
     while pending:
         part = pending.pop()
         if isinstance(part, list):
             pending += part
         elif isinstance(part, dict):
+            for name in without:
+                part.pop(name, None)
             pending += part.values()
             kind, module = part.get("class_name"), part.get("module")
             if kind in _CODE_LAYERS:
@@ -128,13 +156,21 @@ def load_scaler(content: bytes, path: FilePath) -> scalers.Scaler:
             instance, state = self.stack[-2], self.stack[-1]
             if isinstance(instance, type):
                 raise WorkshopError(f"{refused}it would change {printable(instance.__name__)} itself")
-            if isinstance(instance, np.dtype) and not (
+            is_dtype = isinstance(instance, np.dtype)
+            if is_dtype and instance.kind == "O" and state == (3, "|", None, None, None, -1, -1, 63):
+                self.stack.pop()  # the type of Python objects as it always is: nothing to change
+                return
+            if is_dtype and not (
                 # The state can turn a type of numbers into one of pointers, and hide that: NumPy would follow them.
                 instance.kind in "biuf" and state[0] == 3 and state[2:] == (None, None, None, -1, -1, 0)
             ):
                 raise WorkshopError(f"{refused}it holds Python objects where a scaler has numbers")
             if isinstance(instance, NumpyArrayWrapper):
                 # An array is read from the stream right after this.
+                if state["dtype"].kind == "O":
+                    # The names of a data frame's columns: a pickle of its own, read as carefully as this one.
+                    self.stack[-2:] = [Unpickler("", self.file_handle, ensure_native_byte_order=True).load()]
+                    return
                 if state["dtype"].kind not in "biuf" or state["subclass"] is not np.ndarray:
                     raise WorkshopError(f"{refused}it holds Python objects where a scaler has numbers")
                 if min(state["shape"], default=0) < 0 or (
@@ -142,6 +178,9 @@ def load_scaler(content: bytes, path: FilePath) -> scalers.Scaler:
                 ):
                     raise WorkshopError(f"{refused}its numbers claim to be larger than the file")
                 state["allow_mmap"] = False
+            if isinstance(instance, np.ndarray) and state[2].kind == "O" and all(isinstance(x, str) for x in state[4]):
+                self.stack.pop()  # nothing needs the names, so the array stays empty
+                return
             if isinstance(instance, np.ndarray) and state[2].kind not in "biuf":
                 raise WorkshopError(f"{refused}it holds Python objects where a scaler has numbers")
             super().load_build()

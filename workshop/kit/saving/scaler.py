@@ -6,6 +6,7 @@ are put into these classes, which do the same arithmetic in the same order: the 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ class Scaler:
         self._scale(scaled)
         return scaled
 
+    def ranges(self) -> list[tuple[float, float]]:
+        """Returns the smallest and the largest number of each column that it was fitted on; infinite where unknown."""
+        return [(-math.inf, math.inf)] * self.n_features_in_
+
     def _scale(self, X: np.ndarray) -> None:
         """Scales X in place."""
         raise TypeError("an object of no known kind of scaler")
@@ -54,6 +59,17 @@ class MinMaxScaler(Scaler):
     """From the range of each column to 0 to 1, or another range."""
 
     clip = False
+
+    def ranges(self) -> list[tuple[float, float]]:
+        """Returns the range of each column that it was fitted on, which this scaler alone remembers."""
+        try:
+            lows, highs = self._column_numbers("data_min_"), self._column_numbers("data_max_")
+            # As texts, numbers in single precision have the digits that were typed: 30.2, not 30.200000762939453.
+            ranges = [(float(str(low)), float(str(high))) for low, high in zip(lows, highs, strict=True)]
+        except (AttributeError, TypeError, ValueError):  # changed by hand: it scales without them
+            return super().ranges()
+        unknown = -math.inf, math.inf
+        return [(low, high) if -math.inf < low <= high < math.inf else unknown for low, high in ranges]
 
     def _scale(self, X: np.ndarray) -> None:
         X *= self._column_numbers("scale_")

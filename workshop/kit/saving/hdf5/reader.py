@@ -18,7 +18,7 @@ from workshop.kit.saving.hdf5.checked_bytes import Bytes, OutsideError, Unreadab
 from workshop.kit.saving.hdf5.objects import Dataset, Group
 from workshop.kit.saving.hdf5.values import Attributes, read_shape, read_type
 
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _UNDEFINED = 2**64 - 1
 _MAX_DEPTH = 32
 
@@ -47,7 +47,7 @@ class _Reader:
         self._open: set[int] = set()  # groups that are being read: one that holds itself is found by this
 
     def root(self) -> Group:
-        if self._source.content[:8] != _SIGNATURE:
+        if self._source.content[:8] != SIGNATURE:
             raise UnreadableError("it does not begin as HDF5 files do")
         version = self._source.number(8, 1)
         sizes = self._source.part(13, 2) if version < 2 else self._source.part(9, 2)

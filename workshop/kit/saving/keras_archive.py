@@ -1,0 +1,66 @@
+"""The `.keras` of a saved model: a zip archive of its configuration and its weights, checked before Keras reads it.
+
+`checked` returns an archive of nothing but what was checked. How the model was trained (`compile_config`) is left out:
+programs predict, and losses, metrics and optimizers are only more classes for a hostile file to name.
+"""
+
+import io
+import json
+import zipfile
+from typing import Any
+
+from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
+from workshop.kit.saving import safety
+
+_CONFIG, _WEIGHTS, _ASSETS = "config.json", "model.weights.h5", "assets/"
+# Keras stores its parts as they are, and weights that somebody compressed shrink by a tenth.
+_MAX_EXPANSION = 20
+
+
+def is_archive(content: bytes) -> bool:
+    """Returns whether a file's content is a zip archive, as `.keras` files are."""
+    return content.startswith(b"PK\x03\x04")
+
+
+def checked(content: bytes, path: FilePath) -> bytes:
+    """Returns the `.keras` that Keras may load; `path` is for the messages.
+
+    Raises:
+        WorkshopError: the archive is damaged, unpacks to far more than its size, holds code or files for its layers,
+            or reaches outside of itself.
+    """
+    refused = f"{path} is refused: "
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > _MAX_EXPANSION * len(content):
+                raise WorkshopError(f"{refused}unpacked it is more than {_MAX_EXPANSION} times as large")
+            names = {member.filename for member in members}
+            for part in (_CONFIG, _WEIGHTS):
+                if part not in names:
+                    raise WorkshopError(f"{refused}it has no {part}: save it with model.save()")
+            if any(name.startswith(_ASSETS) and name != _ASSETS for name in names):
+                raise WorkshopError(f"{refused}a layer of it would read files ({_ASSETS}), as layers for texts do")
+            text, weights = _read(archive, _CONFIG), _read(archive, _WEIGHTS)
+    except WorkshopError:
+        raise
+    except Exception as error:  # a damaged archive raises anything
+        raise WorkshopError(
+            f"{path} is damaged, or not a .keras file ({type(error).__name__}): copy or train it again"
+        ) from error
+    config = safety.read_config(text, refused, without=("compile_config",))
+    safety.read_hdf5(weights, path)
+    rewritten = io.BytesIO()
+    with zipfile.ZipFile(rewritten, "w") as archive:
+        archive.writestr(_CONFIG, json.dumps(config))
+        archive.writestr(_WEIGHTS, weights)
+    return rewritten.getvalue()
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Returns a part of the archive, whose checksum is compared; no longer than the archive says."""
+    member: Any = archive.getinfo(name)
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError("the other methods may ask for any amount of memory")
+    return archive.read(member)
