@@ -10,9 +10,11 @@ import pytest
 from lesson_runs import Run, start, write_table
 
 from workshop import linear_regression
+from workshop.figures import linear_regression as figures
 from workshop.kit.data import tables
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving import bundle
+from workshop.pytorch import linear_regression as in_torch
 
 LESSONS = ["linear_regression"]
 FEW = ["--quick", "--epochs", "20", "--no-plots"]
@@ -76,6 +78,25 @@ def test_descent_by_hand_ends_at_five_from_both_sides(default_run: Run) -> None:
     assert ["25", "5.0000", "5.0000"] in default_run.rows
 
 
+def test_descent_by_hand_does_not_walk_up_again(default_run: Run) -> None:
+    for step in ("1,000", "2,000"):
+        assert [step, "4.999999999999999", "5.000000000000001"] in default_run.rows
+    # Not one of the thousand steps between leaves the place.
+    assert {*linear_regression.descend(0.0, steps=2000)[1000:]} == {4.999999999999999}
+    assert {*linear_regression.descend(10.0, steps=2000)[1000:]} == {5.000000000000001}
+
+
+def test_the_slope_is_found_by_gradients_that_nobody_wrote_down(default_run: Run) -> None:
+    path = linear_regression.learn_slope()
+    assert path[0] == -10
+    # By hand: the loss is the mean of ((w + 3) x)^2 over 1, 2, 3, 4; its slope is 15 (w + 3), here -105.
+    assert path[1] == pytest.approx(-10 + 0.01 * 105)
+    assert abs(path[-2] + 3) >= 1e-3 > abs(path[-1] + 3)
+    assert in_torch.learn_slope() == pytest.approx(path, abs=1e-12)
+    assert default_run.table("step", "w")[0] == ["0", "-10.0000"]
+    assert f"|w + 3| < 0.001 after {len(path) - 1} steps" in default_run.lines
+
+
 def test_the_line_answers_27_and_minus_9(default_run: Run) -> None:
     (line,) = [line for line in default_run.lines if "13 ->" in line]
     at_13, at_minus_5 = (float(part.split("->")[1]) for part in line.split(":")[1].split(","))
@@ -104,21 +125,57 @@ def test_the_weights_of_the_houses_are_those_of_the_normal_equation(default_run:
     assert f"size (10 m2) 12: price (10,000 pesos) {12 * weight + bias:.2f}" in default_run.output
 
 
-def test_no_weights_chosen_by_hand_cost_less_than_the_trained_ones(default_run: Run) -> None:
-    lines = default_run.rows
-    by_hand = {(line[2], line[3]): float(line[4]) for line in lines if line[:2] == ["by", "hand"]}
-    (trained,) = [float(line[3]) for line in lines if line[:1] == ["trained"]]
-    (best,) = [float(line[4]) for line in lines if line[:2] == ["normal", "equation"]]
-    assert len(by_hand) == 4
-    # (0.2^2 + 1.8^2 + 4^2 + 7^2 + 11^2 + 12^2 + 14^2 + 13^2) / 8
-    assert by_hand["0.0000", "0.0000"] == pytest.approx(87.285)
-    assert trained == best < min(by_hand.values())
+def test_the_five_lines_of_the_curriculum_and_the_least_cost(default_run: Run) -> None:
+    lines = default_run.table("how", "weight w", "bias b", "cost (mean squared error)", "sum of squared errors")
+    costs = {(line[0], float(line[1]), float(line[2])): float(line[3]) for line in lines}
+    assert costs == pytest.approx(
+        {
+            ("by hand", 0.5, 0.5): 37.163,
+            ("by hand", 0.7, 0.92): 21.587,
+            ("by hand", 0.98, 1.2): 8.729,
+            ("by hand", 1.5, 1.3): 2.613,
+            ("by hand", 2.85, 2.83): 95.479,
+            ("trained", *(float(cell) for cell in lines[5][1:3])): 2.2893,
+            ("normal equation", 1.38341, 1.44216): 2.2893,
+        },
+        abs=6e-4,
+    )
+    # By hand, (0.4^2 + 0.8^2 + 2.5^2 + 5^2 + 8^2 + 8^2 + 9^2 + 7.5^2), and not divided by 8.
+    assert lines[0][4] == "297.3000"
+    assert len(costs) == 7
+
+
+def test_the_five_lines_are_drawn_with_their_costs() -> None:
+    x, y = np.array([1.0, 2.0]), np.array([1.0, 3.0])
+
+    def cost(weights: np.ndarray) -> np.ndarray:
+        return np.sum(weights**2, axis=-1)
+
+    guesses = np.array(linear_regression.GUESSES)
+    figure = figures.houses(x, y, [2.0, 1.0], cost, guesses[:2], guesses, np.array([0.1, 0.1]), ("size", "price"))
+    labels = figure.axes[1].get_legend_handles_labels()[1]
+    assert labels[0] == "w = 0.5, b = 0.5: 0.500"
+    assert len(labels) == 6 and labels[-1] == "least: 0.0200"
+
+
+def test_squared_errors_of_guesses_for_a_target_of_four(default_run: Run) -> None:
+    rows = [["4", "0", "0"], ["5", "1", "1"], ["6", "2", "4"], ["7", "3", "9"]]
+    assert default_run.table("guess for 4", "error", "squared error") == rows
+
+
+def test_the_scalers_arithmetic_is_printed(default_run: Run) -> None:
+    scaled = (["0.000", "0.750", "0.000"], ["0.667", "1.000", "0.800"], ["1.000", "0.000", "1.000"])
+    rows = [[row, *three, *three] for row, three in zip(("1000 5 70", "2000 6 90", "2500 2 95"), scaled, strict=True)]
+    assert default_run.table("row", "by hand") == rows
 
 
 def test_ones_own_guesses_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     linear_regression.main([*FEW, "--part", "houses", "--guess", "1.5", "0", "--guess", "-1", "2"])
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert [line[2:4] for line in lines if line[:2] == ["by", "hand"]] == [["1.5000", "0.0000"], ["-1.0000", "2.0000"]]
+    assert [line[2:4] for line in lines if line[:2] == ["by", "hand"]] == [
+        ["1.50000", "0.00000"],
+        ["-1.00000", "2.00000"],
+    ]
 
 
 def test_unscaled_features_diverge_or_crawl_and_scaled_ones_converge(default_run: Run) -> None:

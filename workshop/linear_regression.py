@@ -1,18 +1,19 @@
 """One neuron draws a line: from nine points to the price of a house, and why features are scaled.
 
-Gradient descent finds the lowest point of a parabola, by hand. Then a network of one neuron finds the line y = 2x + 1
-from nine of its points, and the price of a house from its size; the normal equation, which needs no training, says
-whether it found the best line. Then come area, bedrooms and age, three features in very different ranges: unscaled the
-training diverges, or crawls; scaled it converges. The lesson `training_choices` goes on from here.
+Gradient descent finds the lowest point of a parabola, by hand, and a slope, by gradients that a tape takes. Then a
+network of one neuron finds the line y = 2x + 1 from nine of its points, and the price of a house from its size; the
+normal equation, which needs no training, says whether it found the best line, and five lines of hand-chosen weights are
+priced beside it. Then come area, bedrooms and age, three features in very different ranges: unscaled the training
+diverges, or crawls; scaled it converges. The lesson `training_choices` goes on from here.
 
     python -m workshop.linear_regression                      # all parts; then look into the folder plots
     python -m workshop.linear_regression --part houses --guess 1.5 0         # the cost of weights of your choice
     python -m workshop.linear_regression --part features --data YOUR.csv     # a table of numbers, the target last
     python -m workshop.linear_regression --quick              # a first look: a tenth of the epochs
 
-Expected: both descents end at 5; the line says 27 for 13 and -9 for -5, within 0.05; the houses' weights agree with the
-normal equation within 0.001; unscaled features diverge; scaled ones explain 90 % or more of the test prices' variance
-(R2). About 15 s on two CPU cores. Then `python -m apps.house_price`.
+Expected: both descents end at 5, and stay there; the line says 27 for 13 and -9 for -5, within 0.05; the houses'
+weights agree with the normal equation within 0.001; unscaled features diverge; scaled ones explain 90 % or more of the
+test prices' variance (R2). About 15 s on two CPU cores. Then `python -m apps.house_price`.
 """
 
 from __future__ import annotations
@@ -31,12 +32,18 @@ from workshop.kit.data.tables import Table
 from workshop.kit.lazy import keras
 from workshop.kit.report import Report, format_table
 from workshop.kit.training import Recipe
+from workshop.scratch.autograd.autodiff import Variable
 
 EPOCHS = {"line": 500, "houses": 2000, "features": 2000}  # each of one step, on all rows
 LEARNING_RATE = 0.02  # of the line and the houses; `safe_rate` gives that of the features
 X_LINE = np.array([[1], [2], [3], [4], [5], [7], [8], [9], [11]], np.float32)
 Y_LINE = 2 * X_LINE[:, 0] + 1
-GUESSES = [[0.0, 0.0], [1.0, 0.0], [1.0, 4.0], [2.0, 0.0]]  # weight and bias, chosen by hand
+X_SLOPE = np.array([1.0, 2.0, 3.0, 4.0])
+SLOPE = -3.0  # of the line -3x through (0, 0)
+FIRST_SLOPE = -10.0
+SLOPE_TOLERANCE = 1e-3
+GUESSES = [[0.5, 0.5], [0.7, 0.92], [0.98, 1.2], [1.5, 1.3], [2.85, 2.83]]  # weight and bias, chosen by hand
+X_SCALING = np.array([[1000.0, 5.0, 70.0], [2000.0, 6.0, 90.0], [2500.0, 2.0, 95.0]])  # to be scaled by hand
 SNAPSHOTS = range(30)  # epochs after which the weights of the houses' neuron are kept, for the plot
 
 
@@ -66,6 +73,21 @@ def descend(x: float, learning_rate: float = 0.1, steps: int = 25) -> list[float
     path = [x]
     for _ in range(steps):
         path.append(path[-1] - learning_rate * 4 * (path[-1] - 5))
+    return path
+
+
+def learn_slope(rate: float = 0.01) -> list[float]:
+    """Returns the path of w, its start included, until f(x) = w x is -3x to 0.001.
+
+    Nobody writes the derivative down: a tape records how the loss is computed, and `backward` goes along it from the
+    loss to w. It is `workshop/scratch/autograd`; TensorFlow has `GradientTape`, PyTorch `loss.backward()`.
+    """
+    path = [FIRST_SLOPE]
+    while abs(path[-1] - SLOPE) >= SLOPE_TOLERANCE:
+        w = Variable(path[-1])  # a new one for each step, whose gradient begins at 0
+        loss = ((w * X_SLOPE - SLOPE * X_SLOPE) ** 2).mean()
+        loss.backward()
+        path.append(float(w.value - rate * w.gradient))
     return path
 
 
@@ -153,12 +175,22 @@ def flatten(weights: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def descend_by_hand(report: Report) -> dict[int, list[float]]:
-    """Prints gradient descent on a parabola, from two starts; returns the paths."""
-    report.section("Gradient descent by hand: the lowest point of 2(x - 5)^2 + 3")
-    paths = {start: descend(start) for start in (0, 10)}
+    """Prints gradient descent on a parabola, from two starts; returns the first 25 steps of the paths."""
+    report.section("Gradient descent by hand: the lowest point of 2(x - 5)^2 + 3, rate 0.1")
+    paths = {start: descend(start, steps=2000) for start in (0, 10)}
     rows = [[step, *(f"{path[step]:.4f}" for path in paths.values())] for step in (0, 1, 2, 3, 5, 10, 15, 20, 25)]
+    rows += [[f"{step:,}", *(repr(path[step]) for path in paths.values())] for step in (1000, 2000)]
     print(format_table(["step", "x from 0", "x from 10"], rows))
-    return paths
+    print("It does not walk up again: the slope is 0 at 5, and so close to it a step is too short to change x.")
+    return {start: path[:26] for start, path in paths.items()}
+
+
+def report_slope(report: Report, path: list[float]) -> None:
+    """Prints the path of w, by which f(x) = w x became -3x."""
+    report.section("Gradients by autograd: f(x) = w x is fitted to -3x, from w = -10")
+    shown = [*range(4), *range(10, len(path) - 1, 10), len(path) - 1]
+    print(format_table(["step", "w"], [[step, f"{path[step]:.4f}"] for step in shown]))
+    print(f"|w + 3| < {SLOPE_TOLERANCE:g} after {len(path) - 1} steps")
 
 
 def report_line(report: Report, neuron: Trained, predicted: np.ndarray) -> None:
@@ -170,6 +202,12 @@ def report_line(report: Report, neuron: Trained, predicted: np.ndarray) -> None:
 
 
 # --- The houses -------------------------------------------------------------------------------------------------------
+
+
+def print_squared_errors(target: int = 4) -> None:
+    """Prints the squared errors of four guesses for one target: twice as far off costs four times as much."""
+    rows = [[guess, guess - target, (guess - target) ** 2] for guess in range(target, target + 4)]
+    print(format_table([f"guess for {target}", "error", "squared error"], rows) + "\n")
 
 
 def save(name: str, neuron: Trained, table: Table, report: Report, **card: Any) -> None:
@@ -192,8 +230,15 @@ def report_houses(report: Report, table: Table, neuron: Trained) -> None:
 
     guesses = np.array(report.arguments.guess or GUESSES)
     lines = [*(("by hand", guess) for guess in guesses), ("trained", neuron.weights), ("normal equation", best)]
-    rows = [[how, f"{weights[0]:.4f}", f"{weights[1]:.4f}", f"{cost(weights):.4f}"] for how, weights in lines]
-    print(format_table(["how", "weight w", "bias b", "cost (mean squared error)"], rows))
+    rows = [
+        [how, *(f"{weight:.5f}" for weight in weights), f"{cost(weights):.4f}", f"{len(y) * cost(weights):.4f}"]
+        for how, weights in lines
+    ]
+    print(format_table(["how", "weight w", "bias b", "cost (mean squared error)", "sum of squared errors"], rows))
+    print(
+        f"The sum is the cost without its division by the {len(y)} rows, as some courses have it by a slip: the best "
+        f"weights\nare the same, but gradients are {len(y)} times as long, and rates have to be {len(y)} times smaller."
+    )
     is_ours = table.path == table_data.shipped_table("houses")
     for number in (8, 12) if is_ours else (size.minimum, size.maximum):
         print(f"{size.label} {number:g}: {price.label} {neuron.weights @ [number, 1]:.2f}")
@@ -218,6 +263,22 @@ def report_houses(report: Report, table: Table, neuron: Trained) -> None:
 
 
 # --- Several features -------------------------------------------------------------------------------------------------
+
+
+def print_scaling() -> None:
+    """Prints three rows scaled to 0 to 1 by hand, x -> (x - minimum) / (maximum - minimum), and by scikit-learn."""
+    from sklearn.preprocessing import MinMaxScaler
+
+    low, high = X_SCALING.min(axis=0), X_SCALING.max(axis=0)
+    by_hand = (X_SCALING - low) / (high - low)  # of each column
+    by_library = MinMaxScaler().fit_transform(X_SCALING)
+    rows = [
+        [" ".join(f"{number:g}" for number in row), *(f"{number:.3f}" for number in (*ours, *theirs))]
+        for row, ours, theirs in zip(X_SCALING, by_hand, by_library, strict=True)
+    ]
+    print(format_table(["row", "by hand", "", "", "MinMaxScaler", "", ""], rows))
+    x, a, b = X_SCALING[1, 0], low[0], high[0]
+    print(f"The first column of the second row: ({x:g} - {a:g}) / ({b:g} - {a:g}) = {by_hand[1, 0]:.3f}\n")
 
 
 @dataclass(frozen=True)
@@ -353,6 +414,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
     if arguments.part in ("line", "all"):
         paths = descend_by_hand(report)
+        report_slope(report, learn_slope())
         report.section("One neuron finds y = 2x + 1 from nine points")
         neuron = fit_neuron("line", X_LINE, Y_LINE, get_recipe("line", len(X_LINE), arguments), report)
         loss = neuron.model.evaluate(X_LINE, Y_LINE[:, None], verbose=0)
@@ -361,11 +423,13 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         report.plot("linear_regression-line", figures.line, paths, X_LINE[:, 0], Y_LINE, neuron.weights, neuron.losses)
     if "houses" in tables:
         report.section("One neuron prices houses by their size")
+        print_squared_errors()
         X, y = tables["houses"].split_numbers()
         neuron = fit_neuron("houses", X, y, get_recipe("houses", len(X), arguments), report)
         report_houses(report, tables["houses"], neuron)
     if "features" in tables:
         report.section("Several features in different ranges, unscaled and scaled")
+        print_scaling()
         features = split_features(tables["features"], arguments.seed)
         neurons = {}
         for name, (X, rate) in features.runs(arguments.learning_rate).items():

@@ -52,7 +52,7 @@ def houses(
     best: np.ndarray,
     labels: tuple[str, str],
 ) -> Figure:
-    """Returns a fitted line, the losses of its training, and its path on the contours of the cost.
+    """Returns a fitted line, lines of hand-chosen weights, the losses of a training, and its path on the contours.
 
     Args:
         x_values, y_values: the data, each (rows,).
@@ -63,13 +63,21 @@ def houses(
         best: the weights of the normal equation (2,).
         labels: of the axes of the data.
     """
-    figure, ((left, middle, right),) = plots.subplots(1, 3)
-    charts.draw_line(left, x_values, y_values, *path[-1], x=labels[0], y=labels[1], title="The fitted line")
-    middle.axhline(cost(best), color=plots.VERMILION, linestyle="--", label="normal equation")
-    _draw_losses(middle, {"neuron": losses}, "Training the neuron")
-    middle.set_xscale("log")
+    figure, ((fitted, chosen), (trained, contours)) = plots.subplots(2, 2, width=7)
+    charts.draw_line(fitted, x_values, y_values, *path[-1], x=labels[0], y=labels[1], title="The fitted line")
+    ends = np.array([x_values.min(), x_values.max()])
+    for guess, colour, dashes in zip(guesses, plots.COLOURS, ("-", "--", "-.", ":", (0, (5, 1))), strict=False):
+        label = f"w = {guess[0]:g}, b = {guess[1]:g}: {cost(guess):.3f}"
+        chosen.plot(ends, guess[0] * ends + guess[1], linestyle=dashes, color=colour, label=label)
+    chosen.plot(ends, best[0] * ends + best[1], color=plots.BLACK, linewidth=3.5, label=f"least: {cost(best):.4f}")
+    chosen.plot(x_values, y_values, "o", color=plots.BLACK, markersize=8, markeredgecolor="white")
+    chosen.set(xlabel=labels[0], ylabel=labels[1], title="Weights chosen by hand, and their mean squared errors")
+    chosen.legend(fontsize=12, frameon=True)
+    trained.axhline(cost(best), color=plots.VERMILION, linestyle="--", label="normal equation")
+    _draw_losses(trained, {"neuron": losses}, "Training the neuron")
+    trained.set_xscale("log")
     points = {"by hand": guesses, "normal equation": best[None]}
-    _draw_cost(right, cost, {"training": path}, points, x="weight w", y="bias b", title="The cost")
+    _draw_cost(contours, cost, {"training": path}, points, x="weight w", y="bias b", title="The cost")
     return figure
 
 

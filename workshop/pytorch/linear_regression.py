@@ -24,8 +24,12 @@ from workshop.kit import cli
 from workshop.kit.report import Report
 from workshop.kit.training import Recipe
 from workshop.linear_regression import (
+    FIRST_SLOPE,
+    SLOPE,
+    SLOPE_TOLERANCE,
     SNAPSHOTS,
     X_LINE,
+    X_SLOPE,
     Y_LINE,
     Trained,
     descend_by_hand,
@@ -37,6 +41,7 @@ from workshop.linear_regression import (
     report_features,
     report_houses,
     report_line,
+    report_slope,
     split_features,
 )
 from workshop.pytorch.kit import device, optimizers
@@ -44,6 +49,22 @@ from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
 from workshop.pytorch.kit.layers import initialize_as_keras
 from workshop.pytorch.kit.model import TorchModel
 from workshop.pytorch.kit.state import TrainingState
+
+
+def learn_slope(rate: float = 0.01) -> list[float]:
+    """Returns the path of w, its start included, until f(x) = w x is -3x to 0.001, by PyTorch's autograd."""
+    x = torch.from_numpy(X_SLOPE)
+    w = torch.tensor(FIRST_SLOPE, dtype=torch.float64, requires_grad=True)
+    path = [w.item()]
+    while abs(path[-1] - SLOPE) >= SLOPE_TOLERANCE:
+        loss = ((w * x - SLOPE * x) ** 2).mean()
+        loss.backward()  # adds the derivative by w to w.grad
+        assert w.grad is not None
+        with torch.no_grad():
+            w -= rate * w.grad
+        w.grad.zero_()
+        path.append(w.item())
+    return path
 
 
 def train(network: nn.Module, model: TorchModel, loader: DataLoader, state: TrainingState) -> None:
@@ -96,6 +117,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
     if arguments.part in ("line", "all"):
         paths = descend_by_hand(report)
+        report_slope(report, learn_slope())
         report.section("One neuron finds y = 2x + 1 from nine points")
         neuron = fit_neuron("line", X_LINE, Y_LINE, get_recipe("line", len(X_LINE), arguments), report)
         report_line(report, neuron, neuron.model.predict(np.array([[13], [-5]], np.float32)))
