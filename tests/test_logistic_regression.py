@@ -12,19 +12,49 @@ from workshop.kit.errors import WorkshopError
 (BANDS,) = (lesson.bands() for lesson in LESSONS if lesson.name == "logistic_regression")
 
 
-@pytest.mark.parametrize(
-    ("z", "value"), [(-8, 0.00033535), (-4, 0.01798621), (0.5, 0.62245933), (1, 0.73105858), (5, 0.99330715)]
-)
-def test_sigmoid_has_the_values_of_the_table(z: float, value: float) -> None:
-    assert logistic_regression.sigmoid(z) == pytest.approx(value, abs=5e-9)
+# As the curriculum has them; the last digit of the first is cut off there, not rounded.
+SIGMOIDS = {
+    "-10": "0.000045397",
+    "-8": "0.00033535",
+    "-4": "0.01798621",
+    "0": "0.5",
+    "0.5": "0.62245933",
+    "1": "0.73105858",
+    "5": "0.99330715",
+}
+
+
+def test_sigmoid_has_the_values_of_the_table() -> None:
+    z = np.array([float(number) for number in SIGMOIDS])
+    assert logistic_regression.sigmoid(z) == pytest.approx([float(value) for value in SIGMOIDS.values()], abs=5e-9)
 
 
 @pytest.mark.parametrize(
     ("y", "p", "value"),
-    [(1, 0.7, 0.35667), (1, 0.1, 2.30259), (1, 1e-6, 13.81551), (0, 0.3, 0.35667), (0, 0.9, 2.30259)],
+    [
+        (1, 0.7, 0.35667),
+        (1, 0.1, 2.30259),
+        (1, 1e-6, 13.81551),
+        (0, 0.3, 0.35667),
+        (0, 0.9, 2.30259),
+        (1, 0.99999, 0.00001),
+        (0, 0.00001, 0.00001),
+        (0, 0.999999, 13.81551),
+    ],
 )
-def test_cross_entropy_has_the_values_of_the_table(y: int, p: float, value: float) -> None:
+def test_cross_entropy_has_the_values_of_the_table(y: int, p: float, value: float, default_run: Run) -> None:
     assert logistic_regression.cross_entropy(y, p) == pytest.approx(value, abs=5e-6)
+    table = default_run.table("what happened", "probability of 1", "cross-entropy")
+    assert [str(y), f"{p:g}", f"{value:.5f}"] in table
+    assert len(table) == 8
+
+
+def test_the_tables_of_the_sigmoid_and_of_the_coin_are_printed(default_run: Run) -> None:
+    printed = dict(default_run.table("z", "sigmoid(z)"))
+    assert printed.keys() == SIGMOIDS.keys()
+    assert all(printed[z].startswith(value) for z, value in SIGMOIDS.items())
+    coin = dict(default_run.table("probability of heads", "likelihood of the throws"))
+    assert (coin["0.5"], coin["0.2"]) == ("0.0625", "0.0256")
 
 
 def test_likelihood_of_four_throws_is_largest_for_a_fair_coin() -> None:

@@ -37,7 +37,9 @@ SATURATED_RATE = 0.15
 SATURATED_STEPS = 300
 THROWS = (1, 0, 1, 0)  # of a coin: heads, tails, heads, tails
 CLASSES = ("benign", "malignant")
-
+SIGMOID_INPUTS = (-10.0, -8.0, -4.0, 0.0, 0.5, 1.0, 5.0)
+# What happened, 0 or 1, and the probability that was given to 1; in the last three it is almost certain.
+OUTCOMES = ((1, 0.7), (1, 0.1), (1, 1e-6), (0, 0.3), (0, 0.9), (1, 0.99999), (0, 0.00001), (0, 0.999999))
 
 Classifier = tuple[Callable[[np.ndarray], np.ndarray], float]  # a function of a tumour's size; where it is 0.5
 
@@ -88,11 +90,15 @@ def loss_surfaces() -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
 def show_basics(report: Report) -> None:
     """Prints and draws the sigmoid, cross-entropy and likelihood."""
     report.section("The sigmoid")
-    print(format_table(["z", "sigmoid(z)"], [[z, f"{sigmoid(z):.8f}"] for z in (-8.0, -4.0, 0.5, 1.0, 5.0)]))
+    # Eight significant digits: of -10 eight decimals would leave four of them.
+    rows: list[list[object]] = [
+        [f"{z:g}", np.format_float_positional(float(sigmoid(z)), 8, fractional=False, trim="-")] for z in SIGMOID_INPUTS
+    ]
+    print(format_table(["z", "sigmoid(z)"], rows))
     report.section("Cross-entropy: the negative logarithm of the probability of what happened")
-    pairs = [(1, 0.7), (1, 0.1), (1, 1e-6), (0, 0.3), (0, 0.9)]
-    rows = [[y, f"{p:g}", f"{cross_entropy(y, p):.5f}"] for y, p in pairs]
+    rows = [[y, f"{p:g}", f"{cross_entropy(y, p):.5f}"] for y, p in OUTCOMES]
     print(format_table(["what happened", "probability of 1", "cross-entropy"], rows))
+    print("It is nearly 0 for who was sure and right, and has no upper end for who was sure and wrong.")
     report.section("Maximum likelihood: heads, tails, heads, tails")
     rows = [[theta, f"{likelihood(theta, THROWS):.4f}"] for theta in (0.2, 0.5, 0.8)]
     print(format_table(["probability of heads", "likelihood of the throws"], rows))
