@@ -141,6 +141,29 @@ def test_softmax_is_printed_with_its_exponentials(default_run: Run) -> None:
     ]
 
 
+def test_softmax_is_printed_beside_three_sigmoids(default_run: Run) -> None:
+    table = default_run.table("z of three classes", "softmax", "three sigmoids")
+    assert table == [
+        ["2.33", "0.83827", "0.91"],
+        ["-1.46", "0.01894", "0.19"],
+        ["0.56", "0.14279", "0.64"],
+        ["sum", "1.00", "1.74"],
+    ]
+    for library, differentiate in LIBRARIES.items():
+        a, _ = differentiate(getattr(SOFTMAX, library), activations.THREE_CLASSES)
+        assert a == pytest.approx([0.83827, 0.01894, 0.14279], abs=5e-6)
+
+
+def test_softmax_on_one_output_is_always_one_and_gives_no_gradient(default_run: Run) -> None:
+    table = default_run.table("z of the only output", "softmax")
+    assert table == [["-100", "1"], ["-1", "1"], ["0", "1"], ["7", "1"]]
+    with pytest.warns(UserWarning, match="always return the value 1"):  # Keras says so itself
+        a, slope = activations.by_keras(SOFTMAX.keras, activations.ONE_OUTPUT)
+    assert (a == 1).all() and (slope == 0).all()
+    a, slope = activations.by_torch(SOFTMAX.torch, activations.ONE_OUTPUT)
+    assert (a == 1).all() and (slope == 0).all()
+
+
 def test_the_jacobian_is_what_the_engine_multiplies_with() -> None:
     a = value(SOFTMAX, LOGITS)
     matrix = activations.jacobian(a)

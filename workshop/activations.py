@@ -3,13 +3,15 @@
 Ten functions side by side, each with its derivative, which decides what can be trained: no gradient comes back through
 a threshold, through ten sigmoids at most a millionth. You check the formulas against finite differences and against
 the derivatives that Keras and PyTorch find by themselves, compare the slopes that all three use at a kink, and see
-plain formulas fail on large numbers. Last comes softmax, whose outputs depend on every z.
+plain formulas fail on large numbers. Last comes softmax, whose outputs depend on every z: three classes get three
+probabilities that add up to 1, where three sigmoids are three answers that do not; on one output alone it is always 1.
 
     python -m workshop.activations             # all of it; then look into the folder plots
     python -m workshop.activations --quick     # a first look: 100 random points in place of 10,000
 
 Expected: NumPy, Keras and PyTorch agree within 1e-6 on all values and derivatives. The sigmoid's slope is at most 0.25.
-softmax([1, 3, 4, 2]) = 0.03, 0.24, 0.64, 0.09. About 12 s on two CPU cores. Nothing is trained.
+softmax([1, 3, 4, 2]) = 0.03, 0.24, 0.64, 0.09; softmax([2.33, -1.46, 0.56]) = 0.84, 0.02, 0.14. About 12 s on two CPU
+cores. Nothing is trained.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LOGITS = np.array([1.0, 3.0, 4.0, 2.0])
+THREE_CLASSES = np.array([2.33, -1.46, 0.56])
+ONE_OUTPUT = np.array([[-100.0], [-1.0], [0.0], [7.0]])  # four samples of a network with one output
 STEP = 1e-5  # of finite differences
 LEAKY_SLOPE = 0.2  # given to both libraries; Keras on TensorFlow rounds it to single precision
 
@@ -305,7 +309,8 @@ def print_kinks(libraries: Mapping[str, Differentiate]) -> None:
                 slopes.append(slope[0])
             rows.append([name, f"{kink:g}", *(f"{slope:.3g}" if abs(slope) > 1e-6 else "0" for slope in slopes)])
     print(format_table(["slope at the kink", "z", "left of it", "right of it", "numpy", *libraries], rows))
-    print("Any number between left and right will do: it is a convention. The slope of a threshold is 0 everywhere.\n")
+    print("Any number between left and right will do: it is a convention. The slope of a threshold is 0 everywhere.")
+    print("So is its value there: MATLAB's hardlim and hardlims, as here, fire at 0; the perceptron only above it.\n")
 
 
 def print_leaky_slopes(libraries: Mapping[str, Differentiate]) -> None:
@@ -340,6 +345,18 @@ def print_softmax() -> None:
     print("\n" + format_table(["da/dz", *names, "sum"], rows))
     print(f"By hand: da1/dz1 = {a[0]:.4f} (1 - {a[0]:.4f}) = {matrix[0, 0]:.4f};", end=" ")
     print(f"da1/dz2 = -{a[0]:.4f} * {a[1]:.4f} = {matrix[0, 1]:.4f}.")
+
+
+def print_softmax_and_sigmoids() -> None:
+    """Prints softmax and three sigmoids of the same z, and softmax of networks that have one output."""
+    columns = (THREE_CLASSES, value(SOFTMAX, THREE_CLASSES), value(FUNCTIONS["sigmoid (logsig)"], THREE_CLASSES))
+    rows = [[f"{z:g}", f"{p:.5f}", f"{s:.2f}"] for z, p, s in zip(*columns, strict=True)]
+    rows.append(["sum", *(f"{column.sum():.2f}" for column in columns[1:])])
+    print("\n" + format_table(["z of three classes", "softmax", "three sigmoids"], rows))
+    print("A sample of one class out of three: softmax. Of any number of classes at once, each yes or no: sigmoids.\n")
+    rows = [[f"{z:g}", f"{p:g}"] for z, p in zip(ONE_OUTPUT[:, 0], value(SOFTMAX, ONE_OUTPUT)[:, 0], strict=True)]
+    print(format_table(["z of the only output", "softmax"], rows))
+    print("e^z / e^z = 1, whatever z is, and the slope is 0: one output for two classes takes a sigmoid. Keras warns.")
 
 
 def select_output(function: TensorFunction, i: int) -> TensorFunction:
@@ -452,6 +469,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
     report.section("Softmax")
     print_softmax()
+    print_softmax_and_sigmoids()
     errors |= compare_softmax(libraries)
     report.plot("activations-softmax", draw_softmax)
 
