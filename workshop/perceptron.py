@@ -1,7 +1,8 @@
 """The perceptron: a neuron that learns only from its mistakes, and the line that it moves.
 
-You compute a threshold neuron by hand, then let it find its decision boundary from samples: one at a time (online), in
-mini-batches, all at once (batch), and all at once by several workers. You count what each way costs, compare with
+You compute a threshold neuron by hand, which fires where w.x + b is above 0, and not at 0. Then you let it find its
+decision boundary from samples: one at a time (online), in mini-batches, all at once (batch), and all at once by several
+workers. You count what each way costs, add momentum to the rule and an outlier to the samples, compare with
 scikit-learn, see the rule cycle where no line separates the classes, and fix that with one change: the delta rule of
 the Adaline.
 
@@ -11,9 +12,9 @@ the Adaline.
     python -m workshop.perceptron --quick                # a first look: a shorter animation
 
 Expected: all four ways separate the classes without a mistake; the order of the samples changes online training, and
-never batch training; workers change no bit of it. scikit-learn finds the same weights. On real irises that overlap the
-perceptron never converges, the Adaline does, with an accuracy of 93 % or more. About 6 s on two CPU cores. The
-animation is a GIF.
+never batch training; workers change no bit of it. An outlier turns the line of online training by 136 degrees,
+that of batch training by 12. scikit-learn finds the same weights. On real irises that overlap the perceptron never
+converges, the Adaline does, with an accuracy of 93 % or more. About 8 s on two CPU cores. The animation is a GIF.
 """
 
 from __future__ import annotations
@@ -36,7 +37,12 @@ if TYPE_CHECKING:
     from joblib import Parallel
 
 WEIGHTS = np.array([1.0, -4.0, 3.0])  # w1, w2, and the bias b
-POINTS = np.array([[-6.0, 3.0], [-11.0, 0.0], [0.0, 0.0], [-9.0, -3.0]])
+POINTS_ON_THE_LINE = np.array([[-3.0, 0.0], [-7.0, -1.0], [1.0, 1.0]])
+POINTS = np.array([[-6.0, 3.0], [-11.0, 0.0], [7.0, 3.0], [0.0, 0.0], [-9.0, -3.0]])
+LEARNED_POINTS = POINTS[[0, 1, 3, 4]]  # few enough to be followed by hand
+X_AND, Y_AND = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([0.0, 0.0, 0.0, 1.0])
+AND_START = np.array([0.1, 0.1, -0.05])  # weights 0.1 and a threshold of 0.05: w.x > 0.05 where w.x - 0.05 > 0
+AND_RATE = 0.02
 SAMPLES = 30
 MARGIN = 0.4  # the least distance of a sample to the line, in units of x1 and x2
 BATCH_SIZES = {"online": 1, "mini-batch": 8, "batch": 10**9}  # of a batch: all samples
@@ -45,6 +51,8 @@ ADALINE_EPOCHS = 10_000
 RULE_EPOCHS = 200  # of the perceptron beside the Adaline
 MAX_STEPS = 20_000  # of one training: a table of your own may be long, and not separable
 ORDERS = 20
+MOMENTA = (0.0, 0.5, 0.9)
+OUTLIER = np.array([60.0, -40.0, 1.0])  # w.x + b = 223 there, but its class is -1
 WORKERS = 2
 MAX_FRAMES = 90
 QUICK_FRAMES = 12
@@ -86,12 +94,15 @@ def on_grid(X: np.ndarray, parts: int = 2**16) -> np.ndarray:
 
 
 def points_around_the_line(random: np.random.Generator) -> Samples:
-    """Returns points, in turn from one side of the line w.x + b = 0 and from the other, none nearer than `MARGIN`."""
+    """Returns points, in turn from one side of the line w.x + b = 0 and from the other, none nearer than `MARGIN`.
+
+    The first is of class 1: with weights 0 the output is -1, a mistake, by the count of scikit-learn as well.
+    """
     X = with_ones(on_grid(random.uniform((-12, -5), (8, 6), (50 * SAMPLES, 2)), 64))
     distance = X @ WEIGHTS / np.linalg.norm(WEIGHTS[:2])
     below, above = (X[side][: SAMPLES // 2] for side in (distance < -MARGIN, distance > MARGIN))
-    X = np.stack([below, above], axis=1).reshape(-1, 3)
-    y = np.tile([-1.0, 1.0], SAMPLES // 2)
+    X = np.stack([above, below], axis=1).reshape(-1, 3)
+    y = np.tile([1.0, -1.0], SAMPLES // 2)
     return Samples(X, y, ("x1", "x2"), ("-1", "1"), f"{SAMPLES} points around a line")
 
 
@@ -124,11 +135,11 @@ def load_table(path: Path) -> Samples:
         raise WorkshopError(f"{path}: has {len(table.names)} columns, takes two or more of numbers, then the class")
     labels = table.texts(len(features))
     table.check_classes(labels)
-    # The class of the first row is -1: with weights 0 its output is then a mistake, by scikit-learn's count as well.
     classes = list(dict.fromkeys(labels.tolist()))
     if len(classes) > 2:
         listed = ", ".join(name[:40] for name in classes[:3])
         raise WorkshopError(f"{path}, column {target}: has {len(classes)} classes ({listed}, ...), takes two")
+    classes.reverse()  # the class of the first row is 1, as in `points_around_the_line`
     X = table.numbers(range(len(features))).astype(np.float64)
     deviation = X.std(axis=0)
     X = on_grid((X - X.mean(axis=0)) / np.where(deviation > 0, deviation, 1))
@@ -149,18 +160,21 @@ def load_samples(path: Path | None, seed: int) -> list[Samples]:
 Activation = Callable[[np.ndarray], np.ndarray]
 
 
-def hardlims(net: np.ndarray) -> np.ndarray:
-    """Returns the outputs of threshold neurons with the classes -1 and 1: 1 from net = 0 up."""
-    return np.where(net >= 0, 1.0, -1.0)
+def bipolar(net: np.ndarray) -> np.ndarray:
+    """Returns the outputs of threshold neurons with the classes -1 and 1: 1 above 0, and -1 at 0.
+
+    MATLAB has the same function under the name `hardlims`, but for 0 itself, where it returns 1.
+    """
+    return np.where(net > 0, 1.0, -1.0)
 
 
-def hardlim(net: np.ndarray) -> np.ndarray:
-    """Returns the outputs of threshold neurons with the classes 0 and 1."""
-    return np.where(net >= 0, 1.0, 0.0)
+def binary(net: np.ndarray) -> np.ndarray:
+    """Returns the outputs of threshold neurons with the classes 0 and 1: 1 above 0, and 0 at 0."""
+    return np.where(net > 0, 1.0, 0.0)
 
 
 def weight_change(
-    X: np.ndarray, y: np.ndarray, w: np.ndarray, activation: Activation = hardlims, rate: float = 1.0
+    X: np.ndarray, y: np.ndarray, w: np.ndarray, activation: Activation = bipolar, rate: float = 1.0
 ) -> np.ndarray:
     """Returns the change of w by samples X (n, weights) of classes y (n,): rate * the sum of (y - output) x.
 
@@ -173,7 +187,7 @@ def weight_change_in_parallel(
     X: np.ndarray,
     y: np.ndarray,
     w: np.ndarray,
-    activation: Activation = hardlims,
+    activation: Activation = bipolar,
     rate: float = 1.0,
     *,
     parallel: Parallel,
@@ -208,34 +222,41 @@ def train(
     X: np.ndarray,
     y: np.ndarray,
     batch_size: int = 1,
-    activation: Activation = hardlims,
+    activation: Activation = bipolar,
     rate: float = 1.0,
     epochs: int = EPOCHS,
     rule: Callable[..., np.ndarray] = weight_change,
+    momentum: float = 0.0,
+    start: np.ndarray | None = None,
 ) -> Training:
-    """Trains from weights 0, `batch_size` samples at a time, until an epoch has no mistake, at most `epochs`.
+    """Trains, `batch_size` samples at a time, until an epoch has no mistake, at most `epochs`.
 
-    If a line separates the classes, it ends: online, after at most (R / margin)^2 updates, where R is the length of the
-    longest sample. Novikoff (1962), "On convergence proofs for perceptrons".
+    Momentum adds a share of the change before to each change: v <- momentum v + a (y - output) x, w <- w + v, wherever
+    the output is wrong. The weights start at 0, or at `start`.
+
+    If a line separates the classes, it ends: online, without momentum and from weights 0, after at most (R / margin)^2
+    updates, where R is the length of the longest sample. Novikoff (1962), "On convergence proofs for perceptrons".
     """
-    w = np.zeros(X.shape[1])
+    w = np.zeros(X.shape[1]) if start is None else start
+    v = np.zeros(X.shape[1])
     updates = 0
     mistakes: list[int] = []
     path = []
     while not mistakes or (mistakes[-1] and len(mistakes) < epochs):
         mistakes.append(0)
-        for start in range(0, len(X), batch_size):
-            batch = slice(start, start + batch_size)
+        for first in range(0, len(X), batch_size):
+            batch = slice(first, first + batch_size)
             wrong = int(np.count_nonzero(activation(X[batch] @ w) != y[batch]))
             if wrong:
-                w = w + rule(X[batch], y[batch], w, activation, rate)
+                v = momentum * v + rule(X[batch], y[batch], w, activation, rate)
+                w = w + v
                 mistakes[-1] += wrong
                 updates += 1
         path.append(w)
     return Training(w, len(mistakes), updates, mistakes, np.array(path))
 
 
-def online_path(X: np.ndarray, y: np.ndarray, visits: int, activation: Activation = hardlims) -> np.ndarray:
+def online_path(X: np.ndarray, y: np.ndarray, visits: int, activation: Activation = bipolar) -> np.ndarray:
     """Returns the weights (visits, weights) after each sample that online training looks at, from weights 0 on."""
     w = np.zeros(X.shape[1])
     path = []
@@ -261,7 +282,7 @@ def train_adaline(X: np.ndarray, y: np.ndarray, epochs: int = ADALINE_EPOCHS) ->
         change = weight_change(X, y, w, lambda net: net, rate)
         w = w + change
         path.append(w)
-        mistakes.append(int(np.count_nonzero(hardlims(X @ w) != y)))
+        mistakes.append(int(np.count_nonzero(bipolar(X @ w) != y)))
         if np.abs(change).max() < 1e-12:
             break
     return Training(w, len(path), len(path), mistakes, np.array(path))
@@ -269,7 +290,7 @@ def train_adaline(X: np.ndarray, y: np.ndarray, epochs: int = ADALINE_EPOCHS) ->
 
 def accuracy(X: np.ndarray, y: np.ndarray, w: np.ndarray) -> float:
     """Returns the share of samples on the right side of the line."""
-    return float(np.mean((X @ w >= 0) == (y > 0)))
+    return float(np.mean((X @ w > 0) == (y > 0)))
 
 
 def distance_off_centre(X: np.ndarray, y: np.ndarray, w: np.ndarray) -> float:
@@ -299,28 +320,30 @@ def find_cycle(path: np.ndarray) -> tuple[int, int] | None:
 
 def as_text(w: np.ndarray) -> str:
     """Returns weights as a text."""
-    return "(" + ", ".join(f"{weight:.6g}" for weight in w) + ")"
+    return "(" + ", ".join(f"{weight + 0.0:.6g}" for weight in w) + ")"  # -0 + 0 is 0
 
 
-def print_neuron(nets: np.ndarray) -> None:
-    """Prints the outputs of the neuron with given weights."""
+def print_neuron() -> None:
+    """Prints the outputs of the neuron with given weights; on its line the sum is 0, and it does not fire."""
     rows: list[list[object]] = []
-    for (x1, x2), net in zip(POINTS, nets, strict=True):
-        outputs = (int(net), int(hardlims(net)), int(hardlim(net)))
+    for x1, x2 in [*POINTS_ON_THE_LINE, *POINTS]:
+        net = np.array([x1, x2, 1.0]) @ WEIGHTS
+        outputs = (int(net), int(bipolar(net)), int(binary(net)))
         rows.append([f"({x1:g}, {x2:g})", f"1*{x1:g} - 4*{x2:g} + 3", *outputs])
     print(format_table(["point", "w.x + b", "sum", "output of -1, 1", "output of 0, 1"], rows))
 
 
-def print_rule_by_hand(X: np.ndarray, y: np.ndarray) -> None:
-    """Prints the epochs of online training, sample by sample, with the classes 0 and 1."""
+def print_rule_by_hand(X: np.ndarray, y: np.ndarray, start: np.ndarray, rate: float = 1.0) -> None:
+    """Prints the epochs of online training from the weights `start`, sample by sample, with the classes 0 and 1."""
     rows: list[list[object]] = []
-    w = np.zeros(X.shape[1])
-    for epoch in range(1, train(X, y, activation=hardlim).epochs + 1):
+    w = start
+    for epoch in range(1, train(X, y, activation=binary, rate=rate, start=start).epochs + 1):
         for x, target in zip(X, y, strict=True):
             net = x @ w
-            change = weight_change(x[None], np.array([target]), w, hardlim)
+            change = weight_change(x[None], np.array([target]), w, binary, rate)
             w = w + change
-            rows.append([epoch, as_text(x), int(net), int(hardlim(net)), int(target), as_text(change), as_text(w)])
+            numbers = [f"{net + 0.0:.6g}", int(binary(net)), int(target)]
+            rows.append([epoch, as_text(x), *numbers, as_text(change), as_text(w)])
     print(format_table(["epoch", "x", "w.x", "output", "y", "change", "w"], rows))
 
 
@@ -365,13 +388,62 @@ def compare_orders(samples: Samples, epochs: int, seed: int) -> dict[str, np.nda
     return counts
 
 
+def compare_momenta(samples: Samples, epochs: int, seed: int, report: Report) -> None:
+    """Trains with momentum: each change of the weights takes a share of the one before along."""
+    random = np.random.default_rng(seed)
+    orders = [random.permutation(len(samples.X)) for _ in range(ORDERS)]
+    rows = []
+    for momentum in MOMENTA:
+        for name in ("online", "batch"):
+            size = BATCH_SIZES[name]
+            trainings = [
+                train(samples.X[order], samples.y[order], size, epochs=epochs, momentum=momentum) for order in orders
+            ]
+            counts = np.array([(training.epochs, training.updates) for training in trainings])
+            right = min(accuracy(samples.X, samples.y, training.weights) for training in trainings)
+            rows.append([f"{momentum:g}", name, *(f"{mean:.1f}" for mean in counts.mean(axis=0)), f"{right:.3f}"])
+            if name == "online" and momentum:
+                report.result({f"momentum_{round(10 * momentum)}_train_accuracy": right})
+    print(format_table(["momentum", "way", "epochs", "updates", "lowest accuracy"], rows))
+
+
+def turned_by(before: np.ndarray, after: np.ndarray) -> float:
+    """Returns by how many degrees a line turned, from the weights before (3,) and after (3,)."""
+    cosine = before[:2] @ after[:2] / (np.linalg.norm(before[:2]) * np.linalg.norm(after[:2]))
+    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+
+
+def compare_with_outlier(samples: Samples, seed: int, report: Report) -> None:
+    """Trains for one epoch more, from weights that make no mistake, on the same samples and one outlier.
+
+    Online the outlier changes the weights by itself, as far as it is away. In batch training it is one of many: here
+    the weights change by the mean of all samples' changes. (Their sum, from weights 0 on, finds the same lines.)
+    """
+    X, y = np.vstack([samples.X, OUTLIER]), np.append(samples.y, -1.0)
+    w = train(samples.X, samples.y).weights
+    random = np.random.default_rng(seed)
+    orders = [random.permutation(len(X)) for _ in range(ORDERS)]
+    after = {
+        "online": [train(X[order], y[order], epochs=1, start=w).weights for order in orders],
+        "batch": [w + weight_change(X, y, w) / len(X)],
+    }
+    by_itself = {"online": w + weight_change(X[-1:], y[-1:], w), "batch": after["batch"][0]}
+    rows = []
+    for name, ends in after.items():
+        right = [accuracy(samples.X, samples.y, end) for end in ends]
+        rows.append([name, f"{turned_by(w, by_itself[name]):.1f}", f"{np.mean(right):.3f}", f"{np.min(right):.3f}"])
+        report.result({f"outlier_{name}_train_accuracy": float(np.mean(right))})
+    print(format_table(["way", "degrees that the outlier turns the line by", "others right", "lowest"], rows))
+    report.plot("perceptron-outlier", figures.outlier, *samples[:4], w, after)
+
+
 def compare_libraries(samples: Samples, epochs: int, report: Report) -> None:
     """Trains with the classes 0 and 1 in place of -1 and 1, and by scikit-learn, the samples in the same order."""
     from sklearn.linear_model import Perceptron
 
     X, y = samples.X, samples.y
     signed = train(X, y, epochs=epochs)
-    zero_one = train(X, (y + 1) / 2, activation=hardlim, epochs=epochs)
+    zero_one = train(X, (y + 1) / 2, activation=binary, epochs=epochs)
     model = Perceptron(max_iter=signed.epochs, tol=None, shuffle=False).fit(X[:, :-1], y)
     weights = np.append(model.coef_, model.intercept_)
     rows = [
@@ -416,13 +488,16 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     print(f"Engine    NumPy {np.__version__}")
 
     report.section("By hand: a threshold neuron with w = (1, -4) and b = 3")
-    X = with_ones(POINTS)
-    nets = X @ WEIGHTS
-    print_neuron(nets)
-    report.plot("perceptron-neuron", figures.neuron, WEIGHTS, POINTS, nets)
+    print_neuron()
+    shown = np.concatenate([POINTS_ON_THE_LINE, POINTS])
+    report.plot("perceptron-neuron", figures.neuron, WEIGHTS, shown, with_ones(shown) @ WEIGHTS)
 
-    report.section("By hand: w <- w + (y - output) x learns these outputs from weights 0, classes 0 and 1")
-    print_rule_by_hand(X, hardlim(nets))
+    report.section("By hand: w <- w + (y - output) x learns four of these outputs from weights 0, classes 0 and 1")
+    X = with_ones(LEARNED_POINTS)
+    print_rule_by_hand(X, binary(X @ WEIGHTS), np.zeros(3))
+
+    report.section(f"By hand: AND, from w = (0.1, 0.1) and a threshold of 0.05 (b = -0.05), rate {AND_RATE}")
+    print_rule_by_hand(with_ones(X_AND), Y_AND, AND_START, AND_RATE)
 
     epochs = min(EPOCHS, max(10, MAX_STEPS // len(separable.X)))
     mini_batch = BATCH_SIZES["mini-batch"]
@@ -431,6 +506,13 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
     report.section(f"The same samples in {ORDERS} other orders")
     counts = compare_orders(separable, epochs, arguments.seed)
+
+    report.section(f"Momentum in the rule: v <- m v + (y - output) x, w <- w + v; means of {ORDERS} orders")
+    compare_momenta(separable, epochs, arguments.seed, report)
+
+    if arguments.data is None:
+        report.section("An outlier: one epoch with (60, -40) as class -1, far within class 1")
+        compare_with_outlier(separable, arguments.seed, report)
 
     report.section("Classes 0 and 1, and scikit-learn")
     compare_libraries(separable, epochs, report)

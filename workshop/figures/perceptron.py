@@ -31,7 +31,7 @@ def half_plane(w: np.ndarray) -> np.ndarray:
     far = 1e4  # beyond the limits of any axes
     length = np.linalg.norm(w[:2])
     if length == 0:
-        return np.array([[-far, -far], [far, -far], [far, far], [-far, far]]) * (1.0 if w[2] >= 0 else np.nan)
+        return np.array([[-far, -far], [far, -far], [far, far], [-far, far]]) * (1.0 if w[2] > 0 else np.nan)
     normal = w[:2] / length
     along = np.array([-normal[1], normal[0]])
     foot = -w[2] / length * normal
@@ -75,10 +75,10 @@ def neuron(w: np.ndarray, points: np.ndarray, nets: np.ndarray) -> Figure:
     axes.fill(*half_plane(w).T, color=STYLES[1.0][0], alpha=0.15, zorder=0, label="w.x + b > 0: output 1")
     draw_line(axes, w, color=plots.BLACK, label="w.x + b = 0")
     for point, net in zip(points, nets, strict=True):
-        colour, marker = STYLES[1.0 if net >= 0 else -1.0]
+        colour, marker = STYLES[1.0 if net > 0 else -1.0]
         axes.plot(*point, marker, color=colour, markersize=11, markeredgecolor="white")
         axes.annotate(f"{net:g}", point, (8, 8), textcoords="offset points", fontsize=15)
-    axes.set(xlabel="x1", ylabel="x2", xlim=(-13, 4), ylim=(-5, 5))
+    axes.set(xlabel="x1", ylabel="x2", xlim=(-13, 9), ylim=(-5, 5))
     axes.set_title("The net input {:g} x1 {:+g} x2 {:+g}".format(*w))
     axes.legend(loc="lower right", frameon=True)
     return figure
@@ -114,6 +114,33 @@ def orders(
         panels[-1].plot(*pairs.T, marker, color=colour, markersize=size, markeredgecolor="white", alpha=0.8, label=name)
     panels[-1].set(xlabel="epochs", ylabel="updates", title=f"The same samples in {n_orders} orders")
     panels[-1].legend(frameon=True)
+    return figure
+
+
+def outlier(
+    X: np.ndarray,
+    y: np.ndarray,
+    features: Sequence[str],
+    classes: Sequence[str],
+    before: np.ndarray,
+    after: Mapping[str, Sequence[np.ndarray]],
+) -> Figure:
+    """Returns a figure: a boundary, and where it is after an epoch with an outlier, which lies far outside of it.
+
+    Args:
+        X, y, features, classes: as in `draw_samples`, without the outlier.
+        before: the weights before (3,).
+        after: for each way of training the weights after the epoch (3,), in one or in several orders of the samples.
+    """
+    figure, axes = plots.subplots(width=9, height=6)
+    draw_samples(axes, X, y, features, classes, "One epoch with an outlier")
+    for (name, ends), (colour, dashes, _) in zip(after.items(), LINE_STYLES, strict=False):
+        for i, w in enumerate(ends):
+            label = (f"{name}, {len(ends)} orders" if len(ends) > 1 else name) if i == 0 else None
+            width = 1.3 if len(ends) > 1 else 3
+            draw_line(axes, w, color=colour, linestyle=dashes, linewidth=width, label=label)
+    draw_line(axes, before, color=plots.BLACK, linewidth=3, label="before")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=5, fontsize=11)
     return figure
 
 
@@ -191,7 +218,7 @@ def learning(
             region.set_xy(corners)
             line.set_data(*corners[:2].T)
 
-        axes.set_title(f"All weights are 0: every output is {classes[1]}", fontsize=15)
+        axes.set_title(f"All weights are 0: every output is {classes[0]}", fontsize=15)
         yield 1.5
         shown = moved = 0
         before = np.zeros(3)
