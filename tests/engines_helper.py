@@ -142,7 +142,7 @@ def corners() -> Samples:
 
 
 def near_the_corners() -> Samples:
-    X, y = xor.noisy_points(40, 0.01, np.random.default_rng(1))
+    X, y = xor.noisy_points(40, 0.1, np.random.default_rng(1))
     return Samples(X, y[:, None], "train")
 
 

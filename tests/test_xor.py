@@ -1,6 +1,7 @@
 """The lesson `xor`: the gates, the network that learns, the noisy points, and tables of one's own."""
 
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,18 @@ import pytest
 from lesson_runs import Run, start, stop_after, write_table
 
 from workshop import LESSONS, xor
+from workshop.figures import xor as figures
 from workshop.kit import training
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving import bundle
+from workshop.pytorch import xor as in_torch
+from workshop.scratch import xor as in_numpy
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
-(BANDS,) = (lesson.bands() for lesson in LESSONS if lesson.name == "xor")
+(LESSON,) = (lesson for lesson in LESSONS if lesson.name == "xor")
+SHAPES = ("step_", "sine_", "circle_", "three_")
+BANDS = {name: band for name, band in LESSON.bands().items() if not name.startswith(SHAPES)}
+SHAPE_BANDS = {name: band for name, band in LESSON.bands().items() if name.startswith(SHAPES)}
 FEW = ["--quick", "--epochs", "5", "--no-plots"]
 
 
@@ -177,23 +184,170 @@ def test_options_change_the_recipes(options: list[str], expected: list[tuple[obj
 # --- Noisy points -----------------------------------------------------------------------------------------------------
 
 
-def test_noisy_points_lie_around_the_corners_with_the_variance_asked_for() -> None:
-    X, y = xor.noisy_points(100, 0.01, np.random.default_rng(1))
+def test_noisy_points_lie_around_the_corners_with_the_standard_deviation_asked_for() -> None:
+    X, y = xor.noisy_points(100, 0.1, np.random.default_rng(1))
     corners = X.round().astype(int)
     assert X.shape == (100, 2)
     assert np.unique(corners, axis=0, return_counts=True)[1].tolist() == [25, 25, 25, 25]
     assert (y == corners[:, 0] ^ corners[:, 1]).all()
-    X, _ = xor.noisy_points(20_000, 0.01, np.random.default_rng(1))
-    assert (X - X.round()).var() == pytest.approx(0.01, rel=0.05)
+    X, _ = xor.noisy_points(20_000, 0.1, np.random.default_rng(1))
+    assert (X - X.round()).std() == pytest.approx(0.1, rel=0.05)
+    # The default is as wide as it ever was, where the option was a variance of 0.01.
+    assert xor.parse("", []).noise == 0.1
+    assert xor.parse("", ["--preset", "course-2-4-1"]).noise == 0.01
 
 
 @pytest.mark.slow
 def test_noise_of_ones_own_is_used_and_said(capsys: pytest.CaptureFixture[str]) -> None:
     xor.main([*FEW, "--noise", "0.2"])
-    assert "100 noisy points: normal noise of variance 0.2 on both inputs" in capsys.readouterr().out
+    assert "100 noisy points: normal noise of standard deviation 0.2 on both inputs" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         xor.main([*FEW, "--noise", "-1"])
     assert "got -1, takes a number above 0" in capsys.readouterr().err
+
+
+# --- The recipes of two courses ---------------------------------------------------------------------------------------
+
+
+def test_a_preset_is_the_recipe_of_the_course() -> None:
+    tasks = {}
+    for preset in xor.PRESETS:
+        arguments = xor.parse("", ["--preset", preset])
+        tasks[preset] = xor.network_task(arguments, xor.load_points(arguments))
+    first, second = tasks["course-2-3-1"], tasks["course-2-4-1"]
+    for task, epochs in ((first, 50_000), (second, 500)):
+        recipe = task.recipe
+        assert (recipe.epochs, recipe.batch_size, recipe.optimizer, recipe.rate) == (epochs, 1, "sgd", 0.01)
+        assert recipe.schedule_steps is None
+    assert (first.hidden_units, first.loss, len(first.X)) == (3, "mean_squared_error", 4)
+    assert (second.hidden_units, second.loss, second.X.shape) == (4, "binary_crossentropy", (100, 2))
+    assert (second.X - second.X.round()).std() == pytest.approx(0.01, rel=0.1)
+    model = xor.build_network(4, loss=second.loss)
+    assert [layer.activation.__name__ for layer in model.layers] == ["sigmoid", "sigmoid"]
+    assert model.count_params() == 17
+
+
+@pytest.mark.parametrize("module", [xor, in_torch, in_numpy])
+def test_a_preset_prints_target_prediction_and_error_and_saves_beside_the_lessons_own(
+    module: ModuleType, room: Path
+) -> None:
+    for preset in xor.PRESETS:
+        run = start(module, room, "--preset", preset, "--quick", "--epochs", "3")
+        rows = run.table("x1", "x2", "target", "prediction", "error", "XOR")
+        assert [row[:3] for row in rows] == [["0", "0", "0"], ["0", "1", "1"], ["1", "0", "1"], ["1", "1", "0"]]
+        for _, _, target, prediction, error, rounded in rows:
+            assert float(target) - float(prediction) == pytest.approx(float(error), rel=0.06, abs=1e-4)
+            assert round(float(prediction)) == int(rounded)
+        loaded = bundle.load(room / "models" / f"xor_{preset}-quick.h5", ["xor"])
+        assert loaded.predict(CORNERS)[:, 0] == pytest.approx([float(row[3]) for row in rows], abs=1e-4)
+        assert {path.name for path in (room / "plots").iterdir()} >= {
+            f"xor_{preset}-learning.png",
+            f"xor_{preset}-loss.png",
+        }
+    assert not (room / "models" / "xor-quick.h5").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "preset"),
+    [
+        (in_numpy, "course-2-4-1"),
+        *(
+            pytest.param(module, preset, marks=pytest.mark.slow)
+            for module, preset in (
+                (xor, "course-2-3-1"),
+                (xor, "course-2-4-1"),
+                (in_torch, "course-2-3-1"),
+                (in_torch, "course-2-4-1"),
+                (in_numpy, "course-2-3-1"),
+            )
+        ),
+    ],
+)
+def test_a_courses_recipe_solves_the_task(module: ModuleType, preset: str, room: Path) -> None:
+    run = start(module, room, "--preset", preset, "--no-plots")
+    assert run.metrics["network_train_accuracy"] == 1
+    assert "As expected for this lesson." in run.lines
+    # Squared errors end at nothing; 500 epochs of cross-entropy are still on their way.
+    largest = max(abs(float(row[4])) for row in run.table("x1", "x2", "target", "prediction", "error"))
+    assert largest < 1e-3 if preset == "course-2-3-1" else 0.01 < largest < 0.3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--preset", "course-2-3-1", "--part", "all"], "--part: not allowed with argument --preset"),
+        (["--preset", "course-2-4-1", "--data", "own.csv"], "--data: got own.csv, --preset course-2-4-1 takes none"),
+        (["--part", "shapes", "--data", "own.csv"], "--data: got own.csv, --part shapes takes none"),
+        (["--preset", "course-2-3-1", "--noise", "0.2"], "--noise: got 0.2, --preset course-2-3-1 has no noisy points"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        xor.main(options)
+    assert refused.value.code == 2
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1
+
+
+# --- What a hidden layer can draw -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shapes_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The shapes, in the engine that is quickest."""
+    return start(in_numpy, tmp_path_factory.mktemp("shapes"), "--part", "shapes")
+
+
+def test_the_shapes_are_in_their_bands(shapes_run: Run) -> None:
+    assert SHAPE_BANDS.keys() <= shapes_run.metrics.keys()
+    assert "As expected for this lesson." in shapes_run.lines
+    assert shapes_run.answer["data"] == "a step, a sine, a circle, three clouds"
+    networks = [f"1-{units}-1" for units in (2, 6, 7)]
+    rows = shapes_run.table("shape", "network", "RMSE")
+    assert [row[:2] for row in rows] == [[shape, network] for shape in ("step", "sine") for network in networks]
+    assert [float(row[2]) for row in rows] == pytest.approx([*shapes_run.metrics.values()][:6], rel=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", [xor, in_torch])
+def test_the_shapes_are_drawn_in_the_other_engines_too(module: ModuleType, room: Path) -> None:
+    run = start(module, room, "--part", "shapes")
+    assert SHAPE_BANDS.keys() <= run.metrics.keys()
+    assert "As expected for this lesson." in run.lines
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", ["2", "3"])
+def test_other_seeds_draw_the_shapes_too(seed: str, room: Path) -> None:
+    found = in_numpy.main(["--part", "shapes", "--seed", seed, "--no-plots"])
+    assert {name for name, (low, high) in SHAPE_BANDS.items() if not low <= found[name] <= high} == set()
+
+
+def test_the_shapes_are_those_of_the_curriculum() -> None:
+    tasks = {task.name: task for task in xor.shape_tasks(xor.parse("", ["--part", "shapes"]))}
+    assert [(name, task.hidden_units, task.X.shape[1]) for name, task in tasks.items()] == [
+        *((f"{shape}_{units}", units, 1) for shape in ("step", "sine") for units in (2, 6, 7)),
+        ("circle", 6, 2),
+        *((f"class_{k}", 2, 2) for k in range(3)),
+    ]
+    assert set(tasks["step_2"].y) == {0, 1}
+    assert tasks["sine_2"].y == pytest.approx(np.sin(tasks["sine_2"].X[:, 0]))
+    circle = tasks["circle"]
+    assert np.array_equal(circle.y == 1, np.hypot(*circle.X.T) < 1.5)
+    # Each sample is of one class, and all others of the two other networks' samples of 0.
+    assert np.sum([tasks[f"class_{k}"].y for k in range(3)], axis=0).tolist() == [1] * 90
+
+
+def test_the_plots_of_the_shapes_show_all_networks(shapes_run: Run) -> None:
+    assert {path.name for path in shapes_run.plots.iterdir()} == {
+        f"xor-{name}.png" for name in ("curves", "circle", "three_classes")
+    }
+    x = np.linspace(-1, 1, 5)
+    figure = figures.curves(x, {"step": x, "sine": x}, {"step": {"1-2-1": x}, "sine": {"1-2-1": x, "1-6-1": x}})
+    labels = [panel.get_legend_handles_labels()[1] for panel in figure.axes]
+    assert labels == [["target", "1-2-1"], ["target", "1-2-1", "1-6-1"]]
 
 
 # --- What is saved ----------------------------------------------------------------------------------------------------
@@ -235,7 +389,7 @@ def test_the_plots_are_drawn(default_run: Run) -> None:
 
 @pytest.mark.slow
 def test_a_table_takes_the_place_of_the_noisy_points(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    X, y = xor.noisy_points(80, 0.01, np.random.default_rng(5))
+    X, y = xor.noisy_points(80, 0.1, np.random.default_rng(5))
     # In units far from 0 to 1: without scaling the sigmoids would be flat.
     table = write_table(room / "far.csv", "f0,f1,hit", np.column_stack([X * [1000, 5] + [7000, -300], y]))
     found = xor.main(["--data", str(table), "--seed", "1"])

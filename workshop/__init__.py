@@ -58,6 +58,7 @@ LESSONS = (
             "numpy_test_max_error": at_most(1e-8),
             "tensorflow_test_max_error": at_most(0),
             "torch_test_max_error": at_most(0),
+            "loops_test_max_error": at_most(1e-12),
         },
     ),
     Lesson(
@@ -137,6 +138,10 @@ LESSONS = (
             "batch_train_accuracy": at_least(1),
             "parallel_train_accuracy": at_least(1),
             "parallel_train_max_error": at_most(0),
+            "momentum_5_train_accuracy": at_least(1),
+            "momentum_9_train_accuracy": at_least(1),
+            "outlier_online_train_accuracy": at_most(0.7),
+            "outlier_batch_train_accuracy": at_least(0.8),
             "classes_train_max_error": at_most(1e-12),
             "sklearn_train_max_error": at_most(1e-12),
             "adaline_train_accuracy": at_least(0.93),
@@ -180,7 +185,16 @@ LESSONS = (
             "network_train_mean_squared_error": at_most(0.01),
             "hidden_1_test_accuracy": at_most(0.80),
             "hidden_4_test_accuracy": at_least(0.99),
+            "step_2_train_root_mean_squared_error": at_most(0.1),  # these are of --part shapes
+            "step_6_train_root_mean_squared_error": at_most(0.1),
+            "step_7_train_root_mean_squared_error": at_most(0.1),
+            "sine_2_train_root_mean_squared_error": at_least(0.25),
+            "sine_6_train_root_mean_squared_error": at_most(0.2),
+            "sine_7_train_root_mean_squared_error": at_most(0.2),
+            "circle_test_accuracy": at_least(0.93),
+            "three_classes_test_accuracy": at_least(0.95),
         },
+        expected_of={"course-2-4-1": {"network_test_accuracy": at_least(0.99)}},
     ),
     Lesson(
         "activations",
@@ -291,12 +305,17 @@ LESSONS = (
             "keras_gradient_test_max_error": at_most(1e-4),
             "torch_forward_test_max_error": at_most(1e-5),
             "torch_gradient_test_max_error": at_most(1e-4),
+            "variants_differences_test_max_error": at_most(1e-4),
+            "variants_keras_forward_test_max_error": at_most(1e-5),
+            "variants_keras_gradient_test_max_error": at_most(1e-4),
+            "variants_torch_forward_test_max_error": at_most(1e-5),
+            "variants_torch_gradient_test_max_error": at_most(1e-4),
             "simple_test_accuracy": at_least(0.97),
             "lstm_test_accuracy": at_least(0.985),
             "gru_test_accuracy": at_least(0.985),
         },
         expected_of={
-            "course": {
+            "large": {
                 "simple_test_accuracy": at_least(0.9783),
                 "lstm_test_accuracy": at_least(0.9876),
                 "gru_test_accuracy": at_least(0.9784),
@@ -334,6 +353,8 @@ LESSONS = (
             "denoiser_test_mean_squared_error": at_most(0.02),  # half of the noisy images' is 0.058
             "noisy_test_mean_squared_error": at_least(0.1),
             "anomaly_test_roc_auc": at_least(0.99),
+            "numbers_test_max_error": at_most(1e-6),
+            "missing_test_mean_squared_error": at_most(0.025),
             "codes_test_mean_squared_error": at_most(0.045),
             "codes_test_accuracy": at_least(0.55),
         },

@@ -1,4 +1,4 @@
-"""The plots of the lesson `xor`: the boundaries of gates and of networks over the two inputs, and a training loss."""
+"""The plots of the lesson `xor`: boundaries of gates and networks over the two inputs, curves, and a training loss."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workshop.kit import plots
 from workshop.kit.plots import charts, contours
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ def snapshots(models: Mapping[int, Model], X: np.ndarray, y: np.ndarray) -> Figu
     return contours.boundary_row(panels, X, y, heading, output="output of the network")
 
 
-def loss(losses: Sequence[float]) -> Figure:
-    """Returns the training loss of the 2-3-1 network, one value an epoch."""
+def loss(losses: Sequence[float], network: str, name: str) -> Figure:
+    """Returns the training loss of a network such as "2-3-1", one value an epoch; `name` is that of the loss."""
     curve = np.arange(1, len(losses) + 1), losses
-    return charts.losses({"2-3-1 network": curve}, y="mean squared error", title="Training on the four corners")
+    return charts.losses({f"{network} network": curve}, y=name, title="Training on the corners")
 
 
 def hidden_units(
@@ -45,3 +46,46 @@ def hidden_units(
     """
     heading = "How many hidden units it takes"
     return contours.boundary_row(models, X, y, heading, names=names, classes=classes, output="output of the network")
+
+
+def curves(x: np.ndarray, targets: Mapping[str, np.ndarray], outputs: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+    """Returns shapes of one input, each in its panel with the networks that were trained on it.
+
+    Args:
+        x: the input (n,).
+        targets: the shapes (n,) by their names.
+        outputs: by the same names, for each network its output (n,).
+    """
+    figure, axes = plots.subplots(1, len(targets), width=7)
+    for panel, (name, target) in zip(np.ravel(axes), targets.items(), strict=True):
+        panel.plot(x, target, color=plots.BLACK, linewidth=6, alpha=0.25, label="target")
+        charts.draw_curves(
+            panel, {network: (x, line) for network, line in outputs[name].items()}, x="x", y="output", title=name
+        )
+    return figure
+
+
+def circle(model: Model, X: np.ndarray, y: np.ndarray, radius: float) -> Figure:
+    """Returns the boundary of a network beside the circle around (0, 0) that its training data (n, 2) came from."""
+    figure, axes = plots.subplots(width=8, height=6)
+    angle = np.linspace(0, 2 * np.pi, 200)
+    axes.plot(radius * np.cos(angle), radius * np.sin(angle), "--", color=plots.VERMILION, label="the circle")
+    contours.draw_boundary(axes, model, X, y, classes=("outside", "inside"), title="A boundary out of six sigmoids")
+    axes.set_aspect("equal")
+    return figure
+
+
+def one_against_all(models: Sequence[Model], X: np.ndarray, of_class: np.ndarray) -> Figure:
+    """Returns the boundaries of several networks, each of which tells one class from all others.
+
+    Args:
+        models: from points (n, 2) to the probability of the model's class (n,).
+        X: the training data (n, 2).
+        of_class: whether each sample is of each class (n, classes), 1 or 0.
+    """
+    figure, axes = plots.subplots(1, len(models), width=6, height=5)
+    for k, (panel, model) in enumerate(zip(np.ravel(axes), models, strict=True)):
+        names = ("all others", f"class {k}")
+        contours.draw_boundary(panel, model, X, of_class[:, k], classes=names, title=f"Class {k} against all others")
+    figure.suptitle("One against all: the highest of three probabilities decides", fontsize=16)
+    return figure

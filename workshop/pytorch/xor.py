@@ -2,7 +2,8 @@
 
 The same points, options, metrics and files; the gates by hand are in the lesson alone.
 
-    python -m workshop.pytorch.xor                        # all parts; then look into the folder plots
+    python -m workshop.pytorch.xor                        # then look into the folder plots
+    python -m workshop.pytorch.xor --part shapes          # a step, a sine, a circle, three classes
     python -m workshop.pytorch.xor --data YOUR.csv        # two features and a target, in place of the noisy points
 
 Expected, as with Keras: the outputs of the trained network round to 0, 1, 1, 0; of 1,000 fresh noisy points one hidden
@@ -19,24 +20,22 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from workshop import xor as lesson
-from workshop.figures import xor as figures
-from workshop.kit import cli, metrics
+from workshop.kit import cli
 from workshop.kit.report import Report
-from workshop.kit.saving.bundle import Input
 from workshop.pytorch.kit import device, optimizers
 from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
 from workshop.pytorch.kit.layers import initialize_as_keras
 from workshop.pytorch.kit.model import TorchModel
 from workshop.pytorch.kit.state import TrainingState
-from workshop.xor import RECIPES, THRESHOLD, X_CORNERS, Y_CORNERS
+from workshop.xor import CROSS_ENTROPY, RECIPES, SQUARES, Points, Task
 
 
 class Network(nn.Module):
-    """The network: (n, 2) -> hidden_units, sigmoid -> (n, 1), linear."""
+    """The network: (n, inputs) -> hidden_units, sigmoid -> (n, 1), linear: with cross-entropy a logit."""
 
-    def __init__(self, hidden_units: int = 3) -> None:
+    def __init__(self, hidden_units: int = 3, inputs: int = 2) -> None:
         super().__init__()
-        self.hidden = nn.Linear(2, hidden_units)
+        self.hidden = nn.Linear(inputs, hidden_units)
         self.output = nn.Linear(hidden_units, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -45,16 +44,19 @@ class Network(nn.Module):
         return self.output(x)
 
 
-def train(network: nn.Module, model: TorchModel, loader: DataLoader, state: TrainingState) -> None:
+def train(
+    network: nn.Module, model: TorchModel, loader: DataLoader, state: TrainingState, loss_name: str = SQUARES
+) -> None:
     """Trains a network: the loop of PyTorch.
 
     Args:
-        network: 2 -> hidden units -> 1.
+        network: inputs -> hidden units -> 1.
         model: the same network as it is saved.
         loader: of batches of points and targets.
         state: shows the progress, remembers it, and goes on where a training was stopped.
+        loss_name: "mean_squared_error" or, of logits, "binary_crossentropy".
     """
-    criterion = nn.MSELoss()
+    criterion = nn.BCEWithLogitsLoss() if loss_name == CROSS_ENTROPY else nn.MSELoss()
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
     for _epoch in state.epochs(model, optimizer, scheduler, loader):
         for inputs, targets in loader:
@@ -65,50 +67,35 @@ def train(network: nn.Module, model: TorchModel, loader: DataLoader, state: Trai
             state.log(len(inputs), loss=loss)
 
 
-def fit(hidden_units: int, X: np.ndarray, y: np.ndarray, seed: int, state: TrainingState) -> TorchModel:
-    """Builds and trains a network on X (rows, 2) and y (rows,); returns it as it is saved."""
+def fit(
+    hidden_units: int, X: np.ndarray, y: np.ndarray, seed: int, state: TrainingState, loss_name: str = SQUARES
+) -> TorchModel:
+    """Builds and trains a network on X (rows, inputs) and y (rows,); returns it as it is saved."""
     torch.manual_seed(seed)
-    network = initialize_as_keras(Network(hidden_units))
-    model = TorchModel(network, input_shape=(2,))
+    network = initialize_as_keras(Network(hidden_units, X.shape[1]))
+    activation = "sigmoid" if loss_name == CROSS_ENTROPY else None
+    model = TorchModel(network, input_shape=X.shape[1:], activation=activation)
     batches = SeededBatches(len(X), state.recipe.batch_size, seed)
     loader = DataLoader(ArrayDataset(X, y[:, None]), sampler=batches, batch_size=None)
-    train(network, model, loader, state)
+    train(network, model, loader, state, loss_name)
     return model
 
 
-def main(argv: Sequence[str] | None = None) -> dict[str, float]:
-    """Trains on the corners and on noisy points; draws, saves, returns the metrics."""
-    arguments = lesson.parse(__doc__, argv)
-    report = Report("xor", arguments, engine="torch")
-    points = lesson.load_points(arguments)
-    report.data(f"the four corners of XOR; {points.source}")
-    report.engine(device.prepare(arguments.seed, on_cpu=True))
-
-    report.section("XOR learned: a 2-3-1 network and the four corners")
-    recipe = RECIPES["corners"].with_options(arguments, samples=len(X_CORNERS))
-    state = TrainingState(report.checkpoint("xor"), recipe, snapshots=lesson.snapshot_epochs(recipe.epochs))
-    model = fit(3, X_CORNERS, Y_CORNERS, arguments.seed, state)
-    outputs = model.predict(X_CORNERS)[:, 0]
-    print(lesson.format_outputs(outputs))
-    measured = {
-        "train_accuracy": metrics.two_classes("train", Y_CORNERS, outputs, THRESHOLD)["train_accuracy"],
-        "train_mean_squared_error": float(np.mean((outputs - Y_CORNERS) ** 2)),
-    }
-    report.result(measured, model="network")
-    report.save(
-        "xor",
-        model,
-        data="the four corners of XOR",
-        inputs=[Input("x1"), Input("x2")],
-        classes=("0", "1"),
-        metrics=measured,
-        threshold=THRESHOLD,
+def train_network(report: Report, task: Task, points: Points) -> None:
+    """Trains and saves the network on the corners, or that of a course's recipe."""
+    report.section(task.title)
+    snapshots = lesson.snapshot_epochs(task.recipe.epochs)
+    state = TrainingState(report.checkpoint(task.name), task.recipe, snapshots=snapshots)
+    model = fit(task.hidden_units, task.X, task.y, report.arguments.seed, state, task.loss)
+    lesson.report_network(
+        report, task, points, model, lambda X: model.predict(X)[:, 0], state.history["loss"], state.weights
     )
-    models = {epoch: lesson.forward_pass(weights) for epoch, weights in state.weights.items()}
-    report.plot("xor-learning", figures.snapshots, models, X_CORNERS, Y_CORNERS)
-    report.plot("xor-loss", figures.loss, state.history["loss"])
 
+
+def compare_sizes(report: Report, points: Points) -> None:
+    """Trains networks of one, two and four hidden units on noisy points, or on a table of one's own."""
     report.section(points.title)
+    arguments = report.arguments
     X_train, X_test = points.scaler.transform(points.X_train), points.scaler.transform(points.X_test)
     recipe = RECIPES["noisy"].with_options(arguments, samples=len(X_train))
     weights, accuracies = {}, {}
@@ -121,6 +108,34 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         accuracies[hidden_units] = lesson.measure(points, model.predict(X_train), model.predict(X_test))
         report.result(accuracies[hidden_units], model=kind)
     lesson.show_sizes(report, points, weights, accuracies)
+
+
+def train_shapes(report: Report) -> None:
+    """Trains the networks that draw a step, a sine, a circle and three classes."""
+    report.section("What a hidden layer can draw: a step, a sine, a circle, three classes")
+    tasks = lesson.shape_tasks(report.arguments)
+    weights = {}
+    for task in tasks:
+        print(f"{task.name.partition('_')[0]}, {lesson.units_title(task.hidden_units)}")
+        state = TrainingState(report.checkpoint(f"xor-{task.name}"), task.recipe)
+        model = fit(task.hidden_units, task.X, task.y, report.arguments.seed, state, task.loss)
+        weights[task.name] = model.get_weights()
+    lesson.show_shapes(report, tasks, weights)
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, float]:
+    """Trains on the corners and on noisy points, or on shapes; draws, saves, returns the metrics."""
+    arguments = lesson.parse(__doc__, argv)
+    report = Report("xor", arguments, engine="torch")
+    points = lesson.load_points(arguments)
+    report.data(lesson.describe_data(arguments, points))
+    report.engine(device.prepare(arguments.seed, on_cpu=True))
+    if arguments.preset or arguments.part in ("xor", "all"):
+        train_network(report, lesson.network_task(arguments, points), points)
+    if not arguments.preset and arguments.part in ("xor", "all"):
+        compare_sizes(report, points)
+    if arguments.part in ("shapes", "all"):
+        train_shapes(report)
     return report.finish(no_band=lesson.no_band(arguments))
 
 

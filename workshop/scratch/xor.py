@@ -3,7 +3,8 @@
 The same points, options, metrics and files, without any library for neural networks; the gates by hand are in the
 lesson alone.
 
-    python -m workshop.scratch.xor                        # all parts; then look into the folder plots
+    python -m workshop.scratch.xor                        # then look into the folder plots
+    python -m workshop.scratch.xor --part shapes          # a step, a sine, a circle, three classes
     python -m workshop.scratch.xor --data YOUR.csv        # two features and a target, in place of the noisy points
 
 Expected, as with Keras: the outputs of the trained network round to 0, 1, 1, 0; of 1,000 fresh noisy points one hidden
@@ -17,30 +18,31 @@ from collections.abc import Sequence
 import numpy as np
 
 from workshop import xor as lesson
-from workshop.figures import xor as figures
-from workshop.kit import cli, metrics
+from workshop.kit import cli
 from workshop.kit.report import Report
-from workshop.kit.saving.bundle import Input
 from workshop.scratch.nn import device
 from workshop.scratch.nn.layers import Dense
-from workshop.scratch.nn.losses import MeanSquaredError
+from workshop.scratch.nn.losses import make_loss
 from workshop.scratch.nn.network import Network
 from workshop.scratch.nn.optimizers import make_optimizer
 from workshop.scratch.nn.state import TrainingState
-from workshop.xor import RECIPES, THRESHOLD, X_CORNERS, Y_CORNERS
+from workshop.xor import CROSS_ENTROPY, RECIPES, SQUARES, Points, Task
 
 
-def build_network(hidden_units: int, seed: int) -> Network:
-    """Returns the network: 2 -> hidden_units, sigmoid -> one number, linear."""
-    return Network([Dense(hidden_units, "sigmoid"), Dense(1)], (2,), seed)
+def build_network(hidden_units: int, seed: int, inputs: int = 2, loss_name: str = SQUARES) -> Network:
+    """Returns the network: inputs -> hidden_units, sigmoid -> one number: linear or, for cross-entropy, a sigmoid."""
+    activation = "sigmoid" if loss_name == CROSS_ENTROPY else "linear"
+    return Network([Dense(hidden_units, "sigmoid"), Dense(1, activation)], (inputs,), seed)
 
 
-def train(network: Network, X: np.ndarray, y: np.ndarray, seed: int, state: TrainingState) -> None:
-    """Trains a network on X (rows, 2) and y (rows, 1): forward, loss, backward, step.
+def train(
+    network: Network, X: np.ndarray, y: np.ndarray, seed: int, state: TrainingState, loss_name: str = SQUARES
+) -> None:
+    """Trains a network on X (rows, inputs) and y (rows, 1): forward, loss, backward, step.
 
     `state` shows the progress, remembers it, and goes on where a training was stopped.
     """
-    criterion = MeanSquaredError()
+    criterion = make_loss(loss_name)
     optimizer = make_optimizer(state.recipe.optimizer, state.recipe.learning_rate)
     for _epoch in state.epochs(network, optimizer, X, y, seed):
         for rows in state.batches():
@@ -52,40 +54,23 @@ def train(network: Network, X: np.ndarray, y: np.ndarray, seed: int, state: Trai
             state.log(len(rows), loss=loss)
 
 
-def main(argv: Sequence[str] | None = None) -> dict[str, float]:
-    """Trains on the corners and on noisy points; draws, saves, returns the metrics."""
-    arguments = lesson.parse(__doc__, argv)
-    report = Report("xor", arguments, engine="numpy")
-    points = lesson.load_points(arguments)
-    report.data(f"the four corners of XOR; {points.source}")
-    report.engine(device.prepare())
-
-    report.section("XOR learned: a 2-3-1 network and the four corners")
-    recipe = RECIPES["corners"].with_options(arguments, samples=len(X_CORNERS))
-    state = TrainingState(report.checkpoint("xor"), recipe, snapshots=lesson.snapshot_epochs(recipe.epochs))
-    network = build_network(3, arguments.seed)
-    train(network, X_CORNERS, Y_CORNERS[:, None], arguments.seed, state)
-    outputs = network.predict(X_CORNERS)[:, 0]
-    print(lesson.format_outputs(outputs))
-    measured = {
-        "train_accuracy": metrics.two_classes("train", Y_CORNERS, outputs, THRESHOLD)["train_accuracy"],
-        "train_mean_squared_error": float(np.mean((outputs - Y_CORNERS) ** 2)),
-    }
-    report.result(measured, model="network")
-    report.save(
-        "xor",
-        network,
-        data="the four corners of XOR",
-        inputs=[Input("x1"), Input("x2")],
-        classes=("0", "1"),
-        metrics=measured,
-        threshold=THRESHOLD,
+def train_network(report: Report, task: Task, points: Points) -> None:
+    """Trains and saves the network on the corners, or that of a course's recipe."""
+    report.section(task.title)
+    seed = report.arguments.seed
+    snapshots = lesson.snapshot_epochs(task.recipe.epochs)
+    state = TrainingState(report.checkpoint(task.name), task.recipe, snapshots=snapshots)
+    network = build_network(task.hidden_units, seed, loss_name=task.loss)
+    train(network, task.X, task.y[:, None], seed, state, task.loss)
+    lesson.report_network(
+        report, task, points, network, lambda X: network.predict(X)[:, 0], state.history["loss"], state.weights
     )
-    models = {epoch: lesson.forward_pass(weights) for epoch, weights in state.weights.items()}
-    report.plot("xor-learning", figures.snapshots, models, X_CORNERS, Y_CORNERS)
-    report.plot("xor-loss", figures.loss, state.history["loss"])
 
+
+def compare_sizes(report: Report, points: Points) -> None:
+    """Trains networks of one, two and four hidden units on noisy points, or on a table of one's own."""
     report.section(points.title)
+    arguments = report.arguments
     X_train, X_test = points.scaler.transform(points.X_train), points.scaler.transform(points.X_test)
     recipe = RECIPES["noisy"].with_options(arguments, samples=len(X_train))
     weights, accuracies = {}, {}
@@ -99,6 +84,36 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         accuracies[hidden_units] = lesson.measure(points, network.predict(X_train), network.predict(X_test))
         report.result(accuracies[hidden_units], model=kind)
     lesson.show_sizes(report, points, weights, accuracies)
+
+
+def train_shapes(report: Report) -> None:
+    """Trains the networks that draw a step, a sine, a circle and three classes."""
+    report.section("What a hidden layer can draw: a step, a sine, a circle, three classes")
+    seed = report.arguments.seed
+    tasks = lesson.shape_tasks(report.arguments)
+    weights = {}
+    for task in tasks:
+        print(f"{task.name.partition('_')[0]}, {lesson.units_title(task.hidden_units)}")
+        state = TrainingState(report.checkpoint(f"xor-{task.name}"), task.recipe)
+        network = build_network(task.hidden_units, seed, task.X.shape[1], task.loss)
+        train(network, task.X, task.y[:, None], seed, state, task.loss)
+        weights[task.name] = network.get_weights()
+    lesson.show_shapes(report, tasks, weights)
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, float]:
+    """Trains on the corners and on noisy points, or on shapes; draws, saves, returns the metrics."""
+    arguments = lesson.parse(__doc__, argv)
+    report = Report("xor", arguments, engine="numpy")
+    points = lesson.load_points(arguments)
+    report.data(lesson.describe_data(arguments, points))
+    report.engine(device.prepare())
+    if arguments.preset or arguments.part in ("xor", "all"):
+        train_network(report, lesson.network_task(arguments, points), points)
+    if not arguments.preset and arguments.part in ("xor", "all"):
+        compare_sizes(report, points)
+    if arguments.part in ("shapes", "all"):
+        train_shapes(report)
     return report.finish(no_band=lesson.no_band(arguments))
 
 
