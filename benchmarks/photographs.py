@@ -1,8 +1,8 @@
-"""Photos: how fast they come to the network, how much memory a large folder takes, and the workshop's recipe.
+"""Photos: how fast they come to the network, how much memory a large folder takes, and the workshop's own recipe.
 
     WORKSHOP_DATA=... python -m benchmarks.photographs input [--runs 5]     # against Keras' generator
     python -m benchmarks.photographs memory [--photos 2000 6000]            # peak memory of a lesson, by folder size
-    python -m benchmarks.photographs recipe [--data PHOTOS] [--epochs 20]   # the small network against the recipe
+    python -m benchmarks.photographs recipe [--data PHOTOS] [--epochs 20]   # the small network against the preset
 
 Each side of a comparison takes its turn in the same run. Without photos, drawings are used and named; the recipe is
 measured on 2,000 + 1,000 drawings unless photos are given, and a pair takes five minutes.
@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -28,17 +28,6 @@ from workshop.kit.photos import dataset as photos
 from workshop.kit.photos.augmentation import Augmentation
 
 SIZE, BATCH = 150, 32
-
-
-class TaughtRecipe(NamedTuple):
-    """How the workshop trains: epochs of so many steps, whatever the size of the set, on batches of so many."""
-
-    epochs: int
-    steps: int
-    batch_size: int
-
-
-TAUGHT = TaughtRecipe(epochs=30, steps=8, batch_size=125)
 
 
 def images_a_second(batches: Callable[[], Any], images: int) -> float:
@@ -116,7 +105,7 @@ def write_drawings(folder: Path, count: int) -> None:
 
 
 def measure_recipe(path: Path | None, runs: int, epochs: int) -> None:
-    """Trains the small network, then the workshop's as it is taught, in turn; prints times, accuracies, their ratio."""
+    """Trains the small network and the workshop's by its recipe, in turn; prints times, accuracies and their ratio."""
     device.prepare(1)
     rows, ratios = [], []
     with tempfile.TemporaryDirectory() as name:
@@ -134,33 +123,30 @@ def measure_recipe(path: Path | None, runs: int, epochs: int) -> None:
             pair = [f"{ours.seconds:.0f} s", f"{accuracy:.3f}", f"{seconds:.0f} s", f"{their_accuracy:.3f}"]
             rows.append([*pair, f"{ratios[-1]:.2f}"])
             print(rows[-1], flush=True)
-    taught = f"as taught, {TAUGHT.epochs} epochs of {TAUGHT.steps} batches of {TAUGHT.batch_size}, training alone"
+    taught = "as taught (--preset workshop), fit alone"
     headings = [f"small, {epochs} epochs, whole process", "accuracy", taught, "accuracy", "ratio"]
     print(measure.markdown(headings, rows))
     print(f"median ratio {statistics.median(ratios):.2f} on {found.source}")
 
 
 def train_as_taught(found: photos.PhotoSet) -> tuple[float, float]:
-    """Trains the workshop's network by its own recipe; returns the seconds of training and the validation accuracy."""
-    make = tensorflow.keras.preprocessing.image.ImageDataGenerator
-    model = cats_vs_dogs.build("workshop", SIZE, len(found.classes))
-    mode = "binary" if len(found.classes) == 2 else "sparse"
-    model.compile(
-        optimizer=cats_vs_dogs.RECIPES["workshop"].make_optimizer(),
-        loss=photo_classifier.loss(len(found.classes)),
-        metrics=["accuracy"],
-    )
-    with photos.as_folder(found) as place:
-        train, validation = (
-            make(rescale=1 / 255).flow_from_directory(
-                place / part, target_size=(SIZE, SIZE), batch_size=TAUGHT.batch_size, class_mode=mode, seed=1
-            )
-            for part in ("train", "validation")
-        )
+    """Trains as `cats_vs_dogs --preset workshop` does; returns the seconds of `fit` and the validation accuracy."""
+    recipe, classes = cats_vs_dogs.TAUGHT, len(found.classes)
+    with device.scope(1):
+        model = cats_vs_dogs.build("workshop", SIZE, classes)
+    model.compile(optimizer=recipe.make_optimizer(), loss=photo_classifier.loss(classes), metrics=["accuracy"])
+    with photos.as_folder(found) as folder:
+        train, validation = cats_vs_dogs.make_generators(folder, recipe, SIZE, classes, seed=1)
         started = time.perf_counter()
-        # So many batches an epoch, whatever the size of the set: they go on where the last ones ended.
-        for i in range(TAUGHT.epochs * TAUGHT.steps):
-            model.train_on_batch(*train[i % len(train)])
+        model.fit(
+            cats_vs_dogs.repeat(train, recipe.epochs * recipe.steps_per_epoch),
+            steps_per_epoch=recipe.steps_per_epoch,
+            epochs=recipe.epochs,
+            shuffle=False,  # the generator shuffles
+            validation_data=cats_vs_dogs.repeat(validation, recipe.epochs * recipe.validation_steps),
+            validation_steps=recipe.validation_steps,
+            verbose=0,
+        )
         seconds = time.perf_counter() - started
         return seconds, model.evaluate(validation, verbose=0, return_dict=True)["accuracy"]
 

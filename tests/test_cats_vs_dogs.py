@@ -55,6 +55,7 @@ def test_the_network_of_the_workshop() -> None:
     assert [layer.activation.__name__ for layer in model.layers if hasattr(layer, "units")] == ["relu"] * 3 + [
         "sigmoid"
     ]
+    assert model.count_params() == 10_019_873
     assert cats_vs_dogs.build_workshop(64, 7).output_shape == (None, 7)
 
 
@@ -192,6 +193,17 @@ def test_the_generator_as_the_workshop_teaches_it(room: Path) -> None:
     assert (room / "models" / "cats_vs_dogs_workshop.h5").exists()
 
 
+def test_an_epoch_of_the_preset_goes_on_where_the_photos_end(room: Path) -> None:
+    options = ["--data", str(write_photos(room / "toys")), "--preset", "workshop", "--size", "32", "--epochs", "2"]
+    run = start(cats_vs_dogs, room, *options, "--batch-size", "5", "--no-plots")
+    assert "Class indices   {'kind0': 0, 'kind1': 1}" in run.lines
+    first = run.lines.index("Steps an epoch  8 batches of 5")
+    assert run.rows[first + 1][:5] == ["12", "photos", "make", "3", "batches:"]
+    assert run.rows[first + 2] == ["8", "of", "63", "to", "validate"]
+    assert sum(line.startswith("8/8 - ") for line in run.lines) == 2
+    assert run.metrics.keys() == {"train_accuracy", "validation_accuracy"}
+
+
 @pytest.mark.slow
 def test_the_generator_changes_photos_and_takes_three_classes_from_an_archive(room: Path) -> None:
     import shutil
@@ -219,6 +231,9 @@ def test_the_same_kinds_of_changes_for_the_generator() -> None:
         (["--size", "513"], "--size: got 513, takes 32 to 512"),
         (["--size", "8"], "got 8, takes a whole number from 32 up"),
         (["--pipeline", "generator", "--resume"], "--resume: got --pipeline generator too"),
+        (["--preset", "workshop", "--resume"], "--resume: got --preset workshop too"),
+        (["--preset", "workshop", "--model", "small"], "--preset workshop: got --model small, takes workshop"),
+        (["--preset", "workshop", "--pipeline", "fast"], "--preset workshop: got --pipeline fast, takes generator"),
         (["--precision", "8"], "invalid choice: '8'"),
     ],
 )
@@ -256,12 +271,19 @@ def test_how_often_the_photos_are_seen_depends_on_how_many_there_are() -> None:
     own = small.with_options(cats_vs_dogs.parse("", ["--optimizer", "sgd", "--batch-size", "5"]), 280)
     assert (own.optimizer, own.learning_rate, own.batch_size, own.schedule) == ("sgd", None, 5, False)
     workshop = cats_vs_dogs.RECIPES["workshop"].with_options(arguments, 280)
-    assert (workshop.optimizer, workshop.learning_rate, workshop.epochs, workshop.schedule_steps) == (
-        "rmsprop",
-        0.001,
-        6,
-        None,
-    )
+    assert (workshop.optimizer, workshop.rate, workshop.epochs, workshop.schedule_steps) == ("adam", 0.001, 6, None)
+
+
+def test_the_preset_is_the_recipe_of_the_workshop() -> None:
+    arguments = cats_vs_dogs.parse("", ["--no-plots", "--preset", "workshop"])
+    assert (arguments.pipeline, arguments.size, [*arguments.recipes]) == ("generator", 150, ["workshop"])
+    for samples in (280, 1000, 25_000):
+        recipe = arguments.recipes["workshop"].with_options(arguments, samples)
+        assert (recipe.optimizer, recipe.rate, recipe.schedule_steps) == ("adam", 0.001, None)
+        assert (recipe.epochs, recipe.steps_per_epoch, recipe.batch_size) == (30, 8, 125)
+        assert (recipe.validation_steps, recipe.validation_batch_size) == (8, 63)
+        assert recipe.augmentation is None and recipe.sizes(150, samples) is None
+    assert cats_vs_dogs.parse("", ["--no-plots", "--preset", "workshop"], has_generator=False).pipeline == "fast"
 
 
 # --- The numbers of the curriculum, on the real photos -----------------------------------------------------------

@@ -102,6 +102,20 @@ def test_the_batches_are_those_of_keras_from_a_file_as_well(tmp_path: Path) -> N
                 np.testing.assert_array_equal(targets.numpy(), their_targets.numpy())
 
 
+def test_the_batches_of_the_preset_go_on_where_the_photos_end() -> None:
+    sampler = torch_lesson.StepBatches(12, 5, seed=1, steps=8)
+    epochs = []
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        epochs.append([*sampler])
+        assert len(sampler) == len(epochs[-1]) == 8
+    batches = [rows for epoch in epochs for rows in epoch]
+    assert [len(rows) for rows in batches] == [5, 5, 2] * 8
+    passes = np.reshape([row for rows in batches for row in rows], (8, 12))
+    np.testing.assert_array_equal(np.sort(passes, axis=1), [[*range(12)]] * 8)
+    assert len(np.unique(passes, axis=0)) == 8
+
+
 # --- Training ---------------------------------------------------------------------------------------------------------
 
 
@@ -283,6 +297,25 @@ def test_a_quick_run_saves_a_bundle_that_all_engines_load(classes: tuple[str, ..
         assert card["engine"] == "torch" and card["classes"] == list(classes)
         loaded = {engine: engines.load(path, ["cats_vs_dogs"], engine) for engine in PACKAGES}
         assert_same_answers({engine: one.model.predict(pictures) for engine, one in loaded.items()})
+
+
+def test_the_preset_decodes_the_photos_itself(tmp_path: Path) -> None:
+    folder = make_set(tmp_path / "pets", classes=("cats", "dogs"))
+    options = ["--preset", "workshop", "--data", str(folder), "--size", "32", "--epochs", "2", "--batch-size", "5"]
+    run = start(torch_lesson, tmp_path, *options, "--no-plots")
+    first = run.lines.index("Steps an epoch  8 batches of 5")
+    assert run.lines[first + 1].endswith(": they come again, in another order")
+    assert run.lines[first + 2] == "Decoding        once, by this package: the ImageDataGenerator is Keras' own"
+    assert [path.name for path in run.models.glob("*.h5")] == ["cats_vs_dogs_workshop.h5"]
+    assert run.metrics.keys() == {"train_accuracy", "validation_accuracy"}
+
+
+def test_a_refusal_to_resume_names_what_differs_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_set(tmp_path / "pets", classes=("cats", "dogs"))
+    options = ["--data", str(folder), "--model", "small", "--size", "32", "--epochs", "2", "--no-plots"]
+    stop_after(1, monkeypatch, lambda: start(torch_lesson, tmp_path, *options))
+    with pytest.raises(WorkshopError, match=r"with other settings \(augmentation differ\)"):
+        start(torch_lesson, tmp_path, *options, "--no-augmentation", "--resume")
 
 
 def test_the_generator_of_keras_is_refused_in_one_line(room: Path) -> None:

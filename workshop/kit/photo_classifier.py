@@ -32,10 +32,13 @@ class PhotoRecipe(Recipe):
     """A recipe whose epochs, batches and image sizes depend on the number of photos.
 
     Attributes:
-        epochs: counted by `with_options` from `images`.
+        epochs: counted by `with_options` from `images`, unless it is given.
         images: how many the network sees in all; a set of fewer photos is seen several times.
         augmentation: how the photos are changed at random, or None.
         large_batch_size: photos a step in a set of `LARGE_DATASET` or more (default: `batch_size`).
+        steps_per_epoch: steps of an epoch, whatever the number of photos (0: as many as they make).
+        validation_batch_size: photos a step of the validation after each epoch (0: `batch_size`).
+        validation_steps: steps of this validation, whatever the number of photos (0: as many as they make).
     """
 
     epochs: int = 0
@@ -43,10 +46,13 @@ class PhotoRecipe(Recipe):
     images: int = 0
     augmentation: Augmentation | None = None
     large_batch_size: int | None = None
+    steps_per_epoch: int = 0
+    validation_batch_size: int = 0
+    validation_steps: int = 0
 
     def count_epochs(self, samples: int) -> int:
         """Returns how often so many photos are seen by default."""
-        return min(60, max(3, round(self.images / samples)))
+        return self.epochs or min(60, max(3, round(self.images / samples)))
 
     def with_options(self, arguments: argparse.Namespace, samples: int) -> Self:
         """Returns the recipe for so many photos, by the options of the command line or else by this recipe.
