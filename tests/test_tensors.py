@@ -34,10 +34,11 @@ def test_the_derivatives_are_those_of_the_curriculum(library: str) -> None:
     tolerance = 1e-8 if library == "numpy" else 0
     assert DERIVATIVES[library](tensors.f, (1.0, 2.0)) == pytest.approx([4, 1], abs=tolerance)
     assert DERIVATIVES[library](tensors.g, (2.0, 5.0)) == pytest.approx([5, 16], abs=tolerance)
+    assert DERIVATIVES[library](tensors.z, (2.0,)) == pytest.approx([6], abs=tolerance)
 
 
 def test_a_run_reaches_the_results_of_the_curriculum(run: Run) -> None:
-    assert set(run.metrics) == {f"{library}_test_max_error" for library in LIBRARIES}
+    assert set(run.metrics) == {f"{library}_test_max_error" for library in (*LIBRARIES, "loops")}
     assert run.metrics["tensorflow_test_max_error"] == run.metrics["torch_test_max_error"] == 0
     assert 0 < run.metrics["numpy_test_max_error"] < 1e-8
     assert "As expected for this lesson." in run.output
@@ -47,10 +48,14 @@ def test_a_run_reaches_the_results_of_the_curriculum(run: Run) -> None:
         ["f(1.0, 2.0), input 1", "1"],
         ["g(2.0, 5.0), input 0", "5"],
         ["g(2.0, 5.0), input 1", "16"],
+        ["z(2.0), input 0", "6"],
     ]
+    assert "Their values there: f = 3, g = 30, z = 9" in run.lines
     for _, exact, *columns in table:
         assert [float(cell) for cell in columns] == pytest.approx([float(exact)] * 3, abs=1e-8)
-    assert {path.name for path in run.plots.iterdir()} == {"tensors-memory.png", "tensors-broadcasting.png"}
+    assert {path.name for path in run.plots.iterdir()} == {
+        f"tensors-{name}.png" for name in ("memory", "broadcasting", "seconds")
+    }
 
 
 # --- Side by side -----------------------------------------------------------------------------------------------------
@@ -108,6 +113,57 @@ def test_a_sentence_says_why_where_results_differ_and_only_there(part: str) -> N
         ("np.float32([1, 2, 3, 4]).std()", ["float32 1.118", "float32 1.118", "float32 1.291"]),
         ("M @ M.T", ["int64 [[5, 14], [14, 50]]"] * 3),
         ("M @ x[:3]", ["int64 [5, 14]", "InvalidArgumentError", "int64 [5, 14]"]),
+        # Casts cut towards 0, wrap around, lose the last digit, or fail.
+        ("np.float32([-1.7, 1.7]).astype(int)", ["int64 [-1, 1]"] * 3),
+        ("np.array([300, -1]).astype('uint8')", ["uint8 [44, 255]"] * 3),
+        ("np.array([16777217]).astype('float32')", ["float32 [16777216.0]"] * 3),
+        ("x[0] = 2.9; x", ["int64 [2, 1, 2, 3, 4, 5]", "TypeError", "int64 [2, 1, 2, 3, 4, 5]"]),
+        ("np.array(['7', '2.5']).astype('float32')", [*["float32 [7.0, 2.5]"] * 2, "ValueError"]),
+        ("np.array(['7', 'x']).astype('float32')", ["ValueError", "InvalidArgumentError", "ValueError"]),
+        ("x[5].item()", ["5"] * 3),
+        ("x.item()", ["ValueError", "ValueError", "RuntimeError"]),
+        ("x.itemsize", ["8"] * 3),
+        ("x.astype('int8').itemsize", ["1"] * 3),
+        # An index takes one dimension away and a list keeps it, where it is not taken for an index.
+        ("M[-1].shape", ["(3,)"] * 3),
+        ("M[[-1]].shape", ["(1, 3)", "(3,)", "(1, 3)"]),
+        ("np.expand_dims(x, 1).shape", ["(6, 1)"] * 3),
+        ("M[None, :, None].squeeze().shape", ["(2, 3)"] * 3),
+        ("np.concatenate([M, M]).shape", ["(4, 3)"] * 3),
+        ("np.concatenate([M, M], axis=1).shape", ["(2, 6)"] * 3),
+        ("T[..., 0]", ["int64 [[0, 4, 8], [12, 16, 20]]"] * 3),
+        ("T.sum(axis=0)", ["int64 [[12, 14, 16, 18], [20, 22, 24, 26], [28, 30, 32, 34]]"] * 3),
+        ("T.sum(axis=1)", ["int64 [[12, 15, 18, 21], [48, 51, 54, 57]]"] * 3),
+        ("T.sum(axis=2)", ["int64 [[6, 22, 38], [54, 70, 86]]"] * 3),
+        ("T.sum(axis=(0, 2))", ["int64 [60, 92, 124]"] * 3),
+        ("T.sum(axis=2, keepdims=True).shape", ["(2, 3, 1)"] * 3),
+        ("np.median(x)", ["float64 2.5", "float64 2.5", "int64 2"]),
+        ("np.percentile(x, 25)", ["float64 1.25", "float64 1.25", "float32 1.25"]),
+        # A leaf was made by hand, all else by an operation, which grad_fn names.
+        ("w = np.array(3.0); w.is_leaf", ["AttributeError", "AttributeError", "(True, False)"]),
+        ("w = np.array(3.0); w.grad_fn", ["AttributeError", "AttributeError", "(None, PowBackward0)"]),
+        ("w = np.array(3.0); (w ** 2).item()", ["9.0"] * 3),
+        # Files.
+        ("np.save(FOLDER / 'M.npy', M); np.load(FOLDER / 'M.npy')", ["int64 [[0, 1, 2], [3, 4, 5]]"] * 3),
+        (
+            "np.savez(FOLDER / 'two.npz', M=M, x=x); with np.load(FOLDER / 'two.npz') as two: y = two['x']; y",
+            ["int64 [0, 1, 2, 3, 4, 5]"] * 3,
+        ),
+        (
+            "np.savetxt(FOLDER / 'M.csv', M, '%d', ','); (FOLDER / 'M.csv').read_text().split()",
+            ["['0,1,2', '3,4,5']"] * 3,
+        ),
+        (
+            "np.savetxt(FOLDER / 'M.csv', M, delimiter=','); np.genfromtxt(FOLDER / 'M.csv', delimiter=',')",
+            ["float64 [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]"] * 3,
+        ),
+        (
+            "np.savetxt(FOLDER / 'x.txt', x / 3, '%.2f'); np.genfromtxt(FOLDER / 'x.txt')",
+            ["float64 [0.0, 0.33, 0.67, 1.0, 1.33, 1.67]"] * 3,
+        ),
+        ("np.genfromtxt(['1,2', ',4'], delimiter=',')", ["float64 [[1.0, 2.0], [nan, 4.0]]"] * 3),
+        ("np.savetxt(FOLDER / 'T.txt', T)", ["ValueError"] * 3),
+        ("np.save(FOLDER / 'T.npy', T); np.load(FOLDER / 'T.npy').shape", ["(2, 3, 4)"] * 3),
     ],
 )
 def test_the_lesson_shows(code: str, expected: list[str]) -> None:
@@ -115,7 +171,7 @@ def test_the_lesson_shows(code: str, expected: list[str]) -> None:
 
 
 def test_gradients_are_added_up_and_a_tape_is_used_once() -> None:
-    first, second = (line for line in PARTS["Derivatives, and where they are kept"])
+    first, second, *_ = PARTS["Derivatives, and where they are kept"]
     assert results(first)[1:] == ["float32 6.0", "float32 6.0"]
     assert results(second)[1:] == ["RuntimeError", "float32 12.0"]
 
@@ -136,6 +192,7 @@ def test_each_tensor_names_its_device() -> None:
         ("torch", "x.flip(0)", "int64 [5, 4, 3, 2, 1, 0]"),
         ("tensorflow", "tf.gather_nd(M, [[0, 0], [1, 2]])", "int64 [0, 5]"),
         ("torch", "M.amax(dim=0)", "int64 [3, 4, 5]"),
+        ("tensorflow", "M[-1:].shape", "(1, 3)"),
         ("torch", "torch.tensor([1., 2, 3, 4]).std(correction=0)", "float32 1.118"),
         ("tensorflow", "tf.linalg.matvec(M, x[:3])", "int64 [5, 14]"),
         ("torch", "t = torch.zeros(2); t.numpy()[0] = 7; t", "float32 [7.0, 0.0]"),
@@ -181,7 +238,34 @@ def test_without_pytorch_its_column_is_left_out(
     assert "torch." not in output.split("First derivatives")[0]
     assert "> np.array([1.5, 2])" in output  # a quick run has two lines of each part
     assert "> np.zeros((2, 3))" not in output
-    assert set(metrics) == {"numpy_test_max_error", "tensorflow_test_max_error"}
+    assert set(metrics) == {"numpy_test_max_error", "tensorflow_test_max_error", "loops_test_max_error"}
+
+
+# --- RMSE and seconds -------------------------------------------------------------------------------------------------
+
+
+def test_the_rmse_is_computed_step_by_step(run: Run) -> None:
+    # The errors are -1, 0, 2, -1: their squares add up to 6, and the root of 6 / 4 is 1.2247.
+    expected = ["[-1.0, 0.0, 2.0, -1.0]", "[1.0, 0.0, 4.0, 1.0]", "6.0", "1.5", "1.2247"]
+    for line, result in zip(tensors.ERROR_STEPS, expected, strict=True):
+        assert [evaluate(line, library, tensors.ERROR_START, 1) for library in LIBRARIES] == [f"float32 {result}"] * 3
+    assert ["float32", "1.2247"] * 3 in run.rows
+
+
+def test_loops_compute_what_arrays_do_and_their_seconds_are_printed(run: Run) -> None:
+    assert "the squares add up to 1*1 + 2*2 + 3*3 + 4*4 = 30, which is v'v." in run.output
+    assert 0 <= run.metrics["loops_test_max_error"] < 1e-12
+    table = run.table("n", "loop", "comprehension", "map", "NumPy", "cost in a loop", "cost by vectors")
+    assert [row[0] for row in table[: len(tensors.SIZES)]] == ["500", "1,000", "5,000", "10,000", "50,000", "100,000"]
+    # By hand: the line 2 x + 1 misses (1, 5) by -2 and (2, 5) by 0; half the mean of the squares is 1.
+    x, y = [1, 2], [5, 5]
+    assert tensors.cost_in_loop(x, y, 2, 1) == tensors.cost_by_vectors(np.array(x), np.array(y), 2, 1) == 1
+
+
+def test_ways_that_disagree_are_found_out() -> None:
+    seconds, error = tensors.measure_seconds({"right": lambda: [1.0, 4.0], "wrong": lambda: [1.0, 2.0]})
+    assert list(seconds) == ["right", "wrong"]
+    assert error == 2
 
 
 # --- Plots ------------------------------------------------------------------------------------------------------------
@@ -211,6 +295,8 @@ def test_the_plots_show_strides_and_broadcast_numbers() -> None:
     assert [text.get_text() for text in panels[2].texts] == [str(number) for number in M.T.ravel()]
     # Of the rows that np.broadcast_to repeats one is stored.
     assert [cell.get_linestyle() == "-" for cell in panels[8].patches] == [True] * 4 + [False] * 8
+    panels = figures.seconds([500, 1000], {"loop": [1, 2], "NumPy": [0.1, 0.1], "cost": [3, 4]}).axes
+    assert [[line.get_label() for line in panel.lines] for panel in panels] == [["loop", "NumPy"], ["cost"]]
     panels = figures.broadcasting(tensors.broadcast_sums(M)).axes
     texts = [{text.get_text() for text in panel.texts} for panel in panels]
     assert {"(2, 3)", "(3,)", "10", "21", "32", "14", "25", "36"} <= texts[0]

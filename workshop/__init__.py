@@ -59,6 +59,7 @@ LESSONS = (
             "tensorflow_test_max_error": at_most(0),
             "torch_test_max_error": at_most(0),
             "loops_test_max_error": at_most(1e-12),
+            "loops_test_max_error": at_most(1e-12),
         },
     ),
     Lesson(

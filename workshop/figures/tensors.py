@@ -1,9 +1,9 @@
-"""The plots of the lesson on tensors: how views read a matrix in memory, and how broadcasting stretches arrays."""
+"""The plots of the lesson on tensors: how views read memory, how broadcasting stretches arrays, and the seconds."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -86,6 +86,29 @@ def broadcasting(sums: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray | s
         panel.set_aspect("equal")
         panel.axis("off")
     figure.suptitle("Broadcasting: an axis of length 1, or one that is missing, is repeated", fontsize=15)
+    return figure
+
+
+def seconds(sizes: Sequence[int], measured: Mapping[str, Sequence[float]]) -> Figure:
+    """Returns a figure of the seconds of Python's loops, solid, and of operations on arrays, dashed.
+
+    Args:
+        sizes: the numbers of numbers.
+        measured: the seconds at each size by the names of the ways; those whose name begins with "cost" are drawn on
+            the right, the others on the left.
+    """
+    figure, axes = plots.subplots(1, 2, width=6.4, height=4.8, sharey=True)
+    costs = {name: values for name, values in measured.items() if name.startswith("cost")}
+    squares = {name: values for name, values in measured.items() if name not in costs}
+    titles = ("The square of each number", "The cost of a line")
+    for panel, ways, title in zip(np.ravel(axes), (squares, costs), titles, strict=True):
+        for (name, values), color, marker in zip(ways.items(), plots.COLOURS, plots.MARKERS, strict=False):
+            uses_arrays = name == list(ways)[-1]
+            line_style = "--" if uses_arrays else "-"
+            panel.plot(sizes, np.multiply(values, 1000), line_style, marker=marker, color=color, label=name)
+        panel.set(xscale="log", yscale="log", xlabel="n, how many numbers", ylabel="milliseconds", title=title)
+        panel.legend(fontsize=13)
+    figure.suptitle("The same numbers, computed by Python's loops and by arrays", fontsize=16)
     return figure
 
 
