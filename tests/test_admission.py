@@ -11,6 +11,7 @@ import pytest
 from lesson_runs import Run, start, write_table
 
 from workshop import LESSONS, admission
+from workshop.figures import admission as figures
 from workshop.kit import files
 from workshop.kit.data import tables
 from workshop.kit.errors import WorkshopError
@@ -99,6 +100,16 @@ def test_the_table_of_both_models_is_printed(default_run: Run) -> None:
         assert [model, str(weights), *scores] in lines
 
 
+def test_38_and_75_points_are_predicted_by_both_models(default_run: Run) -> None:
+    table = default_run.table("model", "probability of Admitted")[:2]
+    loaded = bundle.load(default_run.models / "admission.h5", ["admission"])
+    probability = loaded.predict(np.array([[38.0, 75.0]]))[0, 0]
+    assert table[1] == ["network", f"{probability:.3f}", "Sorry"]
+    # What the curve of the table says: (38 - 30) (75 - 30) = 360 is below 600. The line lets a strong exam make up.
+    assert table[0][0] == "neuron"
+    assert float(table[0][1]) > 10 * probability
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", ["2", "3"])
 def test_other_seeds_are_in_the_bands(seed: str) -> None:
@@ -177,6 +188,13 @@ def test_another_seed_gives_other_weights(room: Path, tensorflow_warnings: list[
     )
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
     assert tensorflow_warnings == []  # a dozen models in one program are too many for one traced function
+
+
+def test_the_example_is_drawn_on_both_boundaries() -> None:
+    X, y = tables.read_table(SHIPPED / "admission.csv").split_two_classes()
+    models = {kind: lambda points: np.full(len(points), 0.5) + 1e-3 * points[:, 0] for kind in ("neuron", "network")}
+    figure = figures.boundaries(models, X, y, names=("a", "b"), classes=("no", "yes"), example=(38, 75))
+    assert [[text.get_text() for text in panel.texts] for panel in figure.axes[:2]] == [["38 and 75"]] * 2
 
 
 # --- Tables of one's own ----------------------------------------------------------------------------------------------

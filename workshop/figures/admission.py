@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workshop.kit import plots
 from workshop.kit.plots import charts, contours
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def boundaries(
     *,
     names: Sequence[str],
     classes: Sequence[str],
+    example: tuple[float, float] | None = None,
 ) -> Figure:
     """Returns the decision boundaries of both models side by side.
 
@@ -37,6 +39,13 @@ def boundaries(
         X, y: the rows, (n, 2), and their classes (n,), 0 or 1.
         names: of the two features, units included.
         classes: of the two classes.
+        example: a point that both models predict, drawn as a star.
     """
     panels = {TITLES[kind]: model for kind, model in models.items()}
-    return contours.boundary_row(panels, X, y, "Decision boundaries", names=names, classes=classes)
+    figure = contours.boundary_row(panels, X, y, "Decision boundaries", names=names, classes=classes)
+    if example is not None:
+        for panel in figure.axes[: len(panels)]:
+            panel.plot(*example, "*", color=plots.BLACK, markersize=16, markeredgecolor="white")
+            text = " and ".join(f"{points:g}" for points in example)
+            panel.annotate(text, example, (0, -12), textcoords="offset points", ha="center", va="top", fontsize=12)
+    return figure
