@@ -8,7 +8,8 @@ product of matrices here: `nn/convolution.py` lays out every place's window as a
     python -m workshop.scratch.mnist --quick            # a first look, in seconds
 
 Expected on MNIST: dense at least 97.5 % test accuracy, CNN at least 98 % after the one epoch that fits into a minute on
-two CPU cores; `--model cnn --epochs 2` gets what Keras gets, 99 %.
+two CPU cores; `--model cnn --epochs 2` gets what Keras gets, 99 %. `--preset course-dense` takes ten seconds here,
+`--preset course-cnn` two to three minutes.
 """
 
 from __future__ import annotations
