@@ -14,7 +14,7 @@ A part of its own shows what else a hidden layer can draw: a step, a sine, a cir
     python -m workshop.xor --quick                # a first look: fewer epochs
 
 Expected: the outputs of the trained network round to 0, 1, 1, 0; of 1,000 fresh noisy points one hidden unit gets at
-most 80 % right, four get at least 99 %. About 15 s on two CPU cores. The shapes take as long: two hidden units draw the
+most 80 % right, four get at least 99 %. About 15 s on two CPU cores. The shapes take 20 s: two hidden units draw the
 step, but not two waves of the sine; six and seven do. The recipes of the courses solve the task as well: 2-3-1 in 30 s,
 with errors below 0.001, and 2-4-1 in 15 s, with predictions that are still some 0.1 off the targets.
 """
