@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import importlib
+import json
 import os
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -18,6 +19,7 @@ from workshop.kit.data import images as image_data
 from workshop.kit.data import table_encoding
 from workshop.kit.data import tables as table_data
 from workshop.kit.lazy import nn, torch
+from workshop.kit.saving import h5
 from workshop.kit.training import Recipe, fit_table
 from workshop.logistic_regression import load as load_tumours
 
@@ -79,6 +81,21 @@ def quick_run(engine: str, lesson: str, temporary: pytest.TempPathFactory) -> Ru
         folder = temporary.mktemp(f"{engine}-{lesson}")
         _QUICK_RUNS[key] = start(module_of(engine, lesson), folder, *quick_options(lesson))
     return _QUICK_RUNS[key]
+
+
+def assert_tells_the_same(mirror: Run, lesson: Run) -> None:
+    """Compares the parts that a mirror has, what it says of them, and what it saves, with those of its lesson."""
+    titles = [title.removesuffix(": # weights") for title in mirror.titles]
+    assert titles == [title for title in lesson.titles if title in titles]
+    own = {"engine", "metrics", "versions", "sha256", "seed"}  # all else in a card is the lesson's
+    for path in sorted(mirror.models.glob("*.json")):
+        card, theirs = (json.loads((run.models / path.name).read_text("utf-8")) for run in (mirror, lesson))
+        assert card.keys() == theirs.keys()
+        assert {key: card[key] for key in card.keys() - own} == {key: theirs[key] for key in theirs.keys() - own}
+        described, expected = (h5.read((run.models / path.name).with_suffix(".h5")) for run in (mirror, lesson))
+        assert described.input_shape == expected.input_shape
+        shapes, expected_shapes = ([*filter(None, one.weight_shapes())] for one in (described, expected))
+        assert shapes == expected_shapes
 
 
 def brighter_in_the_middle(random: np.random.Generator, samples: int) -> tuple[np.ndarray, np.ndarray]:

@@ -64,6 +64,13 @@ class Run(NamedTuple):
         assert isinstance(found, dict)
         return found
 
+    @property
+    def titles(self) -> list[str]:
+        """The titles of its parts, and what it says of the weights that it kept, without the numbers."""
+        underlined = [line for line, below in itertools.pairwise(self.lines) if re.fullmatch("-+", below)]
+        kept = [line for line in self.lines if line.startswith("Kept ")]
+        return [re.sub(r"\d[\d.,]*(e[+-]?\d+)?", "#", line) for line in underlined + kept if "  " not in line]
+
     def table(self, *headings: str) -> list[list[str]]:
         """Returns the cells of the table whose first headings these are, as far as the next empty line or text."""
         cells = [re.split("  +", line.strip()) for line in self.lines]

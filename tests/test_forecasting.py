@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engines_helper import PACKAGES, assert_same_answers, module_of, one_thread
+from engines_helper import PACKAGES, assert_same_answers, assert_tells_the_same, module_of, one_thread
 from lesson_runs import Run, start
 from PIL import Image
 from sklearn.metrics import root_mean_squared_error
@@ -260,6 +260,7 @@ def test_the_mirror_does_the_same_and_every_engine_forecasts_with_both_models(sm
         options = ["--data", str(small.folder / "passengers.csv"), "--no-plots", *SMALL]
         run = start(module_of("torch", "forecasting"), room, *options)
     assert "\nEngine    PyTorch " in run.output
+    assert_tells_the_same(run, small)
     measured = run.metrics
     assert measured.keys() == small.metrics.keys()
     for name, value in measured.items():

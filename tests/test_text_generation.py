@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from engines_helper import assert_tells_the_same
 from lesson_runs import start
 
 from workshop import text_generation
@@ -126,6 +127,8 @@ def test_the_mirror_trains_and_reports_the_same(tmp_path: Path) -> None:
     card = run.load("text_generation").card
     assert card["engine"] == "torch"
     assert card["metrics"] == run.metrics
+    lesson = start(text_generation, tmp_path / "keras", "--data", "own.txt", "--epochs", "1", *FEW)
+    assert_tells_the_same(run, lesson)
 
 
 @pytest.mark.parametrize(
