@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from engines_helper import PACKAGES, assert_same_answers, module_of
 from lesson_runs import Run, start, without_published_data
 from PIL import Image
@@ -47,6 +48,51 @@ def test_noise_has_its_level_and_stays_within_paper_and_ink() -> None:
     assert autoencoder.add_noise(grey[:1], 0.8, np.random.default_rng(1)).min() == 0
     again = autoencoder.add_noise(grey, levels, np.random.default_rng(1))
     np.testing.assert_array_equal(noisy, again)
+
+
+def test_two_numbers_go_through_one_and_back_in_each_engine(room: Path) -> None:
+    points = autoencoder.draw_cloud(1)
+    assert points[:2].tolist() == [[3, 1], [1, 3]]
+    model = autoencoder.build_numbers()
+    network = in_numpy.build_numbers()
+    encoder, decoder = in_torch.build_numbers()
+    codes = encoder(torch.tensor(points))
+    outputs = {
+        "keras": np.asarray(model(points)),
+        "torch": decoder(codes).detach().numpy(),
+        "numpy": network.predict(points),
+    }
+    assert_same_answers(outputs)
+    # (3 + 1) / sqrt 2 = 2.8284, and 2.8284 / sqrt 2 = 2: the nearest point on the diagonal.
+    assert codes[0].item() == pytest.approx(2 * np.sqrt(2))
+    assert outputs["keras"][:3] == pytest.approx(2)
+
+
+def test_two_numbers_are_printed_and_drawn(room: Path) -> None:
+    run = start(in_numpy, room, "--part", "numbers")
+    assert ["(3,", "1)", "(3", "+", "1)", "/", "sqrt", "2", "=", "2.8284", "(2.0000,", "2.0000)"] in run.rows
+    assert run.metrics["numbers_test_max_error"] < 1e-6
+    # Of a variance of 0.16 across the diagonal each of the two numbers loses half.
+    assert run.metrics["numbers_test_mean_squared_error"] == pytest.approx(0.08, rel=0.25)
+    assert f"across the diagonal, {2 * run.metrics['numbers_test_mean_squared_error']:.4f}, is lost" in run.output
+    assert [path.name for path in run.plots.iterdir()] == ["autoencoder-numbers.png"]
+
+
+def test_missing_pixels_are_filled_in_and_the_others_stay() -> None:
+    random = np.random.default_rng(1)
+    images, mean = random.uniform(0, 1, (3, 28, 28, 1)), np.full((28, 28, 1), 0.2)
+    is_missing = random.random(images.shape) < 0.5
+    guesses = []
+
+    def halfway(X: np.ndarray) -> np.ndarray:
+        guesses.append(X)
+        return (X + images) / 2
+
+    filled = autoencoder.fill_missing(images, is_missing, mean, halfway)
+    assert np.all(guesses[0][is_missing] == 0.2)
+    assert np.array_equal(filled[~is_missing], images[~is_missing])
+    assert filled == pytest.approx(images, abs=2.0**-autoencoder.FILL_STEPS)
+    assert len(guesses) == autoencoder.FILL_STEPS
 
 
 def test_errors_are_of_each_image() -> None:
@@ -126,6 +172,15 @@ def test_even_a_quick_run_takes_noise_away_and_finds_garments(quick: Run) -> Non
 
 
 @pytest.mark.slow
+def test_even_a_quick_run_fills_in_missing_pixels(quick: Run) -> None:
+    table = quick.table("mean squared error of the missing pixels")
+    assert [row[0] for row in table[:3]] == ["the mean digit", "PCA", "the deep network"]
+    errors = [quick.metrics[f"{name}_test_mean_squared_error"] for name in ("missing_mean", "missing_pca", "missing")]
+    assert [float(row[1]) for row in table[:3]] == pytest.approx(errors, rel=1e-3)
+    assert errors[2] < errors[0]
+
+
+@pytest.mark.slow
 def test_the_threshold_is_of_the_validation_digits(quick: Run) -> None:
     (row,) = (line.split() for line in quick.lines if line.startswith("validation digits"))
     assert float(row[-1].rstrip("%")) == pytest.approx(1, abs=0.6)  # one percent of 200 digits
@@ -133,8 +188,8 @@ def test_the_threshold_is_of_the_validation_digits(quick: Run) -> None:
 
 @pytest.mark.slow
 def test_every_plot_is_there_and_has_something_on_it(quick: Run) -> None:
-    parts = {"linear", "deep", "convolutional", "denoising", "anomalies", "garments", "codes", "loss"}
-    assert {path.stem for path in quick.plots.iterdir()} == {f"autoencoder-{part}" for part in parts}
+    parts = {"numbers", "linear", "deep", "convolutional", "denoising", "anomalies", "garments", "missing", "codes"}
+    assert {path.stem for path in quick.plots.iterdir()} == {f"autoencoder-{part}" for part in (*parts, "loss")}
     for path in quick.plots.iterdir():
         with Image.open(path) as image:
             assert np.ptp(np.asarray(image.convert("L"))) > 100, path.name

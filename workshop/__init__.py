@@ -360,6 +360,8 @@ LESSONS = (
             "anomaly_test_roc_auc": at_least(0.99),
             "numbers_test_max_error": at_most(1e-6),
             "missing_test_mean_squared_error": at_most(0.025),
+            "numbers_test_max_error": at_most(1e-6),
+            "missing_test_mean_squared_error": at_most(0.025),
             "codes_test_mean_squared_error": at_most(0.045),
             "codes_test_accuracy": at_least(0.55),
         },

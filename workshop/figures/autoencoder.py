@@ -1,4 +1,4 @@
-"""The plots of the lesson `autoencoder`: rows of images, losses, reconstruction errors, and maps of latent codes."""
+"""The plots of the lesson `autoencoder`: a cloud, rows of images, losses, reconstruction errors, maps of codes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,29 @@ if TYPE_CHECKING:
 
 MAX_POINTS = 3000  # on a map
 COLUMNS = 10  # images in a row
+
+
+def numbers(points: np.ndarray, reconstructions: np.ndarray, axis: np.ndarray) -> Figure:
+    """Returns a figure of points and their reconstructions from one number, and of the axis of their PCA.
+
+    Args:
+        points, reconstructions: (n, 2).
+        axis: the first component of PCA (2,), of length 1.
+    """
+    figure, panel = plots.subplots(width=6.4, height=6)
+    ends = np.stack([points, reconstructions])  # (2, n, 2)
+    panel.plot(ends[..., 0], ends[..., 1], color="#BBBBBB", linewidth=0.8)
+    longest = float(np.abs(points).max())
+    mean = points.mean(axis=0)
+    line = mean + np.array([[-1.2], [1.2]]) * longest * axis
+    panel.plot(*line.T, "--", color=plots.BLACK, linewidth=1.5, label="first component of PCA")
+    panel.plot(*points.T, "o", color=plots.BLUE, markersize=5, markeredgecolor="white", label="two numbers")
+    panel.plot(*reconstructions.T, "^", color=plots.VERMILION, markersize=5, label="reconstructed from one number")
+    panel.set(xlabel="first number", ylabel="second number", aspect="equal")
+    panel.set(xlim=(-1.1 * longest, 1.1 * longest), ylim=(-1.1 * longest, 1.1 * longest))
+    panel.set_title("2 -> 1 -> 2: what is across the diagonal is lost")
+    panel.legend(fontsize=12, loc="upper left")
+    return figure
 
 
 def image_rows(rows: Mapping[str, np.ndarray], title: str, has_signs: bool = False) -> Figure:

@@ -3,7 +3,7 @@
 The same images, parts, options, metrics, plots and files. PyTorch has the channels of an image first, and pads its
 border in another way where a convolution skips pixels: `PadAsTensorFlow` does it as Keras does.
 
-    python -m workshop.pytorch.autoencoder                    # all six parts; then look into the folder plots
+    python -m workshop.pytorch.autoencoder                    # all eight parts; then look into the folder plots
     python -m workshop.pytorch.autoencoder --part denoising   # one of them
     python -m workshop.pytorch.autoencoder --quick            # a first look, in seconds
 
@@ -111,6 +111,15 @@ class ConvolutionalAutoencoder(nn.Module):
 Autoencoder = DenseAutoencoder | ConvolutionalAutoencoder
 
 
+def build_numbers() -> tuple[nn.Linear, nn.Linear]:
+    """Returns the two layers of 2 -> 1 -> 2 without activations and biases, with weights that are not trained."""
+    encoder, decoder = nn.Linear(2, 1, bias=False), nn.Linear(1, 2, bias=False)
+    with torch.no_grad():
+        for layer, weights in zip((encoder, decoder), lesson.DIAGONAL, strict=True):
+            layer.weight.copy_(torch.tensor(weights.T))  # PyTorch has the outputs first
+    return encoder, decoder
+
+
 def build(kind: str, seed: int) -> Autoencoder:
     """Returns one of the networks by its name in `lesson.RECIPES`; its weights are drawn as Keras draws them."""
     torch.manual_seed(seed)
@@ -184,6 +193,14 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     curves: dict[str, Curve] = {}
     use = ""
 
+    if "numbers" in parts:
+        report.section("numbers")
+        points = lesson.draw_cloud(arguments.seed)
+        encoder, decoder = build_numbers()
+        with torch.no_grad():
+            codes = encoder(torch.tensor(points))
+            lesson.show_numbers(points, codes.numpy(), decoder(codes).numpy(), report)
+
     if "linear" in parts:
         report.section("linear")
         X = X_train[: lesson.LINEAR_IMAGES]
@@ -194,7 +211,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         lesson.save("linear", model, error, digits, report)
         lesson.compare_planes(X, model.get_weights()[2], error, digits, report)
 
-    if parts & {"deep", "anomaly"}:
+    if parts & {"deep", "anomaly", "missing"}:
         report.section("deep")
         _, deep, curves["deep"] = train("deep", X_train, X_train, arguments, report)
         reconstructions = deep.predict(X_test, preprocess=scale_pixels)
@@ -227,6 +244,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         reconstructed = {name: deep.predict(X, preprocess=scale_pixels) for name, X in images.items()}
         lesson.find_anomalies(images, reconstructed, report)
 
+    if "missing" in parts:
+        report.section("missing")
+        lesson.compare_filled(deep.predict, pca, digits, arguments.seed, report)
+
     if "codes" in parts:
         report.section("codes")
         network, model, curves["codes"] = train("codes", X_train, X_train, arguments, report)
@@ -235,7 +256,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         train_codes = encode(network, X_train[: lesson.MAX_NEIGHBORS_IMAGES])
         lesson.compare_maps(encode(network, X_test), train_codes, pca, digits, report)
 
-    report.plot("autoencoder-loss", figures.losses, curves)
+    if curves:  # the part `numbers` trains nothing
+        report.plot("autoencoder-loss", figures.losses, curves)
     return report.finish(use=use)
 
 
