@@ -176,3 +176,9 @@ def test_image_lessons_reach_their_figures(lesson: str, dense: float, cnn: float
         assert loaded.card["metrics"]["test_accuracy"] == run.metrics[f"{kind}_test_accuracy"]
         assert loaded.card["data"] == data
     assert sorted(path.name for path in tmp_path.rglob("*checkpoint*")) == []
+
+
+@pytest.mark.parametrize("lesson", ["mnist"], indirect=True)
+def test_cross_entropy_is_the_same_from_class_numbers_and_from_one_hot_vectors(quick: Run) -> None:
+    rows = quick.table("probabilities", "class", "sparse", "one-hot")
+    assert [row[-3:] for row in rows] == [["1", "0.051293", "0.051293"], ["2", "2.302585", "2.302585"]]
