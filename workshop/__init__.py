@@ -59,7 +59,6 @@ LESSONS = (
             "tensorflow_test_max_error": at_most(0),
             "torch_test_max_error": at_most(0),
             "loops_test_max_error": at_most(1e-12),
-            "loops_test_max_error": at_most(1e-12),
         },
     ),
     Lesson(
@@ -358,8 +357,6 @@ LESSONS = (
             "denoiser_test_mean_squared_error": at_most(0.02),  # half of the noisy images' is 0.058
             "noisy_test_mean_squared_error": at_least(0.1),
             "anomaly_test_roc_auc": at_least(0.99),
-            "numbers_test_max_error": at_most(1e-6),
-            "missing_test_mean_squared_error": at_most(0.025),
             "numbers_test_max_error": at_most(1e-6),
             "missing_test_mean_squared_error": at_most(0.025),
             "codes_test_mean_squared_error": at_most(0.045),
