@@ -1,4 +1,4 @@
-"""The plots of the lesson `rnn`: gradients by distance, the cells compared, and predictions row by row."""
+"""The plots of the lesson `rnn`: gradients by distance, two variants, the cells compared, predictions row by row."""
 
 from __future__ import annotations
 
@@ -44,6 +44,21 @@ def gradients(norms: Mapping[str, np.ndarray], losses: Mapping[str, Sequence[flo
     right.set_yscale("log")
     right.set(xlabel="training step", ylabel="loss (mean squared error)", title="SimpleRNN, relu, U = 1.1 I")
     right.legend(fontsize=12, frameon=False)
+    return figure
+
+
+def variants(losses: Mapping[str, Sequence[float]], limit: float) -> Figure:
+    """Returns the losses of layers that predict at each step from what lies before and after it.
+
+    Args:
+        losses: by the name of the layer, one a training step.
+        limit: the least that a layer for one direction can reach.
+    """
+    figure, axes = plots.subplots(width=8)
+    curves = {name: (range(1, len(values) + 1), values) for name, values in losses.items()}
+    title = "The mean of the numbers before and after each step"
+    axes.axhline(limit, color="0.4", linestyle="--", label="the least from one direction")
+    charts.draw_curves(axes, curves, x="training step", y="mean squared error", title=title, logarithmic=True)
     return figure
 
 

@@ -7,9 +7,11 @@ What the lesson shows of the cells before it trains is not repeated here.
     python -m workshop.pytorch.rnn                              # the three, compared; then look into the folder plots
     python -m workshop.pytorch.rnn --cell lstm --read last      # one of them, predicting from its last state alone
     python -m workshop.pytorch.rnn --quick                      # a first look, in seconds
+    python -m workshop.pytorch.rnn --preset course              # two layers of 256, all states, as the course has them
 
 Expected, as with Keras: SimpleRNN at least 97 % test accuracy, LSTM and GRU at least 98.5 %, all three within a minute
-on two CPU cores.
+on two CPU cores. The preset `course` is the recipe that `workshop/rnn.py` describes; by 64 of its 938
+steps, an epoch takes about 40 s, 2 minutes and 100 s here (SimpleRNN, LSTM, GRU).
 """
 
 from __future__ import annotations
