@@ -318,3 +318,18 @@ def test_the_shipped_model_names_pictures_of_fashion_mnist_garments(
 ) -> None:
     # The model itself names 92 % of the test images.
     assert share_named_right(image_data.load_image_set("fashion_mnist", real_data), garment.main, capsys) >= 0.87
+
+
+@pytest.mark.real
+def test_the_shipped_model_names_digits_that_people_published(
+    real_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = real_data.parent / "cases" / "pictures"
+    if not folder.is_dir():
+        pytest.skip("needs the published pictures, in the folder cases/pictures beside the data sets")
+    rows = (folder / "labels.tsv").read_text("utf-8").splitlines()[1:]
+    truth = {str(folder / name): label for name, label in (row.split("\t") for row in rows)}
+    digit.main([*truth])
+    answers = answers_in(capsys.readouterr().out)
+    assert [*answers] == [*truth]
+    assert np.mean([answers[name][0] == truth[name] for name in truth]) >= 0.98

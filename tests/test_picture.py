@@ -273,6 +273,111 @@ def test_scikit_learns_digits_of_8x8_pixels_are_read(tmp_path: Path) -> None:
         assert difference(light, reading_of(enlarged, tmp_path)) < 0.3
 
 
+# --- Sheets that hold more than the digit -----------------------------------------------------------------------------
+
+
+def pixels(digit: int) -> np.ndarray:
+    """A digit on a white sheet of 400x480 pixels, float (480, 400)."""
+    return np.asarray(draw(digit, tall=260, size=(400, 480), at=(95, 110), ink=40, paper=235), float)
+
+
+def framed(sheet: np.ndarray) -> np.ndarray:
+    sheet[6:10, 6:-6] = sheet[-10:-6, 6:-6] = sheet[6:-6, 6:10] = sheet[6:-6, -10:-6] = 30
+    return sheet
+
+
+def with_dark_border(sheet: np.ndarray) -> np.ndarray:
+    sheet[:12] = sheet[-12:] = sheet[:, :12] = sheet[:, -12:] = 30
+    return sheet
+
+
+def with_scanner_edges(sheet: np.ndarray) -> np.ndarray:
+    sheet[:25] = sheet[:, -18:] = 10
+    return sheet
+
+
+def lined(sheet: np.ndarray, strength: float = 0.3, askew: float = 0.02) -> np.ndarray:
+    y, x = np.mgrid[: sheet.shape[0], : sheet.shape[1]]
+    distance = np.abs((y + askew * x) % 45 - 22)
+    return sheet * (1 - strength * np.clip(1.5 - distance, 0, 1))
+
+
+def squared(sheet: np.ndarray) -> np.ndarray:
+    return lined(lined(sheet).T).T
+
+
+def in_a_shadow(sheet: np.ndarray) -> np.ndarray:
+    y, x = np.mgrid[: sheet.shape[0], : sheet.shape[1]]
+    return sheet * np.where(x + 0.3 * y > 280, 0.55, 1)
+
+
+def on_a_desk(sheet: np.ndarray) -> np.ndarray:
+    return np.pad(sheet, ((0, 90), (70, 30)), constant_values=90)
+
+
+def with_the_end_of_a_neighbour(sheet: np.ndarray) -> np.ndarray:
+    sheet[200:212, :30] = 40
+    return sheet
+
+
+def with_specks(sheet: np.ndarray) -> np.ndarray:
+    random = np.random.default_rng(0)
+    for y, x in zip(random.integers(5, 475, 20), random.integers(5, 395, 20), strict=True):
+        sheet[y - 2 : y + 2, x - 2 : x + 2] = 40
+    return sheet
+
+
+SHEETS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "a drawn frame": framed,
+    "a dark border": with_dark_border,
+    "the edges of a scan": with_scanner_edges,
+    "faint rules": lined,
+    "strong rules": lambda sheet: lined(sheet, 0.7, 0.01),
+    "squared paper": squared,
+    "a shadow with a sharp edge": in_a_shadow,
+    "a sheet on a desk": on_a_desk,
+    "the end of a neighbour": with_the_end_of_a_neighbour,
+    "specks": with_specks,
+}
+
+
+@pytest.mark.parametrize("is_inverted", [False, True])
+@pytest.mark.parametrize("kind", SHEETS)
+def test_of_a_sheet_that_holds_more_only_the_digit_is_read(
+    references: dict[int, np.ndarray], tmp_path: Path, kind: str, is_inverted: bool
+) -> None:
+    for digit in DIGITS:
+        sheet = SHEETS[kind](pixels(digit).copy()).astype(np.uint8)
+        found = reading_of(Image.fromarray(255 - sheet if is_inverted else sheet), tmp_path)
+        assert difference(found, references[digit]) < 0.25, digit
+
+
+def test_a_frame_around_28x28_pixels_is_left_out(references: dict[int, np.ndarray], tmp_path: Path) -> None:
+    for digit in DIGITS:
+        values = np.array(draw(digit, tall=18, size=(28, 28), at=(6, 5)))
+        values[[0, -1]] = values[:, [0, -1]] = 60
+        assert difference(reading_of(Image.fromarray(values), tmp_path), references[digit]) < 0.4
+
+
+def test_the_bars_of_a_digit_that_fills_the_image_are_no_rules(tmp_path: Path) -> None:
+    image = Image.new("L", (200, 300), 255)
+    canvas = ImageDraw.Draw(image)
+    canvas.line([(0, 10), (190, 10), (190, 150), (10, 150), (10, 290), (200, 290)], fill=0, width=20)
+    rows, columns = np.nonzero(reading_of(image, tmp_path) > 0.5)
+    assert np.ptp(rows) + 1 >= 19  # all three bars
+    assert np.ptp(columns) + 1 >= 13
+
+
+@pytest.mark.parametrize("pen", [0.004, 0.01, 0.03])
+def test_a_thin_pen_gives_strokes_as_wide_as_a_networks_thinnest(
+    references: dict[int, np.ndarray], tmp_path: Path, pen: float
+) -> None:
+    for digit in DIGITS:
+        image = reading_of(draw(digit, tall=400, size=(600, 600), at=(100, 80), pen=pen), tmp_path)
+        # Without a minimum the thinnest would have a twentieth of the ink.
+        assert 0.4 < image.sum() / references[digit].sum() < 1
+
+
 # --- Formats ----------------------------------------------------------------------------------------------------------
 
 

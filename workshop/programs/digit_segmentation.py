@@ -1,0 +1,226 @@
+"""The digit on a sheet that holds more than the digit: rules, a frame, the edge of a scan, a desk, a shadow, specks.
+
+`segmentation` separates ink from paper. Here the ink that belongs to the digit is chosen:
+
+1. Rules, lines from one side of the image to the other, count as paper.
+2. Of the connected parts those are left out that come in from the border while another part lies free of it, a frame
+   around another part, and specks.
+3. Where what remains is no stroke, the sheet may end within the image, or a shadow lies over it. Then the paper is
+   estimated from the surroundings of each pixel, not from the border of the image.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
+from workshop.programs.rules import without_rules
+from workshop.programs.segmentation import MIN_STRENGTH, Ink, find_ink, otsu_threshold
+
+_SPECK = 0.02  # of the weight of the digit: a lighter part is dirt, unless it continues a stroke
+_STROKE = 0.1  # of the weight of the digit: a lighter part belongs to it only where it is near
+_NEAR = 0.2  # of the digit's length
+_DASH = 0.002  # of the weight of the digit: the lightest piece of a broken stroke
+_BREAK = 0.06  # of the digit's length: the longest gap in a broken stroke
+_SHORTEST = 0.15  # of the shorter side of the image: parts at the border yield to a free part of this length
+_ALONG_BORDER = 0.12  # of the image's perimeter: a part that touches more of it is no stroke that is cut off
+_THICKEST = 0.22  # of a part's length: half the width of the thickest stroke
+_FULLEST = 0.65  # of a box that is no narrow one: strokes leave more of it free
+_SMALL = 128  # pixels of the longer side of the image in which the paper nearby is estimated
+_WINDOW = 33  # pixels in the small image: wider than a stroke, narrower than a desk
+
+
+class Part(NamedTuple):
+    """A connected part of the drawn pixels.
+
+    Attributes:
+        label: its number.
+        weight: the sum of its ink.
+        box: its rows and columns.
+        contact: the number of its pixels on the border of the image.
+    """
+
+    label: int
+    weight: float
+    box: tuple[slice, slice]
+    contact: int
+
+    @property
+    def length(self) -> int:
+        """The longer side of the box."""
+        return max(side.stop - side.start for side in self.box)
+
+    def gap(self, other: "Part") -> int:
+        """Returns the distance between two boxes, along the axis where it is greater; 0 where they overlap."""
+        pairs = list(zip(self.box, other.box, strict=True))
+        return max(0, *(max(a.start - b.stop, b.start - a.stop) for a, b in pairs))
+
+    def encloses(self, other: "Part") -> bool:
+        """Returns whether the other box lies within this one."""
+        return all(a.start < b.start and b.stop < a.stop for a, b in zip(self.box, other.box, strict=True))
+
+
+class Digit(NamedTuple):
+    """A digit that was found.
+
+    Attributes:
+        ink: the ink of the whole image.
+        drawn: a mask of the pixels that belong to the digit.
+        is_free: whether it lies free of the image's border.
+        is_stroke: whether it consists of strokes; else it may be a desk, a shadow or the sheet.
+    """
+
+    ink: Ink
+    drawn: np.ndarray
+    is_free: bool
+    is_stroke: bool
+
+
+def find_digit(grey: np.ndarray, path: FilePath) -> Digit:
+    """Separates a digit from all else on an image.
+
+    Args:
+        grey: an image (height, width), 0 black to 1 white.
+        path: its file, for the message.
+
+    Raises:
+        WorkshopError: nothing is drawn on it.
+    """
+    digit, blank = None, None
+    try:
+        digit = choose_parts(without_rules(find_ink(grey, path)))
+    except WorkshopError as error:
+        blank = error
+    if not (digit and digit.is_stroke):
+        ink = find_ink_nearby(grey)
+        nearby = choose_parts(without_rules(ink)) if ink else None
+        if nearby and nearby.is_free and nearby.is_stroke:
+            return nearby
+    if blank:
+        raise blank
+    assert digit is not None
+    return digit
+
+
+def choose_parts(ink: Ink) -> Digit:
+    """Returns the digit in the ink of an image.
+
+    The threshold is found twice: a dark frame or desk that is left out does not count the second time.
+    """
+    from scipy import ndimage
+
+    strength = ink.strength
+    for _ in range(2):
+        labels, _ = ndimage.label(strength >= otsu_threshold(strength), structure=np.ones((3, 3)))
+        parts = _measure(labels, strength)
+        kept, is_free = _belonging(parts, labels)
+        drawn = _with_dashes(kept, parts, labels)
+        left_out = ndimage.binary_dilation((labels > 0) & ~drawn, np.ones((3, 3)), iterations=2) & ~drawn
+        strength = np.where(left_out, 0, strength)
+    main = max(kept, key=lambda part: part.weight)
+    return Digit(Ink(strength, ink.noise), drawn, is_free, _is_stroke(labels, main, kept))
+
+
+def _measure(labels: np.ndarray, strength: np.ndarray) -> list[Part]:
+    """Returns the connected parts, heaviest first."""
+    from scipy import ndimage
+
+    weights = np.bincount(labels.ravel(), weights=strength.ravel())
+    border = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
+    contacts = np.bincount(border, minlength=len(weights))
+    boxes = ndimage.find_objects(labels)
+    parts = [Part(i, float(weights[i]), box, int(contacts[i])) for i, box in enumerate(boxes, 1)]
+    return sorted(parts, key=lambda part: -part.weight)
+
+
+def _belonging(parts: list[Part], labels: np.ndarray) -> tuple[list[Part], bool]:
+    """Returns the parts that are the digit, and whether it lies free of the border of the image."""
+    shape = labels.shape
+    large = [part for part in parts if part.length >= _SHORTEST * min(shape)]
+    frames = [part for part in large if any(map(part.encloses, large)) and _is_frame(part, labels)]
+    parts = [part for part in parts if part not in frames]
+    free = [part for part in large if part not in frames and part.contact == 0]
+    if free:
+        main = free[0]
+        edge = _ALONG_BORDER * 2 * sum(shape)
+        inside = [p for p in parts if p.contact == 0 or (p.weight > main.weight and p.contact < edge)]
+        if inside[0] is main:
+            return [part for part in inside if _belongs(part, main)], True
+    return [part for part in parts if part.weight > _SPECK * parts[0].weight], False
+
+
+def _belongs(part: Part, main: Part) -> bool:
+    share = part.weight / main.weight
+    return share > _STROKE or (share > _SPECK and part.gap(main) <= _NEAR * main.length)
+
+
+def _with_dashes(kept: list[Part], parts: list[Part], labels: np.ndarray) -> np.ndarray:
+    """Returns a mask of these parts and of the small pieces that continue them, as a pen that runs dry leaves them."""
+    from scipy import ndimage
+
+    drawn = np.isin(labels, [part.label for part in kept])
+    main = kept[0]
+    lightest = _DASH * main.weight
+    left = {part.label for part in parts if part.contact == 0 and lightest < part.weight <= _SPECK * main.weight}
+    left -= {part.label for part in kept}
+    while left:
+        near = ndimage.distance_transform_edt(~drawn) <= _BREAK * main.length
+        found = left & set(np.unique(labels[near]).tolist())
+        if not found:
+            break
+        drawn |= np.isin(labels, list(found))
+        left -= found
+    return drawn
+
+
+def _is_stroke(labels: np.ndarray, main: Part, kept: list[Part]) -> bool:
+    """Returns whether the main part is narrow enough for strokes, and runs along no border."""
+    from scipy import ndimage
+
+    inside = labels[main.box] == main.label
+    thickest = float(ndimage.distance_transform_edt(np.pad(inside, 1)).max()) - 0.5
+    is_full = inside.mean() > _FULLEST and min(inside.shape) > 0.5 * max(inside.shape)
+    contact = sum(part.contact for part in kept)
+    return not is_full and thickest <= _THICKEST * main.length and contact < _ALONG_BORDER * 2 * sum(labels.shape)
+
+
+def _is_frame(part: Part, labels: np.ndarray) -> bool:
+    """Returns whether a part lies along all four sides of its box: a round digit touches each in a short piece."""
+    inside = labels[part.box] == part.label
+    band = max(1, round(0.06 * min(inside.shape)))
+    sides = (inside[:band], inside[-band:], inside.T[:band], inside.T[-band:])
+    return all(side.any(axis=0).mean() > 0.8 for side in sides)
+
+
+def find_ink_nearby(grey: np.ndarray) -> Ink | None:
+    """Separates ink from the paper around it: what is wider than any stroke is paper, whatever its grey.
+
+    Returns:
+        The ink; None if there is none.
+    """
+    from PIL import Image
+    from scipy import ndimage
+
+    grey = ndimage.gaussian_filter(grey, max(grey.shape) / 400)
+    scale = min(1.0, _SMALL / max(grey.shape))
+    size = tuple(max(8, round(side * scale)) for side in grey.shape[::-1])
+    small = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX))
+    median = ndimage.median_filter(small, _WINDOW, mode="reflect")
+    difference = small - median
+    noise = float(np.quantile(np.abs(difference), 0.5)) / 0.6745
+    beyond = np.where(np.abs(difference) > 3 * noise, difference, 0)
+    is_dark = np.square(beyond[beyond < 0]).sum() > np.square(beyond[beyond > 0]).sum()
+    close = ndimage.grey_closing if is_dark else ndimage.grey_opening
+    small_paper = close(small, size=(_WINDOW, _WINDOW), mode="reflect")
+    paper = np.asarray(Image.fromarray(small_paper).resize(grey.shape[::-1], Image.Resampling.BILINEAR))
+    room = np.clip(paper if is_dark else 1 - paper, 0.02, 1)
+    strength = np.clip((paper - grey if is_dark else grey - paper) / room, 0, 1).astype(np.float32)
+    noise = float(np.median(strength))
+    if noise > 0.3:
+        return None  # most of the image is wide and dark
+    # The closing lies on the brightest grain of the paper; what is above the grain's middle is ink.
+    strength = np.clip((strength - noise) / (1 - noise), 0, 1)
+    if np.quantile(strength, 0.9999) < max(MIN_STRENGTH, 6 * noise):
+        return None
+    return Ink(strength, noise)
