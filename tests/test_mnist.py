@@ -149,14 +149,15 @@ def test_predictions_and_the_weight_images_of_784_10(room: Path) -> None:
 @pytest.mark.parametrize("engine", PACKAGES)
 def test_a_model_of_unscaled_pixels_has_its_own_name_and_says_what_it_takes(engine: str, tmp_path: Path) -> None:
     with without_published_data(tmp_path):
-        options = ("--quick", "--no-plots", "--model", "dense", "--epochs", "3", "--optimizer", "adam")
+        # With tanh: relu's predictions hardly change with the scale.
+        options = ("--quick", "--no-plots", "--model", "dense", "--epochs", "3", "--activation", "tanh")
         run = start(module_of(engine, "mnist"), tmp_path, *options, "--no-scaling")
     assert {path.stem for path in run.models.iterdir()} == {"mnist_dense-unscaled-quick-standin"}
     loaded = run.load("mnist_dense-unscaled-quick-standin")
     assert (loaded.inputs[0].minimum, loaded.inputs[0].maximum) == (0, 255)
     X, y = synthetic_images.image_set("mnist")[2:4]
     accuracy = np.mean(loaded.predict(X.astype(np.float32)).argmax(axis=1) == y)
-    assert accuracy == pytest.approx(run.metrics["test_accuracy"], abs=0.01) and accuracy > 0.5
+    assert accuracy == pytest.approx(run.metrics["test_accuracy"], abs=1e-6) and accuracy > 0.5
     assert not any(line.startswith("Use it") for line in run.lines)  # the programs give pixels of 0 to 1
 
 
@@ -192,8 +193,17 @@ def test_sigmoid_and_plain_sgd_reach_89_percent(room: Path) -> None:
     options = ["--model", "dense", "--optimizer", "sgd", "--activation", "sigmoid", "--epochs", "5", "--no-plots"]
     assert mnist.__doc__ and " ".join(options[:-1]) in mnist.__doc__
     run = start(mnist, room, *options)
-    assert 0.87 <= run.metrics["test_accuracy"] <= 0.90
+    assert 0.87 <= run.metrics["test_accuracy"] <= 0.905
     assert "No expected band: --epochs, --optimizer given." in run.lines
+
+
+@pytest.mark.slow
+@pytest.mark.real
+def test_unscaled_pixels_cost_accuracy(room: Path) -> None:
+    run = start(mnist, room, "--model", "dense", "--no-scaling", "--no-plots")
+    assert 0.94 <= run.metrics["test_accuracy"] <= 0.97
+    plain = start(mnist, room, "--model", "dense", "--no-scaling", "--no-plots", "--optimizer", "sgd")
+    assert plain.metrics["test_accuracy"] <= 0.6  # it diverges, or nearly so
 
 
 @pytest.mark.slow
