@@ -245,6 +245,22 @@ def test_a_bare_model_of_any_of_the_three_shapes_is_used_and_said_to_be_unverifi
     assert output.err.startswith("note: my.h5 has no card, so it is unverified; assumed: 28x28 grey pixels from 0 ")
 
 
+def test_a_model_that_was_trained_on_unscaled_pixels_gets_them(
+    room: Path, test_digits: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture_of(test_digits[0][0], 28).save("one.png")
+    kernel = np.random.default_rng(1).normal(0, 0.01, (784, 10))
+    for name, maximum in (("scaled", 1), ("unscaled", 255)):
+        model = constant_model([0.1] * 10, (28, 28, 1))
+        model.set_weights([kernel / maximum, np.zeros(10)])
+        inputs = [bundle.Input("image", maximum=maximum, shape=(28, 28, 1))]
+        about: dict[str, Any] = {"lesson": "mnist", "data": "none", "seed": 1, "metrics": {}, "classes": [*NAMES]}
+        bundle.save(room, name, model, inputs=inputs, **about)
+        digit.main(["--model", f"{name}.h5", "one.png"])
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second and not first.endswith("(10.0 %)")
+
+
 def with_scaler(room: Path) -> Path:
     import joblib
     from sklearn.preprocessing import MinMaxScaler

@@ -88,15 +88,18 @@ def classify_images(
         loaded = engines.load(model_path, lessons, arguments.engine)
         names = _names(loaded, check(loaded), pixels)
         network = _numpy_network(loaded, lessons) if is_explained and arguments.show else None
+        # A lesson's `--no-scaling` trains on pixels of 0 to 255, as they are in a file.
+        white = loaded.inputs[0].maximum if loaded.inputs else 1
         drawn: list[Path] = []
         for path, image in _usable(images, lambda path: read(path, loaded.input_shape)):
-            probabilities = _probabilities(loaded.predict(image[None])[0])
+            inputs = image * np.float32(white)
+            probabilities = _probabilities(loaded.predict(inputs[None])[0])
             _check_probabilities(probabilities, loaded)
             print(f"{one_line(path)}: {_prediction(probabilities, names)}")
             engines.show_side_by_side(loaded, lambda output: _prediction(_probabilities(output), names))
             classified += 1
             if arguments.show:
-                heat = _heat(network, image, int(probabilities.argmax()))
+                heat = _heat(network, inputs, int(probabilities.argmax()))
                 to = arguments.plots / f"{path.stem}-{'seen' if heat is None else 'decided'}.png"
                 while to in drawn:  # two files of one name, from two folders
                     to = to.with_stem(f"{to.stem}-again")
