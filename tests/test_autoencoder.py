@@ -86,7 +86,7 @@ def test_missing_pixels_are_filled_in_and_the_others_stay() -> None:
 
     def halfway(X: np.ndarray) -> np.ndarray:
         guesses.append(X)
-        return (X + images) / 2
+        return np.where(is_missing, (X + images) / 2, 0.5)  # known pixels are reconstructed badly
 
     filled = autoencoder.fill_missing(images, is_missing, mean, halfway)
     assert np.all(guesses[0][is_missing] == 0.2)

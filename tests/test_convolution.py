@@ -183,6 +183,12 @@ def test_the_spectrum_of_a_line_is_the_line_across_it(angle: int, expected: int)
     assert abs((direction - expected + 90) % 180 - 90) < 3
 
 
+def test_a_diagonal_that_rises_has_waves_that_fall() -> None:
+    falling, rising = np.eye(64), np.fliplr(np.eye(64))
+    directions = [convolution.main_direction(convolution.spectrum(diagonal)) for diagonal in (falling, rising)]
+    assert directions == pytest.approx([45, 135], abs=2)
+
+
 def test_a_spectrum_has_a_peak_where_the_waves_are() -> None:
     waves = np.cos(2 * np.pi * np.arange(64) / 4) * np.ones((64, 1))  # to the right, of four pixels
     spectrum = convolution.spectrum(waves)
