@@ -6,9 +6,11 @@
 2. Of the connected parts those are left out that come in from the border while another part lies free of it, a frame
    around another part, and specks.
 3. Where what remains is no stroke, the sheet may end within the image, or a shadow lies over it. Then the paper is
-   estimated from the surroundings of each pixel, not from the border of the image.
+   estimated from the surroundings of each pixel, not from the border of the image, and the sheet is tried alone.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +29,8 @@ _SHORTEST = 0.15  # of the shorter side of the image: parts at the border yield 
 _ALONG_BORDER = 0.12  # of the image's perimeter: a part that touches more of it is no stroke that is cut off
 _THICKEST = 0.22  # of a part's length: half the width of the thickest stroke
 _FULLEST = 0.65  # of a box that is no narrow one: strokes leave more of it free
+_ASKEW = 0.08  # of a sheet's side: what may lie beside a sheet that is not quite straight
+_MIN_SHEET = 16  # pixels
 _SMALL = 128  # pixels of the longer side of the image in which the paper nearby is estimated
 _WINDOW = 33  # pixels in the small image: wider than a stroke, narrower than a desk
 
@@ -50,6 +54,11 @@ class Part(NamedTuple):
     def length(self) -> int:
         """The longer side of the box."""
         return max(side.stop - side.start for side in self.box)
+
+    def is_bar(self, shape: tuple[int, ...]) -> bool:
+        """Returns whether it runs along most of a side of the image, and is thin: a rule or a piece of a frame."""
+        sides = [side.stop - side.start for side in self.box]
+        return any(sides[i] > 0.9 * shape[i] and sides[1 - i] < 0.04 * max(shape) for i in (0, 1))
 
     def gap(self, other: "Part") -> int:
         """Returns the distance between two boxes, along the axis where it is greater; 0 where they overlap."""
@@ -92,15 +101,31 @@ def find_digit(grey: np.ndarray, path: FilePath) -> Digit:
         digit = choose_parts(without_rules(find_ink(grey, path)))
     except WorkshopError as error:
         blank = error
-    if not (digit and digit.is_stroke):
-        ink = find_ink_nearby(grey)
-        nearby = choose_parts(without_rules(ink)) if ink else None
-        if nearby and nearby.is_free and nearby.is_stroke:
-            return nearby
+    if digit is None or not digit.is_stroke:
+        for other in _other_readings(grey, digit, path):
+            if other.is_free and other.is_stroke:
+                return other
     if blank:
         raise blank
     assert digit is not None
     return digit
+
+
+def _other_readings(grey: np.ndarray, digit: Digit | None, path: FilePath) -> Iterator[Digit]:
+    """Yields what is found with the paper estimated nearby, and on the sheet alone where a sheet was taken for ink."""
+    from scipy import ndimage
+
+    ink = find_ink_nearby(grey)
+    if ink is not None:
+        yield choose_parts(without_rules(ink))
+    if digit is not None and digit.is_free:
+        box = ndimage.find_objects(digit.drawn.astype(np.uint8))[0]
+        margins = [max(1, round(_ASKEW * (side.stop - side.start))) for side in box]
+        rows, columns = (slice(a.start + m, max(a.start + m, a.stop - m)) for a, m in zip(box, margins, strict=True))
+        sheet = grey[rows, columns]
+        if min(sheet.shape) >= _MIN_SHEET and _lies_along_all_sides(digit.drawn[box]):
+            with contextlib.suppress(WorkshopError):  # nothing is on it
+                yield choose_parts(without_rules(find_ink(np.ascontiguousarray(sheet), path)))
 
 
 def choose_parts(ink: Ink) -> Digit:
@@ -139,10 +164,11 @@ def _belonging(parts: list[Part], labels: np.ndarray) -> tuple[list[Part], bool]
     shape = labels.shape
     large = [part for part in parts if part.length >= _SHORTEST * min(shape)]
     frames = [part for part in large if any(map(part.encloses, large)) and _is_frame(part, labels)]
-    parts = [part for part in parts if part not in frames]
+    frames += [part for part in large if part.is_bar(shape)]
     free = [part for part in large if part not in frames and part.contact == 0]
     if free:
         main = free[0]
+        parts = [part for part in parts if part not in frames]
         edge = _ALONG_BORDER * 2 * sum(shape)
         inside = [p for p in parts if p.contact == 0 or (p.weight > main.weight and p.contact < edge)]
         if inside[0] is main:
@@ -186,8 +212,12 @@ def _is_stroke(labels: np.ndarray, main: Part, kept: list[Part]) -> bool:
 
 
 def _is_frame(part: Part, labels: np.ndarray) -> bool:
-    """Returns whether a part lies along all four sides of its box: a round digit touches each in a short piece."""
     inside = labels[part.box] == part.label
+    return inside.mean() < 0.5 and _lies_along_all_sides(inside)
+
+
+def _lies_along_all_sides(inside: np.ndarray) -> bool:
+    """Returns whether a part fills all four sides of its box: a round digit touches each in a short piece."""
     band = max(1, round(0.06 * min(inside.shape)))
     sides = (inside[:band], inside[-band:], inside.T[:band], inside.T[-band:])
     return all(side.any(axis=0).mean() > 0.8 for side in sides)
