@@ -359,6 +359,18 @@ def test_a_frame_around_28x28_pixels_is_left_out(references: dict[int, np.ndarra
         assert difference(reading_of(Image.fromarray(values), tmp_path), references[digit]) < 0.4
 
 
+def test_the_paper_within_a_loop_is_no_digit(tmp_path: Path) -> None:
+    for width in (28, 400):
+        image = Image.new("L", (width, width), 255)
+        canvas = ImageDraw.Draw(image)
+        box = (width * 0.38, width * 0.18, width * 0.64, width * 0.82)
+        canvas.ellipse(box, outline=0, width=width // 14)
+        canvas.rectangle((0, 0, width - 1, width - 1), outline=60, width=width // 28)
+        found = reading_of(image, tmp_path)
+        assert found[11:17, 13:15].max() < 0.5
+        assert found[5:23].max(axis=1).min() > 0.4
+
+
 def test_the_bars_of_a_digit_that_fills_the_image_are_no_rules(tmp_path: Path) -> None:
     image = Image.new("L", (200, 300), 255)
     canvas = ImageDraw.Draw(image)
