@@ -196,8 +196,8 @@ def test_an_installed_wheel_runs_every_lesson_and_program(python: Path, room: Pa
         else:
             assert "\nResult\n" in said
             assert "Plots " not in said
-    # Quick runs save beside the models that ship, here, under names of their own.
-    assert {path.name for path in room.iterdir()} == {"models"}
+    # Quick runs save beside the models that ship, here, under names of their own; a grid keeps its rows.
+    assert {path.name for path in room.iterdir()} == {"models", "experiments"}
     saved = [path.name for path in (room / "models").iterdir()]
     assert len(saved) >= 2 * sum(lesson.trains for lesson in LESSONS)
     assert [name for name in saved if "-quick" not in name] == []
