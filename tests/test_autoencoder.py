@@ -256,6 +256,7 @@ def test_images_and_targets_are_scaled_in_each_engine(engine: str, room: Path) -
     # 0.09 is the error of the mean digit, 0.26 that of targets as bytes, which make all pixels black.
     assert run.metrics["deep_test_mean_squared_error"] < 0.03
     assert set(run.metrics) == {"deep_test_mean_squared_error", "pca_test_mean_squared_error"}
+    assert "deep" in run.titles
 
 
 def test_a_part_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -202,6 +202,10 @@ def test_what_one_engine_trained_is_as_good_in_the_others(
                 right, close = count_right(answer, samples.y)
                 said = card["metrics"][f"{samples.part}_accuracy"] * len(samples.y)
                 assert abs(right - said) < close + 1e-3  # `evaluate` counts in float32
+                squared = f"{samples.part}_mean_squared_error"
+                if squared in card["metrics"]:
+                    error = np.mean((answer - samples.y) ** 2)
+                    assert error == pytest.approx(card["metrics"][squared], rel=1e-3, abs=1e-6)
             else:
                 found = metrics.regression(samples.part, samples.y[:, 0], answer[:, 0])
                 assert found == pytest.approx({name: card["metrics"][name] for name in found}, rel=1e-5)
