@@ -8,8 +8,9 @@
 A change is one of these: another comparison or arithmetic operator, another number, a boolean or a `not` inverted, a
 keyword argument dropped, None returned, a printed text in the other case. It is made in a copy of the tree, never in
 the tree itself. There the tests run that import or name the changed module, then those that do so with a module that
-imports it, up to the first failure, and with --all the whole suite. A test that fails without the change too is left
-out. What survives is not always a gap: some changes make no difference that anyone could see.
+imports it, then those of all lessons that bear the lesson's name, up to the first failure, and with --all the whole
+suite. A test that fails without the change too is left out. What survives is not always a gap: some changes make no
+difference that anyone could see.
 
 The results are appended to a CSV file, and a later run skips what is in it: delete the file, or lines of it, to try
 again. A change takes from seconds to minutes.
@@ -20,6 +21,7 @@ import ast
 import copy
 import csv
 import importlib.util
+import json
 import os
 import queue
 import random
@@ -46,6 +48,8 @@ UNDER = (
     "workshop/programs",
 )
 CAUGHT, SURVIVED, UNDECIDED = "caught", "survived", "undecided"
+LESSON_FOLDERS = ("workshop", "workshop/figures", "workshop/pytorch", "workshop/scratch")
+LESSON_LOOP = re.compile(r"\bEACH_LESSON\b|\.name for \w+ in LESSONS\b")  # in tests of all lessons
 TEST_SECONDS = 200  # for one test, after which it fails: an endless loop is caught
 
 COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
@@ -244,8 +248,9 @@ def is_mentioned(path: str, text: str) -> bool:
 def find_tests(root: Path, path: str) -> list[list[str]]:
     """Returns the test files that mention a module, then those that mention a module which mentions it.
 
-    Where there are none, it goes on along the imports; in the end, those in which its name occurs as a word. The
-    first list holds the nearest.
+    Where there are none, it goes on along the imports; in the end, those in which its name occurs as a word. For a
+    lesson, its mirrors and its figures there follow the tests that run over all lessons. The first list holds the
+    nearest.
     """
     tests = {test.relative_to(root).as_posix(): test.read_text() for test in sorted(root.glob("tests/**/test_*.py"))}
     modules = {file: (root / file).read_text() for file in python_files(root, ("workshop", "apps"))}
@@ -261,8 +266,21 @@ def find_tests(root: Path, path: str) -> list[list[str]]:
         visited |= level
         importers = {file for file, text in modules.items() if any(is_mentioned(other, text) for other in level)}
         level = importers - visited
-    name = rf"\b{Path(path).stem}\b"
-    return stages or [[test for test, text in tests.items() if re.search(name, text)]]
+    name = Path(path).stem
+    stages = stages or [[test for test, text in tests.items() if re.search(rf"\b{name}\b", text)]]
+    is_lesson = (root / "workshop" / f"{name}.py").exists() and not name.startswith("__")
+    if is_lesson and Path(path).parent.as_posix() in LESSON_FOLDERS:
+        earlier = {test for stage in stages for test in stage}
+        looping = sorted(test for test, text in tests.items() if test not in earlier and LESSON_LOOP.search(text))
+        stages += [[*looping, select_lesson(root, name)]] if looping else []
+    return stages
+
+
+def select_lesson(root: Path, lesson: str) -> str:
+    """Returns pytest's option for the tests whose parameters bear the name of a lesson or of its models that ship."""
+    cards = {card.stem: json.loads(card.read_text(encoding="utf-8")) for card in sorted(root.glob("models/*.json"))}
+    models = [name for name, card in cards.items() if card["lesson"] == lesson and lesson not in name]
+    return f"-k={' or '.join([lesson, *models])}"
 
 
 def copy_tree(source: Path, target: Path) -> None:
@@ -281,14 +299,14 @@ def run_tests(tree: Path, tests: Sequence[str], limit: float, broken: Collection
 
     Args:
         tree: the copy.
-        tests: by their paths or pytest's identifiers.
+        tests: by their paths or pytest's identifiers, and options of pytest's.
         limit: in seconds, for all of them.
         broken: tests that are left out.
     """
     options = ["-q", "-x", "-p", "no:cacheprovider", f"--timeout={TEST_SECONDS}", *(["-n", "0"] if tests else [])]
     options += [f"--deselect={test}" if "::" in test else f"--ignore={test}" for test in broken]
     kept = [test for test in tests if test not in broken]
-    if tests and not kept:
+    if tests and all(test.startswith("-") for test in kept):
         return Outcome(SURVIVED, "")
     command = [sys.executable, "-m", "pytest", *options, *kept]
     try:

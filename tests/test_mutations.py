@@ -28,6 +28,19 @@ if __name__ == "__main__":
 '''
 TEST = "from workshop.lesson import grade\n\n\ndef test_grade():\n    assert grade(50) != grade(49)\n"
 
+OF_EACH_LESSON = """import importlib
+
+import pytest
+
+EACH_LESSON = ["another", "lesson", "house_price"]
+
+
+@pytest.mark.parametrize("name", EACH_LESSON)
+def test_each(name):
+    grade = importlib.import_module("workshop." + name).grade
+    assert grade(50) != grade(49)
+"""
+
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
@@ -74,6 +87,33 @@ def test_the_nearest_tests_come_first(tree: Path) -> None:
     # Imported by none: the tests that have its name as a word.
     words = ["tests/test_broken.py", "tests/test_lesson.py", "tests/test_other.py"]
     assert mutations.find_tests(tree, "elsewhere/lesson.py") == [words]
+
+
+def test_a_lessons_change_is_also_tried_on_the_tests_of_every_lesson(tree: Path) -> None:
+    for path, text in {
+        "workshop/pytorch/lesson.py": "",
+        "workshop/kit/lesson.py": "",
+        "models/house_price.json": '{"lesson": "lesson"}',
+        "models/lesson_cnn.json": '{"lesson": "lesson"}',
+        "models/other.json": '{"lesson": "other"}',
+        "tests/test_each.py": OF_EACH_LESSON,
+        "tests/test_lesson.py": TEST.replace("grade(50) != grade(49)", "grade  # and pytorch.lesson"),
+        "tests/test_xor.py": "lesson = next(one for one in LESSONS if one.name == 'xor')\n",
+    }.items():
+        (tree / path).parent.mkdir(exist_ok=True)
+        (tree / path).write_text(text)
+    of_each = ["tests/test_each.py", "-k=lesson or house_price"]
+    for path in ("workshop/lesson.py", "workshop/pytorch/lesson.py"):
+        assert mutations.find_tests(tree, path)[-1] == of_each
+    for path in ("workshop/kit/lesson.py", "workshop/__init__.py"):
+        assert of_each not in mutations.find_tests(tree, path)
+
+    sample = {mutation.change: mutation for mutation in mutations.sample(tree, ["workshop/lesson.py"], 200, seed=1)}
+    broken: set[str] = set()
+    caught = sample["points < limit -> points <= limit"]
+    outcome = mutations.try_mutation(tree, caught, broken, whole_suite=False, limit=100)
+    assert outcome == (mutations.CAUGHT, "tests/test_each.py::test_each[lesson]")
+    assert broken == {"tests/test_broken.py"}
 
 
 def test_a_change_is_caught_by_a_test_that_passes_without_it(tree: Path) -> None:
