@@ -1,0 +1,1 @@
+"""What the exercises of all lessons share: an exercise and its check, the time limit, the comparison, the progress."""
