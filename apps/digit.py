@@ -2,11 +2,11 @@
 
     python -m apps.digit IMAGE.png ...              # any common format and size, dark on light or light on dark
     python -m apps.digit --show IMAGE.png           # draws the network's input
-    python -m apps.digit --model my.h5 IMAGE.png    # a model of your own, from another notebook
+    python -m apps.digit --model my.h5 IMAGE.png    # a model of your own: a lesson's, or from another notebook
 
 An image shows one digit. It is cut out, scaled and centred as in MNIST; rules, a frame, the edge of a scan, a shadow
-and specks are left out. The model is the CNN of `python -m workshop.mnist`, trained on augmented digits by
-`python -m workshop.programs.digit_training`; one of your own takes 28x28 pixels from 0 to 1 and predicts ten
+and specks are left out. The model is digit_reader: the CNN of `python -m workshop.mnist`, trained on augmented digits
+by `python -m workshop.programs.digit_training`; one of your own takes 28x28 pixels from 0 to 1 and predicts ten
 probabilities.
 """
 
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         __doc__,
         argv,
         lessons=["mnist", "rnn"],
-        model="mnist_cnn",
+        model="digit_reader",
         pixels=gallery.GREY_28X28,
         check=lambda model: gallery.check_28x28(model, published_images.CLASSES["mnist"]),
         read=read,

@@ -22,7 +22,7 @@ from workshop.kit.saving import bundle
 from workshop.programs import mnist_preprocessing
 
 NAMES = "0123456789"
-FOUND = "note: the model is models/mnist_cnn.h5\n"
+FOUND = "note: the model is models/digit_reader.h5\n"
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def models(trained: Path, room: Path) -> Path:
     folder = room / "models"
     folder.mkdir()
     for ending in (".h5", ".json"):
-        shutil.copy(trained.with_suffix(ending), folder / f"mnist_cnn{ending}")
+        shutil.copy(trained.with_suffix(ending), folder / f"digit_reader{ending}")
     return folder
 
 
@@ -95,11 +95,25 @@ def test_the_probability_is_the_models(
 ) -> None:
     image = test_digits[0][0]
     picture_of(image, 28).save("one.png")
-    loaded = bundle.load(models / "mnist_cnn.h5", ["mnist"])
-    digit.main(["one.png", "./one.png", "--model", "models/mnist_cnn.h5"])
+    loaded = bundle.load(models / "digit_reader.h5", ["mnist"])
+    digit.main(["one.png", "./one.png", "--model", "models/digit_reader.h5"])
     probabilities = loaded.predict(mnist_preprocessing.read_digit(Path("one.png"))[None])[0]
     expected = f"one.png: {NAMES[probabilities.argmax()]} ({100 * probabilities.max():.1f} %)\n"
     assert capsys.readouterr().out == expected  # a file that is given twice is answered once
+
+
+def test_the_lessons_own_model_is_used_where_it_is_named(
+    models: Path, test_digits: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    # A run of the lesson saves it beside the program's.
+    save_bare(constant_model([0.01] * 3 + [0.91] + [0.01] * 6), models, "mnist_cnn")
+    picture_of(test_digits[0][0], 28).save("one.png")
+    digit.main(["one.png"])
+    expected = capsys.readouterr()
+    assert expected.err == FOUND and expected.out != "one.png: 3 (91.0 %)\n"
+    for named in ("mnist_cnn", "models/mnist_cnn.h5"):
+        digit.main(["one.png", "--model", named])
+        assert capsys.readouterr().out == "one.png: 3 (91.0 %)\n"
 
 
 def test_garments_are_named(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -303,7 +317,7 @@ def test_a_model_of_another_kind_is_refused(
 def test_a_model_of_digits_is_not_used_for_garments(models: Path, test_digits: tuple[np.ndarray, np.ndarray]) -> None:
     picture_of(test_digits[0][0], 100).save("photo.png")
     with pytest.raises(WorkshopError, match="is a model of the lesson mnist; this takes one of fashion_mnist"):
-        garment.main(["--model", str(models / "mnist_cnn.h5"), "photo.png"])
+        garment.main(["--model", str(models / "digit_reader.h5"), "photo.png"])
 
 
 # --- The models that ship, on the real sets ---------------------------------------------------------------------------

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from lesson_runs import without_published_data
 
+from workshop.kit import files
 from workshop.kit.data import synthetic_images
-from workshop.kit.saving import bundle
+from workshop.kit.saving import bundle, card
 from workshop.programs import digit_training
 
 
@@ -46,8 +47,15 @@ def test_strokes_become_thinner_and_thicker_and_none_is_lost(digits: tuple[np.nd
 def test_a_stand_in_is_trained_on_and_saved_beside_the_model(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with without_published_data(room):
         metrics = digit_training.main(["--epochs", "2"])
-    loaded = bundle.load(room / "models" / "mnist_cnn-standin.h5", ["mnist"])
+    loaded = bundle.load(room / "models" / "digit_reader-standin.h5", ["mnist"])
     assert loaded.card["metrics"] == metrics
     assert loaded.card["data"].endswith(", augmented")
     assert metrics["test_accuracy"] > 0.3
     assert "test images right" in capsys.readouterr().out
+
+
+def test_the_model_that_ships_was_trained_here_and_is_not_the_lessons() -> None:
+    reader, lessons_own = (card.read_card(files.shipped("models"), name) for name in ("digit_reader", "mnist_cnn"))
+    assert reader["data"] == "MNIST, augmented"
+    assert reader["metrics"]["test_accuracy"] >= 0.994
+    assert reader["sha256"]["model"] != lessons_own["sha256"]["model"]

@@ -24,6 +24,7 @@ MODELS = (
     "xor",
     "mnist_dense",
     "mnist_cnn",
+    "digit_reader",
     "fashion_mnist_dense",
     "fashion_mnist_cnn",
     "cats_vs_dogs_small",

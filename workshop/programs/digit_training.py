@@ -1,10 +1,11 @@
 """The model of `apps.digit`: the CNN of the lesson `mnist`, trained on augmented digits.
 
-    python -m workshop.programs.digit_training        # saves models/mnist_cnn.h5, which ships; about 3 minutes
+    python -m workshop.programs.digit_training        # saves models/digit_reader.h5, which ships; about 3 minutes
 
 People's own digits differ from MNIST's: a thin pen, a felt pen, a sheet held askew. So every epoch sees each image
 moved, turned, sheared and resized a little, with thicker or thinner strokes. The ones of MNIST are bare strokes, as in
-America: some get the upstroke and the foot that other people write. The network and the loss are the lesson's.
+America: some get the upstroke and the foot that other people write. The network and the loss are the lesson's, the
+name is its own: a run of the lesson saves mnist_cnn and leaves it as it is.
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     print(f"{metrics['test_accuracy']:.2%} of {len(images.X_test):,} test images right")
     saved = bundle.save(
         arguments.models,
-        bundle.name_for("mnist_cnn", standin=images.is_standin),
+        bundle.name_for("digit_reader", standin=images.is_standin),
         model,
         lesson="mnist",
         data=f"{images.source}, augmented",
