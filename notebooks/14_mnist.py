@@ -88,7 +88,7 @@ dense.summary()
 # %% [markdown]
 # ### Your turn 1: count the weights
 #
-# A network takes 784 pixels, has one hidden layer of **50** units, and 10 outputs. How many weights does it have, the
+# A network takes 784 pixels, has one hidden layer of 50 units, and 10 outputs. How many weights does it have, the
 # biases counted too? Give a whole number, or let Python compute it.
 
 # %%

@@ -1,0 +1,156 @@
+"""The notebooks: made from their sources, one for every lesson, and each runs from its first cell to its last.
+
+Each runs in a fresh kernel, with the quick values of its parameters and without a network. Behind each "your turn" its
+solution is put in: the stub must be called not yet, and the solution right.
+"""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+
+import workshop
+from workshop import LESSONS, exercises
+
+ROOT = Path(workshop.__file__).parents[1]
+FOLDER = ROOT / "notebooks"
+SOURCES = sorted(FOLDER.glob("[0-9][0-9]_*.py"))
+NAMES = [source.stem for source in SOURCES]
+LESSON_NOTEBOOKS = [name for name in NAMES if name[3:] in {lesson.name for lesson in LESSONS}]
+FAST = ("00_start_here", "03_gradient_descent", "09_admission", "14_mnist")  # the others run with -m slow
+EACH_NOTEBOOK = pytest.mark.parametrize("name", NAMES)
+MOST_LINES = 20  # of a cell of code, its longest function apart
+
+
+def read(name: str) -> nbformat.NotebookNode:
+    """Returns a notebook from its source."""
+    return jupytext.read(FOLDER / f"{name}.py", fmt="py:percent")
+
+
+def code(name: str) -> list[str]:
+    """Returns the cells of code."""
+    return [cell.source for cell in read(name).cells if cell.cell_type == "code"]
+
+
+def checks(name: str) -> list[tuple[str, str]]:
+    """Returns the exercises that a notebook checks, each with the name of the answer."""
+    found = [re.fullmatch(r'check\("([\w.]+)", (\w+)\)', source) for source in code(name)]
+    return [(match[1], match[2]) for match in found if match]
+
+
+def words(text: str) -> str:
+    """Returns a text without its line breaks."""
+    return " ".join(text.split())
+
+
+def test_every_lesson_has_a_notebook_in_teaching_order() -> None:
+    assert [name[3:] for name in LESSON_NOTEBOOKS] == [lesson.name for lesson in LESSONS]
+    assert [int(name[:2]) for name in NAMES] == list(range(len(NAMES)))
+    assert {path.stem for path in FOLDER.glob("*.ipynb")} == set(NAMES)
+
+
+def test_the_notebooks_are_what_their_sources_make() -> None:
+    made = subprocess.run([sys.executable, FOLDER / "make.py", "--check"], capture_output=True, text=True)
+    assert (made.returncode, made.stdout) == (0, ""), made.stdout + made.stderr
+
+
+@EACH_NOTEBOOK
+def test_a_notebook_is_valid_and_holds_no_output(name: str) -> None:
+    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert not cell.outputs and cell.execution_count is None
+
+
+@EACH_NOTEBOOK
+def test_a_notebook_begins_in_the_same_way(name: str) -> None:
+    title, install = read(name).cells[:2]
+    assert title.source.startswith("# ")
+    address = re.search(
+        r"https://colab\.research\.google\.com/github/([\w.-]+/[\w.-]+)/blob/main/(.*?)\)", title.source
+    )
+    assert address is not None and address[2] == f"notebooks/{name}.ipynb"
+    assert install.source == code("14_mnist")[0]
+    assert f"git+https://github.com/{address[1]}" in install.source
+
+
+@EACH_NOTEBOOK
+def test_a_cell_holds_one_idea(name: str) -> None:
+    for source in code(name)[1:]:
+        functions = [node for node in ast.parse(source).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+        longest = max((node.end_lineno or 0) - node.lineno + 1 for node in functions) if functions else 0
+        assert len(source.splitlines()) - longest <= MOST_LINES, source
+    # Nothing stands between a student and the library: no lesson does the work.
+    lessons = {f"workshop.{lesson.name}" for lesson in LESSONS}
+    for source in code(name):
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ImportFrom):
+                assert node.module not in lessons
+                assert node.module != "workshop" or {alias.name for alias in node.names} == {"notebook"}
+            elif isinstance(node, ast.Import):
+                assert not {alias.name for alias in node.names} & lessons
+
+
+@pytest.mark.parametrize("name", LESSON_NOTEBOOKS)
+def test_a_notebook_asks_its_lessons_exercises(name: str) -> None:
+    asked = checks(name)
+    mine = exercises.of_lesson(name[3:])
+    assert [exercise for exercise, _ in asked] == [one.name for one in mine]
+    text = words(" ".join(cell.source for cell in read(name).cells if cell.cell_type == "markdown"))
+    for one, (_, answer) in zip(mine, asked, strict=True):
+        assert answer == one.answer_name
+        assert one.stub.strip() in code(name)
+        assert words(one.task) in text, one.name
+        assert one.solution.strip() not in "\n".join(code(name))
+
+
+@pytest.mark.parametrize("name", [lesson.name for lesson in LESSONS if lesson.trains and lesson.name != "experiments"])
+def test_a_lesson_that_trains_shows_keras_in_its_notebook(name: str) -> None:
+    source = "\n".join(code(next(one for one in NAMES if one[3:] == name)))
+    for call in ("keras.", ".compile(", ".fit(", ".predict(", ".save("):
+        assert call in source, call
+
+
+def run(name: str, *options: str) -> str:
+    """Runs a notebook in a process of its own, with quick values and solutions; returns what the command printed."""
+    # Warnings are the kernel's own matter; nbclient's and zmq's come from other versions than ours.
+    command = [sys.executable, str(FOLDER / "run.py"), name, "--quick", "--solutions", *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=os.environ | {"PYTHONWARNINGS": ""})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in FAST else [pytest.mark.slow]) for name in NAMES]
+)
+def test_a_notebook_runs_and_its_solutions_are_right(name: str) -> None:
+    said = run(name)
+    seconds = re.fullmatch(rf"{name}: (\d+) s, all cells ran\n", said)
+    assert seconds is not None, said
+
+
+def test_a_notebook_with_a_wrong_solution_is_caught(tmp_path: Path) -> None:
+    """The runner itself: a stub that counts as right, a cell that fails."""
+    sys.path.insert(0, str(FOLDER))
+    try:
+        import run as runner
+    finally:
+        sys.path.remove(str(FOLDER))
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("weights = ..."), nbformat.v4.new_code_cell('check("mnist.1", weights)')]
+    )
+    assert runner.prepare(notebook, solutions=True) == ["mnist.1"]
+    says = {"output_type": "stream", "name": "stdout", "text": "mnist.1: right."}
+    notebook.cells[1].outputs = [nbformat.from_dict(says)]
+    notebook.cells[2].outputs = [nbformat.from_dict(says | {"text": "mnist.1: not yet."})]
+    assert [fault.partition(" is ")[0] for fault in runner.faults(notebook)] == [
+        "mnist.1: the stub",
+        "mnist.1: the solution",
+    ]
