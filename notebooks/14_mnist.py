@@ -131,6 +131,7 @@ print(f"{accuracy:.2%} of {len(X_test):,} test images right")
 # %%
 def accuracy(probabilities, labels):
     """Returns the accuracy, 0 to 1, of probabilities (images, classes) for labels (images,)."""
+    ...
 
 
 # %%
@@ -150,6 +151,7 @@ print("yours:", accuracy(probabilities, y_test))
 # %%
 def cross_entropy(probabilities, labels):
     """Returns the mean cross-entropy of probabilities (images, classes) for labels (images,)."""
+    ...
 
 
 # %%
