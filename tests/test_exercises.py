@@ -101,7 +101,7 @@ def stops_python(*_: Any) -> None:
     raise SystemExit(3)
 
 
-ODD = (
+ODD: tuple[Any, ...] = (
     float("nan"),
     np.full((2, 3), np.nan),
     np.zeros((0, 7)),

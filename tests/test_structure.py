@@ -32,10 +32,11 @@ ROOMS = (
     ("workshop.scratch.nn", "workshop.pytorch.kit"),
     ("workshop.scratch.autograd",),
     ("workshop.figures",),
+    ("workshop.exercises.kit",),
     tuple(f"workshop.{lesson}" for lesson in ALL),
     ("workshop.pytorch", "workshop.scratch", "workshop.exercises"),
     ("workshop.programs",),
-    ("apps", "workshop.doctor"),
+    ("apps", "workshop.doctor", "workshop.coach", "workshop.notebook", "workshop.pack"),
     ("workshop.__main__",),
 )
 
@@ -155,7 +156,8 @@ def test_what_stands_beside_a_mirror_is_a_mirror() -> None:
     for engine, lessons in (("pytorch", TORCH), ("scratch", NUMPY)):
         files = {path.stem for path in (ROOT / "workshop" / engine).glob("*.py")} - {"__init__"}
         assert files == set(lessons)
-    assert {path.stem for path in (ROOT / "workshop" / "figures").glob("*.py")} - {"__init__"} <= set(ALL)
+    for room_of_lessons in ("figures", "exercises"):
+        assert {path.stem for path in (ROOT / "workshop" / room_of_lessons).glob("*.py")} - {"__init__"} <= set(ALL)
 
 
 def test_the_formatter_lays_out_everything_but_numbers() -> None:

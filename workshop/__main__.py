@@ -1,15 +1,21 @@
-"""Neural networks taught in a room: the lessons in teaching order, a check of this machine, old models made readable.
+"""Neural networks taught in a room: the lessons in teaching order, their exercises, and what an instructor needs.
 
 python -m workshop                         # the lessons
-python -m workshop doctor                  # is this machine ready for them?
-python -m workshop convert OLD.h5 NEW.h5   # a Sequential of Keras 1.2 to 3 as a file that Keras 3 loads
 python -m workshop.mnist                   # one lesson
 python -m workshop.pytorch.mnist           # the same in PyTorch; in NumPy alone it is workshop.scratch.mnist
+python -m workshop exercises               # the exercises, and which are done
+python -m workshop watch                   # the next one, checked each time that you save your file
+python -m workshop hint mnist.2            # a hint; solve shows the solution, reset begins anew
+python -m workshop progress FOLDER         # the room's table, from the students' files of progress
+python -m workshop doctor                  # is this machine ready for the room?
+python -m workshop pack FOLDER             # all that a room without a network installs and teaches from
+python -m workshop convert OLD.h5 NEW.h5   # a Sequential of Keras 1.2 to 3 as a file that Keras 3 loads
 """
 
 import argparse
 import difflib
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from workshop import LESSONS, __version__
@@ -29,6 +35,7 @@ def lesson_list() -> str:
         "                    with --quick for a first look in seconds; --help lists the options",
         f"In PyTorch          python -m workshop.pytorch.{first}",
         f"In NumPy alone      python -m workshop.scratch.{first}",
+        "Exercises           python -m workshop watch",
         "Check this machine  python -m workshop doctor",
     ]
     return "\n".join(lines)
@@ -36,7 +43,7 @@ def lesson_list() -> str:
 
 def nearest(command: str) -> str:
     """Returns what a mistyped command was probably meant to be, ready to be typed, or an empty text."""
-    commands = {"doctor": "python -m workshop doctor", "convert": "python -m workshop convert"}
+    commands = {name: f"python -m workshop {name}" for name in COMMANDS}
     commands |= {lesson.name: f"python -m workshop.{lesson.name}" for lesson in LESSONS}
     # Somebody who knows other programs may type the whole name of the module, or its file.
     typed = command.lower().replace("-", "_").removeprefix("workshop.").removesuffix(".py")
@@ -44,32 +51,71 @@ def nearest(command: str) -> str:
     return commands[matches[0]] if matches else ""
 
 
+def run_doctor(argv: Sequence[str]) -> int:
+    """Checks this machine; returns 1 where there is something to fix."""
+    if argv:
+        cli.Parser(prog="python -m workshop").error(f"got {' '.join(argv)}, takes doctor alone")
+    from workshop.doctor import run as doctor
+
+    return doctor.main()
+
+
+def run_convert(argv: Sequence[str]) -> int:
+    """Writes an old model as a new file."""
+    if len(argv) != 2 or any(name.startswith("-") for name in argv):
+        given = " ".join(argv) or "no file"
+        cli.Parser(prog="python -m workshop").error(f"got {given}, takes convert and two files: the old .h5, the new")
+    convert(Path(argv[0]), Path(argv[1]))
+    return 0
+
+
+def run_pack(argv: Sequence[str]) -> int:
+    """Writes a folder that a room without a network installs from."""
+    from workshop.pack import run as pack
+
+    return pack.main(argv)
+
+
+def coached(command: str) -> Callable[[Sequence[str]], int]:
+    """Returns a command of the exercises, which are imported when it runs."""
+
+    def run(argv: Sequence[str]) -> int:
+        from workshop.coach import commands
+
+        return commands.COMMANDS[command](argv)
+
+    return run
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "doctor": run_doctor,
+    "convert": run_convert,
+    "pack": run_pack,
+    **{name: coached(name) for name in ("exercises", "watch", "hint", "solve", "reset", "progress")},
+}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Lists the lessons, or runs `doctor`; returns the exit code."""
+    """Lists the lessons, or runs one of the commands; returns the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    asks_for_help = bool({"-h", "--help"} & set(argv))
+    # doctor and convert have nothing that this help does not say; the others have a help of their own.
+    if argv and argv[0] in COMMANDS and not (asks_for_help and argv[0] in ("doctor", "convert")):
+        return COMMANDS[argv[0]](argv[1:])
     parser = cli.Parser(
         prog="python -m workshop", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", nargs="?", metavar="COMMAND", help="doctor or convert; without one, the lessons")
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="of convert: the old .h5, then the new one")
+    commands = ", ".join(COMMANDS)
+    parser.add_argument("command", nargs="?", metavar="COMMAND", help=f"{commands}; without one, the lessons")
     parser.add_argument("--version", action="version", version=f"workshop {__version__}")
     arguments, others = parser.parse_known_args(argv)
     command = arguments.command
-    if command not in {None, "doctor", "convert"}:
+    if command is not None:
         meant = nearest(command)
         question = f"; did you mean {meant}?" if meant else ""
-        parser.error(f"got {command}, takes doctor or convert{question}")
-    if others or (command == "doctor" and arguments.files):
-        rest = " ".join([*map(str, arguments.files), *others])
-        parser.error(f"got {rest}, takes {'two files' if command == 'convert' else 'doctor, convert or nothing'}")
-    if command == "convert":
-        if len(arguments.files) != 2:
-            parser.error(f"got {len(arguments.files)} files, takes two: the old .h5 and the new one")
-        convert(*arguments.files)
-        return 0
-    if command == "doctor":
-        from workshop.doctor import run as doctor
-
-        return doctor.main()
+        parser.error(f"got {command}, takes {commands}{question}")
+    if others:
+        parser.error(f"got {' '.join(others)}, takes {commands} or nothing")
     print(lesson_list())
     return 0
 

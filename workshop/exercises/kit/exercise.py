@@ -136,7 +136,7 @@ class Exercise:
                 "endless", f"It did not end within {seconds:g} seconds. Is there a loop without an end?{left}"
             )
         except BaseException as error:  # an object that raises when it is looked at; `exit()`
-            return Outcome("error", f"Your answer cannot be looked at: {_say(error)}")
+            return Outcome("error", f"Your answer cannot be looked at: {tell_error(error)}")
 
     def _examine(self, answer: Any) -> Outcome:
         if answer is ... or answer is None:
@@ -193,7 +193,7 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         result = function(*given)
     except (Exception, SystemExit) as error:
-        raise AnswerError(f"For {_call(arguments)} your function stopped: {_say(error)}", "error") from None
+        raise AnswerError(f"For {_call(arguments)} your function stopped: {tell_error(error)}", "error") from None
     for one, other in zip(given, kept, strict=True):
         if not _unchanged(one, other):
             says = f"Your function changed what it was given, {_call(arguments)}: compute on a copy, or on new values."
@@ -217,7 +217,7 @@ def _is_library(file: str) -> bool:
     return Path(file).is_relative_to(Path(__file__).parents[2]) or "site-packages" in file
 
 
-def _say(error: BaseException) -> str:
+def tell_error(error: BaseException) -> str:
     """Returns an error in a line: its kind, its text, and the line of the student's code that raised it."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_library(frame.filename)]
     where = f", in line {frames[-1].lineno} of your code" if frames else ""
