@@ -34,8 +34,9 @@ def read(name: str) -> nbformat.NotebookNode:
 
 
 def code(name: str) -> list[str]:
-    """Returns the cells of code."""
-    return [cell.source for cell in read(name).cells if cell.cell_type == "code"]
+    """Returns the cells of Python; one that runs a command is none."""
+    cells = [cell.source for cell in read(name).cells if cell.cell_type == "code"]
+    return [source for source in cells if not source.startswith("!")]
 
 
 def checks(name: str) -> list[tuple[str, str]]:
