@@ -4,7 +4,7 @@
     python notebooks/make.py --check    # changes nothing; ends with 1 where a notebook and its source differ
 
 The badges and the first cells name the repository on GitHub; `python notebooks/make.py --address OWNER/REPOSITORY` puts
-another into all sources.
+another into all sources, and into README.md.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.address:
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", arguments.address):
             parser.error(f"--address got {arguments.address}, takes OWNER/REPOSITORY")
-        for source in sources():
+        for source in [*sources(), FOLDER.parent / "README.md"]:
             source.write_text(ADDRESS.sub(rf"\1{arguments.address}", source.read_text("utf-8")), "utf-8")
     different = 0
     for source in sources():

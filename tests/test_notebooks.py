@@ -61,6 +61,13 @@ def test_the_notebooks_are_what_their_sources_make() -> None:
     assert (made.returncode, made.stdout) == (0, ""), made.stdout + made.stderr
 
 
+def test_the_front_pages_pictures_are_there_and_small() -> None:
+    shown = re.findall(r"!\[.+?\]\((?!http)(.+?)\)", (ROOT / "README.md").read_text("utf-8"))
+    assert len(shown) == 4
+    for name in shown:
+        assert 0 < (ROOT / name).stat().st_size < 250_000
+
+
 @EACH_NOTEBOOK
 def test_a_notebook_is_valid_and_holds_no_output(name: str) -> None:
     notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
