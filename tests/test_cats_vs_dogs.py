@@ -193,6 +193,16 @@ def test_the_generator_as_the_workshop_teaches_it(room: Path) -> None:
     assert (room / "models" / "cats_vs_dogs_workshop.h5").exists()
 
 
+def test_the_generators_give_pixels_from_0_to_1_and_the_class_indices(room: Path) -> None:
+    folder = write_photos(room / "toys")
+    generators = cats_vs_dogs.make_generators(folder, cats_vs_dogs.TAUGHT, 32, 2, seed=1)
+    for generator, of_each in zip(generators, (6, 4), strict=True):
+        X, y = next(generator)
+        assert X.shape == (2 * of_each, 32, 32, 3)
+        assert 0 <= X.min() < 0.1 and 0.8 < X.max() <= 1
+        assert sorted(y) == [0] * of_each + [1] * of_each
+
+
 def test_an_epoch_of_the_preset_goes_on_where_the_photos_end(room: Path) -> None:
     options = ["--data", str(write_photos(room / "toys")), "--preset", "workshop", "--size", "32", "--epochs", "2"]
     run = start(cats_vs_dogs, room, *options, "--batch-size", "5", "--no-plots")

@@ -66,7 +66,8 @@ def pack(folder: Path, archive: Path, prefix: str = "") -> Path:
             for path in members_of(folder):
                 zipped.write(path, f"{prefix}{path.relative_to(folder).as_posix()}")
     else:
-        with tarfile.open(archive, "w" if archive.suffix == ".tar" else "w:gz") as tarred:
+        mode: Any = {".tar": "w", ".xz": "w:xz"}.get(archive.suffix, "w:gz")
+        with tarfile.open(archive, mode) as tarred:
             for path in reversed(members_of(folder)):  # the order in the archive is any
                 tarred.add(path, f"{prefix}{path.relative_to(folder).as_posix()}")
     return archive
@@ -123,7 +124,7 @@ def test_a_folder_gives_arrays_names_and_classes(tmp_path: Path) -> None:
             assert np.array_equal(row, np.asarray(image))
 
 
-@pytest.mark.parametrize("name", ["pets.zip", "pets.tar", "pets.tar.gz", "pets.tgz"])
+@pytest.mark.parametrize("name", ["pets.zip", "pets.tar", "pets.tar.gz", "pets.tgz", "pets.tar.xz"])
 @pytest.mark.parametrize("prefix", ["", "./", "pets/", "a/pets/"])
 def test_an_archive_gives_what_the_folder_gives(tmp_path: Path, name: str, prefix: str) -> None:
     folder = make_set(tmp_path / "pets")
@@ -223,7 +224,7 @@ def test_the_set_in_workshop_data_is_found(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("WORKSHOP_DATA", str(tmp_path / "sets"))
     expected = load(folder)
     assert same(load(None), expected)
-    for name in ("cats_vs_dogs.zip", "cats_vs_dogs.tar", "cats_vs_dogs.tar.gz", "cats_vs_dogs.tgz"):
+    for name in (f"cats_vs_dogs{ending}" for ending in (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz")):
         shutil.rmtree(tmp_path / "sets")
         (tmp_path / "sets").mkdir()
         make_set(tmp_path / "again")
@@ -484,7 +485,7 @@ def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     assert load(folder).left_out == ["train/cats/pipe.png: is not a regular file, takes an image file"]
 
 
-@pytest.mark.parametrize("name", ["p.zip", "p.tar", "p.tgz"])
+@pytest.mark.parametrize("name", ["p.zip", "p.tar", "p.tgz", "p.tar.xz"])
 @pytest.mark.parametrize("kept", [0.3, 0.7])
 def test_a_truncated_archive_is_refused(tmp_path: Path, name: str, kept: float) -> None:
     archive = pack(make_set(tmp_path / "pets"), tmp_path / name)

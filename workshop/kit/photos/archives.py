@@ -15,7 +15,7 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
 from workshop.kit.photos import image_file
 
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz")
 MAX_DEPTH = 20  # nested folders
 _SYSTEM_FILES = {"__macosx", "thumbs.db", "desktop.ini"}  # Windows and macOS put them beside images
 _MAX_UNPACKED = (2**30, 200)  # bytes of a whole compressed .tar, or so many times its size where that is more

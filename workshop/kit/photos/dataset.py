@@ -67,8 +67,9 @@ def load_photos(path: FilePath | None, size: int = 150, limit: int | None = None
     """Loads photos and resizes them all to squares of one size; the aspect ratio is not kept.
 
     Args:
-        path: a folder, a .zip or a .tar (.tar.gz, .tgz), or a folder that holds cats_vs_dogs as one of them. None: the
-            folder in the environment variable WORKSHOP_DATA is searched for cats_vs_dogs; else drawings are made.
+        path: a folder, a .zip or a .tar (.tar.gz, .tgz, .tar.xz), or a folder that holds cats_vs_dogs as one of them.
+            None: the folder in the environment variable WORKSHOP_DATA is searched for cats_vs_dogs; else drawings are
+            made.
         size: the size of the photos in pixels.
         limit: the largest number of photos of each class and part, breeds mixed, for a quick run.
 
