@@ -85,6 +85,13 @@ def test_a_default_run_is_in_the_bands(default_run: Run) -> None:
     assert "As expected for this lesson." in default_run.output
 
 
+def test_the_recipe_is_that_of_the_curriculum() -> None:
+    for recipe in admission.RECIPES.values():
+        assert (recipe.optimizer, recipe.rate, recipe.epochs, recipe.schedule) == ("sgd", 0.2, 1200, False)
+    layers = admission.build_network().layers
+    assert [(layer.units, layer.activation.__name__) for layer in layers] == [(8, "relu"), (4, "relu"), (1, "sigmoid")]
+
+
 def test_rows_never_trained_on_are_reported_under_their_true_name(default_run: Run) -> None:
     assert 0.9 <= default_run.metrics["network_validation_accuracy"] <= 1
     assert "fold 5 of 5" in default_run.output
@@ -106,7 +113,8 @@ def test_38_and_75_points_are_predicted_by_both_models(default_run: Run) -> None
     probability = loaded.predict(np.array([[38.0, 75.0]]))[0, 0]
     assert table[1] == ["network", f"{probability:.3f}", "Sorry"]
     # What the curve of the table says: (38 - 30) (75 - 30) = 360 is below 600. The line lets a strong exam make up.
-    assert table[0][0] == "neuron"
+    assert table[0][0::2] == ["neuron", "Sorry"]
+    assert float(table[0][1]) == pytest.approx(0.24, abs=0.02)
     assert float(table[0][1]) > 10 * probability
 
 

@@ -122,6 +122,7 @@ def test_the_steps_by_hand_and_the_limits_are_printed(quick_run: Run) -> None:
     assert ["0", "0", "-3.0000", "2.0000", "184.2500", "-92.5000", "-42.0000", "5.5500", "2.5200"] in rows
     assert ["0.5", "1", "2.5500", "4.5200", "182.8085", "99.2000", "26.1000", "-3.1770", "-0.3060"] in rows
     assert "dE/dslope = 0*-8.5 + 1*-6 + 2*-7 + 3*-9.5 + 4*-11 = -92.5," in quick_run.output
+    assert ["pinv(X)", "y", "-2.1500", "8.7000", "4.2375", "the", "minimum"] in rows
     verdicts = {tuple(row[:2]): row[-1] for row in rows if row and row[-1] in {"diverges", "descends"}}
     assert len(verdicts) == 12
     assert [key for key, verdict in verdicts.items() if verdict == "diverges"] == [("0", "0.06"), ("0", "0.07")]

@@ -12,6 +12,7 @@ from engines_helper import PACKAGES, module_of
 from lesson_runs import start, without_published_data
 
 from workshop import fashion_mnist, mnist
+from workshop.figures import mnist as figures
 from workshop.kit.data import published_images, synthetic_images
 from workshop.kit.errors import WorkshopError
 from workshop.kit.training import Recipe
@@ -144,6 +145,21 @@ def test_predictions_and_the_weight_images_of_784_10(room: Path) -> None:
     drawn = {path.stem.removeprefix("mnist_dense-") for path in run.plots.iterdir()}
     assert drawn == {"mnist-loss", "mistakes", "confusion", "layers", "weights", "test-7", "test-300"}
     assert "No expected band: a quick run." in run.lines
+
+
+def test_the_most_confident_mistakes_are_drawn_first() -> None:
+    y, predicted, probability = np.array([4, 7, 1, 3, 2]), [9, 1, 1, 5, 8], [0.6, 0.9, 1.0, 0.8, 0.7]
+    probabilities = np.zeros((5, 10))
+    probabilities[np.arange(5), predicted] = probability
+    shown = dict(figures.classifier("cnn", np.zeros((5, 28, 28, 1), np.uint8), y, probabilities, [*"0123456789"]))
+    captions = [panel.get_title() for panel in shown["mistakes"].axes]
+    assert [caption for caption in captions if caption] == [
+        "7 taken for 1\n90.0%",
+        "3 taken for 5\n80.0%",
+        "2 taken for 8\n70.0%",
+        "4 taken for 9\n60.0%",
+    ]
+    assert "20.00%" in shown["confusion"].axes[0].get_title()
 
 
 @pytest.mark.parametrize("engine", PACKAGES)
