@@ -102,6 +102,11 @@ def test_the_line_answers_27_and_minus_9(default_run: Run) -> None:
     at_13, at_minus_5 = (float(part.split("->")[1]) for part in line.split(":")[1].split(","))
     assert at_13 == pytest.approx(27, abs=0.005)
     assert at_minus_5 == pytest.approx(-9, abs=0.05)
+    assert linear_regression.X_LINE[:, 0].tolist() == [1, 2, 3, 4, 5, 7, 8, 9, 11]
+    assert linear_regression.Y_LINE.tolist() == [3, 5, 7, 9, 11, 15, 17, 19, 23]
+    arguments = linear_regression.parse("", ["--no-plots"])
+    recipe = linear_regression.get_recipe("line", 9, arguments)
+    assert (recipe.epochs, recipe.rate, recipe.batch_size, recipe.optimizer) == (500, 0.02, 9, "sgd")
     assert default_run.metrics["line_test_max_error"] <= 0.05
     assert "As expected for this lesson." in default_run.output
 

@@ -257,6 +257,8 @@ def test_loops_compute_what_arrays_do_and_their_seconds_are_printed(run: Run) ->
     assert 0 <= run.metrics["loops_test_max_error"] < 1e-12
     table = run.table("n", "loop", "comprehension", "map", "NumPy", "cost in a loop", "cost by vectors")
     assert [row[0] for row in table[: len(tensors.SIZES)]] == ["500", "1,000", "5,000", "10,000", "50,000", "100,000"]
+    loop, comprehension, by_map, numpy, cost_in_loop, by_vectors = map(float, table[len(tensors.SIZES) - 1][1:])
+    assert min(loop, comprehension, by_map) > 5 * numpy and cost_in_loop > 5 * by_vectors
     # By hand: the line 2 x + 1 misses (1, 5) by -2 and (2, 5) by 0; half the mean of the squares is 1.
     x, y = [1, 2], [5, 5]
     assert tensors.cost_in_loop(x, y, 2, 1) == tensors.cost_by_vectors(np.array(x), np.array(y), 2, 1) == 1

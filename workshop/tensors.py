@@ -11,7 +11,7 @@ broadcasting stretches one, and the seconds.
 
 Expected: f(u, v) = uv + u^2 has at (1, 2) the derivatives 4 and 1, g(x, y) = xy^2 - x^2y at (2, 5) the derivatives 5
 and 16, z(x) = x^2 + 2x + 1 at 2 the slope 6: TensorFlow and PyTorch find them exactly, a difference in NumPy to eight
-places. The loops compute what the arrays do, in 10 to 100 times the seconds. About 10 s on two CPU cores, nearly all of
+places. The loops compute what the arrays do, in 10 to 200 times the seconds. About 10 s on two CPU cores, nearly all of
 it to import the libraries. Nothing is trained.
 """
 
