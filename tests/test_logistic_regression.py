@@ -65,11 +65,25 @@ def test_likelihood_of_four_throws_is_largest_for_a_fair_coin() -> None:
     assert theta[logistic_regression.likelihood(theta, throws).argmax()] == pytest.approx(0.5)
 
 
-def test_a_saturated_neuron_learns_slowly_from_squares_only() -> None:
+def test_a_saturated_neuron_learns_slowly_from_squares_only(default_run: Run) -> None:
     squares = logistic_regression.descend_saturated("squares")
     entropy = logistic_regression.descend_saturated("cross-entropy")
     assert squares[0] == entropy[0] == pytest.approx(0.98, abs=0.01)
     assert squares[100] > 0.9 > 0.1 > entropy[100]
+    table = default_run.table("step", "squares", "cross-entropy")
+    assert [row[0] for row in table] == ["0", "50", "100", "200", "299"]
+    assert table[2][1:] == [f"{squares[100]:.4f}", f"{entropy[100]:.4f}"]
+    # By hand: at z = 2 * 1 + 2 the output is 0.9820, and its slope 0.9820 * 0.0180.
+    assert "is a * a (1 - a) = 0.0173, that of cross-entropy a = 0.9820." in default_run.output
+
+
+def test_squares_leave_plateaus_and_cross_entropy_is_convex() -> None:
+    w, b, surfaces = logistic_regression.loss_surfaces()
+    assert w[0, [0, -1]].tolist() == b[[0, -1], 0].tolist() == [-8, 8]
+    wrong = {loss: surface[60, 0] - surface[60, 1] for loss, surface in surfaces.items()}  # the way down from w = -8
+    assert wrong["squares"] < 1e-4 and wrong["cross-entropy"] > 0.1
+    curvature = {loss: np.diff(surface, 2).min() for loss, surface in surfaces.items()}
+    assert curvature["squares"] < -0.001 and curvature["cross-entropy"] > -1e-9
 
 
 @pytest.fixture(scope="module")

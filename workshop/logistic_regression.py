@@ -35,6 +35,7 @@ RECIPES = {"neuron": Recipe(100, 0.01, batch_size=32, optimizer="adam", schedule
 THRESHOLD = 0.5
 SATURATED_RATE = 0.15
 SATURATED_STEPS = 300
+STEPS_SHOWN = (0, 50, 100, 200, 299)
 THROWS = (1, 0, 1, 0)  # of a coin: heads, tails, heads, tails
 CLASSES = ("benign", "malignant")
 SIGMOID_INPUTS = (-10.0, -8.0, -4.0, 0.0, 0.5, 1.0, 5.0)
@@ -99,11 +100,16 @@ def show_basics(report: Report) -> None:
     rows = [[y, f"{p:g}", f"{cross_entropy(y, p):.5f}"] for y, p in OUTCOMES]
     print(format_table(["what happened", "probability of 1", "cross-entropy"], rows))
     print("It is nearly 0 for who was sure and right, and has no upper end for who was sure and wrong.")
+    descents = {loss: descend_saturated(loss) for loss in ("squares", "cross-entropy")}
+    report.section(f"A saturated neuron, which is to predict 0: gradient descent, rate {SATURATED_RATE}")
+    rows = [[step, *(f"{outputs[step]:.4f}" for outputs in descents.values())] for step in STEPS_SHOWN]
+    print(format_table(["step", "squares", "cross-entropy"], rows))
+    a = descents["squares"][0]
+    print(f"The first gradient of 1/2 a^2 is a * a (1 - a) = {a * a * (1 - a):.4f}, that of cross-entropy a = {a:.4f}.")
     report.section("Maximum likelihood: heads, tails, heads, tails")
     rows = [[theta, f"{likelihood(theta, THROWS):.4f}"] for theta in (0.2, 0.5, 0.8)]
     print(format_table(["probability of heads", "likelihood of the throws"], rows))
     theta = np.linspace(0.01, 0.99, 99)
-    descents = {loss: descend_saturated(loss) for loss in ("squares", "cross-entropy")}
     report.plot(
         "logistic_regression-basics", figures.basics, theta, likelihood(theta, THROWS), descents, *loss_surfaces()
     )
