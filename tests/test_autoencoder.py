@@ -276,3 +276,7 @@ def test_the_defaults_reach_the_expected_bands(tmp_path: Path) -> None:
     (lesson,) = (lesson for lesson in LESSONS if lesson.name == "autoencoder")
     assert lesson.bands().keys() <= run.metrics.keys()
     assert run.metrics["denoiser_test_mean_squared_error"] <= run.metrics["noisy_test_mean_squared_error"] / 2
+    assert run.metrics["missing_test_mean_squared_error"] < run.metrics["missing_mean_test_mean_squared_error"] / 2
+    # A map of two numbers that tells the digits better than PCA's.
+    assert run.metrics["codes_test_accuracy"] > 1.2 * run.metrics["codes_pca_test_accuracy"]
+    assert run.metrics["codes_test_mean_squared_error"] < run.metrics["codes_pca_test_mean_squared_error"]
