@@ -382,3 +382,11 @@ def test_the_defaults_reach_their_bands(engine: str, tmp_path: Path) -> None:
         assert run.metrics[f"{cell}_test_accuracy"] >= lowest
         assert bundle.load(run.models / f"rnn_{cell}.h5", ["rnn"]).card["data"] == "MNIST"
     assert "As expected for this lesson." in run.lines
+
+
+@pytest.mark.slow
+@pytest.mark.real
+def test_from_the_last_state_alone_an_lstm_reaches_98_percent(tmp_path: Path) -> None:
+    run = start(rnn, tmp_path, "--cell", "lstm", "--read", "last", "--no-plots")
+    assert 0.975 <= run.metrics["test_accuracy"] < 0.985
+    assert "No expected band: --read given." in run.lines
