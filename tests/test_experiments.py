@@ -19,6 +19,9 @@ from lesson_runs import Run, quick_run, start
 
 from workshop import experiments as lesson
 from workshop import logistic_regression
+from workshop.grid import workers
+from workshop.grid.options import as_options, read_grid
+from workshop.grid.rows import Rows
 from workshop.kit.data.images import load_image_set
 from workshop.kit.errors import WorkshopError
 
@@ -158,7 +161,7 @@ def test_rungs_that_are_there_are_not_trained_again(tmp_path: Path, monkeypatch:
 def test_half_a_line_at_the_end_is_run_again(half: str) -> None:
     path = Path("rows.csv")
     path.write_text(f"seed,name,test_accuracy\n1,a,0.25\n{half}")
-    rows = lesson.Rows(path, ["seed", "name"])
+    rows = Rows(path, ["seed", "name"])
     assert rows.find({"seed": "1", "name": "a"}) == {"seed": "1", "name": "a", "test_accuracy": "0.25"}
     assert rows.find({"seed": "2", "name": "b"}) is None
     rows.append({"seed": "2", "name": "b", "test_accuracy": "0.75"})
@@ -167,7 +170,7 @@ def test_half_a_line_at_the_end_is_run_again(half: str) -> None:
 
 def test_a_row_is_appended_and_another_metric_gets_a_column() -> None:
     path = Path("rows.csv")
-    rows = lesson.Rows(path, ["seed"])
+    rows = Rows(path, ["seed"])
     rows.append({"seed": "1", "test_accuracy": "0.5"})
     inode = path.stat().st_ino
     rows.append({"seed": "2", "test_accuracy": "0.75"})
@@ -179,7 +182,7 @@ def test_a_row_is_appended_and_another_metric_gets_a_column() -> None:
         "2,0.75,",
         '3,,"diverged, says ""the loss"""',
     ]
-    assert lesson.Rows(path, ["seed"]).rows == rows.rows
+    assert Rows(path, ["seed"]).rows == rows.rows
 
 
 @pytest.mark.parametrize(
@@ -188,7 +191,7 @@ def test_a_row_is_appended_and_another_metric_gets_a_column() -> None:
 def test_a_file_that_is_another_table_is_left_alone(content: bytes) -> None:
     Path("rows.csv").write_bytes(content)
     with pytest.raises(WorkshopError, match=r"rows\.csv is no table of seed, name, .*: move it away"):
-        lesson.Rows(Path("rows.csv"), ["seed", "name"])
+        Rows(Path("rows.csv"), ["seed", "name"])
     assert Path("rows.csv").read_bytes() == content
 
 
@@ -196,13 +199,13 @@ def test_a_file_that_is_another_table_is_left_alone(content: bytes) -> None:
 
 
 def test_a_grid_has_every_combination() -> None:
-    rows = lesson.read_grid(["optimizer=sgd,adam", "hidden_units=128,512+64", "no_scaling=yes,no"])
+    rows = read_grid(["optimizer=sgd,adam", "hidden_units=128,512+64", "no_scaling=yes,no"])
     assert len(rows) == 8
     assert rows[0] == {"optimizer": "sgd", "hidden_units": "128", "no_scaling": "yes"}
-    options = [lesson.as_options(row) for row in rows]
+    options = [as_options(row) for row in rows]
     assert options[0] == ["--optimizer", "sgd", "--hidden-units", "128", "--no-scaling"]
     assert options[-1] == ["--optimizer", "adam", "--hidden-units", "512", "64"]
-    assert lesson.as_options({"learning_rate": "1e+3", "x": "1+2e-3+3"}) == [
+    assert as_options({"learning_rate": "1e+3", "x": "1+2e-3+3"}) == [
         *("--learning-rate", "1e+3"),
         *("--x", "1", "2e-3", "3"),
     ]
@@ -310,7 +313,7 @@ def test_a_cluster_without_dask_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.slow
 def test_a_scheduler_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr(lesson, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(workers, "CONNECT_SECONDS", 1)
     for address in ("tcp://127.0.0.1:1", "nonsense"):
         with pytest.raises(WorkshopError, match=f"--cluster {address}: no scheduler answers there"):
             lesson.main([*GRID, "--cluster", address])
@@ -342,7 +345,7 @@ def scheduler(tmp_path: Path) -> Iterator[tuple[str, Callable[[], subprocess.Pop
     log.close()
 
 
-def workers(address: str) -> Sequence[str]:
+def addresses(address: str) -> Sequence[str]:
     """Returns the workers' addresses, asked for by another process: Dask's loop wants to begin within seconds."""
     code = "import distributed, json, sys\nwith distributed.Client(sys.argv[1], timeout=60) as client:\n"
     code += "    print(json.dumps([*client.scheduler_info()['workers']]))"
@@ -356,11 +359,11 @@ def test_a_worker_of_a_cluster_is_killed_and_no_row_is_lost(
 ) -> None:
     address, start_worker = scheduler
     options = [*GRID, "--results", str(tmp_path), "--cluster", address]
-    wait_for(lambda: workers(address) == [])
+    wait_for(lambda: addresses(address) == [])
     with pytest.raises(WorkshopError, match=f"--cluster {address}: the scheduler has no workers"):
         lesson.main(options)
     first, second = start_worker(), start_worker()
-    wait_for(lambda: len(workers(address)) == 2)
+    wait_for(lambda: len(addresses(address)) == 2)
     path = tmp_path / GRID_FILE
     with (tmp_path / "output").open("w+") as output:
         process = subprocess.Popen(command(*options), stdout=output, stderr=output)

@@ -32,6 +32,7 @@ ROOMS = (
     ("workshop.scratch.nn", "workshop.pytorch.kit"),
     ("workshop.scratch.autograd",),
     ("workshop.figures",),
+    ("workshop.grid",),
     ("workshop.exercises.kit",),
     tuple(f"workshop.{lesson}" for lesson in ALL),
     ("workshop.pytorch", "workshop.scratch", "workshop.exercises"),

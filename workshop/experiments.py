@@ -25,38 +25,28 @@ relu. About 50 s on two CPU cores; with --full 4 minutes.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import csv
 import functools
-import importlib
-import importlib.util
-import io
-import itertools
-import json
 import math
-import os
-import re
-import tempfile
-import threading
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from workshop import LESSONS
 from workshop.figures import experiments as figures
+from workshop.grid.options import check_options, read_grid
+from workshop.grid.rows import Row, Rows
+from workshop.grid.run import collect, run_grid, shared_options
+from workshop.grid.table import show_rows
+from workshop.grid.workers import ImageSource, check_dask, choose_jobs, on_images
 from workshop.kit import cli, device, files, training
 from workshop.kit.data.images import ImageSet, load_image_set, scale_pixels
-from workshop.kit.errors import WorkshopError
-from workshop.kit.lazy import keras, tensorflow
+from workshop.kit.lazy import keras
 from workshop.kit.report import Report, format_table
 from workshop.kit.saving import bundle
 
-T = TypeVar("T")
 IMAGE_SETS = ("mnist", "fashion_mnist")
 PARTS = ("ladder", "break", "rate", "batch")
 DEFAULT_PARTS = ("ladder", "break", "rate")
@@ -85,6 +75,11 @@ class Rung(NamedTuple):
     filters: tuple[int, ...] = ()
 
     @property
+    def work(self) -> tuple[bool, int]:
+        """How much there is to compute in its training, to put rungs in order: most where there are convolutions."""
+        return bool(self.filters), self.epochs * sum(self.hidden_units)
+
+    @property
     def settings(self) -> dict[str, str]:
         """The rung in words, for a table."""
         return {
@@ -111,40 +106,6 @@ LADDER = {
 }
 DEFAULT_RUNGS = ("sgd", "adam", "relu", "units_512", "two_layers", "unscaled")
 
-Row = dict[str, str]  # of a table: the cells by the names of the columns, as they are in a CSV
-
-
-class ImageSource(NamedTuple):
-    """Where another machine finds the images: as a lesson would there.
-
-    Attributes:
-        name: of the set.
-        folder: that `--data` names.
-        quick: whether the first images are enough.
-        title: of the set that was found here, which it must be there.
-    """
-
-    name: str
-    folder: Path | None
-    quick: bool
-    title: str
-
-
-@functools.cache
-def load_here(source: ImageSource) -> ImageSet:
-    """Loads the images on a machine of a cluster, once for all rows that it trains."""
-    images = load_image_set(source.name, source.folder, quick=source.quick)
-    if images.source != source.title:
-        raise WorkshopError(
-            f"--cluster: a worker found {images.source}, not {source.title}: set WORKSHOP_DATA to a folder there"
-        )
-    return images
-
-
-def on_images(task: Callable[..., T], source: ImageSet | ImageSource, *given: Any) -> T:
-    """Runs a task on the images that came with it or, on a machine of a cluster, are found there."""
-    return task(load_here(source) if isinstance(source, ImageSource) else source, *given)
-
 
 def keep_pixels(images: Any) -> Any:
     """Returns the pixels as numbers from 0 to 255: what is forgotten where nothing is scaled."""
@@ -168,17 +129,16 @@ def train_rung(images: ImageSet, rung: Rung, seed: int) -> Row:
     """Trains and evaluates one rung; returns what its row of the table has."""
     device.prepare(seed)
     preprocess = scale_pixels if rung.scales_pixels else keep_pixels
-    batches = training.shuffled_batches(images.X_train, images.y_train, BATCH_SIZE, seed, preprocess)
+    X_train = preprocess(images.X_train)
     with device.scope(seed):
         model = build(rung)
-    model.compile(
-        optimizer=rung.optimizer,
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-        steps_per_execution=device.steps_per_execution(),
-    )
+    model.compile(optimizer=rung.optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     started = time.perf_counter()
-    history = model.fit(batches, epochs=rung.epochs, shuffle=False, verbose=0)
+    # model.fit takes the same arguments and ends with the same weights. A step of 32 images takes half a millisecond
+    # on one core, and model.fit nearly as long to prepare it.
+    history = training.fit_table(
+        model, X_train, images.y_train, epochs=rung.epochs, batch_size=BATCH_SIZE, seed=seed, verbose=0
+    )
     seconds = time.perf_counter() - started
     _, test_accuracy = model.evaluate(preprocess(images.X_test), images.y_test, batch_size=1000, verbose=0)
     return {
@@ -385,229 +345,6 @@ def double_batch_size(images: ImageSet, seed: int) -> Findings:
     return Findings(text, metrics, curves, sizes[best])
 
 
-# --- Any lesson's options as a grid -----------------------------------------------------------------------------------
-
-# The grid itself decides on these: a row saves no model over a good one, and writes its own table.
-RESERVED = ("help", "models", "plots", "no_plots", "json", "resume", "quick", "tensorboard")
-
-
-def read_grid(words: Sequence[str]) -> list[Row]:
-    """Returns every combination of the values in words such as "optimizer=sgd,adam".
-
-    Raises:
-        WorkshopError: a word is of another form, or names an option that the grid decides on.
-    """
-    values: dict[str, list[str]] = {}
-    for word in words:
-        name, equals, text = word.partition("=")
-        found = [value for value in text.split(",") if value]
-        if not (re.fullmatch("[a-z][a-z0-9_]*", name) and equals and found):
-            raise WorkshopError(f"--grid: got {word}, takes NAME=VALUE,VALUE,... such as optimizer=sgd,adam")
-        if name in values or name in RESERVED:
-            why = "a grid names an option once" if name in values else "a grid decides on it by itself"
-            raise WorkshopError(f"--grid: got {word}, but {why}")
-        values[name] = [*dict.fromkeys(found)]
-    return [dict(zip(values, row, strict=True)) for row in itertools.product(*values.values())]
-
-
-def as_options(row: Mapping[str, str]) -> list[str]:
-    """Returns the options of a combination as they are typed: ["--hidden-units", "128", "64", "--no-scaling"]."""
-    options = []
-    for name, value in row.items():
-        if value != "no":
-            options.append(f"--{name.replace('_', '-')}")
-        if value not in ("yes", "no"):
-            options += re.split(r"(?<!\d[eE])\+", value)  # 1e+3 is one number
-    return options
-
-
-def check_options(lesson: str, rows: Iterable[Row], extra: Sequence[str]) -> None:
-    """Has the lesson's own parser read every combination, before anything runs.
-
-    Raises:
-        WorkshopError: it refuses one.
-    """
-    module = importlib.import_module(f"workshop.{lesson}")
-    with tempfile.TemporaryDirectory() as folder:
-        for row in rows:
-            with contextlib.redirect_stderr(io.StringIO()) as said:
-                try:
-                    module.parse(module.__doc__, [*as_options(row), *extra, "--models", folder, "--no-plots"])
-                    continue
-                except SystemExit:
-                    pass
-            reason = said.getvalue().removeprefix("error: ").partition(" (--help lists")[0]
-            raise WorkshopError(f"--grid: {reason} (python -m workshop.{lesson} --help lists the options)")
-
-
-def run_lesson(lesson: str, options: Sequence[str]) -> Row:
-    """Runs a lesson with its models in a folder that is then deleted; returns what its row of the table has."""
-    module = importlib.import_module(f"workshop.{lesson}")
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        contextlib.redirect_stdout(io.StringIO()) as output,
-        contextlib.redirect_stderr(io.StringIO()) as said,
-    ):
-        try:
-            module.main([*options, "--models", folder, "--no-plots", "--json"])
-        except (WorkshopError, SystemExit) as error:  # one row that fails leaves the others alone
-            text = said.getvalue() if isinstance(error, SystemExit) else str(error)
-            return {"error": text.strip()}
-    answer = json.loads(output.getvalue().splitlines()[-1])
-    measured = {name: "nan" if value is None else str(value) for name, value in answer["metrics"].items()}
-    return {**measured, "seconds": f"{answer['seconds']:.2f}", "data": answer["data"]}
-
-
-def choose_metric(rows: Sequence[Row]) -> str:
-    """Returns the metric that rows are sorted by: the first on test data that all have, an accuracy before others."""
-    names = [name for name in rows[0] if all(name in row for row in rows)]
-    for ending in ("test_accuracy", "validation_accuracy", "test_", "validation_", "train_"):
-        for name in names:
-            if ending in name:
-                return name
-    return "seconds"
-
-
-# --- The rows, in a file ----------------------------------------------------------------------------------------------
-
-
-class Rows:
-    """The finished rows of a table, in a CSV file that each is appended to.
-
-    A run that is killed loses the rows that were being trained, and no other.
-
-    Args:
-        path: of the file. What is in it is read; half a line at its end is left out.
-        key: the columns that tell one row from another; they come first.
-
-    Raises:
-        WorkshopError: the file is another table.
-    """
-
-    def __init__(self, path: Path, key: Sequence[str]) -> None:
-        self.path, self.key = path, [*key]
-        self.rows: list[Row] = []
-        self._columns: list[str] = []  # of the file, where a line can be appended to it
-        if path.exists():
-            self._read()
-
-    def _read(self) -> None:
-        with contextlib.suppress(UnicodeDecodeError):
-            text, _, half = self.path.read_text("utf-8").rpartition("\n")
-            columns, *lines = [*csv.reader(text.splitlines())] or [self.key]
-            if columns[: len(self.key)] == self.key and all(len(cells) == len(columns) for cells in lines):
-                self.rows = [{name: cell for name, cell in zip(columns, cells, strict=True) if cell} for cells in lines]
-                self._columns = [] if half else columns
-                return
-        raise WorkshopError(
-            f"{self.path} is no table of {', '.join(self.key)}, ... with as many cells in each line: "
-            f"move it away, or take another --results"
-        )
-
-    def find(self, key: Mapping[str, str]) -> Row | None:
-        """Returns the row with these cells, or None where it is not there yet."""
-        return next((row for row in self.rows if all(row.get(name) == key[name] for name in self.key)), None)
-
-    def append(self, row: Row) -> None:
-        """Adds a row, and waits until it is on the disk."""
-        self.rows.append(row)
-        columns = [*dict.fromkeys([*self._columns, *(name for row in self.rows for name in row)])]
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-        if columns == self._columns:
-            writer.writerow(row)
-            with self.path.open("a", encoding="utf-8", newline="") as file:
-                file.write(text.getvalue())
-                file.flush()
-                os.fsync(file.fileno())
-        else:  # the first row, one with another metric than those before it, or the one after half a line
-            writer.writeheader()
-            writer.writerows(self.rows)
-            files.write_atomically(self.path, text.getvalue().encode())
-            self._columns = columns
-
-
-# --- Side by side -----------------------------------------------------------------------------------------------------
-
-CONNECT_SECONDS = 10
-_one_at_a_time = threading.Lock()
-
-
-def run_task(name: str, task: Callable[[], T], cores: int | None) -> tuple[str, T]:
-    """Runs a task in whatever process it was sent to; returns its name as well, as the next one may be done before.
-
-    Args:
-        name: of the task.
-        task: prepared with its arguments.
-        cores: how many it may use; None, all there are.
-    """
-    # The screen and Keras' seed are the process's: a worker of Dask that has several threads takes one at a time.
-    with _one_at_a_time, contextlib.redirect_stdout(io.StringIO()):
-        if keras.config.backend() == "tensorflow":  # this imports Keras, before any clock is started
-            # It takes the networks of one process, each compiled once, for one that is compiled too often.
-            tensorflow.get_logger().setLevel("ERROR")
-            if cores is not None:  # the other backends are told by joblib
-                with contextlib.suppress(RuntimeError):  # this process has computed before, with as many cores
-                    tensorflow.config.threading.set_intra_op_parallelism_threads(cores)
-        try:
-            return name, task()
-        finally:
-            keras.utils.clear_session()  # the next network is built in the memory of this one
-
-
-def side_by_side(tasks: Mapping[str, Callable[[], T]], arguments: argparse.Namespace) -> Iterator[tuple[str, T]]:
-    """Yields the result of each task, with its name, as soon as it is finished.
-
-    Raises:
-        WorkshopError: no scheduler or no worker answers, or a process was ended by the system.
-    """
-    from joblib import Parallel, delayed, parallel_config
-
-    if not tasks:
-        return
-    with contextlib.ExitStack() as stack:
-        backend = {"backend": "loky", "n_jobs": arguments.jobs}
-        if arguments.cluster:
-            backend = {"backend": "dask", "n_jobs": -1, "client": stack.enter_context(connect(arguments.cluster))}
-        # A process that has grown is replaced by a new one, which is no reason to warn.
-        stack.enter_context(warnings.catch_warnings())
-        warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
-        # A row is sent when there is a process for it, and no more than one: what is finished comes back at once.
-        with parallel_config(**backend):
-            parallel = Parallel(batch_size=1, pre_dispatch="n_jobs", return_as="generator_unordered")
-        try:
-            yield from parallel(delayed(run_task)(name, task, arguments.cores) for name, task in tasks.items())
-        except BrokenProcessPool as error:
-            raise WorkshopError(
-                "a process was ended from outside, perhaps for want of memory: the same command goes on with what is "
-                "missing, and takes less with --jobs 1"
-            ) from error
-
-
-@contextlib.contextmanager
-def connect(address: str) -> Iterator[Any]:
-    """Connects to the scheduler of Dask at an address.
-
-    Raises:
-        WorkshopError: there is none, or it has no workers.
-    """
-    from distributed import Client
-
-    try:
-        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise WorkshopError(
-            f"--cluster {address}: no scheduler answers there; `dask scheduler` starts one and prints its address, "
-            f"such as tcp://HOST:8786"
-        ) from error
-    with client:
-        if not client.scheduler_info()["workers"]:
-            raise WorkshopError(
-                f"--cluster {address}: the scheduler has no workers; `dask worker {address} --nthreads 1` starts one"
-            )
-        yield client
-
-
 # --- The run ----------------------------------------------------------------------------------------------------------
 
 
@@ -640,107 +377,11 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
         check_options(arguments.lesson, arguments.grid, shared_options(arguments))
     if arguments.cluster and arguments.jobs:
         parser.error("--jobs is of this machine, --cluster has as many as it has workers: leave out one of the two")
-    if arguments.cluster and importlib.util.find_spec("distributed") is None:
-        raise WorkshopError('--cluster: Dask is not installed: python -m pip install "dask[distributed]"')
+    if arguments.cluster:
+        check_dask()
     files.check_writable(arguments.results, "--results")
     arguments.parts = PARTS if arguments.part == "all" else (arguments.part,) if arguments.part else DEFAULT_PARTS
     return arguments
-
-
-def shared_options(arguments: argparse.Namespace) -> list[str]:
-    """Returns the options that every row of a grid has besides its own."""
-    seed = [] if "seed" in arguments.grid[0] else ["--seed", str(arguments.seed)]
-    return [*seed, *(["--quick"] if arguments.quick else [])]
-
-
-def choose_jobs(report: Report) -> None:
-    """Chooses how many processes run side by side, and says where."""
-    arguments, cores = report.arguments, os.cpu_count() or 1
-    arguments.cores = None  # all there are
-    if arguments.cluster:
-        report.engine(f"Keras on the workers of {arguments.cluster}")
-        return
-    if arguments.jobs is None:  # a process imports Keras first, which takes longer than a quick run
-        arguments.jobs = 1 if arguments.quick or report.is_standin else min(2, cores)
-    if arguments.jobs == 1:
-        report.engine(f"Keras, CPU cores: {cores}")
-        return
-    arguments.cores = max(1, cores // arguments.jobs)
-    report.engine(f"Keras in {arguments.jobs} processes, CPU cores each: {arguments.cores}")
-
-
-def collect(
-    report: Report, rows: Rows, keys: Mapping[str, Row], tasks: Mapping[str, Callable[[], Row | Findings]]
-) -> dict[str, Findings]:
-    """Runs the tasks that are not done yet, writes each row when it is finished, and returns what is no row.
-
-    Args:
-        report: of the run.
-        rows: those that are there already, and the file.
-        keys: for each task that makes a row, the cells that it begins with.
-        tasks: what is to be run, the longest first.
-    """
-    missing = {name: task for name, task in tasks.items() if name not in keys or rows.find(keys[name]) is None}
-    if len(missing) < len(tasks):
-        print(f"{len(tasks) - len(missing)} rows are in {rows.path} and not run again; without the file they are")
-    findings: dict[str, Findings] = {}
-    done = itertools.count(1)
-    for name, result in side_by_side(missing, report.arguments):
-        if isinstance(result, Findings):
-            findings[name] = result
-            said = "done"
-        else:
-            rows.append({**keys[name], **result})
-            said = result.get("error") or describe(result)
-        print(f"{next(done)} of {len(missing)}  {name}: {said}", flush=True)
-    return findings
-
-
-def describe(row: Row) -> str:
-    """Returns in words how a row ended."""
-    metric = choose_metric([row])
-    return f"{metric.replace('_', ' ')} {as_cell(metric, row[metric])}, {row['seconds']} s"
-
-
-def as_cell(column: str, text: str) -> str:
-    """Returns a cell of the CSV as the table on the screen shows it."""
-    if column.endswith("accuracy"):
-        return f"{float(text):.2%}"
-    if column == "weights":
-        return f"{int(text):,}"
-    is_measured = column == "seconds" or re.search("train_|validation_|test_", column)
-    return f"{float(text):.4g}" if is_measured else text
-
-
-def show_rows(
-    report: Report, found: Mapping[str, Row], columns: Sequence[str], metric: str, name: str, title: str
-) -> list[Row]:
-    """Prints rows as a table, the best first, and draws them; returns them in this order.
-
-    Args:
-        report: of the run.
-        found: the rows by their names in the plot.
-        columns: of the table, before the metrics.
-        metric: that the rows are sorted by.
-        name: of the plot's file.
-        title: of the plot.
-    """
-    is_error = metric.endswith(("_error", "_loss"))
-    names = sorted(found, key=lambda name: float(found[name][metric]) * (1 if is_error else -1))
-    best_first = [found[name] for name in names]
-    on_training = re.sub("validation_|test_", "train_", metric)
-    has_both = on_training != metric and all(on_training in row for row in best_first)
-    shown = [*columns, *([on_training] if has_both else []), metric, "seconds"]
-    headings = [column.replace("_", " ") for column in shown]
-    print(format_table(headings, [[as_cell(column, row[column]) for column in shown] for row in best_first]))
-
-    def numbers(column: str) -> list[float]:
-        return [float(row[column]) for row in best_first]
-
-    trains = numbers(on_training) if has_both else None
-    score = re.sub("validation_|test_", "", metric).replace("_", " ")
-    report.plot(name, figures.scores, names, numbers("seconds"), numbers(metric), trains, score, title)
-    return best_first
 
 
 def run_ladder(report: Report, images: ImageSet) -> None:
@@ -758,7 +399,8 @@ def run_ladder(report: Report, images: ImageSet) -> None:
         if part in parts
     }
     if "ladder" in arguments.parts:
-        for rung in reversed(rungs):  # those that take longest come first: in the end no process waits for the other
+        # Those that take longest come first: in the end no process waits for the other.
+        for rung in sorted(rungs, key=lambda name: LADDER[name].work, reverse=True):
             tasks[rung] = functools.partial(on_images, train_rung, source, LADDER[rung], arguments.seed)
     report.section("Training, side by side")
     findings = collect(report, rows, keys, tasks)
@@ -790,34 +432,6 @@ def run_ladder(report: Report, images: ImageSet) -> None:
         report.plot("experiments-rate", figures.learning_rates, findings["rate"].curves, findings["rate"].chosen)
     if "batch" in findings:
         report.plot("experiments-batch", figures.batch_sizes, findings["batch"].curves, findings["batch"].chosen)
-
-
-def run_grid(report: Report) -> None:
-    """Runs a lesson with every combination of options, and shows which was best."""
-    arguments = report.arguments
-    lesson, options, extra = arguments.lesson, [*arguments.grid[0]], shared_options(arguments)
-    combinations = {" ".join(f"{name}={value}" for name, value in row.items()): row for row in arguments.grid}
-    keys = {name: {"seed": str(arguments.seed), **row} for name, row in combinations.items()}
-    name = bundle.name_for("-".join([lesson, *options]), quick=arguments.quick)
-    rows = Rows(arguments.results / f"{name}.csv", [*keys[next(iter(keys))]])
-    tasks = {
-        name: functools.partial(run_lesson, lesson, [*as_options(row), *extra]) for name, row in combinations.items()
-    }
-    report.section(f"Training, side by side: {lesson} with {len(tasks)} combinations of options")
-    collect(report, rows, keys, tasks)
-
-    found = {name: row for name in tasks if (row := rows.find(keys[name])) is not None}
-    finished = {name: row for name, row in found.items() if "error" not in row}
-    report.section(f"The grid of {lesson}")
-    for source in dict.fromkeys(row["data"] for row in finished.values() if "data" in row):
-        report.data(source)
-    if finished:
-        metric = choose_metric([*finished.values()])
-        best, *_ = show_rows(report, finished, options, metric, f"experiments-{lesson}-grid", f"The grid of {lesson}")
-        report.result({metric: float(best[metric])}, model="best")
-    for name in found.keys() - finished.keys():
-        print(f"No result: {name}: {found[name]['error']}")
-    print(f"The rows are in {rows.path}")
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:

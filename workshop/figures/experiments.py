@@ -33,12 +33,14 @@ def scores(
         metric: the name of the score.
         title: of the figure.
     """
-    from matplotlib.ticker import LogLocator
+    from matplotlib.ticker import LogLocator, PercentFormatter
 
+    is_share = metric.endswith("accuracy")
     figure, axes = plots.subplots(width=10.5, height=5.5)
     for i, (name, x, y) in enumerate(zip(names, seconds, tests, strict=True)):
         colour, marker = plots.COLOURS[i % 7], plots.MARKERS[(i + i // 7) % 7]
-        label = f"{name}: {y:.4g}" if i < MAX_NAMED else None
+        value = f"{y:.2%}" if is_share else f"{y:.4g}"
+        label = f"{name}: {value}" if i < MAX_NAMED else None
         if trains is not None:
             axes.plot([x, x], [y, trains[i]], color=colour, linewidth=1.5, zorder=1)
             axes.plot(x, trains[i], marker, color="white", markeredgecolor=colour, markersize=7, zorder=2)
@@ -50,6 +52,8 @@ def scores(
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()
+    if is_share:
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set(xlabel="seconds", ylabel=metric, title=title)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=12)
     return figure

@@ -1,0 +1,79 @@
+"""The run of a grid: a lesson with every combination of the options, side by side."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import itertools
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from workshop.grid.options import as_options, run_lesson
+from workshop.grid.rows import Row, Rows
+from workshop.grid.table import choose_metric, describe, show_rows
+from workshop.grid.workers import side_by_side
+from workshop.kit.report import Report
+from workshop.kit.saving import bundle
+
+T = TypeVar("T")
+
+
+def shared_options(arguments: argparse.Namespace) -> list[str]:
+    """Returns the options that every row of a grid has besides its own."""
+    seed = [] if "seed" in arguments.grid[0] else ["--seed", str(arguments.seed)]
+    return [*seed, *(["--quick"] if arguments.quick else [])]
+
+
+def collect(
+    report: Report, rows: Rows, keys: Mapping[str, Row], tasks: Mapping[str, Callable[[], Row | T]]
+) -> dict[str, T]:
+    """Runs the tasks that are not done yet, writes each row when it is finished, and returns what is no row.
+
+    Args:
+        report: of the run.
+        rows: those that are there already, and the file.
+        keys: for each task that makes a row, the cells that it begins with.
+        tasks: what is to be run, the longest first.
+    """
+    missing = {name: task for name, task in tasks.items() if name not in keys or rows.find(keys[name]) is None}
+    if len(missing) < len(tasks):
+        print(f"{len(tasks) - len(missing)} rows are in {rows.path} and not run again; without the file they are")
+    others: dict[str, T] = {}
+    done = itertools.count(1)
+    for name, result in side_by_side(missing, report.arguments):
+        if isinstance(result, dict):
+            rows.append({**keys[name], **result})
+            said = result.get("error") or describe(result)
+        else:
+            others[name] = result
+            said = "done"
+        print(f"{next(done)} of {len(missing)}  {name}: {said}", flush=True)
+    return others
+
+
+def run_grid(report: Report) -> None:
+    """Runs a lesson with every combination of options, and shows which was best."""
+    arguments = report.arguments
+    lesson, options, extra = arguments.lesson, [*arguments.grid[0]], shared_options(arguments)
+    combinations = {" ".join(f"{name}={value}" for name, value in row.items()): row for row in arguments.grid}
+    keys = {name: {"seed": str(arguments.seed), **row} for name, row in combinations.items()}
+    name = bundle.name_for("-".join([lesson, *options]), quick=arguments.quick)
+    rows = Rows(arguments.results / f"{name}.csv", [*keys[next(iter(keys))]])
+    tasks = {
+        name: functools.partial(run_lesson, lesson, [*as_options(row), *extra]) for name, row in combinations.items()
+    }
+    report.section(f"Training, side by side: {lesson} with {len(tasks)} combinations of options")
+    collect(report, rows, keys, tasks)
+
+    found = {name: row for name in tasks if (row := rows.find(keys[name])) is not None}
+    finished = {name: row for name, row in found.items() if "error" not in row}
+    report.section(f"The grid of {lesson}")
+    for source in dict.fromkeys(row["data"] for row in finished.values() if "data" in row):
+        report.data(source)
+    if finished:
+        metric = choose_metric([*finished.values()])
+        best, *_ = show_rows(report, finished, options, metric, f"experiments-{lesson}-grid", f"The grid of {lesson}")
+        report.result({metric: float(best[metric])}, model="best")
+    for name in found.keys() - finished.keys():
+        print(f"No result: {name}: {found[name]['error']}")
+    print(f"The rows are in {rows.path}")
