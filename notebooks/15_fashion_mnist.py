@@ -256,7 +256,7 @@ share = matrix.diagonal() / matrix.sum(axis=1)
 order = share.argsort()
 figure, axes = plots.subplots(width=8, height=4)
 axes.barh([classes[i] for i in order], share[order], color=plots.BLUE)
-axes.set(xlabel="recall: share of the class that is found", title="Which garments are hard")
+axes.set(xlabel="recall: share of the class that is found", title="Which garments are hard", axisbelow=True)
 figure
 
 # %% [markdown]
