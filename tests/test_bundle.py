@@ -164,8 +164,18 @@ SCALERS = {
     "RobustScaler of the median": RobustScaler(with_scaling=False),
     "RobustScaler of the quartiles": RobustScaler(with_centering=False),
     "MaxAbsScaler": MaxAbsScaler(),
-    "MaxAbsScaler that clips": MaxAbsScaler(clip=True),
 }
+IS_SCIKIT_LEARN_1_8 = "clip" in MaxAbsScaler().get_params()
+if IS_SCIKIT_LEARN_1_8:
+    SCALERS["MaxAbsScaler that clips"] = MaxAbsScaler(clip=True)
+
+
+def assert_scaled(found: np.ndarray, expected: np.ndarray) -> None:
+    """To the last bit; older releases of scikit-learn standardize numbers in single precision by double ones."""
+    if IS_SCIKIT_LEARN_1_8:
+        np.testing.assert_array_equal(found, expected)
+    else:
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", SCALERS)
@@ -175,7 +185,7 @@ def test_every_scaler(kind: str, dtype: type, model: Any, room: Path) -> None:
     save(model, fitted)
     # Within the range of the training data, and beyond both its ends.
     rows = np.concatenate([X, 3 * X, -2 * X])
-    np.testing.assert_array_equal(load().scaler.transform(rows), fitted.transform(rows))
+    assert_scaled(load().scaler.transform(rows), fitted.transform(rows))
     # As another program packs it: joblib itself, compressed or not; or pickle alone.
     for compress in (0, ("gzip", 3), None):
         if compress is None:
@@ -183,7 +193,7 @@ def test_every_scaler(kind: str, dtype: type, model: Any, room: Path) -> None:
         else:
             joblib.dump(fitted, SCALER, compress=compress)
         vouch()
-        np.testing.assert_array_equal(load().scaler.transform(rows), fitted.transform(rows))
+        assert_scaled(load().scaler.transform(rows), fitted.transform(rows))
 
 
 @pytest.mark.parametrize("kind", SCALERS)
@@ -191,7 +201,7 @@ def test_a_scaler_of_one_column_takes_one_column(kind: str) -> None:
     column = X[:, :1]
     fitted = SCALERS[kind].fit(column)
     loaded = safety.load_scaler(dumped(fitted), SCALER)
-    np.testing.assert_array_equal(loaded.transform(column), fitted.transform(column))
+    assert_scaled(loaded.transform(column), fitted.transform(column))
     for rows in (X, X[:, 0], X[:, :0]):
         with pytest.raises(ValueError, match=r"takes \(rows, 1\)"):
             loaded.transform(rows)
@@ -414,7 +424,7 @@ def test_a_card_of_a_newer_version(saved: Path) -> None:
         b'{"format": 1, "lesson": "admission", "sha256": {}}',
         b"[" * 100_000,
         b'{"format":' + b'{"a":' * 50_000,
-        b'{"format": 1, "lesson": "admission", "sha256": {"model": "x"}, "deep": ' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"format": 1, "lesson": "admission", "sha256": {"model": "x"}, "deep": ' + b"[" * 970 + b"]" * 970 + b"}",
         b"9" * 10_000,
     ],
 )
@@ -565,6 +575,25 @@ def test_a_lambda_layer_within(saved: Path) -> None:
         refused("is refused", "Lambda layer")
 
 
+def test_a_lambda_layer_that_only_the_hdf5_library_finds(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    harmless = config_of(H5.read_bytes())
+    marker = Path("executed")
+    touch = f"__import__('pathlib').Path({str(marker.resolve())!r}).touch()"
+    evil = keras.Sequential([keras.layers.Input((2,)), keras.layers.Lambda(eval(f"lambda x: ({touch}, x)[1]"))])
+    marker.unlink()
+
+    def twice() -> None:
+        """Our reader takes the second of two configurations, the HDF5 library the first."""
+        evil.save(H5, include_optimizer=False)
+        with h5py.File(H5, "r+") as file:
+            file.attrs["model_confix"] = json.dumps(harmless)
+        H5.write_bytes(H5.read_bytes().replace(b"model_confix", b"model_config"))
+        assert config_of(H5.read_bytes())["config"]["layers"][1]["class_name"] == "Lambda"
+
+    both_ways(twice, "is refused", "Lambda layer, Python code")
+    assert not marker.exists()
+
+
 @pytest.mark.parametrize(
     ("layer", "part"),
     [
@@ -578,6 +607,8 @@ def test_a_lambda_layer_within(saved: Path) -> None:
             {"class_name": "function", "module": "keras.config", "config": "enable_unsafe_deserialization"},
             "keras.config.function",
         ),
+        ({"class_name": "layers.TorchModuleWrapper", "module": "keras", "config": {}}, "layers.TorchModuleWrapper"),
+        ({"class_name": "function", "module": "keras", "config": "utils.get_file"}, "utils.get_file"),
         ({"class_name": "load_data", "module": "keras.src.datasets.mnist", "config": {}}, "keras.src.datasets.mnist"),
         ({"class_name": "X", "module": "keras.layersx", "config": {}}, "keras.layersx.X"),
         ({"class_name": "X", "module": ["os"], "config": {}}, "['os'].X"),
@@ -918,7 +949,7 @@ def test_an_array_of_an_absurd_size(saved: Path, shape: tuple[int, ...]) -> None
     refused("admission-scaler.gz is refused", "larger than the file")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 20e6
+    assert peak < 40e6  # twice what a scaler may have unpacked, which newer Pythons set aside at once
 
 
 def test_a_scaler_that_unfolds_to_all_of_the_memory(saved: Path) -> None:

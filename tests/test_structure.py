@@ -21,7 +21,7 @@ NUMPY = [lesson.name for lesson in LESSONS if "numpy" in lesson.mirrors]
 ROOMS = (
     ("workshop", "workshop.kit"),
     ("workshop.kit.errors",),
-    ("workshop.kit.files", "workshop.kit.lazy"),
+    ("workshop.kit.files", "workshop.kit.lazy", "workshop.kit.versions"),
     ("workshop.kit.device", "workshop.kit.metrics", "workshop.kit.plots", "workshop.kit.saving"),
     ("workshop.kit.cli",),
     ("workshop.kit.data",),

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from workshop.doctor.findings import Finding, fix
-from workshop.kit import files
+from workshop.kit import versions
 
 _FREE_MEMORY = 2e9  # bytes; the largest lesson takes 1.5e9
 _FREE_DISK = 200e6
@@ -19,35 +19,25 @@ _IMPORTED_AS = {"scikit-learn": "sklearn", "pillow": "PIL"}
 
 
 def check_python() -> Iterator[Finding]:
-    """Compares Python with the package's requirement."""
-    from packaging.specifiers import SpecifierSet
-
-    version, wanted = platform.python_version(), SpecifierSet(_requirements()[0])
-    if wanted.contains(version, prereleases=True):
-        yield Finding("OK", f"Python {version}")
+    """Compares Python with the versions that the package was tried with."""
+    version, tried = platform.python_version(), versions.tried_range(versions.PYTHON)
+    if tried.is_older(version):
+        yield fix(versions.outside(versions.PYTHON, version), "install a newer Python, and the package into it")
+    elif tried.is_newer(version):
+        yield Finding("NOTE", versions.outside(versions.PYTHON, version))
     else:
-        yield fix(f"Python {version} is not {wanted}", "install such a Python, and the package into it")
+        yield Finding("OK", f"Python {version}")
 
 
 def check_packages() -> Iterator[Finding]:
-    """Compares each package with the required version and with the tested one."""
-    from packaging.requirements import Requirement
-    from packaging.utils import canonicalize_name
-    from packaging.version import Version
-
-    lines = files.shipped("constraints.txt").read_text("utf-8").splitlines()
-    pairs = [line.split("==") for line in lines if "==" in line and not line.startswith("#")]
-    tested = {canonicalize_name(name): version for name, version in pairs}
-    for requirement in map(Requirement, _requirements()[1]):
-        name, marker = requirement.name, requirement.marker
-        is_needed = marker is None or marker.evaluate({"extra": ""})
-        if not is_needed and not (marker and marker.evaluate({"extra": "torch"})):
-            continue
+    """Compares each package with the versions that were tried, of which pyproject.toml requires the lowest."""
+    for requirement in versions.requirements():
+        name, is_needed = requirement.name, requirement.marker is None
         own = Path(_IMPORTED_AS.get(name, name) + ".py")
         if own.exists():
             yield fix(f"{own} in this folder hides the library of that name", "rename the file")
-        best = tested.get(canonicalize_name(name))
-        install = f'python -m pip install "{name}=={best}"' if best else f'python -m pip install "{requirement}"'
+        tried = versions.tried_range(name)
+        install = f'python -m pip install "{name}=={tried.highest}"'
         try:
             version = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -56,12 +46,10 @@ def check_packages() -> Iterator[Finding]:
             else:
                 yield Finding("NOTE", f"{name} is not installed; only the PyTorch part needs it: {install}")
             continue
-        # 2.13.0+cpu is a build of 2.13.0, not newer than it.
-        is_newer = best is not None and Version(Version(version).public) > Version(best)
-        if not requirement.specifier.contains(version, prereleases=True):
-            yield fix(f"{name} {version} is not {requirement.specifier}", install)
-        elif is_newer:
-            yield Finding("NOTE", f"{name} {version} is newer than the tested {best}; if it misbehaves: {install}")
+        if tried.is_older(version):
+            yield fix(versions.outside(name, version), install)
+        elif tried.is_newer(version):
+            yield Finding("NOTE", f"{versions.outside(name, version)}; if it misbehaves: {install}")
         else:
             yield Finding("OK", f"{name} {version}")
 
@@ -133,15 +121,3 @@ def _windows_memory() -> tuple[float, float]:
     status = Status(length=ctypes.sizeof(Status))
     ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))  # type: ignore[attr-defined]
     return float(status.total), float(status.free)
-
-
-def _requirements() -> tuple[str, list[str]]:
-    """Returns the required Python and packages, from the installed package or from its checkout."""
-    try:
-        return metadata.metadata("workshop")["Requires-Python"], metadata.requires("workshop") or []
-    except metadata.PackageNotFoundError:
-        import tomllib
-
-        project = tomllib.loads(files.shipped("pyproject.toml").read_text("utf-8"))["project"]
-        torch = [f'{name}; extra == "torch"' for name in project["optional-dependencies"]["torch"]]
-        return project["requires-python"], [*project["dependencies"], *torch]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
-from workshop.kit.saving import keras_archive
+from workshop.kit.saving import keras_archive, safety
 from workshop.kit.saving.card import printable
 from workshop.kit.saving.model import KerasModel, Model
 
@@ -52,6 +52,13 @@ def _load_with_keras(content: bytes) -> keras.Model:
         warnings.simplefilter("ignore")
         copy = Path(folder) / ("model.keras" if keras_archive.is_archive(content) else "model.h5")
         copy.write_bytes(content)
+        if copy.suffix == ".h5":
+            # The safe mode is no help here: before Keras 3.11.3 a .h5 was read without it. Our own reader has checked
+            # the configuration; where the HDF5 library finds another one in the same bytes, that one is checked, too.
+            import h5py
+
+            with h5py.File(copy) as file:
+                safety.read_config(file.attrs["model_config"], "is refused: ")
         model = keras.models.load_model(copy, compile=False, safe_mode=True)
     if not model.built:
         raise WorkshopError("holds a model that was never used, so it has no weights: train it, then save")

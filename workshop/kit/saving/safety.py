@@ -127,6 +127,10 @@ def _check_config(config: Any, refused: str, without: Sequence[str]) -> None:
                 raise WorkshopError(
                     f"{refused}it names {printable(module)}.{printable(kind)}, which is no part of a Keras model"
                 )
+            # Keras looks a name up below the module, so that one with a dot reaches into the modules left out above.
+            for wanted in (kind, part.get("spec_name"), part.get("config") if kind == "function" else None):
+                if isinstance(wanted, str) and not wanted.isidentifier():
+                    raise WorkshopError(f"{refused}it names {printable(wanted)}, which is no part of a Keras model")
             custom = part.get("registered_name")
             if isinstance(custom, str) and ">" in custom:
                 raise WorkshopError(f"{refused}it names {printable(custom)}, which is not Keras' own")
@@ -143,6 +147,9 @@ def load_scaler(content: bytes, path: FilePath) -> scalers.Scaler:
         dispatch = NumpyUnpickler.dispatch.copy()
 
         def find_class(self, module: str, name: str) -> Any:
+            # NumPy 1 has the modules of NumPy 2 under their old names.
+            if module == "numpy._core.multiarray" and not hasattr(np, "_core"):
+                module = "numpy.core.multiarray"
             if name not in _SCALER_CLASSES.get(module, ()):
                 raise WorkshopError(
                     f"{refused}it names {printable(module)}.{printable(name)}, which is no part of a scaler; "

@@ -84,7 +84,7 @@ class StandardScaler(Scaler):
     with_mean = with_std = True
 
     def _scale(self, X: np.ndarray) -> None:
-        # In X's own precision, which scikit-learn does for this one alone.
+        # In X's own precision, which scikit-learn does for this one alone, since its release 1.8.
         if self.with_mean:
             X -= self._column_numbers("mean_").astype(X.dtype)
         if self.with_std:

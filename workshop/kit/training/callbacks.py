@@ -40,8 +40,10 @@ class StepLosses(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         """Takes the loss of the steps since the last call; Keras gives the mean since the epoch's beginning."""
-        in_epoch = self.params["steps"] or batch + 1
-        steps = min(batch + 1, in_epoch)  # with several steps a call the last one may count too far
+        # `batch` is the last step of a call; before Keras 3.11 it was the first.
+        steps = self._steps + self.model.steps_per_execution
+        in_epoch = self.params["steps"] or steps
+        steps = min(steps, in_epoch)  # the last call of an epoch may have fewer
         total = float((logs or {})["loss"]) * steps
         count, mean = steps - self._steps, (total - self._sum) / (steps - self._steps)
         if count < self._count / 2:  # the few steps at the end of an epoch say too little by themselves

@@ -77,6 +77,7 @@ def fit_table(
         count = 1 if validation_data is not None else _epochs_together(callbacks, finished, epochs, len(X), batch_size)
         logs = train(np.stack([epoch_order(len(X), seed, finished + i) for i in range(count)]), batch_size)
         if validation_data is not None:
+            model.reset_metrics()  # Keras before 3.11 goes on with the sums of the training
             measured = model.test_on_batch(*validation_data, return_dict=True)
             logs[0] |= {f"val_{name}": float(value) for name, value in measured.items()}
         listeners.set_params({**listeners.params, "last_of_call": finished + count - 1})
