@@ -84,6 +84,12 @@ def test_the_wheel_holds_what_ships_and_nothing_else(wheel: Path) -> None:
     assert {f"{shipped}datasets/{name}.csv" for name in doctor_lessons.TABLES} <= names
     assert {f"{shipped}models/{name}.{ending}" for name in doctor_lessons.MODELS for ending in ("h5", "json")} <= names
     assert {f"workshop/{lesson.name}.py" for lesson in LESSONS} <= names
+    notebooks = [path.relative_to(ROOT) for path in (ROOT / "notebooks").rglob("*")]
+    notebooks = [path for path in notebooks if path.suffix in {".ipynb", ".md", ".png", ".gif"}]
+    assert len(notebooks) > len(LESSONS)
+    inside = {name for name in names if name.startswith(f"{shipped}notebooks/")}
+    assert inside == {f"{shipped}{path.as_posix()}" for path in notebooks}
+    names -= inside
     assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"workshop", "apps"}
     unwanted = re.compile(
         r"-quick|-standin|-checkpoint|\.npz$|\.new$|\.png$|__pycache__|^(workshop/_shipped/)?(tests|benchmarks|plots)/"
