@@ -6,11 +6,13 @@ import sys
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from packaging.version import Version
 
-from workshop.kit import files, versions
+from workshop import notebook
+from workshop.kit import device, files, versions
 from workshop.kit.versions import Tried, outside_tried_range, tried_range
 
 NAMES = [versions.PYTHON, *(requirement.name for requirement in versions.requirements())]
@@ -80,6 +82,14 @@ def test_an_installed_wheel_knows_its_ranges(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(metadata, "requires", lambda name: [*required, 'pytest>=8.2; extra == "test"'])
     monkeypatch.setattr(metadata, "metadata", lambda name: SimpleNamespace(get_all=lambda key: classifiers))
     assert {name: tried_range(name) for name in NAMES} == expected | {versions.PYTHON: Tried("3.9", "3.13")}
+
+
+def test_a_notebook_says_so_in_its_first_cell(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(device, "prepare", lambda seed: "Keras 3.9.2 on tensorflow, 2 CPU cores")
+    monkeypatch.setattr(metadata, "version", lambda name: "3.9.2" if name == "keras" else tried_range(name).highest)
+    notebook.start()
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.startswith("keras 3.9.2 lies outside the tried range") and "if a cell fails" in line
 
 
 def test_nothing_that_is_compared_is_imported() -> None:

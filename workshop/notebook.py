@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 
 from workshop import __version__
-from workshop.kit import device
+from workshop.kit import device, versions
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
 
@@ -39,7 +39,8 @@ def start(seed: int = 1) -> None:
             shell.run_line_magic("matplotlib", "inline")  # figures appear below their cell
     print(f"workshop {__version__} on Python {platform.python_version()}")
     print(device.prepare(seed))
-    # versions
+    for sentence in versions.outside_tried_range():
+        print(f"{sentence}: if a cell fails, this may be why")
 
 
 def upload(default: FilePath) -> Path | None:
