@@ -22,6 +22,8 @@ from workshop.kit import device, versions
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
 
+MOUNTED = Path("/content/drive")  # where Colab shows your Drive
+
 
 def colab() -> ModuleType | None:
     """Returns the module `google.colab` in a Colab session, else None."""
@@ -84,7 +86,7 @@ def drive(name: str = "workshop") -> Path:
     here = colab()
     folder = Path(name)
     if here is not None:
-        here.drive.mount("/content/drive")
-        folder = Path("/content/drive/MyDrive") / name
+        here.drive.mount(str(MOUNTED))
+        folder = MOUNTED / "MyDrive" / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder

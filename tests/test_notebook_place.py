@@ -1,0 +1,69 @@
+"""What a notebook needs of the place it runs in: Colab's dialogues where they are, plain paths where not."""
+
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from workshop import __version__, notebook
+from workshop.kit.errors import WorkshopError
+
+
+@pytest.fixture
+def colab(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A session of Colab: what is chosen in its dialogue, what is downloaded and mounted."""
+    session = SimpleNamespace(chosen={}, downloaded=[], mounted=[])
+    google, here = ModuleType("google"), ModuleType("google.colab")
+    attributes: dict[str, Any] = {
+        "files": SimpleNamespace(upload=lambda: session.chosen, download=session.downloaded.append),
+        "drive": SimpleNamespace(mount=session.mounted.append),
+    }
+    vars(here).update(attributes)
+    monkeypatch.setitem(sys.modules, "google", google)
+    monkeypatch.setitem(sys.modules, "google.colab", here)
+    return session
+
+
+def test_start_says_what_the_notebook_runs_on(capsys: pytest.CaptureFixture[str]) -> None:
+    notebook.start()
+    first, second, *notes = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"workshop {__version__} on Python ")
+    assert second.startswith("Keras ") and " on tensorflow" in second
+    assert notes == []
+
+
+def test_on_ones_own_computer_a_file_is_a_path(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert notebook.upload("mine.csv") is None
+    assert f"mine.csv is not there, so the notebook's own example is taken. Put yours into {room}" in _said(capsys)
+    (room / "mine.csv").write_text("1,2", "utf-8")
+    assert notebook.upload("mine.csv") == Path("mine.csv")
+    notebook.download("mine.csv")
+    assert f"mine.csv: 3 bytes, in {room}" in _said(capsys)
+    assert notebook.drive("kept").is_dir()
+
+
+def test_in_colab_a_dialogue_asks(colab: SimpleNamespace, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert notebook.upload("mine.csv") is None  # nothing was chosen
+    colab.chosen = {"theirs (1).csv": b"1,2"}
+    assert notebook.upload("mine.csv") == Path("theirs (1).csv")
+    (room / "admission.h5").write_bytes(b"x")
+    notebook.download("admission.h5")
+    assert colab.downloaded == ["admission.h5"]
+    monkeypatch.setattr(notebook, "MOUNTED", room / "drive")
+    folder = notebook.drive("kept")
+    assert folder == room / "drive" / "MyDrive" / "kept" and folder.is_dir()
+    assert colab.mounted == [str(room / "drive")]
+
+
+@pytest.mark.parametrize("in_colab", [True, False])
+def test_what_was_not_saved_cannot_be_downloaded(in_colab: bool, request: pytest.FixtureRequest) -> None:
+    if in_colab:
+        request.getfixturevalue("colab")
+    with pytest.raises(WorkshopError, match=r"got admission\.h5, which is no file here: save it first"):
+        notebook.download("admission.h5")
+
+
+def _said(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().out.split())
