@@ -36,7 +36,9 @@ def scores(
     from matplotlib.ticker import LogLocator, PercentFormatter
 
     is_share = metric.endswith("accuracy")
-    figure, axes = plots.subplots(width=10.5, height=5.5)
+    # The panel keeps its width beside a legend of long names.
+    longest = max(len(name) for name in names[:MAX_NAMED])
+    figure, axes = plots.subplots(width=10.5 + 0.1 * max(0, longest - 12), height=5.5)
     for i, (name, x, y) in enumerate(zip(names, seconds, tests, strict=True)):
         colour, marker = plots.COLOURS[i % 7], plots.MARKERS[(i + i // 7) % 7]
         value = f"{y:.2%}" if is_share else f"{y:.4g}"
@@ -84,6 +86,8 @@ def learning_rates(losses: Mapping[str, tuple[Sequence[float], Sequence[float]]]
 
 def batch_sizes(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], chosen: float) -> Figure:
     """Returns a figure of what the batch size changes, a panel for each of the curves by their names."""
+    from matplotlib.ticker import PercentFormatter
+
     figure, axes = plots.subplots(1, len(curves), width=5.6, height=4.4)
     for panel, (name, (sizes, values)) in zip(np.ravel(axes), curves.items(), strict=True):
         panel.plot(sizes, values, "o-", color=plots.BLUE, markersize=8)
@@ -91,5 +95,6 @@ def batch_sizes(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], c
         panel.set_xscale("log", base=2)
         panel.set_xticks(sizes, [f"{size:g}" for size in sizes], rotation=45)
         panel.minorticks_off()
+        panel.yaxis.set_major_formatter(PercentFormatter(1))  # both are accuracies
         panel.set(xlabel="batch size", ylabel=name, title=f"{name[0].upper()}{name[1:]}")
     return figure

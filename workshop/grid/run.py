@@ -72,7 +72,12 @@ def run_grid(report: Report) -> None:
         report.data(source)
     if finished:
         metric = choose_metric([*finished.values()])
-        best, *_ = show_rows(report, finished, options, metric, f"experiments-{lesson}-grid", f"The grid of {lesson}")
+        # The plot's legend has only the options that differ; the others are in its title.
+        differ = [option for option in options if len({row[option] for row in arguments.grid}) > 1]
+        labels = {" ".join(f"{option}={row[option]}" for option in differ or options): row for row in finished.values()}
+        same = [f"{option}={arguments.grid[0][option]}" for option in options if differ and option not in differ]
+        title = ", ".join([f"The grid of {lesson}", *same])
+        best, *_ = show_rows(report, labels, options, metric, f"experiments-{lesson}-grid", title)
         report.result({metric: float(best[metric])}, model="best")
     for name in found.keys() - finished.keys():
         print(f"No result: {name}: {found[name]['error']}")
