@@ -346,6 +346,11 @@ LESSONS = (
             "gru_test_accuracy": at_least(0.985),
         },
         expected_of={
+            "course": {
+                "simple_test_accuracy": at_least(0.97),
+                "lstm_test_accuracy": at_least(0.9876),
+                "gru_test_accuracy": at_least(0.9784),
+            },
             "large": {
                 "simple_test_accuracy": at_least(0.9783),
                 "lstm_test_accuracy": at_least(0.9876),
