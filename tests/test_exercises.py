@@ -147,6 +147,25 @@ SQUARE = Exercise(
 )
 
 
+NAMES_OF_PETS = Exercise(
+    title="Names",
+    task="Return the names.",
+    stub="def names():\n    ...",
+    solution="def names():\n    return ['cat', 'dog']",
+    explanation="So it is.",
+    hints=("One.", "Two."),
+    mistakes=(),
+    inputs=((),),
+    name="names",
+)
+
+
+@pytest.mark.parametrize("answer", [["cat", "dog"], ("Cat", "dog "), np.array(["cat", "dog"])])
+def test_texts_are_right_in_a_list_a_tuple_or_an_array(answer: Any) -> None:
+    assert NAMES_OF_PETS.examine(lambda: answer).is_right
+    assert NAMES_OF_PETS.examine(lambda: answer[:1]).name == "shape"
+
+
 def square_in_place(x: np.ndarray) -> np.ndarray:
     x **= 2
     return x
@@ -166,8 +185,10 @@ def divides_by_zero(x: np.ndarray) -> float:
         (lambda x: x * np.nan, "nan", "For [1. 3.] your function gives NaN, not a number: 0 divided by 0"),
         (lambda x: (x**2)[:, None], "shape", "gives an array of shape (2, 1), where an array of shape (2,) is asked"),
         (lambda x: x + 1, "value", "For [1. 3.] your function gives [2. 4.]. That is not it."),
-        (lambda x: "nine", "type", "For [1. 3.] your function gives 'nine' is no array"),
+        (lambda x: "nine", "type", "For [1. 3.] your function gives 'nine', which is no array"),
         (9, "type", "A function is asked for; you gave 9."),
+        (lambda x: np.mean, "type", "For [1. 3.] your function gives the function mean, which is no array of numbers."),
+        (lambda x: object(), "type", "gives an object of the type object, which is no array of numbers."),
         (stops_python, "error", "your function stopped: SystemExit: 3"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from workshop.exercises.kit.exercise import AnswerError, Exercise, Mistake
+from workshop.exercises.kit.models import with_activations
 from workshop.kit.lazy import keras
 
 SCORES = np.array([[38.0, 40.0], [95.0, 60.0], [50.0, 99.0], [70.0, 75.0]])
@@ -22,26 +23,27 @@ def judge_two_outputs(model: Any) -> str:
         raise AnswerError("The model does not know the shape of its input: begin with keras.Input.", "shape")
     if tuple(model.input_shape[1:]) != (2,):
         raise AnswerError(f"The input has the shape {model.input_shape[1:]}, where two scores have (2,).", "shape")
-    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
-    if not dense or dense[-1] is not model.layers[-1]:
-        raise AnswerError("The last layer is a dense one; yours is not.")
-    *hidden, last = dense
+    dense = with_activations(model, keras.layers.Dense)
+    if not dense or tuple(model.output_shape[1:]) != (dense[-1][0].units,):
+        raise AnswerError("The outputs come from a dense layer; yours do not.")
+    *hidden, (last, activation) = dense
     if last.units == 1:
-        is_softmax = last.activation is keras.activations.softmax
-        return "softmax_on_one" if is_softmax else "one_output"
+        return "softmax_on_one" if activation == "softmax" else "one_output"
     if last.units != 2:
         raise AnswerError(f"The last layer has {last.units} units, where there are two classes.", "shape")
-    if last.activation is keras.activations.sigmoid:
+    if activation == "sigmoid":
         return "two_sigmoids"
-    if last.activation is not keras.activations.softmax:
+    if activation != "softmax":
         return "no_softmax"
     if not hidden:
         raise AnswerError("The hidden layer is missing.")
-    if len(hidden) > 1 or hidden[0].units != 8:
-        units = " and ".join(str(layer.units) for layer in hidden)
+    if [layer.units for layer, _ in hidden] != [8]:
+        units = " and ".join(str(layer.units) for layer, _ in hidden)
         raise AnswerError(f"Your hidden layers have {units} units; one hidden layer of 8 is asked for.")
-    if hidden[0].activation is not keras.activations.relu:
+    if hidden[0][1] == "linear":
         return "hidden_not_relu"
+    if hidden[0][1] != "relu":
+        raise AnswerError("The hidden layer has another activation than the one that is asked for.")
     return ""
 
 

@@ -27,15 +27,16 @@ def judge_vertical_edges(kernel: Any) -> str:
         raise AnswerError("One of the nine numbers is NaN or infinite.", "nan")
     if np.ptp(weights) == 0:
         return "all_equal"
-    to_the_right = weights[:, 2].sum() - weights[:, 0].sum()
-    downwards = weights[2].sum() - weights[0].sum()
     if abs(weights.sum()) > 1e-9:
         return "plain_area"
-    if abs(downwards) > 1e-9:
-        return "horizontal" if abs(to_the_right) < 1e-9 else "slanted"
-    if to_the_right <= 1e-9:
-        return "bright_to_dark" if to_the_right < -1e-9 else "no_edge"
-    return ""
+    # What it gives at an edge from 0 to 1 that lies between its first and second column (or row), and one further.
+    across = -weights[:, 0].sum(), weights[:, 2].sum()
+    down = -weights[0].sum(), weights[2].sum()
+    if np.abs(down).max() > 1e-9:
+        return "horizontal" if np.abs(across).max() < 1e-9 else "slanted"
+    if np.abs(across).max() < 1e-9 or across[0] * across[1] < 0:
+        return "no_edge"
+    return "bright_to_dark" if min(across) < 0 else ""
 
 
 EXERCISES = (
@@ -112,12 +113,12 @@ EXERCISES = (
             ),
             Mistake(
                 "no_edge",
-                "On the left and on the right of such an edge your kernel counts the same.",
+                "At such an edge your kernel gives 0, or a number above 0 on one side of it and below 0 on the other.",
                 "edge_kernel = np.array([[1, -2, 1], [1, -2, 1], [1, -2, 1]])",
             ),
             Mistake(
                 "slanted",
-                "Your kernel also answers to edges that run from left to right: its upper and its lower row differ.",
+                "Your kernel also answers to edges that run from left to right: add up each of its rows.",
                 "edge_kernel = np.array([[-2, -1, 0], [-1, 0, 1], [0, 1, 2]])",
             ),
         ),
@@ -213,7 +214,7 @@ def output_size(n, f, p, s):
                 "def output_size(n, f, p, s):\n    return -(-(n + 2 * p - f) // s) + 1",
             ),
         ),
-        inputs=((28, 5, 0, 1), (28, 3, 1, 1), (28, 3, 0, 2), (28, 2, 0, 2), (10, 5, 2, 3)),
+        inputs=((28, 5, 0, 1), (28, 3, 1, 1), (28, 3, 0, 2), (28, 2, 0, 2), (10, 5, 2, 3), (10, 3, 0, 4)),
     ),
     Exercise(
         title="Max pooling by hand",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from workshop.exercises.kit.exercise import AnswerError, Exercise, Mistake
+from workshop.exercises.kit.models import with_activations
 from workshop.kit.lazy import keras
 
 
@@ -16,7 +17,8 @@ def judge_two_layers(model: Any) -> str:
         raise AnswerError("The model does not know the shape of its input: begin with keras.Input.", "shape")
     if tuple(model.input_shape[1:]) != (28, 28, 1):
         raise AnswerError(f"The input has the shape {model.input_shape[1:]}, where an image has (28, 28, 1).", "shape")
-    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    pairs = with_activations(model, keras.layers.Dense)
+    dense, activations = [layer for layer, _ in pairs], [activation for _, activation in pairs]
     if not any(isinstance(layer, keras.layers.Flatten) for layer in model.layers):
         return "no_flatten"
     if len(dense) == 2:
@@ -25,17 +27,19 @@ def judge_two_layers(model: Any) -> str:
         return "five_outputs"
     if [layer.units for layer in dense] != [128, 128, 10]:
         raise AnswerError(f"The dense layers have {[layer.units for layer in dense]} units. Read the task once more.")
-    if dense[-1].activation is not keras.activations.softmax:
+    if activations[-1] != "softmax":
         return "no_probabilities"
-    if any(layer.activation is not keras.activations.relu for layer in dense[:-1]):
+    if "linear" in activations[:-1]:
         return "no_relu"
+    if activations[:-1] != ["relu", "relu"]:
+        raise AnswerError("A hidden layer has another activation than the one that is asked for.")
     if model.count_params() != 118_282:
         raise AnswerError(f"It has {model.count_params():,} weights, which is not what these layers have together.")
     return ""
 
 
 def model_code(*layers: str) -> str:
-    """Returns the code of a wrong answer to the third exercise."""
+    """Returns the code of a wrong answer to the second exercise."""
     listed = ", ".join(["keras.Input((28, 28, 1))", *(f"keras.layers.{layer}" for layer in layers)])
     return f"two_layers = keras.Sequential([{listed}])"
 
@@ -119,7 +123,7 @@ two_layers = keras.Sequential(
             ),
             Mistake(
                 "no_relu",
-                "A hidden layer has no relu. Without an activation function two layers compute no more than one.",
+                "A hidden layer has no activation function: without one, two layers compute no more than one.",
                 model_code("Flatten()", "Dense(128)", "Dense(128)", OUTPUTS),
             ),
         ),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from workshop.exercises.kit.exercise import AnswerError, Exercise, Mistake
+from workshop.exercises.kit.models import with_activations
 from workshop.kit.lazy import keras
 
 PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.5, 0.4, 0.1], [0.2, 0.2, 0.6]])
@@ -30,16 +31,19 @@ def judge_cnn(model: Any) -> str:
         return "no_pooling"
     if tuple(model.output_shape[1:]) != (10,):
         raise AnswerError(f"The output has the shape {model.output_shape[1:]}, where ten classes want (10,).", "shape")
-    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
-    if any(layer.padding == "valid" for layer in convolutions):
+    convolutions = with_activations(model, keras.layers.Conv2D)
+    if any(layer.padding == "valid" for layer, _ in convolutions):
         return "valid_padding"
-    if [layer.filters for layer in convolutions] != [8, 16]:
-        raise AnswerError(
-            f"The convolutions have {[layer.filters for layer in convolutions]} filters, not 8 and then 16."
-        )
+    filters = [layer.filters for layer, _ in convolutions]
+    if filters != [8, 16]:
+        raise AnswerError(f"The convolutions have {filters} filters, not 8 and then 16.")
     if kinds.count("Dense") > 1:
         return "hidden_layer"
-    if model.layers[-1].activation is not keras.activations.softmax:
+    if any(activation == "linear" for _, activation in convolutions):
+        return "no_relu"
+    if any(activation != "relu" for _, activation in convolutions):
+        raise AnswerError("A convolution has another activation than the one that is asked for.")
+    if with_activations(model, keras.layers.Dense)[-1][1] != "softmax":
         raise AnswerError("The ten outputs are no probabilities yet: which activation makes them add up to 1?")
     if model.count_params() != 9098:
         raise AnswerError(
@@ -225,6 +229,13 @@ cnn_9098 = keras.Sequential(
                 " keras.layers.Conv2D(8, 3, padding='same', activation='relu'), keras.layers.MaxPooling2D(),"
                 " keras.layers.Conv2D(16, 3, padding='same', activation='relu'), keras.layers.MaxPooling2D(),"
                 " keras.layers.Dense(10, activation='softmax')])",
+            ),
+            Mistake(
+                "no_relu",
+                "A convolution has no activation: what comes out of it is a plain weighted sum, negative numbers too.",
+                "cnn_9098 = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Conv2D(8, 3, padding='same'),"
+                " keras.layers.MaxPooling2D(), keras.layers.Conv2D(16, 3, padding='same'),"
+                " keras.layers.MaxPooling2D(), keras.layers.Flatten(), keras.layers.Dense(10, activation='softmax')])",
             ),
             Mistake(
                 "hidden_layer",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from workshop.exercises.kit.exercise import AnswerError, Exercise, Mistake
+from workshop.exercises.kit.models import with_activations
 from workshop.kit.lazy import keras
 
 STEPS = 100
@@ -57,7 +58,8 @@ def judge_reader(model: Any) -> str:
         raise AnswerError(f"The output has the shape {model.output_shape[1:]}, where ten classes want (10,).", "shape")
     if any(isinstance(layer, keras.layers.GlobalAveragePooling1D) for layer in model.layers):
         return "averaged"
-    if model.layers[-1].activation is not keras.activations.softmax:
+    dense = with_activations(model, keras.layers.Dense)
+    if not dense or dense[-1][1] != "softmax":
         raise AnswerError("The ten outputs are no probabilities yet: which activation makes them add up to 1?")
     if model.count_params() != 14_922:
         raise AnswerError(f"The shapes fit, but it has {model.count_params():,} weights: is there a layer too many?")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from workshop.exercises.kit.exercise import AnswerError, Exercise, Mistake
+from workshop.exercises.kit.models import with_activations
 from workshop.kit.lazy import keras
 
 
@@ -18,23 +19,21 @@ def judge_network(model: Any) -> str:
         raise AnswerError("The model does not know how many inputs it gets: begin with keras.Input((8,)).", "shape")
     if tuple(model.input_shape[1:]) != (8,):
         raise AnswerError(f"The input has the shape {model.input_shape[1:]}, where a mix has (8,).", "shape")
-    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
-    if len(layers) < 2:
+    pairs = with_activations(model, keras.layers.Dense)
+    if len(pairs) < 2:
         return "no_hidden_layer"
     if tuple(model.output_shape[1:]) != (1,):
         raise AnswerError(f"The output has the shape {model.output_shape[1:]}, where one number wants (1,).", "shape")
-    *hidden, last = layers
-    if last.activation is keras.activations.softmax:
-        return "softmax"
-    if last.activation is keras.activations.sigmoid:
-        return "sigmoid"
-    if last.activation is not keras.activations.linear:
+    units, activations = [layer.units for layer, _ in pairs[:-1]], [activation for _, activation in pairs]
+    if activations[-1] in ("softmax", "sigmoid"):
+        return activations[-1]
+    if activations[-1] != "linear":
         return "activation_at_the_end"
-    if any(layer.activation is keras.activations.linear for layer in hidden):
+    if "linear" in activations[:-1]:
         return "linear_layers"
-    if [layer.units for layer in hidden] != [64, 64]:
-        raise AnswerError(f"The hidden layers have {[layer.units for layer in hidden]} units, not 64 and 64.")
-    if any(layer.activation is not keras.activations.relu for layer in hidden):
+    if units != [64, 64]:
+        raise AnswerError(f"The hidden layers have {units} units, not 64 and 64.")
+    if activations[:-1] != ["relu", "relu"]:
         raise AnswerError("The hidden layers have another activation than the one that is asked for.")
     return ""
 

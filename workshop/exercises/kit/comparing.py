@@ -1,5 +1,6 @@
 """Is an answer the expected one? Numbers within a tolerance, arrays by their shape too, texts whatever their case."""
 
+import inspect
 import math
 from typing import Any
 
@@ -24,21 +25,23 @@ def check_same(answer: Any, expected: Any, tolerance: float = 1e-6) -> None:
     """
     if isinstance(expected, str):
         if not isinstance(answer, str):
-            raise UnlikeError("type", f"{describe(answer)} is no text")
+            raise UnlikeError("type", f"{describe(answer)}, which is no text")
         if answer.strip().casefold() != expected.strip().casefold():
             raise UnlikeError("value", describe(answer))
     elif isinstance(expected, dict):
         if not isinstance(answer, dict):
-            raise UnlikeError("type", f"{describe(answer)} is no dict")
+            raise UnlikeError("type", f"{describe(answer)}, which is no dict")
         if set(answer) != set(expected):
             raise UnlikeError("value", describe(answer))
         for key, value in expected.items():
             check_same(answer[key], value, tolerance)
     elif isinstance(expected, (list, tuple)) and not _is_array(expected):
+        if isinstance(answer, np.ndarray):  # an array of texts is as good as a list of them
+            answer = answer.tolist()
         if not isinstance(answer, (list, tuple)):
-            raise UnlikeError("type", f"{describe(answer)} is no {type(expected).__name__}")
+            raise UnlikeError("type", f"{describe(answer)}, which is no {type(expected).__name__}")
         if len(answer) != len(expected):
-            raise UnlikeError("shape", f"{describe(answer)} has the length {len(answer)}, not {len(expected)}")
+            raise UnlikeError("shape", f"{describe(answer)}, of the length {len(answer)}, not {len(expected)}")
         for one, other in zip(answer, expected, strict=True):
             check_same(one, other, tolerance)
     elif expected is None:
@@ -58,21 +61,23 @@ def _is_array(values: Any) -> bool:
 
 def _check_same_numbers(answer: Any, expected: np.ndarray, tolerance: float) -> None:
     if isinstance(answer, (str, bytes, dict, set)) or answer is None:
-        raise UnlikeError("type", f"{describe(answer)} is no {'number' if expected.ndim == 0 else 'array'}")
+        raise UnlikeError("type", f"{describe(answer)}, which is no {'number' if expected.ndim == 0 else 'array'}")
     if hasattr(answer, "detach"):  # a tensor of PyTorch that tracks gradients
         answer = answer.detach().cpu()
     try:
         numbers = np.asarray(answer)
     except ValueError:  # rows of different lengths
-        raise UnlikeError("shape", f"{describe(answer)} has rows of different lengths") from None
+        raise UnlikeError("shape", f"{describe(answer)}, whose rows have different lengths") from None
     if numbers.dtype.kind not in "biufc":
-        raise UnlikeError("type", f"{describe(answer)} is no {'number' if expected.ndim == 0 else 'array of numbers'}")
+        raise UnlikeError(
+            "type", f"{describe(answer)}, which is no {'number' if expected.ndim == 0 else 'array of numbers'}"
+        )
     if numbers.shape != expected.shape:
         wanted = "a number" if expected.ndim == 0 else f"an array of shape {expected.shape}"
         given = "a number" if numbers.ndim == 0 else f"an array of shape {numbers.shape}"
         raise UnlikeError("shape", f"{given}, where {wanted} is asked for")
     if numbers.dtype.kind == "c":
-        raise UnlikeError("type", f"{describe(answer)} is complex")
+        raise UnlikeError("type", f"{describe(answer)}, which is complex")
     numbers, expected = numbers.astype(float), expected.astype(float)
     if np.isnan(numbers).any() and not np.isnan(expected).any():
         raise UnlikeError("nan", "NaN, not a number: 0 divided by 0, or the logarithm of a negative number?")
@@ -95,6 +100,10 @@ def describe(value: Any) -> str:
         return f"{value:.6g}"
     if isinstance(value, np.ndarray) and value.size > 8:
         return f"an array of shape {value.shape}"
+    if inspect.isroutine(value):
+        return f"the function {value.__name__}"
     with np.printoptions(precision=4, suppress=True):
         text = " ".join((str(value) if isinstance(value, (np.ndarray, np.generic)) else repr(value)).split())
+    if " at 0x" in text:  # where it lies in the memory says nothing
+        return f"an object of the type {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}..."

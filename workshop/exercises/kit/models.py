@@ -1,0 +1,25 @@
+"""A Keras model as a judge sees it: layers of one kind, each with its activation, wherever that is written."""
+
+from typing import Any
+
+from workshop.kit.lazy import keras
+
+
+def with_activations(model: Any, kind: type) -> list[tuple[Any, str]]:
+    """Returns the layers of a kind, each with the name of its activation, "linear" where it has none.
+
+    `Dense(8, activation="relu")` and `Dense(8)` with `Activation("relu")` or `ReLU()` behind it are the same network.
+    """
+    found: list[tuple[Any, str]] = []
+    for layer in model.layers:
+        if isinstance(layer, kind):
+            found.append((layer, _name(layer.activation)))
+        elif isinstance(layer, (keras.layers.Activation, keras.layers.ReLU, keras.layers.Softmax)) and found:
+            before, name = found[-1]
+            found[-1] = before, _name(layer) if name == "linear" else name
+    return found
+
+
+def _name(activation: Any) -> str:
+    activation = getattr(activation, "activation", activation)  # of a layer Activation
+    return str(getattr(activation, "__name__", type(activation).__name__)).lower()
