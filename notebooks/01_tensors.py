@@ -323,7 +323,7 @@ print((tf.cast(tf.constant([1, 2]), "float32") + tf.constant([0.5, 0.5])).numpy(
 # %% [markdown]
 # ### Your turn 6: a slope by hand
 #
-# The derivative of z(x) = x^2 + 2x + 1 says how steep it is. How steep is it at x = 2?
+# The derivative of z(x) = x^2 + 2x + 1 says how steep it is. How steep is it at x = 3?
 
 # %%
 slope = ...
@@ -333,7 +333,7 @@ check("tensors.6", slope)
 
 # %% [markdown]
 # A `GradientTape` records what is computed, and goes back along the record: that gives the derivatives, exactly. Every
-# training of a network does this.
+# training of a network does this. Here at x = 2:
 
 # %%
 point = tf.Variable(2.0)

@@ -73,8 +73,8 @@ plt.show()
 # %%
 scaler = MinMaxScaler()
 X_scaled = scaler.fit_transform(X)
-print("lowest ", scaler.data_min_, "become", X_scaled.min(axis=0))
-print("highest", scaler.data_max_, "become", X_scaled.max(axis=0))
+print("lowest ", scaler.data_min_, "become", X_scaled.min(axis=0).round(3))
+print("highest", scaler.data_max_, "become", X_scaled.max(axis=0).round(3))
 
 # %% [markdown]
 # ### Your turn 1: scale by hand

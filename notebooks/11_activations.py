@@ -279,8 +279,8 @@ check("activations.4", softmax)
 #
 # Four networks want an activation function for their last layer: tomorrow's temperature in degrees (one unit); whether
 # a student is admitted (one unit); which of ten digits an image shows (ten units); which of twenty labels fit a
-# photograph, none, one or several of them (twenty units). Give a list of four texts, each one of "linear", "relu",
-# "sigmoid" and "softmax".
+# photograph, none, one or several of them (twenty units). Give a list of four texts, each one of "linear"
+# (Keras' name of the identity), "relu", "sigmoid" and "softmax".
 
 # %%
 last_layers = ...

@@ -114,8 +114,11 @@ dense.compile(
 dense_history = dense.fit(X_train, y_train, batch_size=64, epochs=EPOCHS, validation_split=0.1)
 
 # %% [markdown]
-# **A question.** The accuracy on the training images is higher than on images that the network has never seen. Which of
-# the two would you report?
+# Each line has two accuracies: on the images that the network learns from, and (`val_accuracy`) on a tenth of them that
+# was set aside. In the first epochs the second may be higher, because the first is an average over the whole epoch, in
+# which the network was still getting better. Later the first runs ahead.
+#
+# **A question.** Which of the two would you report?
 
 # %%
 loss, accuracy = dense.evaluate(X_test, y_test, verbose=0)

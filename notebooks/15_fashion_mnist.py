@@ -165,7 +165,7 @@ prediction(images.X_test[0, ..., 0], probabilities[0], classes, f"Test image 0: 
 # hem at the border counts as well.
 
 # %% [markdown]
-# ### Your turn 2: what numbers are left behind the convolutions
+# ### Your turn 2: how many numbers the convolutions leave
 #
 # A CNN takes images of 28x28x1. Its layers: 16 filters of 3x3 with `padding="same"`, 2x2 max pooling, 32 filters of 3x3
 # with `padding="same"`, 2x2 max pooling, 64 filters of 3x3 without padding, `Flatten`. How many numbers come out of
@@ -326,5 +326,5 @@ print("the same predictions:", np.allclose(again.predict(X_test[:100], verbose=0
 #
 # - `CNN_EPOCHS = 6`. Does the test accuracy follow the training accuracy?
 # - `keras.layers.Dropout(0.3)` behind `Flatten`, with more epochs.
-# - What helped with the digits: `units=512`, a second hidden layer, another activation. Does it help here?
+# - One change at a time in `dense`: 512 units, a second hidden layer, sigmoid. The next notebook does it with digits.
 # - Look at your own picture with `dense` in place of `cnn`. Move the garment to the side: which of the two notices?

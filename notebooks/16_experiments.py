@@ -85,8 +85,8 @@ def run(name, model, optimizer="adam", X_train=X_train, X_test=X_test):
 
 
 # %% [markdown]
-# A function that builds the network, with what the experiments change as its arguments. The seed is set each time, so
-# that all networks start from the same random weights and see the images in the same order.
+# A function that builds the network, with what the experiments change as its arguments. The seed is set each time:
+# networks of the same shape start from the same random weights, and all see the images in the same order.
 
 
 # %%

@@ -255,9 +255,9 @@ print(f"{model.count_params():,} weights, and the workshop's network {big.count_
 # such a schedule gets most out of few epochs.
 
 # %%
-steps = EPOCHS * len(train)
+all_steps = EPOCHS * len(train)
 rate = keras.optimizers.schedules.CosineDecay(
-    0.0003, decay_steps=steps * 8 // 10, warmup_target=0.003, warmup_steps=steps * 2 // 10
+    0.0003, decay_steps=all_steps * 8 // 10, warmup_target=0.003, warmup_steps=all_steps * 2 // 10
 )
 model.compile(optimizer=keras.optimizers.AdamW(rate), loss=loss, metrics=["accuracy"])
 history = model.fit(train, shuffle=False, validation_data=validation, epochs=EPOCHS)  # `train` shuffles by itself

@@ -118,8 +118,8 @@ rate = keras.optimizers.schedules.CosineDecay(0.003, 2 * EPOCHS)  # falls to 0; 
 scratch.compile(optimizer=keras.optimizers.AdamW(rate), loss="binary_crossentropy", metrics=["accuracy"])
 scratch.fit(batches(X_train, y_train, 10), shuffle=False, epochs=EPOCHS, verbose=0)  # `batches` shuffles
 accuracies = {"from scratch": scratch.evaluate(X_test, y_test, verbose=0)[1]}
-print("of the drawings it was trained on:", scratch.evaluate(X_train, y_train, verbose=0)[1])
-print("of new drawings:", accuracies["from scratch"])
+print(f"of the drawings it was trained on: {scratch.evaluate(X_train, y_train, verbose=0)[1]:.1%} right")
+print(f"of new drawings: {accuracies['from scratch']:.1%} right")
 
 # %% [markdown]
 # ## Learn something else first
@@ -186,7 +186,7 @@ check("transfer_learning.2", trained)
 transferred.compile(optimizer=keras.optimizers.Adam(0.01), loss="binary_crossentropy", metrics=["accuracy"])
 transferred.fit(X_train, y_train, batch_size=10, epochs=2 * EPOCHS, verbose=0)
 accuracies["frozen"] = transferred.evaluate(X_test, y_test, verbose=0)[1]
-print("of new drawings:", accuracies["frozen"])
+print(f"of new drawings: {accuracies['frozen']:.1%} right")
 
 # %% [markdown]
 # ## Fine-tuning

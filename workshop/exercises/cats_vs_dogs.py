@@ -67,7 +67,7 @@ for filters in (16, 32, 64):
 flattened = side * side * filters
 """,
         explanation="150 to 148 to 74, to 72 to 36, to 34 to 17: 17x17 places with 64 channels are 18,496 numbers. The "
-        "dense layer of 512 units behind it has 512 weights for each of them: 9,470,464 of the network's ten million.",
+        "dense layer of 512 units behind it has 512 weights for each of them, with biases 9,470,464 of ten million.",
         hints=(
             "Follow the side of the image: what does a 3x3 convolution without padding take off? What does pooling do?",
             "148 after the first convolution, 74 after the first pooling. Go on.",

@@ -62,7 +62,7 @@ def predicted_name(probabilities, classes):
         ),
     ),
     Exercise(
-        title="What numbers are left behind the convolutions",
+        title="How many numbers the convolutions leave",
         task='A CNN takes images of 28x28x1. Its layers: 16 filters of 3x3 with `padding="same"`, 2x2 max pooling, 32 '
         'filters of 3x3 with `padding="same"`, 2x2 max pooling, 64 filters of 3x3 without padding, `Flatten`. How many '
         "numbers come out of `Flatten` for one image?",

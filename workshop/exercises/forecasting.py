@@ -161,7 +161,7 @@ def seasonal_naive(values, season, horizon):
                 "    return values[start : start + horizon]",
             ),
         ),
-        inputs=((SERIES, 4, 2), (SERIES, 5, 3)),
+        inputs=((SERIES, 4, 2), (SERIES, 5, 3), (SERIES, 4, 4)),
     ),
     Exercise(
         title="The root mean squared error",

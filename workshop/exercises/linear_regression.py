@@ -215,7 +215,7 @@ def scale(X):
             ),
             Mistake(
                 "fitted_again",
-                "You fitted the scaler again, with the new house in it. Then the same house of the training rows would "
+                "You fitted the scaler again, on the new house alone. Then a house of the training rows would "
                 "be another number than the network was trained on: `transform`, not `fit_transform`.",
                 "scaled_area = 0",
             ),

@@ -199,21 +199,23 @@ def brightness(images):
     ),
     Exercise(
         title="A slope by hand",
-        task="The derivative of z(x) = x^2 + 2x + 1 says how steep it is. How steep is it at x = 2?",
+        task="The derivative of z(x) = x^2 + 2x + 1 says how steep it is. How steep is it at x = 3?",
         stub="slope = ...",
-        solution="slope = 2 * 2 + 2",
+        solution="slope = 2 * 3 + 2",
         explanation="The derivative is 2x + 2: of x^2 it is 2x, of 2x it is 2, and 1 never changes. TensorFlow's tape "
         "and PyTorch's backward find the same number, and so they do for a million weights.",
         hints=(
             "Take the three summands one by one. What is the derivative of x^2?",
             "2x, and of 2x it is the number 2. How steep is a constant?",
-            "2x + 2, with 2 put in for x.",
+            "2x + 2, with 3 put in for x.",
         ),
         mistakes=(
-            Mistake("height", "That is z(2), how high it is, not how steep.", "slope = 2**2 + 2 * 2 + 1"),
-            Mistake("second_lost", "The summand 2x is missing: it rises too.", "slope = 2 * 2"),
-            Mistake("constant", "The 1 does not rise: its derivative is 0.", "slope = 2 * 2 + 2 + 1"),
-            Mistake("power_kept", "Of x^2 the derivative is not x^2 again. The exponent comes down.", "slope = 2**3"),
+            Mistake("height", "That is z(3), how high it is, not how steep.", "slope = 3**2 + 2 * 3 + 1"),
+            Mistake("second_lost", "The summand 2x is missing: it rises too.", "slope = 2 * 3"),
+            Mistake("constant", "The 1 does not rise: its derivative is 0.", "slope = 2 * 3 + 2 + 1"),
+            Mistake(
+                "power_kept", "Of x^2 the derivative is not x^2 again. The exponent comes down.", "slope = 3**2 + 2"
+            ),
         ),
     ),
 )
