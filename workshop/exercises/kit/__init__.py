@@ -1,1 +1,1 @@
-"""What the exercises of all lessons share: an exercise and its check, the time limit, the comparison, models as judges see them, the progress."""
+"""What the exercises of all lessons share: an exercise and its check, time limit, comparison, Keras models, progress."""
