@@ -33,6 +33,7 @@ _LONGEST = {
     "test_lessons",
     "test_engines",
     "test_mirrors",
+    "test_notebooks",
     "test_training",
     "test_wheel",
     "test_torch_backend",
