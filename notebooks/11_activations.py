@@ -38,8 +38,9 @@ from workshop.figures import activations as figures
 # %% [markdown]
 # ## Ten functions
 #
-# Each is written with its derivative and with its *kinks*, the places where the slope jumps. The first four are made of
-# straight lines: the oldest neurons fire or do not fire.
+# Each is written with its derivative and with its *kinks*, the places where the slope jumps. (`lambda z: z` is a
+# function without a name: it takes z and returns what stands behind the colon.) The first four are made of straight
+# lines: the oldest neurons fire or do not fire.
 
 # %%
 functions = {

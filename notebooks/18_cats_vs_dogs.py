@@ -187,7 +187,7 @@ big_history = big.fit(train_generator, validation_data=validation_generator, epo
 augment = keras.Sequential(
     [
         keras.layers.RandomFlip("horizontal"),
-        keras.layers.RandomRotation(0.04),  # of a full turn: 15 degrees
+        keras.layers.RandomRotation(0.04),  # of a full turn: 14 degrees
         keras.layers.RandomZoom(0.2),
         keras.layers.RandomTranslation(0.08, 0.08),
         keras.layers.RandomContrast(0.25, value_range=(0, 1)),

@@ -105,7 +105,7 @@ def mean_squared_error(predicted, prices):
         explanation="Many pairs are good enough. Training does what you did: it looks where the line is off, and "
         "changes both numbers a little, in the direction that makes the cost smaller.",
         hints=(
-            "Begin with the best line of the table. Does it run above or below the large houses?",
+            "Begin with the best line of the table, 1.5 and 1.3. Does it run above or below the large houses?",
             "The weight is the steepness, the bias the height at size 0. Change one by 0.1 and look at the cost.",
             "A little flatter and a little higher than the best line of the table.",
         ),

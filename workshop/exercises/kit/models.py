@@ -5,7 +5,7 @@ from typing import Any
 from workshop.kit.lazy import keras
 
 
-def with_activations(model: Any, kind: type) -> list[tuple[Any, str]]:
+def with_activations(model: Any, kind: Any) -> list[tuple[Any, str]]:
     """Returns the layers of a kind, each with the name of its activation, "linear" where it has none.
 
     `Dense(8, activation="relu")` and `Dense(8)` with `Activation("relu")` or `ReLU()` behind it are the same network.
