@@ -259,7 +259,7 @@ try_to_fit(no_flatten)
 # Read it from its end. The outputs have four dimensions: for each image 28 rows of 28 pixels with ten probabilities
 # each, because a dense layer works on the **last** axis, here the one number of a pixel. The labels have one dimension:
 # a class for each image. *rank* is the number of dimensions, and the loss wants exactly one more for the outputs than
-# for the labels. (Keras' message turns it round, `target.ndim - 1`. Messages have slips too; the shapes in it are right.)
+# for the labels. (Keras' message turns it round, `target.ndim - 1`. Messages have slips too; its shapes are right.)
 #
 # **Second, five output units for ten classes.** The shapes fit now. What else can go wrong?
 
