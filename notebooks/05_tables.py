@@ -264,7 +264,7 @@ loss, accuracy = car_network.evaluate(X_test, keras.utils.to_categorical(y_test,
 print(f"network:      {accuracy:.1%} of the test rows right")
 
 # %% [markdown]
-# On cars expect 97 % or more, against about 91 % of the linear model. **Which classes does it confuse?**
+# On cars expect 97 % or more, where the linear model has about 91 %. **Which classes does it confuse?**
 
 # %%
 probabilities = car_network.predict(X_test, verbose=0)
@@ -317,8 +317,7 @@ print("on the test rows:", my_model.evaluate(task.X[task.test], target[task.test
 
 # %% [markdown]
 # For a number the loss is a share of the target's variance: 1 is as good as always saying the mean, 0 is perfect.
-# `python
-# -m workshop.tables --data my-table.csv` does the same with more care, and compares with a linear model.
+# `python -m workshop.tables --data my-table.csv` does the same with more care, and compares with a linear model.
 #
 # ## What to try next
 #

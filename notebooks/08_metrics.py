@@ -84,7 +84,7 @@ print(f"TP={tp}, TN={tn}, FN={fn}, FP={fp}")
 # ## Seven numbers out of four
 
 # %%
-print(f"accuracy    {(tp + tn) / (tp + tn + fn + fp):.3f}   of all, those who are right")
+print(f"accuracy    {(tp + tn) / (tp + tn + fn + fp):.3f}   of all, those it gets right")
 print(f"precision   {tp / (tp + fp):.3f}   of those called ill, the ill")
 print(f"recall      {tp / (tp + fn):.3f}   of the ill, those found")
 print(f"specificity {tn / (tn + fp):.3f}   of the healthy, those called healthy")

@@ -274,8 +274,8 @@ print(f"loaded again: probability {p:.3f}, {classes[int(p >= 0.5)]}")
 #     python -m apps.admission --model admission.h5
 #
 # It asks for two scores and says Admitted or Sorry. A bare name, without a folder, is looked up in the folder where you
-# start the program: that is your model. Only where there is none it looks in the folder `models`, and then takes the
-# model that ships with the workshop, and it says which one it took. The scaler is found beside the model, by its name:
+# start the program: that is your model. Only where there is none does it look in the folder `models`, where the model
+# lies that ships with the workshop, and it says so. The scaler is found beside the model, by its name:
 # `admission-scaler.gz`. Here two scores are given at once, so that it does not ask. It notes that your model has no
 # card, the small file in which the workshop's own models say what their inputs are:
 

@@ -362,7 +362,7 @@ print("label    ", y_test[:10])
 # %% [markdown]
 # ## What to try next
 #
-# - `EPOCHS = 15`, then 30, with 512 units. When does the test accuracy stop to rise while the training accuracy goes
+# - `EPOCHS = 15`, then 30, with 512 units. When does the test accuracy stop rising, while the training accuracy goes
 #   on?
 # - `keras.layers.Dropout` behind the hidden layer of 512 units, for as many epochs.
 # - The batch size: 32, 64, 128, 256 in `run`. Accuracy and seconds both change; which size has the most accuracy a

@@ -231,8 +231,8 @@ outputs = {
 figures.kernels({"photo": part, "flower": flower}, kernels, divisors, outputs)
 
 # %% [markdown]
-# Whose numbers add up to 1 (after the division) keeps the brightness; whose numbers add up to 0 shows changes, and
-# grey is 0 there. Sharpening adds to each pixel what makes it differ from its neighbours: identity plus edge.
+# A kernel whose numbers add up to 1 (after the division) keeps the brightness; one whose numbers add up to 0 shows
+# changes, and grey is 0. Sharpening adds to each pixel what makes it differ from its neighbours: identity plus edge.
 #
 # **A question.** Sobel x finds edges that run up and down. Turn it with `.T`: what does it find then? Both together,
 # by Pythagoras, give the strength of every edge.

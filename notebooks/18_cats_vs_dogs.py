@@ -81,8 +81,8 @@ print(*sorted(str(path) for path in Path("sorted-photos").glob("*/*")), sep="\n"
 # %% [markdown]
 # ## ImageDataGenerator
 #
-# The workshop's way to read photographs: a generator decodes them batch by batch while the network trains, makes all
-# 150x150 pixels large, and divides by 255. `class_indices` says which class is 0 and which is 1: the alphabet
+# The workshop's way to read photographs: a generator decodes them batch by batch while the network trains, brings
+# them all to 150x150 pixels, and divides by 255. `class_indices` says which class is 0 and which is 1: the alphabet
 # decides.
 
 # %%
@@ -268,8 +268,8 @@ _, big_accuracy = big.evaluate(validation_generator, verbose=0)
 print(f"of {len(photos.X_validation)} new photos right: small network {accuracy:.1%}, workshop's {big_accuracy:.1%}")
 
 # %% [markdown]
-# On the workshop's 280 photographs expect at least 85 % of the small network, and less of the large one. A flipped
-# coin has 50 %.
+# On the workshop's 280 photographs expect at least 85 % from the small network, and less from the large one. A
+# flipped coin has 50 %.
 
 # %%
 figures.accuracies({"workshop": big_history.history, "small": history.history})

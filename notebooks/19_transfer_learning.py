@@ -62,7 +62,7 @@ X_train, X_test = X_train / np.float32(255), X_test / np.float32(255)
 print("train", X_train.shape, "test", X_test.shape)
 
 # %% [markdown]
-# So few images are worth *augmentation*, as in the last notebook: each is mirrored, turned or enlarged a little
+# With so few images *augmentation* helps, as in the last notebook: each is mirrored, turned or enlarged a little
 # whenever it is seen.
 
 # %%
