@@ -31,7 +31,7 @@ notebook.start()
 
 # %% [markdown]
 # Two lines: the versions of Python and of Keras, and what the networks compute on. **Do you have a GPU?** The second
-# line names it. You need none: every notebook ends within two minutes on an ordinary computer. In Colab, *Runtime,
+# line names it. You need none: every notebook ends within three minutes on an ordinary computer. In Colab, *Runtime,
 # Change runtime type* gives you one.
 #
 # The doctor looks whether this computer is ready for all of the lessons: memory, disk, versions, data. OK is fine, NOTE

@@ -102,8 +102,8 @@ check("mnist.1", weights)
 #
 # ### Training
 #
-# `compile` says how to train: Adam changes the weights, cross-entropy is made small, accuracy is shown. The labels are
-# class numbers (5, 0, 4, ...), so the loss is the *sparse* one.
+# `compile` says how to train: Adam, a gradient descent with a step of its own for each weight, makes the cross-entropy
+# small; accuracy is shown. The labels are class numbers (5, 0, 4, ...), so the loss is the *sparse* one.
 
 # %%
 dense.compile(
