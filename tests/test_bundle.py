@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pickle
+import re
 import resource
 import shutil
 import subprocess
@@ -214,6 +215,13 @@ def test_a_scaler_of_another_release_of_scikit_learn_loads_without_a_word(saved:
     vouch()
     assert load().scaler is not None
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_names_no_setting_that_keras_3_10_refuses() -> None:
+    layers = [keras.layers.Input((4,)), keras.layers.Dense(2), keras.layers.BatchNormalization()]
+    text = json.dumps(config_of(KerasModel(keras.Sequential(layers)).to_h5()))
+    assert "units" in text and "momentum" in text
+    assert not re.search("quantization_config|input_axes|output_axes|renorm", text)
 
 
 def test_images_and_layers_of_every_lesson(room: Path) -> None:

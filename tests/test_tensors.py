@@ -10,6 +10,9 @@ from workshop import tensors
 from workshop.figures import tensors as figures
 from workshop.tensors import DERIVATIVES, LIBRARIES, PARTS, START, Line, evaluate
 
+# NumPy 2.0 does not know the argument that 2.1 refuses.
+NO_VIEW = "ValueError" if np.lib.NumpyVersion(np.__version__) >= "2.1.0" else "TypeError"
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
@@ -82,7 +85,7 @@ def test_a_sentence_says_why_where_results_differ_and_only_there(part: str) -> N
         ("x[:2] = 7; x", ["int64 [7, 7, 2, 3, 4, 5]"] * 3),
         # A transposed view is not contiguous: `view` fails on it, `reshape` copies.
         ("M.T.flags.c_contiguous", ["False", "AttributeError", "False"]),
-        ("M.T.reshape(-1, copy=False)", ["ValueError", "int64 [0, 3, 1, 4, 2, 5]", "RuntimeError"]),
+        ("M.T.reshape(-1, copy=False)", [NO_VIEW, "int64 [0, 3, 1, 4, 2, 5]", "RuntimeError"]),
         ("M.T.reshape(-1)", ["int64 [0, 3, 1, 4, 2, 5]"] * 3),
         ("y = M.T.reshape(-1); np.shares_memory(y, M)", ["False", "AttributeError", "False"]),
         ("y = M.reshape(-1); np.shares_memory(y, M)", ["True", "AttributeError", "True"]),

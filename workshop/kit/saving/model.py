@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,6 +18,16 @@ else:
     from workshop.kit.lazy import keras
 
 Preprocess = Callable[[Any], Any]
+
+# Settings that newer releases of Keras write, and the values by which they say nothing; older releases refuse them.
+_NEWER_SETTINGS = {
+    "quantization_config": None,
+    "input_axes": None,
+    "output_axes": None,
+    "renorm": False,
+    "renorm_clipping": None,
+    "renorm_momentum": 0.99,
+}
 
 
 def samples_at_once(X: np.ndarray) -> int:
@@ -125,7 +136,17 @@ class KerasModel:
         """
         import h5py
 
+        class Attributes(h5py.AttributeManager):
+            def __setitem__(self, name: str, value: Any) -> None:
+                if name == "model_config":
+                    value = json.dumps(json.loads(value, object_hook=_without_newer_settings)).encode()
+                super().__setitem__(name, value)
+
         class InMemory(h5py.File):
+            @property
+            def attrs(self) -> Attributes:
+                return Attributes(self)
+
             def __str__(self) -> str:  # Keras chooses the format by the name's ending
                 return "model.h5"
 
@@ -133,6 +154,13 @@ class KerasModel:
         with _without_advice(), InMemory(content, "w") as file:
             self.keras.save(file, include_optimizer=False)
         return content.getvalue()
+
+
+def _without_newer_settings(part: dict[str, Any]) -> dict[str, Any]:
+    """Returns a part of a configuration as every Keras 3 reads it."""
+    return {
+        name: value for name, value in part.items() if name not in _NEWER_SETTINGS or value != _NEWER_SETTINGS[name]
+    }
 
 
 def in_single_precision(model: keras.Model) -> keras.Model:

@@ -147,9 +147,6 @@ def load_scaler(content: bytes, path: FilePath) -> scalers.Scaler:
         dispatch = NumpyUnpickler.dispatch.copy()
 
         def find_class(self, module: str, name: str) -> Any:
-            # NumPy 1 has the modules of NumPy 2 under their old names.
-            if module == "numpy._core.multiarray" and not hasattr(np, "_core"):
-                module = "numpy.core.multiarray"
             if name not in _SCALER_CLASSES.get(module, ()):
                 raise WorkshopError(
                     f"{refused}it names {printable(module)}.{printable(name)}, which is no part of a scaler; "
