@@ -16,7 +16,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 SOURCE = ".." if Path("../pyproject.toml").exists() else "git+https://github.com/OWNER/workshop"
-if util.find_spec("workshop") is None:
+if getattr(util.find_spec("workshop"), "origin", None) is None:  # missing, or a mere folder of that name
     kept = [f"{name}=={metadata.version(name)}" for name in ("tensorflow", "keras", "numpy") if util.find_spec(name)]
     install = [sys.executable, "-m", "pip", "install", "--quiet", SOURCE]
     if subprocess.run([*install, *kept]).returncode:  # one of them lies outside of the range that was tried

@@ -5,7 +5,7 @@ from workshop import notebook
 notebook.start()                               # says what this notebook runs on
 path = notebook.upload("my-digit.png")         # in Colab a dialogue; elsewhere a file of that name, if there is one
 notebook.download("admission.h5")              # in Colab to your computer; elsewhere it says where the file is
-folder = notebook.drive("workshop")            # in Colab a folder in your Drive; elsewhere one beside the notebook
+folder = notebook.drive()                      # in Colab a folder in your Drive; elsewhere one beside the notebook
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def download(path: FilePath) -> None:
         print(f"{path}: {path.stat().st_size:,} bytes, in {path.resolve().parent}")
 
 
-def drive(name: str = "workshop") -> Path:
+def drive(name: str = "my-workshop") -> Path:
     """Returns a folder that outlasts the session: in Colab one in your Drive, elsewhere one beside the notebook."""
     here = colab()
     folder = Path(name)
