@@ -7,6 +7,7 @@ solution is put in: the stub must be called not yet, and the solution right.
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,21 @@ def test_every_lesson_has_a_notebook_in_teaching_order() -> None:
 def test_the_notebooks_are_what_their_sources_make() -> None:
     made = subprocess.run([sys.executable, FOLDER / "make.py", "--check"], capture_output=True, text=True)
     assert (made.returncode, made.stdout) == (0, ""), made.stdout + made.stderr
+
+
+def test_an_address_of_ones_own_is_put_into_every_notebook(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path / "notebooks", ignore=shutil.ignore_patterns("images", "__pycache__"))
+    shutil.copy(ROOT / "README.md", tmp_path)
+    make = [sys.executable, str(tmp_path / "notebooks" / "make.py")]
+    subprocess.run([*make, "--address", "ana/her-copy"], check=True, capture_output=True)
+    for path in [tmp_path / "README.md", *(tmp_path / "notebooks").glob("*.ipynb")]:
+        text = path.read_text("utf-8")
+        assert "google.com/github/ana/her-copy/blob/" in text
+        assert ("git+https://github.com/ana/her-copy" in text) == (path.suffix == ".ipynb")
+        assert "OWNER" not in text
+    assert subprocess.run([*make, "--check"], capture_output=True).returncode == 0
+    refused = subprocess.run([*make, "--address", "https://elsewhere"], capture_output=True, text=True)
+    assert refused.returncode == 2 and "takes OWNER/REPOSITORY" in refused.stderr
 
 
 def test_the_front_pages_pictures_are_there_and_small() -> None:
