@@ -834,7 +834,7 @@ def test_a_scaler_that_runs_a_command(saved: Path, scaler: Any, packing: str) ->
         ("sklearn.datasets", "fetch_openml", "executed"),
         ("functools", "partial", "executed"),
         ("operator", "attrgetter", "system"),
-        ("copyreg", "_reconstructor", "executed"),
+        ("copyreg", "__newobj_ex__", "executed"),
         ("_pickle", "loads", "executed"),
         ("pathlib", "Path", "executed"),
         ("webbrowser", "open", "executed"),

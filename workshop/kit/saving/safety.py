@@ -3,16 +3,22 @@
 Both come before Keras or scikit-learn read a byte of the file.
 """
 
+from __future__ import annotations
+
+import bz2
+import functools
 import gzip
 import io
 import json
+import lzma
 import math
 import pickle
 import re
 import warnings
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
@@ -22,7 +28,11 @@ from workshop.kit.saving.card import printable as printable
 from workshop.kit.saving.hdf5.checked_bytes import OutsideError, UnreadableError
 from workshop.kit.saving.hdf5.objects import Group
 
+if TYPE_CHECKING:
+    import numpy as np
+
 _MAX_SCALER_SIZE = 16 * 2**20  # bytes, unpacked; ours have some hundred
+_MAX_MEMORY = 128 * 2**20  # bytes, for unpacking; xz at its strongest needs 65 MB
 _MAX_COLUMNS = 100_000
 
 # All names in a scikit-learn scaler saved by joblib. NumPy and joblib have functions that run code or open files, so
@@ -31,10 +41,31 @@ _SCALER_CLASSES = {
     "sklearn.preprocessing._data": {"MinMaxScaler", "MaxAbsScaler", "RobustScaler", "StandardScaler"},
     "sklearn.preprocessing.data": {"MinMaxScaler", "MaxAbsScaler", "RobustScaler", "StandardScaler"},
     "joblib.numpy_pickle": {"NumpyArrayWrapper"},
+    "sklearn.externals.joblib.numpy_pickle": {"NumpyArrayWrapper"},  # joblib, as scikit-learn brought it until 0.22
     "numpy": {"ndarray", "dtype", "float32", "float64", "int32", "int64"},
     "numpy.core.multiarray": {"scalar", "_reconstruct"},
     "numpy._core.multiarray": {"scalar", "_reconstruct"},
     "builtins": {"slice"},  # MinMaxScaler's feature range is a tuple; slices come with some releases
+}
+
+# What pickle's protocols name besides: up to 2 for bytes, up to 1 for an object that is made from its class, and from 5
+# on for the numbers of an array. Functions of our own stand for them, which take nothing else.
+_ENCODE = {("_codecs", "encode")}
+_RECONSTRUCTOR = {("copy_reg", "_reconstructor"), ("copyreg", "_reconstructor")}
+_FROM_BUFFER = {("numpy.core.numeric", "_frombuffer"), ("numpy._core.numeric", "_frombuffer")}
+_OBJECT = {("__builtin__", "object"), ("builtins", "object")}
+
+# What people also save by joblib, and what to do with each.
+_NO_SCALERS = {
+    "LabelEncoder": "texts are encoded in the table itself, or by the lesson tables",
+    "OneHotEncoder": "texts are encoded in the table itself, or by the lesson tables",
+    "OrdinalEncoder": "texts are encoded in the table itself, or by the lesson tables",
+    "DictVectorizer": "texts are encoded in the table itself, or by the lesson tables",
+    "ColumnTransformer": "save its scaler by itself",
+    "Pipeline": "save its scaler by itself",
+    "PowerTransformer": "fit a MinMaxScaler, StandardScaler, RobustScaler or MaxAbsScaler",
+    "QuantileTransformer": "fit a MinMaxScaler, StandardScaler, RobustScaler or MaxAbsScaler",
+    "Normalizer": "fit a MinMaxScaler, StandardScaler, RobustScaler or MaxAbsScaler",
 }
 
 # Layers that are code, or run another library's saved program.
@@ -136,6 +167,46 @@ def _check_config(config: Any, refused: str, without: Sequence[str]) -> None:
                 raise WorkshopError(f"{refused}it names {printable(custom)}, which is not Keras' own")
 
 
+def _latin1_bytes(text: object, encoding: object) -> bytes:
+    """What `_codecs.encode` is for in a pickle: bytes, written as the text that has them in Latin-1."""
+    if not isinstance(text, str) or encoding != "latin1":
+        raise TypeError("takes a text in Latin-1")
+    return text.encode("latin1")
+
+
+def _array_from_bytes(content: object, dtype: object, shape: object, order: object, *_: object) -> np.ndarray:
+    """What NumPy's `_frombuffer` is for in a pickle: an array of the numbers in some bytes."""
+    import numpy as np
+
+    if not (isinstance(content, (bytes, bytearray)) and isinstance(dtype, np.dtype) and dtype.kind in "biuf"):
+        raise TypeError("takes the bytes of numbers")
+    if not isinstance(shape, tuple) or order not in ("C", "F"):
+        raise TypeError("takes a shape and an order")
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if order == "F" else "C")
+
+
+def _unpack(content: bytes) -> bytes:
+    """Returns the bytes in a file that joblib may have compressed; at most one more than `_MAX_SCALER_SIZE` of them."""
+    if content.startswith(b"\x1f\x8b"):
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+            return stream.read(_MAX_SCALER_SIZE + 1)
+    kinds: dict[bytes, Callable[[], Any]] = {
+        b"\x78": zlib.decompressobj,  # a pickle begins with another byte
+        b"BZh": bz2.BZ2Decompressor,
+        # A file may ask for gigabytes of memory to be unpacked with.
+        b"\xfd7zXZ\x00": functools.partial(lzma.LZMADecompressor, memlimit=_MAX_MEMORY),
+        b"\x5d\x00": functools.partial(lzma.LZMADecompressor, memlimit=_MAX_MEMORY),  # the older format of the same
+    }
+    for beginning, kind in kinds.items():
+        if content.startswith(beginning):
+            decompressor = kind()
+            unpacked = bytes(decompressor.decompress(content, _MAX_SCALER_SIZE + 1))
+            if not decompressor.eof and len(unpacked) <= _MAX_SCALER_SIZE:
+                raise EOFError("the file is cut off")
+            return unpacked
+    return content[: _MAX_SCALER_SIZE + 1]
+
+
 def load_scaler(content: bytes, path: FilePath) -> scalers.Scaler:
     """Returns the scaler in a file, unpickled only if every name in it is one of `_SCALER_CLASSES`."""
     import numpy as np
@@ -143,23 +214,45 @@ def load_scaler(content: bytes, path: FilePath) -> scalers.Scaler:
 
     refused = f"{path} is refused: "
 
+    def new_object(kind: object, base: object, state: object) -> object:
+        """What `copyreg._reconstructor` is for in a pickle: an object of a class, here of a scaler's or an array's."""
+        if base is not object or state is not None:
+            raise TypeError("takes a scaler")
+        classes: tuple[type[object], ...] = (*scalers.KINDS.values(), NumpyArrayWrapper)
+        for one in classes:
+            if kind is one:
+                return object.__new__(one)
+        raise TypeError("takes a scaler")
+
     class Unpickler(NumpyUnpickler):
         dispatch = NumpyUnpickler.dispatch.copy()
 
         def find_class(self, module: str, name: str) -> Any:
+            functions = ((_ENCODE, _latin1_bytes), (_RECONSTRUCTOR, new_object), (_FROM_BUFFER, _array_from_bytes))
+            for names, function in functions:
+                if (module, name) in names:
+                    return function
+            if (module, name) in _OBJECT:
+                return object
+            if name in _NO_SCALERS and module.startswith("sklearn."):
+                raise WorkshopError(f"{refused}it is a {name}, no scaler of numbers: {_NO_SCALERS[name]}")
             if name not in _SCALER_CLASSES.get(module, ()):
                 raise WorkshopError(
                     f"{refused}it names {printable(module)}.{printable(name)}, which is no part of a scaler; "
                     f"nothing of it was run"
                 )
             # No class of scikit-learn's is instantiated or run: the numbers go into classes of our own.
-            return scalers.KINDS[name] if name in scalers.KINDS else super().find_class(module, name)
+            if name in scalers.KINDS:
+                return scalers.KINDS[name]
+            return NumpyArrayWrapper if name == "NumpyArrayWrapper" else super().find_class(module, name)
 
         def load_build(self) -> None:
             # The instance and its state, which may be any two objects that the stream has made so far.
             instance, state = self.stack[-2], self.stack[-1]
-            if isinstance(instance, type):
-                raise WorkshopError(f"{refused}it would change {printable(instance.__name__)} itself")
+            changeable = (scalers.Scaler, NumpyArrayWrapper, np.ndarray, np.dtype)
+            if not any(isinstance(instance, kind) for kind in changeable):
+                changed = getattr(instance, "__name__", type(instance).__name__)
+                raise WorkshopError(f"{refused}it would change {printable(changed)} itself")
             is_dtype = isinstance(instance, np.dtype)
             if is_dtype and instance.kind == "O" and state == (3, "|", None, None, None, -1, -1, 63):
                 self.stack.pop()  # the type of Python objects as it always is: nothing to change
@@ -173,7 +266,7 @@ def load_scaler(content: bytes, path: FilePath) -> scalers.Scaler:
                 # An array is read from the stream right after this.
                 if state["dtype"].kind == "O":
                     # The names of a data frame's columns: a pickle of its own, read as carefully as this one.
-                    self.stack[-2:] = [Unpickler("", self.file_handle, ensure_native_byte_order=True).load()]
+                    self.stack[-2:] = [unpickler(self.file_handle).load()]
                     return
                 if state["dtype"].kind not in "biuf" or state["subclass"] is not np.ndarray:
                     raise WorkshopError(f"{refused}it holds Python objects where a scaler has numbers")
@@ -191,15 +284,19 @@ def load_scaler(content: bytes, path: FilePath) -> scalers.Scaler:
 
         dispatch[pickle.BUILD[0]] = load_build
 
+    def unpickler(stream: Any) -> Unpickler:
+        made = Unpickler("", stream, ensure_native_byte_order=True)
+        made.encoding = "latin1"  # of the texts in a pickle of Python 2
+        return made
+
     try:
-        with gzip.open(io.BytesIO(content)) if content[:2] == b"\x1f\x8b" else io.BytesIO(content) as stream:
-            unpacked = stream.read(_MAX_SCALER_SIZE + 1)
+        unpacked = _unpack(content)
         if len(unpacked) > _MAX_SCALER_SIZE:
             raise WorkshopError(f"{refused}unpacked it is larger than {_MAX_SCALER_SIZE // 2**20} MB")
         with warnings.catch_warnings():
             # NumPy warns of its own old names, and of the numbers in a corrupt scaler.
             warnings.simplefilter("ignore")
-            scaler = Unpickler("", io.BytesIO(unpacked), ensure_native_byte_order=True).load()
+            scaler = unpickler(io.BytesIO(unpacked)).load()
             if not isinstance(scaler, scalers.Scaler):
                 raise TypeError("takes a scaler")
             # Its numbers must fit together: an error shows here, not when a program predicts.

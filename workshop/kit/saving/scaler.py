@@ -24,6 +24,10 @@ class Scaler:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        # Releases before 0.24 do not save the number of columns: it is how many numbers each of the others has.
+        for name in ("scale_", "min_", "mean_", "center_"):
+            if "n_features_in_" not in state and getattr(state.get(name), "ndim", 0) == 1:
+                self.n_features_in_ = len(state[name])
 
     def transform(self, X: Any) -> np.ndarray:
         """Returns X (rows, columns) scaled, float32 or float64 as X is.
