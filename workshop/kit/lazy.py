@@ -8,12 +8,14 @@ fails.
 
 import importlib
 import importlib.util
+import json
 import os
 import sys
 import tempfile
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workshop.kit.errors import WorkshopError
@@ -52,7 +54,7 @@ def load(name: str) -> Any:
             return importlib.import_module(name)
         except ModuleNotFoundError as error:  # a module of our own, and what it needs
             raise not_installed(str(error.name)) from error
-    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    backend = os.environ.get("KERAS_BACKEND") or _backend_of_settings()
     if root == "keras" and (backend not in _BACKENDS or importlib.util.find_spec(backend) is None):
         wrong = "is not installed" if backend in _BACKENDS else f"is none of {', '.join(_BACKENDS)}"
         raise WorkshopError(
@@ -60,11 +62,38 @@ def load(name: str) -> Any:
             f"install it, or set KERAS_BACKEND=tensorflow"
         )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if root == "keras" and not os.environ.get("KERAS_BACKEND"):
+        os.environ["KERAS_BACKEND"] = backend
     try:
         with held_back_stderr():
-            return importlib.import_module(name)
+            module = importlib.import_module(name)
     except ImportError as error:
         raise WorkshopError(f"the library {root} is installed, but does not work on this machine ({error})") from error
+    except ValueError as error:
+        if root != "keras":
+            raise
+        raise WorkshopError(
+            f"Keras refuses its settings in {_keras_settings()} ({error}): correct that file, or remove it"
+        ) from error
+    if root == "keras":
+        # Settings that somebody's old Keras may have left: every lesson is written for these two.
+        sys.modules["keras"].config.set_image_data_format("channels_last")
+        sys.modules["keras"].config.set_floatx("float32")
+    return module
+
+
+def _keras_settings() -> Path:
+    """Returns where Keras keeps its settings."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
+
+
+def _backend_of_settings() -> str:
+    """Returns the backend that Keras' settings name, TensorFlow where they name none that Keras 3 has (Theano)."""
+    try:
+        backend = json.loads(_keras_settings().read_text("utf-8"))["backend"]
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError):
+        return "tensorflow"
+    return backend if backend in _BACKENDS else "tensorflow"
 
 
 def not_installed(library: str) -> WorkshopError:

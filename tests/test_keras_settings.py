@@ -1,0 +1,40 @@
+"""Keras' own settings file, as an older Keras left it: the lessons run all the same, or say which file to correct."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SHOW = "from workshop.kit.lazy import keras; c = keras.config; print(c.backend(), c.image_data_format(), c.floatx())"
+
+
+def run(folder: Path, content: str, code: str) -> subprocess.CompletedProcess[str]:
+    """Runs Python with this text as Keras' settings."""
+    (folder / "keras.json").write_text(content, "utf-8")
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    environment["KERAS_HOME"] = str(folder)
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=100)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"image_dim_ordering": "th", "epsilon": 1e-07, "floatx": "float32", "backend": "theano"},
+        {"floatx": "float64", "epsilon": 1e-07, "backend": "tensorflow", "image_data_format": "channels_first"},
+    ],
+)
+def test_what_an_old_keras_left_changes_nothing(settings: dict[str, object], tmp_path: Path) -> None:
+    done = run(tmp_path, json.dumps(settings), SHOW)
+    assert (done.stdout, done.stderr) == ("tensorflow channels_last float32\n", "")
+
+
+def test_settings_that_keras_refuses_are_named_in_a_line(tmp_path: Path) -> None:
+    code = "import workshop.xor, workshop.kit.cli as cli; cli.run(lambda: workshop.xor.main(['--quick']))"
+    done = run(tmp_path, json.dumps({"floatx": "float128"}), code)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()[-1:]
+    assert line.startswith(f"error: Keras refuses its settings in {tmp_path / 'keras.json'} (Invalid `floatx`")
+    assert "Traceback" not in done.stderr
