@@ -468,3 +468,12 @@ def test_asking_for_its_own_names_imports_nothing() -> None:
         "print('keras' in sys.modules, 'tensorflow' in sys.modules)"
     )
     assert python(code).stdout == "False False\n"
+
+
+@pytest.mark.parametrize("kernel", ["ipykernel_launcher.py", "colab_kernel_launcher.py"])
+def test_main_in_a_notebook_takes_no_options_of_its_kernel(kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [f"/lib/{kernel}", "-f", "/run/kernel-1.json"])
+    assert not cli.lesson_parser("A lesson.").parse_args().quick
+    assert cli.lesson_parser("A lesson.").parse_args(["--quick"]).quick
+    monkeypatch.setattr(sys, "argv", ["/lib/xor.py", "--quick"])
+    assert cli.lesson_parser("A lesson.").parse_args().quick

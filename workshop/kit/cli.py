@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam")
 
 
+_KERNELS = {"ipykernel_launcher.py", "colab_kernel_launcher.py"}  # the programs that run a notebook's cells
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that refuses in one line, on stderr, with exit code 2."""
 
@@ -32,6 +35,12 @@ class Parser(argparse.ArgumentParser):
         if spec is not None:
             options.setdefault("prog", f"python -m {spec.name.removesuffix('.__main__')}")
         super().__init__(**options)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parses the command line; within a notebook, whose kernel has a command line of its own, nothing."""
+        if args is None and Path(sys.argv[0]).name in _KERNELS:
+            args = []
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Ends the program: `message` says which option got which value, and what it takes."""
