@@ -98,6 +98,25 @@ def test_weights_come_from_keras_cache(published: bytes, monkeypatch: pytest.Mon
         assert np.array_equal(found.arrays[0], file["Conv1/Conv1/kernel:0"][:])
 
 
+def test_weights_in_the_shared_folder_go_before_the_cache(
+    published: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shared, cached = tmp_path / "data" / imagenet.NAME, tmp_path / "keras" / "models" / imagenet.NAME
+    for path in (shared, cached):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(published)
+    monkeypatch.setenv("WORKSHOP_DATA", str(shared.parent))
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: pytest.fail("asked the network"))
+    found = imagenet.find(None)
+    assert found is not None
+    assert found.place == shared
+    shared.write_bytes(published[:-1])
+    found = imagenet.find(None)
+    assert found is not None
+    assert found.place == cached
+    assert f"skipped: {shared}" in capsys.readouterr().out
+
+
 def test_a_download_is_checked_and_kept(
     published: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

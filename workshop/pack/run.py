@@ -171,7 +171,6 @@ def _instructions(
     missing: "Sequence[DataSet]",
 ) -> str:
     """Returns the text of INSTALL.txt; the kinds of machines that an earlier run packed for stay in it."""
-    from workshop.kit.data import imagenet
 
     earlier = file.read_text("utf-8").splitlines() if file.is_file() else []
     kinds = {line.strip() for line in earlier if line.startswith("    Python ")} | {
@@ -181,8 +180,6 @@ def _instructions(
     lines += [
         f"    no {data_set.name}: {', '.join(data_set.lessons)} will use {data_set.standin}" for data_set in missing
     ]
-    if any(data_set.name == imagenet.NAME for data_set in there):
-        lines += ["", f"The weights are for: python -m workshop.transfer_learning --weights data/{imagenet.NAME}"]
     return INSTALL.format(
         machines="\n".join(f"    {kind}" for kind in sorted(kinds)),
         requirement=f'"workshop[{",".join(extras)}]"',

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from workshop.kit import files
-from workshop.kit.data import download
+from workshop.kit.data import download, shared_folder
 from workshop.kit.errors import WorkshopError, one_line
 from workshop.kit.files import FilePath
 from workshop.kit.saving import hdf5
@@ -62,7 +62,9 @@ class Weights(NamedTuple):
 
 
 def find(given: FilePath | None) -> Weights | None:
-    """Returns the weights from a given file, or else from Keras' cache, or else from a download into it.
+    """Returns the weights from a given file, or else from the first place that has them.
+
+    The places are the folder in WORKSHOP_DATA, where a packed room has them, Keras' cache, and a download into it.
 
     Args:
         given: the file that the user named; no other place is searched then.
@@ -87,8 +89,12 @@ def find(given: FilePath | None) -> Weights | None:
         print(f"Weights   {one_line(given)} is not the published file (MD5 differs): it is used unverified")
         return Weights(arrays, "MobileNet with weights of an unverified file", given)
     path = cache() / NAME
-    cached = _cached(path) or _download(path)
-    return None if cached is None else Weights(read(cached, path), TITLE, path)
+    for kept in (shared_folder.shared_file(NAME), path):
+        content = None if kept is None else _kept(kept)
+        if kept is not None and content is not None:
+            return Weights(read(content, kept), TITLE, kept)
+    downloaded = _download(path)
+    return None if downloaded is None else Weights(read(downloaded, path), TITLE, path)
 
 
 def cache() -> Path:
@@ -141,8 +147,8 @@ def _names(group: Group, attribute: str) -> list[str]:
     return names
 
 
-def _cached(path: Path) -> bytes | None:
-    """Returns the content of a published file in Keras' cache."""
+def _kept(path: Path) -> bytes | None:
+    """Returns the content of a published file; None where it is none, which is printed."""
     try:
         content = path.read_bytes()
     except OSError:
