@@ -171,7 +171,6 @@ def _instructions(
     missing: "Sequence[DataSet]",
 ) -> str:
     """Returns the text of INSTALL.txt; the kinds of machines that an earlier run packed for stay in it."""
-
     earlier = file.read_text("utf-8").splitlines() if file.is_file() else []
     kinds = {line.strip() for line in earlier if line.startswith("    Python ")} | {
         str(machine) for machine in machines
