@@ -304,7 +304,8 @@ def test_everything_stays_float32(activation: str, optimizer: str) -> None:
     loss = make_loss("sparse_categorical_crossentropy")
     outputs = [network.train_step(X, y, loss, steps) for _ in range(2)]
     stages = [output for _, output in network.stages(X)]
-    memories = [array for name, array in steps.state().items() if name != "steps"]
+    # Rprop's signs are bytes.
+    memories = [array for name, array in steps.state().items() if name != "steps" and array.dtype != np.int8]
     arrays = [*outputs, *stages, *memories, *network.gradients.values(), *network.get_weights()]
     assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
     assert network.predict(X.astype(np.float64)).dtype == np.float32

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workshop.kit import training
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras, tensorflow
 from workshop.kit.saving.architecture import Architecture, layer_from
@@ -113,6 +114,11 @@ IN_KERAS: dict[str, tuple[Callable[[], Optimizer], Callable[[], Any]]] = {
     "adam": (lambda: make_optimizer("adam"), lambda: keras.optimizers.Adam()),
     "adamw": (lambda: make_optimizer("adamw"), lambda: keras.optimizers.AdamW(beta_2=0.99, weight_decay=0.01)),
     "nadam": (lambda: make_optimizer("nadam"), lambda: keras.optimizers.Nadam()),
+    "rprop": (
+        lambda: make_optimizer("rprop"),
+        lambda: training.Recipe(1, optimizer="rprop", schedule=False).make_optimizer(),
+    ),
+    "adadelta": (lambda: make_optimizer("adadelta"), lambda: keras.optimizers.Adadelta(1.0)),
     "SGD": (sgd.SGD, lambda: keras.optimizers.SGD()),
     "RMSprop": (adaptive.RMSprop, lambda: keras.optimizers.RMSprop()),
     "Adagrad": (adaptive.Adagrad, lambda: keras.optimizers.Adagrad()),
@@ -122,6 +128,7 @@ IN_KERAS: dict[str, tuple[Callable[[], Optimizer], Callable[[], Any]]] = {
     ),
     "Adam": (adaptive.Adam, lambda: keras.optimizers.Adam()),
     "Nadam": (adaptive.Nadam, lambda: keras.optimizers.Nadam()),
+    "Adadelta": (lambda: adaptive.Adadelta(0.001), lambda: keras.optimizers.Adadelta()),
 }
 
 

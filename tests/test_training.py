@@ -154,10 +154,13 @@ def test_the_same_seed_gives_the_same_weights() -> None:
 # --- Recipes ----------------------------------------------------------------------------------------------------------
 
 
+RATES = {"sgd": 0.01, "momentum": 0.01, "nesterov": 0.01, "rprop": 0.01, "adadelta": 1.0}
+
+
 @pytest.mark.parametrize("name", cli.OPTIMIZERS)
 def test_every_optimizer_of_the_command_line(name: str) -> None:
     optimizer = recipe(name).make_optimizer()
-    assert float(optimizer.learning_rate) == pytest.approx(0.01 if name in {"sgd", "momentum", "nesterov"} else 0.001)
+    assert float(optimizer.learning_rate) == pytest.approx(RATES.get(name, 0.001))
     assert float(recipe(name, 0.125).make_optimizer().learning_rate) == 0.125
     if name in {"momentum", "nesterov"}:
         assert optimizer.momentum == 0.9 and optimizer.nesterov == (name == "nesterov")

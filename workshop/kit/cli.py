@@ -20,7 +20,7 @@ from workshop.kit.lazy import not_installed
 if TYPE_CHECKING:
     from workshop.kit.training.recipe import Recipe
 
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam")
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam", "rprop", "adadelta")
 
 
 _KERNELS = {"ipykernel_launcher.py", "colab_kernel_launcher.py"}  # the programs that run a notebook's cells

@@ -6,12 +6,22 @@ import argparse
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 from workshop.kit import device
 from workshop.kit.lazy import keras
 
 SMALL_SET = 2000  # samples; fewer make too few steps in the epochs that a published set needs
+_DEFAULT_RATES = {"sgd": 0.01, "momentum": 0.01, "nesterov": 0.01, "rprop": 0.01, "adadelta": 1.0}
+
+
+def default_rate(optimizer: str) -> float:
+    """Returns the learning rate of an optimizer, one of `cli.OPTIMIZERS`, where none is given.
+
+    It is Keras': 0.01 for SGD, 0.001 for the others. Rprop, which Keras does not have, begins with steps of PyTorch's
+    0.01. Adadelta has its paper's rate of 1: with Keras' 0.001 no training here would get anywhere.
+    """
+    return _DEFAULT_RATES.get(optimizer, 0.001)
 
 
 @dataclass(frozen=True)
@@ -20,8 +30,7 @@ class Recipe:
 
     Attributes:
         epochs: passes over the training data.
-        learning_rate: the highest rate with a `schedule`, else the constant one; None for the optimizer's default,
-            0.01 for SGD and 0.001 for the others.
+        learning_rate: the highest rate with a `schedule`, else the constant one; None for `default_rate`.
         batch_size: samples a step.
         optimizer: its name, one of `cli.OPTIMIZERS`; "momentum" and "nesterov" are SGD with momentum 0.9.
         schedule: whether the rate warms up over the first tenth of the steps and then falls to zero along a cosine
@@ -84,7 +93,7 @@ class Recipe:
     @property
     def rate(self) -> float:
         """The constant learning rate, or the highest."""
-        return self.learning_rate or (0.01 if self.optimizer in {"sgd", "momentum", "nesterov"} else 0.001)
+        return self.learning_rate or default_rate(self.optimizer)
 
     def make_optimizer(self) -> keras.optimizers.Optimizer:
         """Returns the Keras optimizer, its learning rate on a schedule where the recipe has one."""
@@ -99,6 +108,12 @@ class Recipe:
             return _OPTIMIZERS[self.optimizer](rate, global_clipnorm=self.clip)
 
 
+def _rprop(rate: float, **options: Any) -> keras.optimizers.Optimizer:
+    from workshop.kit.training.rprop import Rprop  # a class of Keras' optimizers needs Keras
+
+    return Rprop(rate, **options)
+
+
 _OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
     "sgd": lambda rate, **options: keras.optimizers.SGD(rate, **options),
     "momentum": lambda rate, **options: keras.optimizers.SGD(rate, momentum=0.9, **options),
@@ -109,4 +124,6 @@ _OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
     # A memory of 100 steps for the second moment, not 1,000: the trainings here are some 2,000 steps long.
     "adamw": lambda rate, **options: keras.optimizers.AdamW(rate, weight_decay=0.01, beta_2=0.99, **options),
     "nadam": lambda rate, **options: keras.optimizers.Nadam(rate, **options),
+    "rprop": _rprop,
+    "adadelta": lambda rate, **options: keras.optimizers.Adadelta(rate, **options),
 }

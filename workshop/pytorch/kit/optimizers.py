@@ -14,7 +14,7 @@ from torch import nn
 
 from workshop.kit.cli import OPTIMIZERS
 from workshop.kit.errors import WorkshopError
-from workshop.kit.training.recipe import Recipe
+from workshop.kit.training.recipe import Recipe, default_rate
 
 EPSILON = 1e-7  # keeps Keras' divisors above 0; PyTorch has 1e-8, 1e-10 for Adagrad
 
@@ -128,12 +128,11 @@ def make_optimizer(
     Args:
         name: one of `cli.OPTIMIZERS`; "momentum" and "nesterov" are SGD with momentum 0.9.
         parameters: what is trained, `module.parameters()`.
-        learning_rate: the constant rate or, with `steps`, the highest one; None for Keras' default, 0.01 for SGD and
-            0.001 for the others.
+        learning_rate: the constant rate or, with `steps`, the highest one; None for `recipe.default_rate`.
         steps: the number of steps of the whole run; given, the rate follows `warm_up_then_cosine`, and the second
             value's `step()` is to be called after each `step()` of the optimizer. Without it that value is None.
     """
-    rate = learning_rate or (0.01 if name in {"sgd", "momentum", "nesterov"} else 0.001)
+    rate = learning_rate or default_rate(name)
     makers: dict[str, Callable[[], torch.optim.Optimizer]] = {
         "sgd": lambda: torch.optim.SGD(parameters, rate),
         "momentum": lambda: MomentumSGD(parameters, rate),
@@ -147,6 +146,10 @@ def make_optimizer(
         "adamw": lambda: Adam(parameters, rate, beta_2=0.99, weight_decay=0.01),
         # The momentum warms up with 0.96^t in Keras 3, in some ten steps; with 0.96^(0.004 t) in PyTorch.
         "nadam": lambda: torch.optim.NAdam(parameters, rate, eps=EPSILON, momentum_decay=1.0),
+        # Keras has none: the kit's is this one.
+        "rprop": lambda: torch.optim.Rprop(parameters, rate),
+        # The same step in both; by default PyTorch averages over fewer steps (0.9) and has epsilon 1e-6.
+        "adadelta": lambda: torch.optim.Adadelta(parameters, rate, rho=0.95, eps=EPSILON),
     }
     if name not in makers:
         raise WorkshopError(f"optimizer: got {name}, takes one of {', '.join(OPTIMIZERS)}")

@@ -1,15 +1,16 @@
 """Optimizers by name, and the learning-rate schedule of a run: warm-up, then cosine decay.
 
 `sgd` has what all of them share and gradient descent itself, `adaptive` those with a rate for each weight: each as its
-paper has it, with Keras' constants. Where Keras and PyTorch differ, the docstring says so, and the code is
-Keras'.
+paper has it, with Keras' constants, Rprop with PyTorch's. Where Keras and PyTorch differ, the docstring says so, and
+the code is Keras'.
 """
 
 import math
 from collections.abc import Callable
 
 from workshop.kit.errors import WorkshopError
-from workshop.scratch.nn.adaptive import Adagrad, Adam, Nadam, RMSprop
+from workshop.kit.training.recipe import default_rate
+from workshop.scratch.nn.adaptive import Adadelta, Adagrad, Adam, Nadam, RMSprop, Rprop
 from workshop.scratch.nn.sgd import SGD, Optimizer, Rate
 
 
@@ -35,7 +36,7 @@ def make_optimizer(name: str, learning_rate: float | None = None, steps: int | N
     Raises:
         WorkshopError: there is none of this name.
     """
-    rate: Rate = learning_rate or (0.01 if name in {"sgd", "momentum", "nesterov"} else 0.001)
+    rate: Rate = learning_rate or default_rate(name)
     if steps is not None and not callable(rate):
         rate = cosine_with_warmup(rate, steps)
     makers: dict[str, Callable[[], Optimizer]] = {
@@ -47,6 +48,8 @@ def make_optimizer(name: str, learning_rate: float | None = None, steps: int | N
         "adam": lambda: Adam(rate),
         "adamw": lambda: Adam(rate, beta_2=0.99, weight_decay=0.01),
         "nadam": lambda: Nadam(rate),
+        "rprop": lambda: Rprop(rate),
+        "adadelta": lambda: Adadelta(rate),
     }
     if name not in makers:
         raise WorkshopError(f"optimizer = {name!r} is not known; known are {', '.join(makers)}")
