@@ -7,7 +7,7 @@ model of the same window. Neither the scaler nor the
 training sees the years that are forecast.
 
     python -m workshop.forecasting                      # sunspots; then look into the folder plots
-    python -m workshop.forecasting --data YOUR.csv      # the date in the first column, a number in the last
+    python -m workshop.forecasting --data YOUR.csv      # dates in one column, numbers in another: --column NAME
     python -m workshop.forecasting --data YOUR.csv --window 24 --horizon 6 --season 12
     python -m workshop.forecasting --quick              # a first look: a fifth of the training
 
@@ -258,16 +258,21 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     add, number = parser.add_argument, cli.whole_number
     add("--window", type=number(1), metavar="N", help="values a forecast is made from (default: 60, or a 6th of all)")
     add("--horizon", type=number(1), metavar="N", help="values that are forecast (default: 12, or a 10th of all)")
+    column = "of the file, that is forecast (default: the last one of numbers)"
+    add("--column", metavar="NAME", help=column)
     season = (
         "values of a season (default: 132 for the sunspots, else a year of months, quarters or weeks, a week of days)"
     )
     add("--season", type=number(2), metavar="N", help=season)
-    return cli.parse_lesson(parser, argv)
+    arguments = cli.parse_lesson(parser, argv)
+    if arguments.column and not arguments.data:
+        parser.error(f"--column {arguments.column}: takes --data FILE too, which has the column")
+    return arguments
 
 
 def load(arguments: argparse.Namespace, report: Report) -> Task:
     """Reads the series that the options ask for, splits it, and says how."""
-    values = series.read(arguments.data) if arguments.data else series.find()
+    values = series.read(arguments.data, column=arguments.column) if arguments.data else series.find()
     task = prepare(values, arguments.window, arguments.horizon, arguments.season)
     report.data(values.source, is_standin=values.is_standin)
     return task

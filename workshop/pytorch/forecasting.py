@@ -4,7 +4,7 @@ The same series, windows, options, metrics, plots and files. PyTorch's own LSTM 
 starts with other weights: `pytorch/kit/recurrent.py` has the one that is as Keras has it.
 
     python -m workshop.pytorch.forecasting                    # sunspots; then look into the folder plots
-    python -m workshop.pytorch.forecasting --data YOUR.csv    # the date in the first column, a number in the last
+    python -m workshop.pytorch.forecasting --data YOUR.csv    # dates in one column, numbers in another: --column NAME
 
 Expected, as with Keras: over twelve months the LSTM is off by about 25 sunspots (root mean squared error on the last
 fifth of the series), the naive forecast by 32, the linear model by 26. About 10 s on two CPU cores.
