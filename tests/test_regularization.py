@@ -1,0 +1,193 @@
+"""Overfitting and what helps against it: distorted images, penalties, a largest norm, dropout, early stopping.
+
+The quick run in NumPy is made once for all tests.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lesson_runs import Run, start
+
+from workshop import regularization as lesson
+from workshop.kit.lazy import keras
+from workshop.kit.training import Recipe
+from workshop.regularization import AFFINE, ELASTIC, NOTHING, REMEDIES, SIDE, Digits, Distortion, Remedy
+from workshop.scratch import regularization as in_numpy
+from workshop.scratch.nn.losses import BinaryCrossentropy
+from workshop.scratch.nn.optimizers import make_optimizer
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return start(in_numpy, tmp_path_factory.mktemp("regularization"), "--quick", "--no-plots")
+
+
+@pytest.fixture
+def digits() -> Digits:
+    random = np.random.default_rng(0)
+    return Digits(
+        random.random((20, SIDE * SIDE), np.float32), np.eye(10, dtype=np.float32)[random.integers(0, 10, 20)]
+    )
+
+
+def test_the_table_has_a_row_for_each_remedy(run: Run) -> None:
+    for name, remedy in REMEDIES.items():
+        row = next(line for line in run.lines if line.startswith(f"{remedy.title}  "))
+        on_train, on_test = run.metrics[f"{name}_train_accuracy"], run.metrics[f"{name}_test_accuracy"]
+        gap = run.metrics[f"{name}_train_test_gap"]
+        assert gap == pytest.approx(100 * (on_train - on_test))
+        assert row.split()[-6:-2] == [f"{on_train:.2%}", f"{on_test:.2%}", f"{gap:.1f}", "points"]
+
+
+# --- Distorted images -------------------------------------------------------------------------------------------------
+
+
+def test_no_distortion_leaves_an_image_as_it_is(digits: Digits) -> None:
+    same = lesson.distort(digits.X, Distortion(0, 0, 0), np.random.default_rng(0))
+    np.testing.assert_allclose(same, digits.X, atol=1e-5)
+
+
+def test_an_affine_map_turns_about_the_middle(monkeypatch: pytest.MonkeyPatch, digits: Digits) -> None:
+    quarter = np.array([[[0.0, -1.0], [1.0, 0.0]]] * 20, np.float32)
+    monkeypatch.setattr(lesson, "_affine_maps", lambda *_: quarter)
+    turned = lesson.distort(digits.X, AFFINE, np.random.default_rng(0)).reshape(-1, SIDE, SIDE)
+    for before, after in zip(digits.X.reshape(-1, SIDE, SIDE), turned, strict=True):
+        # Row r and column c of the new image come from row -c and column r of the old one, about the middle.
+        np.testing.assert_allclose(after, np.rot90(before, -1), atol=1e-4)
+
+
+@pytest.mark.parametrize("distortion", [AFFINE, ELASTIC])
+def test_each_image_is_distorted_in_its_own_way_and_by_the_seed(distortion: Distortion) -> None:
+    strokes = np.zeros((3, SIDE, SIDE), np.float32)
+    strokes[:, 8:20, 12:16] = 1  # three times the same stroke
+    X = strokes.reshape(3, -1)
+    one, again, other = (lesson.distort(X, distortion, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+    assert not np.array_equal(one[0], one[1])
+    assert one.min() >= 0
+    assert one.max() <= 1 + 1e-6
+    # The stroke is moved and bent, not lost.
+    assert one.sum(axis=1) == pytest.approx(48, rel=0.5)
+
+
+def test_elastic_displacements_are_smooth() -> None:
+    field = lesson._displacements(50, ELASTIC, np.random.default_rng(0)).reshape(50, 2, SIDE, SIDE)
+    steps = np.abs(np.diff(field, axis=3)).mean()
+    assert 1 < np.abs(field).mean() < 3  # pixels
+    assert steps < 0.4  # from one pixel to the next
+
+
+def test_distorted_copies_take_as_many_steps(digits: Digits) -> None:
+    arguments = argparse.Namespace(quick=False, seed=1)
+    recipe = Recipe(100, batch_size=10)
+    shown, fewer = lesson.shown_images(digits, REMEDIES["affine"], recipe, arguments)
+    assert len(shown.X) * fewer.epochs == len(digits.X) * recipe.epochs
+    assert np.array_equal(shown.y[:20], digits.y)
+    assert lesson.shown_images(digits, NOTHING, recipe, arguments) == (digits, recipe)
+
+
+# --- The remedies are the same in every engine ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "remedy",
+    [Remedy("l2", l2=1e-2), Remedy("l1", l1=1e-2), Remedy("max-norm", max_norm=5.0)],
+    ids=lambda one: one.label,
+)
+def test_a_remedy_takes_the_same_steps_in_every_engine(remedy: Remedy, digits: Digits) -> None:
+    recipe = Recipe(1, 0.5, batch_size=10, optimizer="sgd", schedule=False)
+    model = lesson.build_network(remedy)
+    start_weights = model.get_weights()
+    lesson.compile_network(model, recipe)
+    network = in_numpy.build(remedy, 1)
+    network.set_weights(start_weights)
+    optimizer, criterion = make_optimizer("sgd", 0.5), BinaryCrossentropy()
+    for rows in (slice(0, 10), slice(10, 20)):
+        model.train_on_batch(digits.X[rows], digits.y[rows])
+        outputs = network.forward(digits.X[rows], training=True)
+        network.backward(outputs, digits.y[rows], criterion)
+        optimizer.apply(network.parameters, in_numpy.penalize(network, network.gradients, remedy))
+        if remedy.max_norm:
+            in_numpy.shorten(network, remedy.max_norm)
+    for by_keras, by_numpy, before in zip(model.get_weights(), network.get_weights(), start_weights, strict=True):
+        np.testing.assert_allclose(by_numpy, by_keras, atol=2e-6)
+        assert not np.array_equal(by_keras, before)
+    if remedy.max_norm:
+        assert np.linalg.norm(network.get_weights()[0], axis=0).max() == pytest.approx(5, abs=1e-4)
+
+
+def test_a_remedy_takes_the_same_steps_in_pytorch(digits: Digits, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from torch import nn
+    from torch.utils.data import DataLoader
+
+    from workshop.kit.training.checkpoint import Checkpoint
+    from workshop.pytorch import regularization as in_torch
+    from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
+    from workshop.pytorch.kit.model import TorchModel
+    from workshop.pytorch.kit.state import TrainingState
+
+    remedy = Remedy("all", l2=1e-2, l1=1e-2, max_norm=5.0)
+    recipe = Recipe(1, 0.5, batch_size=20, optimizer="sgd", schedule=False)
+    network = in_torch.build(remedy, 1)
+    model = TorchModel(network, input_shape=(SIDE * SIDE,), activation="sigmoid")
+    in_keras = lesson.build_network(remedy)
+    in_keras.set_weights(model.get_weights())
+    lesson.compile_network(in_keras, recipe)
+    in_keras.train_on_batch(digits.X, digits.y)
+    loader = DataLoader(ArrayDataset(digits.X, digits.y), sampler=SeededBatches(20, 20, seed=1), batch_size=None)
+    state = TrainingState(Checkpoint(tmp_path / "state.npz", False), recipe)
+    in_torch.train(network, model, loader, state, nn.BCEWithLogitsLoss(), remedy)
+    for by_keras, by_torch in zip(in_keras.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(by_torch, by_keras, atol=2e-6)
+
+
+def test_the_loss_is_ten_times_that_of_keras(digits: Digits) -> None:
+    outputs = np.random.default_rng(2).random((20, 10), np.float32)
+    by_keras = keras.losses.BinaryCrossentropy()(digits.y, outputs)
+    assert lesson.cross_entropy(outputs, digits.y) == pytest.approx(10 * float(by_keras), rel=1e-5)
+
+
+# --- The ring ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_ring_lies_around_the_other_points() -> None:
+    X, y = lesson.noisy_ring(2000, seed=1)
+    radius = np.linalg.norm(X, axis=1)
+    assert y.mean() == 0.5
+    assert np.median(radius[y == 1]) == pytest.approx(1.65, abs=0.1)
+    assert np.median(radius[y == 0]) < 0.9
+    assert radius[y == 0].max() > radius[y == 1].min()  # the noise mixes them
+
+
+# --- The figures of the curriculum, on the real data ------------------------------------------------------------------
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_the_network_memorises_and_the_remedies_help(tmp_path: Path) -> None:
+    done = start(in_numpy, tmp_path)
+    assert "As expected for this lesson." in done.lines
+    assert done.metrics["few_train_accuracy"] == 1
+    assert done.metrics["few_train_loss"] == pytest.approx(0.005, abs=0.002)
+    assert done.metrics["few_train_test_gap"] == pytest.approx(18, abs=3)
+    lowest = next(line for line in done.lines if line.startswith("The test loss is lowest after epoch "))
+    assert 10 <= int(lowest.split(",")[0].split()[-1]) <= 40
+    plain = done.metrics["plain_test_accuracy"]
+    for name in ("l2", "l1", "dropout_20", "dropout_50", "max_norm", "affine", "elastic"):
+        assert done.metrics[f"{name}_test_accuracy"] > plain + 0.01, name
+    assert done.metrics["combined_test_accuracy"] == max(
+        value
+        for name, value in done.metrics.items()
+        if name.endswith("test_accuracy") and name.split("_")[0] in REMEDIES
+    )
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_with_all_images_the_gap_is_small(tmp_path: Path) -> None:
+    done = start(in_numpy, tmp_path, "--full", "--no-plots")
+    assert done.metrics["all_train_test_gap"] == pytest.approx(2.42, abs=0.8)  # the course's figure
