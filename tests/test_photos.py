@@ -233,6 +233,114 @@ def test_the_set_in_workshop_data_is_found(tmp_path: Path, monkeypatch: pytest.M
         assert same(load(tmp_path / "sets"), expected)  # --data takes that folder too
 
 
+# --- Sets as people have them -----------------------------------------------------------------------------------------
+
+
+def named_pictures(folder: Path, names: tuple[str, ...], count: int = 8) -> Path:
+    """Writes small pictures cat.0.jpg, cat.1.jpg, ... side by side."""
+    for seed, (name, i) in enumerate((name, i) for i in range(count) for name in names):
+        save(picture(seed, base=(60 + len(name), 90, 9 * seed % 200)), folder / name.format(i))
+    return folder
+
+
+def test_kaggles_cats_and_dogs_as_downloaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "dogs-vs-cats"
+    named_pictures(folder / "train", ("cat.{}.jpg", "dog.{}.jpg"))
+    named_pictures(folder / "test1", ("{}.jpg",))
+    found = load(folder)
+    assert (found.classes, len(found.X_train), len(found.X_validation)) == (("cat", "dog"), 12, 4)
+    assert [Path(name).name.split(".")[0] for name in found.names_train] == [found.classes[y] for y in found.y_train]
+    assert capsys.readouterr().out.splitlines() == [
+        "Data      no folders of classes: a file's name says its class, cat.0.jpg is of cat",
+        "Data      no validation data: 20 % of each class are held out for validation",
+        "Data      test1 has images of no class: skipped",
+    ]
+    assert same(load(pack(folder, tmp_path / "k.zip", "dogs-vs-cats/")), found)
+    with photos.as_folder(found) as keras_folder:
+        assert sorted(path.name for path in (keras_folder / "train").iterdir()) == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("pattern", ["{}_{{}}.png", "{} ({{}}).png", "{}{{}}.png", "{}-{{}}.PNG"])
+def test_one_folder_of_pictures_whose_names_are_their_classes(tmp_path: Path, pattern: str) -> None:
+    names = tuple(pattern.format(name) for name in ("american_bulldog", "Birman", "pug"))
+    assert load(named_pictures(tmp_path / "pets", names)).classes == ("american_bulldog", "birman", "pug")
+
+
+@pytest.mark.parametrize(
+    "names", [("IMG_{}.jpg", "DSC_{}.jpg"), ("{}.jpg",), ("cat_{}.jpg",), ("image{}.png", "cat{}.png")]
+)
+def test_names_of_cameras_are_no_classes(tmp_path: Path, names: tuple[str, ...]) -> None:
+    refusal_of(named_pictures(tmp_path / "pets", names))
+
+
+def test_a_test_part_without_classes_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = make_set(tmp_path / "pets", ("train",), counts=(5,))
+    named_pictures(folder / "test", ("{}.jpg",))
+    found = load(folder)
+    assert (found.classes, len(found.X_train), len(found.X_validation)) == (("cats", "dogs"), 8, 2)
+    assert "Data      test has images of no class: skipped\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("training_set", "test_set"),
+        ("Training", "Testing"),
+        ("seg_train/seg_train", "seg_test/seg_test"),
+        ("Train", "DEV"),
+    ],
+)
+def test_parts_as_published_sets_name_them(tmp_path: Path, parts: tuple[str, str]) -> None:
+    found = load(make_set(tmp_path / "pets", parts))
+    assert (found.classes, len(found.X_train), len(found.X_validation)) == (("cats", "dogs"), 8, 4)
+
+
+def test_classes_that_differ_in_capitals_are_the_same(tmp_path: Path) -> None:
+    folder = make_set(tmp_path / "pets")
+    (folder / "validation" / "dogs").rename(folder / "validation" / "Dogs")
+    found = load(folder)
+    assert (found.classes, found.names_validation[-1]) == (("cats", "dogs"), "validation/Dogs/dogs_1.png")
+
+
+def test_what_lies_beside_the_classes_is_no_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = make_set(tmp_path / "pets", ("",), counts=(5,))
+    before = load(folder)
+    for name in (
+        "models/m.h5",
+        "models/m.json",
+        "code/train.py",
+        "notebook.ipynb",
+        ".ipynb_checkpoints/a.png",
+        "a.zip",
+    ):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"something")
+    for name in ("cats_vs_dogs_small-mistakes.png", "cats_vs_dogs-accuracy.png", "milou-decided.png"):
+        save(picture(1), folder / "plots" / name)
+    capsys.readouterr()
+    assert same(load(folder), before)
+    said = capsys.readouterr().out
+    assert "plots has the plots of a lesson: skipped" in said and "no images in code, models: skipped" in said
+    assert same(load(pack(folder, tmp_path / "p.tar")), before)
+
+
+def test_folders_of_no_class_in_both_parts(tmp_path: Path) -> None:
+    folder = make_set(tmp_path / "pets")
+    for part in ("train", "validation"):
+        (folder / part / "code").mkdir()
+        (folder / part / "code" / "labels.csv").write_text("a,b")
+    (folder / "train" / "notes").mkdir()
+    (folder / "train" / "notes" / "readme.md").write_text("a")
+    assert load(folder).classes == ("cats", "dogs")
+
+
+def test_archives_in_a_folder_are_named(tmp_path: Path) -> None:
+    make_set(tmp_path / "pets")
+    (tmp_path / "kaggle").mkdir()
+    pack(tmp_path / "pets", tmp_path / "kaggle" / "train.zip")
+    assert "has no images: unpack train.zip, or give it as the data" in refusal_of(tmp_path / "kaggle")
+
+
 # --- Kinds of pictures ------------------------------------------------------------------------------------------------
 
 
