@@ -269,7 +269,7 @@ def test_each_multiplication_with_a_weight_is_counted() -> None:
     [
         (lambda layers: layers.DepthwiseConv2D(3, depth_multiplier=2), "DepthwiseConv2D layer has a depth_multiplier"),
         (lambda layers: layers.DepthwiseConv2D(3, dilation_rate=2), "DepthwiseConv2D layer has a dilation_rate"),
-        (lambda layers: layers.DepthwiseConv2D(3, activation="gelu"), "DepthwiseConv2D layer has activation = 'gelu'"),
+        (lambda layers: layers.DepthwiseConv2D(3, activation="mish"), "DepthwiseConv2D layer has activation = 'mish'"),
         (lambda layers: layers.SeparableConv2D(2, 3, depth_multiplier=2), "SeparableConv2D layer has a depth_mult"),
         (lambda layers: layers.SeparableConv2D(2, 3, dilation_rate=2), "SeparableConv2D layer has a dilation_rate"),
         (lambda layers: layers.Rescaling([2, 1, 1]), r"Rescaling layer has scale = \[2, 1, 1\]"),

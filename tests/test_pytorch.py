@@ -335,8 +335,9 @@ def images(*modules: nn.Module) -> nn.Sequential:
 @pytest.mark.parametrize(
     ("module", "named"),
     [
-        (images(nn.GELU()), "GELU"),
-        (images(nn.Conv2d(2, 2, 3, dilation=2)), "dilation"),
+        (images(nn.Mish()), "Mish"),
+        (images(nn.GELU("tanh")), "approximate = 'tanh'"),
+        (images(nn.Conv2d(2, 2, 3, groups=2, dilation=2)), "dilation"),
         (images(nn.Conv2d(2, 4, 3, groups=2)), "groups"),
         (images(nn.Conv2d(2, 2, 3, stride=2, padding=1)), "PadAsTensorFlow"),
         (images(nn.Conv2d(3, 2, 3)), "does not fit samples of shape"),
@@ -344,7 +345,7 @@ def images(*modules: nn.Module) -> nn.Sequential:
         (images(nn.AvgPool2d(3, 1, padding=1)), "count_include_pad"),
         (images(image_layers.PadAsTensorFlow(3, 2), nn.MaxPool2d(3, 2)), "PadAsTensorFlow.*does not fit"),
         (images(image_layers.PadAsTensorFlow(3, 2), nn.ReLU()), "PadAsTensorFlow.*is not followed"),
-        (images(nn.LeakyReLU()), "negative_slope"),
+        (images(nn.LeakyReLU(-0.1)), "slope below 0"),
         (images(nn.Softmax(dim=-1)), "takes dim=1"),
         (nn.Sequential(layout.ChannelsFirst(), nn.ReLU()), "ChannelsLast"),
         (nn.Sequential(layout.ChannelsFirst(), nn.Flatten()), "FlattenAsKeras"),

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from layer_cases import assert_close, assert_the_same_in_each_engine, described, keras_gradients, numpy_gradients
 from torch import nn
 
 from workshop.kit.errors import WorkshopError
@@ -21,7 +22,7 @@ from workshop.kit.saving.model import KerasModel
 from workshop.kit.training import Recipe
 from workshop.pytorch.kit import optimizers
 from workshop.pytorch.kit import recurrent as modules
-from workshop.pytorch.kit.model import TorchModel, from_architecture, to_architecture
+from workshop.pytorch.kit.model import TorchModel, from_architecture
 from workshop.scratch.nn.cells import GRU, LSTM, SimpleRNN
 from workshop.scratch.nn.embedding import Embedding
 from workshop.scratch.nn.layers import Dense, Layer
@@ -48,6 +49,18 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "GRU reset before": ("GRU", {"reset_after": False}),
     "GRU reset before, all states": ("GRU", {"reset_after": False, "return_sequences": True}),
     "GRU reset before, without bias": ("GRU", {"reset_after": False, "use_bias": False}),
+    "SimpleRNN softsign": ("SimpleRNN", {"activation": "softsign"}),
+    "SimpleRNN backwards": ("SimpleRNN", {"go_backwards": True, "return_sequences": True}),
+    "LSTM relu": ("LSTM", {"activation": "relu", "return_sequences": True}),
+    "LSTM elu, hard_sigmoid": ("LSTM", {"activation": "elu", "recurrent_activation": "hard_sigmoid"}),
+    "LSTM relu in the gates": ("LSTM", {"activation": "softsign", "recurrent_activation": "relu"}),
+    "LSTM softmax in the gates": ("LSTM", {"recurrent_activation": "softmax"}),
+    "LSTM backwards": ("LSTM", {"go_backwards": True, "return_sequences": True}),
+    "LSTM dropout": ("LSTM", {"dropout": 0.5, "recurrent_dropout": 0.25}),
+    "GRU relu": ("GRU", {"activation": "relu"}),
+    "GRU relu, reset before": ("GRU", {"activation": "relu", "reset_after": False, "return_sequences": True}),
+    "GRU softmax in the gates": ("GRU", {"recurrent_activation": "softmax", "go_backwards": True}),
+    "GRU dropout": ("GRU", {"dropout": 0.5}),
     "Dense on sequences": ("Dense", {"activation": "softmax"}),
     "Embedding": ("Embedding", {"output_dim": 3}),
 }
@@ -61,81 +74,13 @@ def case(name: str) -> tuple[Any, Architecture, np.ndarray]:
     if kind == "Embedding":
         X = random.integers(0, 5, (5, 6)).astype(np.float32)
     layer = getattr(keras.layers, kind)(5, **options)
-    layer.build(X.shape)
-    layer.set_weights([random.normal(0, 0.7, weight.shape) for weight in layer.weights])
-    described = layer_from(kind, layer.get_config())
-    described.weights = {weight.name: np.asarray(weight) for weight in layer.weights}
-    return layer, Architecture(X.shape[1:], [described]), X
-
-
-def keras_gradients(
-    layer: Any, X: np.ndarray, direction: np.ndarray, mask: np.ndarray | None = None
-) -> list[np.ndarray]:
-    """Returns the gradients of the sum of outputs times `direction`, by X and by the weights in their order."""
-    inputs = tensorflow.constant(X)
-    with tensorflow.GradientTape() as tape:
-        tape.watch(inputs)
-        outputs = layer(inputs) if mask is None else layer(inputs, mask=tensorflow.constant(mask))
-        total = tensorflow.reduce_sum(outputs * tensorflow.constant(direction))
-    gradients = tape.gradient(total, [inputs, *layer.trainable_variables])
-    # That of an Embedding is a list of rows, and there is none by whole numbers.
-    return [
-        np.zeros_like(X) if gradient is None else tensorflow.convert_to_tensor(gradient).numpy()
-        for gradient in gradients
-    ]
-
-
-def numpy_gradients(layer: Layer, X: np.ndarray, direction: np.ndarray, **options: Any) -> list[np.ndarray]:
-    """Returns what `keras_gradients` returns."""
-    layer.forward(X, **options)
-    dX = layer.backward(direction)
-    return [dX, *(layer.gradients[name] for name in layer.parameters)]
-
-
-def torch_gradients(module: nn.Module, X: np.ndarray, direction: np.ndarray) -> list[np.ndarray]:
-    """Returns what `keras_gradients` returns; `module` loses its weights."""
-    inputs = torch.tensor(X, requires_grad=True)
-    (module(inputs) * torch.tensor(direction)).sum().backward()
-    with torch.no_grad():
-        for parameter in module.parameters():
-            if parameter.requires_grad:
-                assert parameter.grad is not None
-                parameter.copy_(parameter.grad)  # in the place of the weights, which the reader knows how to lay out
-    (described,) = to_architecture(module, X.shape[1:]).layers
-    return [np.zeros_like(X) if inputs.grad is None else inputs.grad.numpy(), *described.weights.values()]
-
-
-def assert_close(gradients: list[np.ndarray], expected: list[np.ndarray], tolerance: float) -> None:
-    """Each differs by less than a share of its largest number."""
-    for gradient, true in zip(gradients, expected, strict=True):
-        assert gradient.shape == true.shape
-        assert np.abs(gradient - true).max() <= tolerance * max(np.abs(true).max(), 1e-3)
+    return layer, described(layer, X), X
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_outputs_and_gradients_of_each_layer_are_keras_in_each_engine(name: str) -> None:
-    layer, described, X = case(name)
-    expected = keras.ops.convert_to_numpy(layer(X))
-    assert described.shapes()[-1] == expected.shape[1:] and np.ptp(expected) > 0.2
-    direction = np.random.default_rng(2).normal(size=expected.shape).astype(np.float32)
-    by_keras = keras_gradients(layer, X, direction)
-    network = Network.from_architecture(described)
-    np.testing.assert_allclose(network.predict(X), expected, rtol=1e-5, atol=1e-5)
-    assert_close(numpy_gradients(network.layers[0], X, direction), by_keras, 1e-4)
-    if "reset before" in name:
-        with pytest.raises(UnknownLayerError, match="GRU layer has reset_after = False, which PyTorch does not have"):
-            from_architecture(described)
-        return
-    module = from_architecture(described)
-    np.testing.assert_allclose(TorchModel(module, X.shape[1:]).predict(X), expected, rtol=1e-5, atol=1e-5)
-    assert_close(torch_gradients(module, X, direction), by_keras, 1e-4)
-    # In 64 bits the two that can compute in them are equal.
-    X, direction = X.astype(np.float64), direction.astype(np.float64)
-    exact, module = Network.from_architecture(described, np.float64), from_architecture(described, torch.float64)
-    np.testing.assert_allclose(TorchModel(module, X.shape[1:]).predict(X), exact.predict(X), rtol=1e-12, atol=1e-12)
-    gradients = numpy_gradients(exact.layers[0], X, direction)
-    assert all(np.abs(gradient).max() > 0 for gradient in gradients[1:])
-    assert_close(torch_gradients(module, X, direction), gradients, 1e-12)
+    layer, _, X = case(name)
+    assert_the_same_in_each_engine(layer, X)
 
 
 MASK = np.array([[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1], [0, 0, 1, 0, 1, 1]], bool)
@@ -442,22 +387,24 @@ def test_a_file_of_keras_2_gives_the_same_predictions(
 @pytest.mark.parametrize(
     ("kind", "setting", "says"),
     [
-        ("LSTM", {"recurrent_activation": "hard_sigmoid"}, "LSTM layer has recurrent_activation = 'hard_sigmoid'"),
-        ("GRU", {"recurrent_activation": "tanh"}, "GRU layer has recurrent_activation = 'tanh'"),
-        ("LSTM", {"activation": "relu"}, "LSTM layer has activation = 'relu'"),
-        ("SimpleRNN", {"activation": "sigmoid"}, "SimpleRNN layer has activation = 'sigmoid'"),
-        ("LSTM", {"dropout": 0.2}, "LSTM layer has dropout = 0.2"),
-        ("GRU", {"recurrent_dropout": 0.1}, "GRU layer has recurrent_dropout = 0.1"),
-        ("GRU", {"stateful": True}, "GRU layer has stateful = True"),
-        ("LSTM", {"go_backwards": True}, "LSTM layer has go_backwards = True"),
-        ("LSTM", {"return_state": True}, "LSTM layer has return_state = True"),
+        ("LSTM", {"recurrent_activation": "mish"}, "LSTM layer has recurrent_activation = 'mish'"),
+        ("SimpleRNN", {"activation": "relu_12"}, "SimpleRNN layer has activation = 'relu_12'"),
+        (
+            "LSTM",
+            {"activation": {"class_name": "LeakyReLU", "config": {"alpha": 0.1}}},
+            "LSTM layer has activation = LeakyReLU with settings of its own",
+        ),
+        ("LSTM", {"dropout": 1.0}, "LSTM layer has dropout = 1.0"),
+        ("GRU", {"recurrent_dropout": -0.1}, "GRU layer has recurrent_dropout = -0.1"),
+        ("GRU", {"stateful": True}, r"GRU layer has stateful = True.*\(each answer would depend on those before it\)"),
+        ("LSTM", {"go_backwards": "yes"}, "LSTM layer has go_backwards = 'yes'"),
+        ("LSTM", {"return_state": True}, r"LSTM layer has return_state = True.*\(there would be several outputs\)"),
         ("LSTM", {"time_major": True}, "LSTM layer has time_major = True"),
         ("SimpleRNN", {"units": 0}, "SimpleRNN layer has units = 0"),
         ("GRU", {"reset_after": 1}, "GRU layer has reset_after = 1"),
         ("Embedding", {"mask_zero": True}, "Embedding layer has mask_zero = True"),
         ("Embedding", {"input_dim": 2.5}, "Embedding layer has input_dim = 2.5"),
         ("Masking", {"mask_value": 0}, "its layer Masking is not known here"),
-        ("Bidirectional", {}, "its layer Bidirectional is not known here"),
         ("CuDNNLSTM", {"units": 5}, "its layer CuDNNLSTM is not known here"),
     ],
 )
@@ -490,7 +437,7 @@ def trained_second_bias() -> nn.Module:
         (lambda: Network([LSTM(3)], (5,)), r"LSTM layer gets samples of shape \(5,\), takes \(steps, features\)"),
         (lambda: Network([GRU(3)], (5, 5, 1)), r"GRU layer gets samples of shape \(5, 5, 1\)"),
         (lambda: Network([Embedding(3, 2)], (5, 5)), r"Embedding layer gets samples of shape \(5, 5\), takes \(steps,"),
-        (lambda: Network([SimpleRNN(3, "selu")], SHAPE), "'selu' is not known to a SimpleRNN layer"),
+        (lambda: Network([SimpleRNN(3, "mish")], SHAPE), "'mish' is not known to a SimpleRNN layer"),
         (lambda: TorchModel(nn.Sequential(nn.LSTM(4, 5)), SHAPE), "module LSTM is not known here.*LSTMAsKeras"),
         (lambda: TorchModel(nn.Embedding(4, 5), (6,)), "module Embedding is not known here.*EmbeddingAsKeras"),
         (lambda: TorchModel(modules.GRUAsKeras(4, 5), (6,)), r"takes sequences.*samples of shape \(6,\)"),

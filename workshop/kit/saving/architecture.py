@@ -6,23 +6,18 @@ never guessed: a model that is read wrong predicts wrong. `KINDS` has one entry 
 
 import itertools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from workshop.kit.errors import WorkshopError
-from workshop.kit.saving import image_layer_specs, sequence_layer_specs
-from workshop.kit.saving.card import printable
-from workshop.kit.saving.layer_specs import (
-    Config,
-    Kind,
-    Settings,
-    Shape,
-    UnknownLayerError,
-    bias,
-    no_weights,
-    same_shape,
+from workshop.kit.saving import (
+    activation_layer_specs,
+    basic_layer_specs,
+    image_layer_specs,
+    sequence_layer_specs,
 )
+from workshop.kit.saving.card import printable
+from workshop.kit.saving.layer_specs import Config, Kind, Settings, Shape, UnknownLayerError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,13 +39,35 @@ class Layer:
     settings: Config = field(default_factory=dict)
     weights: "dict[str, np.ndarray]" = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """What messages call it."""
+        return self.kind
+
 
 @dataclass
 class Architecture:
-    """Layers in a row; the first one takes samples of `input_shape`, channels last."""
+    """Layers in a row; the first one takes samples of `input_shape`, channels last.
+
+    The "activation" in a layer's settings is a name or, where a file has a layer with settings of its own in its place,
+    Dense(64, activation=LeakyReLU(0.1)), that layer: `separated` has none of these.
+    """
 
     input_shape: Shape
     layers: list[Layer]
+
+    def separated(self) -> "Architecture":
+        """Returns the same with each activation that is a layer behind the layer that has it; weights are shared."""
+        row: list[Layer] = []
+        for layer in self.layers:
+            follows = layer.settings.get("activation")
+            if isinstance(follows, Layer):
+                rest = {name: value for name, value in layer.settings.items() if name != "activation"}
+                own = {} if layer.kind == "TimeDistributed" else {"activation": "linear"}
+                row.append(Layer(layer.kind, {**rest, **own}, layer.weights))
+                row.append(follows)
+            else:
+                row.append(layer)
+        return Architecture(self.input_shape, row)
 
     def shapes(self) -> list[Shape]:
         """Returns the shape of one sample before the first layer and after each.
@@ -71,9 +88,12 @@ class Architecture:
     def multiplications(self) -> int:
         """Returns the number of multiplications with weights in one sample's forward pass."""
         total = 0
-        for weights, (before, after) in zip(self.weight_shapes(), itertools.pairwise(self.shapes()), strict=True):
-            # A kernel is used once at each position of the output image; a recurrent layer's in each step.
-            positions = before[:-1] if "recurrent_kernel" in weights else after[:-1]
+        shapes = itertools.pairwise(self.shapes())
+        for layer, weights, (before, after) in zip(self.layers, self.weight_shapes(), shapes, strict=True):
+            # A kernel is used once at each position of the output; a recurrent layer's in each step, and one that
+            # spreads each pixel over a window at each pixel.
+            is_before = layer.kind == "Conv2DTranspose" or any(name.endswith("recurrent_kernel") for name in weights)
+            positions = before[:-1] if is_before else after[:-1]
             kernels = (math.prod(shape) for name, shape in weights.items() if name.endswith("kernel"))
             total += sum(kernels) * math.prod(positions)
         return total
@@ -86,106 +106,83 @@ class Architecture:
         ]
 
 
-def _dense(s: Settings) -> Config:
-    return {
-        "units": s.count("units", "output_dim"),
-        "activation": s.activation(),
-        "use_bias": s.flag("use_bias", "bias", default=True),
-    }
+def inner(settings: Config) -> Layer:
+    """Returns the layer that a wrapper's settings have in them, without weights."""
+    return Layer(settings["layer"]["class_name"], settings["layer"]["config"])
 
 
-def _rescaling(s: Settings) -> Config:
-    return {"scale": s.number("scale", least=-1e9), "offset": s.number("offset", default=0, least=-1e9)}
+def as_inner(kind: str, settings: Config) -> Config:
+    """Returns a layer as Keras 3 writes one into the settings of a wrapper."""
+    return {"module": "keras.layers", "class_name": kind, "config": settings, "registered_name": None}
 
 
-def _dropout(s: Settings) -> Config:
-    rate = s.number("rate", "p")
-    if rate >= 1:
-        raise s.refuse(f"has rate = {rate!r}")
-    return {"rate": rate}
+def _wrapped(s: Settings, name: str = "layer") -> Layer:
+    """Takes the layer in a wrapper."""
+    value = s.take(name)
+    if not isinstance(value, dict) or not isinstance(value.get("config"), dict):
+        raise s.refuse(f"has {name} = {value!r}")
+    return layer_from(value.get("class_name"), value["config"])
 
 
-def _reshape(s: Settings) -> Config:
-    value = s.take("target_shape")
-    fits = isinstance(value, list | tuple) and 1 <= len(value) <= 3 and list(value).count(-1) <= 1
-    if not fits or not all(type(n) is int and (1 <= n <= 1_000_000 or n == -1) for n in value):
-        raise s.refuse(f"has target_shape = {value!r}")
-    return {"target_shape": list(value)}
+def _bidirectional(s: Settings) -> Config:
+    forward, backward = _wrapped(s), _wrapped(s, "backward_layer") if s.has("backward_layer") else None
+    if forward.kind not in ("SimpleRNN", "LSTM", "GRU"):
+        raise s.refuse(f"has a {forward.kind} layer in it")
+    if forward.settings.get("go_backwards"):
+        raise s.refuse("has a layer in it that goes backwards itself")
+    if backward is not None and (backward.kind, backward.settings) != (
+        forward.kind,
+        {**forward.settings, "go_backwards": True},
+    ):
+        raise s.refuse("has a backward layer that differs from the forward layer")
+    mode = s.choice("merge_mode", default="None", among=("concat", "sum", "mul", "ave"))
+    return {"layer": as_inner(forward.kind, forward.settings), "merge_mode": mode}
 
 
-def _reshaped(settings: Config, shape: Shape) -> Shape:
-    """The target shape, where -1 stands for as many as are left."""
-    numbers, target = math.prod(shape), settings["target_shape"]
-    rest = numbers // math.prod(n for n in target if n > 0)
-    target = tuple(rest if n == -1 else n for n in target)
-    if math.prod(target) != numbers:
-        raise WorkshopError(f"a Reshape layer gets samples of shape {shape}, and cannot make {target} of them")
-    return target
+def _both_weights(settings: Config, shape: Shape) -> dict[str, Shape]:
+    one = inner(settings)
+    weights = KINDS[one.kind].weights(one.settings, shape)
+    return {f"{way}_{name}": size for way in ("forward", "backward") for name, size in weights.items()}
 
 
-def _batch_normalization(s: Settings) -> Config:
-    if s.number("mode", default=0) != 0:  # Keras 1: other modes normalise by sample
-        raise s.refuse("has a mode other than 0")
-    s.flag("synchronized", default=False)
-    s.flag("fused", default=True)
-    axis = s.take("axis", default=-1)
-    axis = axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
-    if type(axis) is not int:
-        raise s.refuse(f"has axis = {axis!r}")
-    return {
-        "axis": axis,
-        "momentum": s.number("momentum", default=0.99),
-        "epsilon": s.number("epsilon", default=1e-3),
-        "center": s.flag("center", default=True),
-        "scale": s.flag("scale", default=True),
-    }
+def _both_outputs(settings: Config, shape: Shape) -> Shape:
+    one = inner(settings)
+    *steps, units = KINDS[one.kind].output(one.settings, shape)
+    return (*steps, units * (2 if settings["merge_mode"] == "concat" else 1))
 
 
-def _batch_normalization_weights(settings: Config, shape: Shape) -> dict[str, Shape]:
-    if settings["axis"] not in (-1, len(shape)):
-        raise UnknownLayerError(
-            f"its BatchNormalization layer has axis = {settings['axis']}, which is not known here: takes the last"
-        )
-    names = ["gamma"] if settings["scale"] else []
-    if settings["center"]:
-        names.append("beta")
-    return dict.fromkeys((*names, "moving_mean", "moving_variance"), shape[-1:])
+def _time_distributed(s: Settings) -> Config:
+    layer, follows = _wrapped(s), {}
+    if isinstance(layer.settings.get("activation"), Layer):
+        # It works on each number, so it can as well follow the wrapper.
+        follows = {"activation": layer.settings["activation"]}
+        layer.settings["activation"] = "linear"
+    return {"layer": as_inner(layer.kind, layer.settings), **follows}
 
 
-def _relu(s: Settings) -> Config:
-    limit = s.take("max_value")
-    if s.number("negative_slope", default=0) or s.number("threshold", default=0) or limit not in (None, 6):
-        raise s.refuse("has a slope, a threshold or a max_value")
-    return {"activation": "relu" if limit is None else "relu6"}
-
-
-def _softmax(s: Settings) -> Config:
-    if s.take("axis", default=-1) != -1:
-        raise s.refuse("has an axis other than the last")
-    return {"activation": "softmax"}
+def _at_each_step(settings: Config, shape: Shape) -> Architecture:
+    return Architecture(shape[1:], [inner(settings)])
 
 
 KINDS: dict[str, Kind] = {
-    "Dense": Kind(
-        (1, 2),
-        _dense,
-        lambda s, shape: {"kernel": (shape[-1], s["units"])} | bias(s, s["units"]),
-        lambda s, shape: (*shape[:-1], s["units"]),
-    ),
+    **basic_layer_specs.KINDS,
+    **activation_layer_specs.KINDS,
     **image_layer_specs.KINDS,
     **sequence_layer_specs.KINDS,
-    "Flatten": Kind(None, Settings.channels_last_only, no_weights, lambda s, shape: (math.prod(shape),)),
-    "Reshape": Kind(None, _reshape, no_weights, _reshaped),
-    "Rescaling": Kind(None, _rescaling, no_weights, same_shape),
-    "Dropout": Kind(None, _dropout, no_weights, same_shape),
-    "BatchNormalization": Kind(None, _batch_normalization, _batch_normalization_weights, same_shape),
-    "Activation": Kind(None, lambda s: {"activation": s.activation()}, no_weights, same_shape),
+    "Bidirectional": Kind((2,), _bidirectional, _both_weights, _both_outputs),
+    "TimeDistributed": Kind(
+        (2, 3, 4),
+        _time_distributed,
+        lambda s, shape: _at_each_step(s, shape).weight_shapes()[0],
+        lambda s, shape: (shape[0], *_at_each_step(s, shape).shapes()[-1]),
+    ),
 }
-# Other names for them: Keras 1's, and the activations that are layers of their own.
-_ALIASES: dict[str, tuple[str, Callable[[Settings], Config]]] = {
-    "Convolution2D": ("Conv2D", image_layer_specs.KINDS["Conv2D"].settings),
-    "ReLU": ("Activation", _relu),
-    "Softmax": ("Activation", _softmax),
+# Keras 1's names for them.
+_OLD_NAMES = {
+    "Convolution2D": "Conv2D",
+    "Convolution1D": "Conv1D",
+    "Deconvolution2D": "Conv2DTranspose",
+    "SeparableConvolution2D": "SeparableConv2D",
 }
 
 
@@ -195,10 +192,13 @@ def layer_from(kind: object, config: Config) -> Layer:
     Raises:
         UnknownLayerError: the layer, or one of its settings, is not known here.
     """
-    if not isinstance(kind, str) or (kind not in KINDS and kind not in _ALIASES):
+    name = _OLD_NAMES.get(str(kind), str(kind))
+    if not isinstance(kind, str) or (name not in KINDS and name not in activation_layer_specs.ALIASES):
         raise UnknownLayerError(f"its layer {printable(kind)} is not known here")
-    name, parse = _ALIASES.get(kind) or (kind, KINDS[kind].settings)
-    settings = Settings(kind, config)
-    layer = Layer(name, parse(settings))
+    settings = Settings(kind, config, layer_from)
+    if name in activation_layer_specs.ALIASES:
+        layer = Layer(*activation_layer_specs.ALIASES[name](settings))
+    else:
+        layer = Layer(name, KINDS[name].settings(settings))
     settings.finish()
     return layer

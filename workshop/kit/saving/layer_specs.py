@@ -1,29 +1,49 @@
 """The settings of a layer in a saved model, read without guessing, and the description of a kind of layer."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving.card import printable
 
+if TYPE_CHECKING:
+    from workshop.kit.saving.architecture import Layer
+
 Shape = tuple[int, ...]
 Config = dict[str, Any]
 
-# Keras' names. "leaky_relu" has Keras' slope for it, 0.2; PyTorch's default is 0.01.
-ACTIVATIONS = ("linear", "sigmoid", "tanh", "relu", "relu6", "leaky_relu", "silu", "softmax")
+# Keras' names, with Keras' constants: "leaky_relu" has the slope 0.2 (PyTorch's default is 0.01), "gelu" is the exact
+# one, and "hard_sigmoid" rises by 1/6 (before Keras 3 it rose by 0.2).
+ACTIVATIONS = (
+    *("linear", "sigmoid", "tanh", "relu", "relu6", "leaky_relu", "silu", "softmax"),
+    *("elu", "selu", "gelu", "softplus", "softsign", "exponential", "hard_sigmoid"),
+)
+# Other names for them: the first one that Keras had for it, and what TensorFlow 2.0 to 2.3 wrote for tf.nn.softmax.
+_OTHER_NAMES = {"swish": "silu", "softmax_v2": "softmax"}
+# Layers that a file may have in the place of an activation's name, with settings of their own.
+_ACTIVATION_LAYERS = ("LeakyReLU", "ELU", "ReLU", "ThresholdedReLU", "Softmax")
 
 # Settings that matter while a layer is built or trained, not for its outputs.
 _WITHOUT_EFFECT = {
     *("name", "trainable", "dtype", "seed", "weights", "sparse", "ragged", "optional", "implementation", "unroll"),
+    *("use_cudnn", "consume_less", "autocast", "build_config", "registered_name"),
     *("batch_input_shape", "batch_shape", "input_shape", "input_dim", "input_dtype", "input_length", "noise_shape"),
     *("renorm_momentum", "renorm_clipping", "unit_forget_bias", "zero_output_for_mask"),
     *("init", "beta_init", "gamma_init", "W_regularizer", "b_regularizer", "W_constraint", "b_constraint"),
     *("activity_regularizer", "moving_mean_initializer", "moving_variance_initializer"),
     *(
         f"{weight}_{kind}"
-        for weight in ("kernel", "bias", "beta", "gamma", "depthwise", "pointwise", "recurrent", "embeddings")
+        for weight in ("kernel", "bias", "beta", "gamma", "depthwise", "pointwise", "recurrent", "embeddings", "alpha")
         for kind in ("initializer", "regularizer", "constraint")
     ),
+}
+# What the others do to the outputs.
+_EFFECTS = {
+    "stateful": "each answer would depend on those before it",
+    "return_state": "there would be several outputs",
+    "time_major": "steps would come before samples",
+    "mask_zero": "zeros would be left out of the sequence",
+    "lora_rank": "its weights would be the sum of two",
 }
 
 
@@ -32,14 +52,21 @@ class UnknownLayerError(WorkshopError):
 
 
 class Settings:
-    """A layer's configuration in a file: each setting is taken by code that knows it, has no effect, or is refused."""
+    """A layer's configuration in a file: each setting is taken by code that knows it, has no effect, or is refused.
 
-    def __init__(self, kind: str, config: Config) -> None:
-        self._config, self._kind = dict(config), kind
+    Args:
+        kind: the class name in the file.
+        config: the configuration.
+        read_layer: makes a layer of such two; for a layer that stands in the place of an activation's name.
+    """
 
-    def refuse(self, what: str) -> UnknownLayerError:
-        """Returns the error that says what is not known."""
-        return UnknownLayerError(f"its {self._kind} layer {printable(what)}, which is not known here")
+    def __init__(self, kind: str, config: Config, read_layer: "Callable[[object, Config], Layer]") -> None:
+        self._config, self._kind, self._read_layer = dict(config), kind, read_layer
+
+    def refuse(self, what: str, effect: str = "") -> UnknownLayerError:
+        """Returns the error that says what is not known, and what it would do."""
+        why = f" ({effect})" if effect else ""
+        return UnknownLayerError(f"its {self._kind} layer {printable(what)}, which is not known here{why}")
 
     def has(self, name: str) -> bool:
         """Returns whether the file has a setting of this name."""
@@ -52,9 +79,12 @@ class Settings:
 
     def number(self, *names: str, default: float | None = None, least: float = 0.0) -> float:
         """Takes a number from `least` up."""
-        value = self.take(*names, default=default)
+        return self.number_of(names[0], self.take(*names, default=default), least)
+
+    def number_of(self, name: str, value: Any, least: float = 0.0) -> float:
+        """Returns what was taken as the setting of this name as a number from `least` up."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < 1e9:
-            raise self.refuse(f"has {names[0]} = {value!r}")
+            raise self.refuse(f"has {name} = {value!r}")
         return float(value)
 
     def count(self, *names: str) -> int:
@@ -64,14 +94,32 @@ class Settings:
             raise self.refuse(f"has {names[0]} = {value!r}")
         return int(value)
 
-    def pair(self, *names: str, default: Any = None) -> list[int]:
-        """Takes two whole numbers from 1 up, or one that stands for both."""
+    def sizes(self, *names: str, axes: int = 2, default: Any = None) -> list[int]:
+        """Takes a whole number from 1 up for each axis, or one that stands for all."""
         value = self.take(*names, default=default)
-        value = [value, value] if type(value) is int else value
-        fits = isinstance(value, list | tuple) and len(value) == 2
+        value = [value] * axes if type(value) is int else value
+        fits = isinstance(value, list | tuple) and len(value) == axes
         if not fits or not all(type(n) is int and 1 <= n <= 10_000 for n in value):
             raise self.refuse(f"has {names[0]} = {value!r}")
         return list(value)
+
+    def borders(self, name: str, axes: int = 2) -> list[list[int]]:
+        """Takes two whole numbers for each axis: how many cells there are before it and after it."""
+        value = self.take(name)
+        value = [value] if axes == 1 else value
+        fits = isinstance(value, list | tuple) and len(value) == axes
+        fits = fits and all(isinstance(sides, list | tuple) and len(sides) == 2 for sides in value)
+        if not fits or not all(type(n) is int and 0 <= n <= 10_000 for sides in value for n in sides):
+            raise self.refuse(f"has {name} = {value!r}")
+        return [list(sides) for sides in value]
+
+    def axis(self) -> int:
+        """Takes one axis, which some files have in a list."""
+        value = self.take("axis", default=-1)
+        value = value[0] if isinstance(value, list) and len(value) == 1 else value
+        if type(value) is not int:
+            raise self.refuse(f"has axis = {value!r}")
+        return value
 
     def choice(self, *names: str, default: str, among: tuple[str, ...]) -> str:
         """Takes one of several texts."""
@@ -87,18 +135,26 @@ class Settings:
             raise self.refuse(f"has {names[0]} = {value!r}")
         return value
 
-    def activation(self, name: str = "activation", default: str = "linear") -> str:
-        """Takes the name of an activation function."""
+    def activation(self, name: str = "activation", default: str = "linear") -> "str | Layer":
+        """Takes the name of an activation function, or the layer with settings of its own that stands in its place."""
         value = self.take(name, default=default)
         if isinstance(value, dict):  # Keras 2 and 3 may write the function as an object of this form
-            value = value.get("config") if value.get("class_name") == "function" else value.get("class_name")
-        if value == "softmax_v2":  # what TensorFlow 2.0 to 2.3 wrote for tf.nn.softmax
-            value = "softmax"
-        if value == "swish":  # the first name that Keras had for it
-            value = "silu"
+            kind, config = value.get("class_name"), value.get("config")
+            if kind in _ACTIVATION_LAYERS and isinstance(config, dict):
+                layer = self._read_layer(kind, config)
+                return str(layer.settings["activation"]) if layer.kind == "Activation" else layer
+            value = config if kind == "function" else kind
+        value = _OTHER_NAMES.get(str(value), value)
         if value not in ACTIVATIONS:
             raise self.refuse(f"has {name} = {value!r}")
         return str(value)
+
+    def function(self, name: str, default: str) -> str:
+        """Takes the name of an activation function that works in the middle of a layer, where none can follow it."""
+        value = self.activation(name, default)
+        if not isinstance(value, str):
+            raise self.refuse(f"has {name} = {value.kind} with settings of its own")
+        return value
 
     def channels_last(self) -> None:
         """Takes the order of the axes: channels last, or refused."""
@@ -110,7 +166,7 @@ class Settings:
         """Refuses every setting that was not taken and has an effect."""
         for name, value in self._config.items():
             if name not in _WITHOUT_EFFECT and value not in (None, False):
-                raise self.refuse(f"has {name} = {value!r}")
+                raise self.refuse(f"has {name} = {value!r}", _EFFECTS.get(name, ""))
 
     def channels_last_only(self) -> Config:
         """Takes the settings of a layer whose only one is the order of the axes."""

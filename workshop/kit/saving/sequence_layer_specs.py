@@ -2,39 +2,70 @@
 
 A sequence is (steps, features); one of whole numbers, of characters or words, is (steps,), and an Embedding layer gives
 each of them its features. Masks are not known here, so all sequences of a batch have the same number of steps.
+Convolutions of sequences stand beside those of images, in `image_layer_specs`.
 """
 
-from workshop.kit.saving.layer_specs import Config, Kind, Settings, Shape
+from workshop.kit.saving.layer_specs import Config, Kind, Settings, Shape, no_weights
+
+# The settings of the recurrent layers in every engine's order, and what Keras takes where a file says nothing of them.
+_ORDER = ("units", "return_sequences", "use_bias", "activation", "recurrent_activation", "reset_after")
+_DEFAULTS = {"recurrent_activation": "sigmoid", "go_backwards": False, "dropout": 0.0, "recurrent_dropout": 0.0}
 
 
-def _recurrent(s: Settings) -> Config:
-    """The settings that the three recurrent layers share."""
+def recurrent_settings(kind: str, given: Config) -> Config:
+    """Returns the settings of a recurrent layer as the description has them: without those that are as they mostly are.
+
+    Args:
+        kind: Keras' class name. That of a SimpleRNN is said with its activation, whatever that is.
+        given: all settings.
+    """
+    defaults = _DEFAULTS if kind == "SimpleRNN" else {**_DEFAULTS, "activation": "tanh"}
     return {
-        "units": s.count("units"),
-        "return_sequences": s.flag("return_sequences", default=False),
-        "use_bias": s.flag("use_bias", default=True),
+        name: given[name]
+        for name in (*_ORDER, "go_backwards", "dropout", "recurrent_dropout")
+        if name in given and (name not in defaults or given[name] != defaults[name])
     }
 
 
+def _recurrent(s: Settings) -> Config:
+    """The settings that the recurrent layers share.
+
+    Dropout does nothing to a prediction. Here it is a fraction of the inputs, or of the state, that is left out at all
+    steps of a sample in training.
+    """
+    return {
+        "units": s.count("units", "output_dim"),
+        "return_sequences": s.flag("return_sequences", default=False),
+        "use_bias": s.flag("use_bias", default=True),
+        "go_backwards": s.flag("go_backwards", default=False),
+        "dropout": _rate(s, "dropout", "dropout_W"),
+        "recurrent_dropout": _rate(s, "recurrent_dropout", "dropout_U"),
+    }
+
+
+def _rate(s: Settings, *names: str) -> float:
+    rate = s.number(*names, default=0)
+    if rate >= 1:
+        raise s.refuse(f"has {names[0]} = {rate!r}")
+    return rate
+
+
 def _simple_rnn(s: Settings) -> Config:
-    activation = s.activation(default="tanh")
-    if activation not in ("tanh", "relu"):
-        raise s.refuse(f"has activation = {activation!r}")
-    return {**_recurrent(s), "activation": activation}
+    return recurrent_settings("SimpleRNN", {**_recurrent(s), "activation": s.function("activation", "tanh")})
+
+
+def _gated(s: Settings) -> Config:
+    functions = {"activation": "tanh", "recurrent_activation": "sigmoid"}
+    return {**_recurrent(s), **{name: s.function(name, default) for name, default in functions.items()}}
 
 
 def _lstm(s: Settings) -> Config:
-    # Keras before 2.3 had the hard_sigmoid for the gates, three straight lines in place of the curve.
-    for name, takes in (("activation", "tanh"), ("recurrent_activation", "sigmoid")):
-        activation = s.activation(name, default=takes)
-        if activation != takes:
-            raise s.refuse(f"has {name} = {activation!r}")
-    return _recurrent(s)
+    return recurrent_settings("LSTM", _gated(s))
 
 
 def _gru(s: Settings) -> Config:
     # A file without the setting is of a Keras that had no other way.
-    return {**_lstm(s), "reset_after": s.flag("reset_after", default=False)}
+    return recurrent_settings("GRU", {**_gated(s), "reset_after": s.flag("reset_after", default=False)})
 
 
 def _weights(gates: int, settings: Config, shape: Shape) -> dict[str, Shape]:
@@ -65,4 +96,5 @@ KINDS = {
     "SimpleRNN": Kind((2,), _simple_rnn, lambda s, shape: _weights(1, s, shape), _states),
     "LSTM": Kind((2,), _lstm, lambda s, shape: _weights(4, s, shape), _states),
     "GRU": Kind((2,), _gru, lambda s, shape: _weights(3, s, shape), _states),
+    "RepeatVector": Kind((1,), lambda s: {"n": s.count("n")}, no_weights, lambda s, shape: (s["n"], shape[0])),
 }

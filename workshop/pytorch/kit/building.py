@@ -9,19 +9,33 @@ import torch
 from torch import nn
 
 from workshop.kit.errors import WorkshopError
-from workshop.kit.saving.architecture import Architecture
-from workshop.kit.saving.layer_specs import Config, Shape, UnknownLayerError
-from workshop.pytorch.kit import recurrent
+from workshop.kit.saving.architecture import Architecture, inner
+from workshop.kit.saving.layer_specs import Config, Shape
+from workshop.pytorch.kit import noise, recurrent
 from workshop.pytorch.kit.image_layers import (
     AveragePoolAsKeras,
+    ConvTranspose2dAsKeras,
     GlobalAveragePooling,
+    GlobalMaxPooling,
     PadAsTensorFlow,
     SeparableConv2d,
     pair,
 )
-from workshop.pytorch.kit.layers import ACTIVATIONS, BatchNormAsKeras, Rescaling, initialize_as_keras
+from workshop.pytorch.kit.layers import (
+    ACTIVATIONS,
+    BatchNormAsKeras,
+    LayerNormAsKeras,
+    LeakyReLUAsKeras,
+    PReLUAsKeras,
+    ReLUAsKeras,
+    Rescaling,
+    initialize_as_keras,
+)
 from workshop.pytorch.kit.layout import ChannelsFirst, ChannelsLast, FlattenAsKeras, ReshapeAsKeras
+from workshop.pytorch.kit.one_row import InOneRow, OverSteps, RepeatVector
 from workshop.pytorch.kit.reading.network import read
+from workshop.pytorch.kit.recurrent_loop import Loop
+from workshop.pytorch.kit.wrappers import BidirectionalAsKeras, TimeDistributed
 
 # From a layer's settings, the shape of a sample that goes in and the axis of the channels, to PyTorch's modules.
 Build = Callable[[Config, Shape, int], list[nn.Module]]
@@ -36,6 +50,9 @@ def _convolution(
     settings: Config, shape: Shape, axis: int, make: Callable[..., nn.Module] = nn.Conv2d
 ) -> list[nn.Module]:
     size, strides = pair(settings["kernel_size"]), pair(settings["strides"])
+    dilation, options = pair(settings.get("dilation_rate", 1)), {}
+    if dilation != (1, 1):
+        options["dilation"] = dilation
     # PyTorch's own "same" is TensorFlow's where nothing is skipped and there is no odd cell.
     is_own_same = settings["padding"] == "same" and strides == (1, 1) and size[0] % 2 == size[1] % 2 == 1
     convolution = make(
@@ -45,8 +62,11 @@ def _convolution(
         strides,
         padding="same" if is_own_same else 0,
         bias=settings["use_bias"],
+        **options,
     )
-    padding = [] if is_own_same or settings["padding"] == "valid" else [PadAsTensorFlow(size, strides)]
+    is_padded = settings["padding"] != "valid" and not is_own_same
+    is_causal = settings["padding"] == "causal"
+    padding = [PadAsTensorFlow(size, strides, dilation=dilation, is_causal=is_causal)] if is_padded else []
     return [*padding, convolution, *_activation(settings, shape, axis)]
 
 
@@ -57,6 +77,13 @@ def _depthwise(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
 
 def _separable(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
     return _convolution(settings, shape, axis, SeparableConv2d)
+
+
+def _transposed(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+    size, strides = pair(settings["kernel_size"]), pair(settings["strides"])
+    options = {"keras_padding": settings["padding"], "bias": settings["use_bias"]}
+    convolution = ConvTranspose2dAsKeras(shape[2], settings["filters"], size, strides, **options)
+    return [convolution, *_activation(settings, shape, axis)]
 
 
 def _zero_padding(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
@@ -88,18 +115,64 @@ def _batch_normalization(settings: Config, shape: Shape, axis: int) -> list[nn.M
     return [BatchNormAsKeras(shape[-1], **options, axis=axis)]
 
 
-def _recurrent(settings: Config, shape: Shape, make: Callable[..., nn.Module], **options: str) -> list[nn.Module]:
-    return [make(shape[1], settings["units"], settings["return_sequences"], settings["use_bias"], **options)]
+def _in_one_row(build: Build) -> Build:
+    """Returns how a layer for sequences is built from that for images of one row."""
+
+    def build_in_one_row(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+        windows = {name: [1, *size] for name, size in settings.items() if name in _OF_WINDOWS}
+        return [InOneRow(*build(settings | windows, (1, *shape), 1))]
+
+    return build_in_one_row
 
 
-def _simple_rnn(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
-    return _recurrent(settings, shape, recurrent.RNNAsKeras, nonlinearity=settings["activation"])
+_OF_WINDOWS = ("kernel_size", "strides", "pool_size", "dilation_rate")
 
 
-def _gru(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
-    if not settings["reset_after"]:
-        raise UnknownLayerError("a GRU layer has reset_after = False, which PyTorch does not have: takes True")
-    return _recurrent(settings, shape, recurrent.GRUAsKeras)
+def _layer_normalization(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+    options = {name: settings[name] for name in ("epsilon", "center", "scale")}
+    return [LayerNormAsKeras(shape[-1], **options, axis=axis)]
+
+
+def _prelu(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+    shared = settings["shared_axes"] or ()
+    weights = [1 if i in shared else n for i, n in enumerate(shape, 1)]
+    return [PReLUAsKeras([weights[-1], *weights[:-1]] if axis == 1 and len(shape) == 3 else weights)]
+
+
+def _recurrent(kind: str) -> Build:
+    """Returns how a recurrent layer is built: of PyTorch's own module, if that knows its cell."""
+
+    def build(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+        functions = settings.get("activation", "tanh"), settings.get("recurrent_activation", "sigmoid")
+        known = {("tanh", "sigmoid")} if kind != "SimpleRNN" else {("tanh", "sigmoid"), ("relu", "sigmoid")}
+        is_known = functions in known and settings.get("reset_after", True) and not settings.get("recurrent_dropout")
+        if not is_known:
+            return [Loop(kind, shape[1], settings)]
+        options: Config = {name: settings[name] for name in ("go_backwards", "dropout") if name in settings}
+        if kind == "SimpleRNN":
+            options["nonlinearity"] = settings["activation"]
+        make: Callable[..., nn.Module] = _OWN[kind]
+        return [make(shape[1], settings["units"], settings["return_sequences"], settings["use_bias"], **options)]
+
+    return build
+
+
+_OWN: dict[str, type[nn.Module]] = {
+    "SimpleRNN": recurrent.RNNAsKeras,
+    "LSTM": recurrent.LSTMAsKeras,
+    "GRU": recurrent.GRUAsKeras,
+}
+
+
+def _bidirectional(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+    one = inner(settings)
+    ways = [one.settings, {**one.settings, "go_backwards": True}]
+    (forward,), (backward,) = (_recurrent(one.kind)(way, shape, axis) for way in ways)
+    return [BidirectionalAsKeras(forward, backward, settings["merge_mode"], one.settings["return_sequences"])]
+
+
+def _time_distributed(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+    return [TimeDistributed(from_architecture(Architecture(shape[1:], [inner(settings)])))]
 
 
 def _activation(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
@@ -112,22 +185,44 @@ _BUILD: dict[str, Build] = {
     "Conv2D": _convolution,
     "DepthwiseConv2D": _depthwise,
     "SeparableConv2D": _separable,
+    "Conv2DTranspose": _transposed,
     "ZeroPadding2D": _zero_padding,
     "MaxPooling2D": _max_pooling,
     "AveragePooling2D": _average_pooling,
     "GlobalAveragePooling2D": lambda settings, shape, axis: [GlobalAveragePooling()],
+    "GlobalMaxPooling2D": lambda settings, shape, axis: [GlobalMaxPooling()],
     "UpSampling2D": lambda settings, shape, axis: [nn.Upsample(scale_factor=pair(settings["size"]))],
+    "Conv1D": _in_one_row(_convolution),
+    "ZeroPadding1D": _in_one_row(lambda s, shape, axis: [nn.ZeroPad2d((*s["padding"], 0, 0))]),
+    "MaxPooling1D": _in_one_row(_max_pooling),
+    "AveragePooling1D": _in_one_row(_average_pooling),
+    "UpSampling1D": _in_one_row(lambda s, shape, axis: [nn.Upsample(scale_factor=(1, s["size"]))]),
+    "GlobalAveragePooling1D": lambda settings, shape, axis: [OverSteps("mean")],
+    "GlobalMaxPooling1D": lambda settings, shape, axis: [OverSteps("max")],
+    "RepeatVector": lambda settings, shape, axis: [RepeatVector(settings["n"])],
     "Embedding": lambda settings, shape, axis: [
         recurrent.EmbeddingAsKeras(settings["input_dim"], settings["output_dim"])
     ],
-    "SimpleRNN": _simple_rnn,
-    "LSTM": lambda settings, shape, axis: _recurrent(settings, shape, recurrent.LSTMAsKeras),
-    "GRU": _gru,
+    "SimpleRNN": _recurrent("SimpleRNN"),
+    "LSTM": _recurrent("LSTM"),
+    "GRU": _recurrent("GRU"),
+    "Bidirectional": _bidirectional,
+    "TimeDistributed": _time_distributed,
     "Rescaling": lambda settings, shape, axis: [Rescaling(settings["scale"], settings["offset"])],
     "Dropout": _dropout,
+    "SpatialDropout1D": lambda settings, shape, axis: [noise.StepDropout(settings["rate"])],
+    "SpatialDropout2D": lambda settings, shape, axis: [nn.Dropout2d(settings["rate"])],
+    "GaussianDropout": lambda settings, shape, axis: [noise.GaussianDropout(settings["rate"])],
+    "GaussianNoise": lambda settings, shape, axis: [noise.GaussianNoise(settings["stddev"])],
+    "AlphaDropout": lambda settings, shape, axis: [nn.AlphaDropout(settings["rate"])],
     "BatchNormalization": _batch_normalization,
+    "LayerNormalization": _layer_normalization,
     # A layer of its own that changes nothing is kept, so that there are as many layers as in the description.
     "Activation": lambda settings, shape, axis: _activation(settings, shape, axis) or [nn.Identity()],
+    "ReLU": lambda settings, shape, axis: [ReLUAsKeras(**settings)],
+    "LeakyReLU": lambda settings, shape, axis: [LeakyReLUAsKeras(settings["negative_slope"])],
+    "ELU": lambda settings, shape, axis: [nn.ELU(settings["alpha"])],
+    "PReLU": _prelu,
 }
 
 
@@ -143,12 +238,18 @@ def from_architecture(architecture: Architecture, dtype: torch.dtype = torch.flo
     Raises:
         WorkshopError: a layer cannot take what the one before it gives, or weights are not of its shape.
     """
+    architecture = architecture.separated()
     weight_shapes = architecture.weight_shapes()
     modules: list[nn.Module] = []
     channels_first = False
     for layer, (shape, after) in zip(architecture.layers, itertools.pairwise(architecture.shapes()), strict=True):
         if layer.kind == "Flatten":
             modules.append(FlattenAsKeras() if channels_first else nn.Flatten())
+            channels_first = False
+            continue
+        if layer.kind == "TimeDistributed":  # what is in it has doors of its own
+            modules += [ChannelsLast()] if channels_first else []
+            modules += _BUILD[layer.kind](layer.settings, shape, -1)
             channels_first = False
             continue
         if len(shape) == 3 and not channels_first:
@@ -158,8 +259,8 @@ def from_architecture(architecture: Architecture, dtype: torch.dtype = torch.flo
             modules.append(ReshapeAsKeras(after))
             channels_first = len(after) == 3
             continue
-        # Of samples with two axes the last one is what Keras normalises, and stays where it is.
-        modules += _BUILD[layer.kind](layer.settings, shape, -1 if len(shape) == 2 else 1)
+        # Of sequences the last axis is what Keras normalises, and stays where it is.
+        modules += _BUILD[layer.kind](layer.settings, shape, -1 if len(shape) in (2, 4) else 1)
         channels_first = channels_first and len(after) == 3
     if channels_first:
         modules.append(ChannelsLast())

@@ -4,7 +4,7 @@ With them the same weights give the same numbers in both. `image_layers.py` has 
 for sequences.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -93,11 +93,84 @@ class BatchNormAsKeras(nn.Module):
         return f"{len(self.running_mean)}, momentum={self.momentum}, epsilon={self.epsilon}, axis={self.axis}"
 
 
-class LeakyReLUAsKeras(nn.LeakyReLU):
-    """x above 0, 0.2 x below: what Keras means by activation="leaky_relu". PyTorch's own slope is 0.01."""
+class LayerNormAsKeras(nn.Module):
+    """Y = weight (X - mean) / sqrt(variance + epsilon) + bias over the channels of each place (Ba and others 2016).
 
-    def __init__(self) -> None:
-        super().__init__(negative_slope=0.2)
+    `nn.LayerNorm` has them last, where images here have them first; its epsilon is 1e-5, Keras' 1e-3.
+
+    Args:
+        features: how many channels, or inputs of a dense layer.
+        epsilon: as in Keras.
+        center, scale: whether there is a bias, and a weight.
+        axis: where the channels are.
+    """
+
+    def __init__(self, features: int, epsilon: float = 1e-3, center: bool = True, scale: bool = True, axis: int = -1):
+        super().__init__()
+        self.features, self.epsilon, self.axis = features, epsilon, axis
+        self.weight = nn.Parameter(torch.ones(features)) if scale else None
+        self.bias = nn.Parameter(torch.zeros(features)) if center else None
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Returns X, of two axes or more, normalised."""
+        X = X.movedim(self.axis, -1)
+        return F.layer_norm(X, (self.features,), self.weight, self.bias, self.epsilon).movedim(-1, self.axis)
+
+    def extra_repr(self) -> str:
+        """What `print(module)` shows in the parentheses."""
+        return f"{self.features}, epsilon={self.epsilon}, axis={self.axis}"
+
+
+class LeakyReLUAsKeras(nn.LeakyReLU):
+    """x above 0, slope x below; the slope is what Keras means by activation="leaky_relu". PyTorch's own is 0.01."""
+
+    def __init__(self, negative_slope: float = 0.2) -> None:
+        super().__init__(negative_slope)
+
+
+class ReLUAsKeras(nn.Module):
+    """Keras' layer ReLU: x above the threshold, but at most `max_value`; below it slope (x - threshold)."""
+
+    def __init__(self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0):
+        super().__init__()
+        self.max_value, self.negative_slope, self.threshold = max_value, negative_slope, threshold
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Returns the lines above."""
+        above = X if self.max_value is None else X.clamp(max=self.max_value)
+        return torch.where(self.threshold < X, above, self.negative_slope * (X - self.threshold))
+
+    def extra_repr(self) -> str:
+        """What `print(module)` shows in the parentheses."""
+        return f"{self.max_value}, negative_slope={self.negative_slope}, threshold={self.threshold}"
+
+
+class PReLUAsKeras(nn.Module):
+    """x above 0, weight x below, with weights for as many axes as Keras has; `nn.PReLU` has one for each channel.
+
+    Args:
+        shape: of the weights, as a sample has its axes here.
+    """
+
+    def __init__(self, shape: Sequence[int]):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(tuple(shape)))
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Returns the two lines above."""
+        return torch.where(X > 0, X, self.weight * X)
+
+    def extra_repr(self) -> str:
+        """What `print(module)` shows in the parentheses."""
+        return f"{tuple(self.weight.shape)}"
+
+
+class Exponential(nn.Module):
+    """e^x, for numbers that are above 0: a rate, a count."""
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Returns e^X."""
+        return X.exp()
 
 
 # From Keras' names for them. Softmax needs to know the axis of the classes, the last one in Keras.
@@ -109,6 +182,13 @@ ACTIVATIONS: dict[str, Callable[[int], nn.Module]] = {
     "relu6": lambda axis: nn.ReLU6(),
     "leaky_relu": lambda axis: LeakyReLUAsKeras(),
     "silu": lambda axis: nn.SiLU(),
+    "elu": lambda axis: nn.ELU(),
+    "selu": lambda axis: nn.SELU(),
+    "gelu": lambda axis: nn.GELU(),
+    "softplus": lambda axis: nn.Softplus(),
+    "softsign": lambda axis: nn.Softsign(),
+    "exponential": lambda axis: Exponential(),
+    "hard_sigmoid": lambda axis: nn.Hardsigmoid(),
     "softmax": lambda axis: nn.Softmax(dim=axis),
 }
 
@@ -119,13 +199,13 @@ def activation(name: str) -> nn.Module:
 
 
 def initialize_as_keras(network: nn.Module) -> nn.Module:
-    """Draws the weights of all nn.Linear and nn.Conv2d anew, as Keras does, and returns the network.
+    """Draws the weights of all nn.Linear and convolutions anew, as Keras does, and returns the network.
 
     Kernels are drawn between -l and l, l = sqrt(6 / (inputs + outputs)) (Glorot and Bengio 2010); biases are zeros.
     PyTorch's own start depends on the inputs alone, and its biases are drawn as well.
     """
     for module in network.modules():
-        if isinstance(module, nn.Linear | nn.Conv2d):
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             nn.init.xavier_uniform_(module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

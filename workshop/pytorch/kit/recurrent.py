@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from workshop.kit.errors import WorkshopError
+from workshop.pytorch.kit.noise import StepDropout
 
 
 class _Recurrent(nn.Module):
@@ -27,16 +28,27 @@ class _Recurrent(nn.Module):
         units: numbers of the state.
         return_sequences: whether the states of all steps come out.
         bias: whether there is one.
+        go_backwards: whether the steps are read from the last to the first.
+        dropout: the fraction of the features that is dropped in training, the same at all steps of a sample. PyTorch's
+            own `dropout` is between layers.
         options: of PyTorch's module.
     """
 
     module: type[nn.RNNBase]
 
     def __init__(
-        self, inputs: int, units: int, return_sequences: bool = False, bias: bool = True, **options: Any
+        self,
+        inputs: int,
+        units: int,
+        return_sequences: bool = False,
+        bias: bool = True,
+        go_backwards: bool = False,
+        dropout: float = 0.0,
+        **options: Any,
     ) -> None:
         super().__init__()
-        self.return_sequences = return_sequences
+        self.return_sequences, self.go_backwards = return_sequences, go_backwards
+        self.dropout = StepDropout(dropout) if dropout else None
         self.steps = self.module(inputs, units, bias=bias, batch_first=True, **options)
         nn.init.xavier_uniform_(self.steps.weight_ih_l0)
         nn.init.orthogonal_(self.steps.weight_hh_l0)
@@ -47,12 +59,13 @@ class _Recurrent(nn.Module):
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Reads X (samples, steps, features)."""
-        states, _ = self.steps(X)
+        X = X if self.dropout is None else self.dropout(X)
+        states, _ = self.steps(X.flip(1) if self.go_backwards else X)
         return states if self.return_sequences else states[:, -1]
 
     def extra_repr(self) -> str:
         """What `print(module)` shows in the parentheses."""
-        return f"return_sequences={self.return_sequences}"
+        return f"return_sequences={self.return_sequences}, go_backwards={self.go_backwards}"
 
 
 class RNNAsKeras(_Recurrent):
@@ -61,9 +74,15 @@ class RNNAsKeras(_Recurrent):
     module = nn.RNN
 
     def __init__(
-        self, inputs: int, units: int, return_sequences: bool = False, bias: bool = True, nonlinearity: str = "tanh"
+        self,
+        inputs: int,
+        units: int,
+        return_sequences: bool = False,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        **options: Any,
     ) -> None:
-        super().__init__(inputs, units, return_sequences, bias, nonlinearity=nonlinearity)
+        super().__init__(inputs, units, return_sequences, bias, nonlinearity=nonlinearity, **options)
 
 
 class LSTMAsKeras(_Recurrent):
@@ -75,15 +94,17 @@ class LSTMAsKeras(_Recurrent):
 
     module = nn.LSTM
 
-    def __init__(self, inputs: int, units: int, return_sequences: bool = False, bias: bool = True) -> None:
-        super().__init__(inputs, units, return_sequences, bias)
+    def __init__(
+        self, inputs: int, units: int, return_sequences: bool = False, bias: bool = True, **options: Any
+    ) -> None:
+        super().__init__(inputs, units, return_sequences, bias, **options)
         if bias:
             with torch.no_grad():
                 self.steps.bias_ih_l0[units : 2 * units] = 1
 
 
 class GRUAsKeras(_Recurrent):
-    """Keras' GRU with reset_after=True, its default; PyTorch has no other.
+    """Keras' GRU with reset_after=True, its default; PyTorch's own has no other.
 
     Keras has the gates in the order update, reset, candidate, PyTorch in the order reset, update, candidate. Here the
     reset gate acts on h U + q, so q is more than a part of the sum: Keras trains it as well, as the second row of its
@@ -92,8 +113,10 @@ class GRUAsKeras(_Recurrent):
 
     module = nn.GRU
 
-    def __init__(self, inputs: int, units: int, return_sequences: bool = False, bias: bool = True) -> None:
-        super().__init__(inputs, units, return_sequences, bias)
+    def __init__(
+        self, inputs: int, units: int, return_sequences: bool = False, bias: bool = True, **options: Any
+    ) -> None:
+        super().__init__(inputs, units, return_sequences, bias, **options)
         if bias:
             self.steps.bias_hh_l0.requires_grad = True
 

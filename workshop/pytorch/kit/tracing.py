@@ -33,6 +33,16 @@ _ACTIVATIONS: dict[Any, Callable[[], nn.Module]] = {
     "tanh": nn.Tanh,
     F.silu: nn.SiLU,
     F.relu6: nn.ReLU6,
+    F.selu: nn.SELU,
+    F.softsign: nn.Softsign,
+    F.hardsigmoid: nn.Hardsigmoid,
+}
+# Those with settings.
+_PARAMETRIC: dict[Any, Callable[..., nn.Module]] = {
+    F.elu: nn.ELU,
+    F.gelu: nn.GELU,
+    F.leaky_relu: nn.LeakyReLU,
+    F.softplus: nn.Softplus,
 }
 
 
@@ -110,6 +120,8 @@ def _as_module(node: fx.Node) -> nn.Module:
     arguments, named = list(node.args[1:]), dict(node.kwargs)
     if node.target in _ACTIVATIONS:
         return _ACTIVATIONS[node.target]()
+    if node.target in _PARAMETRIC:
+        return _PARAMETRIC[node.target](*arguments, **named)
     if node.target in (torch.flatten, "flatten") and (arguments or [named.get("start_dim")])[0] == 1:
         return nn.Flatten()
     if node.target in ("view", "reshape") and len(arguments) == 2 and arguments[1] == -1:

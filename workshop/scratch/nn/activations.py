@@ -48,6 +48,61 @@ def _no_gradient(da: np.ndarray, a: np.ndarray, z: np.ndarray) -> np.ndarray:
     return np.zeros_like(z)
 
 
+def _expm1_below(z: np.ndarray) -> np.ndarray:
+    """e^z - 1 where z is below 0, else 0; expm1 keeps the digits of small z, and the others never overflow."""
+    return np.expm1(np.minimum(z, 0))
+
+
+def elu(z: np.ndarray, alpha: float = 1.0) -> np.ndarray:
+    """z above 0, alpha (e^z - 1) below (Clevert, Unterthiner and Hochreiter 2016, arXiv:1511.07289)."""
+    return np.maximum(z, 0) + alpha * _expm1_below(z)
+
+
+def elu_backward(da: np.ndarray, a: np.ndarray, z: np.ndarray, alpha: float = 1.0) -> np.ndarray:
+    """1 above 0; below, (alpha (e^z - 1))' = alpha e^z = a + alpha."""
+    return da * np.where(z > 0, 1, a + alpha)
+
+
+# The fixed point of the paper: with them numbers of mean 0 and variance 1 keep both from layer to layer.
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+
+
+def _selu(z: np.ndarray) -> np.ndarray:
+    """A multiple of an elu (Klambauer and others 2017, Self-Normalizing Neural Networks, arXiv:1706.02515)."""
+    return SELU_SCALE * elu(z, SELU_ALPHA)
+
+
+def _selu_backward(da: np.ndarray, a: np.ndarray, z: np.ndarray) -> np.ndarray:
+    return da * np.where(z >= 0, SELU_SCALE, a + SELU_SCALE * SELU_ALPHA)
+
+
+def _normal_cdf(z: np.ndarray) -> np.ndarray:
+    """P(z), the share of the standard normal distribution that lies below z."""
+    from scipy.special import ndtr
+
+    return np.asarray(ndtr(z))
+
+
+def _gelu(z: np.ndarray) -> np.ndarray:
+    """z P(z) (Hendrycks and Gimpel 2016, arXiv:1606.08415): exact, as Keras and PyTorch have it, not the tanh."""
+    return z * _normal_cdf(z)
+
+
+def _gelu_backward(da: np.ndarray, a: np.ndarray, z: np.ndarray) -> np.ndarray:
+    # (z P)' = P + z P', and P' is the normal density.
+    return da * (_normal_cdf(z) + z * np.exp(-0.5 * z * z) * (2 * np.pi) ** -0.5)
+
+
+def _softplus(z: np.ndarray) -> np.ndarray:
+    """log(1 + e^z), a smooth relu (Dugas and others 2001). logaddexp does not overflow: log(e^0 + e^z)."""
+    return np.logaddexp(z.dtype.type(0), z)
+
+
+def _softsign_backward(da: np.ndarray, a: np.ndarray, z: np.ndarray) -> np.ndarray:
+    # (z / (1 + |z|))' = 1 / (1 + |z|)^2 = (1 - |a|)^2.
+    return da * (1 - np.abs(a)) ** 2
+
+
 ACTIVATIONS: dict[str, Activation] = {
     "linear": Activation(lambda z: z, lambda da, a, z: da),
     "sigmoid": Activation(sigmoid, lambda da, a, z: da * a * (1 - a)),
@@ -59,7 +114,21 @@ ACTIVATIONS: dict[str, Activation] = {
         lambda z: np.maximum(z, 0.2 * z),
         lambda da, a, z: np.where(z > 0, da, 0.2 * da),
     ),
+    # Also called swish (Ramachandran, Zoph and Le 2017, arXiv:1710.05941).
     "silu": Activation(lambda z: z * sigmoid(z), _silu_backward),
+    "elu": Activation(elu, elu_backward),
+    "selu": Activation(_selu, _selu_backward),
+    "gelu": Activation(_gelu, _gelu_backward),
+    "softplus": Activation(_softplus, lambda da, a, z: da * sigmoid(z)),
+    # Like tanh, but it nears -1 and 1 slowly (Bergstra and others 2009; Glorot and Bengio 2010).
+    "softsign": Activation(lambda z: z / (1 + np.abs(z)), _softsign_backward),
+    "exponential": Activation(np.exp, lambda da, a, z: da * a),
+    # Three straight lines in the place of the sigmoid, relu6(z + 3) / 6 (Howard and others 2019, MobileNetV3). Before
+    # Keras 3 it was that of Courbariaux, Bengio and David 2015, with the slope 0.2.
+    "hard_sigmoid": Activation(
+        lambda z: np.clip(z / 6 + 0.5, 0, 1),
+        lambda da, a, z: da * (np.abs(z) < 3) / 6,
+    ),
     "softmax": Activation(softmax, _softmax_backward),
     "step": Activation(_step, _no_gradient),
     "hardlims": Activation(lambda z: 2 * _step(z) - 1, _no_gradient),

@@ -9,26 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from workshop.kit.errors import WorkshopError
-from workshop.scratch.nn.activations import ACTIVATIONS, sigmoid
 from workshop.scratch.nn.layers import Shape
 from workshop.scratch.nn.recurrent import Recurrent, State
 
 
 class SimpleRNN(Recurrent):
-    """h' = f(x W + h U + b), f being tanh or relu (Elman 1990).
+    """h' = f(x W + h U + b), f being tanh or another activation (Elman 1990).
 
     The gradient by h is the one by h' times f' and U, once for each step back: it vanishes or explodes exponentially
     with the number of steps.
     """
 
     def __init__(
-        self, units: int, activation: str = "tanh", return_sequences: bool = False, use_bias: bool = True
+        self,
+        units: int,
+        activation: str = "tanh",
+        return_sequences: bool = False,
+        use_bias: bool = True,
+        **options: Any,
     ) -> None:
-        super().__init__(units, return_sequences, use_bias, activation=activation)
-        if activation not in ("tanh", "relu"):
-            raise WorkshopError(f"activation = {activation!r} is not known to a SimpleRNN layer, takes tanh or relu")
-        self.function = ACTIVATIONS[activation]
+        super().__init__(units, return_sequences, use_bias, activation=activation, **options)
+        self.function = self.function_of("activation", activation)
 
     def step(self, projected: np.ndarray, state: State) -> tuple[State, Any]:
         """a = z + h U, h' = f(a)."""
@@ -58,14 +59,26 @@ class LSTM(Recurrent):
         c' = f * c + i * g
         h' = o * tanh(c')
 
-    W, U and b have the gates' columns side by side, in the order i, f, c, o.
+    W, U and b have the gates' columns side by side, in the order i, f, c, o. The `activation` stands for tanh, the
+    `recurrent_activation` for s; Keras before 2.3 had the hard_sigmoid for s.
     """
 
     gates = 4
     states = 2
 
-    def __init__(self, units: int, return_sequences: bool = False, use_bias: bool = True) -> None:
-        super().__init__(units, return_sequences, use_bias)
+    def __init__(
+        self,
+        units: int,
+        return_sequences: bool = False,
+        use_bias: bool = True,
+        activation: str = "tanh",
+        recurrent_activation: str = "sigmoid",
+        **options: Any,
+    ) -> None:
+        options |= {"activation": activation, "recurrent_activation": recurrent_activation}
+        super().__init__(units, return_sequences, use_bias, **options)
+        self.function = self.function_of("activation", activation)
+        self.gate = self.function_of("recurrent_activation", recurrent_activation)
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
         """As in `Recurrent`, but b_f starts at 1, so that the memory stays until the layer has learned to forget."""
@@ -77,19 +90,27 @@ class LSTM(Recurrent):
     def step(self, projected: np.ndarray, state: State) -> tuple[State, Any]:
         """The equations above."""
         h, c = state
-        i, f, g, o = np.split(projected + h @ self.parameters["recurrent_kernel"], 4, axis=1)
-        i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+        received = np.split(projected + h @ self.parameters["recurrent_kernel"], 4, axis=1)
+        s, tanh = self.gate.value, self.function.value
+        i, f, g, o = s(received[0]), s(received[1]), tanh(received[2]), s(received[3])
         new_c = f * c + i * g
-        tanh_c = np.tanh(new_c)
-        return (o * tanh_c, new_c), (h, c, i, f, g, o, tanh_c)
+        tanh_c = tanh(new_c)
+        return (o * tanh_c, new_c), (h, c, received, i, f, g, o, new_c, tanh_c)
 
     def step_backward(self, dstate: State, cache: Any) -> tuple[np.ndarray, State]:
         """The gradients of the equations, from the last line to the first; s' = s (1 - s), tanh' = 1 - tanh^2."""
-        (dh, dc), (h, c, i, f, g, o, tanh_c) = dstate, cache
+        (dh, dc), (h, c, received, i, f, g, o, new_c, tanh_c) = dstate, cache
+        ds, dtanh = self.gate.backward, self.function.backward
         do = dh * tanh_c
-        dc = dc + dh * o * (1 - tanh_c * tanh_c)
+        dc = dc + dtanh(dh * o, tanh_c, new_c)
         di, df, dg = dc * g, dc * c, dc * i
-        da = np.concatenate([di * i * (1 - i), df * f * (1 - f), dg * (1 - g * g), do * o * (1 - o)], axis=1)
+        gates = (
+            ds(di, i, received[0]),
+            ds(df, f, received[1]),
+            dtanh(dg, g, received[2]),
+            ds(do, o, received[3]),
+        )
+        da = np.concatenate(gates, axis=1)
         self.gradients["recurrent_kernel"] += h.T @ da
         return da, (da @ self.parameters["recurrent_kernel"].T, dc * f)
 
@@ -105,16 +126,26 @@ class GRU(Recurrent):
 
     With `reset_after` the three products with h are one: the default of cuDNN, of PyTorch and, since 2.3, of Keras; h U
     then has a bias q of its own, for all three: b is (2, 3 units), with q its second row. W, U and b have the gates'
-    columns side by side, in the order z, r, h.
+    columns side by side, in the order z, r, h. The `activation` stands for tanh, the `recurrent_activation` for s.
     """
 
     gates = 3
 
     def __init__(
-        self, units: int, return_sequences: bool = False, use_bias: bool = True, reset_after: bool = True
+        self,
+        units: int,
+        return_sequences: bool = False,
+        use_bias: bool = True,
+        reset_after: bool = True,
+        activation: str = "tanh",
+        recurrent_activation: str = "sigmoid",
+        **options: Any,
     ) -> None:
-        super().__init__(units, return_sequences, use_bias, reset_after=reset_after)
+        options |= {"activation": activation, "recurrent_activation": recurrent_activation}
+        super().__init__(units, return_sequences, use_bias, reset_after=reset_after, **options)
         self.reset_after = reset_after
+        self.function = self.function_of("activation", activation)
+        self.gate = self.function_of("recurrent_activation", recurrent_activation)
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
         """As in `Recurrent`; b and q start at zero."""
@@ -134,33 +165,35 @@ class GRU(Recurrent):
             a = h @ U
             if self.use_bias:
                 a += self.parameters["bias"][1]
-            update, reset = np.split(sigmoid(projected[:, :split] + a[:, :split]), 2, axis=1)
-            from_h = a[:, split:]
-            g = np.tanh(projected[:, split:] + reset * from_h)
+            received = projected[:, :split] + a[:, :split]
         else:
-            update, reset = np.split(sigmoid(projected[:, :split] + h @ U[:, :split]), 2, axis=1)
-            from_h = reset * h
-            g = np.tanh(projected[:, split:] + from_h @ U[:, split:])
-        return (update * h + (1 - update) * g,), (h, update, reset, g, from_h)
+            received = projected[:, :split] + h @ U[:, :split]
+        received = received.reshape(-1, 2, self.units)
+        gates = self.gate.value(received)
+        update, reset = gates[:, 0], gates[:, 1]
+        from_h = a[:, split:] if self.reset_after else reset * h
+        candidate = projected[:, split:] + (reset * from_h if self.reset_after else from_h @ U[:, split:])
+        g = self.function.value(candidate)
+        return (update * h + (1 - update) * g,), (h, received, gates, candidate, g, from_h)
 
     def step_backward(self, dstate: State, cache: Any) -> tuple[np.ndarray, State]:
         """The gradients of the equations, from the last line to the first; s' = s (1 - s), tanh' = 1 - tanh^2."""
-        (dnew,), (h, update, reset, g, from_h) = dstate, cache
+        (dnew,), (h, received, gates, candidate, g, from_h) = dstate, cache
         U, dU, split = self.parameters["recurrent_kernel"], self.gradients["recurrent_kernel"], 2 * self.units
-        dcandidate = dnew * (1 - update) * (1 - g * g)
-        dupdate = dnew * (h - g) * update * (1 - update)
+        update, reset = gates[:, 0], gates[:, 1]
+        dcandidate = self.function.backward(dnew * (1 - update), g, candidate)
+        # The gradient by what the reset gate is multiplied with, and by the gate.
+        dproduct = dcandidate if self.reset_after else dcandidate @ U[:, split:].T
+        dgates = np.stack([dnew * (h - g), dproduct * (from_h if self.reset_after else h)], axis=1)
+        dgates = self.gate.backward(dgates, gates, received).reshape(-1, split)
         if self.reset_after:
-            dreset = dcandidate * from_h * reset * (1 - reset)
-            da = np.concatenate([dupdate, dreset, dcandidate * reset], axis=1)
+            da = np.concatenate([dgates, dcandidate * reset], axis=1)
             if self.use_bias:
                 self.gradients["bias"][1] += da.sum(axis=0)
             dU += h.T @ da
             dh = da @ U.T
         else:
-            dfrom_h = dcandidate @ U[:, split:].T
-            dreset = dfrom_h * h * reset * (1 - reset)
-            dgates = np.concatenate([dupdate, dreset], axis=1)
             dU[:, :split] += h.T @ dgates
             dU[:, split:] += from_h.T @ dcandidate
-            dh = dgates @ U[:, :split].T + dfrom_h * reset
-        return np.concatenate([dupdate, dreset, dcandidate], axis=1), (dh + dnew * update,)
+            dh = dgates @ U[:, :split].T + dproduct * reset
+        return np.concatenate([dgates, dcandidate], axis=1), (dh + dnew * update,)

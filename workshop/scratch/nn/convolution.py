@@ -22,10 +22,12 @@ def pad_widths(size: int, window: int, stride: int, padding: str) -> tuple[int, 
     """Returns the number of zeros before and after an axis.
 
     None if "valid"; if "same", as many as give the output ceil(size / stride) positions, the odd one after
-    (TensorFlow's rule; PyTorch's is symmetric).
+    (TensorFlow's rule; PyTorch's is symmetric). If "causal", all of them before: no position then sees a later one.
     """
     if padding == "valid":
         return 0, 0
+    if padding == "causal":
+        return window - 1, 0
     total = max((-(-size // stride) - 1) * stride + window - size, 0)
     return total // 2, total - total // 2
 
@@ -35,33 +37,40 @@ class Window(Layer):
 
     Attributes:
         size, strides, padding: of the window, and how it moves; `settings` has the size under the name in `window`.
+        dilation: how far apart the window's cells lie: 1 for a window without holes.
+        span: the rows and columns from the window's first cell to its last.
     """
 
     window = ""
+    paddings: tuple[str, ...] = ("valid", "same")
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.size, self.strides, self.padding = settings[self.window], settings["strides"], settings["padding"]
-        if self.padding not in ("valid", "same"):
-            raise WorkshopError(f"padding = {self.padding!r} is not known; known are 'valid' and 'same'")
+        self.dilation = settings.get("dilation_rate", [1, 1])
+        self.span = [(cells - 1) * apart + 1 for cells, apart in zip(self.size, self.dilation, strict=True)]
+        if self.padding not in self.paddings:
+            known = " and ".join(map(repr, self.paddings))
+            raise WorkshopError(f"padding = {self.padding!r} is not known; known are {known}")
 
     @property
     def overlaps(self) -> bool:
         """Whether two windows can share a pixel."""
         return any(window > stride for window, stride in zip(self.size, self.strides, strict=True))
 
-    def output_size(self, shape: Shape) -> tuple[int, int]:
+    def output_size(self, shape: Shape) -> Shape:
         """Returns the (rows, columns) of positions that the window takes on an image (height, width, channels)."""
         if len(shape) != 3:
             raise self.refuse(shape, "(height, width, channels)")
-        return output_size(self.settings, shape, self.window)
+        moves = {"strides": self.strides, "padding": self.padding, "dilation_rate": self.dilation}
+        return output_size({self.window: self.size, **moves}, shape, self.window)
 
     def pad(self, X: np.ndarray, value: float = 0.0) -> np.ndarray:
         """Returns X (samples, height, width, channels), padded."""
         self._shape = X.shape
         self._border = [
-            pad_widths(n, window, stride, self.padding)
-            for n, window, stride in zip(X.shape[1:3], self.size, self.strides, strict=True)
+            pad_widths(n, span, stride, self.padding)
+            for n, span, stride in zip(X.shape[1:3], self.span, self.strides, strict=True)
         ]
         if not np.any(self._border):
             return X
@@ -74,9 +83,10 @@ class Window(Layer):
 
     def cells(self, padded: np.ndarray, rows: int, columns: int) -> list[np.ndarray]:
         """Returns, for each cell of the window, row by row, a view of its pixels at all (rows, columns) positions."""
-        down, right = self.strides
+        (down, right), (below, beside) = self.strides, self.dilation
         return [
-            padded[:, i : i + down * rows : down, j : j + right * columns : right] for i, j in np.ndindex(*self.size)
+            padded[:, i * below : i * below + down * rows : down, j * beside : j * beside + right * columns : right]
+            for i, j in np.ndindex(*self.size)
         ]
 
 
@@ -97,7 +107,10 @@ class Conv2D(Window):
         padding: str = "valid",
         activation: str = "linear",
         use_bias: bool = True,
+        dilation_rate: Size = (1, 1),
     ) -> None:
+        # Said only where it is not 1, as in the description.
+        apart = {} if pair(dilation_rate) == [1, 1] else {"dilation_rate": pair(dilation_rate)}
         super().__init__(
             filters=filters,
             kernel_size=pair(kernel_size),
@@ -105,6 +118,7 @@ class Conv2D(Window):
             padding=padding,
             activation=activation,
             use_bias=use_bias,
+            **apart,
         )
         self.filters, self.use_bias = filters, use_bias
         self.activation = Activation(activation)
@@ -128,6 +142,10 @@ class Conv2D(Window):
         """
         samples, height, width, channels = padded.shape
         (kernel_height, kernel_width), (down, right) = self.size, self.strides
+        if self.dilation != [1, 1]:
+            below, beside = self.dilation
+            windows = sliding_window_view(padded, self.span, axis=(1, 2))[:, ::down, ::right, :, ::below, ::beside]
+            return windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, kernel_height * kernel_width * channels)
         merged = padded.reshape(samples, height, width * channels)
         windows = sliding_window_view(merged, (kernel_height, kernel_width * channels), axis=(1, 2))
         return windows[:, ::down, :: right * channels].reshape(-1, kernel_height * kernel_width * channels)
@@ -155,6 +173,6 @@ class Conv2D(Window):
             return dZ
         dpadded = np.zeros(self._padded_shape, dZ.dtype)
         cells = self.cells(dpadded, *dZ.shape[1:3])
-        for cell, weights in zip(cells, kernel.reshape(-1, *kernel.shape[2:]), strict=True):
+        for cell, weights in zip(cells, kernel.reshape(-1, *kernel.shape[-2:]), strict=True):
             cell += (flat @ weights.T).reshape(cell.shape)
         return self.unpad(dpadded)

@@ -14,7 +14,7 @@ import numpy as np
 from workshop.kit.errors import WorkshopError
 from workshop.scratch.nn.layers import Activation, Dense, Layer
 from workshop.scratch.nn.network import Network
-from workshop.scratch.nn.pooling import GlobalAveragePooling2D
+from workshop.scratch.nn.pooling import GlobalAveragePooling2D, GlobalMaxPooling2D
 from workshop.scratch.nn.reshaping import Flatten
 
 
@@ -50,10 +50,10 @@ def count_image_layers(network: Network) -> int:
     Raises:
         WorkshopError: there is no such layer, or none before it.
     """
-    ends = (Flatten, GlobalAveragePooling2D)
+    ends = (Flatten, GlobalAveragePooling2D, GlobalMaxPooling2D)
     count = next((i for i, layer in enumerate(network.layers) if isinstance(layer, ends)), 0)
     if count == 0 or len(network.input_shape) != 3:
-        raise WorkshopError("the network has no convolutions that end in a Flatten or a GlobalAveragePooling2D layer")
+        raise WorkshopError("the network has no convolutions that end in a Flatten or a global pooling layer")
     return count
 
 

@@ -17,42 +17,61 @@ from workshop.scratch.nn.convolution import Conv2D
 from workshop.scratch.nn.depthwise import DepthwiseConv2D, SeparableConv2D
 from workshop.scratch.nn.embedding import Embedding
 from workshop.scratch.nn.layers import Activation, Dense, Layer, Rescaling
+from workshop.scratch.nn.normalization import LayerNormalization
+from workshop.scratch.nn.one_row import (
+    AveragePooling1D,
+    Conv1D,
+    MaxPooling1D,
+    UpSampling1D,
+    ZeroPadding1D,
+)
 from workshop.scratch.nn.pooling import (
     AveragePooling2D,
+    GlobalAveragePooling1D,
     GlobalAveragePooling2D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
     MaxPooling2D,
     UpSampling2D,
     ZeroPadding2D,
 )
-from workshop.scratch.nn.regularization import BatchNormalization, Dropout
-from workshop.scratch.nn.reshaping import Flatten, Reshape
+from workshop.scratch.nn.rectifiers import ELU, LeakyReLU, PReLU, ReLU
+from workshop.scratch.nn.regularization import (
+    AlphaDropout,
+    BatchNormalization,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout1D,
+    SpatialDropout2D,
+)
+from workshop.scratch.nn.reshaping import Flatten, RepeatVector, Reshape
 from workshop.scratch.nn.sequential import Sequential
+from workshop.scratch.nn.transposed import Conv2DTranspose
+from workshop.scratch.nn.wrappers import Bidirectional, TimeDistributed
 
 _BATCH = 128  # samples that are predicted at a time
 
 # The layers by their names, which are Keras'.
 _LAYERS = (
-    Dense,
-    Conv2D,
-    DepthwiseConv2D,
-    SeparableConv2D,
-    ZeroPadding2D,
-    MaxPooling2D,
-    AveragePooling2D,
-    UpSampling2D,
-    GlobalAveragePooling2D,
-    Flatten,
-    Reshape,
-    Rescaling,
-    Dropout,
-    BatchNormalization,
-    Activation,
-    Embedding,
-    SimpleRNN,
-    LSTM,
-    GRU,
+    *(Dense, Flatten, Reshape, Rescaling, Activation, ReLU, LeakyReLU, PReLU, ELU),
+    *(BatchNormalization, LayerNormalization),
+    *(Dropout, SpatialDropout1D, SpatialDropout2D, GaussianDropout, GaussianNoise, AlphaDropout),
+    *(Conv2D, DepthwiseConv2D, SeparableConv2D, Conv2DTranspose, ZeroPadding2D, UpSampling2D),
+    *(MaxPooling2D, AveragePooling2D, GlobalMaxPooling2D, GlobalAveragePooling2D),
+    *(Conv1D, ZeroPadding1D, UpSampling1D),
+    *(MaxPooling1D, AveragePooling1D, GlobalMaxPooling1D, GlobalAveragePooling1D),
+    *(Embedding, SimpleRNN, LSTM, GRU, Bidirectional, TimeDistributed, RepeatVector),
 )
 LAYERS: dict[str, type[Layer]] = {layer.__name__: layer for layer in _LAYERS}
+
+
+def make_layer(kind: str, settings: Mapping[str, Any]) -> Layer:
+    """Returns a layer by its name and the settings that a description has; one in it is made first."""
+    settings = dict(settings)
+    if "layer" in settings:
+        settings["layer"] = make_layer(settings["layer"]["class_name"], settings["layer"]["config"])
+    return LAYERS[kind](**settings)
 
 
 class Network(Sequential):
@@ -135,8 +154,9 @@ class Network(Sequential):
     @classmethod
     def from_architecture(cls, described: Architecture, dtype: Any = np.float32, seed: int = 0) -> "Network":
         """Returns the network of a description, with its weights or, where it has none, random initial weights."""
+        described = described.separated()
         network = cls(
-            [LAYERS[layer.kind](**layer.settings) for layer in described.layers], described.input_shape, seed, dtype
+            [make_layer(layer.kind, layer.settings) for layer in described.layers], described.input_shape, seed, dtype
         )
         weights = {
             f"{i}/{name}": value for i, layer in enumerate(described.layers) for name, value in layer.weights.items()

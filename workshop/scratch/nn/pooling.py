@@ -1,5 +1,6 @@
 """Layers for images without weights: pooling, up-sampling and zero padding, forward beside backward."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,24 +59,62 @@ class UpSampling2D(Layer):
         return dY.reshape(blocks).sum(axis=(2, 4))
 
 
-class GlobalAveragePooling2D(Layer):
-    """(samples, height, width, channels) -> (samples, channels): the mean of each channel over the image."""
+class _GlobalPooling(Layer):
+    """What pooling over all positions shares."""
+
+    axes = 2  # of positions
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
         """Creates nothing: there are no parameters."""
-        if len(input_shape) != 3:
-            raise self.refuse(input_shape, "(height, width, channels)")
-        return input_shape[2:]
+        if len(input_shape) != self.axes + 1:
+            raise self.refuse(input_shape, "(height, width, channels)" if self.axes == 2 else "(steps, features)")
+        return input_shape[-1:]
+
+    @property
+    def _positions(self) -> tuple[int, ...]:
+        return tuple(range(1, self.axes + 1))
+
+
+class GlobalAveragePooling2D(_GlobalPooling):
+    """(samples, height, width, channels) -> (samples, channels): the mean of each channel over the image."""
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         """Y = mean over the positions."""
         self._shape = X.shape
-        return X.mean(axis=(1, 2))
+        return X.mean(axis=self._positions)
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
         """Every position gets an equal share."""
-        share = dY / (self._shape[1] * self._shape[2])
-        return np.broadcast_to(share[:, None, None], self._shape)
+        positions = math.prod(self._shape[1:-1])
+        shares = np.expand_dims(dY / positions, self._positions)
+        return np.broadcast_to(shares, self._shape)
+
+
+class GlobalAveragePooling1D(GlobalAveragePooling2D):
+    """(samples, steps, features) -> (samples, features): the mean of each feature over the steps."""
+
+    axes = 1
+
+
+class GlobalMaxPooling2D(_GlobalPooling):
+    """(samples, height, width, channels) -> (samples, channels): the largest number of each channel."""
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """Y = max over the positions."""
+        self._X, self._Y = X, X.max(axis=self._positions)
+        return self._Y
+
+    def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
+        """dX is dY where X is the largest, in equal shares where several are; else 0."""
+        is_largest = np.expand_dims(self._Y, self._positions) == self._X
+        shares = dY / is_largest.sum(axis=self._positions)
+        return is_largest * np.expand_dims(shares, self._positions)
+
+
+class GlobalMaxPooling1D(GlobalMaxPooling2D):
+    """(samples, steps, features) -> (samples, features): the largest number of each feature."""
+
+    axes = 1
 
 
 class _Pooling(Window):

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from workshop.kit.errors import WorkshopError
+from workshop.kit.saving.sequence_layer_specs import recurrent_settings
+from workshop.scratch.nn.activations import ACTIVATIONS, Activation
 from workshop.scratch.nn.layers import Layer, Shape, glorot_uniform
 
 State = tuple[np.ndarray, ...]
@@ -37,15 +39,39 @@ class Recurrent(Layer, abc.ABC):
         return_sequences: whether the output is the states of all steps, (samples, steps, units), for another recurrent
             layer or for an output at every step.
         use_bias: whether there is a b.
+        go_backwards: whether the steps are read from the last to the first; the states of all steps then are in that
+            order, too.
+        dropout: the fraction of the features that is dropped in training, the same ones at all steps of a sample (Gal
+            and Ghahramani 2016, arXiv:1512.05287).
+        recurrent_dropout: the same of the state. Networks that have it predict, but are not trained here.
         settings: the settings of the cell beside these.
     """
 
     gates = 1  # the number of blocks of `units` columns in W and U
     states = 1  # the number of arrays in the state
 
-    def __init__(self, units: int, return_sequences: bool, use_bias: bool, **settings: Any) -> None:
-        super().__init__(units=units, return_sequences=return_sequences, use_bias=use_bias, **settings)
+    def __init__(
+        self,
+        units: int,
+        return_sequences: bool,
+        use_bias: bool,
+        go_backwards: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        **settings: Any,
+    ) -> None:
+        shared = {"units": units, "return_sequences": return_sequences, "use_bias": use_bias}
+        ways = {"go_backwards": go_backwards, "dropout": dropout, "recurrent_dropout": recurrent_dropout}
+        super().__init__(**recurrent_settings(type(self).__name__, {**shared, **settings, **ways}))
         self.units, self.return_sequences, self.use_bias = units, return_sequences, use_bias
+        self.go_backwards, self.dropout, self.recurrent_dropout = go_backwards, dropout, recurrent_dropout
+
+    def function_of(self, setting: str, name: str) -> Activation:
+        """Returns an activation function by its name, which is that of a setting."""
+        if name not in ACTIVATIONS:
+            kind, known = type(self).__name__, ", ".join(ACTIVATIONS)
+            raise WorkshopError(f"{setting} = {name!r} is not known to a {kind} layer; known are {known}")
+        return ACTIVATIONS[name]
 
     @abc.abstractmethod
     def step(self, projected: np.ndarray, state: State) -> tuple[State, Any]:
@@ -69,6 +95,7 @@ class Recurrent(Layer, abc.ABC):
         """Draws W as Glorot and Bengio (2010) do and U orthogonal; b starts at zero."""
         if len(input_shape) != 2:
             raise self.refuse(input_shape, "(steps, features)")
+        self._random = random  # of the dropped features
         steps, features = input_shape
         columns = self.gates * self.units
         self.parameters["kernel"] = glorot_uniform((features, columns), features, columns, random, dtype)
@@ -86,16 +113,28 @@ class Recurrent(Layer, abc.ABC):
 
         Args:
             X: (samples, steps, features).
-            training: unused.
+            training: whether features are dropped.
             mask: (samples, steps), False where a sequence is padded because it is shorter than others. There the state
                 stays as it is, as after Keras' Masking layer, whether the padding is at the start or at the end.
 
         Raises:
-            WorkshopError: the mask has another shape.
+            WorkshopError: the mask has another shape, or the layer is to be trained with dropout of its state.
         """
+        if training and self.recurrent_dropout:
+            raise WorkshopError(
+                f"a {type(self).__name__} layer has recurrent_dropout = {self.recurrent_dropout}, with which the NumPy "
+                f"engine predicts, but does not train: train it with Keras, or set it to 0"
+            )
         samples, steps, features = X.shape
         if mask is not None and mask.shape != (samples, steps):
             raise WorkshopError(f"a mask has the shape {mask.shape}, takes {(samples, steps)}")
+        self._kept: np.ndarray | None = None
+        if training and self.dropout:
+            keep = self._random.random((samples, 1, features), np.float32) >= self.dropout
+            self._kept = keep.astype(X.dtype) / X.dtype.type(1 - self.dropout)
+            X = X * self._kept
+        if self.go_backwards:
+            X, mask = X[:, ::-1], None if mask is None else mask[:, ::-1]
         # Steps first: the samples of a step are then contiguous in memory. x W needs no state, so all steps are one
         # matrix product; only h U has to wait for the step before.
         self._X = X.swapaxes(0, 1).reshape(steps * samples, features)
@@ -141,4 +180,7 @@ class Recurrent(Layer, abc.ABC):
             self.input_bias(self.gradients)[...] = flat.sum(axis=0)
         if not needs_input_gradient:
             return dY
-        return (flat @ self.parameters["kernel"].T).reshape(steps, samples, -1).swapaxes(0, 1)
+        dX = (flat @ self.parameters["kernel"].T).reshape(steps, samples, -1).swapaxes(0, 1)
+        if self.go_backwards:
+            dX = dX[:, ::-1]
+        return dX if self._kept is None else dX * self._kept

@@ -1,8 +1,8 @@
-"""Layers that behave differently in training and in inference: Dropout and batch normalisation.
+"""Layers that behave differently in training and in inference: Dropout, noise and batch normalisation.
 
-Both reduce overfitting. Dropout prevents the co-adaptation of units; batch normalisation, whose purpose is to keep the
-inputs of a layer at one scale, adds a little noise through the other samples of the batch. In inference neither does:
-`forward` has the argument `training`.
+All reduce overfitting. Dropout and noise prevent the co-adaptation of units; batch normalisation, whose purpose is to
+keep the inputs of a layer at one scale, adds a little noise through the other samples of the batch. In inference none
+does: `forward` has the argument `training`.
 """
 
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from workshop.kit.errors import WorkshopError
+from workshop.scratch.nn.activations import SELU_ALPHA, SELU_SCALE
 from workshop.scratch.nn.layers import Layer, Shape
 
 
@@ -32,13 +33,93 @@ class Dropout(Layer):
         self._scale: Any = None
         if not training:
             return X
-        keep = self._random.random(X.shape, np.float32) >= self.rate
-        self._scale = keep.astype(X.dtype) / X.dtype.type(1 - self.rate)
+        self._scale = self.factors(self.mask_shape(X.shape), X.dtype)
         return X * self._scale
+
+    def mask_shape(self, shape: Shape) -> Shape:
+        """Returns the shape of the mask for a batch of this shape: a number for each input."""
+        return shape
+
+    def factors(self, shape: Shape, dtype: Any) -> np.ndarray:
+        """Draws what the inputs are multiplied by."""
+        keep = self._random.random(shape, np.float32) >= self.rate
+        return keep.astype(dtype) / np.dtype(dtype).type(1 - self.rate)
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
         """dX = dY mask / (1 - rate): no gradient flows through dropped inputs."""
         return dY if self._scale is None else dY * self._scale
+
+
+class _SpatialDropout(Dropout):
+    """Dropout of whole channels: of neighbouring pixels the one says what the dropped other was (Tompson 2015)."""
+
+    takes = ""
+    axes = 0
+
+    def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
+        """Stores the generator of the masks."""
+        if len(input_shape) != self.axes:
+            raise self.refuse(input_shape, self.takes)
+        return super().build(input_shape, random, dtype)
+
+    def mask_shape(self, shape: Shape) -> Shape:
+        """One number for each channel of each sample."""
+        return (shape[0], *(1 for _ in shape[1:-1]), shape[-1])
+
+
+class SpatialDropout1D(_SpatialDropout):
+    """In training, sets a fraction `rate` of the features to 0 at all steps of a sample."""
+
+    takes, axes = "(steps, features)", 2
+
+
+class SpatialDropout2D(_SpatialDropout):
+    """In training, sets a fraction `rate` of the channels to 0 in the whole image."""
+
+    takes, axes = "(height, width, channels)", 3
+
+
+class GaussianNoise(Layer):
+    """In training, adds normally distributed numbers of the standard deviation `stddev`."""
+
+    def __init__(self, stddev: float) -> None:
+        super().__init__(stddev=float(stddev))
+        self.stddev = stddev
+
+    def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
+        """Stores the generator of the noise."""
+        self._random = random
+        return input_shape
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """Y = X + noise in training, else X; the gradient passes unchanged."""
+        return X + self._random.normal(0, self.stddev, X.shape).astype(X.dtype) if training else X
+
+
+class GaussianDropout(Dropout):
+    """In training, multiplies by normally distributed numbers of the same mean and variance as Dropout's (ibid.)."""
+
+    def factors(self, shape: Shape, dtype: Any) -> np.ndarray:
+        """Mean 1, variance rate / (1 - rate)."""
+        return self._random.normal(1, np.sqrt(self.rate / (1 - self.rate)), shape).astype(dtype)
+
+
+class AlphaDropout(Dropout):
+    """Dropout for networks with the activation "selu": what is dropped becomes its lowest value (Klambauer 2017).
+
+    Then a X + b brings mean and variance back to what they were.
+    """
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """Y = a (X mask + lowest (1 - mask)) + b in training, else X."""
+        self._scale = None
+        if not training:
+            return X
+        lowest = -SELU_SCALE * SELU_ALPHA
+        a = ((1 - self.rate) * (1 + self.rate * lowest**2)) ** -0.5
+        keep = self._random.random(X.shape, np.float32) >= self.rate
+        self._scale = keep.astype(X.dtype) * X.dtype.type(a)
+        return np.where(keep, X, X.dtype.type(lowest)) * X.dtype.type(a) - X.dtype.type(a * lowest * self.rate)
 
 
 class BatchNormalization(Layer):

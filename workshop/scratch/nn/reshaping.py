@@ -47,3 +47,25 @@ class Reshape(Layer):
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
         """The same values in the input's shape."""
         return dY.reshape(self._shape)
+
+
+class RepeatVector(Layer):
+    """(samples, features) -> (samples, n, features): the same features at each of n steps, for a recurrent decoder."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__(n=n)
+        self.n = n
+
+    def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
+        """Creates nothing: there are no parameters."""
+        if len(input_shape) != 1:
+            raise self.refuse(input_shape, "(features,)")
+        return (self.n, *input_shape)
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """The same row n times."""
+        return X[:, None].repeat(self.n, axis=1)
+
+    def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
+        """The gradient of a row is the sum over its steps."""
+        return dY.sum(axis=1)

@@ -9,7 +9,9 @@ from torch import nn
 from workshop.kit.saving.layer_specs import Config
 from workshop.pytorch.kit.image_layers import (
     AveragePoolAsKeras,
+    ConvTranspose2dAsKeras,
     GlobalAveragePooling,
+    GlobalMaxPooling,
     PadAsTensorFlow,
     SeparableConv2d,
     pair,
@@ -27,16 +29,20 @@ def convolution(reader: Reader, module: nn.Conv2d) -> None:
     """nn.Conv2d; with a group for each channel it is Keras' DepthwiseConv2D. One channel makes no difference."""
     settings, bias = _sliding(reader, module, module), vector(module.bias)
     if module.groups == module.in_channels == module.out_channels > 1:
+        reader.expect(module, dilation=(1, 1))
         reader.add(module, "DepthwiseConv2D", settings, kernel=Weight(module.weight, _DEPTHWISE), bias=bias)
     else:
         reader.expect(module, groups=1)
         settings = {"filters": module.out_channels, **settings}
+        if module.dilation != (1, 1):
+            settings["dilation_rate"] = list(module.dilation)
         reader.add(module, "Conv2D", settings, kernel=Weight(module.weight, _CONVOLUTION), bias=bias)
 
 
 def separable_convolution(reader: Reader, module: SeparableConv2d) -> None:
     """SeparableConv2d."""
     first, second = module.depthwise, module.pointwise
+    reader.expect(first, dilation=(1, 1))
     settings = {"filters": second.out_channels, **_sliding(reader, first, second)}
     reader.add(
         module,
@@ -51,14 +57,30 @@ def separable_convolution(reader: Reader, module: SeparableConv2d) -> None:
 def _sliding(reader: Reader, module: nn.Conv2d, with_bias: nn.Conv2d) -> Config:
     """Returns the settings that the three convolutions share."""
     reader.expect_images(module)
-    reader.expect(module, dilation=(1, 1), padding_mode="zeros")
+    reader.expect(module, padding_mode="zeros")
     return {
         "kernel_size": list(module.kernel_size),
         "strides": list(module.stride),
-        "padding": _padding(reader, module, module.kernel_size, module.stride, 0.0),
+        "padding": _padding(reader, module, module.kernel_size, module.stride, 0.0, module.dilation),
         "activation": "linear",
         "use_bias": with_bias.bias is not None,
     }
+
+
+def transposed_convolution(reader: Reader, module: ConvTranspose2dAsKeras) -> None:
+    """ConvTranspose2dAsKeras."""
+    reader.expect_images(module)
+    reader.expect(module, groups=1, dilation=(1, 1), padding=(0, 0))
+    settings = {
+        "filters": module.out_channels,
+        "kernel_size": list(module.kernel_size),
+        "strides": list(module.stride),
+        "padding": module.keras_padding,
+        "activation": "linear",
+        "use_bias": module.bias is not None,
+    }
+    kernel = Weight(module.weight, _CONVOLUTION)
+    reader.add(module, "Conv2DTranspose", settings, kernel=kernel, bias=vector(module.bias))
 
 
 def zero_padding(reader: Reader, module: nn.ZeroPad2d) -> None:
@@ -75,6 +97,13 @@ def global_average_pooling(reader: Reader, module: GlobalAveragePooling) -> None
     reader.expect_images(module)
     reader.channels_first = False
     reader.add(module, "GlobalAveragePooling2D", {})
+
+
+def global_max_pooling(reader: Reader, module: GlobalMaxPooling) -> None:
+    """GlobalMaxPooling."""
+    reader.expect_images(module)
+    reader.channels_first = False
+    reader.add(module, "GlobalMaxPooling2D", {})
 
 
 def up_sampling(reader: Reader, module: nn.Upsample) -> None:
@@ -119,18 +148,30 @@ def _pooling(reader: Reader, module: nn.MaxPool2d | nn.AvgPool2d, kind: str, bor
     reader.add(module, kind, {"pool_size": list(size), "strides": list(strides), "padding": padding})
 
 
-def _padding(reader: Reader, module: Any, size: tuple[int, int], strides: tuple[int, int], border: float) -> str:
+def _padding(
+    reader: Reader,
+    module: Any,
+    size: tuple[int, ...],
+    strides: tuple[int, ...],
+    border: float,
+    dilation: tuple[int, ...] = (1, 1),
+) -> str:
     """Returns what the padding of a module with a window is in Keras' words."""
     own, pad = module.padding, reader.pending_pad
     reader.pending_pad = None
     is_without = own in (0, (0, 0), "valid")
     if pad is not None:
-        if not is_without or (pad.kernel_size, pad.strides, pad.value) != (size, strides, border):
+        if not is_without or (pad.kernel_size, pad.strides, pad.value, pad.dilation) != (
+            size,
+            strides,
+            border,
+            dilation,
+        ):
             raise reader.refuse(pad, f"does not fit the {module} that follows it, which has no padding of its own")
-        return "same"
+        return "causal" if pad.is_causal else "same"
     if is_without:
         return "valid"
-    needed = [same_padding(*sizes) for sizes in zip(reader.shape, size, strides, strict=False)]
+    needed = [same_padding(*sizes) for sizes in zip(reader.shape, size, strides, dilation, strict=False)]
     if own == "same" or needed == [(cells, cells) for cells in pair(own)]:
         return "same"
     raise reader.refuse(
@@ -167,7 +208,9 @@ MODULES: dict[type[nn.Module], Callable[[Reader, Any], None]] = {
     nn.MaxPool2d: max_pooling,
     nn.AvgPool2d: average_pooling,
     AveragePoolAsKeras: average_pooling_as_keras,
+    ConvTranspose2dAsKeras: transposed_convolution,
     GlobalAveragePooling: global_average_pooling,
+    GlobalMaxPooling: global_max_pooling,
     PadAsTensorFlow: pad,
     ChannelsFirst: channels_first,
     ChannelsLast: channels_last,

@@ -6,7 +6,16 @@ from typing import Any
 
 from torch import nn
 
-from workshop.pytorch.kit.layers import BatchNormAsKeras, LeakyReLUAsKeras, Rescaling
+from workshop.pytorch.kit import noise
+from workshop.pytorch.kit.layers import (
+    BatchNormAsKeras,
+    Exponential,
+    LayerNormAsKeras,
+    LeakyReLUAsKeras,
+    PReLUAsKeras,
+    ReLUAsKeras,
+    Rescaling,
+)
 from workshop.pytorch.kit.layout import FlattenAsKeras, ReshapeAsKeras
 from workshop.pytorch.kit.reading.reader import Reader
 from workshop.pytorch.kit.weight import Weight, vector
@@ -44,9 +53,7 @@ def batch_norm(reader: Reader, module: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
 
 def batch_norm_as_keras(reader: Reader, module: BatchNormAsKeras) -> None:
     """BatchNormAsKeras."""
-    axes = len(reader.shape) + 1
-    if module.axis % axes != reader.channel_axis():
-        raise reader.refuse(module, f"normalises another axis than Keras, axis {reader.channel_axis()}")
+    _expect_channels(reader, module, module.axis)
     _normalisation(reader, module, module.momentum, module.epsilon)
 
 
@@ -78,15 +85,80 @@ def softmax(reader: Reader, module: nn.Softmax) -> None:
 
 
 def leaky_relu(reader: Reader, module: nn.LeakyReLU) -> None:
-    """nn.LeakyReLU with Keras' slope."""
-    reader.expect(module, negative_slope=0.2)
-    activation(reader, module, "leaky_relu")
+    """nn.LeakyReLU: Keras' activation of that name has the slope 0.2, a layer of its own has any."""
+    if module.negative_slope == 0.2:
+        activation(reader, module, "leaky_relu")
+    elif module.negative_slope < 0:
+        raise reader.refuse(module, "has a slope below 0, which Keras refuses")
+    else:
+        reader.add(module, "LeakyReLU", {"negative_slope": float(module.negative_slope)})
+
+
+def elu(reader: Reader, module: nn.ELU) -> None:
+    """nn.ELU: Keras' activation of that name has alpha 1, a layer of its own has any."""
+    if module.alpha == 1:
+        activation(reader, module, "elu")
+    else:
+        reader.add(module, "ELU", {"alpha": float(module.alpha)})
+
+
+def relu_as_keras(reader: Reader, module: ReLUAsKeras) -> None:
+    """ReLUAsKeras."""
+    names = ("max_value", "negative_slope", "threshold")
+    reader.add(module, "ReLU", {name: getattr(module, name) for name in names})
+
+
+def prelu_as_keras(reader: Reader, module: PReLUAsKeras) -> None:
+    """PReLUAsKeras."""
+    alpha = Weight(module.weight, (1, 2, 0) if reader.channels_first else tuple(range(module.weight.ndim)))
+    pairs = enumerate(zip(alpha.shape, reader.shape, strict=False), 1)
+    shared = [axis for axis, (weights, numbers) in pairs if weights == 1 < numbers]
+    reader.add(module, "PReLU", {"shared_axes": shared or None}, alpha=alpha)
+
+
+def gelu(reader: Reader, module: nn.GELU) -> None:
+    """nn.GELU."""
+    reader.expect(module, approximate="none")
+    activation(reader, module, "gelu")
+
+
+def softplus(reader: Reader, module: nn.Softplus) -> None:
+    """nn.Softplus, which is a straight line above its threshold: at 20 it differs by 2e-9."""
+    reader.expect(module, beta=1, threshold=20)
+    activation(reader, module, "softplus")
+
+
+def layer_norm(reader: Reader, module: nn.LayerNorm) -> None:
+    """nn.LayerNorm over the last axis."""
+    if reader.channels_first or tuple(module.normalized_shape) != reader.shape[-1:]:
+        raise reader.refuse(module, "is not over the last axis of Keras: takes LayerNormAsKeras here")
+    _layer_normalisation(reader, module, module.eps)
+
+
+def layer_norm_as_keras(reader: Reader, module: LayerNormAsKeras) -> None:
+    """LayerNormAsKeras."""
+    _expect_channels(reader, module, module.axis)
+    _layer_normalisation(reader, module, module.epsilon)
+
+
+def _layer_normalisation(reader: Reader, module: Any, epsilon: float) -> None:
+    center, scale = module.bias is not None, module.weight is not None
+    settings = {"axis": -1, "epsilon": epsilon, "center": center, "scale": scale}
+    reader.add(module, "LayerNormalization", settings, gamma=vector(module.weight), beta=vector(module.bias))
+
+
+def _expect_channels(reader: Reader, module: nn.Module, axis: int) -> None:
+    """Refuses a module for another axis than Keras' last."""
+    if axis % (len(reader.shape) + 1) != reader.channel_axis():
+        raise reader.refuse(module, f"normalises another axis than Keras, axis {reader.channel_axis()}")
 
 
 def activation(reader: Reader, module: nn.Module, name: str) -> None:
     """An activation: a part of the layer before it, if that one has weights and no activation yet."""
     before = reader.found[-1] if reader.found else None
-    if before and before.weights and before.layer.settings.get("activation") == "linear":
+    # That of a recurrent layer is within its steps.
+    has_own = before is None or not before.weights or "recurrent_kernel" in before.weights
+    if before is not None and not has_own and before.layer.settings.get("activation") == "linear":
         before.layer.settings["activation"] = name
         reader.found[-1] = before._replace(module=reader.place, channels_first=reader.channels_first)
     else:
@@ -123,9 +195,16 @@ MODULES: dict[type[nn.Module], Callable[[Reader, Any], None]] = {
     nn.Linear: linear,
     Rescaling: rescaling,
     nn.Dropout: dropout,
+    nn.Dropout2d: lambda reader, module: reader.add(module, "SpatialDropout2D", {"rate": float(module.p)}),
+    nn.AlphaDropout: lambda reader, module: reader.add(module, "AlphaDropout", {"rate": float(module.p)}),
+    noise.StepDropout: lambda reader, module: reader.add(module, "SpatialDropout1D", {"rate": module.rate}),
+    noise.GaussianDropout: lambda reader, module: reader.add(module, "GaussianDropout", {"rate": module.rate}),
+    noise.GaussianNoise: lambda reader, module: reader.add(module, "GaussianNoise", {"stddev": module.stddev}),
     nn.BatchNorm1d: batch_norm,
     nn.BatchNorm2d: batch_norm,
     BatchNormAsKeras: batch_norm_as_keras,
+    nn.LayerNorm: layer_norm,
+    LayerNormAsKeras: layer_norm_as_keras,
     nn.Identity: lambda reader, module: activation(reader, module, "linear"),
     nn.Sigmoid: lambda reader, module: activation(reader, module, "sigmoid"),
     nn.Tanh: lambda reader, module: activation(reader, module, "tanh"),
@@ -133,6 +212,15 @@ MODULES: dict[type[nn.Module], Callable[[Reader, Any], None]] = {
     nn.ReLU6: lambda reader, module: activation(reader, module, "relu6"),
     nn.LeakyReLU: leaky_relu,
     LeakyReLUAsKeras: leaky_relu,
+    nn.ELU: elu,
+    ReLUAsKeras: relu_as_keras,
+    PReLUAsKeras: prelu_as_keras,
+    nn.SELU: lambda reader, module: activation(reader, module, "selu"),
+    nn.GELU: gelu,
+    nn.Softplus: softplus,
+    nn.Softsign: lambda reader, module: activation(reader, module, "softsign"),
+    nn.Hardsigmoid: lambda reader, module: activation(reader, module, "hard_sigmoid"),
+    Exponential: lambda reader, module: activation(reader, module, "exponential"),
     nn.SiLU: lambda reader, module: activation(reader, module, "silu"),
     nn.Softmax: softmax,
     nn.Flatten: flatten,

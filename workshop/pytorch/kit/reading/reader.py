@@ -1,14 +1,24 @@
 """The state of reading a network: the layers found so far, and the shape of a sample where the next module stands."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import nn
 
 from workshop.kit.saving.architecture import Architecture, Layer
 from workshop.kit.saving.layer_specs import Config, Shape, UnknownLayerError
-from workshop.pytorch.kit.image_layers import PadAsTensorFlow
+from workshop.pytorch.kit.image_layers import PadAsTensorFlow, SeparableConv2d
+from workshop.pytorch.kit.layers import Exponential, LeakyReLUAsKeras
 from workshop.pytorch.kit.weight import Rows, Weight
+
+# Between nn.Flatten and nn.Linear only these may stand: they treat each number alike, wherever it stands.
+_KEEP_THE_ORDER = {
+    *(nn.Linear, nn.Dropout, nn.Identity, nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.Tanh, nn.SiLU, nn.LeakyReLU),
+    *(nn.ELU, nn.SELU, nn.GELU, nn.Softplus, nn.Softsign, nn.Hardsigmoid, LeakyReLUAsKeras, Exponential),
+}
+_PADDED = {nn.Conv2d, SeparableConv2d, nn.MaxPool2d}  # a PadAsTensorFlow belongs to the one behind it
 
 
 class Found(NamedTuple):
@@ -32,6 +42,10 @@ class Reader:
 
     The functions that read a module add its layer.
 
+    Args:
+        input_shape: of one sample.
+        modules: from the modules that are known to these functions.
+
     Attributes:
         input_shape: of one sample, channels last.
         found: the layers.
@@ -43,14 +57,43 @@ class Reader:
             nn.Linear has its inputs in that order, Keras in another.
     """
 
-    def __init__(self, input_shape: Sequence[int]) -> None:
+    def __init__(self, input_shape: Sequence[int], modules: Mapping[type[nn.Module], Callable[..., None]]) -> None:
         self.input_shape: Shape = tuple(input_shape)
+        self._modules = modules
         self.found: list[Found] = []
         self.shape = self.input_shape
         self.channels_first = False
         self.place = 0
         self.pending_pad: PadAsTensorFlow | None = None
         self.flattened: Shape | None = None
+
+    def go_through(self, network: nn.Module) -> Reader:
+        """Reads the modules of a network one after another; returns itself.
+
+        Raises:
+            WorkshopError: a module, or a setting of it, cannot be told in Keras' words; the message names it.
+        """
+        for self.place, module in enumerate(in_a_row(network)):
+            if type(module) not in self._modules:
+                name, known = type(module).__name__, ", ".join(sorted(kind.__name__ for kind in self._modules))
+                raise UnknownLayerError(f"the module {name} is not known here: takes an nn.Sequential of {known}")
+            if self.pending_pad is not None and type(module) not in _PADDED:
+                break  # and refused below
+            if self.flattened is not None and type(module) not in _KEEP_THE_ORDER:
+                raise self.refuse(module, "stands between nn.Flatten() and nn.Linear: takes FlattenAsKeras() there")
+            self._modules[type(module)](self, module)
+        if self.pending_pad is not None:
+            raise self.refuse(self.pending_pad, "is not followed by nn.Conv2d, SeparableConv2d or nn.MaxPool2d")
+        return self
+
+    def inside(self, network: nn.Module, input_shape: Shape, channels_first: bool = False) -> list[Found]:
+        """Returns the layers of a network that is a module of this one, and gets samples of another shape."""
+        reader = Reader(input_shape, self._modules)
+        reader.channels_first = channels_first
+        reader.go_through(network)
+        if reader.channels_first != channels_first or reader.flattened is not None:
+            raise self.refuse(network, "gives its images in another order than Keras")
+        return reader.found
 
     def with_weights(self) -> list[Found]:
         """Returns the layers that have weights."""
@@ -96,3 +139,12 @@ class Reader:
     def channel_axis(self) -> int:
         """Returns the axis of a batch that Keras has last."""
         return 1 if self.channels_first else len(self.shape)
+
+
+def in_a_row(module: nn.Module) -> Iterator[nn.Module]:
+    """Yields the modules of a network, without the nn.Sequential around them."""
+    if type(module) is nn.Sequential:
+        for inner in module:
+            yield from in_a_row(inner)
+    else:
+        yield module

@@ -10,8 +10,11 @@ from typing import Any
 from torch import nn
 
 from workshop.kit.saving.layer_specs import Config
+from workshop.kit.saving.sequence_layer_specs import recurrent_settings
 from workshop.pytorch.kit import recurrent
+from workshop.pytorch.kit.one_row import OverSteps, RepeatVector
 from workshop.pytorch.kit.reading.reader import Reader
+from workshop.pytorch.kit.recurrent_loop import Loop
 from workshop.pytorch.kit.weight import Rows, Weight, vector
 
 # Where Keras' gates update, reset and candidate are among PyTorch's reset, update and candidate.
@@ -20,7 +23,7 @@ _GRU_GATES = (1, 0, 2)
 
 def simple_rnn(reader: Reader, module: recurrent.RNNAsKeras) -> None:
     """RNNAsKeras."""
-    _one_bias(reader, module, "SimpleRNN", {"activation": module.steps.nonlinearity})
+    _one_bias(reader, module, "SimpleRNN", {"activation": str(module.steps.nonlinearity)})
 
 
 def lstm(reader: Reader, module: recurrent.LSTMAsKeras) -> None:
@@ -36,7 +39,7 @@ def _one_bias(reader: Reader, module: Any, kind: str, settings: Config) -> None:
     reader.add(
         module,
         kind,
-        _settings(module) | settings,
+        _settings(kind, module, settings),
         kernel=Weight(steps.weight_ih_l0, (1, 0)),
         recurrent_kernel=Weight(steps.weight_hh_l0, (1, 0)),
         bias=vector(steps.bias_ih_l0) if steps.bias else None,
@@ -51,7 +54,7 @@ def gru(reader: Reader, module: recurrent.GRUAsKeras) -> None:
     reader.add(
         module,
         "GRU",
-        _settings(module) | {"reset_after": True},
+        _settings("GRU", module, {"reset_after": True}),
         kernel=Weight(steps.weight_ih_l0, (1, 0), _GRU_GATES),
         recurrent_kernel=Weight(steps.weight_hh_l0, (1, 0), _GRU_GATES),
         bias=Rows(biases) if biases else None,
@@ -63,9 +66,33 @@ def _expect_a_sequence(reader: Reader, module: Any) -> None:
         raise reader.refuse(module, f"takes sequences (steps, features) and gets samples of shape {reader.shape}")
 
 
-def _settings(module: Any) -> Config:
+def _settings(kind: str, module: Any, own: Config) -> Config:
     steps = module.steps
-    return {"units": steps.hidden_size, "return_sequences": module.return_sequences, "use_bias": steps.bias}
+    shared = {"units": steps.hidden_size, "return_sequences": module.return_sequences, "use_bias": steps.bias}
+    dropout = 0.0 if module.dropout is None else module.dropout.rate
+    return recurrent_settings(kind, {**shared, **own, "go_backwards": module.go_backwards, "dropout": dropout})
+
+
+def loop(reader: Reader, module: Loop) -> None:
+    """Loop."""
+    _expect_a_sequence(reader, module)
+    bias = None if module.bias is None else Weight(module.bias, tuple(range(module.bias.ndim)))
+    kernels = {name: Weight(getattr(module, name), (0, 1)) for name in ("kernel", "recurrent_kernel")}
+    reader.add(module, module.kind, module.settings, **kernels, bias=bias)
+
+
+def over_steps(reader: Reader, module: OverSteps) -> None:
+    """OverSteps."""
+    _expect_a_sequence(reader, module)
+    kinds = {"mean": "GlobalAveragePooling1D", "max": "GlobalMaxPooling1D"}
+    if module.statistic not in kinds:
+        raise reader.refuse(module, "is not known here: takes mean or max")
+    reader.add(module, kinds[module.statistic], {})
+
+
+def repeat_vector(reader: Reader, module: RepeatVector) -> None:
+    """RepeatVector."""
+    reader.add(module, "RepeatVector", {"n": module.n})
 
 
 def embedding(reader: Reader, module: recurrent.EmbeddingAsKeras) -> None:
@@ -79,4 +106,7 @@ MODULES: dict[type[nn.Module], Callable[[Reader, Any], None]] = {
     recurrent.RNNAsKeras: simple_rnn,
     recurrent.LSTMAsKeras: lstm,
     recurrent.GRUAsKeras: gru,
+    Loop: loop,
+    OverSteps: over_steps,
+    RepeatVector: repeat_vector,
 }

@@ -1,0 +1,83 @@
+"""PyTorch's modules that have modules in them, in Keras' words: what `network` finds, and what it refuses."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from workshop.kit.saving.architecture import as_inner
+from workshop.pytorch.kit.one_row import InOneRow
+from workshop.pytorch.kit.reading.reader import Reader
+from workshop.pytorch.kit.weight import Rows, Weight
+from workshop.pytorch.kit.wrappers import BidirectionalAsKeras, TimeDistributed
+
+# What a layer for images of one row is for sequences.
+_IN_ONE_ROW = {
+    "Conv2D": "Conv1D",
+    "ZeroPadding2D": "ZeroPadding1D",
+    "MaxPooling2D": "MaxPooling1D",
+    "AveragePooling2D": "AveragePooling1D",
+    "UpSampling2D": "UpSampling1D",
+    "Activation": "Activation",
+}
+
+
+def in_one_row(reader: Reader, module: InOneRow) -> None:
+    """InOneRow."""
+    if len(reader.shape) != 2:
+        raise reader.refuse(module, f"takes sequences (steps, features) and gets samples of shape {reader.shape}")
+    for found in reader.inside(nn.Sequential(*module), (1, *reader.shape), channels_first=True):
+        if found.layer.kind not in _IN_ONE_ROW:
+            raise reader.refuse(module, f"has a {found.layer.kind} layer in it, takes {', '.join(_IN_ONE_ROW)}")
+        settings = {name: _of_the_row(reader, module, name, value) for name, value in found.layer.settings.items()}
+        weights: dict[str, Any] = dict(found.weights)
+        if "kernel" in weights:  # without the axis of the one row
+            weights["kernel"] = Weight(weights["kernel"].tensor.detach()[:, :, 0], (2, 1, 0))
+        reader.add(module, _IN_ONE_ROW[found.layer.kind], settings, **weights)
+
+
+def _of_the_row(reader: Reader, module: InOneRow, name: str, value: Any) -> Any:
+    """Returns what a setting says of the steps, where it is one for both axes."""
+    no_effect = {"padding": [0, 0]}.get(name, 1)
+    if not isinstance(value, list):
+        return value
+    of_rows, of_steps = value
+    if of_rows != no_effect and name != "strides":
+        raise reader.refuse(module, f"has {name} = {value}, takes 1 for the rows")
+    return of_steps if name in ("padding", "size") else [of_steps]
+
+
+def bidirectional(reader: Reader, module: BidirectionalAsKeras) -> None:
+    """BidirectionalAsKeras."""
+    (forward,), (backward,) = (
+        reader.inside(layer, reader.shape) for layer in (module.forward_layer, module.backward_layer)
+    )
+    kind, settings = forward.layer.kind, forward.layer.settings
+    expected = settings | {"go_backwards": True}, module.return_sequences
+    if backward.layer.kind != kind or expected != (backward.layer.settings, settings.get("return_sequences")):
+        raise reader.refuse(module, "has two layers that differ by more than going backwards")
+    weights: dict[str, Weight | Rows] = {
+        f"{way}_{name}": weight
+        for way, found in (("forward", forward), ("backward", backward))
+        for name, weight in found.weights.items()
+    }
+    settings = {"layer": as_inner(kind, settings), "merge_mode": module.merge_mode}
+    reader.add(module, "Bidirectional", settings, **weights)
+
+
+def time_distributed(reader: Reader, module: TimeDistributed) -> None:
+    """TimeDistributed."""
+    if reader.channels_first or len(reader.shape) < 2:
+        raise reader.refuse(module, f"takes sequences (steps, ...) and gets samples of shape {reader.shape}")
+    found = reader.inside(module.network, reader.shape[1:])
+    if len(found) != 1:
+        raise reader.refuse(module, f"has {len(found)} layers in it, in Keras it has one: takes one for each")
+    layer = found[0].layer
+    reader.add(module, "TimeDistributed", {"layer": as_inner(layer.kind, layer.settings)}, **found[0].weights)
+
+
+MODULES: dict[type[nn.Module], Callable[[Reader, Any], None]] = {
+    InOneRow: in_one_row,
+    BidirectionalAsKeras: bidirectional,
+    TimeDistributed: time_distributed,
+}
