@@ -27,12 +27,12 @@ from workshop import __version__
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
-from workshop.kit.saving import hdf5, keras_archive, keras_h5, safety, storage
+from workshop.kit.saving import hdf5, keras_archive, keras_h5, safety, storage, unpickling
 from workshop.kit.saving.card import FORMAT, inputs_in, path_of, printable, read_card, without_defaults
 from workshop.kit.saving.card import Input as Input  # lessons say bundle.Input
-from workshop.kit.saving.loaded import Bundle, check_shapes
+from workshop.kit.saving.loaded import Bundle, check_shapes, inputs_of
 from workshop.kit.saving.model import Model, as_model
-from workshop.kit.saving.scaler import Scaler
+from workshop.kit.saving.scaler import Scaler, Step
 
 KERAS = ".keras"  # the ending of a file in Keras 3's own format
 
@@ -172,8 +172,11 @@ def load(
         content = keras_archive.checked(content, path)
     else:
         safety.check_h5(content, path)
-    scaler = None if scaler_content is None else safety.load_scaler(scaler_content, scaler_path)
-    bundle = Bundle(path, read(content, path), scaler, card, inputs_in(card))
+    scaler = None if scaler_content is None else unpickling.load_scaler(scaler_content, scaler_path)
+    inputs = inputs_in(card)
+    if not inputs and scaler is not None and (scaler.names or not isinstance(scaler, Scaler)):
+        inputs = inputs_of(scaler)
+    bundle = Bundle(path, read(content, path), scaler, card, inputs)
     check_shapes(bundle)
     return bundle
 
@@ -192,7 +195,7 @@ def read_inputs(path: FilePath, lessons: Sequence[str]) -> list[Input]:
     return inputs_in(card)
 
 
-def read_own_scaler(path: FilePath) -> Scaler | None:
+def read_own_scaler(path: FilePath) -> Step | None:
     """Returns the scaler beside a model without a card; None where there is no scaler.
 
     Raises:
@@ -202,7 +205,7 @@ def read_own_scaler(path: FilePath) -> Scaler | None:
     scaler_path = path_of(path.parent, path.stem, "scaler")
     if not scaler_path.exists():
         return None
-    return safety.load_scaler(storage.read(scaler_path, None, {}), scaler_path)
+    return unpickling.load_scaler(storage.read(scaler_path, None, {}), scaler_path)
 
 
 def _check_path(path: Path) -> None:

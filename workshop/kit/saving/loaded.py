@@ -13,10 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving.card import Input, printable
+from workshop.kit.saving.column_steps import UnknownCategoryError
 from workshop.kit.saving.model import Model
+from workshop.kit.saving.scaler import Scaler, Step
 
 if TYPE_CHECKING:
     import numpy as np
+
+# What stands for a missing cell, unless it is a category that the model was trained on.
+_MISSING = {"", "?", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "none", "<NA>"}
+_MAX_NAMED = 20  # columns in a message
 
 
 @dataclass
@@ -26,14 +32,14 @@ class Bundle:
     Attributes:
         path: the `.h5` or the `.keras`.
         model: the model, as the engine loaded it.
-        scaler: the scikit-learn scaler of its inputs, or None.
+        scaler: the scikit-learn scaler of its inputs, or the pipeline that prepares them, or None.
         card: the content of the card; empty for a bare `.h5` or a `.keras`, which is then unverified.
-        inputs: the card's inputs.
+        inputs: the card's inputs; without a card those that the scaler was fitted on, if it names them.
     """
 
     path: Path
     model: Model
-    scaler: Any
+    scaler: Step | None
     card: dict[str, Any]
     inputs: list[Input] = field(default_factory=list)
 
@@ -53,16 +59,20 @@ class Bundle:
         return self.model.output_shape[-1]
 
     def encode(self, rows: Sequence[Sequence[Any]]) -> np.ndarray:
-        """Returns the model's inputs (rows, columns) for the cells of a table, in the order of the card's inputs.
+        """Returns the model's inputs (rows, columns) for the cells of a table, in the order of its inputs.
 
-        A number is scaled. A text becomes one column for each of the card's `values`, 1 in its own and 0 in the others;
-        a text that the card does not name is 0 in all.
+        What the pipeline of the model does, as scikit-learn did in training: it fills in missing cells (None, empty,
+        `?`, NaN), scales numbers, turns a text into one column for each category. A model whose scaler takes numbers
+        alone has the texts in its card's `values`: a text becomes one column for each of them, 1 in its own and 0 in
+        the others; a text that the card does not name is 0 in all.
 
         Raises:
-            WorkshopError: a row has too many or too few cells, or a cell that is to be a finite number is none.
+            WorkshopError: a row has too many or too few cells, or a cell that the model does not take.
         """
         import numpy as np
 
+        if self.scaler is not None and not (isinstance(self.scaler, Scaler) and self.inputs):
+            return _piped(rows, self.scaler, self.inputs or inputs_of(self.scaler)).astype(np.float32)
         numbers = np.array([_numbers_of(row, self.inputs) for row in rows], np.float32)
         scaled = iter((numbers if self.scaler is None else self.scaler.transform(numbers)).T)
         columns: list[Any] = []
@@ -76,41 +86,154 @@ class Bundle:
     def predict(self, X: np.ndarray | Sequence[Sequence[Any]]) -> np.ndarray:
         """Returns the model's outputs (samples, outputs) for inputs in their own units, scaling them where needed.
 
-        A table with columns of texts is given as rows of cells: see `encode`.
+        Args:
+            X: an array of numbers; a table with columns of texts, or with missing cells, as rows of cells: see
+                `encode`. A data frame has the model's columns in the model's order.
+
+        Raises:
+            WorkshopError: a data frame has other columns, or a cell is none that the model takes.
         """
         import numpy as np
 
+        if hasattr(X, "columns") and hasattr(X, "to_numpy"):
+            X = _cells_of_frame(X, [column.name for column in self.inputs])
         scaled: Any = X
-        if any(column.values for column in self.inputs):
+        is_sequence = len(self.input_shape) == 2
+        has_texts = any(column.values for column in self.inputs)
+        is_numbers = isinstance(X, np.ndarray) and X.dtype.kind in "fiub"
+        if has_texts or not (self.scaler is None or isinstance(self.scaler, Scaler) or is_sequence or is_numbers):
             scaled = self.encode(list(X))
         elif self.scaler is not None:
             # The scaler of sequences is that of a single step: they are scaled step by step.
-            is_sequence = len(self.input_shape) == 2
             scaled = self.scaler.transform(np.reshape(X, (-1, self.input_shape[-1])) if is_sequence else X)
         batch = np.asarray(scaled, np.float32).reshape(-1, *self.input_shape)
         return self.model.predict(batch)
 
 
-def check_shapes(bundle: Bundle) -> None:
-    """Raises WorkshopError unless the model's inputs match its scaler and, for a table with texts, its card's inputs.
+def inputs_of(scaler: Step) -> list[Input]:
+    """Returns the inputs that a scaler was fitted on, by the names of its columns if it has them."""
+    names = scaler.names or [f"input {i + 1}" for i in range(scaler.n_features_in_)]
+    return [
+        Input(
+            printable(name),
+            minimum=column.minimum,
+            maximum=column.maximum,
+            values=tuple(printable(str(value)) for value in column.values),
+        )
+        for name, column in zip(names, scaler.columns(), strict=True)
+    ]
 
-    The scaler covers the columns of numbers alone.
+
+def check_shapes(bundle: Bundle) -> None:
+    """Raises WorkshopError unless the model's inputs match its scaler and, for a table, its card's inputs.
+
+    A scaler covers the columns of numbers alone, a pipeline all columns.
     """
-    texts = [column for column in bundle.inputs if column.values]
-    named = len(bundle.inputs) - len(texts)
-    numbers = named if bundle.scaler is None else bundle.scaler.n_features_in_
-    columns = numbers + sum(len(column.values) for column in texts)
-    if bundle.scaler is None and not texts:
+    scaler, inputs = bundle.scaler, bundle.inputs
+    texts = [column for column in inputs if column.values]
+    if scaler is None and not texts:
         return  # a bare .h5, or an image's model: nothing to compare it with
+    covered = [column for column in inputs if not column.values] if isinstance(scaler, Scaler) else inputs
+    numbers = len(covered) if scaler is None else scaler.n_features_in_
+    if scaler is None or isinstance(scaler, Scaler):
+        columns = numbers + sum(len(column.values) for column in texts)
+    else:
+        columns = scaler.n_features_out_
     takes = bundle.input_shape
     if takes and len(takes) == 2:  # a sequence, which is scaled step by step
         takes = takes[1:]
-    if takes != (columns,) or (texts and numbers != named):
-        described = f", its card {len(texts)} of texts and {named} of numbers" if texts else ""
+    if takes != (columns,) or (texts and numbers != len(covered)):
+        described = f", its card {len(texts)} of texts and {len(inputs) - len(texts)} of numbers" if texts else ""
+        made = f" and makes {columns} of them" if scaler is not None and not isinstance(scaler, Scaler) else ""
         raise WorkshopError(
-            f"{bundle.path} takes inputs of shape {bundle.input_shape}, its scaler {numbers} columns{described}: "
+            f"{bundle.path} takes inputs of shape {bundle.input_shape}, its scaler {numbers} columns{made}{described}: "
             f"they are not of one model; train it again"
         )
+    names = [printable(name) for name in scaler.names] if scaler else []
+    given = [column.name for column in covered]
+    if len(names) == len(given) and names != given:
+        raise WorkshopError(
+            f"{bundle.path} has the inputs {_named(given)} in its card, its scaler takes {_named(names)}: they are not "
+            f"of one model; train it again"
+        )
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MAX_NAMED]) + (", ..." if len(names) > _MAX_NAMED else "")
+
+
+def _cells_of_frame(frame: Any, inputs: Sequence[str]) -> Any:
+    """Returns the cells of a data frame (rows, columns); missing ones are None.
+
+    Raises:
+        WorkshopError: its columns have other names than the inputs, or stand in another order.
+    """
+    names = [printable(name) for name in frame.columns]
+    if inputs and names != [str(i) for i in range(len(inputs))] and names != list(inputs):
+        order = f"put them in this order, X[{list(inputs[:_MAX_NAMED])}]" if sorted(names) == sorted(inputs) else ""
+        missing = [name for name in inputs if name not in names]
+        absent = f"{_named(missing)} is missing" if missing else "leave the others out"
+        raise WorkshopError(f"got the columns {_named(names)}, takes {_named(inputs)}: {order or absent}")
+    cells = frame.to_numpy()
+    if cells.dtype.kind in "fiub":
+        return cells
+    return frame.astype(object).where(frame.notna(), None).to_numpy() if hasattr(frame, "notna") else cells
+
+
+def _piped(rows: Sequence[Sequence[Any]], scaler: Step, inputs: Sequence[Input]) -> np.ndarray:
+    """Returns what a pipeline makes of rows of cells.
+
+    Raises:
+        WorkshopError: a row has too many or too few cells, or a cell that the pipeline does not take.
+    """
+    import numpy as np
+
+    columns = scaler.columns()
+    known = [{str(value) for value in column.values} for column in columns]
+    table = np.empty((len(rows), len(inputs)), object)
+    for i, row in enumerate(rows):
+        if len(row) != len(inputs):
+            names = _named([column.name for column in inputs])
+            raise WorkshopError(f"got {len(row)} cells, the model takes {len(inputs)}: {names}")
+        for j, (cell, column) in enumerate(zip(row, inputs, strict=True)):
+            if columns[j].is_used:
+                table[i, j] = _cell(cell, column.name, known[j])
+    try:
+        made = np.asarray(scaler.transform(table), np.float64)
+    except UnknownCategoryError as error:
+        raise WorkshopError(error) from error
+    except (TypeError, ValueError) as error:
+        raise WorkshopError(f"the model's pipeline does not take these cells: {error}") from error
+    for i in np.nonzero(~np.isfinite(made).all(axis=1))[0].tolist():
+        cells = zip(table[i], inputs, columns, strict=True)
+        missing = [column.name for cell, column, step in cells if cell is None and step.is_used]
+        got = f"{_named(missing)}: got a missing cell" if missing else "got numbers too large or too small"
+        raise WorkshopError(f"{got}, takes a number: the pipeline of the model was fitted without such cells")
+    return made
+
+
+def _cell(cell: Any, name: str, known: set[str]) -> Any:
+    """Returns a cell as a pipeline takes it: a missing one is None, one of a column of numbers a number."""
+    if isinstance(cell, str):
+        text = cell.strip()
+        if text in known:
+            return text
+        if text in _MISSING:
+            return None
+        cell = text
+    elif cell is None or type(cell).__name__ in ("NAType", "NaTType") or cell != cell:
+        return None
+    elif hasattr(cell, "item"):
+        cell = cell.item()
+    if known:
+        return cell
+    try:
+        number = float(cell)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise WorkshopError(f"{name}: got {printable(cell)}, takes a finite number")
+    return number
 
 
 def _numbers_of(row: Sequence[Any], inputs: Sequence[Input]) -> list[float]:
