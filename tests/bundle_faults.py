@@ -281,7 +281,8 @@ def main() -> None:
     # What a disk makes of it cannot be seen from here, and it takes its time.
     os.fsync = lambda fd: None
     vars(bundle)["as_model"] = lambda model: types.SimpleNamespace(engine="keras", to_h5=lambda: CONTENTS[model])
-    keras_h5._load_with_keras = lambda content: types.SimpleNamespace(content=content, input_shape=(None, 2))
+    vars(keras_h5.h5)["read_saved"] = lambda content, path: content
+    keras_h5.build = lambda content: types.SimpleNamespace(content=content, input_shape=(None, 2))
     work, folder = {"killed": killed, "disk": disk, "savers": savers}[sys.argv[1]], Path(sys.argv[2])
     folder.mkdir()
     print(json.dumps(work(folder)))

@@ -318,7 +318,7 @@ def test_weights_alone(model: Any) -> None:
 def test_a_model_that_was_never_used(saved: Path) -> None:
     CARD.unlink()
     keras.Sequential([keras.layers.Dense(1)]).save(H5)
-    refused("admission.h5 holds a model that was never used, so it has no weights")
+    refused("admission.h5 is refused: it holds a model that was never used, so it has no weights")
 
 
 def test_a_scaler_beside_a_model_of_two_inputs(saved: Path) -> None:
@@ -591,14 +591,14 @@ def test_a_lambda_layer_that_only_the_hdf5_library_finds(saved: Path, monkeypatc
     marker.unlink()
 
     def twice() -> None:
-        """Our reader takes the second of two configurations, the HDF5 library the first."""
+        """The HDF5 library takes the first of two configurations."""
         evil.save(H5, include_optimizer=False)
         with h5py.File(H5, "r+") as file:
             file.attrs["model_confix"] = json.dumps(harmless)
         H5.write_bytes(H5.read_bytes().replace(b"model_confix", b"model_config"))
         assert config_of(H5.read_bytes())["config"]["layers"][1]["class_name"] == "Lambda"
 
-    both_ways(twice, "is refused", "Lambda layer, Python code")
+    both_ways(twice, "admission.h5 is damaged", "two attributes in it have the same name")
     assert not marker.exists()
 
 
@@ -653,18 +653,27 @@ def test_a_configuration_that_is_none(saved: Path, config: str | bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "config",
+    ("config", "says"),
     [
-        {},
-        {"class_name": "Sequential", "config": {}},
-        {"class_name": "Nothing", "config": {"layers": []}},
-        {"class_name": "Sequential", "config": {"layers": [{"class_name": "Dense", "config": {"units": -5}}]}},
-        {"class_name": "Sequential", "config": {"layers": 5}},
-        {"class_name": "deserialize", "config": {"config": {}}},
+        ({}, "it is a None, a class that is not Keras' own"),
+        ({"class_name": "Sequential", "config": {}}, "its layers are no list"),
+        ({"class_name": "Nothing", "config": {"layers": []}}, "it is a Nothing, a class that is not Keras' own"),
+        (
+            {
+                "class_name": "Sequential",
+                "config": [
+                    {"class_name": "Dense", "config": {"units": -5, "batch_input_shape": [None, 2]}},
+                    {"class_name": "Dense", "config": {"units": 1}},
+                ],
+            },
+            f"cannot be loaded by Keras {keras.__version__}: ",
+        ),
+        ({"class_name": "Sequential", "config": {"layers": 5}}, "its layers are no list"),
+        ({"class_name": "deserialize", "config": {"config": {}}}, "it is a deserialize, a class that is not"),
     ],
 )
-def test_a_configuration_that_keras_cannot_build(saved: Path, config: dict[str, Any]) -> None:
-    both_ways(lambda: set_config(config), f"admission.h5 cannot be loaded by Keras {keras.__version__}: ")
+def test_a_configuration_that_keras_cannot_build(saved: Path, config: dict[str, Any], says: str) -> None:
+    both_ways(lambda: set_config(config), "admission.h5 ", says)
 
 
 def test_links_to_other_places(saved: Path) -> None:

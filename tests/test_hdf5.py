@@ -227,7 +227,7 @@ def dense(**settings: object) -> dict[str, Any]:
         (dense(units=10**9), "units = 1000000000"),
         (dense(batch_input_shape=[None, 10**9]), "inputs of shape [None, 1000000000]"),
         (dense(batch_input_shape=[None, -1]), "inputs of shape [None, -1]"),
-        (dense(batch_input_shape=10**9), "its configuration is none that Keras writes"),
+        (dense(batch_input_shape=10**9), "inputs of shape 1000000000, which is no shape"),
         (
             {
                 "class_name": "Sequential",

@@ -9,7 +9,8 @@ python -m workshop hint mnist.2            # a hint; solve shows the solution, r
 python -m workshop progress FOLDER         # the room's table, from the students' files of progress
 python -m workshop doctor                  # is this machine ready for the room?
 python -m workshop pack FOLDER             # all that a room without a network installs and teaches from
-python -m workshop convert OLD.h5 NEW.h5   # a Sequential of Keras 1.2 to 3 as a file that Keras 3 loads
+python -m workshop convert OLD.h5 NEW.h5   # a model of any Keras as a file that Keras 3 loads; NEW may end in .keras
+python -m workshop convert WEIGHTS.h5 NEW.h5 --like MODEL.h5   # weights alone, with the layers of another file
 """
 
 import argparse
@@ -62,10 +63,16 @@ def run_doctor(argv: Sequence[str]) -> int:
 
 def run_convert(argv: Sequence[str]) -> int:
     """Writes an old model as a new file."""
-    if len(argv) != 2 or any(name.startswith("-") for name in argv):
+    files, like = list(argv), None
+    if "--like" in files and files.index("--like") < len(files) - 1:
+        like = files.pop(files.index("--like") + 1)
+        files.remove("--like")
+    if len(files) != 2 or any(name.startswith("-") for name in files):
         given = " ".join(argv) or "no file"
-        cli.Parser(prog="python -m workshop").error(f"got {given}, takes convert and two files: the old .h5, the new")
-    convert(Path(argv[0]), Path(argv[1]))
+        cli.Parser(prog="python -m workshop").error(
+            f"got {given}, takes convert and two files: the old .h5, the new; for weights alone --like MODEL.h5"
+        )
+    convert(Path(files[0]), Path(files[1]), None if like is None else Path(like))
     return 0
 
 
@@ -120,23 +127,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def convert(old: Path, new: Path) -> None:
+def convert(old: Path, new: Path, like: Path | None = None) -> None:
     """Writes the model in `old` as a file that Keras 3 loads.
+
+    Args:
+        old: a `.h5` or `.hdf5` of any Keras, or a `.keras`.
+        new: the file to write; it ends in .h5, .hdf5 or .keras.
+        like: where `old` holds weights alone, a model with these layers.
 
     Raises:
         WorkshopError: `old` is damaged or not known here, or `new` is there already or cannot be written.
     """
-    if new.suffix != ".h5":
-        raise WorkshopError(f"{new}: the new file's name must end in .h5")
+    from workshop.kit.saving import conversion
+
+    if new.suffix not in conversion.ENDINGS:
+        raise WorkshopError(f"{new}: the new file's name must end in {', '.join(conversion.ENDINGS[:-1])} or .keras")
     if new.exists():
         raise WorkshopError(f"{new} is there already: give the new file another name, nothing is overwritten")
-    from workshop.kit.saving import h5
-
-    model = h5.read(old)
-    files.write_atomically(new, h5.to_bytes(model))
-    layers = ", ".join(layer.kind for layer in model.layers)
-    print(f"{one_line(old)}: {layers}; takes samples of shape {model.input_shape}")
-    print(f"{one_line(new)}: written for Keras 3, the weights unchanged, without the state of the optimizer")
+    converted = conversion.convert(old, new, like)
+    files.write_atomically(new, converted.content)
+    print(f"{one_line(old)}: {', '.join(converted.layers)}; takes samples of shape {converted.shapes}")
+    for note in converted.notes:
+        print(f"note: {note}")
+    weights = "the weights unchanged, " if not converted.notes else ""
+    print(f"{one_line(new)}: written for Keras 3, {weights}without the state of the optimizer")
 
 
 def start() -> None:

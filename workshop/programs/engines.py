@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
 from workshop.kit.saving import bundle, keras_h5
 from workshop.kit.saving.layer_specs import UnknownLayerError
@@ -66,7 +67,7 @@ class SideBySide:
         return self.predictions[ENGINES[0]]
 
 
-def load(path: FilePath, lessons: Sequence[str], engine: str | None = None) -> Bundle:
+def load(path: FilePath, lessons: Sequence[str], engine: str | None = None, scaler: FilePath | None = None) -> Bundle:
     """Loads a bundle, a bare `.h5` or a `.keras`, as `bundle.load` does.
 
     Args:
@@ -74,21 +75,25 @@ def load(path: FilePath, lessons: Sequence[str], engine: str | None = None) -> B
         lessons: the lessons whose models are accepted.
         engine: one of `CHOICES`; None for NumPy's or, if that does not know a layer, Keras, which is noted on stderr.
             A `.keras` is always loaded by Keras, and handed to the other engines as a `.h5`.
+        scaler: the file of the scaler of a model without a card; None for the one beside it, if any.
 
     Raises:
         WorkshopError: the file is refused, or the chosen engine does not know a layer of the model.
     """
     if engine == "all":
-        return bundle.load(path, lessons, SideBySide)  # type: ignore[arg-type]
+        try:
+            return bundle.load(path, lessons, SideBySide, scaler)  # type: ignore[arg-type]
+        except UnknownLayerError as error:
+            raise WorkshopError(f"{error}; --engine keras takes what Keras knows") from error
     if engine is None and Path(path).suffix == bundle.KERAS:
         engine = "keras"
     try:
-        return bundle.load(path, lessons, _READERS[engine or "numpy"])
+        return bundle.load(path, lessons, _READERS[engine or "numpy"], scaler)
     except UnknownLayerError as error:
         if engine is not None:
-            raise
+            raise WorkshopError(f"{error}; --engine keras takes what Keras knows") from error
         print(f"note: the NumPy engine does not know this model, Keras loads it ({error})", file=sys.stderr)
-        return bundle.load(path, lessons)
+        return bundle.load(path, lessons, scaler=scaler)
 
 
 def show_side_by_side(model: Bundle, describe: Callable[[np.ndarray], str]) -> None:

@@ -1,12 +1,13 @@
-"""Reading and writing the `.h5` of a Sequential model, as Keras 1.2, 2 and 3 save it, without Keras.
+"""Reading and writing the `.h5` of a Sequential model, as Keras 1 to 3 save it, without Keras.
 
 The file holds the model's configuration as JSON in the attribute `model_config`, and below `model_weights` one group a
-layer with its arrays. `read` gives the description that all engines build their models from; `to_bytes` makes a file
-that `keras.models.load_model` loads, from a description of any engine.
+layer with its arrays; `upgrade` brings both to Keras 3's terms. `read` gives the description that all engines build
+their models from; `to_bytes` makes a file that `keras.models.load_model` loads, from a description of any engine.
 """
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +15,11 @@ import numpy as np
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
-from workshop.kit.saving import safety
-from workshop.kit.saving.architecture import Architecture, Layer, layer_from
+from workshop.kit.saving import safety, upgrade
+from workshop.kit.saving.architecture import Architecture, layer_from
 from workshop.kit.saving.hdf5.checked_bytes import UnreadableError
-from workshop.kit.saving.hdf5.objects import Dataset, Group
 from workshop.kit.saving.layer_specs import ACTIVATIONS, Config, Shape, UnknownLayerError
-
-# What Keras 1 called the weights. Its "running_std" holds the variance.
-_OLD_WEIGHTS = {"W": "kernel", "b": "bias", "running_mean": "moving_mean", "running_std": "moving_variance"}
-# The longer names first: a weight is known by how its name ends.
-_KNOWN_WEIGHTS = (
-    "depthwise_kernel",
-    "pointwise_kernel",
-    "recurrent_kernel",
-    "kernel",
-    "bias",
-    "gamma",
-    "beta",
-    "moving_mean",
-    "moving_variance",
-    "embeddings",
-)
-_NOT_WEIGHTS = ("seed_generator_state", "seed")  # the state of Dropout's random generator
+from workshop.kit.saving.upgrade import SavedModel, Tensor, Weights
 
 
 def read(path: FilePath) -> Architecture:
@@ -45,46 +29,116 @@ def read(path: FilePath) -> Architecture:
         UnknownLayerError: it has a layer or a setting that is not known here.
         WorkshopError: the file is missing, damaged, could reach outside of itself, or is inconsistent.
     """
+    return from_bytes(read_content(path), path)
+
+
+def read_content(path: FilePath) -> bytes:
+    """Returns the bytes of a file.
+
+    Raises:
+        WorkshopError: it is missing, or no file.
+    """
     try:
-        content = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise WorkshopError(f"{path} cannot be read ({error.strerror})") from error
-    return from_bytes(content, path)
 
 
 def from_bytes(content: bytes, path: FilePath) -> Architecture:
     """Returns the model in the content of a file, as `read` does; `path` is for the messages."""
-    config, root = safety.check_h5(content, path)
+    return from_saved(read_saved(content, path), path)
+
+
+def from_saved(saved: SavedModel, path: FilePath) -> Architecture:
+    """Returns the description of a model whose layers stand in a row; raises as `read` does."""
     try:
-        architecture = _architecture(config)
-        _read_weights(architecture, root.group("model_weights"))
+        layers = list(_in_a_row(saved.config, saved.weights))
+        architecture = _architecture(layers)
+        _read_weights(architecture, layers)
     except UnknownLayerError as error:
         raise UnknownLayerError(f"{path} is refused: {error}") from error
     except WorkshopError as error:
         raise WorkshopError(f"{path} is refused: {error}") from error
-    except UnreadableError as error:
-        raise WorkshopError(f"{path} is damaged ({error}): copy or train it again") from error
-    except (TypeError, KeyError, AttributeError, ValueError, IndexError, RecursionError) as error:
+    except _INVALID as error:
         raise WorkshopError(f"{path} is refused: its configuration is none that Keras writes") from error
     return architecture
 
 
-def _architecture(config: Config) -> Architecture:
-    if config.get("class_name") != "Sequential":
-        raise UnknownLayerError(f"it is a {safety.printable(config.get('class_name'))} model, takes a Sequential one")
-    inner = config["config"]
-    described = inner if isinstance(inner, list) else inner["layers"]
-    shape: Any = None if isinstance(inner, list) else inner.get("build_input_shape")
-    layers: list[Layer] = []
-    for entry in described:
-        settings = entry["config"]
-        given = settings.get("batch_shape") or settings.get("batch_input_shape")
-        if not layers and given:
-            shape = given
-        elif not layers and shape is None and entry["class_name"] != "Embedding" and settings.get("input_dim"):
-            shape = [None, settings["input_dim"]]
-        if entry["class_name"] != "InputLayer":
-            layers.append(layer_from(entry["class_name"], settings))
+# What a configuration raises in which something else stands where Keras writes a number or a list.
+_INVALID = (TypeError, KeyError, AttributeError, ValueError, IndexError, RecursionError, OverflowError)
+
+
+def read_saved(content: bytes, path: FilePath, like: tuple[bytes, FilePath] | None = None) -> SavedModel:
+    """Returns the model in a `.h5` in Keras 3's terms, checked before and after it is brought to them.
+
+    Args:
+        content: the content of the file.
+        path: its path, for the messages.
+        like: where it holds weights alone, the content and the path of a model's file whose layers they are for.
+
+    Raises:
+        WorkshopError: it is damaged or hostile, or cannot be said in these terms.
+    """
+    refused = f"{path} is refused: "
+    config, root = safety.check_h5(*(like or (content, path)))
+    weights = None if like is None else safety.read_hdf5(content, path)
+    try:
+        saved = upgrade.read(config, root) if weights is None else upgrade.read_like(config, root, weights)
+    except WorkshopError as error:
+        raise WorkshopError(f"{refused}{error}") from error
+    except UnreadableError as error:
+        raise WorkshopError(f"{path} is damaged ({error}): copy or train it again") from error
+    except _INVALID as error:
+        raise WorkshopError(f"{refused}its configuration is none that Keras writes") from error
+    safety.check_config(saved.config, refused)
+    return saved
+
+
+Described = tuple[Config, Weights | None]  # a layer's entry and its weights
+
+
+def _in_a_row(entry: Config, weights: Weights) -> Iterator[Described]:
+    """Yields the layers of a model whose layers stand in a row, with those of the models within it.
+
+    Raises:
+        UnknownLayerError: its graph has branches.
+    """
+    entries: list[Config] = entry["config"]["layers"]
+    for layer in entries if entry["class_name"] == "Sequential" else _chain(entry["config"]):
+        part = weights.parts.get(layer["config"]["name"])
+        if upgrade.is_model(layer):
+            yield from _in_a_row(layer, part or Weights(layer["class_name"], ""))
+        else:
+            yield layer, part
+
+
+def _chain(config: Config) -> list[Config]:
+    """Returns the layers of a functional model in the order of its graph, which must be a chain."""
+    layers = {layer["name"]: layer for layer in config["layers"]}
+    ends = [config["input_layers"], config["output_layers"]]
+    start, tensor = (end[0] if isinstance(end, list) and len(end) == 1 else end for end in ends)
+    chain: list[Config] = []
+    while isinstance(tensor, Tensor) and tensor.layer in layers and len(chain) < len(layers):
+        layer = layers[tensor.layer]
+        chain.insert(0, layer)
+        if tensor == start:
+            if len(chain) == len(layers):
+                return chain
+            break
+        calls = layer["calls"]
+        is_plain = len(calls) == 1 and len(calls[0]["args"]) == 1 and not calls[0]["kwargs"] and tensor[1:] == (0, 0)
+        tensor = calls[0]["args"][0] if is_plain else None
+    raise UnknownLayerError("it is a functional model with branches, takes one whose layers stand in a row")
+
+
+def _architecture(described: list[Described]) -> Architecture:
+    first = described[0][0] if described else None
+    shape: Any = first["config"]["batch_shape"] if first and first["class_name"] == "InputLayer" else None
+    layers = [
+        layer_from(entry["class_name"], entry["config"])
+        for entry, _ in described
+        if entry["class_name"] != "InputLayer"
+    ]
     if not layers:
         raise WorkshopError("its model has no layers")
     if not shape or not all(type(n) is int and 1 <= n <= 10_000 for n in shape[1:]) or len(shape) not in (2, 3, 4):
@@ -95,16 +149,15 @@ def _architecture(config: Config) -> Architecture:
     return Architecture(tuple(shape[1:]), layers)
 
 
-def _read_weights(architecture: Architecture, group: Group) -> None:
+def _read_weights(architecture: Architecture, described: list[Described]) -> None:
     shapes = architecture.weight_shapes()
-    layer_names = _names(group, "layer_names")
-    if len(set(layer_names)) < len(layer_names):
-        raise WorkshopError("two of its layers have the same name")
-    stored = [arrays for name in layer_names if (arrays := _arrays(group.group(name)))]
-    wanting = [(layer, names) for layer, names in zip(architecture.layers, shapes, strict=True) if names]
-    if len(stored) != len(wanting):
-        raise WorkshopError(f"its configuration has {len(wanting)} layers with weights, the file {len(stored)}")
-    for (layer, names), arrays in zip(wanting, stored, strict=True):
+    stored = [weights for entry, weights in described if entry["class_name"] != "InputLayer"]
+    wanting = [layer for layer, names in zip(architecture.layers, shapes, strict=True) if names]
+    found = sum(weights is not None for weights in stored)
+    if found != len(wanting):
+        raise WorkshopError(f"its configuration has {len(wanting)} layers with weights, the file {found}")
+    for layer, names, weights in zip(architecture.layers, shapes, stored, strict=True):
+        arrays = _arrays(weights) if weights else {}
         if set(arrays) != set(names):
             raise WorkshopError(
                 f"a {layer.kind} layer has weights {safety.printable(', '.join(sorted(arrays)))}, "
@@ -116,47 +169,20 @@ def _read_weights(architecture: Architecture, group: Group) -> None:
             raise WorkshopError(f"the moving_variance of a {layer.kind} layer is below 0")
 
 
-def _weight(stored: Dataset, what: str, shape: Shape) -> np.ndarray:
-    if stored.shape != shape or stored.type.kind != "f":
-        holds = {"f": "floats", "i": "whole numbers", "u": "whole numbers"}.get(stored.type.kind, "texts")
+def _arrays(weights: Weights) -> dict[str, np.ndarray]:
+    """Returns a layer's arrays by name; a Bidirectional layer has a `forward_kernel` and a `backward_kernel`."""
+    arrays = weights.by_name()
+    for part, inner in weights.parts.items():
+        before = f"{part}_" if part in ("forward", "backward") else ""
+        arrays |= {f"{before}{name}": array for name, array in _arrays(inner).items()}
+    return arrays
+
+
+def _weight(stored: np.ndarray, what: str, shape: Shape) -> np.ndarray:
+    if stored.shape != shape or stored.dtype.kind != "f":
+        holds = "floats" if stored.dtype.kind == "f" else "whole numbers"
         raise WorkshopError(f"{what} holds {holds} of shape {stored.shape}, takes floats of shape {shape}")
-    with np.errstate(over="ignore"):
-        weight = stored.array().astype(np.float32)
-    if not np.isfinite(weight).all():
-        raise WorkshopError(f"{what} is not finite")
-    return weight
-
-
-def _names(group: Group, attribute: str) -> list[str]:
-    """Returns a list of names; a long one is split over several numbered attributes."""
-    parts = [attribute] if attribute in group.attributes else []
-    while not parts or (parts[0] != attribute and f"{attribute}{len(parts)}" in group.attributes):
-        parts.append(f"{attribute}{len(parts)}")
-    lists: list[Any] = [group.attributes.get(part) for part in parts]
-    if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists):
-        raise UnreadableError(f"its {attribute} are no names")
-    return [name for names in lists for name in names]
-
-
-def _arrays(group: Group) -> dict[str, Dataset]:
-    """Returns a layer's arrays by Keras 3's names for them."""
-    names = _names(group, "weight_names")
-    arrays = {_weight_name(name): group.dataset(name) for name in names}
-    if len(arrays) < len(names):
-        raise WorkshopError(f"a layer has two weights of the same name: {safety.printable(', '.join(names))}")
-    return {name: array for name, array in arrays.items() if name not in _NOT_WEIGHTS}
-
-
-def _weight_name(name: str) -> str:
-    """'dense_1/kernel:0', 'mnist/dense_1/kernel' and 'dense_1_W' -> 'kernel'."""
-    last = name.rpartition("/")[2].partition(":")[0]
-    for old, new in _OLD_WEIGHTS.items():
-        if last.endswith(f"_{old}"):
-            return new
-    for known in (*_KNOWN_WEIGHTS, *_NOT_WEIGHTS):
-        if last == known or last.endswith(f"_{known}"):
-            return known
-    return last
+    return stored
 
 
 def to_bytes(architecture: Architecture) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from workshop.kit import files
+from workshop.kit.errors import WorkshopError
 
 if TYPE_CHECKING:
     import keras
@@ -93,17 +94,49 @@ class KerasModel:
         shape = self.keras.output_shape
         return tuple(shape[1:]) if isinstance(shape, tuple) else None
 
-    def predict(self, X: np.ndarray, *, preprocess: Preprocess | None = None) -> np.ndarray:
-        """Returns the outputs for X, samples first, float32; `preprocess` is applied to each batch of X."""
+    def predict(self, X: Any, *, preprocess: Preprocess | None = None) -> Any:
+        """Returns the outputs for X, samples first, float32; `preprocess` is applied to each batch of X.
+
+        A model of several inputs takes a list of arrays, in the order of its inputs; one of several outputs returns a
+        list of them.
+
+        Raises:
+            WorkshopError: the model takes several inputs, and X is no such list.
+        """
         import numpy as np
 
+        arrays = self._arrays(X)
         outputs = []
-        size = samples_at_once(X)
-        for start in range(0, len(X), size):
-            batch = X[start : start + size] if preprocess is None else preprocess(X[start : start + size])
-            outputs.append(np.asarray(keras.ops.convert_to_numpy(self.keras(batch, training=False)), np.float32))
-            files.release_pages(X)
-        return np.concatenate(outputs)
+        size = min(samples_at_once(array) for array in arrays)
+        for start in range(0, len(arrays[0]), size):
+            parts = [array[start : start + size] for array in arrays]
+            batch = parts if preprocess is None else [preprocess(part) for part in parts]
+            result = self.keras(batch if len(batch) > 1 else batch[0], training=False)
+            results = result if isinstance(result, list | tuple) else [result]
+            outputs.append([np.asarray(keras.ops.convert_to_numpy(one), np.float32) for one in results])
+            for array in arrays:
+                files.release_pages(array)
+        together = [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
+        return together[0] if len(together) == 1 else together
+
+    def _arrays(self, X: Any) -> list[Any]:
+        """Returns the array for each of the model's inputs."""
+        import numpy as np
+
+        if len(self.keras.inputs) == 1:
+            return [X]
+        shapes = [tuple(one.shape[1:]) for one in self.keras.inputs]
+        names = ", ".join(f"{one.name} of shape {shape}" for one, shape in zip(self.keras.inputs, shapes, strict=True))
+        takes = f"takes a list of {len(shapes)} arrays, samples first: {names}"
+        if not isinstance(X, list | tuple) or len(X) != len(shapes):
+            got = f"a list of {len(X)}" if isinstance(X, list | tuple) else f"a {type(X).__name__}"
+            raise WorkshopError(f"got {got}; the model {takes}")
+        arrays = [np.asarray(array) for array in X]
+        for array, shape in zip(arrays, shapes, strict=True):
+            fits = array.ndim == len(shape) + 1 and len(array) == len(arrays[0])
+            if not fits or any(n is not None and n != m for n, m in zip(shape, array.shape[1:], strict=True)):
+                raise WorkshopError(f"got arrays of shapes {[array.shape for array in arrays]}; the model {takes}")
+        return arrays
 
     def get_weights(self) -> list[np.ndarray]:
         """Returns the weights, copied."""

@@ -68,7 +68,10 @@ class _Reader:
             raise UnreadableError("a group in it holds itself")
         self._open.add(address)
         messages = list(self.messages(address))
-        attributes = dict(self._attributes.read(message.data) for message in messages if message.kind == 0x0C)
+        read = [self._attributes.read(message.data) for message in messages if message.kind == 0x0C]
+        attributes = dict(read)
+        if len(attributes) < len(read):  # other readers take the other one
+            raise UnreadableError("two attributes in it have the same name")
         by_kind = {message.kind: message.data for message in reversed(messages)}
         if 0x15 in by_kind and int.from_bytes(by_kind[0x15][-8:], "little") != _UNDEFINED:
             raise UnreadableError("its attributes are stored in a newer form (dense): save it again with Keras")
