@@ -35,7 +35,7 @@ class Rprop(Optimizer):
         """One step of the same length for a small gradient as for a large one."""
         length, sign_before = memory
         if self.steps == 1:
-            length.fill(rate)
+            length[...] = rate
         sign = np.sign(gradient).astype(np.int8)
         agreement = sign * sign_before  # 1 the same, -1 changed, 0 where there was none
         length *= np.choose(agreement + 1, (self.shrink, 1.0, self.grow))

@@ -30,7 +30,7 @@ def cosine_with_warmup(highest: float, steps: int) -> Callable[[int], float]:
     return rate
 
 
-def make_optimizer(name: str, learning_rate: float | None = None, steps: int | None = None) -> Optimizer:
+def make_optimizer(name: str, learning_rate: Rate | None = None, steps: int | None = None) -> Optimizer:
     """Returns an optimizer by its name on the command line, with the constants of `training.make_optimizer`.
 
     Raises:
