@@ -21,6 +21,7 @@ from workshop.kit.files import FilePath
 from workshop.kit.saving import bundle
 from workshop.kit.saving.loaded import Bundle
 from workshop.programs import console, engines
+from workshop.programs.probabilities import take_probabilities
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,7 +86,7 @@ def classify_images(
     images = [path for path, _ in _usable(given, _check_opens)]
     classified = 0
     if images:
-        loaded = engines.load(model_path, lessons, arguments.engine)
+        loaded = take_probabilities(engines.load(model_path, lessons, arguments.engine))
         names = _names(loaded, check(loaded), pixels)
         network = _numpy_network(loaded, lessons) if is_explained and arguments.show else None
         # A lesson's `--no-scaling` trains on pixels of 0 to 255, as they are in a file.
@@ -215,12 +216,12 @@ def _draw(
     panels[0].imshow(image, cmap="gray_r", vmin=0, vmax=1)  # RGB ignores the colormap
     panels[0].set_title("the network's input")
     if heat is not None:
-        _draw_heat(panels[1], image, heat, _plain(names[int(probabilities.argmax())], _MAX_CLASS_NAME))
+        _draw_heat(panels[1], image, heat, names[int(probabilities.argmax())][:_MAX_CLASS_NAME])
     for panel in panels[:-1]:
         panel.set(xlabel="pixel", ylabel="pixel")
         panel.grid(False)
     _draw_bars(panels[-1], probabilities, names)
-    panels[-1].set_title(_plain(one_line(path.name), _MAX_TITLE))
+    panels[-1].set_title(one_line(path.name)[:_MAX_TITLE])
     return plots.save(figure, to)
 
 
@@ -246,13 +247,8 @@ def _draw_bars(chart: Axes, probabilities: np.ndarray, names: Sequence[str]) -> 
     colors = [plots.BLUE if value == max(values) else plots.SKY for value in values]
     bars = chart.barh(range(len(shown)), values, color=colors)
     chart.bar_label(bars, [console.percent(p) if p >= 0.01 else "" for p in values], padding=4, fontsize=13)
-    chart.set_yticks(range(len(shown)), [_plain(names[i], _MAX_CLASS_NAME) for i in shown])
+    chart.set_yticks(range(len(shown)), [names[i][:_MAX_CLASS_NAME] for i in shown])
     chart.invert_yaxis()
     chart.set(xlabel="probability", xlim=(0, 1.25), xticks=[0, 0.5, 1])
     chart.set_axisbelow(True)
     chart.grid(axis="y", visible=False)
-
-
-def _plain(text: str, max_length: int) -> str:
-    """Returns a text for a plot; matplotlib reads a text between two dollar signs as a formula."""
-    return text[:max_length].replace("$", r"\$")

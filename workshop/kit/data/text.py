@@ -1,5 +1,6 @@
 """Text for a network: read from a file, encoded character by character, cut into windows, and generated."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -83,8 +84,7 @@ class Vocabulary:
         Raises:
             WorkshopError: they are no names of characters.
         """
-        by_name = {_escaped(chr(number)): chr(number) for number in range(32)} | {"\\\\": "\\", "\\x7f": "\x7f"}
-        characters = [by_name.get(name, name) for name in names]
+        characters = [_unescaped(name) for name in names]
         if len(set(characters)) < len(characters) or characters[:1] != [UNKNOWN] or max(map(len, characters)) > 1:
             raise WorkshopError("the card's classes are no characters: the model was trained by another lesson")
         return cls(characters[1:])
@@ -93,6 +93,16 @@ class Vocabulary:
 def _escaped(character: str) -> str:
     is_shown = character.isprintable() and character != "\\"
     return character if is_shown else character.encode("unicode_escape").decode()
+
+
+def _unescaped(name: str) -> str:
+    """Returns the character of a name: "\\n" is a line end, "\\u200d" a joiner. Any other text stays as it is."""
+    if not re.fullmatch(r"\\([tnr\\]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})", name):
+        return name
+    try:
+        return name.encode("ascii").decode("unicode_escape")
+    except UnicodeDecodeError:  # beyond the last character
+        return name
 
 
 def windows(numbers: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:

@@ -39,10 +39,11 @@ def subplots(rows: int = 1, columns: int = 1, width: float = 6.0, height: float 
     Axes are a NumPy array of (rows, columns), or the one Axes where there is one panel.
     """
     import matplotlib
-    from matplotlib.figure import Figure
+
+    from workshop.kit.plots.figure import NamesFigure
 
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+        figure = NamesFigure(figsize=(width * columns, height * rows), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, axes if rows * columns > 1 else axes[0, 0]
 
