@@ -243,7 +243,7 @@ def test_a_class_of_two_rows_is_enough(room: Path) -> None:
     ("target", "message"),
     [
         ([1, 1, 1, 1], "admitted: all rows are of one class"),
-        ([0, 1, 2, 1], "line 4, column admitted: got 2, takes 0 or 1"),
+        ([0, 1, 2, 1], "line 4, column admitted: got 2 beside 0 and 1, takes two classes"),
         ([0, 1, 1, 1], "has 1 row"),
     ],
 )

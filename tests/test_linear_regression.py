@@ -289,7 +289,11 @@ def test_a_table_that_never_changes_is_no_accident(room: Path, value: int) -> No
     ("part", "text", "message"),
     [
         ("all", "area,price\n" + "1,2\n" * 9, "has 9 rows below the header, takes 10 or more"),
-        ("features", "area,price\n" + "1,2\n" * 9 + "many,3\n", "line 11, column area: got .?many.?, takes a number"),
+        (
+            "features",
+            "area,price\n" + "1,2\n" * 9 + "many,3\n" * 3,
+            "line 11, column area: got .?many.?, takes a number",
+        ),
         ("houses", "area,rooms,price\n1,2,3\n2,3,4\n", "has 3 columns .* takes 2: one feature and the target"),
         ("houses", "area,price\n80,100\n120,130\n300,400\n", "training diverged"),
     ],

@@ -409,7 +409,7 @@ def test_a_table_of_three_features_is_trained_on_and_its_lines_are_not_drawn(
         ("a,kind\n1,x\n2,y\n3,x\n4,y\n", "has 2 columns, takes two or more of numbers, then the class"),
         ("a,b,kind\n1,1,x\n2,1,y\n3,1,z\n4,1,x\n5,2,y\n6,2,z\n", r"has 3 classes \(x, y, z, ...\), takes two"),
         ("a,b,kind\n1,1,x\n2,1,x\n3,1,x\n4,1,x\n", "all rows are of one class"),
-        ("a,b,kind\n1,1,x\n2,much,x\n3,1,y\n4,1,y\n", "line 3, column b: got much, takes a number"),
+        ("a,b,kind\n1,1,x\n2,much,x\n3,more,y\n4,1,y\n", "line 3, column b: got much, takes a number"),
         ("a,b,kind\n1,1,x\n2,1,y\n", "has 2 rows below the header, takes 4 or more"),
     ],
 )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workshop.kit.data import tables
+from workshop.kit.data.table import columns, numerals
 from workshop.kit.errors import WorkshopError
 
 HEADER = b"area,rooms,price\n"
@@ -73,16 +75,227 @@ def test_every_way_to_write_the_same_table(content: bytes) -> None:
 def test_quoted_cells_hold_commas_quotes_and_line_ends() -> None:
     table = tables.read_table(write('"town, street","the ""class"""\n"A, B\nC",yes\nD,no\n'))
     assert table.names == ("town, street", 'the "class"')
-    assert list(table.texts(0)) == ["A, B\nC", "D"]
+    assert list(table.texts(0)) == ["A, B C", "D"]  # a line end is a blank: a card holds printable texts
     assert not table.is_numeric(0)
 
 
-def test_a_decimal_comma_is_understood_with_semicolons_only() -> None:
-    table = tables.read_table(write("a;b\n1,5;-2,25\n1e3;,5\n"))
-    np.testing.assert_array_equal(table.numbers(), [[1.5, -2.25], [1000, 0.5]])
-    # In a table parted by commas "1,500" is somebody's thousands or somebody's decimals: nobody knows.
-    refused_table('a,b\n"1,500",2\n3,4\n', "line 2, column a", "1,500", "takes a number")
-    refused_table("a;b\n1.234,5;2\n3;4\n", "line 2, column a", "1.234,5", "takes a number")
+# --- The same table, as people publish it -----------------------------------------------------------------------------
+
+# Twenty flats; each way to write them is read as these numbers.
+FLATS = [(40.5 + 3 * i, 1 + i % 4, ("north", "south")[i % 2], 1200 + 137 * i) for i in range(20)]
+
+
+def flats(separator: str = ",", header: str = "area,rooms,district,price", **cells: Callable[[Any], str]) -> str:
+    """Returns the table of flats as text; `cells` says how a column is written."""
+    written = [cells.get(name, str) for name in ("area", "rooms", "district", "price")]
+    rows = [[write(cell) for write, cell in zip(written, row, strict=True)] for row in FLATS]
+    return "\n".join([separator.join(header.split(",")), *map(separator.join, rows)]) + "\n"
+
+
+def comma(number: float) -> str:
+    return str(number).replace(".", ",")
+
+
+BASE = flats()
+LINES = BASE.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (BASE, ""),
+        (BASE.encode("utf-16"), "is read as UTF-16"),
+        (BASE.encode("utf-16-le"), "is read as UTF-16-LE"),
+        (BASE.replace("\n", "\r"), ""),
+        (BASE + "\n\n , , ,\n\x1a", ""),
+        ("sep=,\n" + BASE, ""),
+        ("sep=;\n" + flats(";"), "separated by semicolons"),
+        (flats("\t"), "separated by tabs"),
+        (flats("|"), "separated by bars"),
+        (flats("   "), "separated by blanks"),
+        (flats(";", area=comma), "have a decimal comma"),
+        (flats("\t", area=comma), "have a decimal comma"),
+        (flats(area=lambda x: f'"{comma(x)}"'), "have a decimal comma"),
+        (flats(";", area=comma, price=lambda x: f"{x:,}".replace(",", ".")), "price: 1.200 is read as 1200"),
+        (flats(";", price=lambda x: f"{x:,}"), "price: 1,200 is read as 1200"),
+        (flats(price=lambda x: f'"{x:,}"'), "price: 1,200 is read as 1200"),
+        (flats(price=lambda x: f'"${x:,}"'), "price: $1,200 is read as 1200"),
+        (flats(price=lambda x: f"{x // 1000}'{x % 1000:03}"), "price: 1'200 is read as 1200"),
+        (flats(";", price=lambda x: f"{x // 1000}\u202f{x % 1000:03} \u20ac"), "is read as 1200"),
+        (flats(price=lambda x: f"{x}%"), "price: 1200% is read as 1200"),
+        (flats(area=lambda x: f"{x} m2"), "area: 40.5 m2 is read as 40.5"),
+        (flats(area=lambda x: f"{x} {'year' if x < 50 else 'years'}"), "area: 40.5 year is read as 40.5"),
+        (flats(price=lambda x: f"{x / 1000}K" if x < 3000 else str(x)), "price: 1.2K is read as 1200"),
+        ("\n".join(f"{line}," for line in LINES), "a separator ends the lines"),
+        ("\n".join([LINES[0], *(f"{line}," for line in LINES[1:])]), "a separator ends the lines"),
+        ("# flats, 2024\n" + BASE, "line 1: comments are left out"),
+        ("Flats of the town\n\n" + BASE, "line 1 above the table is left out"),
+        ("Flats of the town,,,\n" + BASE, "line 1 above the table is left out"),
+        (BASE + "Total,,,99999\n", "line 22 is left out: totals"),
+        (BASE + "\nSource: the town\n", "line 23 below the table is left out"),
+        (BASE + "?,,NA,null\n", "line 22 is left out: every cell is missing"),
+        ("\n".join([LINES[0], "m2,,,EUR", *LINES[1:]]), "line 2 is left out: no numbers but more names or units"),
+        ("\n".join([*LINES[:9], LINES[0], *LINES[9:]]), "line 10: the names of the columns once more"),
+        ("\n".join([*LINES[:9], "1,2,3,4,5", *LINES[9:]]), "line 10 with another number of cells is left out"),
+        ("\n".join(["", *(f"{i},{line}" for i, line in enumerate(LINES[1:]))]).replace("", f",{LINES[0]}", 1), "index"),
+        ("\n".join([f"Unnamed: 0,{LINES[0]}", *(f"{i},{line}" for i, line in enumerate(LINES[1:]))]), "an index"),
+        ("\n".join([LINES[0], *(f"{i},{line}" for i, line in enumerate(LINES[1:], 1))]), "an index"),  # as R has it
+        ("\n".join(", ".join(f'"{cell}"' for cell in line.split(",")) for line in LINES), ""),
+        ("\n".join(",".join(f"'{cell}'" for cell in line.split(",")) for line in LINES), "single quotation marks"),
+        ("\n".join(f'"{line}"' for line in LINES), "whole lines are in quotation marks"),
+        (" Area  (m\u00b2)\u00a0, Rooms " + BASE.removeprefix("area,rooms"), ""),
+    ],
+)
+def test_the_same_table_as_people_publish_it(
+    content: bytes | str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tables.read_table(write(content))
+    expected = np.array([[area, rooms, price] for area, rooms, _, price in FLATS], np.float32)
+    np.testing.assert_array_equal(table.numbers([0, 1, 3]), expected)
+    assert list(table.texts(2)) == [district for *_, district, _ in FLATS]
+    assert table.names[1:] == ("rooms", "district", "price") or table.names[:2] == ("Area (m\u00b2)", "Rooms")
+    notes = [note for column in table.columns for note in [f"{column.name}: {text}" for text in column.notes]]
+    printed = [*capsys.readouterr().out.splitlines(), *notes]
+    assert any(said in line for line in printed) if said else not printed, printed
+
+
+def test_an_encoding_of_western_europe_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    table = tables.read_table(write("stra\u00dfe,a\u00f1o\nM\u00fcnchner,5\nAltst\u00e4dter,6\n".encode("latin-1")))
+    assert table.names == ("stra\u00dfe", "a\u00f1o")
+    assert "is read as Windows-1252 (Latin-1), not as UTF-8" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("cells", "values", "note"),
+    [
+        ("1.375 2.120 956 880", [1375, 2120, 956, 880], "1.375 is read as 1375"),  # or 956 were 700 times as large
+        ("1.375 2.120 3.455 9.888", [1.375, 2.12, 3.455, 9.888], ""),
+        ("0.375 0.120 1 2", [0.375, 0.12, 1, 2], ""),
+        ("1,375 2,120 3,455", [1375, 2120, 3455], "1,375 is read as 1375"),
+        ("1,375.5 2,120 3,455", [1375.5, 2120, 3455], "1,375.5 is read as 1375.5"),
+        ("1.375,5 2.120 3.455", [1375.5, 2120, 3455], "1.375,5 is read as 1375.5"),
+        ("1,5 2,25 1,375", [1.5, 2.25, 1.375], ""),
+        ("1.234.567 2.345 1", [1234567, 2345, 1], "1.234.567 is read as 1234567"),
+        ("1,23,456 2,34,567", [123456, 234567], "1,23,456 is read as 123456"),
+        ("\u22125 7 \u20138", [-5, 7, -8], "\u22125 is read as -5"),
+        ("(1,200) 300 5", [-1200, 300, 5], "(1,200) is read as -1200"),
+        ("-$5 $7 8", [-5, 7, 8], "-$5 is read as -5"),
+        ("1,5E+03 2,5E+00", [1500, 2.5], ""),
+        ("\uff11\uff12 3", [12, 3], ""),
+    ],
+)
+def test_a_column_tells_how_its_numbers_are_written(cells: str, values: list[float], note: str) -> None:
+    texts = cells.split(" ")
+    found = numerals.read(texts, np.zeros(len(texts), bool), ",", "")
+    assert found is not None
+    np.testing.assert_allclose(found.values, values)
+    assert list(found.notes) == ([note] if note else [])
+
+
+@pytest.mark.parametrize(
+    ("sign", "separator", "value"), [(".", ",", 1375), (",", ";", 1.375), ("", ",", 1375), ("", ";", 1.375)]
+)
+def test_what_its_cells_leave_open_the_other_columns_tell(sign: str, separator: str, value: float) -> None:
+    found = numerals.read(["1,375", "2,120"], np.zeros(2, bool), separator, sign)
+    assert found is not None
+    assert found.values[0] == value
+    assert ("not as thousands" in " ".join(found.notes)) == (value == 1.375)
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "odd"),
+    [
+        ([*"1234567890" * 3, "five"], "number", 1),
+        ([*(str(i) for i in range(60)), *["varies"] * 20], "number", 20),
+        ([*"0123" * 9, *["4+"] * 3], "text", 0),  # a text is as good as a number here
+        (["2", "3", "4", "5more"] * 5, "text", 0),
+        ([f"A{i}" for i in range(20)], "text", 0),
+        (["2 BHK", "4 Bedroom"] * 9, "text", 0),
+        (["$0M_$1M", "$1M_$5M", "above $5M"] * 5, "text", 0),
+        (["18-25", "26-35"] * 9, "text", 0),
+        ([f"2024-01-{i:02}" for i in range(1, 29)], "date", 0),
+        ([f"202401{i:02}" for i in range(1, 29)], "date", 0),
+        ([f"{i:02}.01.2024" for i in range(1, 29)], "date", 0),
+        ([f"1/{i}/2021" for i in range(1, 29)], "date", 0),
+        ([f"2024-01-{i:02}T10:00:00Z" for i in range(1, 29)], "date", 0),
+        ([f"{i:02}:30" for i in range(24)], "time", 0),
+        (["2020", "2021", "2022"] * 4, "number", 0),
+        (["15624510", "15810944", "15668575"], "number", 0),
+        (["", "NA", "?"] * 3, "empty", 0),
+    ],
+)
+def test_the_kind_of_a_column(cells: list[str], kind: str, odd: int) -> None:
+    (column,) = columns.read_columns(["x"], [[cell] for cell in cells], ",", "")
+    assert (column.kind, len(column.odd)) == (kind, odd)
+    assert np.isnan(column.values).sum() == (odd if column.is_numeric else len(cells))
+
+
+def test_dates_are_days_since_1970() -> None:
+    rows = [["31.01.2024"], ["29.02.2024"], [""]]
+    (column,) = columns.read_columns(["x"], rows, ",", "")
+    np.testing.assert_array_equal(column.values, [19753, 19782, np.nan])
+    assert column.notes == ("the dates are turned into days since 1970-01-01; 31.01.2024 is 2024-01-31",)
+
+
+@pytest.mark.parametrize("cell", ["", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "-", "#N/A", "--"])
+def test_missing_cells(cell: str) -> None:
+    table = tables.read_table(write(f"a,b\n1,2\n{cell},3\n4,5\n"))
+    assert table.is_numeric(0)
+    assert table.columns[0].missing.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("first", "names"),
+    [
+        ("area,rooms,kind", ("area", "rooms", "kind")),
+        ("2019,2020,kind", ("2019", "2020", "kind")),
+        ("0,1,2", ("0", "1", "2")),
+        ("40,2,north", None),
+        ("40,2,west", None),  # a class that no other row has
+        ("40,NA,north", None),
+    ],
+)
+def test_a_line_of_names_and_a_first_row(
+    first: str, names: tuple[str, ...] | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{50 + i},{i % 5},{('north', 'south')[i % 2]}" for i in range(12)]
+    table = tables.read_table(write("\n".join([first, *rows])))
+    assert table.names == (names or ("x1", "x2", "target"))
+    assert len(table.rows) == 12 + (names is None)
+    said = f"line 1 ({first.replace(',', ', ')}) is taken for a row" in capsys.readouterr().out
+    assert said == (names is None)
+
+
+def test_two_columns_of_one_name_and_one_without(capsys: pytest.CaptureFixture[str]) -> None:
+    table = tables.read_table(write("a,,b,a\n1,2,3,4\n4,2,6,6\n"))
+    assert table.names == ("a", "column 2", "b", "a.1")
+    assert "two columns are named a: the later one is called a.1" in capsys.readouterr().out
+
+
+def test_a_target_by_its_name_and_columns_left_out() -> None:
+    path = write("price,area,name\n1,2,x\n3,4,y\n")
+    assert tables.read_table(path, target=" Price ").names == ("area", "name", "price")
+    assert tables.read_table(path, target="price", drop=["name"]).rows == (("2", "1"), ("4", "3"))
+    refused(lambda: tables.read_table(path, target="prize"), "--target: got prize", "price, area, name", "is price mea")
+    refused(lambda: tables.read_table(path, drop=["x"]), "--drop: got x")
+    refused(lambda: tables.read_table(path, target="price", drop=["price"]), "which is the target")
+    refused(lambda: tables.read_table(path, drop=["price", "area"]), "one column is left")
+
+
+def test_numbers_for_a_lesson_that_takes_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    content = "id,on,size,class\n" + "".join(f"{70 + i},2024-01-{i + 1:02},{i % 7},{'NY'[i % 2]}\n" for i in range(9))
+    path = write(content.replace(",3,", ",?,").replace("78,", "79,"))
+    table = tables.read_numbers(path, has_classes=True)
+    assert table.names == ("on", "size", "class")
+    X, y = table.split_two_classes()
+    np.testing.assert_array_equal(X[:5], [[19723, 0], [19724, 1], [19725, 2], [19726, 1.5], [19727, 4]])
+    np.testing.assert_array_equal(y, [0, 1] * 4 + [0])
+    assert table.class_names() == ("class = N", "class = Y")
+    said = capsys.readouterr().out
+    for line in ("id is left out: it is an identifier", "median of their column: size 1", "class: N is 0 and Y is 1"):
+        assert line in said
+    path = write("colour,size,y\nred,1,2\nblue,2,3\n")
+    refused(lambda: tables.read_numbers(path), "line 2, column colour: got red, takes a number", "--drop leaves out")
 
 
 def test_the_file_itself() -> None:
@@ -97,42 +310,40 @@ def test_the_file_itself() -> None:
 @pytest.mark.parametrize(
     ("content", "part"),
     [
-        ("a,b\n1,2\n3,4\n".encode("utf-16"), "not UTF-8"),
-        ("a,b\n1,2\n3,4\n".encode("utf-16-le"), "not a text file"),
-        ("área,b\n1,2\n3,4\n".encode("latin-1"), "not UTF-8"),
         (b"a,b\n1,2\n3,\x004\n", "not a text file"),
-        (b"PK\x03\x04\x14\0\x06\0\x08\0", "not a text file"),
-        (b"\x89PNG\r\n\x1a\n\0\0", "not UTF-8"),
+        (b"a,b\n\xff\x02,2\n3,4\n", "not a text file"),
+        (b"PK\x03\x04\x14\0\x06\0\x08\0", "a workbook or a zip archive"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "a picture"),
+        (b"\n<!DOCTYPE html><html>", "a web page"),
+        (b'[{"a": 1}]', "JSON"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+        ("a,b\n1,2\n".encode("utf-16")[:-1], "not whole UTF-16"),
     ],
 )
-def test_what_is_no_utf8_text(content: bytes, part: str) -> None:
+def test_what_is_no_table(content: bytes, part: str) -> None:
     refused_table(content, part)
 
 
-def test_the_header_line() -> None:
-    refused_table("1,2\n3,4\n5,6\n", "line 1", "header line with column names")
-    refused_table("\n\n50,price\n3,4\n", "line 3", "50", "header line")
+def test_the_columns() -> None:
     refused_table("price\n1\n2\n", "line 1", "one column", "price")
-    refused_table("a\tb\n1\t2\n", "line 1", "one column")
-    refused_table("a,,b\n1,2,3\n4,5,6\n", "line 1", "column 2 has no name")
-    # Which of the two would a message, or a prompt, mean?
-    refused_table("a,b,a\n1,2,3\n4,5,6\n", "line 1", "two columns are named a")
+    refused_table("a,b\n1,5,2,5\n2,5,3,5\n", "line 2", "has 4 cells, the header line has 2")  # decimal commas
+    refused_table("a,b,c\n1,5,2,3\n1,5,3,5\n", "line 2", "has 4 cells, the header line has 3")
 
 
 def test_the_cells() -> None:
     table = HEADER.decode()
-    refused_table(table + "50,2,100\n80,three,150\n", "line 3, column rooms", "three", "takes a number")
+    refused_table(table + "50,2,100\n80,three,150\n90,four,150\n", "line 3, column rooms", "got three, takes a number")
     refused_table(table + "50,2,100\n80,,150\n", "line 3, column rooms", "empty")
     refused_table(table + "50,2,100\n80,3, \n", "line 3, column price", "empty")
     refused_table(table + "50,2,100\n\n80,3\n", "line 4", "has 2 cells", "has 3")
     refused_table(table + "50,2,100\n80,3,150,9\n", "line 3", "has 4 cells")
-    for text in ("NaN", "nan", "inf", "-Infinity"):
-        refused_table(table + f"50,2,100\n80,3,{text}\n", "line 3, column price", text, "finite")
-    for text in ("1e308", "-1e300", "1e16", "9" * 400):
-        refused_table(table + f"50,2,100\n80,{text},150\n", "line 3, column rooms", text[:6], "takes")
-    for text in ("1_000", "0x10", "1 000", "12 m2", "TRUE", "--5"):
-        refused_table(table + f"50,2,100\n80,{text},150\n", "line 3, column rooms", text, "takes a number")
-    refused_table('a,b\n1,"2\n3,4\n', "is not CSV")
+    for text in ("NaN", "nan", "inf", "-Infinity", "9" * 400, "1_000", "0x10", "TRUE", "--5"):
+        refused_table(table + f"50,2,100\n80,3,{text}\n60,2,90\n", "line 3, column price", text[:6], "takes a number")
+    for text in ("1e290", "-1e290", "1e16"):
+        refused_table(table + f"50,2,100\n80,{text},150\n", "line 3, column rooms", text[:6], "takes numbers up to")
+    refused_table('a,b\n1,"2\n3,4\n', "line 2: is not CSV", "never closed")
+    long = "".join(f"{i},{i}\n" for i in range(30))
+    refused_table(f'a,b\n1,"2\n{long}3,"4\n', "line 2: is not CSV", "closed only in line 33")
 
 
 def test_the_rows() -> None:
@@ -142,18 +353,38 @@ def test_the_rows() -> None:
     refused(lambda: tables.read_table(path, at_least=20), "has 2 rows", "takes 20 or more")
 
 
-def test_two_classes() -> None:
+@pytest.mark.parametrize(
+    ("cells", "names"),
+    [
+        ("0 1 1.0 0", ("0", "1")),
+        ("no yes yes no", ("no", "yes")),
+        ("TRUE FALSE FALSE TRUE", ("FALSE", "TRUE")),
+        ("M B B M", ("B", "M")),
+        ("1 2 2 1", ("1", "2")),
+        ("1 -1 -1 1", ("-1", "1")),
+        ("10 9 9 10", ("9", "10")),
+        ("setosa virginica virginica setosa", ("setosa", "virginica")),
+    ],
+)
+def test_two_classes(cells: str, names: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "".join(f"{i},{2 * i},{cell}\n" for i, cell in enumerate(cells.split()))
+    X, y = tables.read_table(write("x1,x2,class\n" + rows)).split_two_classes()
+    assert X.shape == (4, 2)
+    is_second = [float(cell) == float(names[1]) if names[1].isdecimal() else cell == names[1] for cell in cells.split()]
+    np.testing.assert_array_equal(y, is_second)
+    said = f"Note      class: {names[0]} is 0 and {names[1]} is 1\n"
+    assert capsys.readouterr().out == ("" if names == ("0", "1") else said)
+
+
+def test_what_has_not_two_classes() -> None:
     def split(rows: str) -> tuple[np.ndarray, np.ndarray]:
         return tables.read_table(write("x1,x2,class\n" + rows)).split_two_classes()
 
-    X, y = split("1,2,0\n3,4,1\n5,6,1.0\n7,8,0\n")
-    np.testing.assert_array_equal(y, [0, 1, 1, 0])
-    assert X.shape == (4, 2)
     refused(lambda: split("1,2,1\n3,4,1\n"), "column class", "one class (1")
     refused(lambda: split("1,2,0\n3,4,1\n5,6,1\n"), "column class", "has 1 row", "2 or more of each class")
-    refused(lambda: split("1,2,0\n3,4,2\n"), "line 3, column class", "got 2", "0 or 1")
-    refused(lambda: split("1,2,0\n3,4,0.5\n"), "line 3, column class", "got 0.5", "0 or 1")
-    refused(lambda: split("1,2,no\n3,4,yes\n"), "line 2, column class", "got no", "takes a number")
+    refused(lambda: split("1,2,0\n3,4,1\n5,6,2\n"), "line 4, column class", "got 2 beside 0 and 1", "two classes")
+    refused(lambda: split("1,2,no\n3,4,yes\n5,6,perhaps\n"), "column class", "yes beside no and perhaps")
+    refused(lambda: split("red,2,0\nblue,4,1\n"), "line 2, column x1", "got red", "takes a number")
 
 
 def test_the_number_of_columns() -> None:
@@ -168,7 +399,9 @@ def test_a_message_stays_short_whatever_the_file_holds() -> None:
     refused_table(f"a,{long}\n1,two\n3,4\n", "line 2, column xxx")
     refused_table(f"{long}\n1\n", "has one column")
     refused_table(f"a,b\n1,{'9' * 200_000}\n", "line 2", "is not CSV")  # longer than the csv module takes
-    refused_table(",".join(str(i) for i in range(5000)), "line 1", "header line")
+    refused_table(",".join(str(i) for i in range(5000)), "rows below the header")
+    path = write(",".join(f"c{i}" for i in range(5000)) + "\n" + (",".join("1" * 5000) + "\n") * 2)
+    refused(lambda: tables.read_table(path, target="x"), "--target: got x", "c19, ...")
     wide = tables.read_table(write(",".join(f"c{i}" for i in range(5000)) + "\n" + (",".join("1" * 5000) + "\n") * 2))
     refused(lambda: wide.check_columns(3, "two scores, then 0 or 1"), "has 5000 columns (c0, c1,", ", ...)")
 

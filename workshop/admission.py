@@ -5,7 +5,7 @@ exam is not made up for by a strong one: the neuron must leave some applicants o
 Two hidden layers, of 8 and of 4 relu units, bend the boundary until it fits.
 
     python -m workshop.admission                      # both; then look into the folder plots
-    python -m workshop.admission --data YOUR.csv      # a table of numbers, the target, 0 or 1, last
+    python -m workshop.admission --data YOUR.csv      # a table of numbers, the target, of two classes, last
     python -m workshop.admission --quick              # a first look: fewer epochs
 
 Expected, on 100 applicants, all of whom are trained on: the neuron gets 0.89 to 0.92 of them right, the network 0.99
@@ -93,23 +93,28 @@ class Applicants(NamedTuple):
     source: str
 
 
-def load(path: Path | None) -> Applicants:
+def load(path: Path | None, target: str | None = None, drop: Sequence[str] = ()) -> Applicants:
     """Returns the lesson's applicants, or a table of one's own.
 
+    Args:
+        path: the table of one's own.
+        target: its column to predict, by default the last.
+        drop: its columns to leave out.
+
     Raises:
-        WorkshopError: the file is no table of numbers whose target, in the last column, is 0 or 1.
+        WorkshopError: the file is no table of numbers whose target has two classes.
     """
     from sklearn.preprocessing import MinMaxScaler
 
-    table = tables.read_table(path or tables.shipped_table("admission"))
+    path_or_shipped = path or tables.shipped_table("admission")
+    table = tables.read_numbers(path_or_shipped, target=target, drop=drop, has_classes=True)
     X, y = table.split_two_classes()
     inputs = []
     for column, values in zip(table.names[:-1], X.T, strict=True):
         name, unit = COLUMNS.get(column, (column, ""))
         low, high = (float(f"{end:.6g}") for end in (values.min(), values.max()))  # 37.9, not float32's 37.90000153
         inputs.append(Input(name, unit, low, high))
-    target = table.names[-1]
-    classes = ("Sorry", "Admitted") if path is None else (f"{target} = 0", f"{target} = 1")
+    classes = ("Sorry", "Admitted") if path is None else table.class_names()
     return Applicants(X, y, MinMaxScaler().fit(X), inputs, classes, table.source)
 
 
@@ -220,14 +225,17 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     """Reads the options of the command line."""
     parser = cli.lesson_parser(docstring, RECIPES)
     cli.add_plain(parser)
-    return cli.parse_lesson(parser, argv)
+    tables.add_options(parser)
+    arguments = cli.parse_lesson(parser, argv)
+    tables.check_options(parser, arguments)
+    return arguments
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains, evaluates, cross-validates, saves and plots; returns the metrics."""
     arguments = parse(__doc__, argv)
     report = Report("admission", arguments)
-    applicants = load(arguments.data)
+    applicants = load(arguments.data, arguments.target, arguments.drop)
     X, y = applicants.X, applicants.y
     report.data(applicants.source)
     report.engine(device.prepare(arguments.seed))

@@ -377,7 +377,9 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     add("--part", choices=parts, default="all", help="(default: all); --data is for features, or houses")
     text = "a weight and a bias whose cost the part houses shows; may be repeated"
     add("--guess", nargs=2, type=cli.finite_number, action="append", metavar=("W", "B"), help=text)
+    table_data.add_options(parser)
     arguments = cli.parse_lesson(parser, argv)
+    table_data.check_options(parser, arguments)
     if arguments.part == "line" and arguments.data:
         parser.error(f"--data: got {arguments.data}, --part line takes none: houses or features do")
     return arguments
@@ -389,7 +391,11 @@ def load_tables(arguments: argparse.Namespace, report: Report) -> dict[str, Tabl
     for part, shipped, at_least in (("houses", "houses", 2), ("features", "housing", 10)):
         if arguments.part in (part, "all"):
             own = arguments.data if part in (arguments.part, "features") else None
-            tables[part] = table_data.read_table(own or table_data.shipped_table(shipped), at_least=at_least)
+            if own:
+                target, drop = arguments.target, arguments.drop
+                tables[part] = table_data.read_numbers(own, at_least=at_least, target=target, drop=drop)
+            else:
+                tables[part] = table_data.read_table(table_data.shipped_table(shipped), at_least=at_least)
             tables[part].numbers()
             if part == "houses":
                 tables[part].check_columns(2, "one feature and the target")

@@ -5,7 +5,7 @@ measured by cross-entropy and not by squares, and why a straight line with a cut
 neuron learns from 30 measurements of a tumour's cells whether it is malignant (569 real cases, Wolberg et al. 1993).
 
     python -m workshop.logistic_regression                      # all of it; then look into the folder plots
-    python -m workshop.logistic_regression --data YOUR.csv      # numbers, then a target that is 0 or 1
+    python -m workshop.logistic_regression --data YOUR.csv      # numbers, then a target of two classes
     python -m workshop.logistic_regression --quick              # a first look: fewer epochs
 
 Expected: at least 96 % of the test cases right, on the rows that are held out here. About 12 s on two CPU cores.
@@ -142,18 +142,22 @@ class Cases(NamedTuple):
     source: str
 
 
-def load(path: Path | None) -> Cases:
+def load(path: Path | None, target: str | None = None, drop: Sequence[str] = ()) -> Cases:
     """Returns the tumours, or a table of one's own.
 
+    Args:
+        path: the table of one's own.
+        target: its column to predict, by default the last.
+        drop: its columns to leave out.
+
     Raises:
-        WorkshopError: the file is no table of numbers whose target, in the last column, is 0 or 1.
+        WorkshopError: the file is no table of numbers whose target has two classes.
     """
     if path is not None:
-        table = tables.read_table(path, at_least=8)
+        table = tables.read_numbers(path, at_least=8, target=target, drop=drop, has_classes=True)
         X, y = table.split_two_classes()
         table.check_classes(y, at_least=4)
-        target = table.names[-1]
-        return Cases(X, y, tables.describe(table)[:-1], (f"{target} = 0", f"{target} = 1"), table.source)
+        return Cases(X, y, tables.describe_features(table), table.class_names(), table.source)
 
     from sklearn.datasets import load_breast_cancer
 
@@ -250,14 +254,17 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     """Reads the options of the command line."""
     parser = cli.lesson_parser(docstring, RECIPES)
     cli.add_plain(parser)
-    return cli.parse_lesson(parser, argv)
+    tables.add_options(parser)
+    arguments = cli.parse_lesson(parser, argv)
+    tables.check_options(parser, arguments)
+    return arguments
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Shows the tables, trains, compares, evaluates, saves and plots; returns the metrics."""
     arguments = parse(__doc__, argv)
     report = Report("logistic_regression", arguments)
-    cases = load(arguments.data)
+    cases = load(arguments.data, arguments.target, arguments.drop)
     report.data(cases.source)
     report.engine(device.prepare(arguments.seed))
     show_basics(report)

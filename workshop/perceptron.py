@@ -123,13 +123,18 @@ def load_irises(random: np.random.Generator) -> Samples:
     return Samples(with_ones(X - centre), y, features, ("versicolor", "virginica"), source)
 
 
-def load_table(path: Path) -> Samples:
-    """Returns the samples of a table of one's own: columns of numbers, which are standardised, then a class of two.
+def load_table(path: Path, target: str | None = None, drop: Sequence[str] = ()) -> Samples:
+    """Returns the samples of a table of one's own: columns of numbers, which are standardised, and a class of two.
+
+    Args:
+        path: the table.
+        target: the column of the class, by default the last.
+        drop: columns to leave out.
 
     Raises:
         WorkshopError: the file is no such table.
     """
-    table = tables.read_table(path, at_least=4)
+    table = tables.read_numbers(path, at_least=4, target=target, drop=drop, has_classes=True)
     *features, target = table.names
     if len(features) < 2:
         raise WorkshopError(f"{path}: has {len(table.names)} columns, takes two or more of numbers, then the class")
@@ -147,10 +152,10 @@ def load_table(path: Path) -> Samples:
     return Samples(with_ones(X), y, [f"{name}, scaled" for name in features], classes, table.source)
 
 
-def load_samples(path: Path | None, seed: int) -> list[Samples]:
+def load_samples(path: Path | None, seed: int, target: str | None = None, drop: Sequence[str] = ()) -> list[Samples]:
     """Returns points that a line separates, then irises that no line separates; or else the one table in the file."""
     if path is not None:
-        return [load_table(path)]
+        return [load_table(path, target, drop)]
     random = np.random.default_rng(seed)
     return [points_around_the_line(random), load_irises(random)]
 
@@ -480,9 +485,12 @@ def compare_rules(samples: Samples, epochs: int) -> dict[str, Training]:
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Computes by hand, trains in all ways, compares, plots; returns the metrics."""
-    arguments = cli.parse_lesson(cli.lesson_parser(__doc__), argv)
+    parser = cli.lesson_parser(__doc__)
+    tables.add_options(parser)
+    arguments = cli.parse_lesson(parser, argv)
+    tables.check_options(parser, arguments)
     report = Report("perceptron", arguments, "numpy")
-    sets = load_samples(arguments.data, arguments.seed)
+    sets = load_samples(arguments.data, arguments.seed, arguments.target, arguments.drop)
     separable, overlapping = sets[0], sets[-1]  # of a table of one's own, the same
     report.data("; ".join(samples.source for samples in sets))
     print(f"Engine    NumPy {np.__version__}")

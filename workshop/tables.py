@@ -7,8 +7,9 @@ the hidden layers are good for.
 
     python -m workshop.tables                         # both; then look into the folder plots
     python -m workshop.tables --table car             # one of them
-    python -m workshop.tables --data YOUR.csv         # any CSV: a header line, the target in the last column
-    python -m workshop.tables --data YOUR.csv --target class       # where a number stands for a class
+    python -m workshop.tables --data YOUR.csv         # any CSV, as it is; the target in the last column
+    python -m workshop.tables --data YOUR.csv --target price --drop name city     # or in another; columns to leave out
+    python -m workshop.tables --data YOUR.csv --target-kind class  # where a number stands for a class
     python -m workshop.tables --quick                 # a first look: 20 epochs
 
 The tables are UCI's concrete.csv and car.csv, in the folder that the environment variable WORKSHOP_DATA names. Without
@@ -61,6 +62,8 @@ MIX = (
 )
 UNITS = dict.fromkeys(MIX, "kg/m3") | {"Age": "days", "Concrete_compressive_strength": "MPa"}
 MAX_SHOWN = 20  # inputs on the screen
+# Usual names of the column to predict.
+TARGETS = {"y", "target", "label", "class", "output", "outcome", "diagnosis", "survived", "species"}
 
 
 def build_network(columns: int, classes: int = 0, hidden_units: Sequence[int] = (128, 128)) -> keras.Sequential:
@@ -184,28 +187,49 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     parser = cli.lesson_parser(docstring, RECIPES, epochs="200 for a number, 80 for a class, fewer for a large table")
     cli.add_plain(parser)
     parser.add_argument("--table", choices=[*STANDINS, "both"], default="both", help="(default: both)")
-    parser.add_argument("--target", choices=["number", "class"], help="what the last column of --data is taken for")
+    table_data.add_options(parser)
+    parser.add_argument("--target-kind", choices=["number", "class"], help="what the target of --data is taken for")
     arguments = cli.parse_lesson(parser, argv)
     if arguments.data and arguments.table != "both":
         parser.error(f"--table: got {arguments.table}, and --data {arguments.data}: takes one of them")
-    if arguments.target and not arguments.data:
-        parser.error(f"--target: got {arguments.target} without a table of your own, takes --data FILE beside it")
+    table_data.check_options(parser, arguments)
+    if arguments.target_kind and not arguments.data:
+        kind = arguments.target_kind
+        parser.error(f"--target-kind: got {kind} without a table of your own, takes --data FILE beside it")
     return arguments
+
+
+def read_own(arguments: argparse.Namespace, report: Report) -> Task:
+    """Reads and prepares the table in the file that `--data` names."""
+    target, kind = arguments.target, arguments.target_kind
+    table = table_data.parse_table(arguments.data, at_least=table_encoding.MIN_ROWS)
+    if target in ("number", "class") and target not in table.names and kind is None:
+        print(f"Note      no column is called {target}: --target {target} is taken for --target-kind {target}")
+        target, kind = None, target
+    table = table_data.choose_columns(table, target, arguments.drop)
+    report.data(table.source)
+    table_data.print_notes(table)
+    usual = [name for name in table.names[:-1] if name.strip().lower() in TARGETS]
+    if target is None and usual and table.names[-1].strip().lower() not in TARGETS:
+        print(f"Note      the last column, {table.names[-1]}, is predicted: --target {usual[0]} predicts that one")
+    task = table_encoding.prepare(table, arguments.seed, kind, units(table))
+    return replace(task, name=table_encoding.check_name(arguments.data, arguments.models))
+
+
+def units(table: table_data.Table) -> dict[str, str]:
+    """Returns the units of the columns, by name, of UCI's table of concrete; of another table, none."""
+    return UNITS if UNITS.keys() <= set(table.names) else {}
 
 
 def load_tables(arguments: argparse.Namespace, report: Report) -> list[Task]:
     """Reads the tables that the options ask for, and prepares them."""
     if arguments.data:
-        table_encoding.check_name(arguments.data, arguments.models)
-        tables = [table_data.read_table(arguments.data, at_least=table_encoding.MIN_ROWS)]
-    else:
-        names = STANDINS if arguments.table == "both" else [arguments.table]
-        tables = [table_encoding.find(name, STANDINS[name]) for name in names]
+        return [read_own(arguments, report)]
+    names = STANDINS if arguments.table == "both" else [arguments.table]
     tasks = []
-    for table in tables:
-        units = UNITS if UNITS.keys() <= set(table.names) else {}
+    for table in [table_encoding.find(name, STANDINS[name]) for name in names]:
         report.data(table.source, is_standin=isinstance(table, table_encoding.StandIn))
-        tasks.append(table_encoding.prepare(table, arguments.seed, arguments.target, units))
+        tasks.append(table_encoding.prepare(table, arguments.seed, None, units(table)))
     return tasks
 
 

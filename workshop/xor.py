@@ -8,7 +8,7 @@ A part of its own shows what else a hidden layer can draw: a step, a sine, a cir
     python -m workshop.xor                        # then look into the folder plots
     python -m workshop.xor --part shapes          # the step, the sine, the circle, the three classes
     python -m workshop.xor --noise 0.3            # points that lie further from their corners
-    python -m workshop.xor --data YOUR.csv        # two features and a target, 0 or 1, in place of the noisy points
+    python -m workshop.xor --data YOUR.csv        # two features and two classes, in place of the noisy points
     python -m workshop.xor --preset course-2-3-1  # a course's recipe: SGD 0.01, sample by sample, 50,000 epochs
     python -m workshop.xor --preset course-2-4-1  # another's: cross-entropy, SGD 0.01, 500 epochs on noisy points
     python -m workshop.xor --quick                # a first look: fewer epochs
@@ -162,12 +162,14 @@ def load_points(arguments: argparse.Namespace) -> Points:
         source = "noisy points around them"
         title = f"{TRAIN_POINTS} noisy points: normal noise of standard deviation {arguments.noise:g} on both inputs"
     else:
-        table = tables.read_table(arguments.data, at_least=8)
-        table.check_columns(3, "two features, then the target, 0 or 1")
+        table = tables.read_numbers(
+            arguments.data, at_least=8, target=arguments.target, drop=arguments.drop, has_classes=True
+        )
+        table.check_columns(3, "two features, then the target, of two classes; --drop leaves out columns")
         X, y = table.split_two_classes()
         X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=arguments.seed)
-        *names, target = table.names
-        classes = (f"{target} = 0", f"{target} = 1")
+        names = table.names[:-1]
+        classes = table.class_names()
         source = table.source
         title = f"{source}: three quarters to train on, one to test on"
     scaler = MinMaxScaler().fit(X_train)
@@ -509,7 +511,9 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     text = "only a course's network, with its loss, optimizer, batch size and epochs"
     group.add_argument("--preset", choices=tuple(PRESETS), help=text)
     cli.add_plain(parser)
+    tables.add_options(parser)
     arguments = cli.parse_lesson(parser, argv)
+    tables.check_options(parser, arguments)
     only = f"--preset {arguments.preset}" if arguments.preset else f"--part {arguments.part}"
     if arguments.data is not None and only not in ("--part xor", "--part all"):
         parser.error(f"--data: got {arguments.data}, {only} takes none: --part xor does")

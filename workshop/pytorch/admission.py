@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains, evaluates, cross-validates, saves and plots; returns the metrics."""
     arguments = lesson.parse(__doc__, argv)
     report = Report("admission", arguments, engine="torch")
-    applicants = lesson.load(arguments.data)
+    applicants = lesson.load(arguments.data, arguments.target, arguments.drop)
     X, y = applicants.X, applicants.y
     report.data(applicants.source)
     report.engine(device.prepare(arguments.seed, on_cpu=True))

@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains, compares, evaluates, saves and plots; returns the metrics."""
     arguments = lesson.parse(__doc__, argv)
     report = Report("logistic_regression", arguments, engine="numpy")
-    cases = lesson.load(arguments.data)
+    cases = lesson.load(arguments.data, arguments.target, arguments.drop)
     report.data(cases.source)
     report.engine(device.prepare())
 

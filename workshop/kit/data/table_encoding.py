@@ -1,21 +1,35 @@
-"""Tables for the lesson `tables`: searched, split, scaled and one-hot encoded."""
+"""Tables for the lesson `tables`: searched, split, imputed, scaled and one-hot encoded."""
+
+from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workshop.kit import files
 from workshop.kit.data import shared_folder, tables
+from workshop.kit.data.table import columns as kinds
+from workshop.kit.data.table.columns import Column
+from workshop.kit.data.table.layout import listed, short
+from workshop.kit.data.table.numerals import MAX_NUMBER
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
 from workshop.kit.saving import bundle
 
-MIN_ROWS = 20
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.compose import ColumnTransformer
+
+MIN_ROWS = 5  # two to test on, one to validate on
+FEW_ROWS = 20  # with fewer, the result depends on which rows are tested on
+NEARLY_ALL = 0.95  # of the rows are of one class: few are left to learn the others from
+MISSING = "missing"  # the text that stands for a missing one
 MAX_CLASSES = 10  # more different whole numbers are a number to predict
 ROWS_OF_A_CLASS = 5  # on average; with fewer, whole numbers are a number to predict
 
@@ -37,17 +51,18 @@ class Task:
     """A table prepared for a model.
 
     Attributes:
-        title: the table's name.
+        title: the table's name, as far as a file may be called so.
         name: the name of its model; for a stand-in, that of the table that it replaces.
         source: the name of the data for reports.
         is_standin: whether it stands in for another table.
-        X: the inputs, float32 (rows, columns): numbers scaled to 0 to 1, texts one-hot encoded.
+        X: the inputs, float32 (rows, columns): first the numbers, scaled to 0 to 1, then the texts, one-hot encoded.
         y: the targets (rows,): float32 numbers or, for classes, their indices in `classes`.
         classes: the names of the classes, in order; empty where the target is a number.
         train, validation, test: the indices of the rows of each part.
-        inputs: the input columns, for the card; ranges and texts are those of the training rows.
+        inputs: the input columns in the order of the table, for the card; ranges and texts are those of the training
+            rows.
         target: the column to predict.
-        scaler: the scikit-learn scaler of the columns of numbers; None without such columns.
+        scaler: what imputes, scales and encodes the input columns, fitted on the training rows.
     """
 
     title: str
@@ -62,7 +77,7 @@ class Task:
     test: np.ndarray
     inputs: tuple[bundle.Input, ...]
     target: bundle.Input
-    scaler: Any
+    scaler: ColumnTransformer
 
     @property
     def kind(self) -> str:
@@ -100,16 +115,17 @@ def read_target(table: tables.Table, kind: str | None = None) -> tuple[np.ndarra
     and there are no names; for classes y is the index of the name.
 
     Args:
-        table: the table.
+        table: the table; no cell of the target is missing.
         kind: "number" or "class", to overrule the choice.
 
     Raises:
-        WorkshopError: the target is the same in all rows, of a class there is one row only, or it is no number.
+        WorkshopError: the target is the same in all rows, or it is no number.
     """
-    column, name = len(table.names) - 1, table.names[-1]
-    texts = table.texts(column)
-    is_numeric = kind == "number" or table.is_numeric(column)
-    values = table.numbers([column])[:, 0] if is_numeric else texts
+    column, name = table.columns[-1], table.names[-1]
+    is_numeric = kind == "number" or column.is_numeric
+    values = column.values if column.is_numeric else column.texts.astype(str)
+    if is_numeric and column.kind not in ("date", "time"):
+        values = table.numbers([len(table.names) - 1])[:, 0]
     distinct, first, y = np.unique(values, return_index=True, return_inverse=True)
     detected = "class"
     if is_numeric:
@@ -117,105 +133,293 @@ def read_target(table: tables.Table, kind: str | None = None) -> tuple[np.ndarra
         detected = "class" if is_few and np.all(distinct == np.round(distinct)) else "number"
     message = f"{len(distinct)} different {'numbers' if is_numeric else 'texts'} in {len(values)} rows"
     if is_numeric and not kind:
-        message += f"; --target {'number' if detected == 'class' else 'class'} overrules"
+        message += f"; --target-kind {'number' if detected == 'class' else 'class'} overrules"
     print(f"Target    {name} is taken for a {kind or detected}: {message}")
-    classes = tuple(str(text) for text in texts[first])
+    classes = tuple(str(text) for text in column.texts[first])
     if (kind or detected) == "class":
-        table.check_classes(np.array(classes)[y])
+        table.check_classes(np.array(classes)[y], at_least=1)
+        share = np.bincount(y).max() / len(y)
+        if share > NEARLY_ALL:
+            others = _other_targets(table)
+            more = f"; --target names another column, such as {others}" if others else ""
+            said = f"{share:.1%} of the rows are of one class: a model that says no other is as often right"
+            print(f"Note      {said}{more}")
         return y, classes
     if len(distinct) == 1:
         raise WorkshopError(f"{table.path}, column {name}: is {classes[0]} in all rows, takes numbers that differ")
-    return values, ()
+    return values.astype(np.float32), ()
 
 
-def prepare(table: tables.Table, seed: int, kind: str | None, units: Mapping[str, str]) -> Task:
-    """Splits the rows 70:10:20, scales the columns of numbers and encodes those of texts; prints what it leaves out.
+def check_target(table: tables.Table, kind: str | None = None) -> tables.Table:
+    """Returns the table without the rows whose target is missing; prints which they are.
 
-    A column of texts that are nearly all different is left out. A text that no training row has is 0 in all columns.
+    Raises:
+        WorkshopError: the target cannot be predicted; the message names columns that can.
+    """
+    column = table.columns[-1]
+    missing = column.missing
+    if column.kind == "text":
+        # A disorder may be "None" as well as "Insomnia".
+        words = kinds.rare_words(column, _CLASS_WORDS, max(ROWS_OF_A_CLASS, len(table.rows) // 20))
+        if words:
+            print(f"Note      {column.name}: {listed(words)} is a class")
+            missing = missing & ~np.isin(column.texts.astype(str), words)
+    if column.is_numeric:
+        for note in column.notes:
+            print(f"Note      {column.name}: {note}")
+        tables.print_odd_cells(table, column)
+    reason = _why_no_target(column, kind)
+    if reason:
+        others = _other_targets(table)
+        better = f"--target names another column: {others}" if others else "no other column can be predicted either"
+        raise WorkshopError(f"{table.path}, column {short(column.name)}: cannot be predicted, as {reason}; {better}")
+    table = table.with_target(missing)
+    if len(table.rows) < MIN_ROWS:
+        raise WorkshopError(f"{table.path}: has {len(table.rows)} rows with a target, takes {MIN_ROWS} or more")
+    return table
+
+
+_CLASS_WORDS = frozenset({"none", "na", "n/a", "nil", "-", "--", "*", ".", "missing"})
+
+
+def _other_targets(table: tables.Table) -> str:
+    """Returns the names of columns before the last that can be predicted."""
+    return listed([column.name for column in table.columns[:-1] if not _why_no_target(column)])
+
+
+def _why_no_target(column: Column, kind: str | None = None) -> str:
+    """Returns why a column cannot be predicted, in words that follow "as"; nothing where it can."""
+    if column.kind in ("date", "time") and not kind:
+        return f"it is a {column.kind}"
+    return "" if kind == "class" and column.is_numeric else kinds.tells_nothing(column)
+
+
+def split_rows(y: np.ndarray, has_classes: bool, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the indices of the rows to train, to validate and to test on, 70:10:20.
+
+    The test rows have each class in its proportion, unless one is too rare to be split. Each class has a row to train
+    on, and a class with one row has it there.
+    """
+    from sklearn.model_selection import train_test_split
+
+    rows, alone = np.arange(len(y)), np.array([], int)
+    if has_classes:
+        is_alone = np.bincount(y)[y] == 1
+        rows, alone = rows[~is_alone], rows[is_alone]
+    if len(rows) < MIN_ROWS:
+        rows, alone = np.arange(len(y)), np.array([], int)
+    # Of one row no R2 can be computed.
+    test_size = 2 if len(rows) < 10 else 0.2
+    counts = np.bincount(y[rows]) if has_classes else np.array([0])
+    stratify = y[rows] if has_classes and counts[counts > 0].min() >= ROWS_OF_A_CLASS else None
+    others, test = train_test_split(rows, test_size=test_size, random_state=seed, stratify=stratify)
+    train, validation = train_test_split(others, test_size=0.125, random_state=seed)
+    train = np.concatenate([train, alone])
+    if not has_classes:
+        return train, validation, test
+    for missing in np.setdiff1d(y, y[train]):
+        for part in ("validation", "test"):
+            held_out = validation if part == "validation" else test
+            found = held_out[y[held_out] == missing]
+            if not len(found) or len(held_out) == 1:
+                continue
+            train, rest = np.append(train, found[0]), held_out[held_out != found[0]]
+            validation, test = (rest, test) if part == "validation" else (validation, rest)
+            break
+    return train, validation, test
+
+
+def prepare(
+    table: tables.Table, seed: int, kind: str | None, units: Mapping[str, str], title: str | None = None
+) -> Task:
+    """Splits the rows, imputes, scales the columns of numbers and encodes those of texts; prints what is not plain.
+
+    Missing numbers are the median of the training rows, missing texts a text of their own. Identifiers, columns that
+    are the same in all rows and texts that are nearly all different are left out. A text that no training row has is 0
+    in all columns.
 
     Args:
         table: features first, the target last.
         seed: the seed of the split.
         kind: "number" or "class", to overrule the choice of `read_target`.
         units: the units of the columns, by name.
+        title: the name of the task; by default the table's, as `file_name` returns it.
 
     Raises:
-        WorkshopError: as `read_target`; or no column is left.
+        WorkshopError: as `read_target`; the target cannot be predicted; or no column is left.
     """
-    from sklearn.model_selection import train_test_split
-    from sklearn.preprocessing import MinMaxScaler
-
+    table = check_target(table, kind)
+    *features, target = table.columns
     y, classes = read_target(table, kind)
-    # The test rows have each class in its proportion, unless one is too rare to be split.
-    stratify = y if classes and np.bincount(y).min() >= ROWS_OF_A_CLASS else None
-    others, test = train_test_split(np.arange(len(y)), test_size=0.2, random_state=seed, stratify=stratify)
-    train, validation = train_test_split(others, test_size=0.125, random_state=seed)
-    if classes and len(np.unique(y[train])) < 2:
-        raise WorkshopError(
-            f"{table.path}, column {table.names[-1]}: the rows to train on are all of class {classes[y[train][0]]}, "
-            f"takes more rows of the others"
-        )
-    features = range(len(table.names) - 1)
-    numeric = [column for column in features if table.is_numeric(column)]
-    numbers = table.numbers(numeric)
-    scaler = MinMaxScaler().fit(numbers[train]) if numeric else None
-    scaled = scaler.transform(numbers) if scaler else numbers
-    inputs, columns = [], []
-    for column in features:
-        title = table.names[column]
-        if column in numeric:
-            at = numeric.index(column)
-            low, high = (float(f"{end:.6g}") for end in (numbers[train, at].min(), numbers[train, at].max()))
-            inputs.append(bundle.Input(title, units.get(title, ""), low, high))
-            columns.append(scaled[:, [at]])
-            continue
-        texts = table.texts(column)
-        every, values = np.unique(texts), np.unique(texts[train])
-        if len(every) > len(texts) / 2:
-            print(f"Note      {title} is left out: {len(every)} different texts in {len(texts)} rows tell nothing")
-            continue
-        if len(values) < len(every):
-            unseen = textwrap.shorten(", ".join(np.setdiff1d(every, values)), 60, placeholder=" ...")
-            print(f"Note      {title}: no training row has {unseen}, which is 0 in all of its columns")
-        inputs.append(bundle.Input(title, values=tuple(values.tolist())))
-        columns.append(texts[:, None] == values)
-    if not inputs:
+    train, validation, test = split_rows(y, bool(classes), seed)
+    if len(y) < FEW_ROWS:
+        print(f"Note      {len(y)} rows are few: {len(test)} of them to test on tell little")
+    features = _choose(table, features, train)
+    if not features:
         raise WorkshopError(f"{table.path}: no column is left to predict {table.names[-1]} from, takes one or more")
-    target = bundle.Input(table.names[-1], units.get(table.names[-1], ""))
-    X = np.concatenate(columns, axis=1).astype(np.float32)
-    title = table.path.stem
-    name = table.replaces if isinstance(table, StandIn) else title
+    frame = as_frame(features)
+    transformer = make_transformer(features).fit(frame.iloc[train])
+    inputs = _describe(features, transformer, train, units)
+    _print_imputed(features)
+    title = title or file_name(table.path)
     return Task(
         title,
-        name,
+        table.replaces if isinstance(table, StandIn) else title,
         table.source,
         isinstance(table, StandIn),
-        X,
+        transformer.transform(frame).astype(np.float32),
         y,
         classes,
         train,
         validation,
         test,
-        tuple(inputs),
-        target,
-        scaler,
+        inputs,
+        bundle.Input(table.names[-1], units.get(table.names[-1], target.unit)),
+        transformer,
     )
 
 
-def check_name(path: FilePath, models: FilePath) -> None:
-    """Raises WorkshopError unless the name of a file, without its ending, can be that of its model in `models`.
+def _choose(table: tables.Table, features: Sequence[Column], train: np.ndarray) -> list[Column]:
+    """Returns the columns that tell a model something; prints which are left out, and how the others were read."""
+    chosen, left_out = [], []
+    for column in features:
+        present = ~np.isnan(column.values) if column.is_numeric else ~column.missing
+        reason = kinds.tells_nothing(column)
+        if not reason and not present[train].any():
+            reason = "every cell of the training rows is missing"
+        if not reason and column.is_numeric and np.abs(column.present).max() > MAX_NUMBER:
+            found = column.present
+            if np.any(found != np.round(found)) or len(np.unique(found)) < len(found):
+                table.numbers([table.names.index(column.name)])  # which names the cell
+            reason = f"it is an identifier, {len(found)} different numbers as long as those of cards or parcels"
+        if reason:
+            left_out.append((column.name, reason))
+            continue
+        for note in column.notes:
+            print(f"Note      {column.name}: {note}")
+        if column.is_numeric:
+            tables.print_odd_cells(table, column)
+        chosen.append(column)
+    for name, reason in left_out:
+        print(f"Note      {name} is left out: {reason}")
+    return chosen
 
-    It must be a plain name, and not that of a model of another lesson, which would be replaced.
+
+def as_frame(columns: Sequence[Column]) -> pd.DataFrame:
+    """Returns columns as a DataFrame: numbers in single precision, texts as objects, NaN where a cell is missing.
+
+    Dates, and numbers far from 0 for their range, are in double precision: scaled, they would lose digits.
     """
-    name = Path(path).stem
-    if not re.fullmatch(r"\w[\w-]*", name):
-        raise WorkshopError(f"--data {path}: the model gets its name, takes letters, digits, _ and -: rename the file")
+    import pandas as pd
+
+    series = {}
+    for column in columns:
+        if column.is_numeric:
+            is_far = column.kind == "date" or np.ptp(column.present) < np.abs(column.present).max() / 100
+            series[column.name] = pd.Series(column.values, dtype=np.float64 if is_far else np.float32)
+        else:
+            series[column.name] = pd.Series(np.where(column.missing, np.nan, column.texts), dtype=object)
+    return pd.DataFrame(series)
+
+
+def make_transformer(columns: Sequence[Column]) -> ColumnTransformer:
+    """Returns what makes a network's inputs of a DataFrame with these columns; it is to be fitted.
+
+    Numbers: imputed by the median, scaled to 0 to 1. Texts: imputed by a text of their own, one-hot encoded; a text
+    that it was not fitted on is 0 in all columns.
+    """
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import MinMaxScaler, OneHotEncoder
+
+    numbers = [column.name for column in columns if column.is_numeric]
+    texts = [column.name for column in columns if not column.is_numeric]
+    impute_and_scale = Pipeline([("impute", SimpleImputer(strategy="median")), ("scale", MinMaxScaler())])
+    impute_and_encode = Pipeline(
+        [
+            ("impute", SimpleImputer(strategy="constant", fill_value=MISSING)),
+            ("encode", OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)),
+        ]
+    )
+    steps = [("numbers", impute_and_scale, numbers), ("texts", impute_and_encode, texts)]
+    return ColumnTransformer([step for step in steps if step[2]], remainder="drop")
+
+
+def _describe(
+    columns: Sequence[Column], transformer: ColumnTransformer, train: np.ndarray, units: Mapping[str, str]
+) -> tuple[bundle.Input, ...]:
+    """Returns the columns for the card, with the ranges and texts of the training rows; prints texts of others."""
+    categories = {}
+    if "texts" in transformer.named_transformers_:
+        encoder = transformer.named_transformers_["texts"].named_steps["encode"]
+        names = [column.name for column in columns if not column.is_numeric]
+        categories = dict(zip(names, encoder.categories_, strict=True))
+    inputs = []
+    for column in columns:
+        unit = units.get(column.name, column.unit)
+        if column.is_numeric:
+            values = column.values[train].astype(np.float32)
+            low, high = (float(f"{end:.6g}") for end in (np.nanmin(values), np.nanmax(values)))
+            inputs.append(bundle.Input(column.name, unit, low, high))
+            continue
+        values = categories[column.name].tolist()
+        unseen = sorted(set(column.present.tolist()) - set(values))
+        if unseen:
+            shown = textwrap.shorten(", ".join(unseen), 60, placeholder=" ...")
+            print(f"Note      {column.name}: no training row has {shown}, which is 0 in all of its columns")
+        inputs.append(bundle.Input(column.name, values=tuple(values)))
+    return tuple(inputs)
+
+
+def _print_imputed(columns: Sequence[Column]) -> None:
+    """Prints in which columns cells are missing, how many, and what stands in for them."""
+    for are_numeric, said in ((True, "the median of the training rows"), (False, f'the text "{MISSING}"')):
+        counts = [
+            f"{column.name} {count}"
+            for column in columns
+            if column.is_numeric == are_numeric and (count := int(column.missing.sum()))
+        ]
+        if counts:
+            print(f"Note      missing cells, taken for {said}: {listed(counts, 20)}")
+
+
+def file_name(path: FilePath) -> str:
+    """Returns the name of a file without its ending and without signs that a model's name has not.
+
+    Letters lose their accents; "données 2.v1" becomes "donnees_2_v1".
+    """
+    stem = unicodedata.normalize("NFKD", Path(path).stem)
+    plain = "".join(letter for letter in stem if not unicodedata.combining(letter))
+    name = re.sub(r"[^\w-]+", "_", unicodedata.normalize("NFC", plain)).strip("_-")
+    return name[:_MAX_NAME].strip("_-") or "table"
+
+
+_MAX_NAME = 100  # characters: a file's name holds 255 bytes, and plots and backups add to it
+
+
+def check_name(path: FilePath, models: FilePath) -> str:
+    """Returns the name of the model of a table, to be saved in `models`; prints it where it is not the file's name.
+
+    It is a plain name, and not that of a model of another lesson, which would be replaced.
+    """
+    name = wanted = file_name(path)
+    reason = f"as a model is called by letters, digits, _ and -, at most {_MAX_NAME}"
+    while _is_taken(name, models):
+        reason = f"as {name} is a model of another lesson"
+        name = f"{wanted}-table" if name == wanted else f"{name}_"
+    if name != Path(path).stem:
+        print(f"Note      the model is named {name}, {reason}")
+    return name
+
+
+def _is_taken(name: str, models: FilePath) -> bool:
+    """Returns whether another lesson has a model of this name, in the folder or among the shipped ones."""
     for model in (Path(models) / f"{name}.h5", files.shipped("models") / f"{name}.h5"):
         if not model.exists():
             continue
         try:
             bundle.read_inputs(model, ["tables"])
-        except WorkshopError as error:
-            raise WorkshopError(
-                f"--data {path}: the model gets its name, which is taken ({error}): rename the file"
-            ) from error
+        except WorkshopError:
+            return True
+    return False
