@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from layer_cases import assert_the_same_in_each_engine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from layer_cases import assert_the_same_in_each_engine, described
 from torch import nn
 
 from workshop.kit.errors import WorkshopError
@@ -17,7 +19,7 @@ from workshop.kit.saving import h5
 from workshop.kit.saving.architecture import Architecture, layer_from
 from workshop.kit.saving.layer_specs import UnknownLayerError
 from workshop.kit.saving.model import KerasModel
-from workshop.pytorch.kit.model import TorchModel, from_architecture
+from workshop.pytorch.kit.model import TorchModel, from_architecture, to_architecture
 from workshop.pytorch.kit.one_row import InOneRow
 from workshop.scratch.nn import one_row, wrappers
 from workshop.scratch.nn.cells import LSTM
@@ -120,6 +122,77 @@ def test_outputs_and_gradients_of_each_layer_are_keras_in_each_engine(name: str)
     assert_the_same_in_each_engine(make(keras.layers), X, is_differentiable="apart" not in name)
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    size=st.integers(1, 4),
+    strides=st.integers(1, 3),
+    dilation=st.integers(1, 3),
+    padding=st.sampled_from(["valid", "same", "causal"]),
+    steps=st.integers(10, 14),
+    features=st.integers(1, 3),
+    use_bias=st.booleans(),
+)
+def test_any_window_of_a_sequence_is_keras_window_in_each_engine(
+    size: int, strides: int, dilation: int, padding: str, steps: int, features: int, use_bias: bool
+) -> None:
+    X = np.random.default_rng(4).normal(size=(2, steps, features)).astype(np.float32)
+    where = {"strides": strides, "padding": padding}
+    if dilation > 1:
+        where["strides"] = 1  # TensorFlow has no windows with holes that move in strides
+    layers = [keras.layers.Conv1D(2, size, dilation_rate=dilation, use_bias=use_bias, **where)]
+    if padding != "causal":
+        layers += [kind(size, **where) for kind in (keras.layers.MaxPooling1D, keras.layers.AveragePooling1D)]
+    for layer in layers:
+        architecture = described(layer, X)
+        expected = keras.ops.convert_to_numpy(layer(X))
+        assert architecture.shapes()[-1] == expected.shape[1:]
+        module = from_architecture(architecture)
+        for mirror in (Network.from_architecture(architecture), TorchModel(module, X.shape[1:])):
+            np.testing.assert_allclose(mirror.predict(X), expected, rtol=1e-5, atol=1e-5)
+        assert_is_described_again(module, architecture)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    strides=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    padding=st.sampled_from(["valid", "same"]),
+    channels=st.integers(1, 3),
+)
+def test_any_window_of_a_transposed_convolution_is_keras_in_each_engine(
+    size: tuple[int, int], strides: tuple[int, int], padding: str, channels: int
+) -> None:
+    X = np.random.default_rng(4).normal(size=(2, 4, 5, channels)).astype(np.float32)
+    layer = keras.layers.Conv2DTranspose(2, size, strides, padding)
+    architecture = described(layer, X)
+    expected = keras.ops.convert_to_numpy(layer(X))
+    assert architecture.shapes()[-1] == expected.shape[1:]
+    module = from_architecture(architecture)
+    for mirror in (Network.from_architecture(architecture), TorchModel(module, X.shape[1:])):
+        np.testing.assert_allclose(mirror.predict(X), expected, rtol=1e-5, atol=1e-5)
+    assert_is_described_again(module, architecture)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_layer_is_described_again_as_it_was(name: str) -> None:
+    shape, make = CASES[name]
+    X = np.random.default_rng(1).normal(size=(3, *shape)).astype(np.float32)
+    architecture = described(make(keras.layers), X)
+    assert_is_described_again(from_architecture(architecture), architecture)
+    again = Network.from_architecture(architecture).architecture
+    assert again.layers[0].settings == architecture.layers[0].settings
+
+
+def assert_is_described_again(module: nn.Module, architecture: Architecture) -> None:
+    """Compares the description of PyTorch's modules with that which they were built of."""
+    (again,) = to_architecture(module, architecture.input_shape).layers
+    (layer,) = architecture.layers
+    assert (again.kind, again.settings) == (layer.kind, layer.settings)
+    assert list(again.weights) == list(layer.weights)
+    for name, weight in layer.weights.items():
+        np.testing.assert_array_equal(again.weights[name], weight)
+
+
 def small_model() -> Any:
     """A network for sequences with layers in layers, and an activation with a slope of its own."""
     layers = keras.layers
@@ -148,11 +221,11 @@ def test_one_description_gives_the_same_predictions_in_all_engines_and_comes_bac
     model = small_model()
     random = np.random.default_rng(2)
     model.set_weights([random.normal(0, 0.6, weight.shape) for weight in model.weights])
-    described = [layer_from(type(layer).__name__, layer.get_config()) for layer in model.layers]
-    for ours, theirs in zip(described, model.layers, strict=True):
+    row = [layer_from(type(layer).__name__, layer.get_config()) for layer in model.layers]
+    for ours, theirs in zip(row, model.layers, strict=True):
         names = Architecture(theirs.input.shape[1:], [ours]).weight_shapes()[0]
         ours.weights = dict(zip(names, theirs.get_weights(), strict=True))
-    architecture = Architecture((12, 3), described)
+    architecture = Architecture((12, 3), row)
     X = random.normal(size=(6, 12, 3)).astype(np.float32)
     expected = KerasModel(model).predict(X)
     assert np.ptp(expected) > 0.3
@@ -215,8 +288,7 @@ def test_spatial_dropout_drops_whole_channels(kind: str, shape: tuple[int, ...])
 
 @pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU"])
 def test_dropout_of_a_recurrent_layer_drops_the_same_features_at_all_steps(kind: str) -> None:
-    described = layer_from(kind, {"units": 3, "dropout": 0.5})
-    architecture = Architecture(STEPS, [described])
+    architecture = Architecture(STEPS, [layer_from(kind, {"units": 3, "dropout": 0.5})])
     X = np.random.default_rng(4).normal(size=(5, *STEPS)).astype(np.float32)
     layer = Network.from_architecture(architecture).layers[0]
     assert np.ptp(layer.forward(X, training=True) - layer.forward(X)) > 0.01
@@ -232,8 +304,7 @@ def test_dropout_of_a_recurrent_layer_drops_the_same_features_at_all_steps(kind:
 
 
 def test_dropout_of_the_state_predicts_but_is_not_trained() -> None:
-    described = layer_from("LSTM", {"units": 3, "recurrent_dropout": 0.5})
-    architecture = Architecture(STEPS, [described])
+    architecture = Architecture(STEPS, [layer_from("LSTM", {"units": 3, "recurrent_dropout": 0.5})])
     X = np.ones((2, *STEPS), np.float32)
     network, module = Network.from_architecture(architecture), from_architecture(architecture)
     with pytest.raises(WorkshopError, match=r"LSTM layer has recurrent_dropout = 0\.5.*does not train"):
@@ -333,8 +404,8 @@ def test_each_multiplication_with_a_weight_is_counted() -> None:
         ("Bidirectional", {"layer": inner, "merge_mode": "sum"}, STEPS, 2 * 9 * (4 + 5) * 4 * 5),
         ("TimeDistributed", {"layer": {"class_name": "Dense", "config": {"units": 7}}}, STEPS, 9 * 4 * 7),
     )
-    for kind, settings, shape, expected in cases:
-        assert Architecture(shape, [layer_from(kind, settings)]).multiplications() == expected, kind
+    for kind, options, shape, expected in cases:
+        assert Architecture(shape, [layer_from(kind, options)]).multiplications() == expected, kind
 
 
 @pytest.mark.parametrize(
