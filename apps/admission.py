@@ -7,8 +7,9 @@
 Any two scores are answered; one outside of the range of the training rows is noted. The model is admission.h5 (or
 admission.keras) in the current folder, as a notebook saves it, else in the folder models, else the one that ships,
 which `python -m workshop.admission` trains. One of your own takes two inputs and has one sigmoid output, or two
-softmax outputs of which the second is "admitted". Its scaler is read from my-scaler.gz beside it; where there is none,
-the scores are scaled to 0..1 over the ranges that the lesson's model was trained on.
+softmax outputs of which the second is "admitted"; of logits the sigmoid or the softmax is taken. Its scaler is the one
+that `--scaler` names, else my-scaler.gz, .pkl, .joblib, .save or .bin beside it; where there is none, the scores are
+scaled to 0..1 over the ranges that the lesson's model was trained on.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.saving import bundle
 from workshop.kit.saving.loaded import Bundle
 from workshop.programs import console, engines
+from workshop.programs.probabilities import take_probabilities
 
 NAME = "admission"
 
@@ -46,19 +48,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Asks for two scores, unless they are given, and prints the prediction."""
     parser = console.parser(__doc__, NAME)
     parser.add_argument("scores", nargs="*", metavar="SCORE", help="the two scores; without them you are asked")
+    console.add_scaler(parser)
     arguments = parser.parse_args(argv)
     path = arguments.model
     inputs: Sequence[bundle.Input] = bundle.read_inputs(path, [NAME])
     if not inputs:
         of_the_lesson = bundle.read_inputs(bundle.find(NAME, has_card=True), [NAME])
-        inputs = console.inputs_without_card(path, of_the_lesson)
+        inputs = console.inputs_without_card(path, of_the_lesson, arguments.scaler)
     scores = console.check_numbers(arguments.scores, inputs) if arguments.scores else console.ask_numbers(inputs)
 
-    model = engines.load(path, [NAME], arguments.engine)
-    scaled = (
-        f"scaled by {path.stem}-scaler.gz" if model.scaler else f"scaled to 0..1 over the ranges of the {NAME} model"
-    )
-    console.note_unverified(model, f"two scores, {scaled}, and the last output is the probability of admission")
+    model = take_probabilities(engines.load(path, [NAME], arguments.engine, arguments.scaler))
+    scaled = "" if model.scaler else f"scaled to 0..1 over the ranges of the {NAME} model, "
+    console.note_unverified(model, f"two scores, {scaled}and the last output is the probability of admission")
     probability = probability_of_admission(model, scores, inputs)
     console.note_outside(scores, inputs)
     threshold = model.card.get("threshold")

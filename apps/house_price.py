@@ -4,9 +4,10 @@
     python -m apps.house_price 120 3 10                         # predicts at once: 120 m2, 3 bedrooms, 10 years
     python -m apps.house_price --model models/houses.h5 8 12    # a model of the size alone: two houses
 
-The models are those that `python -m workshop.linear_regression` trains, from its tables or from one of your own. The
-inputs to ask for are in the model's card or, where it has none, as many as its scaler has columns. Numbers may lie
-outside of the range of the training rows, which is noted; several houses are given one after another.
+The models are those that `python -m workshop.linear_regression` trains, from its tables or from one of your own, and
+those of `python -m workshop.tables` whose target is a number. The inputs to ask for, numbers and texts, are in the
+model's card or, where it has none, those that its scaler was fitted on: by their names, where it has them. Numbers may
+lie outside of the range of the training rows, which is noted; several houses are given one after another.
 """
 
 import math
@@ -18,7 +19,7 @@ from workshop.kit.saving import bundle
 from workshop.programs import console, engines
 
 NAME = "house_price"
-LESSONS = ("linear_regression",)
+LESSONS = ("linear_regression", "tables")
 
 
 def quantity(number: float, unit: str) -> str:
@@ -30,33 +31,32 @@ def quantity(number: float, unit: str) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     """Asks for one house, unless houses are given, and prints a line for each."""
     parser = console.parser(__doc__, NAME)
-    help_text = "the inputs of a house, in the model's order; without numbers you are asked"
-    parser.add_argument("numbers", nargs="*", type=cli.finite_number, metavar="NUMBER", help=help_text)
+    help_text = "the inputs of a house, in the model's order; without them you are asked"
+    parser.add_argument("numbers", nargs="*", metavar="NUMBER", help=help_text)
+    console.add_scaler(parser)
     arguments = parser.parse_args(argv)
     path = arguments.model
-    inputs = bundle.read_inputs(path, LESSONS) or console.inputs_without_card(path)
+    inputs = bundle.read_inputs(path, LESSONS) or console.inputs_without_card(path, scaler_path=arguments.scaler)
     if not inputs and not arguments.numbers:
         raise WorkshopError(
             f"{path} has no card with the inputs to ask for, and no scaler: give the numbers as arguments"
         )
-    numbers = arguments.numbers or console.ask_numbers(inputs)
-    if inputs and len(numbers) % len(inputs):
-        names = ", ".join(column.label for column in inputs)
-        raise WorkshopError(f"got {len(numbers)} numbers, takes {len(inputs)} for each house: {names}")
-
-    model = engines.load(path, LESSONS, arguments.engine)
     # Without a card the numbers describe one house, or several where the model takes a single number.
-    shapes = [(len(inputs),)] if inputs else [(len(numbers),), (1,)]
-    console.check_shapes(model, inputs=shapes, outputs=[1])
-    console.note_unverified(model, "numbers in the order and the units that it was trained on")
-    import numpy as np
+    wanted = inputs or [bundle.Input("", minimum=-math.inf, maximum=math.inf)] * len(arguments.numbers)
+    rows = console.check_cells(arguments.numbers, wanted, "house") if arguments.numbers else [console.ask_cells(wanted)]
 
-    houses = np.array(numbers).reshape(-1, *model.input_shape)
-    inputs = inputs or [bundle.Input("", minimum=-math.inf, maximum=math.inf)] * houses.shape[1]
-    for house, (price,) in zip(houses, model.predict(houses), strict=True):
-        console.note_outside(house, inputs)
+    model = engines.load(path, LESSONS, arguments.engine, arguments.scaler)
+    shapes = [(len(wanted),)] if inputs else [(len(wanted),), (1,)]
+    console.check_shapes(model, inputs=[model.input_shape] if model.takes_cells else shapes, outputs=[1])
+    console.note_unverified(model, "numbers in the order and the units that it was trained on")
+    if not inputs and model.input_shape == (1,):
+        rows, wanted = [[number] for number in rows[0]], wanted[:1]
+
+    for house, (price,) in zip(rows, model.predict(rows), strict=True):
+        console.note_outside(house, wanted)
         described = ", ".join(
-            f"{column.name} {quantity(value, column.unit)}".strip() for column, value in zip(inputs, house, strict=True)
+            f"{column.name} {cell if isinstance(cell, str) else quantity(cell, column.unit)}".strip()
+            for column, cell in zip(wanted, house, strict=True)
         )
         prediction = quantity(price, str(model.card.get("output_unit", "")))
         print(f"{described}: {model.card.get('output') or 'prediction'} {prediction}")

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -400,6 +401,21 @@ def test_two_softmax_units_are_understood(bare: Saver, capsys: pytest.CaptureFix
     assert percent_in(capsys.readouterr().out) == pytest.approx(100 * sigmoid(logit([45, 85])), abs=0.051)
 
 
+@pytest.mark.parametrize("outputs", [1, 2])
+@pytest.mark.parametrize("engine", ["numpy", "all"])
+def test_of_logits_the_probability_is_taken_and_said(
+    outputs: int, engine: str, bare: Saver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = bare(build(outputs=outputs, activation="linear"))
+    admission.main(["--model", path.name, "--engine", engine, "45", "85"])
+    output = capsys.readouterr()
+    percents = [float(percent) for percent in re.findall(r"([\d.]+) %", output.out)]
+    expected = 100 * sigmoid(logit([45, 85]))
+    assert percents == pytest.approx([expected] * (4 if engine == "all" else 1), abs=0.051)
+    function = "sigmoid" if outputs == 1 else "softmax"
+    assert f"the last layer of my.h5 has no activation; the {function} of its outputs is taken" in output.err
+
+
 def build_two_inputs() -> Any:
     sides = [keras.layers.Input((1,)), keras.layers.Input((1,))]
     return keras.Model(sides, keras.layers.Dense(1)(keras.layers.Concatenate()(sides)))
@@ -415,7 +431,7 @@ def build_two_outputs() -> Any:
     [
         (lambda: build(inputs=3), r"my.h5 takes inputs of shape \(3,\), this program gives \(2,\)"),
         (lambda: build(outputs=3), r"my.h5 has outputs of shape \(3,\), this program takes 1 or 2 outputs"),
-        (lambda: build(activation="linear"), r"my.h5 predicts -\S+, no probability: its last layer takes a sigmoid"),
+        (lambda: build(activation="tanh"), r"my.h5 predicts -\S+, no probability: its last layer takes a sigmoid"),
         (build_two_inputs, r"my.h5 takes inputs of several shapes, this program gives \(2,\)"),
         (build_two_outputs, r"my.h5 has outputs of several shapes, this program takes 1 or 2 outputs"),
     ],

@@ -21,10 +21,11 @@ from workshop.kit import cli, files
 from workshop.kit.errors import WorkshopError, one_line
 from workshop.kit.files import FilePath
 from workshop.kit.saving import bundle
-from workshop.kit.saving.loaded import Bundle
+from workshop.kit.saving.loaded import Bundle, inputs_of
 from workshop.programs import engines
 
 _MAX_QUOTE = 40  # characters of a refused entry that are shown
+_MAX_TEXTS = 12  # of a column of texts that are listed
 
 
 class Parser(cli.Parser):
@@ -87,25 +88,71 @@ def _find_model(given: Path | None, default: str) -> Path:
     return path
 
 
-def inputs_without_card(path: FilePath, assumed: Sequence[bundle.Input] = ()) -> Sequence[bundle.Input]:
-    """Returns the inputs of a model without a card, with the ranges that the scaler beside it was fitted on.
+def add_scaler(made: Parser) -> None:
+    """Adds the option that names the scaler of a model without a card."""
+    made.add_argument(
+        "--scaler",
+        type=Path,
+        metavar="FILE",
+        help="the scaler of a model without a card, as joblib or pickle saved it (default: NAME-scaler.gz, .pkl, "
+        ".joblib, .save or .bin beside the model)",
+    )
+
+
+def inputs_without_card(
+    path: FilePath, assumed: Sequence[bundle.Input] = (), scaler_path: FilePath | None = None
+) -> Sequence[bundle.Input]:
+    """Returns the inputs of a model without a card: those that its scaler was fitted on, with their names and ranges.
 
     Args:
         path: the path of the model.
-        assumed: its inputs, if it has as many. Without a scaler they are returned as they are.
+        assumed: its inputs, if it has as many and the scaler does not name them. Without a scaler they are returned as
+            they are.
+        scaler_path: the file of the scaler; None for the one beside the model, if any.
 
     Raises:
         WorkshopError: the scaler is damaged or hostile.
     """
-    scaler = bundle.read_own_scaler(path)
+    scaler = bundle.read_own_scaler(path, scaler_path)
     if scaler is None:
         return assumed
-    ranges = scaler.ranges()
-    if len(assumed) != len(ranges):
-        assumed = [bundle.Input(f"input {i + 1}") for i in range(len(ranges))]
+    inputs = inputs_of(scaler)
+    if scaler.names or len(assumed) != len(inputs):
+        return inputs
     return [
-        dataclasses.replace(column, minimum=low, maximum=high)
-        for column, (low, high) in zip(assumed, ranges, strict=True)
+        dataclasses.replace(column, minimum=known.minimum, maximum=known.maximum, values=known.values)
+        for column, known in zip(assumed, inputs, strict=True)
+    ]
+
+
+def ask_cells(inputs: Sequence[bundle.Input]) -> list[float | str]:
+    """Asks for one cell after another: a number, or for a column of texts one of its texts.
+
+    Raises:
+        WorkshopError: the input ended (Ctrl-D).
+    """
+    return [_ask_text(wanted) if wanted.values else ask_number(wanted) for wanted in inputs]
+
+
+def check_cells(given: Sequence[str], inputs: Sequence[bundle.Input], each: str) -> list[list[float | str]]:
+    """Returns the rows of cells given as arguments, one after another: a number, or for a column of texts a text.
+
+    Args:
+        given: the arguments.
+        inputs: the columns of a row.
+        each: what a row is, for messages: "house".
+
+    Raises:
+        WorkshopError: the last row has fewer cells than the inputs, or a cell that is to be a finite number is none.
+    """
+    if not given or len(given) % len(inputs):
+        names = ", ".join(wanted.label for wanted in inputs)
+        kind = "values" if any(wanted.values for wanted in inputs) else "numbers"
+        raise WorkshopError(f"got {len(given)} {kind}, takes {len(inputs)} for each {each}: {names}")
+    rows = [given[start : start + len(inputs)] for start in range(0, len(given), len(inputs))]
+    return [
+        [text if wanted.values else _checked(text, wanted) for text, wanted in zip(row, inputs, strict=True)]
+        for row in rows
     ]
 
 
@@ -137,22 +184,25 @@ def check_numbers(given: Sequence[str], inputs: Sequence[bundle.Input]) -> list[
     if len(given) != len(inputs):
         names = ", ".join(_described(wanted) for wanted in inputs)
         raise WorkshopError(f"got {len(given)} of {len(inputs)} numbers: takes {names}")
-    numbers = []
-    for text, wanted in zip(given, inputs, strict=True):
-        number = _number(text)
-        if number is None:
-            raise WorkshopError(f"{wanted.name}: {_refusal(text)}")
-        numbers.append(number)
-    return numbers
+    return [_checked(text, wanted) for text, wanted in zip(given, inputs, strict=True)]
 
 
-def note_outside(numbers: Sequence[float], inputs: Sequence[bundle.Input]) -> None:
-    """Prints, on stderr, in a sentence which numbers lie outside of the range of the training data."""
-    outside = [
-        f"{wanted.label} {number:.15g} is outside of {_limits(wanted)}".strip()
-        for number, wanted in zip(numbers, inputs, strict=True)
-        if not wanted.minimum <= number <= wanted.maximum
-    ]
+def _checked(text: str, wanted: bundle.Input) -> float:
+    number = _number(text)
+    if number is None:
+        raise WorkshopError(f"{wanted.name}: {_refusal(text)}")
+    return number
+
+
+def note_outside(cells: Sequence[float | str], inputs: Sequence[bundle.Input]) -> None:
+    """Prints, on stderr, in a sentence which cells the training data had not: numbers out of its range, other texts."""
+    outside = []
+    for cell, wanted in zip(cells, inputs, strict=True):
+        if wanted.values:
+            if str(cell) not in wanted.values:
+                outside.append(f"{wanted.label} {one_line(cell)[:_MAX_QUOTE]} is none of {_texts(wanted)}")
+        elif not wanted.minimum <= float(cell) <= wanted.maximum:
+            outside.append(f"{wanted.label} {cell:.15g} is outside of {_limits(wanted)}".strip())
     if outside:
         print(f"note: {' and '.join(outside)}, where the model was trained", file=sys.stderr)
 
@@ -180,7 +230,9 @@ def _shape(shape: tuple[int, ...] | None) -> str:
 def note_unverified(model: Bundle, assumed: str) -> None:
     """Prints, on stderr, that a model has no card, and what the program assumes about it."""
     if not model.is_verified:
-        print(f"note: {one_line(model.path)} has no card, so it is unverified; assumed: {assumed}", file=sys.stderr)
+        scaler = f", scaled by {model.scaler_path.name}" if model.scaler_path else ""
+        message = f"{model.path} has no card, so it is unverified; assumed: {assumed}{scaler}"
+        print(f"note: {one_line(message)}", file=sys.stderr)
 
 
 def ask_text(prompt: str) -> str:
@@ -212,6 +264,14 @@ def _ask(prompt: str, name: str) -> str:
         return "?"  # bytes that are not UTF-8: no number either, so it is asked again
 
 
+def _ask_text(wanted: bundle.Input) -> str:
+    while True:
+        text = _ask(f"{_described(wanted)}: ", wanted.name)
+        if text in wanted.values:
+            return text
+        print(f"got {repr(text[:_MAX_QUOTE]) if text else 'nothing'}, takes {_texts(wanted)}")
+
+
 def _number(text: str) -> float | None:
     try:
         number = cli.finite_number(text)
@@ -227,9 +287,18 @@ def _refusal(text: str) -> str:
 
 def _described(wanted: bundle.Input) -> str:
     """Returns "exam 1 (30.06 to 99.82 points)", or "exam 1 (points)" where the range is not known."""
+    if wanted.values:
+        return f"{wanted.label} ({_texts(wanted)})"
     if not _has_range(wanted):
         return wanted.label
     return f"{wanted.name} ({f'{_limits(wanted)} {wanted.unit}'.rstrip()})"
+
+
+def _texts(wanted: bundle.Input) -> str:
+    """Returns "low, med or high"."""
+    *others, last = wanted.values[:_MAX_TEXTS]
+    shown = ", ".join(others) + (" or " if others else "") + last
+    return shown + (", ..." if len(wanted.values) > _MAX_TEXTS else "")
 
 
 def _has_range(wanted: bundle.Input) -> bool:

@@ -1,6 +1,7 @@
 """A saved model: NAME.h5, NAME-scaler.gz where its inputs are scaled, and NAME.json, the card that describes both.
 
-A model from elsewhere may have no card, and may be a `.keras`; a scaler beside it is used as well.
+A model from elsewhere may have no card, and may be a `.keras` or a `.hdf5`; a scaler beside it is used as well, under
+the names that people give to one.
 
 Saving. `storage` writes the three so that a run killed at any moment leaves the old bundle or the new one, whole.
 
@@ -19,6 +20,7 @@ import hashlib
 import io
 import json
 import platform
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,11 +32,14 @@ from workshop.kit.files import FilePath
 from workshop.kit.saving import hdf5, keras_archive, keras_h5, safety, storage, unpickling
 from workshop.kit.saving.card import FORMAT, inputs_in, path_of, printable, read_card, without_defaults
 from workshop.kit.saving.card import Input as Input  # lessons say bundle.Input
-from workshop.kit.saving.loaded import Bundle, check_shapes, inputs_of
+from workshop.kit.saving.loaded import Bundle, check_shapes, ends_linearly, inputs_of
 from workshop.kit.saving.model import Model, as_model
 from workshop.kit.saving.scaler import Scaler, Step
 
 KERAS = ".keras"  # the ending of a file in Keras 3's own format
+_HDF5 = ".hdf5"  # an ending that people give to a .h5
+# The scaler beside a model without a card is NAME-scaler or NAME_scaler with the first of these endings that exists.
+_SCALER_ENDINGS = (".gz", ".pkl", ".joblib", ".save", ".bin", ".pickle", ".sav")
 
 
 def name_for(name: str, *, quick: bool = False, standin: bool = False) -> str:
@@ -128,11 +133,11 @@ def find(name: str, *, has_card: bool = False) -> Path:
     """
     folders = [Path(), Path("models"), files.shipped("models")]
     for folder in folders:
-        h5_path, keras_path = path_of(folder, name, "model"), folder / f"{name}{KERAS}"
+        h5_path = path_of(folder, name, "model")
         # A bundle that is not whole is named, not passed over; in the current folder a .json may be anything.
         if folder != Path() and path_of(folder, name, "card").exists():
             return h5_path
-        for path in (h5_path, keras_path):
+        for path in (h5_path, folder / f"{name}{_HDF5}", folder / f"{name}{KERAS}"):
             if path.exists() and not has_card:
                 return path
     raise WorkshopError(
@@ -142,7 +147,10 @@ def find(name: str, *, has_card: bool = False) -> Path:
 
 
 def load(
-    path: FilePath, lessons: Sequence[str], read: Callable[[bytes, FilePath], Model] = keras_h5.from_bytes
+    path: FilePath,
+    lessons: Sequence[str],
+    read: Callable[[bytes, FilePath], Model] = keras_h5.from_bytes,
+    scaler: FilePath | None = None,
 ) -> Bundle:
     """Loads a bundle, a bare `.h5` or a `.keras`, without running anything that is in it.
 
@@ -150,6 +158,7 @@ def load(
         path: the `.h5` or the `.keras`.
         lessons: the lessons whose models are accepted.
         read: builds the model from the content of the file and, for messages, its path: the engine that loads it.
+        scaler: the file of the scaler of a model without a card; None for the one beside it, if any.
 
     Raises:
         WorkshopError: a file is missing, changed, damaged, hostile, or of another lesson.
@@ -157,26 +166,34 @@ def load(
     path = Path(path)
     folder, name = path.parent, path.stem
     _check_path(path)
-    scaler_path = path_of(folder, name, "scaler")
-    scaler_content = None
+    scaler_content = scaler_path = None
     # Another program may save just now: the card and the files it describes are read while nobody renames any.
     with storage.lock(folder):
         storage.tidy(folder, name)
         card = _card_of(path, lessons)
         digests = card.get("sha256", {})
         content = storage.read(path, digests.get("model"), card)
-        if "scaler" in digests or (not card and scaler_path.exists()):
+        if "scaler" in digests:
+            scaler_path = path_of(folder, name, "scaler")
+        elif not card:
+            scaler_path = find_scaler(path, scaler)
+        _check_scaler_option(path, scaler, card)
+        if scaler_path is not None:
             scaler_content = storage.read(scaler_path, digests.get("scaler"), card)
     # TensorFlow 2.11 and older wrote HDF5 under this ending, too.
     if path.suffix == KERAS and not content.startswith(hdf5.SIGNATURE):
         content = keras_archive.checked(content, path)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            config = json.loads(archive.read("config.json"))
     else:
-        safety.check_h5(content, path)
-    scaler = None if scaler_content is None else unpickling.load_scaler(scaler_content, scaler_path)
+        config, _ = safety.check_h5(content, path)
+    fitted = None
+    if scaler_content is not None and scaler_path is not None:
+        fitted = unpickling.load_scaler(scaler_content, scaler_path)
     inputs = inputs_in(card)
-    if not inputs and scaler is not None and (scaler.names or not isinstance(scaler, Scaler)):
-        inputs = inputs_of(scaler)
-    bundle = Bundle(path, read(content, path), scaler, card, inputs)
+    if not inputs and fitted is not None and (fitted.names or not isinstance(fitted, Scaler)):
+        inputs = inputs_of(fitted)
+    bundle = Bundle(path, read(content, path), fitted, card, inputs, scaler_path, ends_linearly(config))
     check_shapes(bundle)
     return bundle
 
@@ -195,17 +212,37 @@ def read_inputs(path: FilePath, lessons: Sequence[str]) -> list[Input]:
     return inputs_in(card)
 
 
-def read_own_scaler(path: FilePath) -> Step | None:
-    """Returns the scaler beside a model without a card; None where there is no scaler.
+def find_scaler(path: FilePath, given: FilePath | None = None) -> Path | None:
+    """Returns the path of the scaler of a model without a card: the one given, else the first beside it; None for none.
+
+    Raises:
+        WorkshopError: the file given is not there.
+    """
+    if given is not None:
+        if not Path(given).is_file():
+            raise WorkshopError(f"--scaler {given}: no such file, takes the file of a fitted scaler")
+        return Path(given)
+    path = Path(path)
+    names = [f"{path.stem}{sign}scaler{ending}" for sign in "-_" for ending in _SCALER_ENDINGS]
+    return next((path.with_name(name) for name in names if path.with_name(name).is_file()), None)
+
+
+def read_own_scaler(path: FilePath, given: FilePath | None = None) -> Step | None:
+    """Returns the scaler of a model without a card, as `find_scaler` finds it; None where there is no scaler.
 
     Raises:
         WorkshopError: the scaler is damaged or hostile.
     """
-    path = Path(path)
-    scaler_path = path_of(path.parent, path.stem, "scaler")
-    if not scaler_path.exists():
-        return None
-    return unpickling.load_scaler(storage.read(scaler_path, None, {}), scaler_path)
+    scaler_path = find_scaler(path, given)
+    return None if scaler_path is None else unpickling.load_scaler(storage.read(scaler_path, None, {}), scaler_path)
+
+
+def _check_scaler_option(path: Path, given: FilePath | None, card: Mapping[str, Any]) -> None:
+    if given is not None and card:
+        raise WorkshopError(
+            f"--scaler {given}: {path} has a card, {path_of(path.parent, path.stem, 'card').name}, which names its own "
+            f"scaler: leave the option out, or delete the card to use the model unverified"
+        )
 
 
 def _check_path(path: Path) -> None:
@@ -216,14 +253,14 @@ def _check_path(path: Path) -> None:
             f"{folder} is refused: a SavedModel folder can hold any operation; where the model was trained, save it by "
             f'model.save("{name}.h5") or model.save("{name}{KERAS}")'
         )
-    if path.suffix not in (".h5", KERAS):
+    if path.suffix not in (".h5", _HDF5, KERAS):
         raise WorkshopError(
             f"{path} is not a .h5 file, nor a {KERAS} one: give the path of a saved model, such as models/mnist_cnn.h5"
         )
 
 
 def _card_of(path: Path, lessons: Sequence[str]) -> dict[str, Any]:
-    if path.suffix == KERAS:
+    if path.suffix in (KERAS, _HDF5):
         return {}  # a card of this name describes the .h5 beside it
     card = read_card(path.parent, path.stem)
     if card and card["lesson"] not in lessons:

@@ -35,6 +35,8 @@ class Bundle:
         scaler: the scikit-learn scaler of its inputs, or the pipeline that prepares them, or None.
         card: the content of the card; empty for a bare `.h5` or a `.keras`, which is then unverified.
         inputs: the card's inputs; without a card those that the scaler was fitted on, if it names them.
+        scaler_path: the file of the scaler, or None.
+        ends_linearly: whether its last layer has no activation: it predicts any numbers, of classes their logits.
     """
 
     path: Path
@@ -42,6 +44,8 @@ class Bundle:
     scaler: Step | None
     card: dict[str, Any]
     inputs: list[Input] = field(default_factory=list)
+    scaler_path: Path | None = None
+    ends_linearly: bool = False
 
     @property
     def is_verified(self) -> bool:
@@ -57,6 +61,12 @@ class Bundle:
     def outputs(self) -> int:
         """The number of outputs for one sample."""
         return self.model.output_shape[-1]
+
+    @property
+    def takes_cells(self) -> bool:
+        """Whether its inputs are the cells of a table, one for each of `inputs`: texts, or what a pipeline prepares."""
+        is_pipeline = self.scaler is not None and not isinstance(self.scaler, Scaler)
+        return is_pipeline or any(column.values for column in self.inputs)
 
     def encode(self, rows: Sequence[Sequence[Any]]) -> np.ndarray:
         """Returns the model's inputs (rows, columns) for the cells of a table, in the order of its inputs.
@@ -99,9 +109,7 @@ class Bundle:
             X = _cells_of_frame(X, [column.name for column in self.inputs])
         scaled: Any = X
         is_sequence = len(self.input_shape) == 2
-        has_texts = any(column.values for column in self.inputs)
-        is_numbers = isinstance(X, np.ndarray) and X.dtype.kind in "fiub"
-        if has_texts or not (self.scaler is None or isinstance(self.scaler, Scaler) or is_sequence or is_numbers):
+        if self.takes_cells and not is_sequence:
             scaled = self.encode(list(X))
         elif self.scaler is not None:
             # The scaler of sequences is that of a single step: they are scaled step by step.
@@ -122,6 +130,36 @@ def inputs_of(scaler: Step) -> list[Input]:
         )
         for name, column in zip(names, scaler.columns(), strict=True)
     ]
+
+
+_WITHOUT_ACTIVATION = {"Dropout", "Flatten", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "Reshape"}
+
+
+def ends_linearly(config: Any) -> bool:
+    """Returns whether a model's configuration ends in a layer of numbers without an activation; False where unknown."""
+    for _ in range(20):  # models within one another
+        inner = config.get("config") if isinstance(config, dict) else None
+        layers = inner.get("layers") if isinstance(inner, dict) else inner  # a list in the files of Keras 1
+        if not isinstance(layers, list):
+            break
+        outputs = inner.get("output_layers") if isinstance(inner, dict) else None
+        while isinstance(outputs, list) and outputs:
+            outputs = outputs[0]
+        kept = [layer for layer in layers if isinstance(layer, dict)]
+        if isinstance(outputs, str):  # a graph, whose layers may stand in any order
+            kept = [layer for layer in kept if layer.get("name") == outputs]
+        else:
+            kept = [layer for layer in kept if layer.get("class_name") not in _WITHOUT_ACTIVATION]
+        if not kept:
+            return False
+        config = kept[-1]
+    settings = config.get("config") if isinstance(config, dict) else None
+    if not isinstance(settings, dict) or config.get("class_name") not in ("Dense", "Activation", "Conv1D", "Conv2D"):
+        return False
+    activation = settings.get("activation")
+    if isinstance(activation, dict):
+        activation = activation.get("config")
+    return activation in (None, "linear")
 
 
 def check_shapes(bundle: Bundle) -> None:
