@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _MAX_SIZE = 16 * 2**20  # bytes, unpacked; ours have some hundred
 _MAX_MEMORY = 128 * 2**20  # bytes, for unpacking; xz at its strongest needs 65 MB
 _MAX_STEPS = 1000
-_MAX_OPCODES = 5_000_000
+_MAX_OPCODES = 2_000_000
 _MAX_MADE = 64 * 2**20  # bytes of arrays and texts that are made of others, each as often as it is
 
 # The modules that scikit-learn's releases since 0.18 have kept the classes of the steps in.
