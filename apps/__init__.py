@@ -2,3 +2,5 @@
 
 `python -m apps.NAME --help` says how; the models come from the lessons.
 """
+
+import workshop  # noqa: F401 - watches for files that hide a library

@@ -4,6 +4,10 @@
 over every lesson, are made from it. Nothing heavy is imported here.
 """
 
+from workshop.kit import shadows as shadows  # first: it watches what the next imports find
+
+# isort: split
+
 import math
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -248,6 +252,12 @@ LESSONS = (
             "xor_train_accuracy": at_least(1),
             "xor_train_mean_squared_error": at_most(0.01),
         },
+    ),
+    Lesson(
+        "initialization",
+        "The weights to start from: saturated, vanished, equal and dead units",
+        50,
+        trains=False,
     ),
     Lesson(
         "mnist",

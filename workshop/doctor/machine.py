@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from workshop.doctor.findings import Finding, fix
-from workshop.kit import versions
+from workshop.kit import shadows, versions
 
 _FREE_MEMORY = 2e9  # bytes; the largest lesson takes 1.5e9
 _FREE_DISK = 200e6
@@ -27,6 +27,16 @@ def check_python() -> Iterator[Finding]:
         yield Finding("NOTE", versions.outside(versions.PYTHON, version))
     else:
         yield Finding("OK", f"Python {version}")
+
+
+def check_folder() -> Iterator[Finding]:
+    """Looks for files in the current folder that Python would import in place of a library."""
+    known = {_IMPORTED_AS.get(requirement.name, requirement.name) for requirement in versions.requirements()}
+    for path in sorted(Path().iterdir()):
+        name = path.stem if path.suffix == ".py" else path.name
+        # `check_packages` names the others.
+        if name not in known and name.isidentifier() and shadows.hidden_by(str(Path().absolute()), name):
+            yield fix(f"{path} in this folder hides the library {name}", "rename the file")
 
 
 def check_packages() -> Iterator[Finding]:

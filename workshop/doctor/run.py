@@ -35,6 +35,7 @@ class Check(NamedTuple):
 # Those that need Keras last: they may take all the time that the others leave.
 CHECKS = {
     "Python": Check(machine.check_python),
+    "Folder": Check(machine.check_folder),
     "Packages": Check(machine.check_packages),
     "Memory": Check(machine.check_memory),
     "Disk": Check(machine.check_disk),
@@ -143,6 +144,8 @@ def check(title: str) -> list[Finding]:
                 findings.append(finding)
     except WorkshopError as error:
         findings.append(Finding("FIX", f"{title}: {error}"))
+    except SystemExit:  # of workshop.kit.shadows
+        findings.append(fix(f"{title}: a file in this folder hides a library", "rename the file"))
     except Exception as error:  # a broken library raises anything
         reason = " ".join(f"{type(error).__name__} {error}".split())[:200]
         findings.append(fix(f"{title}: {reason}", INSTALL_AGAIN))
