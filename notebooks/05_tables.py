@@ -292,9 +292,10 @@ print({str(name): round(float(p), 3) for name, p in zip(classes, row_probabiliti
 # %% [markdown]
 # ## Your own table
 #
-# Any CSV with a header line and the target in the last column: words or numbers, a class or a number to predict.
-# `prepare` splits it, scales the numbers and encodes the words, and says what it took the target for. Without a table
-# of your own, the houses of the lesson on linear regression are taken.
+# Any CSV as it is: words or numbers, with missing cells or without, a class or a number to predict in the last column.
+# `read_table(path, target="price")` takes another column. `prepare` splits the rows, fills the gaps, scales the numbers
+# and encodes the words, and says what it did. Without a table of your own, the houses of the lesson on linear regression
+# are taken.
 
 # %%
 path = notebook.upload("my-table.csv")

@@ -123,9 +123,9 @@ def read_target(table: tables.Table, kind: str | None = None) -> tuple[np.ndarra
     """
     column, name = table.columns[-1], table.names[-1]
     is_numeric = kind == "number" or column.is_numeric
-    values = column.values if column.is_numeric else column.texts.astype(str)
     if is_numeric and column.kind not in ("date", "time"):
-        values = table.numbers([len(table.names) - 1])[:, 0]
+        table.numbers([len(table.names) - 1])  # names a cell that is none
+    values = column.values if is_numeric else column.texts.astype(str)
     distinct, first, y = np.unique(values, return_index=True, return_inverse=True)
     detected = "class"
     if is_numeric:
@@ -157,13 +157,7 @@ def check_target(table: tables.Table, kind: str | None = None) -> tables.Table:
         WorkshopError: the target cannot be predicted; the message names columns that can.
     """
     column = table.columns[-1]
-    missing = column.missing
-    if column.kind == "text":
-        # A disorder may be "None" as well as "Insomnia".
-        words = kinds.rare_words(column, _CLASS_WORDS, max(ROWS_OF_A_CLASS, len(table.rows) // 20))
-        if words:
-            print(f"Note      {column.name}: {listed(words)} is a class")
-            missing = missing & ~np.isin(column.texts.astype(str), words)
+    missing = table.missing_target()
     if column.is_numeric:
         for note in column.notes:
             print(f"Note      {column.name}: {note}")
@@ -177,9 +171,6 @@ def check_target(table: tables.Table, kind: str | None = None) -> tables.Table:
     if len(table.rows) < MIN_ROWS:
         raise WorkshopError(f"{table.path}: has {len(table.rows)} rows with a target, takes {MIN_ROWS} or more")
     return table
-
-
-_CLASS_WORDS = frozenset({"none", "na", "n/a", "nil", "-", "--", "*", ".", "missing"})
 
 
 def _other_targets(table: tables.Table) -> str:

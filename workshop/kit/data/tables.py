@@ -25,6 +25,8 @@ from workshop.kit.saving.card import Input
 
 MAX_LISTED = 6  # columns or cells in a line
 _POSITIVE = ({"yes", "no"}, {"y", "n"}, {"true", "false"}, {"t", "f"}, {"m", "b"}, {"positive", "negative"})
+_CLASSES = frozenset({"none", "na", "n/a", "nil", "-", "--", "*", ".", "missing"})  # words that may name one
+_ROWS_OF_A_CLASS = 5
 _IS_ONE = {"yes", "y", "true", "t", "m", "positive"}
 
 
@@ -187,6 +189,20 @@ class Table:
         names = tuple(self.names[i] for i in kept)
         return replace(self, names=names, rows=tuple(tuple(row[i] for i in kept) for row in self.rows))
 
+    def missing_target(self) -> np.ndarray:
+        """Returns which rows have no target, (rows,) of bool; prints which words are classes all the same.
+
+        A disorder may be "None" as well as "Insomnia", and a test "-" as well as "+".
+        """
+        column = self.columns[-1]
+        if column.kind != "text":
+            return column.missing
+        words = kinds.frequent_words(column, _CLASSES, max(_ROWS_OF_A_CLASS, len(self.rows) // 20))
+        if not words:
+            return column.missing
+        print(f"Note      {column.name}: {listed(words)} is a class")
+        return column.missing & ~np.isin(column.texts.astype(str), words)
+
     def with_target(self, missing: np.ndarray) -> "Table":
         """Returns the table without the rows whose target is `missing`, (rows,) of bool; a line names them."""
         if not missing.any():
@@ -206,7 +222,7 @@ class Table:
             has_classes: whether the target's cells are names of classes, which stay as they are.
         """
         last = len(self.names) - 1
-        table = self.with_target(self.columns[last].missing)
+        table = self.with_target(self.missing_target() if has_classes else self.columns[last].missing)
         identifiers = [i for i, column in enumerate(table.columns[:last]) if kinds.is_identifier(column)]
         if len(identifiers) == last:
             identifiers = []  # nothing would be left

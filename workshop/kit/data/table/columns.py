@@ -166,7 +166,7 @@ def is_identifier(column: Column) -> bool:
     return len(set(found.tolist())) > len(found) / 2
 
 
-def rare_words(column: Column, words: frozenset[str], at_least: int) -> list[str]:
-    """Returns those of `words` that so many cells of a column are, as they stand there."""
+def frequent_words(column: Column, words: frozenset[str], at_least: int) -> list[str]:
+    """Returns those of `words` that at least so many cells of a column are, as they stand there."""
     counts = Counter(str(cell) for cell in column.texts)
     return [text for text, count in counts.items() if text.lower() in words and count >= at_least]

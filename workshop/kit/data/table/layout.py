@@ -92,7 +92,10 @@ def arrange(cells: Cells, path: Path) -> Layout:
 
 def _width(row: Sequence[str]) -> int:
     """Returns the number of cells without blank ones at the end, as a trailing separator makes one."""
-    return max((i + 1 for i, cell in enumerate(row) if cell), default=0)
+    width = len(row)
+    while width and not row[width - 1]:
+        width -= 1
+    return width
 
 
 def _fills(row: Sequence[str], width: int) -> bool:
@@ -260,11 +263,12 @@ def _without_repeated(
     rows: list[list[str]], lines: list[int], names: Sequence[str], notes: list[str]
 ) -> tuple[list[list[str]], list[int]]:
     """Returns the rows without the names, which stand once more among them where files were joined."""
-    repeated = [line for line, row in zip(lines, rows, strict=True) if row == list(names)]
+    header = list(names)
+    repeated = [line for line, row in zip(lines, rows, strict=True) if row == header]
     if not repeated:
         return rows, lines
     notes.append(f"{line_numbers(repeated)}: the names of the columns once more, left out")
-    kept = [(line, row) for line, row in zip(lines, rows, strict=True) if row != list(names)]
+    kept = [(line, row) for line, row in zip(lines, rows, strict=True) if row != header]
     return [row for _, row in kept], [line for line, _ in kept]
 
 
