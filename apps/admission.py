@@ -60,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = take_probabilities(engines.load(path, [NAME], arguments.engine, arguments.scaler))
     scaled = "" if model.scaler else f"scaled to 0..1 over the ranges of the {NAME} model, "
     console.note_unverified(model, f"two scores, {scaled}and the last output is the probability of admission")
+    console.note_other_scalers(model)
     probability = probability_of_admission(model, scores, inputs)
     console.note_outside(scores, inputs)
     threshold = model.card.get("threshold")

@@ -49,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     shapes = [(len(wanted),)] if inputs else [(len(wanted),), (1,)]
     console.check_shapes(model, inputs=[model.input_shape] if model.takes_cells else shapes, outputs=[1])
     console.note_unverified(model, "numbers in the order and the units that it was trained on")
+    console.note_other_scalers(model)
     if not inputs and model.input_shape == (1,):
         rows, wanted = [[number] for number in rows[0]], wanted[:1]
 

@@ -28,7 +28,7 @@ from workshop.kit import files
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 from workshop.kit.saving import bundle, safety, unpickling
-from workshop.kit.saving.card import FORMAT
+from workshop.kit.saving.card import FORMAT, printable
 from workshop.kit.saving.loaded import Bundle
 from workshop.kit.saving.model import KerasModel
 
@@ -291,6 +291,13 @@ def test_where_a_model_is_looked_for(saved: Path, tmp_path: Path, monkeypatch: p
     (models / CARD).unlink()
     CARD.unlink()
     assert bundle.find(NAME) == models / H5 and bundle.find(NAME, has_card=True) == shipped / H5
+
+
+def test_a_long_text_is_cut_in_its_middle() -> None:
+    text = "got " + "x" * 500 + "\x1b, takes a number"
+    assert len(printable(text)) == 200 and printable(printable(text)) == printable(text)
+    assert printable(text).startswith("got xxx") and printable(text).endswith("xxx?, takes a number")
+    assert printable(text[-200:]) == text[-200:].replace("\x1b", "?")
 
 
 # --- Without a card ---------------------------------------------------------------------------------------------------

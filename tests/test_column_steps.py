@@ -25,8 +25,8 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, S
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving import unpickling
 from workshop.kit.saving.card import Input
-from workshop.kit.saving.column_steps import Step
 from workshop.kit.saving.loaded import Bundle, check_shapes, inputs_of
+from workshop.kit.saving.scaler import Step
 
 nan = float("nan")
 TRAINING = pd.DataFrame(
@@ -88,7 +88,9 @@ CASES: dict[str, Any] = {
     "by mask": ColumnTransformer([("numbers", numbers(), [True, False, True, False, True])]),
     "by index": ColumnTransformer([("numbers", numbers(), TRAINING.columns[[0, 2]]), ("texts", texts(), TEXTS)]),
     "by selector": ColumnTransformer([("numbers", numbers(), make_column_selector(dtype_include=np.number))]),
-    "numbers as categories": ColumnTransformer([("level", texts("most_frequent"), ["level"]), ("numbers", numbers(), NUMBERS)]),
+    "numbers as categories": ColumnTransformer(
+        [("level", texts("most_frequent"), ["level"]), ("numbers", numbers(), NUMBERS)]
+    ),
     "one category left out": table_of(numbers(), texts(drop="first")),
     "left out of two": table_of(numbers(), texts(drop="if_binary")),
     "rare categories": table_of(numbers(), texts(handle_unknown="infrequent_if_exist", min_frequency=2)),
@@ -214,6 +216,12 @@ def test_a_question_mark_is_a_category_where_it_was_one_in_training() -> None:
     frame = pd.DataFrame({"city": ["Rome", "?", "Oslo"]})
     model = bundle(ColumnTransformer([("city", OneHotEncoder(handle_unknown="ignore"), ["city"])]).fit(frame))
     np.testing.assert_array_equal(model.predict([["?"], ["Rome"], [""]]), [[1, 0, 0], [0, 0, 1], [0, 0, 0]])
+
+
+def test_blanks_around_a_category_are_those_of_the_table() -> None:
+    frame = pd.DataFrame({"work": [" Private", "State ", " Private"]})
+    model = bundle(ColumnTransformer([("work", OneHotEncoder(handle_unknown="ignore"), ["work"])]).fit(frame))
+    np.testing.assert_array_equal(model.predict([[" Private"], ["Private"], ["State"]]), [[1, 0], [1, 0], [0, 1]])
 
 
 def test_a_pipeline_of_another_model_is_refused() -> None:

@@ -247,6 +247,13 @@ def test_a_scaler_as_people_name_it(room: Path, name: str, capsys: pytest.Captur
         house_price.main(["--model", "my.hdf5", *option, "2"])
 
 
+def test_a_scaler_of_another_name_is_not_taken_but_named(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("my.h5").write_bytes(Network([Dense(1)], (2,)).to_h5())
+    Path("scaler.pkl").write_bytes(b"nobody reads it")
+    house_price.main(["--model", "my.h5", "2", "5"])
+    assert "note: no scaler is used; of those beside the model (scaler.pkl) name the one it" in capsys.readouterr().err
+
+
 def test_a_scaler_is_not_named_for_a_model_with_a_card(room: Path) -> None:
     save_pipeline(Network([Dense(1)], (4,)))
     with pytest.raises(

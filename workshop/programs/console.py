@@ -235,6 +235,23 @@ def note_unverified(model: Bundle, assumed: str) -> None:
         print(f"note: {one_line(message)}", file=sys.stderr)
 
 
+def note_other_scalers(model: Bundle) -> None:
+    """Prints, on stderr, which files beside a model without a card may hold its scaler, where none bears its name."""
+    if model.is_verified or model.scaler is not None:
+        return
+    others = [
+        path.name
+        for path in sorted(model.path.absolute().parent.glob("*scaler*"))
+        if path.suffix in bundle.SCALER_ENDINGS
+    ]
+    if others:
+        shown = one_line(", ".join(others[:3]))
+        print(
+            f"note: no scaler is used; of those beside the model ({shown}) name the one it takes by --scaler FILE",
+            file=sys.stderr,
+        )
+
+
 def ask_text(prompt: str) -> str:
     """Asks for a line of text; an empty one, or the end of the input (Ctrl-D), gives an empty text."""
     try:

@@ -39,7 +39,7 @@ from workshop.kit.saving.scaler import Scaler, Step
 KERAS = ".keras"  # the ending of a file in Keras 3's own format
 _HDF5 = ".hdf5"  # an ending that people give to a .h5
 # The scaler beside a model without a card is NAME-scaler or NAME_scaler with the first of these endings that exists.
-_SCALER_ENDINGS = (".gz", ".pkl", ".joblib", ".save", ".bin", ".pickle", ".sav")
+SCALER_ENDINGS = (".gz", ".pkl", ".joblib", ".save", ".bin", ".pickle", ".sav")
 
 
 def name_for(name: str, *, quick: bool = False, standin: bool = False) -> str:
@@ -223,7 +223,7 @@ def find_scaler(path: FilePath, given: FilePath | None = None) -> Path | None:
             raise WorkshopError(f"--scaler {given}: no such file, takes the file of a fitted scaler")
         return Path(given)
     path = Path(path)
-    names = [f"{path.stem}{sign}scaler{ending}" for sign in "-_" for ending in _SCALER_ENDINGS]
+    names = [f"{path.stem}{sign}scaler{ending}" for sign in "-_" for ending in SCALER_ENDINGS]
     return next((path.with_name(name) for name in names if path.with_name(name).is_file()), None)
 
 

@@ -13,6 +13,7 @@ from workshop import __version__
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
 
+_CUT = " ... "
 FORMAT = 1  # of the card; a reader refuses a higher one
 
 
@@ -113,9 +114,16 @@ def without_defaults(column: Input) -> dict[str, Any]:
     return described | {"minimum": float(column.minimum), "maximum": float(column.maximum)}
 
 
-def printable(text: object) -> str:
-    """Returns a text without control characters: an untrusted card may hold some that steer a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in str(text))[:200]
+def printable(text: object, at_most: int = 200) -> str:
+    """Returns a text without control characters: an untrusted card may hold some that steer a terminal.
+
+    Of a text of more than `at_most` characters the middle is left out: the reason of an error stands at its end.
+    """
+    shown = "".join(character if character.isprintable() else "?" for character in str(text))
+    if len(shown) <= at_most:
+        return shown
+    end = at_most // 2 - len(_CUT)
+    return shown[: at_most - end - len(_CUT)] + _CUT + shown[-end:]
 
 
 def _without_control_characters(value: Any) -> Any:

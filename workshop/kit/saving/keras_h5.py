@@ -74,7 +74,7 @@ def reason(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     text = text.rpartition("Exception encountered: ")[2]
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return printable(lines[0] if lines else type(error).__name__)
+    return printable(lines[0] if lines else type(error).__name__, at_most=400)
 
 
 def _load_archive(content: bytes) -> keras.Model:

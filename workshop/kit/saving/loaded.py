@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -227,7 +227,11 @@ def _piped(rows: Sequence[Sequence[Any]], scaler: Step, inputs: Sequence[Input])
     import numpy as np
 
     columns = scaler.columns()
-    known = [{str(value) for value in column.values} for column in columns]
+    # As it stands in the table that the pipeline was fitted on, blanks around it included, or without them.
+    known: list[dict[str, Any]] = [
+        {str(value).strip(): value for value in column.values} | {str(value): value for value in column.values}
+        for column in columns
+    ]
     table = np.empty((len(rows), len(inputs)), object)
     for i, row in enumerate(rows):
         if len(row) != len(inputs):
@@ -250,12 +254,19 @@ def _piped(rows: Sequence[Sequence[Any]], scaler: Step, inputs: Sequence[Input])
     return made
 
 
-def _cell(cell: Any, name: str, known: set[str]) -> Any:
-    """Returns a cell as a pipeline takes it: a missing one is None, one of a column of numbers a number."""
+def _cell(cell: Any, name: str, known: Mapping[str, Any]) -> Any:
+    """Returns a cell as a pipeline takes it: a missing one is None, one of a column of numbers a number.
+
+    Args:
+        cell: the cell, as it was typed or as a table has it.
+        name: the column's, for messages.
+        known: the categories of a column of categories by their texts; none of a column of numbers.
+    """
     if isinstance(cell, str):
         text = cell.strip()
-        if text in known:
-            return text
+        for given in (cell, text):
+            if given in known:
+                return known[given]
         if text in _MISSING:
             return None
         cell = text
