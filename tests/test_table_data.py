@@ -294,7 +294,9 @@ def test_numbers_for_a_lesson_that_takes_numbers(capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().out
     for line in ("id is left out: it is an identifier", "median of their column: size 1", "class: N is 0 and Y is 1"):
         assert line in said
-    path = write("colour,size,y\nred,1,2\nblue,2,3\n")
+    path = write("colour,size,sold,y\nred,1,yes,2\nblue,2,no,3\ngreen,2,,3\nred,1,yes,4\n")
+    np.testing.assert_array_equal(tables.read_numbers(path, drop=["colour"]).numbers([1])[:, 0], [1, 0, 1, 1])
+    assert "sold: no is 0 and yes is 1" in capsys.readouterr().out
     refused(lambda: tables.read_numbers(path), "line 2, column colour: got red, takes a number", "--drop leaves out")
 
 
@@ -384,7 +386,7 @@ def test_what_has_not_two_classes() -> None:
     refused(lambda: split("1,2,0\n3,4,1\n5,6,1\n"), "column class", "has 1 row", "2 or more of each class")
     refused(lambda: split("1,2,0\n3,4,1\n5,6,2\n"), "line 4, column class", "got 2 beside 0 and 1", "two classes")
     refused(lambda: split("1,2,no\n3,4,yes\n5,6,perhaps\n"), "column class", "yes beside no and perhaps")
-    refused(lambda: split("red,2,0\nblue,4,1\n"), "line 2, column x1", "got red", "takes a number")
+    refused(lambda: split("red,2,0\nblue,4,1\ngreen,5,1\nred,7,0\n"), "line 2, column x1", "got red", "takes a number")
 
 
 def test_the_number_of_columns() -> None:

@@ -4,7 +4,7 @@ The same tables, options, metrics, plots and files. A network for classes return
 model is saved.
 
     python -m workshop.pytorch.tables                         # concrete and cars; then look into the folder plots
-    python -m workshop.pytorch.tables --data YOUR.csv         # any CSV: a header line, the target in the last column
+    python -m workshop.pytorch.tables --data YOUR.csv         # any CSV, as it is; the target in the last column
 
 Expected, as with Keras: concrete within 6 MPa (root mean squared error on the test rows), at least 97 % of the test
 cars right. About 40 s on two CPU cores.

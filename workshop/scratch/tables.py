@@ -3,7 +3,7 @@
 The same tables, options, metrics, plots and files, without any library for neural networks.
 
     python -m workshop.scratch.tables                         # concrete and cars; then look into the folder plots
-    python -m workshop.scratch.tables --data YOUR.csv         # any CSV: a header line, the target in the last column
+    python -m workshop.scratch.tables --data YOUR.csv         # any CSV, as it is; the target in the last column
 
 Expected, as with Keras: concrete within 6 MPa (root mean squared error on the test rows), at least 97 % of the test
 cars right. About 10 s on two CPU cores.

@@ -125,7 +125,7 @@ class Table:
         if classes != ("0", "1"):
             print(f"Note      {table.names[-1]}: {short(classes[0])} is 0 and {short(classes[1])} is 1")
         X = table.numbers(range(len(table.names) - 1))
-        table.check_classes(y)
+        table.check_classes(np.array(classes)[y.astype(int)])
         return X, y
 
     def two_classes(self) -> tuple[tuple[str, str], np.ndarray]:
@@ -138,7 +138,7 @@ class Table:
         """
         column = self.columns[-1]
         where = f"{self.path}, column {short(self.names[-1])}"
-        cells = column.values if column.is_numeric else np.array([str(cell) for cell in column.texts])
+        cells = column.values if column.is_numeric else column.texts.astype(str)
         found, first, y = np.unique(cells, return_index=True, return_inverse=True)
         names = [str(column.texts[i]) for i in first]
         if len(found) == 1:
@@ -151,7 +151,7 @@ class Table:
             )
         if column.is_numeric and set(found) == {0.0, 1.0}:
             names = ["0", "1"]
-        if {name.lower() for name in names} in _POSITIVE and names[0].lower() in _IS_ONE:
+        if _are_reversed(names):
             names, y = names[::-1], 1 - y
         return (names[0], names[1]), y.astype(np.float32)
 
@@ -215,8 +215,9 @@ class Table:
     def complete(self, has_classes: bool) -> "Table":
         """Returns the table with plain cells: numbers as programs write them, and no missing ones.
 
-        Dates become numbers, missing features the median of their column, and rows without a target are left out;
-        identifiers are left out where other columns remain. A line says each. Columns of texts stay as they are.
+        Dates become numbers, two texts 0 and 1, missing features the median of their column, and rows without a target
+        are left out; identifiers are left out where other columns remain. A line says each. Columns of more texts stay
+        as they are.
 
         Args:
             has_classes: whether the target's cells are names of classes, which stay as they are.
@@ -233,16 +234,17 @@ class Table:
         imputed = []
         for i in kept:
             column = table.columns[i]
-            if not column.is_numeric or (i == last and has_classes):
+            values = column.values if column.is_numeric else _two_texts(column) if i < last else None
+            if values is None or (i == last and has_classes):
                 continue
             for note in column.notes:
                 print(f"Note      {column.name}: {note}")
-            values, missing = column.values, np.isnan(column.values)
+            missing = np.isnan(values)
             if missing.any():
                 print_odd_cells(table, column)
                 imputed.append(f"{column.name} {missing.sum()}")
                 values = np.where(missing, np.nanmedian(values), values)
-            if column.notes or missing.any() or table.decimal_sign == ",":
+            if column.notes or missing.any() or not column.is_numeric or table.decimal_sign == ",":
                 plain[i] = [f"{value:.15g}" for value in values]
         if imputed:
             print(f"Note      missing cells, taken for the median of their column: {listed(imputed, MAX_LISTED)}")
@@ -252,6 +254,25 @@ class Table:
             tuple(plain[i][number] if i in plain else row[i] for i in kept) for number, row in enumerate(table.rows)
         )
         return replace(table, names=tuple(table.names[i] for i in kept), rows=tuple(rows), separator=",")
+
+
+def _are_reversed(names: Sequence[str]) -> bool:
+    """Returns whether the first of two texts in their order is the one that says yes."""
+    return {name.lower() for name in names} in _POSITIVE and names[0].lower() in _IS_ONE
+
+
+def _two_texts(column: Column) -> np.ndarray | None:
+    """Returns a column of two texts, no and yes, as 0 and 1, NaN where a cell is missing; prints which is which.
+
+    None where it has more texts, or one of them is a number.
+    """
+    names = sorted({str(text) for text in column.present}) if column.kind == "text" else []
+    if len(names) != 2 or any(map(looks_like_a_number, names)):
+        return None
+    if _are_reversed(names):
+        names = names[::-1]
+    print(f"Note      {column.name}: {short(names[0])} is 0 and {short(names[1])} is 1")
+    return np.where(column.missing, np.nan, (column.texts == names[1]).astype(float))
 
 
 def print_odd_cells(table: Table, column: Column) -> None:
