@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
-from workshop.kit.saving import bundle, keras_h5
+from workshop.kit.saving import bundle
 from workshop.kit.saving.layer_specs import UnknownLayerError
 from workshop.kit.saving.loaded import Bundle
 from workshop.kit.saving.model import Model
@@ -27,7 +27,7 @@ CHOICES = (*ENGINES, "all")
 
 
 def _read_numpy(content: bytes, path: FilePath) -> Model:
-    from workshop.kit.saving import h5
+    from workshop.kit.saving import h5, keras_h5
     from workshop.scratch.nn.network import Network
 
     return Network.from_architecture(h5.from_bytes(keras_h5.as_h5(content, path), path))
@@ -35,6 +35,7 @@ def _read_numpy(content: bytes, path: FilePath) -> Model:
 
 def _read_torch(content: bytes, path: FilePath) -> Model:
     from workshop.kit.lazy import load
+    from workshop.kit.saving import keras_h5
 
     load("torch")  # an error of one line where it is not installed
     from workshop.pytorch.kit.model import TorchModel
@@ -42,9 +43,15 @@ def _read_torch(content: bytes, path: FilePath) -> Model:
     return TorchModel.from_bytes(keras_h5.as_h5(content, path), path)
 
 
+def _read_keras(content: bytes, path: FilePath) -> Model:
+    from workshop.kit.saving import keras_h5
+
+    return keras_h5.from_bytes(content, path)
+
+
 _READERS: dict[str, Callable[[bytes, FilePath], Model]] = {
     "numpy": _read_numpy,
-    "keras": keras_h5.from_bytes,
+    "keras": _read_keras,
     "torch": _read_torch,
 }
 
@@ -55,6 +62,8 @@ class SideBySide:
     engine = "all"
 
     def __init__(self, content: bytes, path: FilePath) -> None:
+        from workshop.kit.saving import keras_h5
+
         content = keras_h5.as_h5(content, path)
         self.models = {name: _READERS[name](content, path) for name in ENGINES}
         self.predictions: dict[str, np.ndarray] = {}

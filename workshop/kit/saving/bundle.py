@@ -29,7 +29,7 @@ from workshop import __version__
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
-from workshop.kit.saving import hdf5, keras_archive, keras_h5, safety, storage, unpickling
+from workshop.kit.saving import hdf5, keras_archive, safety, storage, unpickling
 from workshop.kit.saving.card import FORMAT, inputs_in, path_of, printable, read_card, without_defaults
 from workshop.kit.saving.card import Input as Input  # lessons say bundle.Input
 from workshop.kit.saving.loaded import Bundle, check_shapes, ends_linearly, inputs_of
@@ -149,7 +149,7 @@ def find(name: str, *, has_card: bool = False) -> Path:
 def load(
     path: FilePath,
     lessons: Sequence[str],
-    read: Callable[[bytes, FilePath], Model] = keras_h5.from_bytes,
+    read: Callable[[bytes, FilePath], Model] | None = None,
     scaler: FilePath | None = None,
 ) -> Bundle:
     """Loads a bundle, a bare `.h5` or a `.keras`, without running anything that is in it.
@@ -157,7 +157,8 @@ def load(
     Args:
         path: the `.h5` or the `.keras`.
         lessons: the lessons whose models are accepted.
-        read: builds the model from the content of the file and, for messages, its path: the engine that loads it.
+        read: builds the model from the content of the file and, for messages, its path: the engine that loads it;
+            None for Keras.
         scaler: the file of the scaler of a model without a card; None for the one beside it, if any.
 
     Raises:
@@ -193,6 +194,10 @@ def load(
     inputs = inputs_in(card)
     if not inputs and fitted is not None and (fitted.names or not isinstance(fitted, Scaler)):
         inputs = inputs_of(fitted)
+    if read is None:
+        from workshop.kit.saving import keras_h5  # with NumPy, which a program does not need before it asks
+
+        read = keras_h5.from_bytes
     bundle = Bundle(path, read(content, path), fitted, card, inputs, scaler_path, ends_linearly(config))
     check_shapes(bundle)
     return bundle
