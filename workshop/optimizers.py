@@ -490,13 +490,20 @@ def build(hidden_units: Sequence[int] = LAYERS) -> keras.Sequential:
     return model
 
 
-def train(name: str, recipe: Recipe, images: ImageSet, report: Report) -> Trained:
-    """Trains the network with one of the algorithms, from the same weights and on the same batches as the others."""
+def train(name: str, recipe: Recipe, images: ImageSet, batches: Any, report: Report) -> Trained:
+    """Trains the network with one of the algorithms, from the same weights and on the same batches as the others.
+
+    Args:
+        name: of the algorithm.
+        recipe: with its rate.
+        images: of which the test images are evaluated.
+        batches: of the training images, as `training.shuffled_batches` returns them.
+        report: of the run.
+    """
     seed = report.arguments.seed
     print(f"{TITLES[name]}, rate {recipe.rate:g}")
     steps_an_epoch = math.ceil(len(images.X_train) / recipe.batch_size)
     steps_a_call = min(device.steps_per_execution(), max(1, steps_an_epoch // 8))  # the loss is heard of once a call
-    batches = training.shuffled_batches(images.X_train, images.y_train, recipe.batch_size, seed, scale_pixels)
     with device.scope(seed):
         model = build()
     model.compile(
@@ -660,7 +667,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
     report.section(f"The race on {images.source}: {'-'.join(map(str, (784, *LAYERS, 10)))}")
     recipes = race_recipes(arguments, len(images.X_train))
-    report_race(report, {name: train(name, recipes[name], images, report) for name in recipes}, recipes, images.source)
+    X, y = images.X_train, images.y_train
+    batches = training.shuffled_batches(X, y, RACE.batch_size, arguments.seed, scale_pixels)
+    trained = {name: train(name, recipe, images, batches, report) for name, recipe in recipes.items()}
+    report_race(report, trained, recipes, images.source)
 
     report.section("The rate lowered when validation stalls")
     found = {name: train_stalling(images, report, lowers=name == "lowered") for name in ("constant", "lowered")}

@@ -100,7 +100,7 @@ def paths(surface: Surface, descents: Mapping[str, Descent], titles: Mapping[str
         descents: by the algorithms.
         titles: their names.
     """
-    columns = min(3, len(descents))
+    columns = 2 if len(descents) in {2, 4} else min(3, len(descents))
     rows = -(-len(descents) // columns)
     figure, axes = plots.subplots(rows, columns, width=4.3, height=3.3, sharex=True, sharey=True)
     panels = np.ravel(axes)
@@ -108,12 +108,12 @@ def paths(surface: Surface, descents: Mapping[str, Descent], titles: Mapping[str
         draw_surface(panel, surface)
         colour, _ = LINES[name]
         panel.plot(*descent.path.T, ".-", color=colour, linewidth=1.4, markersize=4, clip_on=True)
-        steps = "not in 500 steps" if descent.arrived is None else f"{descent.arrived} steps"
+        steps = f"not in {len(descent.path) - 1} steps" if descent.arrived is None else f"{descent.arrived} steps"
         panel.set_title(f"{titles[name]}, {descent.rate:g}: {steps}", fontsize=13)
         panel.label_outer()
     for panel in panels[len(descents) :]:
         panel.set_visible(False)
-    figure.suptitle(f"Paths on {surface.title}, each at its best rate", fontsize=16)
+    figure.suptitle(f"Paths on {surface.title}: rate and steps of each", fontsize=16)
     return figure
 
 

@@ -38,7 +38,8 @@ class Rprop(Optimizer):
             length[...] = rate
         sign = np.sign(gradient).astype(np.int8)
         agreement = sign * sign_before  # 1 the same, -1 changed, 0 where there was none
-        length *= np.choose(agreement + 1, (self.shrink, 1.0, self.grow))
+        factors = np.array([1.0, self.grow, self.shrink], length.dtype)
+        length *= factors[agreement]  # -1 is the last of the three
         np.clip(length, self.smallest, self.largest, out=length)
         sign[agreement < 0] = 0
         parameter -= length * sign
