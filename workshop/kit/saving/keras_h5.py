@@ -10,6 +10,7 @@ import contextlib
 import functools
 import inspect
 import math
+import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -73,7 +74,9 @@ def reason(error: Exception) -> str:
     """Returns what Keras' error says, in a line, without the configuration that it quotes at length before that."""
     text = str(error).strip() or type(error).__name__
     text = text.rpartition("Exception encountered: ")[2]
+    text = re.sub(r"\x1b\[\d*m", "", text)  # some of it in bold
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("Exception encountered when calling")] or lines
     return printable(lines[0] if lines else type(error).__name__, at_most=400)
 
 

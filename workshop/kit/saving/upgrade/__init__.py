@@ -84,7 +84,7 @@ def read_like(config: Config, model: Group, root: Group) -> SavedModel:
 def _weights(entry: Config, root: Group, place: Group) -> Weights:
     version, groups = version_of(root), weights.groups_in(place)
     is_turned = version < 3 and weights.turned_kernels(root, place, groups, is_keras_1=version < 2)
-    return weights.Distribution(is_old=version < 3, is_turned=is_turned).of_model(entry, groups)
+    return weights.Distribution(version, is_turned=is_turned).of_model(entry, groups)
 
 
 def _notes(config: Config, version: int) -> list[str]:

@@ -146,8 +146,8 @@ def turned_kernels(root: Group, place: Group, groups: dict[str, list[Array]], *,
 class Distribution:
     """Gives the arrays of a file to the layers of an upgraded model."""
 
-    def __init__(self, *, is_old: bool, is_turned: bool) -> None:
-        self._is_old, self._is_turned = is_old, is_old and is_turned
+    def __init__(self, version: int, *, is_turned: bool) -> None:
+        self._is_old, self._is_keras_1, self._is_turned = version < 3, version < 2, is_turned
 
     def of_model(self, entry: Config, groups: dict[str, list[Array]]) -> Weights:
         """Returns the weights of a model, whose layers have a group of arrays each.
@@ -212,7 +212,7 @@ class Distribution:
         elif len(last) < len(loaded):
             return loaded  # a layer of several parts, which Keras 3 names as before
         if kind in _CONVOLUTIONS and last.get("kernel") is not None:
-            _lay_out_kernel(kind, settings, last, self._is_turned)
+            _lay_out_kernel(kind, settings, last, is_keras_1=self._is_keras_1, is_turned=self._is_turned)
         if kind in ("LSTM", "GRU"):
             _from_cudnn(kind, settings, last)
         _steepen(kind, settings, last)
@@ -319,24 +319,25 @@ def _joined_gates(kind: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndar
     return joined
 
 
-def _lay_out_kernel(kind: str, settings: Config, arrays: dict[str, np.ndarray], is_turned: bool) -> None:
+def _lay_out_kernel(
+    kind: str, settings: Config, arrays: dict[str, np.ndarray], *, is_keras_1: bool, is_turned: bool
+) -> None:
     """Brings the kernel of a convolution from the axes of Keras 1, and of Theano, to those of today."""
     kernel = arrays["kernel"]
     size = settings.get("kernel_size")
     size = tuple(size) if isinstance(size, list | tuple) else (size,)
-    filters = settings.get("filters")
     if kind == "Conv1D" and kernel.ndim == 4:
-        if kernel.shape[:2] != (size[0], 1) or kernel.shape[3] != filters:
+        if kernel.shape[:2] != (size[0], 1) or kernel.shape[3] != settings.get("filters"):
             kernel = kernel.transpose(2, 3, 1, 0)
         kernel = kernel[:, 0]
-    if kind == "Conv2D" and kernel.ndim == 4 and kernel.shape[:2] != size and kernel.shape[2:] == size:
-        kernel = kernel.transpose(2, 3, 1, 0)
-    if kind == "Conv3D" and kernel.ndim == 5 and kernel.shape[:3] != size and kernel.shape[2:] == size:
-        kernel = kernel.transpose(2, 3, 4, 1, 0)
-    if kind == "Conv2DTranspose" and kernel.ndim == 4:
-        if kernel.shape[2:] == size and kernel.shape[:2] != size:
-            kernel = kernel.transpose(2, 3, 0, 1)
-        if kernel.shape[2] != filters and kernel.shape[3] == filters:
+    if is_keras_1 and kernel.ndim == len(size) + 2:
+        is_transposed = kind == "Conv2DTranspose"
+        if settings.get("data_format") == "channels_first":  # (filters, channels, rows, columns)
+            spatial = tuple(range(2, kernel.ndim))
+            kernel = kernel.transpose(*spatial, *((0, 1) if is_transposed else (1, 0)))
+            if "recurrent_kernel" in arrays:
+                arrays["recurrent_kernel"] = arrays["recurrent_kernel"].transpose(*spatial, 1, 0)
+        elif is_transposed:
             kernel = kernel.transpose(0, 1, 3, 2)
     if is_turned:
         axes = tuple(range(kernel.ndim - 2))
