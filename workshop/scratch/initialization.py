@@ -1,0 +1,217 @@
+"""Initialization, in NumPy: the mirror of `workshop/initialization.py`.
+
+The same images, networks, options, metrics and plots. The weights are drawn by the formulas, and the gradients are what
+each layer's backward pass leaves behind.
+
+    python -m workshop.scratch.initialization
+
+Expected on MNIST, as with Keras: 90 to 93 % from LeCun's, Xavier's and He's starts, 10 to 12 % from weights that are
+zero or too small.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from workshop.initialization import (
+    BY_DEPTH,
+    CONSTANT,
+    DEEP,
+    DEPTHS,
+    EQUAL,
+    LARGE,
+    MEASURED_IMAGES,
+    NORMALISED,
+    SMALL,
+    STARTS,
+    Case,
+    Digits,
+    Passes,
+    Trained,
+    dying_networks,
+    is_dead,
+    load,
+    make_recipe,
+    networks,
+    parse,
+    report_dead,
+    report_depth,
+    report_equal,
+    report_normalised,
+    report_starts,
+    report_training,
+    say,
+)
+from workshop.kit import cli
+from workshop.kit.report import Report
+from workshop.kit.training import Recipe
+from workshop.scratch.nn import device
+from workshop.scratch.nn.layers import Activation, Dense, Layer, Shape
+from workshop.scratch.nn.losses import SparseCategoricalCrossentropy
+from workshop.scratch.nn.network import Network
+from workshop.scratch.nn.optimizers import make_optimizer
+from workshop.scratch.nn.regularization import BatchNormalization
+from workshop.scratch.nn.state import TrainingState
+
+# The standard deviation of the weights by fan_in and fan_out, the inputs and the outputs of a layer.
+DEVIATIONS: dict[str, Callable[[int, int], float]] = {
+    "zeros": lambda fan_in, fan_out: 0.0,
+    "constant": lambda fan_in, fan_out: 0.0,
+    "too small": lambda fan_in, fan_out: SMALL,
+    "too large": lambda fan_in, fan_out: LARGE,
+    "LeCun": lambda fan_in, fan_out: (1 / fan_in) ** 0.5,
+    "Xavier": lambda fan_in, fan_out: (2 / (fan_in + fan_out)) ** 0.5,
+    "He": lambda fan_in, fan_out: (2 / fan_in) ** 0.5,
+}
+
+
+class StartedDense(Dense):
+    """A Dense layer whose weights start as a case says, and its biases at a number."""
+
+    def __init__(self, units: int, start: str, activation: str = "linear", bias: float = 0.0) -> None:
+        super().__init__(units, activation)
+        self._start, self._bias = start, bias
+
+    def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
+        """Draws W with a mean of 0, or of the constant."""
+        output_shape = super().build(input_shape, random, dtype)
+        mean = CONSTANT if self._start == "constant" else 0.0
+        kernel = random.normal(
+            mean, DEVIATIONS[self._start](input_shape[-1], self.units), (input_shape[-1], self.units)
+        )
+        self.parameters["kernel"] = kernel.astype(dtype)
+        self.parameters["bias"] += dtype.type(self._bias)
+        return output_shape
+
+
+def build(case: Case, seed: int) -> Network:
+    """Returns a network: 784 -> hidden layers -> 10 probabilities."""
+    layers: list[Layer] = []
+    for _ in range(case.layers):
+        layers.append(StartedDense(case.units, case.start, bias=case.bias))
+        if case.normalises:
+            layers.append(BatchNormalization())
+        layers.append(Activation(case.activation))
+    # The loss is computed from the weighted sums before softmax: large weights would round probabilities to 0.
+    return Network([*layers, StartedDense(10, case.start, "softmax")], (784,), seed)
+
+
+def kernels(network: Network) -> list[np.ndarray]:
+    """Returns the weights of each dense layer (inputs, units), copied, without the biases."""
+    return [layer.parameters["kernel"].copy() for layer in network.layers if isinstance(layer, Dense)]
+
+
+def forward(network: Network, X: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """Returns the outputs of each hidden layer (images, units), and the probabilities, normalised by these images."""
+    outputs, hidden = X, []
+    for layer in network.layers:
+        outputs = layer.forward(outputs, training=True)
+        if isinstance(layer, Activation):
+            hidden.append(outputs)
+    return hidden, outputs
+
+
+def activations(network: Network, X: np.ndarray) -> list[np.ndarray]:
+    """Returns the outputs of each hidden layer (images, units)."""
+    hidden, _ = forward(network, X)
+    return hidden
+
+
+def measure(case: Case, X: np.ndarray, y: np.ndarray, seed: int) -> Passes:
+    """Returns what a forward and a backward pass find in a network that was not trained."""
+    network = build(case, seed)
+    hidden, probabilities = forward(network, X)
+    network.backward(probabilities, y, SparseCategoricalCrossentropy())
+    gradients = [layer.gradients["kernel"] for layer in network.layers if isinstance(layer, Dense)]
+    return Passes(kernels(network), hidden, gradients)
+
+
+def train(network: Network, X: np.ndarray, y: np.ndarray, seed: int, state: TrainingState) -> None:
+    """Trains a classifier: forward, loss, backward, step.
+
+    Args:
+        network: the classifier.
+        X, y: images (images, 784) and their classes.
+        seed: of the order of the images.
+        state: remembers the progress, and goes on where a training was stopped.
+    """
+    criterion = SparseCategoricalCrossentropy()
+    optimizer = make_optimizer(state.recipe.optimizer, state.recipe.learning_rate)
+    for _epoch in state.epochs(network, optimizer, X, y, seed):
+        for rows in state.batches():
+            inputs, targets = X[rows], y[rows]
+            probabilities = network.forward(inputs, training=True)
+            loss = network.measure(probabilities, targets, criterion)
+            network.backward(probabilities, targets, criterion)
+            optimizer.apply(network.parameters, network.gradients)
+            accuracy = np.mean(probabilities.argmax(axis=1) == targets)
+            state.log(len(rows), loss=loss, accuracy=accuracy)
+
+
+def fit(name: str, network: Network, digits: Digits, recipe: Recipe, report: Report) -> Trained:
+    """Trains a network; `name` is that of its checkpoint."""
+    state = TrainingState(report.checkpoint(f"initialization-{name}"), recipe, may_diverge=True, verbose=0)
+    train(network, *digits.train, report.arguments.seed, state)
+    X, y = digits.test
+    test_accuracy = float(np.mean(network.predict(X).argmax(axis=1) == y))
+    return Trained(state.history["loss"], state.history["accuracy"], test_accuracy)
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, float]:
+    """Measures and trains the networks, plots; returns the metrics."""
+    arguments = parse(__doc__, argv)
+    report = Report("initialization", arguments, engine="numpy")
+    digits = load(report)
+    report.engine(device.prepare())
+    seed, quick = arguments.seed, arguments.quick
+    X, y = (part[:MEASURED_IMAGES] for part in digits.train)
+
+    report.section("Five tanh layers before training: activations a and gradients")
+    passes = {start: measure(case, X, y, seed) for start, case in STARTS.items()}
+    report_starts(report, passes)
+
+    report.section("The same with batch normalisation before each tanh")
+    normalised = {start: measure(case, X, y, seed) for start, case in NORMALISED.items()}
+    report_normalised(report, passes, normalised)
+
+    report.section(f"Networks of 1 to {DEEP} layers before training")
+    by_depth = {
+        name: {depth: measure(case._replace(layers=depth), X, y, seed) for depth in DEPTHS}
+        for name, case in BY_DEPTH.items()
+    }
+    report_depth(report, by_depth)
+
+    report.section("What a start costs")
+    trained, weights = {}, {}
+    for name, case in networks(quick).items():
+        started = time.perf_counter()
+        network = build(case, seed)
+        trained[name] = fit(name, network, digits, make_recipe(case, len(digits.train[1]), quick), report)
+        if name in EQUAL:
+            weights[name] = kernels(network)
+        say(name, trained[name], time.perf_counter() - started)
+    report_training(report, trained)
+
+    report.section("Equal weights stay equal")
+    report_equal(report, weights)
+
+    report.section("Dead units: 0 for every training image, one hidden layer of relu")
+    trained, dead = {}, {}
+    for name, case in dying_networks(quick).items():
+        started = time.perf_counter()
+        shifted = digits.shifted(case.shift)
+        network = build(case, seed)
+        before = is_dead(activations(network, shifted.train[0])[0])
+        trained[name] = fit(name, network, shifted, make_recipe(case, len(digits.train[1]), quick, epochs=1), report)
+        dead[name] = before, is_dead(activations(network, shifted.train[0])[0])
+        say(name, trained[name], time.perf_counter() - started)
+    report_dead(report, dead, trained)
+    return report.finish()
+
+
+if __name__ == "__main__":
+    cli.run(main)
