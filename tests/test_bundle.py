@@ -293,6 +293,20 @@ def test_where_a_model_is_looked_for(saved: Path, tmp_path: Path, monkeypatch: p
     assert bundle.find(NAME) == models / H5 and bundle.find(NAME, has_card=True) == shipped / H5
 
 
+def test_a_data_frame_has_the_columns_of_the_model_in_its_order(saved: Path) -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame(X, columns=["first exam", "second exam"])
+    np.testing.assert_array_equal(load().predict(frame), load().predict(X))
+    np.testing.assert_array_equal(load().predict(pd.DataFrame(X)), load().predict(X))
+    with pytest.raises(
+        WorkshopError, match=r"got the columns second exam, first exam, takes first .*: put them in this"
+    ):
+        load().predict(frame[["second exam", "first exam"]])
+    with pytest.raises(WorkshopError, match=r"got the columns a, b, takes .*: first exam, second exam is missing"):
+        load().predict(frame.set_axis(["a", "b"], axis=1))
+
+
 def test_a_long_text_is_cut_in_its_middle() -> None:
     text = "got " + "x" * 500 + "\x1b, takes a number"
     assert len(printable(text)) == 200 and printable(printable(text)) == printable(text)

@@ -299,6 +299,32 @@ def doubled(depth: int) -> Any:
     return step
 
 
+def wide() -> Any:
+    """A million columns in a few bytes, each selected ten times."""
+    return changed(
+        table_of(numbers(), texts()).fit(TRAINING),
+        n_features_in_=10**5,
+        feature_names_in_=[],
+        transformers_=[(str(i), "passthrough", slice(None)) for i in range(10)],
+    )
+
+
+def many_categories() -> Any:
+    """A hundred columns that share a hundred thousand categories."""
+    step = OneHotEncoder().fit([["a"]])
+    return make_pipeline(
+        changed(step, n_features_in_=100, categories_=[np.arange(10.0**5)] * 100), StandardScaler().fit([[1.0], [2]])
+    )
+
+
+def far_groups() -> Any:
+    """An encoder one of whose categories is grouped into a column far away."""
+    rows = pd.DataFrame({"city": ["a", "a", "b", "c"]})
+    step = OneHotEncoder(min_frequency=2, handle_unknown="infrequent_if_exist").fit(rows)
+    step._default_to_infrequent_mappings = [np.array([0, 10**10, 1])]
+    return make_pipeline(step, StandardScaler(with_mean=False).fit([[1.0, 2], [2, 3]]))
+
+
 def endless() -> Any:
     step = Pipeline([("a", None)])
     step.steps[0] = ("a", step)
@@ -310,6 +336,9 @@ def endless() -> Any:
     [
         lambda: doubled(60),
         endless,
+        wide,
+        many_categories,
+        far_groups,
         lambda: changed(make_pipeline(StandardScaler().fit([[1.0], [2]])), transform="x"),
         lambda: changed(make_pipeline(StandardScaler().fit([[1.0], [2]])), steps=[5]),
         lambda: changed(table_of(numbers(), texts()).fit(TRAINING), transformers_=[("a", "drop", [0])]),

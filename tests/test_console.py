@@ -394,6 +394,23 @@ def test_a_scaler_that_keeps_no_ranges_gives_none(
     assert output.out.startswith("exam 1 (points): exam 2 (points): Sorry (") and "outside" not in output.err
 
 
+def test_the_names_of_a_data_frames_columns_are_asked_for(
+    bare: Saver, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import joblib
+    import pandas as pd
+    from sklearn.preprocessing import MinMaxScaler
+
+    path = bare(build())
+    joblib.dump(MinMaxScaler().fit(pd.DataFrame({"maths": [0, 50], "physics": [10, 90]})), "my_scaler.joblib")
+    typed(monkeypatch, "30\n80\n")
+    admission.main(["--model", path.name])
+    output = capsys.readouterr()
+    assert output.out.startswith("maths (0 to 50): physics (10 to 90): ") and "my_scaler.joblib" in output.err
+    with pytest.raises(WorkshopError, match=r"got 3 of 2 numbers: takes maths \(0 to 50\), physics"):
+        admission.main(["--model", path.name, "1", "2", "3"])
+
+
 def test_two_softmax_units_are_understood(bare: Saver, capsys: pytest.CaptureFixture[str]) -> None:
     path = bare(build(outputs=2, activation="softmax"))
     admission.main(["--model", path.name, "45", "85"])

@@ -16,6 +16,8 @@ from workshop.kit.saving.scaler import MAX_COLUMNS, Column, Step, as_numbers, is
 if TYPE_CHECKING:
     import numpy as np
 
+_MAX_CELLS = 500_000  # columns and categories of all steps together, counted as often as a step is run
+
 # The functions that a FunctionTransformer may name.
 FUNCTIONS = ("absolute", "cbrt", "exp", "expm1", "log", "log10", "log1p", "log2", "reciprocal", "sqrt", "square")
 
@@ -110,18 +112,21 @@ class _Encoder(Step):
 
     def columns(self) -> Sequence[Column]:
         """Returns the categories of each column."""
-        return [Column(values=tuple(categories.tolist())) for categories in self._categories()]
+        return [Column(values=tuple(categories.tolist())) for categories in self.category_arrays()]
 
-    def _categories(self) -> list[np.ndarray]:
+    def category_arrays(self) -> list[np.ndarray]:
+        """Returns the categories of each column."""
         categories = self.categories_  # type: ignore[attr-defined]
         if len(categories) != self.n_features_in_:
             raise ValueError(f"its categories are not those of {self.n_features_in_} columns")
+        if sum(len(one) for one in categories) > MAX_COLUMNS:
+            raise ValueError(f"more than {MAX_COLUMNS} categories")
         return list(categories)
 
     def _lookups(self) -> list[dict[Any, int]]:
         """Returns for each column the index of each category: by itself and by its text."""
         if "_known" not in self.__dict__:
-            self._known = [_lookup(categories.tolist()) for categories in self._categories()]
+            self._known = [_lookup(categories.tolist()) for categories in self.category_arrays()]
         return self._known
 
     def _codes(self, X: Any) -> Iterator[list[int | None]]:
@@ -163,12 +168,14 @@ class OneHotEncoder(_Encoder):
 
         blocks = []
         for i, codes in enumerate(self._codes(X)):
-            size, mapping, unknown = len(self._categories()[i]), self._infrequent(i), None
+            size, mapping, unknown = len(self.category_arrays()[i]), self._infrequent(i), None
             if self.handle_unknown == "error" and None in codes:
                 raise self._refuse(i, codes.index(None), X)
             if mapping is not None:
                 infrequent = self._infrequent_indices[i]  # type: ignore[attr-defined]
                 size = int(max(mapping)) + 1
+                if size > MAX_COLUMNS:
+                    raise ValueError(f"more than {MAX_COLUMNS} columns")
                 if self.handle_unknown in ("infrequent_if_exist", "warn") and infrequent is not None:
                     unknown = int(mapping[infrequent[0]])
                 codes = [None if code is None else int(mapping[code]) for code in codes]
@@ -346,7 +353,7 @@ class ColumnTransformer(_Composition):
         if cells.ndim != 2 or cells.shape[1] != self.n_features_in_:
             raise ValueError(f"got cells of shape {cells.shape}, takes (rows, {self.n_features_in_})")
         parts = []
-        for name, step, columns in self._parts():
+        for name, step, columns in self.parts():
             selected = cells[:, columns]
             parts.append((name, step.transform(selected) if isinstance(step, Step) else selected))
             _check_width(parts[-1][1])
@@ -355,7 +362,7 @@ class ColumnTransformer(_Composition):
     def columns(self) -> Sequence[Column]:
         """Returns what the steps know of each column."""
         found: list[list[Column]] = [[] for _ in range(self.n_features_in_)]
-        for _, step, columns in self._parts():
+        for _, step, columns in self.parts():
             known = step.columns() if isinstance(step, Step) else []
             if len(known) != len(columns):
                 known = [Column()] * len(columns)
@@ -365,15 +372,18 @@ class ColumnTransformer(_Composition):
 
     def children(self) -> Sequence[Step]:
         """Returns its steps, without those that do nothing."""
-        return [step for _, step, _ in self._parts() if isinstance(step, Step)]
+        return [step for _, step, _ in self.parts() if isinstance(step, Step)]
 
-    def _parts(self) -> list[tuple[str, Any, list[int]]]:
+    def parts(self) -> list[tuple[str, Any, list[int]]]:
         """Returns its steps that make columns, each with the indices of the columns that it takes."""
         if "_indices" not in self.__dict__:
-            self._indices = []
+            self._indices, selected = [], 0
             for name, step, columns in self.transformers_:
                 if isinstance(step, Step) or step == "passthrough":
                     indices = self._indices_of(name, columns)
+                    selected += len(indices)
+                    if selected > _MAX_CELLS:
+                        raise ValueError(f"more than {_MAX_CELLS} columns")
                     if indices:
                         self._indices.append((name, step, indices))
                 elif step != "drop":
@@ -398,7 +408,8 @@ class ColumnTransformer(_Composition):
         columns = _listed(columns)
         if columns and all(isinstance(column, bool | np.bool_) for column in columns):
             return [i for i, is_taken in zip(range(size), columns, strict=True) if is_taken]
-        indices = [names.index(column) if isinstance(column, str) else int(column) for column in columns]
+        numbers = {column: i for i, column in enumerate(names)}
+        indices = [numbers[column] if isinstance(column, str) else int(column) for column in columns]
         if len(indices) > MAX_COLUMNS or not all(-size <= i < size for i in indices):
             raise ValueError(f"it takes others than its {size} columns")
         return [i % size for i in indices]
@@ -408,14 +419,21 @@ def steps_of(step: Step, at_most: int) -> list[Step]:
     """Returns a step and all that it consists of, each as often as it is run.
 
     Raises:
-        ValueError: they are more than `at_most`.
+        ValueError: they are more than `at_most`, or have too many columns and categories together.
     """
-    found, pending = [], [step]
+    found, pending, cells = [], [step], 0
     while pending:
         found.append(pending.pop())
         pending += found[-1].children()
         if len(found) + len(pending) > at_most:
             raise ValueError(f"more than {at_most} steps")
+        cells += int(vars(found[-1]).get("n_features_in_", 0))
+        if isinstance(found[-1], ColumnTransformer):
+            cells += sum(len(columns) for _, _, columns in found[-1].parts())
+        if isinstance(found[-1], _Encoder):
+            cells += sum(len(categories) for categories in found[-1].category_arrays())
+        if cells > _MAX_CELLS:
+            raise ValueError(f"more than {_MAX_CELLS} columns and categories")
     return found
 
 
