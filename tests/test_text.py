@@ -47,7 +47,9 @@ def test_line_ends_and_a_mark_of_the_byte_order_are_no_characters() -> None:
         (None, "a.txt cannot be read (No such file"),
         (b"", "a.txt has 0 characters, takes at least 1,000"),
         (b"one line, and a short one", "a.txt has 25 characters"),
-        (b"x" * 2000 + b"\xff", "a.txt is no text in UTF-8 (byte 0xff at 2,000)"),
+        (b"x" * 2000 + b"\x81", "a.txt is no text in UTF-8 (byte 0x81 at 2,000)"),
+        ("Привет, мир! ".encode("cp1251") * 200, "a.txt is no text in UTF-8 (byte 0xcf at 0)"),
+        (b"\xff\xfe\0", "a.txt is no whole text in UTF-16"),
         (b"x" * 2000 + b"\0", "a.txt holds zero bytes"),
     ],
 )
@@ -57,6 +59,14 @@ def test_a_file_that_is_no_text_to_train_on(content: bytes | None, message: str)
     with pytest.raises(WorkshopError) as caught:
         text.read(Path("a.txt"))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_a_text_in_another_encoding(encoding: str, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = "« Où vas-tu ? » dit la reine, l\u2019été.\n" * 40
+    Path("a.txt").write_bytes(whole.encode(encoding))
+    assert text.read(Path("a.txt"))[0] == whole
+    assert ("not as UTF-8" in capsys.readouterr().out) == (encoding != "utf-8-sig")
 
 
 def test_a_text_of_one_line_is_a_text() -> None:

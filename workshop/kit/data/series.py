@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from workshop.kit.data import delimited, shared_folder
+from workshop.kit.data import shared_folder
 from workshop.kit.data.dates import Dates, month_number, read_dates, read_times
-from workshop.kit.data.delimited import Cells
+from workshop.kit.data.table import decoding, numerals, splitting
+from workshop.kit.data.table.layout import listed, short
+from workshop.kit.data.table.splitting import Cells
 from workshop.kit.errors import WorkshopError, one_line
 from workshop.kit.files import FilePath
 
@@ -218,17 +220,18 @@ def _read_table(path: Path, column: str | None) -> _Table:
     Raises:
         WorkshopError: it is no table of a series.
     """
-    sheet = delimited.read_cells(path)
-    for note in sheet.notes:
-        _note(note)
+    sheet = _read_cells(path)
     rows, lines = _by_month(*_even_rows(path, sheet))
     columns = [list(cells) for cells in zip(*rows, strict=True)]
     dates, date_columns = _find_dates(columns)
     others = [i for i in range(len(columns)) if i not in date_columns]
-    sign = sheet.decimal_sign()
+    sign = numerals.decimal_sign([columns[i] for i in others], sheet.separator)
+
+    def read_numbers(cells: Sequence[str]) -> _Numbers:
+        return _read_numbers(cells, sheet.separator, sign)
 
     def has_number(row: int, where: Sequence[int]) -> bool:
-        return any(not np.isnan(delimited.read_numbers([rows[row][i]], sheet.delimiter, sign)[0][0]) for i in where)
+        return any(not np.isnan(read_numbers([rows[row][i]]).values[0]) for i in where)
 
     first, last = int(not has_number(0, others[-1:])), len(rows)
     if dates is not None:
@@ -240,7 +243,7 @@ def _read_table(path: Path, column: str | None) -> _Table:
     names = [cell or f"column {i + 1}" for i, cell in enumerate(rows[0])]
     if first == 0:
         names = [f"column {i + 1}" for i in range(len(columns))]
-        _note(f"there is no header line: the columns are named {_listed(names)}")
+        _note(f"there is no header line: the columns are named {listed(names)}")
     elif first > 1:
         _note(f"the first {first} lines are headers: the names of the columns are in line {lines[0]}")
     if last < len(rows):
@@ -257,8 +260,8 @@ def _read_table(path: Path, column: str | None) -> _Table:
             _note(dates.note)
         moments, offsets = dates.moments[first:last], dates.offsets[first:last]
         for row in np.flatnonzero(np.isnat(moments))[:1]:
-            raise WorkshopError(f"{path}, line {found[row]}: got {_short(cells[row])}, takes {_EXAMPLES}")
-    numbers = {i: delimited.read_numbers(columns[i][first:last], sheet.delimiter, sign) for i in others}
+            raise WorkshopError(f"{path}, line {found[row]}: got {short(cells[row])}, takes {_EXAMPLES}")
+    numbers = {i: read_numbers(columns[i][first:last]) for i in others}
     index = _choose_numbers(path, column, names, numbers, found, columns, first)
     values, _, note = numbers[index]
     if note:
@@ -266,18 +269,50 @@ def _read_table(path: Path, column: str | None) -> _Table:
     return _Table(path, names[index], moments, offsets, cells, values, found)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:40]}..."
+def _read_cells(path: Path) -> Cells:
+    """Returns the cells of a file, and says what is not plain about it.
+
+    Raises:
+        WorkshopError: it is not there, or no text.
+    """
+    if path.is_dir():
+        raise WorkshopError(f"{path} is a folder, takes a CSV file")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise WorkshopError(f"{path} is not there: give the path of a CSV file") from error
+    except OSError as error:
+        raise WorkshopError(f"{path} cannot be read ({error.strerror})") from error
+    text, encoding = decoding.decode(content, path)
+    cells = splitting.split(text, path)
+    if encoding:
+        _note(f"the file is read as {encoding}, not as UTF-8")
+    for note in cells.notes:
+        _note(note)
+    kept = [i for i, row in enumerate(cells.rows) if not row[0].startswith("#")] or list(range(len(cells.rows)))
+    return replace(cells, rows=[cells.rows[i] for i in kept], lines=[cells.lines[i] for i in kept])
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(_short, names[:10])) + (", ..." if len(names) > 10 else "")
+class _Numbers(NamedTuple):
+    """A column read as numbers: NaN for a missing one, the indices of odd cells, and how they were read."""
+
+    values: np.ndarray
+    odd: list[int]
+    note: str
+
+
+def _read_numbers(cells: Sequence[str], separator: str = ",", sign: str = "") -> _Numbers:
+    missing = np.array([numerals.is_missing(cell) or set(cell) == {"*"} for cell in cells])
+    numbers = numerals.read(cells, missing, separator, sign)
+    if numbers is None:
+        return _Numbers(np.full(len(cells), np.nan), np.flatnonzero(~missing).tolist(), "")
+    return _Numbers(numbers.values, numbers.odd.tolist(), "; ".join(numbers.notes))
 
 
 def _left_out(rows: Sequence[Sequence[str]], lines: Sequence[int], why: str) -> None:
     """Says that lines above or below the table are left out, and shows the first."""
     where = f"line {lines[0]}" if len(lines) == 1 else f"lines {lines[0]} to {lines[-1]}"
-    _note(f"left out, as they {why}: {where} ({_short(' '.join(rows[0]).strip())})")
+    _note(f"left out, as they {why}: {where} ({short(' '.join(rows[0]).strip())})")
 
 
 def _even_rows(path: Path, sheet: Cells) -> tuple[list[list[str]], list[int]]:
@@ -314,7 +349,7 @@ def _by_month(rows: list[list[str]], lines: list[int]) -> tuple[list[list[str]],
     _note("each row is a year, with a column for each month: the months are put below one another")
     others = [name for name in rows[0][start + 12 :] if name]
     if others:
-        _note(f"left out, as they are no months: {_listed(others)}")
+        _note(f"left out, as they are no months: {listed(others)}")
     long, long_lines = [["month", "value"]], [lines[0]]
     for row, line in zip(rows[1:], lines[1:], strict=True):
         if row[0] != rows[0][0]:  # some repeat the header line every few decades
@@ -385,30 +420,30 @@ def _from_parts(columns: list[list[str]], parts: Mapping[str, int]) -> Dates | N
 def _check_counter(path: Path, names: list[str], columns: list[list[str]], rows: slice, lines: np.ndarray) -> None:
     """Raises WorkshopError unless a table without dates has numbers alone, with a counter before them at most."""
     if len(columns) == 1:
-        if not any(delimited.read_numbers(columns[0][rows])[1]):
+        if not _read_numbers(columns[0][rows]).odd:
             return
-        raise WorkshopError(f"{path}: has one column ({_short(names[0])}), takes dates and numbers")
-    counter, odd, _ = delimited.read_numbers(columns[0][rows])
+        raise WorkshopError(f"{path}: has one column ({short(names[0])}), takes dates and numbers")
+    counter, odd, _ = _read_numbers(columns[0][rows])
     if len(columns) == 2 and not odd and len(np.unique(np.diff(counter))) == 1:
         return
     if len(columns) == 2 and odd:
         cell = columns[0][rows][odd[0]]
-        raise WorkshopError(f"{path}, line {lines[odd[0]]}: got {_short(cell)}, takes {_EXAMPLES}")
-    raise WorkshopError(f"{path}: none of the columns {_listed(names)} has dates: takes {_EXAMPLES} in each row")
+        raise WorkshopError(f"{path}, line {lines[odd[0]]}: got {short(cell)}, takes {_EXAMPLES}")
+    raise WorkshopError(f"{path}: none of the columns {listed(names)} has dates: takes {_EXAMPLES} in each row")
 
 
 def _choose_numbers(
     path: Path,
     column: str | None,
     names: list[str],
-    numbers: Mapping[int, tuple[np.ndarray, list[int], str]],
+    numbers: Mapping[int, _Numbers],
     lines: np.ndarray,
     columns: list[list[str]],
     first: int,
 ) -> int:
     """Returns the index of the column of numbers, the one asked for or the last one; says which others are left out."""
     if not numbers:
-        raise WorkshopError(f"{path}: has one column ({_listed(names)}), takes dates and numbers")
+        raise WorkshopError(f"{path}: has one column ({listed(names)}), takes dates and numbers")
     known = {i: values[~np.isnan(values)] for i, (values, _, _) in numbers.items()}
     usable = [i for i, (values, odd, _) in numbers.items() if 10 * len(odd) <= len(values) <= 2 * len(known[i])]
     if column is not None:
@@ -416,7 +451,7 @@ def _choose_numbers(
             i for i in numbers if names[i].lower() == column.strip().lower()
         ]
         if not matches:
-            offered = _listed([names[i] for i in usable])
+            offered = listed([names[i] for i in usable])
             raise WorkshopError(f"--column {column}: {path} has no such column of numbers, takes one of {offered}")
         index = matches[0]
     else:
@@ -426,9 +461,13 @@ def _choose_numbers(
     too_large = np.flatnonzero(np.abs(np.nan_to_num(values)) >= LARGEST).tolist()
     for row in (odd + too_large)[:1]:
         cell = columns[index][first + row]
-        wanted = "a number" if row in odd and "inf" not in cell.lower() else "a finite number, not above 1e30"
-        where = f"{path}, line {lines[row]}, column {_short(names[index])}"
-        raise WorkshopError(f"{where}: got {_short(cell)}, takes {wanted}")
+        wanted = (
+            "a number"
+            if row in odd and not re.search(r"inf|\d[eE]\d|\d{16}", cell.lower())
+            else "a finite number, not above 1e30"
+        )
+        where = f"{path}, line {lines[row]}, column {short(names[index])}"
+        raise WorkshopError(f"{where}: got {short(cell)}, takes {wanted}")
     if len(known[index]) < MIN_ROWS:
         count = len(known[index])
         raise WorkshopError(f"{path}: has {count} rows with a number in {names[index]}, takes {MIN_ROWS} or more")
@@ -437,7 +476,7 @@ def _choose_numbers(
         is_last = index == len(names) - 1
         where = f"in the last column ({names[index]})" if is_last else f"in the column {names[index]}"
         advice = "; --column NAME takes another" if len(usable) > 1 else ""
-        _note(f"left out, as the numbers are {where}: {_listed(others)}{advice}")
+        _note(f"left out, as the numbers are {where}: {listed(others)}{advice}")
     return index
 
 

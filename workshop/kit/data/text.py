@@ -25,7 +25,7 @@ def read(path: FilePath | None) -> tuple[str, str]:
     Line ends become "\\n", whichever system wrote them.
 
     Raises:
-        WorkshopError: the file cannot be read, is not UTF-8, or is too short to train on.
+        WorkshopError: the file cannot be read, is no text in a common encoding, or is too short to train on.
     """
     if path is None:
         text = (files.shipped("datasets") / "alice.txt").read_text("ascii")
@@ -34,19 +34,44 @@ def read(path: FilePath | None) -> tuple[str, str]:
     try:
         if path.stat().st_size > _MAX_FILE_SIZE:
             raise WorkshopError(f"{path} has {path.stat().st_size:,} bytes, takes at most {_MAX_FILE_SIZE:,}")
-        text = path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
     except OSError as error:
         raise WorkshopError(f"{path} cannot be read ({error.strerror}): --data takes a file of text") from error
-    except UnicodeDecodeError as error:
-        raise WorkshopError(
-            f"{path} is no text in UTF-8 (byte {error.object[error.start]:#x} at {error.start:,}): save it as UTF-8"
-        ) from error
+    text, encoding = _decode(content, path)
+    if encoding:
+        print(f"Note      the text is read as {encoding}, not as UTF-8")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if len(text) < MIN_LENGTH:
         raise WorkshopError(f"{path} has {len(text):,} characters, takes at least {MIN_LENGTH:,} to train on")
     if "\0" in text:
         raise WorkshopError(f"{path} holds zero bytes: it is no text")
     return text, f"{path.name} ({len(text):,} characters)"
+
+
+def _decode(content: bytes, path: Path) -> tuple[str, str]:
+    """Returns a text, and its encoding where that is not UTF-8: UTF-16 with its mark, or Windows' Western Europe."""
+    for mark, encoding in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
+        if content.startswith(mark):
+            try:
+                return content[2:].decode(encoding), "UTF-16"
+            except UnicodeDecodeError as error:
+                raise WorkshopError(f"{path} is no whole text in UTF-16: save it as UTF-8") from error
+    if b"\0" in content:
+        raise WorkshopError(f"{path} holds zero bytes: it is no text")
+    try:
+        return content.decode("utf-8-sig"), ""
+    except UnicodeDecodeError as error:
+        refusal = WorkshopError(
+            f"{path} is no text in UTF-8 (byte {content[error.start]:#x} at {error.start:,}): save it as UTF-8"
+        )
+    # A text of Western Europe has few of these letters, and no control characters.
+    foreign = sum(byte >= 0xC0 for byte in content)
+    if foreign > 0.15 * len(content) or any(byte < 32 and byte not in b"\t\n\r\f" for byte in content):
+        raise refusal
+    try:
+        return content.decode("cp1252"), "Windows-1252 (Latin-1)"
+    except UnicodeDecodeError:
+        raise refusal from None
 
 
 class Vocabulary:
