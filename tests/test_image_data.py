@@ -105,6 +105,21 @@ def test_every_form_in_the_folder_of_the_option(arrays: list[np.ndarray], form: 
     assert Path(images.place) == folder / below
 
 
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize(
+    "pattern", ["{dotted}", "{name}/{name}", "{dotted}/{dotted}", "{name}/{dotted}", "MNIST/raw/{name}", "raw/{name}"]
+)
+def test_the_names_that_other_places_give_the_files(arrays: list[np.ndarray], pattern: str, packed: bool) -> None:
+    for path in write_idx(Path("given"), arrays, packed):
+        name = path.name.removesuffix(".gz")
+        new = Path("given", pattern.format(name=name, dotted=name.replace("-idx", ".idx")) + path.name[len(name) :])
+        content = path.read_bytes()
+        path.unlink()
+        new.parent.mkdir(parents=True, exist_ok=True)
+        new.write_bytes(content)
+    check_is(image_data.load_image_set("mnist", "given"), arrays)
+
+
 def test_the_order_of_the_places(
     arrays: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,17 +22,29 @@ _NPZ = ("x_train", "y_train", "x_test", "y_test")
 def find(folder: FilePath, name: str) -> list[Path] | None:
     """Returns the four IDX files or the one .npz, or None."""
     folder = Path(folder)
-    for place in (folder / name, folder / name.replace("_", "-"), folder):
+    places = [folder / name, folder / name.replace("_", "-"), folder]
+    # torchvision's folders: MNIST/raw, FashionMNIST/raw.
+    places += [folder / name.title().replace("_", "").replace("Mnist", "MNIST") / "raw", folder / "raw"]
+    for place in places:
         if (place / f"{name}.npz").is_file():
             return [place / f"{name}.npz"]
         # Both sets use the same file names: in a folder of another name they are taken for the requested set, and the
         # digest decides.
         if place.name in published_images.SETS and place.name != name:
             continue
-        idx = [next((p for p in (place / f"{f}.gz", place / f) if p.is_file()), None) for f in IDX]
+        idx = [_find_idx(place, file) for file in IDX]
         if all(idx):
             return [path for path in idx if path]
     return None
+
+
+def _find_idx(place: Path, name: str) -> Path | None:
+    """Returns a file under its published name or another one: train-images.idx3-ubyte, in a folder of its own."""
+    dotted = name.replace("-idx", ".idx")
+    names = [name, dotted, f"{name}/{name}", f"{dotted}/{dotted}", f"{name}/{dotted}", f"{dotted}/{name}"]
+    return next(
+        (place / f"{file}{end}" for file in names for end in (".gz", "") if (place / f"{file}{end}").is_file()), None
+    )
 
 
 def read(paths: list[Path]) -> list[np.ndarray]:
