@@ -343,7 +343,12 @@ def test_the_checks_of_the_child_process_come_back() -> None:
 def test_a_library_that_hangs_or_crashes_does_not_take_down_the_rest(
     keras: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Path("keras.py").write_text(keras)
+    # Not in the current folder, where the file would be named and not imported.
+    Path("before").mkdir()
+    Path("before", "keras.py").write_text(keras)
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(Path("before").absolute()), os.environ.get("PYTHONPATH", "")])
+    )
     # A busy machine gets all the time it needs, unless waiting is what is tested.
     patient = {title: check._replace(seconds=60) for title, check in doctor.CHECKS.items() if title != "Models"}
     if "sleep" in keras:
@@ -351,8 +356,7 @@ def test_a_library_that_hangs_or_crashes_does_not_take_down_the_rest(
     monkeypatch.setattr(doctor, "CHECKS", patient)
     findings = list(doctor.supervise(seconds=200))
     assert sum(said in finding.text for finding in findings) == 2
-    assert any("keras.py in this folder hides" in finding.text for finding in findings)
-    others = [finding for finding in findings if said not in finding.text and "hides" not in finding.text]
+    others = [finding for finding in findings if said not in finding.text]
     assert {finding.level for finding in others if "Memory" not in finding.text} <= {"OK", "NOTE"}
     assert any(finding.text.startswith("Tables") for finding in others)
 

@@ -23,7 +23,7 @@ def start(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("random.py", ["workshop", "--help"]),
         ("argparse.py", ["workshop"]),
         ("typing.py", ["apps.write", "--help"]),
-        ("numpy/__init__.py", ["apps.write", "--help"]),
+        ("numpy/__init__.py", ["workshop.xor", "--help"]),
         ("tokenize.py", ["workshop.xor", "--help"]),
     ],
 )

@@ -19,7 +19,8 @@ NUMPY = [lesson.name for lesson in LESSONS if "numpy" in lesson.mirrors]
 
 # From the ground up: a module imports from its own room, and from those that stand before it.
 ROOMS = (
-    ("workshop", "workshop.kit", "workshop.kit.shadows"),
+    ("workshop.kit.shadows",),
+    ("workshop", "workshop.kit"),
     ("workshop.kit.errors",),
     ("workshop.kit.files", "workshop.kit.lazy", "workshop.kit.versions"),
     ("workshop.kit.device", "workshop.kit.metrics", "workshop.kit.plots", "workshop.kit.saving"),

@@ -34,13 +34,13 @@ def check_folder() -> Iterator[Finding]:
     known = {_IMPORTED_AS.get(requirement.name, requirement.name) for requirement in versions.requirements()}
     for path in sorted(Path().iterdir()):
         name = path.stem if path.suffix == ".py" else path.name
-        # `check_packages` names the others.
         if name not in known and name.isidentifier() and shadows.hidden_by(str(Path().absolute()), name):
             yield fix(f"{path} in this folder hides the library {name}", "rename the file")
 
 
 def check_packages() -> Iterator[Finding]:
     """Compares each package with the versions that were tried, of which pyproject.toml requires the lowest."""
+    yield from check_folder()
     for requirement in versions.requirements():
         name, is_needed = requirement.name, requirement.marker is None
         own = Path(_IMPORTED_AS.get(name, name) + ".py")

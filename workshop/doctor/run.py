@@ -35,7 +35,6 @@ class Check(NamedTuple):
 # Those that need Keras last: they may take all the time that the others leave.
 CHECKS = {
     "Python": Check(machine.check_python),
-    "Folder": Check(machine.check_folder),
     "Packages": Check(machine.check_packages),
     "Memory": Check(machine.check_memory),
     "Disk": Check(machine.check_disk),

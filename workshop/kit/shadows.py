@@ -17,7 +17,7 @@ def watch() -> None:
     with a line. A file that hides nothing, or a library that nobody imports, is none of its business.
     """
     if sys.argv[:1] == ["-m"] and not any(isinstance(finder, _Watch) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Watch(sys.path[0]))  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _Watch(sys.path[0]))
 
 
 def hidden_by(folder: str, name: str) -> str | None:

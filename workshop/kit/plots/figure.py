@@ -46,9 +46,9 @@ class NamesFigure(Figure):
 
 def _texts(figure: Figure) -> Iterator[Text]:
     """Yields the texts of a figure, without the numbers of its axes, whose powers of ten are formulas."""
-    numbers = set()
+    numbers = set[int]()
     for axes in figure.axes:
-        for axis in axes._axis_map.values():  # type: ignore[attr-defined]
+        for axis in axes._axis_map.values():
             # Asking for the labels makes them.
             for formatter, labels, place in (
                 (axis.get_major_formatter(), axis.get_majorticklabels(), axis.set_major_formatter),
