@@ -4,6 +4,7 @@ The expected outputs are computed here in NumPy, by what the Keras of then compu
 """
 
 import os
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -157,7 +158,7 @@ def test_an_activation_in_a_graph_that_is_called_twice() -> None:
 
 
 def test_an_lstm_of_keras_1_had_a_kernel_for_each_gate() -> None:
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for gate, column in zip("icfo", (0, 2, 1, 3), strict=True):
         part = slice(2 * column, 2 * column + 2)
         arrays |= {f"lstm_W_{gate}:0": KERNEL[:, part], f"lstm_U_{gate}:0": RECURRENT[:, part]}
@@ -343,6 +344,7 @@ def test_models_in_a_row_are_one_row_of_layers(room: Path) -> None:
         ),
         (layer("LeakyReLU", "l", alpha={"type": "ndarray", "value": 0.5}, **INPUT), {}, X, np.where(X > 0, X, X / 2)),
         (layer("Activation", "s", activation="swish", **INPUT), {}, X, X * sigmoid(X)),
+        (layer("SpatialDropout1D", "s", rate=0.5, trainable=True, noise_shape=None, **FEATURES), {}, S, S),
         (layer("ThresholdedReLU", "t", theta=0.5, **INPUT), {}, X, np.where(X > 0.5, X, 0)),
         (layer("ZeroPadding2D", "z", padding=[0, 1], batch_input_shape=[None, 6, 5, 2]), {}, P,
          np.pad(P, ((0, 0), (0, 0), (1, 1), (0, 0)))),
@@ -385,6 +387,34 @@ def test_a_graph_of_keras_3_adds_by_an_operation(tmp_path: Path) -> None:
     )
     model.save(tmp_path / "attention.h5")
     same(by_keras((tmp_path / "attention.h5").read_bytes(), S), model.predict(S, verbose=0))
+
+
+def test_a_keras_file_of_keras_2_has_the_slope_of_then(room: Path) -> None:
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="hard_sigmoid")])
+    model.save("new.keras")
+    with zipfile.ZipFile("new.keras") as archive, zipfile.ZipFile("old.keras", "w") as old:
+        for name in archive.namelist():
+            text = archive.read(name)
+            old.writestr(name, b'{"keras_version": "2.15.0"}' if name == "metadata.json" else text)
+    kernel, bias = model.get_weights()
+    same(bundle.load("old.keras", ["mnist"]).predict(3 * X), old_hard_sigmoid(3 * X @ kernel + bias))
+    same(bundle.load("new.keras", ["mnist"]).predict(3 * X), model.predict(3 * X, verbose=0))
+
+
+def test_a_bundle_of_several_inputs_or_of_sequences_of_any_length(room: Path) -> None:
+    one, two = keras.Input((4,)), keras.Input((3,))
+    both = keras.Model([one, two], keras.layers.Concatenate()([one, two]))
+    both.save("both.h5")
+    loaded: Any = bundle.load("both.h5", ["mnist"])
+    same(loaded.predict([X, X[:, :3]]), np.concatenate([X, X[:, :3]], axis=1))
+    with pytest.raises(WorkshopError, match=r"got a ndarray; the model takes a list of 2 arrays.* of shape \(3,\)"):
+        loaded.predict(X)
+    any_length = keras.Sequential([keras.Input((None, 3)), keras.layers.GlobalMaxPooling1D()])
+    any_length.save("any.h5")
+    loaded = bundle.load("any.h5", ["mnist"])
+    same(loaded.predict(S), S.max(axis=1))
+    with pytest.raises(WorkshopError, match=r"got an array of shape \(6, 4\), takes samples of shape \(None, 3\)"):
+        loaded.predict(X)
 
 
 # --- Refusals ---------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ programs predict, and losses, metrics and optimizers are only more classes for a
 
 import io
 import json
+import re
 import zipfile
 from typing import Any
 
@@ -13,7 +14,7 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
 from workshop.kit.saving import safety
 
-_CONFIG, _WEIGHTS, _ASSETS = "config.json", "model.weights.h5", "assets/"
+_CONFIG, _WEIGHTS, _ASSETS, _METADATA = "config.json", "model.weights.h5", "assets/", "metadata.json"
 # Keras stores its parts as they are, and weights that somebody compressed shrink by a tenth.
 _MAX_EXPANSION = 20
 
@@ -43,6 +44,7 @@ def checked(content: bytes, path: FilePath) -> bytes:
             if any(name.startswith(_ASSETS) and name != _ASSETS for name in names):
                 raise WorkshopError(f"{refused}a layer of it would read files ({_ASSETS}), as layers for texts do")
             text, weights = _read(archive, _CONFIG), _read(archive, _WEIGHTS)
+            version = _version(_read(archive, _METADATA)) if _METADATA in names else ""
     except WorkshopError:
         raise
     except Exception as error:  # a damaged archive raises anything
@@ -55,7 +57,22 @@ def checked(content: bytes, path: FilePath) -> bytes:
     with zipfile.ZipFile(rewritten, "w") as archive:
         archive.writestr(_CONFIG, json.dumps(config))
         archive.writestr(_WEIGHTS, weights)
+        archive.writestr(_METADATA, json.dumps({"keras_version": version}))
     return rewritten.getvalue()
+
+
+def _version(text: bytes) -> str:
+    metadata = json.loads(text)
+    version = metadata.get("keras_version") if isinstance(metadata, dict) else ""
+    return version if isinstance(version, str) and re.fullmatch(r"[\w.]{1,20}", version) else ""
+
+
+def parts_of_keras_2(content: bytes) -> tuple[dict[str, Any], bytes] | None:
+    """Returns configuration and weights of a checked archive that Keras 2.12 to 2.15 wrote; None for one of Keras 3."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if _METADATA not in archive.namelist() or not _version(archive.read(_METADATA)).startswith("2."):
+            return None
+        return json.loads(archive.read(_CONFIG)), archive.read(_WEIGHTS)
 
 
 def _read(archive: zipfile.ZipFile, name: str) -> bytes:

@@ -21,9 +21,10 @@ import numpy as np
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
-from workshop.kit.saving import h5, keras_archive, upgrade
+from workshop.kit.saving import h5, keras_archive, safety, upgrade
 from workshop.kit.saving.architecture import MAX_OUTPUT_SIZE
 from workshop.kit.saving.card import printable
+from workshop.kit.saving.hdf5.objects import Group
 from workshop.kit.saving.layer_specs import Config
 from workshop.kit.saving.model import KerasModel
 from workshop.kit.saving.upgrade import SavedModel, Tensor, Weights
@@ -46,7 +47,8 @@ def from_bytes(content: bytes, path: FilePath) -> KerasModel:
         WorkshopError: it is damaged or hostile, or has a layer that Keras does not have.
     """
     if keras_archive.is_archive(content):
-        return _guarded(lambda: _load_archive(content), path)
+        old = keras_archive.parts_of_keras_2(content)
+        return _guarded(lambda: _load_archive(content) if old is None else _load_keras_2(*old), path)
     saved = h5.read_saved(content, path)
     return from_saved(saved, path)
 
@@ -92,28 +94,84 @@ def _load_archive(content: bytes) -> keras.Model:
     return model
 
 
+def _load_keras_2(config: Config, weights: bytes) -> keras.Model:
+    """Returns the model in a `.keras` of Keras 2, whose weights are stored as those of Keras 3 are."""
+    entry = upgrade.upgrade_model(config, is_old=True)
+    safety.check_config(entry, "")
+    model = _make(entry, _count_stored(safety.read_hdf5(weights, "its model.weights.h5")))
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        copy = Path(folder) / "model.weights.h5"
+        copy.write_bytes(weights)
+        model.load_weights(copy)
+    _steepen(model, entry)
+    return model
+
+
+def _count_stored(group: Group) -> int:
+    """Returns the number of numbers in a file of weights."""
+    total = 0
+    for entry in group.entries.values():
+        total += _count_stored(entry) if isinstance(entry, Group) else math.prod(entry.shape)
+    return total
+
+
+def _steepen(layer: Any, entry: Config) -> None:
+    """Multiplies the weights before each hard_sigmoid of Keras 2, as `upgrade` does with those of a `.h5`."""
+    settings = entry["config"]
+    inner: list[tuple[Any, Config]] = []
+    if upgrade.is_model(entry):
+        by_name = {one.name: one for one in layer.layers}
+        inner = [
+            (by_name[one["config"]["name"]], one) for one in settings["layers"] if one["config"]["name"] in by_name
+        ]
+    elif hasattr(layer, "forward_layer"):
+        backward = settings.get("backward_layer") or settings["layer"]
+        inner = [(layer.forward_layer, settings["layer"]), (layer.backward_layer, backward)]
+    elif isinstance(settings.get("layer"), dict):
+        inner = [(layer.layer, settings["layer"])]
+    elif isinstance(settings.get("cell"), dict):
+        inner = [(layer.cell, settings["cell"])]
+    elif isinstance(settings.get("cells"), list):
+        inner = list(zip(layer.cells, settings["cells"], strict=True))
+    for one, described in inner:
+        _steepen(one, described)
+    if not inner and "hard_sigmoid" in (settings.get("activation"), settings.get("recurrent_activation")):
+        variables = {_parts_of(variable)[-1]: variable for variable in layer.weights}
+        arrays = {name: np.asarray(keras.ops.convert_to_numpy(variable)) for name, variable in variables.items()}
+        upgrade.steepen(entry["class_name"], settings, arrays)
+        for name, variable in variables.items():
+            variable.assign(arrays[name])
+
+
 def build(saved: SavedModel) -> keras.Model:
     """Returns the Keras model of a file, with its weights.
 
     Raises:
         WorkshopError: its layers and its weights do not fit together, or it is larger than its file.
     """
-    numbers = _count_numbers(saved.weights)
-    if _count_calls(saved.config) > _MAX_CALLS:
-        raise WorkshopError(f"its layers are called more than {_MAX_CALLS:,} times")
-    with warnings.catch_warnings(), _no_more_weights_than(numbers):
-        warnings.simplefilter("ignore")
-        model = _layer(saved.config)
-    if not model.built:
-        if not saved.weights.parts:
-            raise WorkshopError("it holds a model that was never used, so it has no weights: train it, then save")
-        raise WorkshopError("it does not say the shape of its inputs: give its first layer an input_shape")
-    _check_outputs(model)
+    first = saved.config["config"]["layers"][0]
+    if not saved.weights.parts and first["class_name"] not in ("InputLayer", "Sequential", "Functional"):
+        raise WorkshopError("it holds a model that was never used, so it has no weights: train it, then save")
+    model = _make(saved.config, _count_numbers(saved.weights))
     put: set[int] = set()
     _put_weights(model, saved.weights, put)
     for layer, variable in _variables(model):
         if id(variable) not in put:
             raise WorkshopError(f"the file has no {variable.name} for its {type(layer).__name__} layer {layer.name}")
+    return model
+
+
+def _make(entry: Config, numbers: int) -> keras.Model:
+    """Returns a model of zeros; one of more than `numbers` weights is refused."""
+    if _count_calls(entry) > _MAX_CALLS:
+        raise WorkshopError(f"its layers are called more than {_MAX_CALLS:,} times")
+    with warnings.catch_warnings(), _no_more_weights_than(numbers):
+        warnings.simplefilter("ignore")
+        model = _layer(entry)
+    if not model.built:
+        raise WorkshopError("it does not say the shape of its inputs: give its first layer an input_shape")
+    _check_outputs(model)
     return model
 
 
@@ -222,7 +280,7 @@ def _known_settings(layer_class: Any, kind: str, settings: Config) -> Config:
                 break
     if kind.startswith("Random"):  # it changes images while training alone
         return {name: value for name, value in settings.items() if name in known}
-    unknown = {name: value for name, value in settings.items() if name not in known}
+    unknown = {name: value for name, value in settings.items() if name not in known | {"trainable", "dtype"}}
     for name, value in unknown.items():
         is_default = value is None or value is False or (type(value) is int and value == _NUMBERS.get(name))
         if not is_default and not _NEWER.get(name) == value:

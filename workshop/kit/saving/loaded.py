@@ -98,13 +98,17 @@ class Bundle:
 
         Args:
             X: an array of numbers; a table with columns of texts, or with missing cells, as rows of cells: see
-                `encode`. A data frame has the model's columns in the model's order.
+                `encode`. A data frame has the model's columns in the model's order. For a model of several inputs a
+                list of arrays, in the order of its inputs.
 
         Raises:
-            WorkshopError: a data frame has other columns, or a cell is none that the model takes.
+            WorkshopError: a data frame has other columns, a cell is none that the model takes, or arrays have shapes
+                that it does not take.
         """
         import numpy as np
 
+        if self.input_shape is None:  # several inputs
+            return self.model.predict(X)
         if hasattr(X, "columns") and hasattr(X, "to_numpy"):
             X = _cells_of_frame(X, [column.name for column in self.inputs])
         scaled: Any = X
@@ -114,6 +118,11 @@ class Bundle:
         elif self.scaler is not None:
             # The scaler of sequences is that of a single step: they are scaled step by step.
             scaled = self.scaler.transform(np.reshape(X, (-1, self.input_shape[-1])) if is_sequence else X)
+        if None in self.input_shape:  # of any length or size
+            batch = np.asarray(scaled, np.float32)
+            if batch.ndim != len(self.input_shape) + 1:
+                raise WorkshopError(f"got an array of shape {batch.shape}, takes samples of shape {self.input_shape}")
+            return self.model.predict(batch)
         batch = np.asarray(scaled, np.float32).reshape(-1, *self.input_shape)
         return self.model.predict(batch)
 

@@ -13,9 +13,10 @@ from workshop.kit.saving.hdf5.objects import Group
 from workshop.kit.saving.upgrade import weights
 from workshop.kit.saving.upgrade.graph import Tensor as Tensor
 from workshop.kit.saving.upgrade.graph import is_model as is_model
-from workshop.kit.saving.upgrade.graph import upgrade_model
+from workshop.kit.saving.upgrade.graph import upgrade_model as upgrade_model
 from workshop.kit.saving.upgrade.layers import Config
 from workshop.kit.saving.upgrade.weights import Weights as Weights
+from workshop.kit.saving.upgrade.weights import steepen as steepen
 
 
 @dataclass

@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving.card import printable
-from workshop.kit.saving.upgrade.layers import MERGES, RECURRENT, Config, entry_of, merge_layer, upgrade_layer
+from workshop.kit.saving.upgrade.layers import (
+    MERGES,
+    RECURRENT,
+    Config,
+    described_layer,
+    entry_of,
+    merge_layer,
+    upgrade_layer,
+)
 
 MODELS = {"Sequential", "Functional", "Model", "Network", "Container"}
 MAX_LAYERS = 5_000
@@ -69,9 +77,10 @@ def _described(layers: Any) -> list[Config]:
 
 
 def _upgraded(described: Config, is_old: bool, depth: int) -> Config:
-    if described["class_name"] in MODELS:
+    kind, config = described_layer(described)
+    if kind in MODELS:
         return upgrade_model(described, is_old=is_old, depth=depth + 1)
-    return upgrade_layer(described["class_name"], described.get("config", {}), is_old=is_old)
+    return upgrade_layer(kind, config, is_old=is_old, inner=lambda inner: _upgraded(inner, is_old, depth + 1))
 
 
 def _named(entries: list[Config]) -> None:
@@ -199,8 +208,8 @@ def _functional(inner: Config, is_old: bool, depth: int) -> Config:
         raise WorkshopError(f"its layers are called more than {MAX_CALLS:,} times")
     if is_old:
         # Keras 2 counted the calls of a model that is a layer from 1: its own graph was the first.
-        numbers = [tensor.call for tensor in _tensors([entry["calls"] for entry in layers] + [outputs])
-                   if tensor.layer in models]  # fmt: skip
+        everywhere = [entry["calls"] for entry in layers] + [outputs]
+        numbers = [tensor.call for tensor in _tensors(everywhere) if tensor.layer in models]
         if numbers and min(numbers) >= 1:
             for entry in layers:
                 entry["calls"] = _earlier(entry["calls"], models)

@@ -6,6 +6,7 @@ Settings that matter for training alone are kept where Keras 3 has them, and lef
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from workshop.kit.errors import WorkshopError
@@ -109,13 +110,16 @@ def entry_of(kind: str, config: Config) -> Config:
     return {"module": "keras.layers", "class_name": kind, "config": config, "registered_name": None}
 
 
-def upgrade_layer(kind: str, config: Config, *, is_old: bool) -> Config:
+def upgrade_layer(
+    kind: str, config: Config, *, is_old: bool, inner: Callable[[Config], Config] | None = None
+) -> Config:
     """Returns a layer's entry for Keras 3.
 
     Args:
         kind: the class name in the file.
         config: its configuration in the file; not changed.
         is_old: whether Keras 1 or 2 wrote it.
+        inner: returns the entry of a layer within it, which may be a model; by default of a layer.
 
     Raises:
         WorkshopError: it cannot be said in Keras 3's terms.
@@ -133,23 +137,20 @@ def upgrade_layer(kind: str, config: Config, *, is_old: bool) -> Config:
     for name in ("activation", "recurrent_activation"):
         if name in settings:
             settings[name] = upgrade_activation(settings[name], is_old=is_old)
+    upgraded = inner or (lambda described: upgrade_layer(*described_layer(described), is_old=is_old))
     for name in ("layer", "backward_layer", "cell"):
         if isinstance(settings.get(name), dict):
-            settings[name] = _inner(settings[name], is_old=is_old)
+            settings[name] = upgraded(settings[name])
     if isinstance(settings.get("cells"), list):
-        settings["cells"] = [_inner(cell, is_old=is_old) for cell in settings["cells"]]
+        settings["cells"] = [upgraded(cell) for cell in settings["cells"]]
     return entry_of(kind, settings)
 
 
-def _inner(described: Any, *, is_old: bool) -> Config:
-    """Returns the entry of a layer within a layer."""
-    from workshop.kit.saving.upgrade import graph
-
+def described_layer(described: Any) -> tuple[str, Config]:
+    """Returns the class and the configuration of a layer within a layer."""
     if not isinstance(described, dict) or not isinstance(described.get("class_name"), str):
         raise WorkshopError("a layer within a layer of it has no class")
-    if described["class_name"] in graph.MODELS:
-        return graph.upgrade_model(described, is_old=is_old)
-    return upgrade_layer(described["class_name"], described.get("config", {}), is_old=is_old)
+    return described["class_name"], described.get("config", {})
 
 
 def upgrade_activation(value: Any, *, is_old: bool) -> Any:

@@ -215,7 +215,7 @@ class Distribution:
             _lay_out_kernel(kind, settings, last, is_keras_1=self._is_keras_1, is_turned=self._is_turned)
         if kind in ("LSTM", "GRU"):
             _from_cudnn(kind, settings, last)
-        _steepen(kind, settings, last)
+        steepen(kind, settings, last)
         return {(name,): array for name, array in last.items()}
 
 
@@ -371,7 +371,7 @@ def _from_cudnn(kind: str, settings: Config, arrays: dict[str, np.ndarray]) -> N
         settings["reset_after"] = True
 
 
-def _steepen(kind: str, settings: Config, arrays: dict[str, np.ndarray]) -> None:
+def steepen(kind: str, settings: Config, arrays: dict[str, np.ndarray]) -> None:
     """Multiplies the weights that lead into a hard_sigmoid of Keras 1 and 2, so that Keras 3's gives the same outputs.
 
     Theirs is 0.2 x + 0.5 between 0 and 1, Keras 3's is x/6 + 0.5: the same for an x that is 1.2 times as large.
