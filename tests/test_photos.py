@@ -852,3 +852,14 @@ def test_the_real_photographs(real_data: Path) -> None:
     assert np.bincount(found.y_validation).tolist() == [60, 60]
     assert found.left_out == []
     assert found.names_train[0] == "train/cats/Abyssinian_10.jpg"
+
+
+@pytest.mark.real
+def test_folders_as_people_have_them(real_data: Path) -> None:
+    folder = real_data.parent / "cases" / "hunt" / "folders"
+    if not folder.is_dir():
+        pytest.skip("needs the folders beside the real data")
+    for path in sorted(folder.iterdir()):
+        found = load(path)
+        assert [name[:3] for name in found.classes] == ["cat", "dog"], path
+        assert (len(found.X_train), len(found.X_validation)) == (32, 8), path

@@ -263,3 +263,19 @@ def test_a_workbook_is_refused(room: Path) -> None:
 )
 def test_numbers_are_no_dates(cells: list[str]) -> None:
     assert dates.read_dates(cells, "price") is None
+
+
+@pytest.mark.real
+def test_series_as_people_published_them(real_data: Path) -> None:
+    folder = real_data.parent / "cases" / "hunt" / "series"
+    if not folder.is_dir():
+        pytest.skip("needs the published series beside the real data")
+    refused = {}
+    for path in sorted(folder.glob("*.csv")):
+        try:
+            forecasting.prepare(series.read(path), None, None, None)
+        except WorkshopError as error:
+            refused[path.stem] = str(error)
+    assert list(refused) == ["s19_duplicate", "s45_zero_until"]
+    assert "both are of 2022-02-07" in refused["s19_duplicate"]
+    assert "the first 280 are all 0" in refused["s45_zero_until"]
