@@ -266,6 +266,14 @@ def test_a_line_of_names_and_a_first_row(
     assert said == (names is None)
 
 
+@pytest.mark.parametrize("first", ["20,3,north,south", "20,3,north"])
+def test_the_size_above_a_table_of_scikit_learn_is_no_row(first: str, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tables.read_table(write("\n".join([first, *LINES[1:]])))
+    assert table.names == ("x1", "x2", "x3", "target")
+    assert len(table.rows) == 20
+    assert "line 1 above the table is left out" in capsys.readouterr().out
+
+
 def test_two_columns_of_one_name_and_one_without(capsys: pytest.CaptureFixture[str]) -> None:
     table = tables.read_table(write("a,,b,a\n1,2,3,4\n4,2,6,6\n"))
     assert table.names == ("a", "column 2", "b", "a.1")

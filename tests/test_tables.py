@@ -500,6 +500,11 @@ def test_a_disorder_may_be_none(room: Path, capsys: pytest.CaptureFixture[str]) 
     assert "Note      y: None is a class" in capsys.readouterr().out
 
 
+def test_texts_that_are_nearly_all_different_are_better_than_nothing(room: Path) -> None:
+    rows = [[f"town {i % 13}", f"n{i}", i] for i in range(20)]
+    assert [one.name for one in task_of(write(room / "t.csv", "town,name,y", rows)).inputs] == ["town"]
+
+
 def test_a_kind_by_the_old_option_and_a_hint_at_the_usual_target(room: Path) -> None:
     write(room / "dice.csv", "y,x", [[i % 2, i % 6] for i in range(60)])
     report = Report("tables", tables.parse("", ["--data", "dice.csv", "--target", "number", "--no-plots"]))
@@ -554,6 +559,7 @@ def test_published_tables_are_prepared_or_refused_for_a_reason(real_data: Path) 
             "column on: cannot be predicted, as it is a date",
         ),
         ("text,y", [[f"t{i}", 7] for i in range(30)], [], "7 in all rows; no other column can be predicted either"),
+        ("x,y", [[i, i / 7] for i in range(9)], ["--target-kind", "class"], "column y: every row is of another class"),
         ("x,y", [[i, i / 7] for i in range(4)], [], "has 4 rows below the header, takes 5 or more"),
         ("x,y", [[i, ["?", i][i < 4]] for i in range(9)], [], "has 4 rows with a target, takes 5 or more"),
         ("x,y", [[f"n{i}", i / 7] for i in range(30)], [], "no column is left to predict y from, takes one or more"),

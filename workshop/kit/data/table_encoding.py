@@ -138,6 +138,8 @@ def read_target(table: tables.Table, kind: str | None = None) -> tuple[np.ndarra
     classes = tuple(str(text) for text in column.texts[first])
     if (kind or detected) == "class":
         table.check_classes(np.array(classes)[y], at_least=1)
+        if len(classes) == len(y):
+            raise WorkshopError(f"{table.path}, column {name}: every row is of another class, takes several of a class")
         share = np.bincount(y).max() / len(y)
         if share > NEARLY_ALL:
             others = _other_targets(table)
@@ -182,7 +184,9 @@ def _why_no_target(column: Column, kind: str | None = None) -> str:
     """Returns why a column cannot be predicted, in words that follow "as"; nothing where it can."""
     if column.kind in ("date", "time") and not kind:
         return f"it is a {column.kind}"
-    return "" if kind == "class" and column.is_numeric else kinds.tells_nothing(column)
+    if kind == "class" and len(column.present):
+        return ""
+    return kinds.tells_nothing(column)
 
 
 def split_rows(y: np.ndarray, has_classes: bool, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -284,16 +288,26 @@ def _choose(table: tables.Table, features: Sequence[Column], train: np.ndarray) 
                 table.numbers([table.names.index(column.name)])  # which names the cell
             reason = f"it is an identifier, {len(found)} different numbers as long as those of cards or parcels"
         if reason:
-            left_out.append((column.name, reason))
+            left_out.append((column, reason))
             continue
         for note in column.notes:
             print(f"Note      {column.name}: {note}")
         if column.is_numeric:
             tables.print_odd_cells(table, column)
         chosen.append(column)
-    for name, reason in left_out:
-        print(f"Note      {name} is left out: {reason}")
+    if not chosen:
+        # Texts of which some stand in two rows are better than nothing.
+        texts = [column for column, _ in left_out if column.kind == "text" and not kinds.is_identifier(column)]
+        chosen = [column for column in texts if 1 < _different(column, train) < len(train)]
+    for column, reason in left_out:
+        if column not in chosen:
+            print(f"Note      {column.name} is left out: {reason}")
     return chosen
+
+
+def _different(column: Column, rows: np.ndarray) -> int:
+    """Returns how many different texts a column has in some rows."""
+    return len(set(column.texts[rows].tolist()))
 
 
 def as_frame(columns: Sequence[Column]) -> pd.DataFrame:

@@ -25,7 +25,7 @@ _LAST_WORDS = {"id", "ids", "uid", "uuid", "guid", "no", "nr"}
 _FIRST_WORDS = {"id", "serial"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
     """A column of a table.
 

@@ -67,10 +67,12 @@ def arrange(cells: Cells, path: Path) -> Layout:
     if width < 2:
         width = Counter(_width(row) for row in rows if _width(row) > 1).most_common(1)[0][0]
     first = next(i for i, row in enumerate(rows) if _fills(row, width))
+    if _is_size(rows[first], len(rows) - first - 1, width):
+        first += 1
     names = None
     if is_header(rows[first], rows[first + 1 :], width):
         names = rows[first]
-    elif first and _width(rows[first - 1]) > 1:
+    elif first and _width(rows[first - 1]) > 1 and not _is_size(rows[first - 1], len(rows) - first, width):
         names = _names_above(rows, lines, first, width, path)
         first -= 1
     if first:
@@ -88,6 +90,14 @@ def arrange(cells: Cells, path: Path) -> Layout:
     body, numbers = _without_repeated(body, numbers, names, notes)
     body, numbers = _without_units_and_totals(body, numbers, notes)
     return _name_columns(names, body, numbers, notes)
+
+
+def _is_size(row: Sequence[str], rows: int, width: int) -> bool:
+    """Returns whether a line is the first of scikit-learn's and TensorFlow's tables: 150, 4, setosa, ...
+
+    It has the number of rows, that of features, and the names of the classes.
+    """
+    return rows > 1 and len(row) > 2 and row[0] == str(rows) and row[1] == str(width - 1)
 
 
 def _width(row: Sequence[str]) -> int:
