@@ -366,10 +366,22 @@ def test_settings_that_change_no_output_are_taken_from_any_keras() -> None:
         "float64",
     ]
     for policy in policies:
-        lstm = {"units": 3, "time_major": False, "return_state": False, "stateful": False, "unroll": True}
+        lstm: dict[str, Any] = {
+            "units": 3,
+            "time_major": False,
+            "return_state": False,
+            "stateful": False,
+            "unroll": True,
+        }
         lstm |= {"implementation": 1, "use_cudnn": "auto", "dtype": policy, "unit_forget_bias": False}
         assert layer_from("LSTM", lstm).settings == {"units": 3, "return_sequences": False, "use_bias": True}
-        convolution = {"filters": 2, "kernel_size": [3], "groups": 1, "dilation_rate": 1, "dtype": policy}
+        convolution: dict[str, Any] = {
+            "filters": 2,
+            "kernel_size": [3],
+            "groups": 1,
+            "dilation_rate": 1,
+            "dtype": policy,
+        }
         assert "dilation_rate" not in layer_from("Conv1D", convolution).settings
         assert layer_from("Dropout", {"rate": 0.5, "noise_shape": None, "dtype": policy}).settings == {"rate": 0.5}
 
@@ -414,6 +426,25 @@ def test_each_multiplication_with_a_weight_is_counted() -> None:
         (lambda: Network([one_row.Conv1D(2, 10)], STEPS), r"window of \[1, 10\] does not fit"),
         (lambda: Network([one_row.Conv1D(2, 3)], ROW), r"Conv1D layer gets samples of shape \(6,\), takes \(steps,"),
         (lambda: Network([wrappers.TimeDistributed(Dense(2))], ROW), r"TimeDistributed layer gets samples of shape"),
+        (
+            lambda: Architecture(
+                IMAGE, [layer_from("MaxPooling2D", {"pool_size": 9999, "strides": 1, "padding": "same"})]
+            ).shapes(),
+            r"window of \[9999, 9999\] is far larger than samples of shape",
+        ),
+        (
+            lambda: Architecture(
+                STEPS,
+                [layer_from("Conv1D", {"filters": 1, "kernel_size": 9999, "dilation_rate": 9999, "padding": "causal"})],
+            ).shapes(),
+            r"window of \[9999\] is far larger than samples of shape",
+        ),
+        (
+            lambda: Architecture(
+                (5000, 1), [layer_from("UpSampling1D", {"size": 1000}), layer_from("LSTM", {"units": 2})]
+            ).shapes(),
+            "gets 5000000 steps, takes up to 100,000",
+        ),
         (lambda: wrappers.Bidirectional(LSTM(2), "max"), "merge_mode = 'max' is not known"),
         (lambda: Conv2D(2, 3, padding="causal"), "'causal' is not known; known are 'valid' and 'same'"),
         (lambda: Architecture(ROW, [layer_from("Conv1D", {"filters": 2, "kernel_size": 2})]).shapes(), "gets samples"),

@@ -4,25 +4,35 @@ A sequence (steps, features) is an image of one row to them: each layer is there
 two, and its settings have a number for each axis.
 """
 
+import math
 from functools import partial
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving.layer_specs import Config, Kind, Settings, Shape, bias, no_weights
+
+MAX_CELLS = 100_000  # of a window
+MAX_PADDED = 50_000_000  # numbers in one sample with its border
 
 
 def output_size(settings: Config, shape: Shape, window: str) -> Shape:
     """Returns the numbers of positions of a window on each axis but the channels': ceil(n / stride), or as many as fit.
 
     Cells of a window with a `dilation_rate` lie apart, so that it is larger than the number of its cells says.
+
+    Raises:
+        WorkshopError: the window does not fit in, or is far larger than any that is of use.
     """
-    positions = []
+    positions, padded = [], shape[-1]
     dilations = settings.get("dilation_rate", [1, 1])
     for n, cells, stride, dilation in zip(shape[:-1], settings[window], settings["strides"], dilations, strict=False):
         size = (cells - 1) * dilation + 1
+        padded *= n + size
         if settings["padding"] == "valid" and n < size:
             whole = f"an image of {shape[0]}x{shape[1]}" if len(shape) == 3 else f"a sequence of {shape[0]} steps"
             raise WorkshopError(f"a window of {settings[window]} does not fit into {whole}")
         positions.append((n - size) // stride + 1 if settings["padding"] == "valid" else -(-n // stride))
+    if math.prod(settings[window]) > MAX_CELLS or (settings["padding"] != "valid" and padded > MAX_PADDED):
+        raise WorkshopError(f"a window of {settings[window]} is far larger than samples of shape {shape}")
     return tuple(positions)
 
 

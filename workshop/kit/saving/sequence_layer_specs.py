@@ -5,8 +5,10 @@ each of them its features. Masks are not known here, so all sequences of a batch
 Convolutions of sequences stand beside those of images, in `image_layer_specs`.
 """
 
+from workshop.kit.errors import WorkshopError
 from workshop.kit.saving.layer_specs import Config, Kind, Settings, Shape, no_weights
 
+MAX_STEPS = 100_000  # which are read one after another
 # The settings of the recurrent layers in every engine's order, and what Keras takes where a file says nothing of them.
 _ORDER = ("units", "return_sequences", "use_bias", "activation", "recurrent_activation", "reset_after")
 _DEFAULTS = {"recurrent_activation": "sigmoid", "go_backwards": False, "dropout": 0.0, "recurrent_dropout": 0.0}
@@ -79,6 +81,8 @@ def _weights(gates: int, settings: Config, shape: Shape) -> dict[str, Shape]:
 
 
 def _states(settings: Config, shape: Shape) -> Shape:
+    if shape[0] > MAX_STEPS:
+        raise WorkshopError(f"a recurrent layer gets {shape[0]} steps, takes up to {MAX_STEPS:,}")
     return (shape[0], settings["units"]) if settings["return_sequences"] else (settings["units"],)
 
 

@@ -11,7 +11,7 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
 from workshop.kit.saving import architecture, h5
 from workshop.kit.saving.architecture import Architecture
-from workshop.kit.saving.model import Preprocess
+from workshop.kit.saving.model import Preprocess, samples_at_once
 from workshop.scratch.nn.cells import GRU, LSTM, SimpleRNN
 from workshop.scratch.nn.convolution import Conv2D
 from workshop.scratch.nn.depthwise import DepthwiseConv2D, SeparableConv2D
@@ -84,8 +84,9 @@ class Network(Sequential):
     engine = "numpy"
 
     def predict(self, X: np.ndarray, *, preprocess: Preprocess | None = None, batch_size: int = _BATCH) -> np.ndarray:
-        """Returns the outputs for X in the network's dtype, float32, batch by batch."""
+        """Returns the outputs for X in the network's dtype, float32, batch by batch; large images in smaller ones."""
         parts = []
+        batch_size = min(batch_size, samples_at_once(np.asarray(X[:1])))
         for start in range(0, len(X), batch_size):
             batch = X[start : start + batch_size]
             parts.append(self.forward(batch if preprocess is None else preprocess(batch)))
