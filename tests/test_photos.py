@@ -324,6 +324,21 @@ def test_what_lies_beside_the_classes_is_no_class(tmp_path: Path, capsys: pytest
     assert same(load(pack(folder, tmp_path / "p.tar")), before)
 
 
+def test_a_folder_with_a_picture_or_two_beside_large_classes_is_no_class(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_set(tmp_path / "pets", ("",), counts=(15,))
+    save(picture(77), folder / "docs" / "screenshot.png")
+    assert load(folder).classes == ("cats", "dogs")
+    assert "Data      docs has 1 image, too few for a class: skipped\n" in capsys.readouterr().out
+    parted = make_set(tmp_path / "parted")
+    save(picture(77), parted / "train" / "docs" / "screenshot.png")
+    assert load(parted).classes == ("cats", "dogs")
+    assert "Data      train/docs has 1 image, too few for a class: skipped\n" in capsys.readouterr().out
+    few = make_set(tmp_path / "few", ("",), ("a", "b", "c"), counts=(2,))
+    assert "takes 2 or more in each class" in refusal_of(few)
+
+
 def test_folders_of_no_class_in_both_parts(tmp_path: Path) -> None:
     folder = make_set(tmp_path / "pets")
     for part in ("train", "validation"):

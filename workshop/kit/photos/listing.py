@@ -29,6 +29,7 @@ _NO_CLASS = re.compile(  # words of cameras and programs
     r"ima?ge?s?|pic|picture|photo|foto|bild|dscn?|dscf|pxl|mvimg|dji|gopr|frame|file|scan|screenshot|download|unnamed|"
     r"sample|train|test|val|validation|signal|whatsapp|vid|page|slide|figure|fig|plot"
 )
+_FEW = 2  # images, too few for a class
 _NAMED_SHARE = 0.95  # of the images in a folder
 
 
@@ -203,6 +204,13 @@ def _list_split(source: Source, base: str, train: str, validation: str) -> Listi
         classes.append(_class_folders(source, f"{base}{part}/"))
         _, names = source.children(f"{base}{part}/")
         left_out += [_loose(f"{part}/{name}") for name in names if _may_be_image(name)]
+    remarks = []
+    for i, part in enumerate((train, validation)):
+        for name in [name for name in classes[i] if name.lower() not in {other.lower() for other in classes[1 - i]}]:
+            count = len(list(_files(source, base, f"{part}/{name}/")))
+            if 0 < count <= _FEW and len(classes[i]) > 2:
+                classes[i].remove(name)
+                remarks.append(_too_few(f"{part}/{name}", count))
     # Cats and cats are one class.
     folded = [{name.lower(): name for name in names} for names in classes]
     if folded[0].keys() == folded[1].keys() and len(folded[0]) == len(classes[0]) == len(classes[1]):
@@ -222,7 +230,6 @@ def _list_split(source: Source, base: str, train: str, validation: str) -> Listi
         raise WorkshopError(f"{source.path}: has no images in the folders {train} and {validation}: {EXPECTED}")
     if len(classes[0]) < 2:
         raise WorkshopError(f"{source.path}: has one class only, {', '.join(classes[0])}: {EXPECTED}")
-    remarks = []
     if validation.lower() != _PREFERRED[0]:
         remarks.append(f"no folder {_PREFERRED[0]}: {validation} is taken for it")
     return Listing(base, tuple(classes[0]), files[0], files[1], left_out, remarks)
@@ -248,9 +255,16 @@ def _list_unsplit(source: Source, base: str, folders: list[str], names: list[str
         only = classes[0] if classes else base.rstrip("/")
         content = f"images of one class only, {only}" if only else f"{len(loose)} images in no folder of a class"
         raise WorkshopError(f"{source.path}: has {content}: {EXPECTED}")
+    by_class = {name: list(_files(source, base, f"{name}/")) for name in classes}
+    # A folder of documents with a screenshot in it: too few to train on and to hold out, where others have many.
+    few = [name for name, files in by_class.items() if len(files) <= _FEW]
+    total = sum(map(len, by_class.values()))
+    is_beside = len(classes) - len(few) > 1 and sum(len(by_class[name]) for name in few) < (1 - _NAMED_SHARE) * total
+    classes = [name for name in classes if not (is_beside and name in few)]
     listing = Listing(base, tuple(classes), [], [], [_loose(name) for name in loose])
-    _hold_out(listing, [list(_files(source, base, f"{name}/")) for name in classes], why)
-    others = [folder for folder in folders if folder not in classes]
+    listing.remarks += [_too_few(name, len(by_class[name])) for name in few if is_beside]
+    _hold_out(listing, [by_class[name] for name in classes], why)
+    others = [folder for folder in folders if folder not in by_class]
     if others:
         listing.remarks.append(f"no images in {', '.join(others[:5])}: skipped")
     return listing
@@ -286,6 +300,10 @@ def _first(entries: list[Entry], limit: int) -> list[Entry]:
         order = np.random.default_rng((label, len(candidates))).permutation(len(candidates))
         kept += [candidates[i] for i in sorted(order[:limit])]
     return kept
+
+
+def _too_few(name: str, count: int) -> str:
+    return f"{name} has {count} image{'' if count == 1 else 's'}, too few for a class: skipped"
 
 
 def _loose(name: str) -> str:
