@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lesson_runs import Run, quick_run, start
+from lesson_runs import Run, quick_run, start, stop_after
 
 from workshop import optimizers as lesson
 from workshop.kit.lazy import keras, torch
@@ -169,6 +169,19 @@ def test_the_other_engines_race_too(module: ModuleType, room: Path, quick: Run) 
     assert other.metrics["adam_test_accuracy"] == pytest.approx(quick.metrics["adam_test_accuracy"], abs=0.06)
     assert [row[0] for row in other.table("rate", "in the end")] == ["constant", "lowered"]
     assert not (room / "models").exists() or not list((room / "models").iterdir())
+
+
+def test_a_race_that_was_stopped_goes_on(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ["--quick", "--no-plots", "--algorithms", "momentum", "rprop"]
+    whole = start(in_numpy, room / "whole", *options)
+    folder = ["--models", str(room / "stopped")]
+    stop_after(3, monkeypatch, lambda: start(in_numpy, room, *folder, *options))  # in the second of the two
+    resumed = start(in_numpy, room, "--resume", *folder, *options)
+    assert resumed.metrics == whole.metrics
+    assert [line.split(" (")[0] for line in resumed.lines if line.startswith("Resumed")] == [
+        "Resumed   after epoch 2 of 2",
+        "Resumed   after epoch 1 of 2",
+    ]
 
 
 def test_what_it_does_not_know_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -152,10 +152,14 @@ class AdamBeside(Adam):
 
 
 # Where PyTorch's step differs: the term in words, and the engine's rule with that term.
+NEW_RATE = "a new rate is for the next g in Keras, for all of v in PyTorch"
 INSIDE = "epsilon: sqrt(. + e) in Keras, sqrt(.) + e in PyTorch"
 TORCH_TERMS: dict[str, tuple[str, Callable[[Any], Optimizer]]] = {
-    "momentum": ("a changed rate: the next g only, or all of v", lambda rate: RateOutside(rate, 0.9)),
-    "nesterov": ("a changed rate: the next g only, or all of v", lambda rate: RateOutside(rate, 0.9, nesterov=True)),
+    "momentum": (NEW_RATE, lambda rate: RateOutside(rate, 0.9)),
+    "nesterov": (
+        NEW_RATE,
+        lambda rate: RateOutside(rate, 0.9, nesterov=True),
+    ),
     "adagrad": (INSIDE, lambda rate: AdagradBeside(rate, start=0.0)),
     "rmsprop": (INSIDE, lambda rate: RMSpropBeside(rate)),
     "adam": ("epsilon: beside sqrt(v) in Keras, sqrt(v') in PyTorch", lambda rate: AdamBeside(rate)),
