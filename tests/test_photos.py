@@ -336,7 +336,13 @@ def test_a_folder_with_a_picture_or_two_beside_large_classes_is_no_class(
     assert load(parted).classes == ("cats", "dogs")
     assert "Data      train/docs has 1 image, too few for a class: skipped\n" in capsys.readouterr().out
     few = make_set(tmp_path / "few", ("",), ("a", "b", "c"), counts=(2,))
-    assert "takes 2 or more in each class" in refusal_of(few)
+    assert "class a has 2 images, takes 3 or more in each class" in refusal_of(few)
+
+
+def test_breeds_within_the_classes(tmp_path: Path) -> None:
+    folder = make_set(tmp_path / "pets", ("cats", "dogs"), ("one", "two"), (4, 4))
+    assert load(folder).classes == ("cats", "dogs")
+    assert "has no images in folders of classes" in refusal_of(make_set(tmp_path / "p", ("test", "val")))
 
 
 def test_folders_of_no_class_in_both_parts(tmp_path: Path) -> None:

@@ -242,6 +242,11 @@ def _list_unsplit(source: Source, base: str, folders: list[str], names: list[str
         return any(map(_may_be_image, source.children(f"{base}{folder}/")[1]))
 
     classes = [folder for folder in folders if has_images(folder)]
+    if not classes and not any(
+        _TRAIN.fullmatch(name.lower()) or _VALIDATION.fullmatch(name.lower()) for name in folders
+    ):
+        # cats/persian/*.jpg: the breeds within the classes.
+        classes = [folder for folder in folders if next(_files(source, base, f"{folder}/"), None)]
     loose = [name for name in names if _may_be_image(name)]
     if not classes and not loose:
         where = f" in folders of classes (found {', '.join(folders[:5])})" if folders else ""
@@ -263,6 +268,13 @@ def _list_unsplit(source: Source, base: str, folders: list[str], names: list[str
     classes = [name for name in classes if not (is_beside and name in few)]
     listing = Listing(base, tuple(classes), [], [], [_loose(name) for name in loose])
     listing.remarks += [_too_few(name, len(by_class[name])) for name in few if is_beside]
+    for name in classes:
+        if len(by_class[name]) <= _FEW:
+            count = f"{len(by_class[name])} image{'' if len(by_class[name]) == 1 else 's'}"
+            raise WorkshopError(
+                f"{source.path}: class {name} has {count}, takes {_FEW + 1} or more in each class, to train on and to "
+                f"hold out: add images, or move the folder away if it is no class"
+            )
     _hold_out(listing, [by_class[name] for name in classes], why)
     others = [folder for folder in folders if folder not in by_class]
     if others:
