@@ -218,6 +218,30 @@ def test_a_question_mark_is_a_category_where_it_was_one_in_training() -> None:
     np.testing.assert_array_equal(model.predict([["?"], ["Rome"], [""]]), [[1, 0, 0], [0, 0, 1], [0, 0, 0]])
 
 
+@pytest.mark.filterwarnings("ignore:Skipping features without any observed values")
+@pytest.mark.parametrize("is_kept", [True, False])
+@pytest.mark.parametrize("strategy", ["mean", "most_frequent"])
+def test_a_column_that_was_empty_in_training(is_kept: bool, strategy: str) -> None:
+    rows = np.array([[1.0, nan, 3], [2, nan, 5]])
+    step = make_pipeline(SimpleImputer(strategy=strategy, keep_empty_features=is_kept), StandardScaler()).fit(rows)
+    test = np.array([[1.0, 7, nan], [nan, nan, 2]])
+    np.testing.assert_array_equal(load(step).transform(test), step.transform(test))
+
+
+@pytest.mark.parametrize("method", ["yeo-johnson", "box-cox"])
+def test_powers_of_any_numbers(method: str) -> None:
+    rows = np.random.default_rng(0).normal(size=(20, 3)) ** 3
+    rows = np.exp(rows) if method == "box-cox" else rows
+    step = preprocessing.PowerTransformer(method).fit(rows)
+    np.testing.assert_allclose(load(step).transform(rows), step.transform(rows), rtol=1e-9)
+
+
+def test_a_number_is_the_text_that_it_is_written_as() -> None:
+    frame = pd.DataFrame({"doors": ["2", "4", "5more"]})
+    model = bundle(ColumnTransformer([("doors", OneHotEncoder(), ["doors"])]).fit(frame))
+    np.testing.assert_array_equal(model.predict([[4], [4.0], ["4"], [np.float32(4)]]), [[0, 1, 0]] * 4)
+
+
 def test_blanks_around_a_category_are_those_of_the_table() -> None:
     frame = pd.DataFrame({"work": [" Private", "State ", " Private"]})
     model = bundle(ColumnTransformer([("work", OneHotEncoder(handle_unknown="ignore"), ["work"])]).fit(frame))
@@ -309,6 +333,14 @@ def wide() -> Any:
     )
 
 
+def wide_steps() -> Any:
+    """A scaler of ten thousand columns, 64 times."""
+    step: Any = StandardScaler().fit(np.zeros((2, 10**4)))
+    for _ in range(6):
+        step = make_pipeline(step, step)
+    return step
+
+
 def many_categories() -> Any:
     """A hundred columns that share a hundred thousand categories."""
     step = OneHotEncoder().fit([["a"]])
@@ -337,6 +369,7 @@ def endless() -> Any:
         lambda: doubled(60),
         endless,
         wide,
+        wide_steps,
         many_categories,
         far_groups,
         lambda: changed(make_pipeline(StandardScaler().fit([[1.0], [2]])), transform="x"),

@@ -162,5 +162,23 @@ def test_scalers_that_people_published_are_read(real_data: Path) -> None:
             assert unpickling.load_scaler(path.read_bytes(), path.name).n_features_in_ >= 1
         except WorkshopError as error:
             refusals.append(str(error))
-    assert all(re.search(r"it is a (LabelEncoder|OneHotEncoder alone|DictVectorizer), no scaler", one) for one in refusals)
+    assert all(
+        re.search(r"it is a (LabelEncoder|OneHotEncoder alone|DictVectorizer), no scaler", one) for one in refusals
+    )
     assert len(refusals) < len(list(folder.iterdir())) / 2
+
+
+@pytest.mark.real
+def test_scalers_in_every_packing_and_of_every_kind_are_read(real_data: Path) -> None:
+    folder = real_data.parent / "cases" / "hunt" / "scalers"
+    if not folder.is_dir():
+        pytest.skip("the inputs made for public bug reports do not lie beside the data sets")
+    refusals = {}
+    for path in sorted(folder.glob("*-scaler.gz")):
+        try:
+            step = unpickling.load_scaler(path.read_bytes(), path.name)
+            assert step.n_features_in_ == step.n_features_out_ == (3 if path.name.startswith("three") else 2)
+        except WorkshopError as error:
+            refusals[path.name.removesuffix("-scaler.gz")] = str(error)
+    assert sorted(refusals) == ["dict", "unfitted"]
+    assert "holds one dict" in refusals["dict"] and "is not fitted" in refusals["unfitted"]
