@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from workshop.doctor import machine
+
 SHOW = "from workshop.kit.lazy import keras; c = keras.config; print(c.backend(), c.image_data_format(), c.floatx())"
 
 
@@ -38,3 +40,16 @@ def test_settings_that_keras_refuses_are_named_in_a_line(tmp_path: Path) -> None
     (line,) = done.stderr.splitlines()[-1:]
     assert line.startswith(f"error: Keras refuses its settings in {tmp_path / 'keras.json'} (Invalid `floatx`")
     assert "Traceback" not in done.stderr
+
+
+def test_the_doctor_says_that_they_are_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert list(machine.check_keras_settings()) == []
+    path = tmp_path / "keras.json"
+    path.write_text('{"backend": "theano", "image_data_format": "channels_first", "floatx": "float32"}')
+    (note,) = machine.check_keras_settings()
+    text = f"{path} has backend theano, image_data_format channels_first: the lessons do not follow it"
+    assert note == ("NOTE", text)
+    path.write_text("{")
+    (note,) = machine.check_keras_settings()
+    assert note == ("NOTE", f"{path} cannot be read as Keras' settings: the lessons do without it")

@@ -1,6 +1,7 @@
 """The doctor's checks of the machine: Python, the packages, the memory and the disk. None of them needs Keras."""
 
 import contextlib
+import json
 import os
 import platform
 import shutil
@@ -11,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from workshop.doctor.findings import Finding, fix
-from workshop.kit import shadows, versions
+from workshop.kit import lazy, shadows, versions
 
 _FREE_MEMORY = 2e9  # bytes; the largest lesson takes 1.5e9
 _FREE_DISK = 200e6
@@ -38,9 +39,28 @@ def check_folder() -> Iterator[Finding]:
             yield fix(f"{path} in this folder hides the library {name}", "rename the file")
 
 
+def check_keras_settings() -> Iterator[Finding]:
+    """Names the settings in Keras' own file, as an older Keras may have left them, that the lessons do without."""
+    path = lazy.keras_settings()
+    try:
+        settings = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError):
+        yield Finding("NOTE", f"{path} cannot be read as Keras' settings: the lessons do without it")
+        return
+    usual = {"image_data_format": {"channels_last"}, "image_dim_ordering": {"tf"}, "floatx": {"float32"}}
+    usual["backend"] = {"tensorflow", "torch", "jax"}
+    items = settings.items() if isinstance(settings, dict) else ()
+    odd = [f"{name} {value}" for name, value in items if name in usual and str(value) not in usual[name]]
+    if odd:
+        yield Finding("NOTE", f"{path} has {', '.join(odd)}: the lessons do not follow it")
+
+
 def check_packages() -> Iterator[Finding]:
     """Compares each package with the versions that were tried, of which pyproject.toml requires the lowest."""
     yield from check_folder()
+    yield from check_keras_settings()
     for requirement in versions.requirements():
         name, is_needed = requirement.name, requirement.marker is None
         own = Path(_IMPORTED_AS.get(name, name) + ".py")

@@ -73,7 +73,7 @@ def load(name: str) -> Any:
         if root != "keras":
             raise
         raise WorkshopError(
-            f"Keras refuses its settings in {_keras_settings()} ({error}): correct that file, or remove it"
+            f"Keras refuses its settings in {keras_settings()} ({error}): correct that file, or remove it"
         ) from error
     if root == "keras":
         # Settings that somebody's old Keras may have left: every lesson is written for these two.
@@ -82,7 +82,7 @@ def load(name: str) -> Any:
     return module
 
 
-def _keras_settings() -> Path:
+def keras_settings() -> Path:
     """Returns where Keras keeps its settings."""
     return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
 
@@ -90,7 +90,7 @@ def _keras_settings() -> Path:
 def _backend_of_settings() -> str:
     """Returns the backend that Keras' settings name, TensorFlow where they name none that Keras 3 has (Theano)."""
     try:
-        backend = json.loads(_keras_settings().read_text("utf-8"))["backend"]
+        backend = json.loads(keras_settings().read_text("utf-8"))["backend"]
     except (OSError, ValueError, KeyError, TypeError, RuntimeError):
         return "tensorflow"
     return backend if backend in _BACKENDS else "tensorflow"
