@@ -260,7 +260,7 @@ for name in ("too small", "too large", "Xavier", "too small, normalised", "too l
 figures.training({"Five tanh layers": accuracies})
 
 # %% [markdown]
-# Expect about 11 % of MNIST from weights too small, which is guessing, a quarter to a third from weights too large, and
+# Expect about 11 % of MNIST from weights too small, which is guessing, a fifth to a third from weights too large, and
 # 92 % from Xavier's. Batch normalisation repairs the first start and most of the second.
 
 # %% [markdown]
