@@ -4,10 +4,10 @@
     python -m apps.digit --show IMAGE.png           # draws the network's input
     python -m apps.digit --model my.h5 IMAGE.png    # a model of your own: a lesson's, or from another notebook
 
-An image shows one digit. It is cut out, scaled and centred as in MNIST; rules, a frame, the edge of a scan, a shadow
-and specks are left out. The model is digit_reader: the CNN of `python -m workshop.mnist`, trained on augmented digits
-by `python -m workshop.programs.digit_training`; one of your own takes 28x28 pixels from 0 to 1 and predicts ten
-probabilities.
+An image shows one digit. It is cut out, scaled and centred as in MNIST; a table around the sheet, rules, a frame, the
+edge of a scan, a shadow and specks are left out. No digit and several digits are refused. The model is digit_reader:
+the CNN of `python -m workshop.mnist`, trained on augmented digits by `python -m workshop.programs.digit_training`; one
+of your own takes 28x28 pixels from 0 to 1 and predicts ten probabilities.
 """
 
 from collections.abc import Sequence

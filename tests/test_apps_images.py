@@ -1,5 +1,6 @@
 """The programs that name pictures, `apps.digit` and `apps.garment`, on pictures of many sizes, dark and light."""
 
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -354,12 +355,20 @@ def test_the_shipped_model_names_pictures_of_fashion_mnist_garments(
 def test_the_shipped_model_names_digits_that_people_published(
     real_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = real_data.parent / "cases" / "pictures"
+    cases = real_data.parent / "cases"
+    folder = cases / "pictures"
     if not folder.is_dir():
         pytest.skip("needs the published pictures, in the folder cases/pictures beside the data sets")
     rows = (folder / "labels.tsv").read_text("utf-8").splitlines()[1:]
-    truth = {str(folder / name): label for name, label in (row.split("\t") for row in rows)}
-    digit.main([*truth])
+    published = {str(folder / name): label for name, label in (row.split("\t") for row in rows)}
+    # Tables, bars, frames and shadows: a file's name begins with its digit.
+    hunted = {str(path): path.name[0] for path in sorted((cases / "hunt" / "pictures").glob("*/*"))}
+    truth = published | hunted
+    with contextlib.suppress(SystemExit):  # a digit that is hardly there may be refused; it counts as wrong
+        digit.main([*truth])
     answers = answers_in(capsys.readouterr().out)
-    assert [*answers] == [*truth]
-    assert np.mean([answers[name][0] == truth[name] for name in truth]) >= 0.98
+    for asked in (published, hunted):
+        assert sum(answers.get(name, ("", 0))[0] == label for name, label in asked.items()) >= 0.98 * len(asked)
+    certain = [answer == truth[name] for name, (answer, percent) in answers.items() if percent >= 95]
+    assert len(certain) >= 0.9 * len(truth)
+    assert np.mean(certain) >= 0.95

@@ -380,6 +380,60 @@ def test_the_bars_of_a_digit_that_fills_the_image_are_no_rules(tmp_path: Path) -
     assert np.ptp(columns) + 1 >= 13
 
 
+SHEET = ((70, 90), (60, 350), (330, 380), (310, 70))  # its corners on the table, against the clock
+
+
+def on_table(drawn: Image.Image, table: int, grain: float = 8) -> Image.Image:
+    """A sheet that lies askew on a table with a grain."""
+    width, height = drawn.size
+    rows, values = [], []
+    for (x, y), (u, v) in zip(SHEET, ((0, 0), (0, height), (width, height), (width, 0)), strict=True):
+        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
+        values += [u, v]
+    seen = np.linalg.solve(np.array(rows, float), np.array(values, float)).tolist()
+    warped, covered = (
+        np.asarray(image.transform((420, 450), Image.Transform.PERSPECTIVE, seen, Image.Resampling.BILINEAR), float)
+        for image in (drawn, Image.new("L", drawn.size, 255))
+    )
+    noise = np.random.default_rng(1).normal(0, 3, warped.shape) + grain * np.sin(np.arange(450) / 3)[:, None]
+    return Image.fromarray((warped + (255 - covered) / 255 * table + noise).clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize(("paper", "ink", "table"), [(235, 30, 90), (25, 225, 180), (150, 20, 235)])
+def test_a_sheet_that_lies_askew_on_a_table_is_found(
+    references: dict[int, np.ndarray], tmp_path: Path, paper: int, ink: int, table: int
+) -> None:
+    for digit in DIGITS:
+        sheet = draw(digit, tall=130, size=(260, 280), at=(80, 70), paper=paper, ink=ink)
+        assert difference(reading_of(on_table(sheet, table), tmp_path), references[digit]) < 0.7
+
+
+def several(*digits: int) -> Image.Image:
+    drawn = [draw(digit, tall=110, size=(130, 280), at=(20, 80), paper=235, ink=30) for digit in digits]
+    sheet = Image.new("L", (130 * len(drawn), 280))
+    for i, image in enumerate(drawn):
+        sheet.paste(image, (130 * i, 0))
+    return sheet
+
+
+@pytest.mark.parametrize("digits", [(1, 1), (2, 5), (7, 4, 1)])
+def test_several_digits_are_counted_and_refused(tmp_path: Path, digits: tuple[int, ...]) -> None:
+    for image in (several(*digits), on_table(several(*digits).resize((300, 200)), 90)):
+        image.save(tmp_path / "p.png")
+        assert f"shows {len(digits)} digits, takes one" in refusal_of(tmp_path / "p.png")
+
+
+def test_a_sheet_a_frame_bars_and_rules_without_a_digit_are_refused(tmp_path: Path) -> None:
+    blank = np.full((280, 260), 235.0)
+    bars, ruled = blank.copy(), blank.copy()
+    bars[:30] = bars[-30:] = 0
+    ruled[20::40] = ruled[21::40] = 150
+    table = np.asarray(on_table(Image.fromarray(blank.astype(np.uint8)), 90, grain=0), float)
+    for values in (table, framed(blank.copy()), bars, ruled):
+        Image.fromarray(values.astype(np.uint8)).save(tmp_path / "p.png")
+        refusal_of(tmp_path / "p.png")
+
+
 @pytest.mark.parametrize("pen", [0.004, 0.01, 0.03])
 def test_a_thin_pen_gives_strokes_as_wide_as_a_networks_thinnest(
     references: dict[int, np.ndarray], tmp_path: Path, pen: float

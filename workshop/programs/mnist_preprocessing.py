@@ -40,7 +40,8 @@ def read_digit(path: FilePath) -> np.ndarray:
         drawn = drawn_pixels(whole, otsu_threshold(whole.strength))
         if 18 <= max(_cut(drawn, drawn).shape) <= 20 and np.abs(_centre(whole.strength) - 14).max() < 1:
             return _stretch(whole.strength)  # as in the set already
-    ink, drawn, _, _ = find_digit(grey, path)
+    digit = find_digit(grey, path)
+    ink, drawn = digit.ink, digit.drawn
     small = _stretch(_resize(_thicken(_cut_out(ink, drawn, 20), 20), 20))
     return _place(small, np.rint(14 - _centre(small)))
 
