@@ -235,6 +235,7 @@ def test_one_description_gives_the_same_predictions_in_all_engines_and_comes_bac
         assert mirror.count_params() == model.count_params() and mirror.output_shape == (3,)
         mirror.save_h5(tmp_path / "mirror.h5")
         again = keras.models.load_model(tmp_path / "mirror.h5", compile=False)
+        Network.from_h5(tmp_path / "mirror.h5")
         np.testing.assert_allclose(KerasModel(again).predict(X), expected, rtol=1e-5, atol=1e-5)
         contents.append((tmp_path / "mirror.h5").read_bytes())
     assert contents[0] == contents[1]

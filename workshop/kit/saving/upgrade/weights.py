@@ -45,7 +45,7 @@ _KNOWN_NAMES = (
 )
 _NOT_WEIGHTS = ("seed_generator_state", "seed")  # the state of Dropout's random generator
 _GATE = re.compile(r"^(.*)_([WUb])_([icforzh])$")  # of Keras 1: lstm_1_W_i
-_OLD = re.compile(rf"^(.*)_({'|'.join([*_OLD_NAMES, *_KNOWN_NAMES])})$")
+_OLD = re.compile(rf"^(.*?)_({'|'.join([*_OLD_NAMES, *_KNOWN_NAMES])})$")
 _GATES = {"LSTM": "ifco", "ConvLSTM2D": "ifco", "GRU": "zrh"}
 _CONVOLUTIONS = {"Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "ConvLSTM2D"}
 _RECURRENT = {"SimpleRNN", "LSTM", "GRU", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"}
