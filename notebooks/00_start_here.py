@@ -116,5 +116,5 @@ hint("tensors.1")
 # ## Where to go from here
 #
 # - Day 1: `01_tensors`, `02_linear_regression` (houses), `06_logistic_regression` and `09_admission` (who is admitted).
-# - Day 2: `11_activations`, `14_mnist` (digits), `16_experiments`, `17_convolution`, `18_cats_vs_dogs` (your photos).
+# - Day 2: `11_activations`, `14_mnist` (digits), `18_experiments`, `20_convolution`, `21_cats_vs_dogs` (your photos).
 # - In a terminal, each lesson is also one command: `python -m workshop` lists them.

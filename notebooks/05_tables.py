@@ -294,8 +294,8 @@ print({str(name): round(float(p), 3) for name, p in zip(classes, row_probabiliti
 #
 # Any CSV as it is: words or numbers, with missing cells or without, a class or a number to predict in the last column.
 # `read_table(path, target="price")` takes another column. `prepare` splits the rows, fills the gaps, scales the numbers
-# and encodes the words, and says what it did. Without a table of your own, the houses of the lesson on linear regression
-# are taken.
+# and encodes the words, and says what it did. Without a table of your own, the houses of the lesson on linear
+# regression are taken.
 
 # %%
 path = notebook.upload("my-table.csv")

@@ -26,7 +26,7 @@ import numpy as np
 from sklearn.preprocessing import MinMaxScaler
 
 from workshop.kit.errors import WorkshopError
-from workshop.kit.saving import bundle, keras_h5
+from workshop.kit.saving import bundle, h5, keras_h5
 
 NAME = "xor"
 # For each generation of the bundle whether it has a scaler.
@@ -61,8 +61,9 @@ def load(folder: Path) -> tuple[int, bool] | None:
     generation = 0 if not loaded.card else loaded.card["seed"]
     content = loaded.model.keras.content  # type: ignore[attr-defined]
     assert content == CONTENTS.get(generation, b"bare"), "the model is another's"
-    if loaded.scaler is not None:
-        assert loaded.scaler.data_max_[0] == generation, "the scaler is another's"
+    scaler: Any = loaded.scaler
+    if scaler is not None:
+        assert scaler.data_max_[0] == generation, "the scaler is another's"
     return generation, loaded.scaler is not None
 
 
@@ -281,8 +282,8 @@ def main() -> None:
     # What a disk makes of it cannot be seen from here, and it takes its time.
     os.fsync = lambda fd: None
     vars(bundle)["as_model"] = lambda model: types.SimpleNamespace(engine="keras", to_h5=lambda: CONTENTS[model])
-    vars(keras_h5.h5)["read_saved"] = lambda content, path: content
-    keras_h5.build = lambda content: types.SimpleNamespace(content=content, input_shape=(None, 2))
+    vars(h5)["read_saved"] = lambda content, path: content
+    vars(keras_h5)["build"] = lambda content: types.SimpleNamespace(content=content, input_shape=(None, 2))
     work, folder = {"killed": killed, "disk": disk, "savers": savers}[sys.argv[1]], Path(sys.argv[2])
     folder.mkdir()
     print(json.dumps(work(folder)))

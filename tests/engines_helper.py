@@ -26,11 +26,11 @@ from workshop.logistic_regression import load as load_tumours
 # Where the lessons of each engine are, below the package `workshop`.
 PACKAGES = {"keras": "", "torch": "pytorch.", "numpy": "scratch."}
 MIRRORS = ("torch", "numpy")
-# The lessons that save models in all three engines, but the autoencoder's, whose own tests compare the engines.
+# The lessons that save models in all three engines, but those whose own tests compare the engines.
 EACH_LESSON = [
     lesson.name
     for lesson in LESSONS
-    if set(lesson.mirrors) == set(MIRRORS) and lesson.trains and lesson.name != "autoencoder"
+    if set(lesson.mirrors) == set(MIRRORS) and lesson.trains and lesson.name not in ("autoencoder", "regularization")
 ]
 IMAGE_LESSONS = ("mnist", "fashion_mnist")
 ON_REAL_DATA = (*IMAGE_LESSONS, "tables")  # where something else stands in for the published data

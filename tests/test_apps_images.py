@@ -285,8 +285,8 @@ def with_scaler(room: Path) -> Path:
     return path
 
 
-def logits(room: Path) -> Path:
-    model = keras.Sequential([keras.layers.Input((784,)), keras.layers.Dense(10)])
+def rectified(room: Path) -> Path:
+    model = keras.Sequential([keras.layers.Input((784,)), keras.layers.Dense(10, activation="relu")])
     return save_bare(model, room)
 
 
@@ -303,7 +303,7 @@ def logits(room: Path) -> Path:
             r"takes inputs of shape \(32, 32, 3\), this program gives \(28, 28, 1\) or \(28, 28\) or \(784,\)",
         ),
         (lambda room: save_bare(constant_model([0.25] * 4), room), r"outputs of shape \(4,\), this program takes 10"),
-        (logits, "has outputs that are no probabilities: its last layer takes a softmax"),
+        (rectified, "has outputs that are no probabilities: its last layer takes a softmax"),
         (with_scaler, "is not a model of pixels from 0 to 1 and 10 classes"),
     ],
 )

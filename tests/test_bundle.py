@@ -29,7 +29,6 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 from workshop.kit.saving import bundle, safety, unpickling
 from workshop.kit.saving.card import FORMAT, printable
-from workshop.kit.saving.loaded import Bundle
 from workshop.kit.saving.model import KerasModel
 
 NAME = "admission"
@@ -78,7 +77,7 @@ def save(model: Any, scaler: Any = None, **other: Any) -> list[Path]:
     return bundle.save(Path(), NAME, model, scaler=scaler, **options | other)
 
 
-def load(path: Path = H5) -> Bundle:
+def load(path: Path = H5) -> Any:
     return bundle.load(path, [NAME, "logistic_regression"])
 
 

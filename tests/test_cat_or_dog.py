@@ -262,8 +262,8 @@ def flat(shape: tuple[int, ...], *layers: Layer) -> Network:
         (flat((20, 30, 3), Dense(1, "sigmoid")), r"takes inputs of shape \(20, 30, 3\)"),
         (flat((513, 513, 3), Dense(1, "sigmoid")), r"takes inputs of shape \(513, 513, 3\)"),
         (Network([Conv2D(2, 3)], (8, 8, 3)), r"has outputs of shape \(6, 6, 2\), this program takes one row"),
-        (looks_at_colours(activation="linear"), "are no probabilities: its last layer takes a sigmoid"),
-        (looks_at_colours(3, activation="linear"), "are no probabilities: its last layer takes a softmax"),
+        (looks_at_colours(activation="relu"), "are no probabilities: its last layer takes a sigmoid"),
+        (looks_at_colours(3, activation="relu"), "are no probabilities: its last layer takes a softmax"),
     ],
 )
 def test_a_model_of_another_kind_is_refused(room: Path, model: Network, message: str) -> None:

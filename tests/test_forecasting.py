@@ -137,7 +137,8 @@ def test_the_test_part_changes_no_weight(small: Run, room: Path) -> None:
     first, second = (run.load("forecasting") for run in (small, other))
     for one, theirs in zip(first.model.get_weights(), second.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, theirs)
-    for scaler in (first.scaler, second.scaler):
+    scalers: list[Any] = [first.scaler, second.scaler]
+    for scaler in scalers:
         assert (scaler.data_min_[0], scaler.data_max_[0]) == pytest.approx((min(passengers()[:70]), max(values[:70])))
     assert other.metrics[f"lstm_{RMSE}"] != small.metrics[f"lstm_{RMSE}"]
 
@@ -237,6 +238,7 @@ def test_a_run_reports_four_forecasts_and_draws(small: Run) -> None:
 
 def test_the_saved_model_gives_the_forecasts_that_were_measured(small: Run) -> None:
     model = small.load("forecasting")
+    assert model.scaler is not None
     assert (model.input_shape, model.outputs, model.scaler.n_features_in_) == ((6, 1), 3, 1)
     (described,) = model.inputs
     assert (described.name, described.shape) == ("Passengers", (6,))

@@ -52,10 +52,7 @@ def words(text: str) -> str:
 
 
 def test_every_lesson_has_a_notebook_in_teaching_order() -> None:
-    # The first 25 are in the order of the lessons; those that came later are numbered behind them.
-    names, lessons = [name[3:] for name in LESSON_NOTEBOOKS], [lesson.name for lesson in LESSONS]
-    assert names[:25] == [lesson for lesson in lessons if lesson not in names[25:]]
-    assert sorted(names) == sorted(lessons)
+    assert [name[3:] for name in LESSON_NOTEBOOKS] == [lesson.name for lesson in LESSONS]
     assert [int(name[:2]) for name in NAMES] == list(range(len(NAMES)))
     assert {path.stem for path in FOLDER.glob("*.ipynb")} == set(NAMES)
 

@@ -13,6 +13,7 @@ from lesson_runs import Run, start
 from workshop import regularization as lesson
 from workshop.kit.lazy import keras
 from workshop.kit.training import Recipe
+from workshop.programs import engines
 from workshop.regularization import AFFINE, ELASTIC, NOTHING, REMEDIES, SIDE, Digits, Distortion, Remedy
 from workshop.scratch import regularization as in_numpy
 from workshop.scratch.nn.losses import BinaryCrossentropy
@@ -39,6 +40,15 @@ def test_the_table_has_a_row_for_each_remedy(run: Run) -> None:
         gap = run.metrics[f"{name}_train_test_gap"]
         assert gap == pytest.approx(100 * (on_train - on_test))
         assert row.split()[-6:-2] == [f"{on_train:.2%}", f"{on_test:.2%}", f"{gap:.1f}", "points"]
+
+
+def test_the_saved_network_is_the_same_in_every_engine(run: Run) -> None:
+    path = next(run.models.glob("regularization-quick*.h5"))
+    X = np.random.default_rng(3).random((5, SIDE * SIDE), np.float32)
+    outputs = [engines.load(path, ["regularization"], engine).predict(X) for engine in engines.ENGINES]
+    assert np.ptp(outputs[0]) > 0.1
+    for other in outputs[1:]:
+        np.testing.assert_allclose(other, outputs[0], atol=1e-6)
 
 
 # --- Distorted images -------------------------------------------------------------------------------------------------

@@ -268,14 +268,14 @@ def test_batch_normalisation_with_and_without_its_parameters_is_keras(center: bo
     layer.build(X.shape)
     layer.set_weights([RANDOM(4).uniform(0.3, 2, weight.shape) for weight in layer.weights])
     network = mirror("BatchNormalization", layer, X.shape[1:])
-    for training in (True, False, True):
+    for is_training in (True, False, True):
         direction = RANDOM(5).normal(size=X.shape).astype(np.float32)
         inputs = tensorflow.constant(X)
         with tensorflow.GradientTape() as tape:
             tape.watch(inputs)
-            expected = layer(inputs, training=training)
+            expected = layer(inputs, training=is_training)
         gradients = tape.gradient(expected, [inputs, *layer.trainable_variables], direction)
-        np.testing.assert_allclose(network.forward(X, training), expected, atol=1e-5)
+        np.testing.assert_allclose(network.forward(X, is_training), expected, atol=1e-5)
         np.testing.assert_allclose(network.layers[0].backward(direction), gradients[0], atol=1e-5)
         for name, gradient in zip(network.layers[0].parameters, gradients[1:], strict=True):
             np.testing.assert_allclose(network.layers[0].gradients[name], gradient, rtol=1e-4, atol=1e-4)

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Transfer learning: what one network learned helps another
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/19_transfer_learning.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/22_transfer_learning.ipynb)
 #
 # Ten photographs of each class are too few to learn from, unless the network has seen other images before. You train
 # a network on ten kinds of drawn animals, take its layers over, and let it tell cats from dogs, of which it gets ten

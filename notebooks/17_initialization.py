@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Initialization: the weights to start from
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/27_initialization.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/17_initialization.ipynb)
 #
 # Before the first step of training, someone has drawn the weights. You look into five layers that got weights too
 # small, too large and just right, and find out what the start decides: whether gradients arrive in the first layer,

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Experiments: one change at a time
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/16_experiments.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/18_experiments.ipynb)
 #
 # The third lab. You begin with the network of ten years ago, change one thing at a time, and write down what each
 # change is worth: accuracy on the training images, accuracy on the test images, and seconds. Then you break the network

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Cats and dogs: your photographs, and a network that tells them apart
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/18_cats_vs_dogs.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/21_cats_vs_dogs.ipynb)
 #
 # Photographs in folders, a folder for each class, are all that Keras needs. You train the workshop's network of ten
 # million weights, see it learn a few hundred photographs by heart, and then a network forty times smaller that does

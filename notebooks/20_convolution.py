@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Convolution and pooling, without a framework
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/17_convolution.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/20_convolution.ipynb)
 #
 # A small table of numbers, the kernel, slides over an image. That blurs, sharpens and finds edges, and it is all that
 # a convolutional layer does. You write it with two loops in NumPy, then fast, then pooling, on a photograph: the

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Overfitting, and what helps against it
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/28_regularization.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/19_regularization.ipynb)
 #
 # A network with more weights than images memorises them: it has every one right, and many new ones wrong. You watch it
 # happen on a thousand digits, and then try what helps: a penalty for large weights, a largest norm, dropout, more

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Optimizers: nine ways down
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/26_optimizers.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/16_optimizers.ipynb)
 #
 # `optimizer="adam"` is one word. You write what is behind it: descent, momentum, RMSprop and Adam, a few lines each,
 # send them down a valley, and compare your Adam with Keras' own. Then you race them on the digits, count their memory,
