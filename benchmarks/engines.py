@@ -25,7 +25,13 @@ from workshop.programs import engines
 
 PACKAGES = {"keras": "workshop", "torch": "workshop.pytorch", "numpy": "workshop.scratch"}
 # Whose models take images, and which.
-IMAGES = {"mnist": "mnist", "fashion_mnist": "fashion_mnist", "rnn": "mnist", "autoencoder": "mnist"}
+IMAGES = {
+    "mnist": "mnist",
+    "fashion_mnist": "fashion_mnist",
+    "rnn": "mnist",
+    "autoencoder": "mnist",
+    "regularization": "mnist",
+}
 
 
 def questions(model: Bundle) -> Any:

@@ -201,9 +201,14 @@ def compile_network(model: keras.Sequential, recipe: Recipe) -> None:
     )
 
 
+def predict(model: keras.Sequential, X: np.ndarray) -> np.ndarray:
+    """Returns the outputs at once: `model.predict` would be compiled anew for each of a dozen networks."""
+    return keras.ops.convert_to_numpy(model(X, training=False))
+
+
 def measure(model: keras.Sequential, train: Digits, test: Digits, seconds: float) -> Result:
     """Returns how good a network is on the images that it was trained on, and on others."""
-    on_train, on_test = (keras.ops.convert_to_numpy(model(digits.X, training=False)) for digits in (train, test))
+    on_train, on_test = predict(model, train.X), predict(model, test.X)
     return Result(accuracy(on_train, train.y), accuracy(on_test, test.y), cross_entropy(on_test, test.y), seconds)
 
 
@@ -505,11 +510,15 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
     report.section(f"Overfitting: {len(few.X):,} images, {UNITS} hidden units")
     model, history, snapshots = fit_few(report, few)
+    loss, test_accuracy = model.evaluate(test.X, test.y, batch_size=1000, verbose=0)
+    print(
+        f"On the test images: loss {loss:.4f}, summed over the outputs {OUTPUTS * loss:.3f}, {test_accuracy:.2%} right"
+    )
     tests = {}
     for epoch in looks(len(history["loss"])):
         model.set_weights(snapshots.weights[epoch])
-        loss, test_accuracy = model.evaluate(test.X, test.y, batch_size=1000, verbose=0)
-        tests[epoch] = OUTPUTS * loss, test_accuracy
+        outputs = predict(model, test.X)
+        tests[epoch] = cross_entropy(outputs, test.y), accuracy(outputs, test.y)
     report_overfitting(report, history, tests)
 
     report.section(f"The same with all {len(everything.X):,} images")

@@ -30,8 +30,11 @@ class DataSet(NamedTuple):
     standin: str
 
 
+ON_DIGITS = (
+    *("mnist", "optimizers", "initialization", "experiments", "regularization", "convolution", "rnn", "autoencoder"),
+)
 IMAGES = (
-    DataSet("mnist", ("mnist", "experiments", "convolution", "rnn", "autoencoder"), "scikit-learn's 1,797 real digits"),
+    DataSet("mnist", ON_DIGITS, "scikit-learn's 1,797 real digits"),
     DataSet("fashion_mnist", ("fashion_mnist", "autoencoder"), "drawn garments"),
 )
 PHOTOS = DataSet("cats_vs_dogs", ("cats_vs_dogs", "transfer_learning", "convolution"), "drawn cats and dogs")
