@@ -6,8 +6,7 @@ never guessed: a model that is read wrong predicts wrong. `KINDS` has one entry 
 
 import itertools
 import math
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving import (
@@ -18,30 +17,9 @@ from workshop.kit.saving import (
 )
 from workshop.kit.saving.card import printable
 from workshop.kit.saving.layer_specs import Config, Kind, Settings, Shape, UnknownLayerError
-
-if TYPE_CHECKING:
-    import numpy as np
+from workshop.kit.saving.layer_specs import Layer as Layer  # what an architecture consists of
 
 MAX_OUTPUT_SIZE = 50_000_000  # numbers in one output of a layer, for one sample
-
-
-@dataclass
-class Layer:
-    """One layer.
-
-    Attributes:
-        kind: Keras' class name, a key of `KINDS`.
-        settings: its configuration, by the names of Keras 3.
-        weights: by Keras' names ("kernel"), in Keras' layout.
-    """
-
-    kind: str
-    settings: Config = field(default_factory=dict)
-    weights: "dict[str, np.ndarray]" = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        """What messages call it."""
-        return self.kind
 
 
 @dataclass

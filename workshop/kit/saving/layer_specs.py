@@ -1,13 +1,14 @@
 """The settings of a layer in a saved model, read without guessing, and the description of a kind of layer."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving.card import printable
 
 if TYPE_CHECKING:
-    from workshop.kit.saving.architecture import Layer
+    import numpy as np
 
 Shape = tuple[int, ...]
 Config = dict[str, Any]
@@ -47,6 +48,25 @@ _EFFECTS = {
 }
 
 
+@dataclass
+class Layer:
+    """One layer.
+
+    Attributes:
+        kind: Keras' class name, a key of `architecture.KINDS`.
+        settings: its configuration, by the names of Keras 3.
+        weights: by Keras' names ("kernel"), in Keras' layout.
+    """
+
+    kind: str
+    settings: Config = field(default_factory=dict)
+    weights: "dict[str, np.ndarray]" = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """What messages call it."""
+        return self.kind
+
+
 class UnknownLayerError(WorkshopError):
     """The model is intact, but has a layer or a setting that is not known here."""
 
@@ -60,7 +80,7 @@ class Settings:
         read_layer: makes a layer of such two; for a layer that stands in the place of an activation's name.
     """
 
-    def __init__(self, kind: str, config: Config, read_layer: "Callable[[object, Config], Layer]") -> None:
+    def __init__(self, kind: str, config: Config, read_layer: Callable[[object, Config], Layer]) -> None:
         self._config, self._kind, self._read_layer = dict(config), kind, read_layer
 
     def refuse(self, what: str, effect: str = "") -> UnknownLayerError:
@@ -135,7 +155,7 @@ class Settings:
             raise self.refuse(f"has {names[0]} = {value!r}")
         return value
 
-    def activation(self, name: str = "activation", default: str = "linear") -> "str | Layer":
+    def activation(self, name: str = "activation", default: str = "linear") -> str | Layer:
         """Takes the name of an activation function, or the layer with settings of its own that stands in its place."""
         value = self.take(name, default=default)
         if isinstance(value, dict):  # Keras 2 and 3 may write the function as an object of this form
