@@ -479,7 +479,7 @@ class Trained(NamedTuple):
 
 def race_recipes(arguments: argparse.Namespace, samples: int) -> dict[str, Recipe]:
     """Returns the recipes of the race on so many images, by their algorithms; a quick race has three."""
-    given = {"quick": arguments.quick, "epochs": arguments.epochs}
+    given = {"quick": arguments.quick, "epochs": arguments.race_epochs}
     recipe = RACE.with_options(argparse.Namespace(**given, **dict.fromkeys(NOT_GIVEN)), samples)
     names = QUICK_RACE if arguments.quick and arguments.algorithms == [*ALGORITHMS] else arguments.algorithms
     return {name: replace(recipe, optimizer=name, learning_rate=RACE_RATES[name]) for name in names}
@@ -637,9 +637,11 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     add(
         "--algorithms", nargs="+", choices=[*ALGORITHMS], metavar="NAME", help=f"{', '.join(ALGORITHMS)} (default: all)"
     )
-    add("--epochs", type=cli.whole_number(1), metavar="N", help=f"of the race on the digits (default: {RACE.epochs})")
+    epochs = f"of the race on the digits (default: {RACE.epochs})"
+    add("--race-epochs", type=cli.whole_number(1), metavar="N", help=epochs)
     arguments = cli.parse_lesson(parser, argv)
-    arguments.no_band = "--algorithms given" if arguments.algorithms else ""
+    given = [f"--{name}" for name in ("algorithms", "race_epochs") if getattr(arguments, name)]
+    arguments.no_band = f"{', '.join(given).replace('_', '-')} given" if given else ""
     arguments.algorithms = [name for name in ALGORITHMS if name in (arguments.algorithms or ALGORITHMS)]
     return arguments
 

@@ -372,7 +372,8 @@ def run_pip(
 def _size(folder: Path) -> int:
     """Returns the size of the files in a folder, in which another process writes and removes some."""
     size = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            size += path.lstat().st_size
+    for inner, _, names in os.walk(folder):  # which passes over a folder that is gone, as `rglob` does not
+        for name in names:
+            with contextlib.suppress(OSError):
+                size += (Path(inner) / name).lstat().st_size
     return size

@@ -123,7 +123,8 @@ class KerasModel:
         """Returns the array for each of the model's inputs."""
         import numpy as np
 
-        if len(self.keras.inputs) == 1:
+        # A Sequential, which may have no inputs before it is first called, takes one.
+        if isinstance(self.keras, keras.Sequential) or len(self.keras.inputs) == 1:
             return [X]
         shapes = [tuple(one.shape[1:]) for one in self.keras.inputs]
         names = ", ".join(f"{one.name} of shape {shape}" for one, shape in zip(self.keras.inputs, shapes, strict=True))
