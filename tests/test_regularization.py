@@ -73,6 +73,7 @@ def test_each_image_is_distorted_in_its_own_way_and_by_the_seed(distortion: Dist
     strokes[:, 8:20, 12:16] = 1  # three times the same stroke
     X = strokes.reshape(3, -1)
     one, again, other = (lesson.distort(X, distortion, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert one.dtype == np.float32
     assert np.array_equal(one, again)
     assert not np.array_equal(one, other)
     assert not np.array_equal(one[0], one[1])
@@ -170,6 +171,17 @@ def test_the_ring_lies_around_the_other_points() -> None:
     assert np.median(radius[y == 1]) == pytest.approx(1.65, abs=0.1)
     assert np.median(radius[y == 0]) < 0.9
     assert radius[y == 0].max() > radius[y == 1].min()  # the noise mixes them
+
+
+def test_simards_network_is_trained_on_images_distorted_anew(tmp_path: Path) -> None:
+    done = start(lesson, tmp_path, "--preset", "simard", "--quick", "--no-plots")
+    assert {f"simard_{name}_test_accuracy" for name in lesson.SIMARD} == done.metrics.keys()
+    assert min(done.metrics.values()) > 0.3
+    # Each batch draws its own changes, and the same batch the same ones.
+    change = lesson.distorting(ELASTIC)
+    X = np.random.default_rng(0).random((4, SIDE * SIDE), np.float32)
+    assert np.array_equal(change(X), change(X))
+    assert not np.array_equal(change(X), change(X[::-1].copy())[::-1])
 
 
 # --- The figures of the curriculum, on the real data ------------------------------------------------------------------

@@ -256,7 +256,7 @@ def _distort(images: np.ndarray, distortion: Distortion, random: np.random.Gener
     at = np.arange(count, dtype=np.int32)[:, None] * (SIDE + 2) ** 2 + top * (SIDE + 2) + left
     upper = pixels[at] * (1 - right) + pixels[at + 1] * right
     lower = pixels[at + SIDE + 2] * (1 - right) + pixels[at + SIDE + 3] * right
-    return upper * (1 - down) + lower * down
+    return (upper * (1 - down) + lower * down).astype(np.float32)
 
 
 def _affine_maps(count: int, distortion: Distortion, random: np.random.Generator) -> np.ndarray:
