@@ -13,13 +13,14 @@ images the same network has no such gap. Then ten remedies, on the same 1,000 di
 
     python -m workshop.regularization                    # all of it; then look into the folder plots
     python -m workshop.regularization --full             # all images for 30 epochs, as a course has it
-    python -m workshop.regularization --preset simard    # 784-800-10 on all images, distorted: about 8 minutes
+    python -m workshop.regularization --preset simard    # 784-800-10 on all images, distorted: 4 minutes
     python -m workshop.regularization --quick            # a first look
 
 Expected: without a remedy a gap of about 18 points between training and test accuracy, and a test loss that is lowest
 after some 20 epochs and rises then. L2, L1, dropout and max-norm close a quarter to a third of the gap, elastic
 distortions all but 4 points, and together with max-norm 92 % of the test digits are right. Early stopping lowers the
-test loss, fewer units the training accuracy; neither names more digits. About 50 s on two CPU cores.
+test loss, fewer units the training accuracy; neither names more digits. About 50 s on two CPU cores. Simard's network
+reaches 98.4 % plain, 99.0 % with affine and 99.3 % with elastic distortions (published: 98.4, 98.9, 99.3).
 
 Sources: Srivastava and others (2014), "Dropout: A Simple Way to Prevent Neural Networks from Overfitting"; Simard,
 Steinkraus and Platt (2003), "Best Practices for Convolutional Neural Networks Applied to Visual Document Analysis".
