@@ -63,7 +63,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     on_windows = ('colorama; sys_platform == "win32"', 'only-posix; sys_platform != "win32"')
     project = tomllib.loads(files.shipped("pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    needed = [*project["dependencies"], *extras["notebooks"], *extras["torch"], "colorama", "only-posix"]
+    needed = [*project["dependencies"], *extras["notebooks"], *extras["rl"], *extras["torch"], "colorama", "only-posix"]
     for name in {Requirement(text).name for text in needed}:
         version = tested.get(canonicalize_name(name), "99")
         write_wheel(folder, name, version, *(on_windows if name == "tensorflow" else ()))
@@ -225,7 +225,7 @@ def test_another_machine_gets_its_own_wheels_and_what_it_alone_needs(copied: Pat
     assert list((copied / "wheels").glob("tensorflow-*-cp312-cp312-win_amd64.whl"))
     instructions = (copied / "INSTALL.txt").read_text()
     assert {f"    {THIS}", f"    {Target('3.12', 'windows')}"} <= set(instructions.splitlines())
-    assert '"workshop[notebooks,torch]"' in instructions
+    assert '"workshop[notebooks,rl,torch]"' in instructions
 
 
 @pytest.mark.parametrize("platform", ["linux", "manylinux_2_17_x86_64"])

@@ -17,6 +17,7 @@ from workshop.kit import lazy, shadows, versions
 _FREE_MEMORY = 2e9  # bytes; the largest lesson takes 1.5e9
 _FREE_DISK = 200e6
 _IMPORTED_AS = {"scikit-learn": "sklearn", "pillow": "PIL"}
+_USERS = {"torch": "the PyTorch part needs it", "gymnasium": "the lessons on acting need it"}
 
 
 def check_python() -> Iterator[Finding]:
@@ -67,14 +68,15 @@ def check_packages() -> Iterator[Finding]:
         if own.exists():
             yield fix(f"{own} in this folder hides the library of that name", "rename the file")
         tried = versions.tried_range(name)
-        install = f'python -m pip install "{name}=={tried.highest}"'
+        extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+        install = f'python -m pip install "{name}{extras}=={tried.highest}"'
         try:
             version = metadata.version(name)
         except metadata.PackageNotFoundError:
             if is_needed:
                 yield fix(f"{name} is not installed", install)
             else:
-                yield Finding("NOTE", f"{name} is not installed; only the PyTorch part needs it: {install}")
+                yield Finding("NOTE", f"{name} is not installed; only {_USERS[name]}: {install}")
             continue
         if tried.is_older(version):
             yield fix(versions.outside(name, version), install)

@@ -99,7 +99,8 @@ def _backend_of_settings() -> str:
 def not_installed(library: str) -> WorkshopError:
     """Returns the error that says how to install a library."""
     # PyTorch from the package index by itself brings gigabytes of libraries for graphics cards.
-    options = '-c constraints.txt -e ".[torch]" (in the checkout)' if library == "torch" else library
+    checkout = '-c constraints.txt -e ".[torch]" (in the checkout)'
+    options = {"torch": checkout, "gymnasium": '"gymnasium[box2d]"'}.get(library, library)
     return WorkshopError(f"the library {library} is not installed: python -m pip install {options}")
 
 
@@ -128,11 +129,13 @@ def held_back_stderr() -> Iterator[None]:
 
 
 if TYPE_CHECKING:
+    import gymnasium as gymnasium
     import keras as keras
     import tensorflow as tensorflow
     import torch as torch
     from torch import nn as nn
 else:
+    gymnasium = LazyModule("gymnasium")
     keras = LazyModule("keras")
     tensorflow = LazyModule("tensorflow")
     torch = LazyModule("torch")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 PYTHON = "Python"
+_EXTRAS = ("torch", "rl")  # what some lessons and mirrors need
 
 
 class Tried(NamedTuple):
@@ -93,7 +94,7 @@ def tried_range(name: str) -> Tried:
 
 
 def requirements() -> list[Requirement]:
-    """Returns the packages that the lessons need, and PyTorch, which only the mirrors do: its marker says so."""
+    """Returns the packages that all lessons need, and those that only some do, whose marker names an extra."""
     return _project()[0]
 
 
@@ -105,9 +106,11 @@ def _project() -> tuple[list[Requirement], list[str]]:
     path = files.shipped("constraints.txt").with_name("pyproject.toml")
     if path.exists():
         project = tomllib.loads(path.read_text("utf-8"))["project"]
-        torch = [f'{name}; extra == "torch"' for name in project["optional-dependencies"]["torch"]]
-        return [Requirement(line) for line in [*project["dependencies"], *torch]], project["classifiers"]
+        optional = [
+            f'{name}; extra == "{extra}"' for extra in _EXTRAS for name in project["optional-dependencies"][extra]
+        ]
+        return [Requirement(line) for line in [*project["dependencies"], *optional]], project["classifiers"]
     required = [Requirement(line) for line in metadata.requires("workshop") or []]
-    extras = ({"extra": ""}, {"extra": "torch"})
+    extras = [{"extra": extra} for extra in ("", *_EXTRAS)]
     needed = [one for one in required if one.marker is None or any(map(one.marker.evaluate, extras))]
     return needed, metadata.metadata("workshop").get_all("Classifier") or []

@@ -100,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise WorkshopError(f"{folder} is a file, takes a folder: give another name, it is made where there is none")
     files.check_writable(folder, "FOLDER")
     folder = folder.resolve()
-    extras = ["notebooks", "torch"] if arguments.torch else ["notebooks"]
+    extras = ["notebooks", "rl", "torch"] if arguments.torch else ["notebooks", "rl"]
     machines = [Target(*pair) for pair in itertools.product(arguments.python or [""], arguments.platform or [""])]
     try:
         _pack(folder, extras, machines)
