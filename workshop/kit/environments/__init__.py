@@ -1,0 +1,1 @@
+"""Environments in gymnasium's interface: an action in, an observation and a reward out."""
