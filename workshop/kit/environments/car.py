@@ -278,7 +278,7 @@ class Car(gymnasium.Env[np.ndarray, np.int64]):
         return self.cars.observe()[0], float(rewards[0]), bool(terminated[0]), bool(truncated[0]), _first(infos)
 
     def render(self) -> np.ndarray | None:
-        """Returns the map from above, (200, 200, 3): grey obstacles, the yellow view, the green station, the blue car."""
+        """Returns the map from above, (200, 200, 3): obstacles grey, view yellow, station green, car blue."""
         if self.render_mode != "rgb_array":
             return None
         cars = self.cars
