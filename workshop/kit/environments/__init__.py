@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING
 from workshop.kit.lazy import LazyModule
 
 if TYPE_CHECKING:
+    from workshop.kit.environments import blackjack as blackjack
     from workshop.kit.environments import car as car
+    from workshop.kit.environments import cliff as cliff
     from workshop.kit.environments import lander as lander
 else:
+    blackjack = LazyModule("workshop.kit.environments.blackjack")
     car = LazyModule("workshop.kit.environments.car")
+    cliff = LazyModule("workshop.kit.environments.cliff")
     lander = LazyModule("workshop.kit.environments.lander")
