@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from workshop.kit.environments.car import OBSERVATIONS, RAYS, Car, Cars, Map
+from workshop.kit.environments.car import OBSERVATIONS, RAYS, Car, Cars, Map, inputs
 from workshop.kit.errors import WorkshopError
 
 LEFT, RIGHT, STRAIGHT = range(3)
@@ -112,6 +112,17 @@ def test_a_map_without_a_way_is_refused(map: Map, message: str) -> None:
         Car().reset(options={"map": map})
     if message == "no way":  # with one obstacle less there is one
         Car().reset(options={"map": map._replace(obstacles=RING[1:])})
+
+
+def test_the_inputs_of_a_card_are_the_numbers_of_the_observation() -> None:
+    for observation, first, last in (
+        ("sums", ("column 1", -10, 10), ("column 20", -10, 10)),
+        ("ranges_bearing", ("range 1", 0, 10), ("distance to the station", 0, 8**0.5)),
+    ):
+        described = inputs(observation)
+        assert len(described) == Car(observation).observation_space.shape[0]
+        for one, (name, low, high) in zip((described[0], described[-1]), (first, last), strict=True):
+            assert (one.name, one.minimum, one.maximum) == (name, pytest.approx(low), pytest.approx(high))
 
 
 def test_another_observation_is_refused() -> None:

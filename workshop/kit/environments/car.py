@@ -29,6 +29,7 @@ import numpy as np
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import gymnasium
+from workshop.kit.saving.card import Input
 
 SIZE = 100.0  # of the map, a square
 OBSTACLES = 12
@@ -37,7 +38,7 @@ STATION_RADIUS = 4.0
 GAP = 4.0  # between two obstacles, and between an obstacle and the wall: there is a way around each
 START_DISTANCE = 25.0  # from the station, at least
 SPEED = 2.0
-TURN = np.radians(20)  # the tightest circle that it drives has a radius of 6
+TURN = np.radians(30)  # the tightest circle that it drives has a radius of 4
 MAX_STEPS = 150
 
 COLUMNS, ROWS = 20, 10  # cells of the view, each a square of 1
@@ -50,7 +51,8 @@ ACTIONS = ("left", "right", "straight")
 TURNS = np.array([TURN, -TURN, 0.0])
 OBSERVATIONS = ("headlights", "sums", "bearing", "ranges", "ranges_bearing")
 
-_BEARING_LIMITS = ([-1.0, -1.0, 0.0], [1.0, 1.0, SIZE * 2**0.5 / 50])
+_DISTANCE_UNIT = 50.0
+_BEARING_LIMITS = ([-1.0, -1.0, 0.0], [1.0, 1.0, SIZE * 2**0.5 / _DISTANCE_UNIT])
 
 
 class Map(NamedTuple):
@@ -65,6 +67,18 @@ class Map(NamedTuple):
     obstacles: np.ndarray
     station: np.ndarray
     start: np.ndarray
+
+
+def inputs(observation: str) -> list[Input]:
+    """Returns the numbers of an observation, one of `OBSERVATIONS` but the headlights, as a model's card names them."""
+    space = _space(observation)
+    names = [f"column {i}" for i in range(1, COLUMNS + 1)]
+    if observation.startswith("ranges"):
+        names = [f"range {i}" for i in range(1, len(RAYS) + 1)]
+    names += ["cosine of the bearing", "sine of the bearing", "distance to the station"]
+    units = {"distance to the station": f"{_DISTANCE_UNIT:g} units"}
+    limits = zip(names, space.low.tolist(), space.high.tolist(), strict=False)
+    return [Input(name, units.get(name, ""), low, high) for name, low, high in limits]
 
 
 def random_map(generator: np.random.Generator) -> Map:
@@ -230,6 +244,10 @@ class Cars(gymnasium.vector.VectorEnv):
         offsets = self.stations - self.positions
         return np.hypot(offsets[:, 0], offsets[:, 1])
 
+    def views(self) -> np.ndarray:
+        """Returns what the headlights of all cars show, (n, 10, 20), whatever they observe."""
+        return view(self.positions, self.headings, self.obstacles, self.stations)
+
     def observe(self, which: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Returns the observations of all cars, or of those that a mask chooses."""
         positions, headings = self.positions[which], self.headings[which]
@@ -345,7 +363,7 @@ def bearing(positions: np.ndarray, headings: np.ndarray, stations: np.ndarray) -
     ahead, left = (part[:, 0] for part in _in_car_frame(stations[:, None], positions, headings))
     distances = np.hypot(ahead, left)
     safe = np.maximum(distances, 1e-9)
-    return np.stack([ahead / safe, left / safe, distances / 50], axis=1)
+    return np.stack([ahead / safe, left / safe, distances / _DISTANCE_UNIT], axis=1)
 
 
 def ranges(positions: np.ndarray, headings: np.ndarray, obstacles: np.ndarray) -> np.ndarray:
