@@ -31,6 +31,7 @@ _REAL_DATA = os.environ.get("WORKSHOP_DATA_OF_TESTS")
 
 _LONGEST = {
     "test_lessons",
+    "test_picture",
     "test_engines",
     "test_mirrors",
     "test_notebooks",

@@ -71,14 +71,15 @@ def answers_in(output: str) -> dict[str, tuple[str, float]]:
 # --- Answers ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("count", [36, pytest.param(120, marks=pytest.mark.slow)])
 def test_digits_of_many_sizes_and_formats_dark_and_light_are_named(
-    models: Path, test_digits: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
+    models: Path, test_digits: tuple[np.ndarray, np.ndarray], count: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     X, y = test_digits
     endings = ("png", "jpg", "gif", "bmp", "tif", "webp")
     sides = (28, 31, 56, 90, 140, 300)
     truth = {}
-    for i in range(120):
+    for i in range(count):
         name = f"{i}.{endings[i % len(endings)]}"
         picture_of(X[i], sides[(i // 6) % len(sides)], is_inverted=i % 4 < 2).save(name)
         truth[name] = NAMES[y[i]]

@@ -133,6 +133,7 @@ def test_the_batch_size_is_doubled_while_accuracy_a_second_gains() -> None:
     assert found.text.splitlines()[2].split()[:2] == ["32", "16"]
 
 
+@pytest.mark.slow
 def test_rungs_that_are_there_are_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = {name: lesson.LADDER[name]._replace(hidden_units=(4,), epochs=1) for name in ("sgd", "adam", "relu")}
     monkeypatch.setattr(lesson, "LADDER", few)
@@ -280,6 +281,7 @@ def command(*options: str) -> list[str]:
     return [sys.executable, "-m", "workshop.experiments", *options]
 
 
+@pytest.mark.slow
 def test_a_killed_grid_goes_on(tmp_path: Path) -> None:
     options = [*GRID, "--results", str(tmp_path)]
     path = tmp_path / GRID_FILE

@@ -25,7 +25,10 @@ def run(folder: Path, content: str, code: str) -> subprocess.CompletedProcess[st
     "settings",
     [
         {"image_dim_ordering": "th", "epsilon": 1e-07, "floatx": "float32", "backend": "theano"},
-        {"floatx": "float64", "epsilon": 1e-07, "backend": "tensorflow", "image_data_format": "channels_first"},
+        pytest.param(
+            {"floatx": "float64", "epsilon": 1e-07, "backend": "tensorflow", "image_data_format": "channels_first"},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_what_an_old_keras_left_changes_nothing(settings: dict[str, object], tmp_path: Path) -> None:

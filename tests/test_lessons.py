@@ -26,6 +26,10 @@ OF_ACTING = {"mean_return", "success_rate"}  # of lessons on acting, for which s
 LONG = {
     "linear_regression",
     "fashion_mnist",
+    "optimizers",
+    "initialization",
+    "experiments",
+    "regularization",
     "cats_vs_dogs",
     "transfer_learning",
     "rnn",

@@ -25,10 +25,15 @@ def parse(*options: str) -> argparse.Namespace:
     return mnist.parse(mnist.__doc__, options)
 
 
+LOOKED_AT_ELSEWHERE = (("keras", "mnist"), ("torch", "fashion_mnist"))
+
 # --- Looking at the data ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("engine", "lesson"), [("keras", "mnist"), ("torch", "fashion_mnist"), ("numpy", "mnist")])
+@pytest.mark.parametrize(
+    ("engine", "lesson"),
+    [("numpy", "mnist"), *(pytest.param(*one, marks=pytest.mark.slow) for one in LOOKED_AT_ELSEWHERE)],
+)
 def test_look_shows_images_with_their_labels_and_numbers_and_ends(engine: str, lesson: str, room: Path) -> None:
     X, y, *_ = synthetic_images.image_set(lesson)
     run = start(module_of(engine, lesson), room, "--look", "3", "12")

@@ -89,6 +89,7 @@ def test_the_nearest_tests_come_first(tree: Path) -> None:
     assert mutations.find_tests(tree, "elsewhere/lesson.py") == [words]
 
 
+@pytest.mark.slow
 def test_a_lessons_change_is_also_tried_on_the_tests_of_every_lesson(tree: Path) -> None:
     for path, text in {
         "workshop/pytorch/lesson.py": "",

@@ -24,7 +24,7 @@ FOLDER = ROOT / "notebooks"
 SOURCES = sorted(FOLDER.glob("[0-9][0-9]_*.py"))
 NAMES = [source.stem for source in SOURCES]
 LESSON_NOTEBOOKS = [name for name in NAMES if name[3:] in {lesson.name for lesson in LESSONS}]
-FAST = ("03_gradient_descent", "09_admission", "14_mnist")  # the others run with -m slow
+FAST = ("09_admission", "14_mnist")  # the others run with -m slow
 EACH_NOTEBOOK = pytest.mark.parametrize("name", NAMES)
 MOST_LINES = 20  # of a cell of code, its longest function apart
 

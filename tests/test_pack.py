@@ -215,6 +215,7 @@ def test_a_wheel_that_a_copy_cut_off_and_what_pip_left_are_not_taken_for_whole(c
     assert not (copied / "wheels" / ".incoming").exists()
 
 
+@pytest.mark.slow
 def test_another_machine_gets_its_own_wheels_and_what_it_alone_needs(copied: Path, index: Path) -> None:
     (copied / "wheels" / "only_posix-99-py3-none-any.whl").unlink()
     pack(copied, index, "--python", "3.12", "--platform", "windows", "--torch")

@@ -129,6 +129,7 @@ def test_different_digits_stay_different(references: dict[int, np.ndarray]) -> N
     assert min(difference(references[a], references[b]) for a in DIGITS for b in DIGITS if a != b) > 0.6
 
 
+@pytest.mark.slow
 @settings(
     max_examples=60,
     deadline=None,
@@ -216,7 +217,7 @@ def photograph(digit: int, *, dim: float = 0.5, noise: float = 4, ink: float = 0
 
 
 @pytest.mark.parametrize("digit", DIGITS)
-@pytest.mark.parametrize("is_inverted", [False, True])
+@pytest.mark.parametrize("is_inverted", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("options", [{}, {"noise": 12.0}, {"dim": 0.6}, {"ink": 0.6}])
 def test_a_photograph_in_uneven_light(
     references: dict[int, np.ndarray], tmp_path: Path, digit: int, is_inverted: bool, options: dict[str, float]
@@ -262,10 +263,11 @@ def test_ink_that_touches_the_border_is_no_paper(references: dict[int, np.ndarra
         assert difference(reading_of(tight, tmp_path), references[7]) < 0.25
 
 
-def test_scikit_learns_digits_of_8x8_pixels_are_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", [0, *(pytest.param(first, marks=pytest.mark.slow) for first in range(10, 100, 10))])
+def test_scikit_learns_digits_of_8x8_pixels_are_read(first: int, tmp_path: Path) -> None:
     from sklearn.datasets import load_digits
 
-    for small in load_digits().images[:100]:
+    for small in load_digits().images[first : first + 10]:
         values = (small * (255 / 16)).astype(np.uint8)
         dark, light = (reading_of(Image.fromarray(image), tmp_path) for image in (255 - values, values))
         assert np.abs(dark - light).max() < 0.01
@@ -341,7 +343,7 @@ SHEETS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-@pytest.mark.parametrize("is_inverted", [False, True])
+@pytest.mark.parametrize("is_inverted", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", SHEETS)
 def test_of_a_sheet_that_holds_more_only_the_digit_is_read(
     references: dict[int, np.ndarray], tmp_path: Path, kind: str, is_inverted: bool
@@ -488,7 +490,7 @@ FORMATS: dict[str, tuple[str, Callable[[Image.Image], Image.Image], dict[str, An
 }
 
 
-@pytest.mark.parametrize("is_inverted", [False, True])
+@pytest.mark.parametrize("is_inverted", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", FORMATS)
 def test_every_common_format_is_read(
     references: dict[int, np.ndarray], tmp_path: Path, kind: str, is_inverted: bool

@@ -64,7 +64,10 @@ def assert_same(model: Any, other: Any) -> None:
 # --- The same as fit --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("optimizer", "batch_size"), [("sgd", 16), ("adam", 16), ("adam", 1000)])  # 50 = 3 x 16 + 2
+EACH_FIT = [pytest.param("sgd", 16, marks=pytest.mark.slow), ("adam", 16), ("adam", 1000)]  # 50 = 3 x 16 + 2
+
+
+@pytest.mark.parametrize(("optimizer", "batch_size"), EACH_FIT)
 def test_the_weights_and_losses_of_keras_own_fit(optimizer: str, batch_size: int) -> None:
     fast, plain, expected = build(optimizer=optimizer), build(optimizer=optimizer), build(optimizer=optimizer)
     history = fit(fast, 6, batch_size=batch_size)
@@ -157,7 +160,13 @@ def test_the_same_seed_gives_the_same_weights() -> None:
 RATES = {"sgd": 0.01, "momentum": 0.01, "nesterov": 0.01, "rprop": 0.01, "adadelta": 1.0}
 
 
-@pytest.mark.parametrize("name", cli.OPTIMIZERS)
+TRIED_FIRST = {"momentum", "rprop", "adadelta"}  # the others differ in Keras' class alone
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name not in TRIED_FIRST)) for name in cli.OPTIMIZERS],
+)
 def test_every_optimizer_of_the_command_line(name: str) -> None:
     optimizer = recipe(name).make_optimizer()
     assert float(optimizer.learning_rate) == pytest.approx(RATES.get(name, 0.001))
@@ -292,7 +301,11 @@ def run(setting: str, model: Any, resume: bool = False) -> tuple[dict[str, list[
     return history.history, kept.weights if setting == "snapshots" else kept.curve
 
 
-SETTINGS = ["fit_table", "fit", pytest.param("snapshots", marks=pytest.mark.slow), "early stopping"]
+SETTINGS = [
+    "fit_table",
+    "fit",
+    *(pytest.param(setting, marks=pytest.mark.slow) for setting in ("snapshots", "early stopping")),
+]
 
 
 @pytest.mark.parametrize("setting", SETTINGS)

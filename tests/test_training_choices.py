@@ -138,7 +138,8 @@ def test_two_outputs_are_two_neurons(run: Run) -> None:
 # --- The other engines ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("module", [lesson, pytest.param(in_torch, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("module", [lesson, in_torch])
 def test_the_other_engines_find_the_same(module: ModuleType, run: Run, room: Path) -> None:
     other = start(module, room)
     assert "As expected for this lesson." in other.lines

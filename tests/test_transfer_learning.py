@@ -318,7 +318,7 @@ def changed(model: Any, before: list[np.ndarray]) -> list[bool]:
     return [not np.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True)]
 
 
-@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("plain", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_head_is_trained_on_the_outputs_of_the_backbone_and_leaves_it_alone(plain: bool) -> None:
     model = transfer_learning.build("here", 32, 3)
     before = model.get_weights()
