@@ -42,9 +42,10 @@ from workshop.kit.data import series
 # %% [markdown]
 # ## The series
 #
-# Your own, if you have one: a CSV file `my-series.csv` with the date in its first column and a number in its last.
-# Else the sunspots of every month, where your instructor has prepared them in the folder `WORKSHOP_DATA`; else a
-# generated series with a trend and a season.
+# Your own, if you have one: a CSV file `my-series.csv` with a column of dates and a column of numbers. Of several
+# columns of numbers the last is taken; `series.read(own, column="price")` takes another. Else the sunspots of every
+# month, where your instructor has prepared them in the folder `WORKSHOP_DATA`; else a generated series with a trend and
+# a season.
 
 # %%
 own = notebook.upload("my-series.csv")
