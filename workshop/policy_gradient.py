@@ -1,0 +1,757 @@
+"""A policy learns from its own episodes: REINFORCE, actor-critic, and a lander that lands.
+
+A policy is a network that gives each action a probability. You train two by the gradient of their return: a car's, with
+20 range sensors among obstacles, by REINFORCE with and without normalised returns and by an actor with a critic; and
+the pilot of gymnasium's LunarLander-v3, an actor 8-64-4 with a critic 8-64-1, by advantage actor-critic. The last part
+trains the pilot by PPO's clipped steps.
+
+    python -m workshop.policy_gradient                      # the car, then the lander; look into the folder plots
+    python -m workshop.policy_gradient --part lander        # the lander alone
+    python -m workshop.policy_gradient --algorithm ppo      # the lander by PPO
+    python -m workshop.policy_gradient --preset course      # the lander by a course's recipe
+    python -m workshop.policy_gradient --quick              # a first look, in seconds
+    python -m apps.lander --human                           # watch the saved pilot fly
+
+Needs gymnasium with Box2D: python -m pip install "gymnasium[box2d]".
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from workshop.figures import policy_gradient as figures
+from workshop.figures.policy_gradient import Flight
+from workshop.kit import cli, device
+from workshop.kit.environments import lander
+from workshop.kit.lazy import gymnasium, keras
+from workshop.kit.plots import animation
+from workshop.kit.report import Report, format_table
+from workshop.kit.training import Recipe
+from workshop.kit.training.checkpoint import Checkpoint, State, check_finite
+
+# --- The policy and its critic ----------------------------------------------------------------------------------------
+
+
+def build(inputs: int, outputs: int, gain: float) -> keras.Sequential:
+    """Returns a network inputs-64-outputs without a last activation: the logits of an actor, the value of a critic.
+
+    Args:
+        inputs, outputs: the numbers of an observation, and of actions or 1.
+        gain: the size of the last layer's first weights; with a small one all actions begin equally probable.
+    """
+    orthogonal = keras.initializers.Orthogonal
+    return keras.Sequential(
+        [
+            keras.Input((inputs,)),
+            keras.layers.Dense(64, activation="relu", kernel_initializer=orthogonal(2**0.5)),
+            keras.layers.Dense(outputs, kernel_initializer=orthogonal(gain)),
+        ]
+    )
+
+
+def forward(X: np.ndarray, weights: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns the outputs of such a network in NumPy: for 16 observations 5 microseconds, a call of Keras takes 1,000.
+
+    Args:
+        X: observations (samples, inputs).
+        weights: of `model.get_weights()`.
+    """
+    W1, b1, W2, b2 = weights
+    return np.maximum(X @ W1 + b1, 0) @ W2 + b2
+
+
+def sample_actions(logits: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Returns an action of each row, drawn by the softmax of the logits (samples, actions).
+
+    The highest of the logits with Gumbel noise is distributed so (Gumbel 1954): one operation for all rows.
+    """
+    return np.argmax(logits + random.gumbel(size=logits.shape), axis=1)
+
+
+class Curve(NamedTuple):
+    """The episodes of a training, in the order in which they ended.
+
+    Attributes:
+        steps: of all environments together, when the epoch in which the episode ended was over.
+        returns: of the episode.
+    """
+
+    steps: list[int]
+    returns: list[float]
+
+    def add(self, player: Player, steps: int) -> list[float]:
+        """Takes in the episodes that ended, and returns their returns."""
+        returns, player.finished = player.finished, []
+        self.steps.extend([steps] * len(returns))
+        self.returns.extend(returns)
+        return returns
+
+    def steps_until(self, goal: float) -> int | None:
+        """Returns after how many steps the mean return of an epoch first reached the goal; None if it never did."""
+        steps, returns = np.array(self.steps), np.array(self.returns)
+        return next((int(at) for at in np.unique(steps) if returns[steps == at].mean() >= goal), None)
+
+
+class Rollout(NamedTuple):
+    """Steps of environments side by side, each array (steps, environments) or (steps, environments, inputs).
+
+    Attributes:
+        observations, next_observations: before and after each step.
+        actions, rewards: of each step.
+        terminated: whether the episode ended there, so that nothing followed.
+        ended: whether it ended or was cut off there.
+    """
+
+    observations: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    next_observations: np.ndarray
+    terminated: np.ndarray
+    ended: np.ndarray
+
+
+class Player:
+    """Plays episodes by a policy, in environments side by side.
+
+    Args:
+        environments: those of `Cars` and `lander.make_many` begin the next episode in the step in which one ends.
+        scale: what the observations are multiplied with for the networks (inputs,).
+        count_reward: from observations (environments, inputs) as the environment gives them, and its rewards, to the
+            rewards to train on; None for the same.
+
+    Attributes:
+        finished: the returns of the episodes that ended since the last epoch, as the environment counts them.
+    """
+
+    def __init__(
+        self,
+        environments: gymnasium.vector.VectorEnv,
+        scale: np.ndarray,
+        count_reward: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+    ) -> None:
+        self.environments, self.scale = environments, scale
+        self.count_reward = count_reward
+
+    def begin(self, *seed: int) -> None:
+        """Begins a new episode in each environment, and the random numbers, from the seed."""
+        self.random = np.random.default_rng(seed)
+        observations, _ = self.environments.reset(seed=int(self.random.integers(2**31)))
+        self.observations = observations * self.scale
+        self.returns = np.zeros(len(observations))
+        self.finished = list[float]()
+
+    def play(self, weights: Sequence[np.ndarray], steps: int) -> Rollout:
+        """Returns so many steps of each environment, from where it is, by the policy with these weights."""
+        taken = []
+        for _ in range(steps):
+            observations = self.observations
+            actions = sample_actions(forward(observations, weights), self.random)
+            following, rewards, terminated, truncated, infos = self.environments.step(actions)
+            ended = terminated | truncated
+            self.returns += rewards
+            self.observations = following * self.scale
+            if ended.any():  # `following` has the first observation of the next episode already
+                following = following.copy()
+                for i in np.flatnonzero(ended):
+                    following[i] = infos["final_obs"][i]
+                    self.finished.append(float(self.returns[i]))
+                    self.returns[i] = 0
+            if self.count_reward is not None:
+                rewards = self.count_reward(following, rewards)
+            taken.append((observations, actions, rewards, following * self.scale, terminated, ended))
+        return Rollout(*(np.array(part) for part in zip(*taken, strict=True)))
+
+
+# --- What the logarithm of an action's probability is multiplied with -------------------------------------------------
+
+
+def discounted_returns(rollout: Rollout, discount: float) -> np.ndarray:
+    """Returns of each step G = r + discount * G of the next step, 0 after the episode's end."""
+    G = np.zeros_like(rollout.rewards)
+    following = np.zeros(G.shape[1])
+    for t in reversed(range(len(G))):
+        following = rollout.rewards[t] + discount * following * ~rollout.ended[t]
+        G[t] = following
+    return G
+
+
+def is_complete(rollout: Rollout) -> np.ndarray:
+    """Returns whether each step is of an episode that ended within the rollout: only then its return is known."""
+    return np.logical_or.accumulate(rollout.ended[::-1])[::-1]
+
+
+def advantages(
+    rollout: Rollout, values: np.ndarray, next_values: np.ndarray, discount: float, decay: float
+) -> np.ndarray:
+    """Returns how much better each action was than the critic expected (Schulman 2016, equations 11 and 16).
+
+    Args:
+        rollout: the steps.
+        values, next_values: of the critic, of the observations before and after each step.
+        discount: of the next step's reward.
+        decay: lambda. With 0 the advantage is delta, of one step and the critic's next value; with 1 it is the return
+            less the critic's value, in which the critic's errors matter less and chance more.
+    """
+    delta = rollout.rewards + discount * next_values * ~rollout.terminated - values
+    A = np.zeros_like(delta)
+    following = np.zeros(A.shape[1])
+    for t in reversed(range(len(A))):
+        following = delta[t] + discount * decay * following * ~rollout.ended[t]
+        A[t] = following
+    return A
+
+
+def normalise(values: np.ndarray, among: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """Returns values with the mean 0 and the standard deviation 1 of those in `among`."""
+    return (values - values[among].mean()) / (values[among].std() + 1e-8)
+
+
+# --- Training ---------------------------------------------------------------------------------------------------------
+
+
+def remaining_epochs(
+    checkpoint: Checkpoint,
+    curve: Curve,
+    epochs: int,
+    settings: Mapping[str, Any],
+    capture: Callable[[], dict[str, np.ndarray]],
+    restore: Callable[[Mapping[str, np.ndarray]], None],
+) -> Iterator[int]:
+    """Yields the epochs that are still to be trained, from 0, and keeps the state after each.
+
+    An epoch begins with new episodes and random numbers, drawn from (seed, epoch): what happens within the environments
+    cannot be saved, and so a training that was stopped goes on as if it had not been.
+
+    Args:
+        checkpoint: the file.
+        curve: of the episodes so far; those of the checkpoint are put into it.
+        epochs: of the whole training.
+        settings: what must be the same in a training and in the one that resumes it.
+        capture, restore: the engine's part, weights and the memory of optimizers.
+    """
+
+    def put_back(state: State) -> int:
+        restore(state.arrays)
+        curve.steps.extend(state.notes["steps"])
+        curve.returns.extend(state.notes["returns"])
+        return int(state.notes["epoch"])
+
+    for epoch in range(checkpoint.begin(settings | {"epochs": epochs}, put_back, epochs), epochs):
+        yield epoch
+        notes = {"epoch": epoch + 1, "steps": curve.steps, "returns": curve.returns}
+        checkpoint.save(lambda notes=notes: State(capture(), notes), at_once=epoch + 1 == epochs)
+
+
+class Variables:
+    """The weights of compiled models and the memory of their optimizers, to keep and to put back."""
+
+    def __init__(self, *models: keras.Model) -> None:
+        for model in models:
+            model.optimizer.build(model.trainable_variables)
+        self._variables = [v for model in models for v in (*model.variables, *model.optimizer.variables)]
+
+    def capture(self) -> dict[str, np.ndarray]:
+        """Returns their values."""
+        return {str(i): keras.ops.convert_to_numpy(variable.value) for i, variable in enumerate(self._variables)}
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Puts values back."""
+        for i, variable in enumerate(self._variables):
+            variable.assign(arrays[str(i)])
+
+
+# --- 1. The gradient of a policy --------------------------------------------------------------------------------------
+
+
+def compare_gradients() -> float:
+    """Prints the gradient of one action's log-probability, by the formula and by Keras; returns the difference."""
+    logits, action, G = np.array([0.5, 0.0, -0.5], np.float32), 0, 2.0
+    probabilities = np.exp(logits) / np.exp(logits).sum()
+    # d log p(a) / d logit k = (1 if k is a, else 0) - p(k): the action that was taken becomes more probable.
+    by_hand = G * (np.eye(3)[action] - probabilities)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(3)])
+    model.set_weights([np.zeros((1, 3)), logits])
+    # Cross-entropy is -log p(label). With the action as its label and the return as its weight, a step down of it is a
+    # step up of G log p(action): with the rate 1 the biases change by the gradient.
+    model.compile(keras.optimizers.SGD(1.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.train_on_batch(np.zeros((1, 1)), np.array([action]), sample_weight=np.array([G]))
+    by_keras = model.get_weights()[1] - logits
+    rows = [
+        [name, f"{p:.4f}", f"{ours:+.4f}", f"{theirs:+.4f}"]
+        for name, p, ours, theirs in zip(
+            ("left (taken)", "right", "straight"), probabilities, by_hand, by_keras, strict=True
+        )
+    ]
+    print(format_table(["action", "probability", "G (1 - p) or -G p", "step of train_on_batch"], rows))
+    return float(np.abs(by_hand - by_keras).max())
+
+
+# --- 2. The car -------------------------------------------------------------------------------------------------------
+
+CARS, CAR_SEEDS, CAR_TESTS = 12, 3, 100
+CAR_DISCOUNT = 0.98
+CAR_GOAL = 1.5  # a mean return; who drives to the station earns about 2
+
+
+class Method(NamedTuple):
+    """What the logarithm of an action's probability is multiplied with, and how the car is trained by it.
+
+    Attributes:
+        title: its name.
+        rate: of learning.
+        steps: of each car between two steps of the optimizer; REINFORCE waits for whole episodes.
+    """
+
+    title: str
+    rate: float
+    steps: int
+
+
+METHODS = {
+    "reinforce": Method("REINFORCE", 0.01, 150),
+    "normalised": Method("REINFORCE, normalised", 0.01, 150),
+    "actor_critic": Method("actor-critic", 0.003, 10),
+}
+
+
+def car_scale() -> np.ndarray:
+    """Returns what a car's observations are multiplied with: ranges up to 10, and three numbers of the bearing."""
+    from workshop.kit.environments import car
+
+    return np.array([1 / car.REACH] * len(car.RAYS) + [1, 1, 1], np.float32)
+
+
+def car_targets(
+    name: str, rollout: Rollout, critic_weights: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Returns what each step's log-probability is multiplied with, and what the critic is trained towards, if any."""
+    if name == "actor_critic":
+        values = forward(rollout.observations, critic_weights)[..., 0]
+        next_values = forward(rollout.next_observations, critic_weights)[..., 0]
+        delta = advantages(rollout, values, next_values, CAR_DISCOUNT, decay=0)
+        return normalise(delta), values + delta
+    G, known = discounted_returns(rollout, CAR_DISCOUNT), is_complete(rollout)
+    return (normalise(G, known) if name == "normalised" else G) * known, None
+
+
+def train_car(
+    name: str, seed: int, models: Sequence[keras.Sequential], recipe: Recipe, checkpoint: Checkpoint
+) -> tuple[list[np.ndarray], Curve]:
+    """Trains a car's policy by one of `METHODS`.
+
+    Args:
+        name: of the method.
+        seed: of this training.
+        models: actor and critic, compiled: nine trainings with the same two, which TensorFlow compiles once.
+        recipe: an epoch is an episode of each car.
+        checkpoint: the file to go on from with `--resume`.
+
+    Returns:
+        The weights of the policy, and the returns of the episodes.
+    """
+    from workshop.kit.environments import car
+
+    scale, method = car_scale(), METHODS[name]
+    actor, critic = models
+    with device.scope(seed):  # as if they were new: first weights, and optimizers that remember nothing
+        actor.set_weights(build(len(scale), len(car.ACTIONS), gain=0.01).get_weights())
+        critic.set_weights(build(len(scale), 1, gain=1).get_weights())
+    variables = Variables(actor, critic)
+    for model in models:
+        for variable in model.optimizer.variables:
+            variable.assign(keras.ops.zeros_like(variable))
+        model.optimizer.learning_rate = recipe.rate
+    player, curve = Player(car.Cars(CARS, "ranges_bearing"), scale), Curve([], [])
+    settings = {"method": name, "seed": seed, "recipe": repr(recipe)}
+    for epoch in remaining_epochs(checkpoint, curve, recipe.epochs, settings, variables.capture, variables.restore):
+        player.begin(seed, epoch)
+        for _ in range(car.MAX_STEPS // method.steps):
+            rollout = player.play(actor.get_weights(), method.steps)
+            factors, targets = car_targets(name, rollout, critic.get_weights())
+            X = rollout.observations.reshape(-1, len(scale))
+            actor.train_on_batch(X, rollout.actions.ravel(), sample_weight=factors.ravel())
+            if targets is not None:
+                critic.train_on_batch(X, targets.reshape(-1, 1))
+        curve.add(player, (epoch + 1) * CARS * car.MAX_STEPS)
+    return actor.get_weights(), curve
+
+
+def drive(policy: Callable[[np.ndarray], np.ndarray], cars_driving: int, seed: int) -> float:
+    """Returns the share of cars, each on a new map, that reach the station by a policy of observations as they come."""
+    from workshop.kit.environments import car
+
+    cars = car.Cars(cars_driving, "ranges_bearing")
+    observations, _ = cars.reset(seed=seed)
+    reached, is_driving = np.zeros(cars_driving, bool), np.ones(cars_driving, bool)
+    while is_driving.any():
+        observations, _, terminated, truncated, infos = cars.step(policy(observations))
+        reached |= is_driving & infos["reached"]
+        is_driving &= ~(terminated | truncated)
+    return float(reached.mean())
+
+
+def compare_car(report: Report) -> None:
+    """Trains the car by each of `METHODS` with several seeds; prints and draws what became of it."""
+    quick, seed = report.arguments.quick, report.arguments.seed
+    tests, seeds = (10, 1) if quick else (CAR_TESTS, CAR_SEEDS)
+    scale, random = car_scale(), np.random.default_rng(seed)
+    at_random = drive(lambda observations: random.integers(0, 3, len(observations)), tests, TEST_SEED)
+    rows: list[list[object]] = [["random actions", "", "", f"{at_random:.0%}"]]
+    curves: dict[str, list[Curve]] = {}
+    plain = report.arguments.recipes["car"].with_options(report.arguments, samples=1)
+    actor, critic = build(len(scale), 3, gain=0.01), build(len(scale), 1, gain=1)
+    actor.summary()
+    critic.summary()
+    actor.compile(plain.make_optimizer(), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    critic.compile(plain.make_optimizer(), "mean_squared_error")
+    for name, method in METHODS.items():
+        shares = []
+        for i in range(seeds):
+            recipe = replace(plain, learning_rate=report.arguments.learning_rate or method.rate)
+            weights, curve = train_car(
+                name, seed + i, (actor, critic), recipe, report.checkpoint(f"car_{name}_{i + 1}")
+            )
+            shares.append(drive(lambda X, W=weights: forward(X * scale, W).argmax(axis=1), tests, TEST_SEED))
+            curves.setdefault(method.title, []).append(curve)
+        solved = [curve.steps_until(CAR_GOAL) for curve in curves[method.title]]
+        cells = [", ".join("never" if steps is None else f"{steps:,}" for steps in solved)]
+        rows.append([method.title, method.rate, *cells, ", ".join(f"{share:.0%}" for share in shares)])
+        report.result({"test_success_rate": float(np.mean(shares))}, model=f"car_{name}")
+    seeds_said = ", ".join(str(seed + i) for i in range(seeds))
+    print(format_table(["policy", "rate", f"steps to a return of {CAR_GOAL:g}", "new maps reached"], rows))
+    print(f"With the seeds {seeds_said}, each on {tests} new maps.")
+    report.plot("policy_gradient-car", figures.car_curves, curves)
+
+
+# --- 3. The lander ----------------------------------------------------------------------------------------------------
+
+ENVIRONMENTS = 16
+EPOCH_STEPS = 24_576  # of the 16 together
+TRAINING_CUT = 600  # steps, after which an episode in training is cut off: a pilot that hovers learns nothing new
+TEST_SEED = 2**32  # of test episodes: training takes seeds below
+GOAL = 200  # a mean return that counts as solved
+# Brings the observations to a like size: it mostly flies where x and y are below 0.3 and the speeds below 0.5.
+SCALE = np.array([5, 3, 5, 5, 5, 5, 1, 1], np.float32)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the lander is trained, beside the `Recipe` of the optimizers.
+
+    Attributes:
+        steps: of each environment in a rollout.
+        actor_passes, critic_passes: how often actor and critic see a rollout.
+        discount: of the next step's reward.
+        decay: lambda of the advantages.
+        clip: how far PPO lets an action's probability go from the one that it was drawn with; None for no PPO.
+        is_scaled: whether observations are multiplied with `SCALE`.
+        reward_scale: what the rewards to train on are multiplied with.
+        distance_penalty: whether x^2 + y^2 is taken off them in each step.
+        critic_rate: of learning, in multiples of the actor's.
+        falls: whether the rates fall along a line to a twentieth.
+    """
+
+    steps: int = 32
+    actor_passes: int = 1
+    critic_passes: int = 3
+    discount: float = 0.995
+    decay: float = 0.97
+    clip: float | None = None
+    is_scaled: bool = True
+    reward_scale: float = 0.05
+    distance_penalty: bool = False
+    critic_rate: float = 2.0
+    falls: bool = True
+
+
+STEP_PENALTY = 0.1  # taken off in each step, in training: to hover is worse than to land
+SETTINGS = {
+    "a2c": Settings(),
+    "ppo": Settings(steps=128, actor_passes=6, critic_passes=6, clip=0.2),
+    "course": Settings(
+        critic_passes=1,
+        discount=0.99,
+        decay=0.0,
+        is_scaled=False,
+        reward_scale=1.0,
+        distance_penalty=True,
+        critic_rate=1.0,
+        falls=False,
+    ),
+}
+TITLES = {"a2c": "advantage actor-critic", "ppo": "PPO", "course": "the course's recipe"}
+RECIPES = {
+    "car": Recipe(25, None, batch_size=CARS * 150, optimizer="adam", schedule=False, quick_epochs=2),
+    "a2c": Recipe(23, 0.003, batch_size=512, optimizer="adam", schedule=False, clip=0.5, quick_epochs=2),
+    "ppo": Recipe(12, 0.002, batch_size=512, optimizer="adam", schedule=False, clip=0.5, quick_epochs=2),
+    "course": Recipe(23, 0.001, batch_size=512, optimizer="adam", schedule=False, quick_epochs=2),
+}
+
+
+def make_optimizer(
+    recipe: Recipe, settings: Settings, is_critic: bool, arguments: argparse.Namespace
+) -> keras.optimizers.Optimizer:
+    """Returns the optimizer of the actor or of the critic."""
+    rate = recipe.rate * (settings.critic_rate if is_critic else 1)
+    if not settings.falls or arguments.optimizer is not None:
+        return replace(recipe, learning_rate=rate).make_optimizer()
+    steps = recipe.steps * (settings.critic_passes if is_critic else settings.actor_passes)
+    falling = keras.optimizers.schedules.PolynomialDecay(rate, steps, end_learning_rate=rate / 20)
+    return keras.optimizers.Adam(falling, global_clipnorm=recipe.clip)
+
+
+def clipped_loss(clip: float) -> Callable[[Any, Any], Any]:
+    """Returns PPO's loss (Schulman 2017, equation 7) of targets (samples, 3) and logits (samples, actions).
+
+    The columns of the targets are the action, its advantage, and log p of it by the policy that it was drawn by. The
+    ratio of the new p to the old one may grow as far as 1 + clip where the advantage is positive, and fall as far as
+    1 - clip where it is negative. Beyond that the gradient is 0, and so a rollout may serve for many steps.
+    """
+
+    def loss(targets: Any, logits: Any) -> Any:
+        ops = keras.ops
+        is_taken = ops.one_hot(ops.cast(targets[:, 0], "int32"), len(lander.ACTIONS))
+        advantage = targets[:, 1]
+        ratio = ops.exp(ops.sum(is_taken * ops.log_softmax(logits), axis=1) - targets[:, 2])
+        return -ops.minimum(ratio * advantage, ops.clip(ratio, 1 - clip, 1 + clip) * advantage)
+
+    return loss
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Returns the logarithms of the probabilities of logits (samples, actions)."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def make_player(settings: Settings, environments: int = ENVIRONMENTS) -> Player:
+    """Returns what plays the episodes that the lander learns from."""
+
+    def count_reward(observations: np.ndarray, rewards: np.ndarray) -> np.ndarray:
+        far = np.square(observations[:, :2]).sum(axis=1) if settings.distance_penalty else 0
+        return settings.reward_scale * (rewards - STEP_PENALTY - far)
+
+    scale = SCALE if settings.is_scaled else np.ones_like(SCALE)
+    return Player(lander.make_many(environments, TRAINING_CUT), scale, count_reward)
+
+
+def lander_targets(
+    rollout: Rollout, settings: Settings, critic_weights: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the advantages, normalised, and what the critic is trained towards, both (steps * environments,)."""
+    values = forward(rollout.observations, critic_weights)[..., 0]
+    next_values = forward(rollout.next_observations, critic_weights)[..., 0]
+    A = advantages(rollout, values, next_values, settings.discount, settings.decay)
+    return normalise(A).ravel(), (values + A).ravel()
+
+
+def minibatches(samples: int, size: int, passes: int, random: np.random.Generator) -> Iterator[np.ndarray]:
+    """Yields the indices of batches, each of the passes in another order."""
+    for _ in range(passes):
+        order = random.permutation(samples)
+        for start in range(0, samples, size):
+            yield order[start : start + size]
+
+
+def train_lander(
+    settings: Settings, recipe: Recipe, arguments: argparse.Namespace, checkpoint: Checkpoint
+) -> tuple[keras.Sequential, Curve]:
+    """Trains actor and critic on the lander, and returns the actor and the episodes."""
+    with device.scope(arguments.seed):
+        actor, critic = build(8, len(lander.ACTIONS), gain=0.01), build(8, 1, gain=1)
+    actor.summary()
+    critic.summary()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    actor.compile(
+        make_optimizer(recipe, settings, False, arguments),
+        loss if settings.clip is None else clipped_loss(settings.clip),
+    )
+    critic.compile(make_optimizer(recipe, settings, True, arguments), "mean_squared_error")
+    player, curve = make_player(settings), Curve([], [])
+    variables = Variables(actor, critic)
+    told = asdict(settings) | {"seed": arguments.seed, "recipe": repr(recipe)}
+    for epoch in remaining_epochs(checkpoint, curve, recipe.epochs, told, variables.capture, variables.restore):
+        player.begin(arguments.seed, epoch)
+        for _ in range(epoch_steps(arguments) // (ENVIRONMENTS * settings.steps)):
+            policy = actor.get_weights()
+            rollout = player.play(policy, settings.steps)
+            A, targets = lander_targets(rollout, settings, critic.get_weights())
+            X, actions = rollout.observations.reshape(-1, 8), rollout.actions.ravel()
+            for batch in minibatches(len(X), recipe.batch_size, settings.actor_passes, player.random):
+                if settings.clip is None:  # the policy gradient (Mnih 2016): cross-entropy, weighted by advantages
+                    actor.train_on_batch(X[batch], actions[batch], sample_weight=A[batch])
+                else:
+                    old = log_softmax(forward(X[batch], policy))[np.arange(len(batch)), actions[batch]]
+                    actor.train_on_batch(X[batch], np.stack([actions[batch], A[batch], old], axis=1))
+            for batch in minibatches(len(X), recipe.batch_size, settings.critic_passes, player.random):
+                error = critic.train_on_batch(X[batch], targets[batch, None])
+        check_finite(float(error), epoch + 1)
+        print_epoch(epoch, recipe.epochs, curve, curve.add(player, (epoch + 1) * epoch_steps(arguments)))
+    return actor, curve
+
+
+def epoch_steps(arguments: argparse.Namespace) -> int:
+    """Returns the steps of all environments together in an epoch."""
+    return 4096 if arguments.quick else EPOCH_STEPS
+
+
+def print_epoch(epoch: int, epochs: int, curve: Curve, returns: Sequence[float]) -> None:
+    """Prints what the episodes that ended in an epoch returned."""
+    low, middle, high = np.quantile(returns, [0.25, 0.5, 0.75]) if returns else [np.nan] * 3
+    print(
+        f"Epoch {epoch + 1:2}/{epochs}  {len(returns):3} episodes, {len(curve.returns):5,} in all: "
+        f"median return {middle:4.0f}, the middle half {low:4.0f} to {high:4.0f}",
+        flush=True,
+    )
+
+
+def as_saved(actor_weights: Sequence[np.ndarray], settings: Settings) -> keras.Sequential:
+    """Returns the policy as it is saved: from the numbers of the environment as they come to probabilities.
+
+    The network was trained on X * scale, and (X * scale) W = X (scale W): the first layer's weights take the scale in.
+    """
+    W1, b1, W2, b2 = actor_weights
+    model = build(8, len(lander.ACTIONS), gain=0.01)
+    model.layers[-1].activation = keras.activations.softmax
+    model.set_weights([SCALE[:, None] * W1 if settings.is_scaled else W1, b1, W2, b2])
+    return model
+
+
+def fly(policy: Callable[[np.ndarray], np.ndarray], episodes: int, max_steps: int = lander.MAX_STEPS) -> list[Flight]:
+    """Returns flights that training never saw.
+
+    Args:
+        policy: from observations (n, 8) as they come to actions (n,).
+        episodes: flown side by side; each begins from a seed of its own.
+        max_steps: after which a flight is cut off.
+    """
+    environments = [lander.make(max_steps) for _ in range(episodes)]
+    states = [[environment.reset(seed=TEST_SEED + i)[0]] for i, environment in enumerate(environments)]
+    taken: list[list[int]] = [[] for _ in environments]
+    rewards: list[list[float]] = [[] for _ in environments]
+    flying = list(range(episodes))
+    while flying:
+        actions = policy(np.array([states[i][-1] for i in flying]))
+        still_flying = []
+        for i, action in zip(flying, actions.tolist(), strict=True):
+            state, reward, terminated, truncated, _ = environments[i].step(action)
+            states[i].append(state)
+            taken[i].append(action)
+            rewards[i].append(float(reward))
+            if not (terminated or truncated):
+                still_flying.append(i)
+        flying = still_flying
+    return [
+        Flight(np.array(states[i]), np.array(taken[i]), np.array(rewards[i]), lander.ground(environments[i]))
+        for i in range(episodes)
+    ]
+
+
+def test_pilot(policy: Callable[[np.ndarray], np.ndarray], arguments: argparse.Namespace) -> list[Flight]:
+    """Flies the test episodes."""
+    return fly(policy, *(8, 150) if arguments.quick else (100, lander.MAX_STEPS))
+
+
+def learn_to_land(report: Report) -> None:
+    """Trains the pilot, tests, saves and draws it."""
+    arguments = report.arguments
+    kind = arguments.algorithm
+    settings = SETTINGS[kind]
+    if arguments.discount is not None:
+        settings = replace(settings, discount=arguments.discount)
+    recipe = arguments.recipes[kind].with_options(arguments, samples=epoch_steps(arguments))
+    name = "lander" if kind == "a2c" else f"lander_{kind}"
+    actor, curve = train_lander(settings, recipe, arguments, report.checkpoint(name))
+
+    weights, random = actor.get_weights(), np.random.default_rng(arguments.seed)
+    scale = SCALE if settings.is_scaled else 1
+    flights = {
+        "random actions": test_pilot(lambda X: random.integers(0, len(lander.ACTIONS), len(X)), arguments),
+        TITLES[kind]: test_pilot(lambda X: forward(X * scale, weights).argmax(axis=1), arguments),
+    }
+    rows = []
+    for pilot, flown in flights.items():
+        returns = [flight.total for flight in flown]
+        landed = sum(flight.has_landed for flight in flown)
+        rows.append([pilot, f"{np.mean(returns):.1f}", f"{np.std(returns):.1f}", f"{landed} of {len(flown)}"])
+    print(format_table(["pilot", "mean return", "deviation", "landed"], rows))
+    flown = flights[TITLES[kind]]
+    metrics = {
+        "test_mean_return": float(np.mean([flight.total for flight in flown])),
+        "test_success_rate": float(np.mean([flight.has_landed for flight in flown])),
+    }
+    report.result(metrics, model="" if kind == "a2c" else kind)
+    report.save(name, as_saved(weights, settings), inputs=lander.INPUTS, classes=lander.ACTIONS, metrics=metrics)
+    report.plot(f"{name}-curve", figures.lander_curve, curve, TITLES[kind], GOAL)
+    report.plot(f"{name}-flights", figures.flights, flights)
+    if not arguments.no_plots:
+        best = max(flown, key=lambda flight: flight.total)
+        frames = figures.landing(best, np.exp(log_softmax(forward(best.states[:-1] * scale, weights))), lander.ACTIONS)
+        report.saved(animation.save(*frames, arguments.plots / f"{name}.gif"))
+
+
+# --- The lesson -------------------------------------------------------------------------------------------------------
+
+
+def discount(text: str) -> float:
+    """Parses a discount, 0 to 1."""
+    number = cli.finite_number(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"got {text}, takes a number from 0 (the next reward alone) to 1 (all alike)")
+    return number
+
+
+def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Reads the options of the command line."""
+    parser = cli.lesson_parser(
+        docstring,
+        RECIPES,
+        learning_rate="0.01 car, 0.003 its actor-critic, 0.003 a2c, 0.002 ppo; the lander's fall along a line",
+        data=None,
+    )
+    add = parser.add_argument
+    add("--part", choices=("car", "lander", "all"), default="all", help="(default: all)")
+    how = parser.add_mutually_exclusive_group()
+    text = "of the lander: advantage actor-critic, or with PPO's clipped steps (default: a2c)"
+    how.add_argument("--algorithm", choices=("a2c", "ppo"), default="a2c", help=text)
+    text = "the lander by the course's recipe: Adam 0.001, discount 0.99, x^2 + y^2 + 0.1 taken off the reward"
+    how.add_argument("--preset", choices=("course",), help=text)
+    add("--discount", type=discount, metavar="X", help="of the lander's next reward (default: 0.995; course 0.99)")
+    arguments = cli.parse_lesson(parser, argv)
+    if arguments.preset:
+        arguments.algorithm, arguments.part = arguments.preset, "lander"
+    arguments.recipes = RECIPES
+    arguments.no_band = "--discount given" if arguments.discount is not None else ""
+    return arguments
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, float]:
+    """Trains the car and the lander, tests, saves and draws them; returns the metrics."""
+    arguments = parse(__doc__, argv)
+    report = Report("policy_gradient", arguments)
+    lander.make().close()  # says at once if it is not installed
+    parts = ("car", "lander") if arguments.part == "all" else (arguments.part,)
+    data = {
+        "car": "the car's maps, made from the seed",
+        "lander": f"{lander.NAME} of gymnasium {gymnasium.__version__}",
+    }
+    report.data("; ".join(data[part] for part in parts))
+    report.engine(device.prepare(arguments.seed))
+    if "car" in parts:
+        report.section("The gradient of a policy: an action of three, its return 2")
+        report.result({"gradient_test_max_error": compare_gradients()})
+        report.section("A car with 20 range sensors: REINFORCE, and an actor with a critic")
+        compare_car(report)
+    if "lander" in parts:
+        report.section(f"{lander.NAME}: {TITLES[arguments.algorithm]}")
+        learn_to_land(report)
+    return report.finish(use="python -m apps.lander --human", no_band=arguments.no_band)
+
+
+if __name__ == "__main__":
+    cli.run(main)
