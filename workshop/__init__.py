@@ -513,4 +513,22 @@ LESSONS = (
             "expected_sarsa_test_mean_return": (-15, -15),
         },
     ),
+    Lesson(
+        "deep_q_network",
+        "A car with headlights learns to find the gas station: deep Q-learning",
+        50,
+        ("torch",),
+        expected={
+            "test_success_rate": at_least(0.90),
+            "sums_test_success_rate": at_most(0.65),
+            "no_replay_test_success_rate": at_least(0.5),
+            "no_target_test_success_rate": at_most(0.2),
+            "test_mean_return": at_least(1.8),
+            "random_test_success_rate": at_most(0.05),
+            "straight_test_success_rate": at_most(0.05),
+            "steering_test_success_rate": (0.25, 0.45),
+            "step_test_max_error": at_most(1e-9),
+        },
+        expected_of={"course": {"test_success_rate": at_most(0.3), "test_mean_return": at_most(0.8)}},
+    ),
 )

@@ -154,12 +154,18 @@ class Cars(gymnasium.vector.VectorEnv):
         number: of cars.
         observation: what they observe, one of `OBSERVATIONS`.
         max_steps: after which an episode is cut off.
+        autoreset: whether a car whose episode ends begins the next one. For a test it need not: what it does then has
+            no meaning.
     """
 
-    def __init__(self, number: int, observation: str = "bearing", max_steps: int = MAX_STEPS) -> None:
+    def __init__(
+        self, number: int, observation: str = "bearing", max_steps: int = MAX_STEPS, autoreset: bool = True
+    ) -> None:
         if observation not in OBSERVATIONS:
             raise WorkshopError(f"a car observes {', '.join(OBSERVATIONS)}, not {observation!r}")
-        self.metadata = {"autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP}
+        modes = gymnasium.vector.AutoresetMode
+        self.metadata = {"autoreset_mode": modes.SAME_STEP if autoreset else modes.DISABLED}
+        self.autoreset = autoreset
         self.num_envs = number
         self.observation = observation
         self.max_steps = max_steps
@@ -203,7 +209,7 @@ class Cars(gymnasium.vector.VectorEnv):
         rewards, terminated, truncated, infos = self.drive(np.asarray(actions))
         observations = self.observe()
         ended = terminated | truncated
-        if ended.any():
+        if self.autoreset and ended.any():
             infos |= {"final_obs": observations, "_final_obs": ended}
             for i in np.flatnonzero(ended):
                 self.start(int(i))
