@@ -182,24 +182,22 @@ def try_model(path: Path) -> tuple[str, str]:
     first: Any = next(iter(opened.values())).model  # Keras', where it opened the file
     shapes = [first.input_shape] if first.input_shape else [one.shape[1:] for one in first.keras.inputs]
     X, y = given_answers(path, shapes)
-    # Layers of mixed precision computed in 16 bits when the file's own Keras was asked.
-    tolerance = 1e-3 if b"mixed_float16" in path.read_bytes() else TOLERANCE
     answers = [y] if y is not None else []
     for engine, loaded in opened.items():
         predicted = loaded.model.predict(X)
-        if answers and not is_near(predicted, answers[0], tolerance):
+        if answers and not is_near(predicted, answers[0]):
             return "wrong", f"{engine} predicts something else"
         answers.append(predicted)
     compared = "equal" if y is not None else "equal to each other" if len(opened) == 2 else "nothing to compare with"
     return "used", f"{' and '.join(opened)}, {compared}"
 
 
-def is_near(outputs: Any, expected: Any, tolerance: float) -> bool:
+def is_near(outputs: Any, expected: Any) -> bool:
     """Returns whether outputs, one array or a list of them, are the expected ones."""
     if isinstance(expected, list | tuple):
-        return all(is_near(*pair, tolerance) for pair in zip(outputs, expected, strict=True))
+        return all(is_near(*pair) for pair in zip(outputs, expected, strict=True))
     outputs, expected = np.asarray(outputs), np.asarray(expected)
-    largest = tolerance * max(1.0, float(np.abs(expected).max()))
+    largest = TOLERANCE * max(1.0, float(np.abs(expected).max()))
     return outputs.shape == expected.shape and bool(np.abs(outputs - expected).max() <= largest)
 
 

@@ -10,15 +10,21 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layer_cases import assert_the_same_in_each_engine, described
+from layer_cases import (
+    assert_close,
+    assert_the_same_in_each_engine,
+    described,
+    numpy_gradients,
+    torch_gradients,
+)
 from torch import nn
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
-from workshop.kit.saving import h5
+from workshop.kit.saving import h5, keras_h5
 from workshop.kit.saving.architecture import Architecture, layer_from
 from workshop.kit.saving.layer_specs import UnknownLayerError
-from workshop.kit.saving.model import KerasModel
+from workshop.kit.saving.model import KerasModel, as_model
 from workshop.pytorch.kit.model import TorchModel, from_architecture, to_architecture
 from workshop.pytorch.kit.one_row import InOneRow
 from workshop.scratch.nn import one_row, wrappers
@@ -243,6 +249,119 @@ def test_one_description_gives_the_same_predictions_in_all_engines_and_comes_bac
         h5.to_bytes(architecture)
 
 
+# --- Sixteen bits -----------------------------------------------------------------------------------------------------
+
+
+HALF: dict[str, tuple[tuple[int, ...], Callable[..., Any]]] = {
+    "Dense": (ROW, lambda layers, **policy: layers.Dense(5, **policy)),
+    "Dense tanh": (STEPS, lambda layers, **policy: layers.Dense(5, activation="tanh", **policy)),
+    "Dense without bias": (ROW, lambda layers, **policy: layers.Dense(5, "relu", use_bias=False, **policy)),
+    "Conv1D": (STEPS, lambda layers, **policy: layers.Conv1D(5, 3, padding="causal", activation="relu", **policy)),
+    "Conv2D": (IMAGE, lambda layers, **policy: layers.Conv2D(5, 3, activation="relu6", **policy)),
+    "Conv2D same": (IMAGE, lambda layers, **policy: layers.Conv2D(5, 2, strides=2, padding="same", **policy)),
+    "Activation": (ROW, lambda layers, **policy: layers.Activation("tanh", **policy)),
+    "Rescaling": (IMAGE, lambda layers, **policy: layers.Rescaling(1 / 3, 0.1, **policy)),
+    "BatchNormalization": (IMAGE, lambda layers, **policy: layers.BatchNormalization(**policy)),
+    "Flatten": (IMAGE, lambda layers, **policy: layers.Flatten(**policy)),
+    "Reshape": (ROW, lambda layers, **policy: layers.Reshape((3, 2), **policy)),
+    "RepeatVector": (ROW, lambda layers, **policy: layers.RepeatVector(2, **policy)),
+    "ZeroPadding1D": (STEPS, lambda layers, **policy: layers.ZeroPadding1D(1, **policy)),
+    "UpSampling2D": (IMAGE, lambda layers, **policy: layers.UpSampling2D(2, **policy)),
+    "MaxPooling1D": (STEPS, lambda layers, **policy: layers.MaxPooling1D(**policy)),
+    "MaxPooling2D": (IMAGE, lambda layers, **policy: layers.MaxPooling2D(2, padding="same", **policy)),
+    "GlobalMaxPooling2D": (IMAGE, lambda layers, **policy: layers.GlobalMaxPooling2D(**policy)),
+    "GlobalAveragePooling1D": (STEPS, lambda layers, **policy: layers.GlobalAveragePooling1D(**policy)),
+    "GlobalAveragePooling2D": (IMAGE, lambda layers, **policy: layers.GlobalAveragePooling2D(**policy)),
+    "Dropout": (ROW, lambda layers, **policy: layers.Dropout(0.5, **policy)),
+}
+
+
+@pytest.mark.parametrize("name", HALF)
+@pytest.mark.parametrize("policy", ["mixed_float16", "float16"])
+def test_a_layer_rounds_to_16_bits_where_keras_does_in_each_engine(name: str, policy: str) -> None:
+    shape, make = HALF[name]
+    X = np.random.default_rng(1).normal(size=(30, *shape)).astype(np.float32)
+    layer = make(keras.layers, dtype=policy)
+    architecture = described(layer, X)
+    expected = keras.ops.convert_to_numpy(layer(X)).astype(np.float32)
+    module = from_architecture(architecture)
+    network, mirror = Network.from_architecture(architecture), TorchModel(module, shape)
+    for engine in (network, mirror):
+        outputs = engine.predict(X)
+        assert outputs.dtype == np.float32
+        np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-5)
+        (kind, stage), *_ = engine.stages(X) or [(architecture.layers[0].kind, outputs)]  # Flatten is no stage
+        assert kind == architecture.layers[0].kind and np.array_equal(stage, outputs)
+    single = make(keras.layers)
+    described(single, X)
+    single.set_weights(layer.get_weights())
+    assert np.abs(keras.ops.convert_to_numpy(single(X)) - expected).max() > 1e-4  # so much is lost without
+    assert_is_described_again(module, architecture)
+    assert network.architecture.layers[0].settings == architecture.layers[0].settings
+
+
+def test_a_model_in_16_bits_predicts_the_same_in_all_engines_and_comes_back_whole(tmp_path: Path) -> None:
+    layers, half = keras.layers, {"dtype": "mixed_float16"}
+    model = keras.Sequential(
+        [
+            layers.Input((8, 7, 1)),
+            layers.Conv2D(4, 3, **half),
+            layers.BatchNormalization(**half),
+            layers.Activation("relu", **half),
+            layers.MaxPooling2D(**half),
+            layers.Flatten(**half),
+            layers.Dense(6, activation=layers.LeakyReLU(dtype="float32"), **half),
+            layers.Dense(3, **half),
+            layers.Activation("softmax", dtype="float32"),
+        ]
+    )
+    random = np.random.default_rng(3)
+    model.set_weights([np.abs(random.normal(0, 0.7, weight.shape)) for weight in model.weights])
+    X = random.random((20, 8, 7, 1)).astype(np.float32)
+    expected = model.predict(X, verbose=0)
+    assert np.ptp(expected) > 0.3
+    model.save(tmp_path / "half.h5")
+    mirrors: list[Any] = [Network.from_h5(tmp_path / "half.h5"), TorchModel.from_h5(tmp_path / "half.h5")]
+    mirrors.append(keras_h5.from_bytes((tmp_path / "half.h5").read_bytes(), "half.h5"))
+    for mirror in mirrors:
+        np.testing.assert_allclose(mirror.predict(X), expected, rtol=1e-5, atol=1e-6)
+        (tmp_path / "again.h5").write_bytes(mirror.to_h5())
+        again = keras.models.load_model(tmp_path / "again.h5", compile=False)
+        assert [layer.dtype_policy.name for layer in again.layers][-2:] == ["mixed_float16", "float32"]
+        np.testing.assert_allclose(again.predict(X, verbose=0), expected, rtol=1e-5, atol=1e-6)
+    assert mirrors[0].to_h5() == mirrors[1].to_h5()
+    assert np.abs(as_model(model).predict(X) - expected).max() > 1e-5  # a model of ours is saved without the rounding
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "says"),
+    [
+        ("LSTM", {"units": 2, "dtype": "mixed_float16"}, "LSTM layer has dtype = 'mixed_float16', which is not"),
+        ("DepthwiseConv2D", {"kernel_size": 2, "dtype": "float16"}, "has dtype = 'mixed_float16'"),
+        ("Dense", {"units": 2, "activation": "softmax", "dtype": "float16"}, "has activation = 'softmax' and dtype ="),
+        ("Dense", {"units": 2, "dtype": "bfloat16"}, "has dtype = 'mixed_bfloat16'"),
+        (
+            "TimeDistributed",
+            {"layer": {"class_name": "Dense", "config": {"units": 2, "dtype": "mixed_float16"}}},
+            "TimeDistributed layer has a Dense layer of 16 bits in it",
+        ),
+    ],
+)
+def test_a_layer_that_rounds_within_is_left_to_keras(kind: str, settings: dict[str, Any], says: str) -> None:
+    with pytest.raises(UnknownLayerError, match=says):
+        layer_from(kind, settings)
+
+
+def test_gradients_pass_through_the_rounding() -> None:
+    settings = {"units": 4, "activation": "tanh", "dtype": "mixed_float16"}
+    architecture = Architecture(ROW, [layer_from("Dense", settings)])
+    X, direction = np.random.default_rng(5).normal(size=(2, 8, 6)).astype(np.float32)
+    network = Network.from_architecture(architecture)
+    module = from_architecture(network.architecture)
+    by_numpy = numpy_gradients(network.layers[0], X, direction[:, :4])
+    assert_close(torch_gradients(module, X, direction[:, :4]), by_numpy, 2e-3)
+
+
 # --- Training ---------------------------------------------------------------------------------------------------------
 
 
@@ -362,8 +481,8 @@ def test_a_setting_that_is_not_known_is_refused_by_name(kind: str, settings: dic
 
 def test_settings_that_change_no_output_are_taken_from_any_keras() -> None:
     policies: list[Any] = [
-        {"class_name": "DTypePolicy", "config": {"name": "mixed_float16"}, "module": "keras", "registered_name": None},
-        {"class_name": "Policy", "config": {"name": "mixed_float16"}},
+        {"class_name": "DTypePolicy", "config": {"name": "float32"}, "module": "keras", "registered_name": None},
+        {"class_name": "Policy", "config": {"name": "float32"}},
         "float64",
     ]
     for policy in policies:

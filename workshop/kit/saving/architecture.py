@@ -16,7 +16,7 @@ from workshop.kit.saving import (
     sequence_layer_specs,
 )
 from workshop.kit.saving.card import printable
-from workshop.kit.saving.layer_specs import Config, Kind, Settings, Shape, UnknownLayerError
+from workshop.kit.saving.layer_specs import Config, Kind, Settings, Shape, UnknownLayerError, dtype_policy
 from workshop.kit.saving.layer_specs import Layer as Layer  # what an architecture consists of
 
 MAX_OUTPUT_SIZE = 50_000_000  # numbers in one output of a layer, for one sample
@@ -99,7 +99,10 @@ def _wrapped(s: Settings, name: str = "layer") -> Layer:
     value = s.take(name)
     if not isinstance(value, dict) or not isinstance(value.get("config"), dict):
         raise s.refuse(f"has {name} = {value!r}")
-    return layer_from(value.get("class_name"), value["config"])
+    layer = layer_from(value.get("class_name"), value["config"])
+    if "dtype" in layer.settings:
+        raise s.refuse(f"has a {layer.kind} layer of 16 bits in it")
+    return layer
 
 
 def _bidirectional(s: Settings) -> Config:
@@ -163,6 +166,18 @@ _OLD_NAMES = {
     "SeparableConvolution2D": "SeparableConv2D",
 }
 
+# The layers that all engines have in 16 bits as Keras has them: they round whole sums. To which of two numbers a sum is
+# rounded is now and then decided by the order in which 32 bits were added, once in a thousand sums of many products.
+# The others round within, in an order of TensorFlow's own: a softmax rounds after each number that it adds.
+_IN_16_BITS = {
+    *("Dense", "Conv1D", "Conv2D", "Activation", "Rescaling", "BatchNormalization"),
+    *("Flatten", "Reshape", "RepeatVector", "ZeroPadding1D", "ZeroPadding2D", "UpSampling1D", "UpSampling2D"),
+    *("MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"),
+    *("GlobalAveragePooling1D", "GlobalAveragePooling2D"),
+    *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianDropout", "GaussianNoise", "AlphaDropout"),
+}
+_ACTIVATIONS_IN_16_BITS = ("linear", "relu", "relu6", "tanh")
+
 
 def layer_from(kind: object, config: Config) -> Layer:
     """Returns a layer, without weights yet, from its class name and its configuration in a file of any Keras.
@@ -174,9 +189,17 @@ def layer_from(kind: object, config: Config) -> Layer:
     if not isinstance(kind, str) or (name not in KINDS and name not in activation_layer_specs.ALIASES):
         raise UnknownLayerError(f"its layer {printable(kind)} is not known here")
     settings = Settings(kind, config, layer_from)
+    policy = dtype_policy(settings.take("dtype"))
     if name in activation_layer_specs.ALIASES:
         layer = Layer(*activation_layer_specs.ALIASES[name](settings))
     else:
         layer = Layer(name, KINDS[name].settings(settings))
     settings.finish()
+    if policy in ("mixed_float16", "mixed_bfloat16"):
+        activation = layer.settings.get("activation", "linear")
+        is_exact = isinstance(activation, Layer) or activation in _ACTIVATIONS_IN_16_BITS
+        if policy != "mixed_float16" or layer.kind not in _IN_16_BITS or not is_exact:
+            what = "" if is_exact else f"activation = {activation!r} and "
+            raise settings.refuse(f"has {what}dtype = {policy!r}", "how it rounds is Keras' own")
+        layer.settings["dtype"] = policy
     return layer

@@ -141,6 +141,8 @@ def _architecture(described: list[Described]) -> Architecture:
     ]
     if not layers:
         raise WorkshopError("its model has no layers")
+    if first and first["config"].get("dtype") == "float16" and "dtype" not in layers[0].settings:
+        raise UnknownLayerError("its inputs have 16 bits, and its first layer has not")
     if not shape or not all(type(n) is int and 1 <= n <= 10_000 for n in shape[1:]) or len(shape) not in (2, 3, 4):
         raise UnknownLayerError(
             f"it takes inputs of shape {safety.printable(shape)}; known are (samples, features), (samples, steps, "

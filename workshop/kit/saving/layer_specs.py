@@ -24,9 +24,16 @@ _OTHER_NAMES = {"swish": "silu", "softmax_v2": "softmax"}
 # Layers that a file may have in the place of an activation's name, with settings of their own.
 _ACTIVATION_LAYERS = ("LeakyReLU", "ELU", "ReLU", "ThresholdedReLU", "Softmax")
 
+# Keras' policies by the precision that they compute in. Weights are read in 32 bits, whatever a policy has them in.
+_POLICIES = {
+    **dict.fromkeys(("float32", "float64"), "float32"),
+    **dict.fromkeys(("float16", "mixed_float16"), "mixed_float16"),
+    **dict.fromkeys(("bfloat16", "mixed_bfloat16"), "mixed_bfloat16"),
+}
+
 # Settings that matter while a layer is built or trained, not for its outputs.
 _WITHOUT_EFFECT = {
-    *("name", "trainable", "dtype", "seed", "weights", "sparse", "ragged", "optional", "implementation", "unroll"),
+    *("name", "trainable", "seed", "weights", "sparse", "ragged", "optional", "implementation", "unroll"),
     *("use_cudnn", "consume_less", "autocast", "build_config", "registered_name"),
     *("batch_input_shape", "batch_shape", "input_shape", "input_dim", "input_dtype", "input_length", "noise_shape"),
     *("renorm_momentum", "renorm_clipping", "unit_forget_bias", "zero_output_for_mask"),
@@ -69,6 +76,22 @@ class Layer:
 
 class UnknownLayerError(WorkshopError):
     """The model is intact, but has a layer or a setting that is not known here."""
+
+
+def dtype_policy(value: Any) -> Any:
+    """Returns the setting "dtype" of a layer in any Keras as the name of Keras 3's policy, with weights in 32 bits.
+
+    Args:
+        value: a name, or an object that has one; single precision where it says none.
+
+    Returns:
+        "float32", "mixed_float16" or "mixed_bfloat16"; what is no precision ("int32") as it is.
+    """
+    name = value
+    if isinstance(value, dict):
+        inner = value.get("config")
+        name = inner.get("name") if isinstance(inner, dict) else None
+    return _POLICIES.get(name, value) if isinstance(name, str) else "float32"
 
 
 class Settings:

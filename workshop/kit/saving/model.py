@@ -75,12 +75,12 @@ class Model(Protocol):
 
 
 class KerasModel:
-    """A Keras model in single precision: its predictions and its saved weights are the same in every engine."""
+    """A Keras model."""
 
     engine = "keras"
 
     def __init__(self, model: keras.Model) -> None:
-        self.keras = in_single_precision(model)
+        self.keras = model
 
     @property
     def input_shape(self) -> Any:
@@ -200,7 +200,8 @@ def _without_newer_settings(part: dict[str, Any]) -> dict[str, Any]:
 def in_single_precision(model: keras.Model) -> keras.Model:
     """Returns a Keras model with the same weights that computes in float32: the model itself, if it does.
 
-    A model that was trained in mixed precision has 16 bits in its configuration, and would have them in the file.
+    A model that was trained in mixed precision has 16 bits in its configuration, and would have them in the file. Its
+    weights have 32: without the rounding between the layers, every engine has the same predictions.
     """
     if all(layer.dtype_policy.name == "float32" for layer in getattr(model, "layers", [])):
         return model
@@ -230,5 +231,5 @@ def _without_advice() -> Iterator[None]:
 
 
 def as_model(model: keras.Model | Model) -> Model:
-    """Returns a model as a `Model`: a Keras model is wrapped, the others are returned as they are."""
-    return model if hasattr(model, "to_h5") else KerasModel(model)
+    """Returns a trained model as a `Model`: a Keras model in single precision, the others as they are."""
+    return model if hasattr(model, "to_h5") else KerasModel(in_single_precision(model))

@@ -35,7 +35,7 @@ from workshop.pytorch.kit.layout import ChannelsFirst, ChannelsLast, FlattenAsKe
 from workshop.pytorch.kit.one_row import InOneRow, OverSteps, RepeatVector
 from workshop.pytorch.kit.reading.network import read
 from workshop.pytorch.kit.recurrent_loop import Loop
-from workshop.pytorch.kit.wrappers import BidirectionalAsKeras, TimeDistributed
+from workshop.pytorch.kit.wrappers import BidirectionalAsKeras, HalfPrecision, TimeDistributed
 
 # From a layer's settings, the shape of a sample that goes in and the axis of the channels, to PyTorch's modules.
 Build = Callable[[Config, Shape, int], list[nn.Module]]
@@ -226,6 +226,15 @@ _BUILD: dict[str, Build] = {
 }
 
 
+def _in_its_precision(settings: Config, modules: list[nn.Module]) -> list[nn.Module]:
+    """Returns the modules of a layer, as one that rounds to 16 bits where the layer does."""
+    if "dtype" not in settings:
+        return modules
+    if isinstance(modules[0], InOneRow):
+        return [InOneRow(HalfPrecision(*modules[0]))]
+    return [HalfPrecision(*modules)]
+
+
 def from_architecture(architecture: Architecture, dtype: torch.dtype = torch.float32) -> nn.Sequential:
     """Returns the modules of a description, with its weights; layers without weights there start as Keras starts them.
 
@@ -244,7 +253,7 @@ def from_architecture(architecture: Architecture, dtype: torch.dtype = torch.flo
     channels_first = False
     for layer, (shape, after) in zip(architecture.layers, itertools.pairwise(architecture.shapes()), strict=True):
         if layer.kind == "Flatten":
-            modules.append(FlattenAsKeras() if channels_first else nn.Flatten())
+            modules += _in_its_precision(layer.settings, [FlattenAsKeras() if channels_first else nn.Flatten()])
             channels_first = False
             continue
         if layer.kind == "TimeDistributed":  # what is in it has doors of its own
@@ -256,11 +265,12 @@ def from_architecture(architecture: Architecture, dtype: torch.dtype = torch.flo
             modules.append(ChannelsFirst())
             channels_first = True
         if layer.kind == "Reshape":
-            modules.append(ReshapeAsKeras(after))
+            modules += _in_its_precision(layer.settings, [ReshapeAsKeras(after)])
             channels_first = len(after) == 3
             continue
         # Of sequences the last axis is what Keras normalises, and stays where it is.
-        modules += _BUILD[layer.kind](layer.settings, shape, -1 if len(shape) in (2, 4) else 1)
+        built = _BUILD[layer.kind](layer.settings, shape, -1 if len(shape) in (2, 4) else 1)
+        modules += _in_its_precision(layer.settings, built)
         channels_first = channels_first and len(after) == 3
     if channels_first:
         modules.append(ChannelsLast())

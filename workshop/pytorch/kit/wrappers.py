@@ -2,6 +2,9 @@
 
 import torch
 from torch import nn
+from torch.func import functional_call
+
+from workshop.pytorch.kit.layers import Rescaling
 
 
 class BidirectionalAsKeras(nn.Module):
@@ -48,3 +51,36 @@ class TimeDistributed(nn.Module):
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Returns what the network makes of each step."""
         return self.network(X.flatten(0, 1)).unflatten(0, X.shape[:2])
+
+
+def half(X: torch.Tensor) -> torch.Tensor:
+    """Returns numbers rounded to 16 bits, in their own type."""
+    return X.half().to(X.dtype)
+
+
+class HalfPrecision(nn.Sequential):
+    """Modules of one Keras layer under the policy "mixed_float16": weights and each result are rounded to 16 bits.
+
+    As in Keras, the products of a linear layer or a convolution are added in 32 bits, and their sum is rounded before
+    the bias is added; `torch.autocast` adds the bias first. The weights keep their 32 bits.
+    """
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Returns the result of the last module."""
+        X = half(X)
+        for module in self:
+            bias: torch.Tensor | None = None
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                weights = {"weight": half(module.weight)}
+                if module.bias is not None:
+                    weights["bias"] = torch.zeros_like(module.bias)
+                    bias = module.bias if isinstance(module, nn.Linear) else module.bias[:, None, None]
+                X = half(functional_call(module, weights, X))
+            elif isinstance(module, Rescaling):
+                scale, bias = X.new_tensor([module.scale, module.offset])
+                X = half(X * half(scale))
+            else:
+                X = half(module(X))
+            if bias is not None:
+                X = half(X + half(bias))
+        return X

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from workshop.kit.errors import WorkshopError
+from workshop.scratch.nn.half_precision import HalfPrecision
 from workshop.scratch.nn.layers import Activation, Dense, Layer
 from workshop.scratch.nn.network import Network
-from workshop.scratch.nn.pooling import GlobalAveragePooling2D, GlobalMaxPooling2D
-from workshop.scratch.nn.reshaping import Flatten
 
 
 def grad_cam(network: Network, image: np.ndarray, label: int) -> np.ndarray:
@@ -50,8 +49,8 @@ def count_image_layers(network: Network) -> int:
     Raises:
         WorkshopError: there is no such layer, or none before it.
     """
-    ends = (Flatten, GlobalAveragePooling2D, GlobalMaxPooling2D)
-    count = next((i for i, layer in enumerate(network.layers) if isinstance(layer, ends)), 0)
+    ends = ("Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D")
+    count = next((i for i, layer in enumerate(network.layers) if layer.kind in ends), 0)
     if count == 0 or len(network.input_shape) != 3:
         raise WorkshopError("the network has no convolutions that end in a Flatten or a global pooling layer")
     return count
@@ -70,7 +69,7 @@ def _gradient(layers: Sequence[Layer], maps: np.ndarray, label: int) -> np.ndarr
         gradient[0, label] = 1
     # The gradient of the logit, not of the probability, which saturates where the network is confident: the last
     # activation passes its gradient on.
-    activation = layers[-1].activation if isinstance(layers[-1], Dense) else layers[-1]
+    activation = layers[-1].activation if isinstance(layers[-1], Dense | HalfPrecision) else layers[-1]
     if isinstance(activation, Activation):
         activation.passes_on = True
     for layer in reversed(layers):

@@ -38,6 +38,11 @@ class Layer:
         self.gradients: dict[str, np.ndarray] = {}
 
     @property
+    def kind(self) -> str:
+        """Keras' name of the layer."""
+        return type(self).__name__
+
+    @property
     def weights(self) -> dict[str, np.ndarray]:
         """Parameters and state, in Keras' order."""
         return {**self.parameters, **self.state}

@@ -16,6 +16,7 @@ from workshop.scratch.nn.cells import GRU, LSTM, SimpleRNN
 from workshop.scratch.nn.convolution import Conv2D
 from workshop.scratch.nn.depthwise import DepthwiseConv2D, SeparableConv2D
 from workshop.scratch.nn.embedding import Embedding
+from workshop.scratch.nn.half_precision import MIXED_FLOAT16, HalfPrecision
 from workshop.scratch.nn.layers import Activation, Dense, Layer, Rescaling
 from workshop.scratch.nn.normalization import LayerNormalization
 from workshop.scratch.nn.one_row import (
@@ -71,7 +72,9 @@ def make_layer(kind: str, settings: Mapping[str, Any]) -> Layer:
     settings = dict(settings)
     if "layer" in settings:
         settings["layer"] = make_layer(settings["layer"]["class_name"], settings["layer"]["config"])
-    return LAYERS[kind](**settings)
+    is_half = settings.pop("dtype", "float32") == MIXED_FLOAT16
+    layer = LAYERS[kind](**settings)
+    return HalfPrecision(layer) if is_half else layer
 
 
 class Network(Sequential):
@@ -98,8 +101,8 @@ class Network(Sequential):
         outputs = []
         for layer in self.layers:
             Y = layer.forward(Y)
-            if not isinstance(layer, Flatten):
-                outputs.append((type(layer).__name__, Y))
+            if layer.kind != "Flatten":
+                outputs.append((layer.kind, Y))
         return outputs
 
     def count_params(self) -> int:
@@ -144,7 +147,7 @@ class Network(Sequential):
         """The description that all engines build their models from, with a copy of the weights."""
         described = [
             architecture.Layer(
-                type(layer).__name__,
+                layer.kind,
                 dict(layer.settings),
                 {name: value.copy() for name, value in layer.weights.items()},
             )

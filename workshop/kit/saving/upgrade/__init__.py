@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving.hdf5.objects import Group
+from workshop.kit.saving.layer_specs import dtype_policy
 from workshop.kit.saving.upgrade import weights
 from workshop.kit.saving.upgrade.graph import Tensor as Tensor
 from workshop.kit.saving.upgrade.graph import is_model as is_model
@@ -95,9 +96,26 @@ def _notes(config: Config, version: int) -> list[str]:
             "the hard_sigmoid of Keras before 3 is steeper: the weights before it are multiplied by 1.2, with which "
             "that of Keras 3 has the same outputs"
         )
+    if version < 3 and _averages_in_16_bits(config):
+        notes.append(
+            "Keras before 3 added up images of 16 bits in 16 bits, Keras 3 averages them in 32: the predictions may "
+            "differ by a thousandth"
+        )
     if _has(config, ("stateful", True)):
         notes.append("stateful recurrent layers begin anew with each prediction")
     return notes
+
+
+def _averages_in_16_bits(part: object) -> bool:
+    """Returns whether a configuration holds a global average pooling that computes in 16 bits."""
+    if isinstance(part, list):
+        return any(map(_averages_in_16_bits, part))
+    if not isinstance(part, dict):
+        return False
+    kind, settings = str(part.get("class_name")), part.get("config")
+    if kind.startswith("GlobalAv") and isinstance(settings, dict):
+        return str(dtype_policy(settings.get("dtype"))).startswith("mixed_")
+    return any(map(_averages_in_16_bits, part.values()))
 
 
 def _has(part: object, wanted: object) -> bool:

@@ -163,7 +163,8 @@ def _input_layer(name: str, shape: Any, dtype: Any) -> Config:
     """Returns the entry of an InputLayer, for any number of samples."""
     if not isinstance(shape, list | tuple) or not 1 <= len(shape) <= 8:
         raise WorkshopError(f"it takes inputs of shape {printable(shape)}, which is no shape")
-    config = {"batch_shape": [None, *shape[1:]], "dtype": dtype, "name": name}
+    # It has no weights, so what its inputs are turned into is a type, no policy.
+    config = {"batch_shape": [None, *shape[1:]], "dtype": dtype.removeprefix("mixed_"), "name": name}
     return entry_of("InputLayer", config)
 
 

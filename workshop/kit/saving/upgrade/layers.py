@@ -11,6 +11,7 @@ from typing import Any
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving.card import printable
+from workshop.kit.saving.layer_specs import dtype_policy
 
 Config = dict[str, Any]
 
@@ -90,7 +91,8 @@ _LEFT_OUT = {
     *("vocabulary_size", "has_input_vocabulary", "rng_type"),
 }
 _SINGLE_PRECISION = "float32"
-_PRECISIONS = {"float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16"}
+# TensorFlow has them in 16 bits on graphics cards alone. The largest of numbers of 16 bits is one of them.
+_NEVER_IN_16_BITS = {"MaxPooling3D", "AveragePooling3D"}
 RECURRENT = {"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Bidirectional"}
 _GATED = {"LSTM", "GRU", "LSTMCell", "GRUCell", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"}
 _SAME_ACTIVATIONS = {
@@ -127,9 +129,11 @@ def upgrade_layer(
     if not isinstance(config, dict):
         raise WorkshopError(f"its {printable(kind)} layer has no configuration")
     settings = {name: _plain(value) for name, value in config.items() if name not in _SHAPES}
-    settings["dtype"] = _dtype(settings.get("dtype"))
+    settings["dtype"] = dtype_policy(settings.get("dtype"))
     if is_old:
         kind, settings = _modern(kind, settings)
+    if kind in _NEVER_IN_16_BITS:
+        settings["dtype"] = _SINGLE_PRECISION
     if settings.get("stateful"):  # each prediction begins anew
         settings["stateful"] = False
     if "unroll" in settings:
@@ -175,15 +179,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict) and set(value) == {"type", "value"}:
         return value["value"]
     return value
-
-
-def _dtype(value: Any) -> Any:
-    """Returns the precision of a layer: single, whatever it was trained in."""
-    name = value
-    if isinstance(value, dict):
-        inner = value.get("config")
-        name = inner.get("name") if isinstance(inner, dict) else None
-    return value if isinstance(name, str) and name not in _PRECISIONS else _SINGLE_PRECISION
 
 
 def _modern(kind: str, old: Config) -> tuple[str, Config]:

@@ -156,9 +156,10 @@ def _expect_channels(reader: Reader, module: nn.Module, axis: int) -> None:
 def activation(reader: Reader, module: nn.Module, name: str) -> None:
     """An activation: a part of the layer before it, if that one has weights and no activation yet."""
     before = reader.found[-1] if reader.found else None
-    # That of a recurrent layer is within its steps.
+    # That of a recurrent layer is within its steps; one behind a layer of 16 bits has 32.
     has_own = before is None or not before.weights or "recurrent_kernel" in before.weights
-    if before is not None and not has_own and before.layer.settings.get("activation") == "linear":
+    is_half = before is not None and "dtype" in before.layer.settings
+    if before is not None and not has_own and not is_half and before.layer.settings.get("activation") == "linear":
         before.layer.settings["activation"] = name
         reader.found[-1] = before._replace(module=reader.place, channels_first=reader.channels_first)
     else:

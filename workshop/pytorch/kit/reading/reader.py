@@ -88,12 +88,16 @@ class Reader:
 
     def inside(self, network: nn.Module, input_shape: Shape, channels_first: bool = False) -> list[Found]:
         """Returns the layers of a network that is a module of this one, and gets samples of another shape."""
-        reader = Reader(input_shape, self._modules)
-        reader.channels_first = channels_first
-        reader.go_through(network)
+        reader = self.at(input_shape, channels_first).go_through(network)
         if reader.channels_first != channels_first or reader.flattened is not None:
             raise self.refuse(network, "gives its images in another order than Keras")
         return reader.found
+
+    def at(self, shape: Shape, channels_first: bool) -> Reader:
+        """Returns a reader that has found nothing yet, for samples of a shape."""
+        reader = Reader(shape, self._modules)
+        reader.channels_first = channels_first
+        return reader
 
     def with_weights(self) -> list[Found]:
         """Returns the layers that have weights."""

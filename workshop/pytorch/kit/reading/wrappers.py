@@ -9,7 +9,7 @@ from workshop.kit.saving.architecture import as_inner
 from workshop.pytorch.kit.one_row import InOneRow
 from workshop.pytorch.kit.reading.reader import Reader
 from workshop.pytorch.kit.weight import Rows, Weight
-from workshop.pytorch.kit.wrappers import BidirectionalAsKeras, TimeDistributed
+from workshop.pytorch.kit.wrappers import BidirectionalAsKeras, HalfPrecision, TimeDistributed
 
 # What a layer for images of one row is for sequences.
 _IN_ONE_ROW = {
@@ -76,8 +76,18 @@ def time_distributed(reader: Reader, module: TimeDistributed) -> None:
     reader.add(module, "TimeDistributed", {"layer": as_inner(layer.kind, layer.settings)}, **found[0].weights)
 
 
+def half_precision(reader: Reader, module: HalfPrecision) -> None:
+    """HalfPrecision."""
+    inner = reader.at(reader.shape, reader.channels_first).go_through(nn.Sequential(*module))
+    if len(inner.found) != 1 or inner.flattened is not None:
+        raise reader.refuse(module, "has not one layer of Keras in it")
+    layer, weights, _, reader.channels_first = inner.found[0]
+    reader.add(module, layer.kind, {**layer.settings, "dtype": "mixed_float16"}, **weights)
+
+
 MODULES: dict[type[nn.Module], Callable[[Reader, Any], None]] = {
     InOneRow: in_one_row,
     BidirectionalAsKeras: bidirectional,
     TimeDistributed: time_distributed,
+    HalfPrecision: half_precision,
 }
