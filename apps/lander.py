@@ -2,7 +2,7 @@
 
     python -m apps.lander                          # ten flights: the return of each, and their mean
     python -m apps.lander --episodes 100
-    python -m apps.lander --seed 7 --gif seven.gif # saves the flight of seed 7 as a film, with what the model predicts
+    python -m apps.lander --seed 7 --gif seven.gif # draws the flight of seed 7, with the predicted probabilities
     python -m apps.lander --human                  # shows the flights in a window
     python -m apps.lander --model my.h5            # a model of your own
 
@@ -15,58 +15,30 @@ in training.
 
 from __future__ import annotations
 
-import argparse
-import itertools
 import os
-import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workshop.kit import cli, files
+from workshop.kit.environments import lander
 from workshop.kit.errors import WorkshopError, one_line
-from workshop.kit.lazy import gymnasium, held_back_stderr, load
+from workshop.kit.lazy import held_back_stderr, load
 from workshop.kit.saving.loaded import Bundle
 from workshop.programs import console, engines
 from workshop.programs.probabilities import take_probabilities
 
 if TYPE_CHECKING:
+    import gymnasium
     import numpy as np
 
-NAME = "lander"
-LESSONS = ("policy_gradient",)
-ENVIRONMENT = "LunarLander-v3"
-ACTIONS = ("no engine", "left engine", "main engine", "right engine")
-STEPS_A_FRAME, STEPS_A_SECOND = 4, 50  # of the film and of the environment: the film runs in real time
-VIEW = (-1.0, 1.0, -0.59, 1.41)  # the rendered image in the units of the observation's x and y, the pad at (0, 0)
-
-
-@dataclass
-class Flight:
-    """One episode, as far as it has come.
-
-    Attributes:
-        seed: of the ground, of the first push, and of the sampled actions.
-        steps: the number of actions taken.
-        total: the sum of the rewards so far, at the end the return.
-        probabilities: the predicted probabilities of the last step.
-        action: the action of the last step.
-        end: "landed", "crashed", "flew away" or "ran out of time"; empty before the end.
-    """
-
-    seed: int
-    steps: int = 0
-    total: float = 0.0
-    probabilities: Sequence[float] = ()
-    action: int = 0
-    end: str = ""
+    from workshop.figures.policy_gradient import Flight
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Flies the episodes, prints a line for each and the mean of their returns."""
-    parser = console.parser(__doc__, NAME)
+    parser = console.parser(__doc__, "lander")
     console.add_scaler(parser)
     add = parser.add_argument
     add("--episodes", type=cli.whole_number(1), default=10, metavar="N", help="flights (default: 10)")
@@ -78,20 +50,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     if arguments.gif is not None:
         check_gif(arguments.gif)
-    model = take_probabilities(engines.load(arguments.model, LESSONS, arguments.engine, arguments.scaler))
-    console.check_shapes(model, inputs=[(8,)], outputs=[len(ACTIONS)])
-    console.note_unverified(model, f"the 8 numbers of {ENVIRONMENT}, and the outputs {', '.join(ACTIONS)}")
+    model = take_probabilities(engines.load(arguments.model, ["policy_gradient"], arguments.engine, arguments.scaler))
+    console.check_shapes(model, inputs=[(8,)], outputs=[4])
+    environment = make_environment(arguments.human)
+    console.note_unverified(model, f"the 8 numbers of {lander.NAME}, and the outputs {', '.join(lander.ACTIONS)}")
     console.note_other_scalers(model)
-    flights = []
-    for flight in fly_all(model, arguments):
-        flights.append(flight)
-        print(f"seed {flight.seed}: {flight.end}, return {flight.total:.1f}, {flight.steps} steps", flush=True)
-    mean = sum(flight.total for flight in flights) / len(flights)
-    ends = ", ".join(f"{count} {end}" for end, count in Counter(flight.end for flight in flights).most_common())
-    print(f"mean return {mean:.1f} of {len(flights)} {'flight' if len(flights) == 1 else 'flights'}: {ends}")
-    if arguments.gif is not None:
-        print(f"the flight of seed {flights[0].seed}: {one_line(arguments.gif)}")
-    engines.show_side_by_side(model, lambda output: f"{ACTIONS[output.argmax()]} {console.percent(output.max())}")
+    returns, ends = [], []
+    for seed in range(arguments.seed, arguments.seed + arguments.episodes):
+        flight, probabilities = fly(environment, model, seed, arguments.sample)
+        returns.append(flight.total)
+        ends.append(end_of(flight))
+        print(f"seed {seed}: {ends[-1]}, return {flight.total:.1f}, {len(flight.actions)} steps", flush=True)
+        if arguments.gif is not None and seed == arguments.seed:
+            save_gif(flight, probabilities, arguments.gif)
+            print(f"  drawn as {one_line(arguments.gif)}")
+    environment.close()
+    counts = ", ".join(f"{count} {end}" for end, count in Counter(ends).most_common())
+    mean = sum(returns) / len(returns)
+    print(f"mean return {mean:.1f} of {len(returns)} {'flight' if len(returns) == 1 else 'flights'}: {counts}")
+    engines.show_side_by_side(
+        model, lambda output: f"{lander.ACTIONS[output.argmax()]} {console.percent(output.max())}"
+    )
 
 
 def check_gif(path: Path) -> None:
@@ -103,38 +82,17 @@ def check_gif(path: Path) -> None:
     files.check_writable(path.parent, "--gif")
 
 
-def fly_all(model: Bundle, arguments: argparse.Namespace) -> Iterator[Flight]:
-    """Yields each flight when it has ended; the first one is drawn where that is wanted."""
-    seeds = range(arguments.seed, arguments.seed + arguments.episodes)
-    if arguments.gif is not None:
-        environment = make_environment("rgb_array")
-        yield film(environment, fly(environment, model, seeds[0], arguments.sample), arguments.gif)
-        environment.close()
-        seeds = seeds[1:]
-    environment = make_environment("human" if arguments.human else None)
-    for seed in seeds:
-        *_, flight = fly(environment, model, seed, arguments.sample)
-        yield flight
-    environment.close()
-
-
-def make_environment(render_mode: str | None) -> Any:
-    """Returns the environment, whose flights are the same in every mode.
+def make_environment(is_shown: bool) -> gymnasium.Env:
+    """Returns the environment, which shows itself in a window or not; its flights are the same.
 
     Raises:
         WorkshopError: gymnasium or what it needs is not installed, or there is no display for a window.
     """
-    load("gymnasium")
-    with warnings.catch_warnings():
-        # Its types warn while they are made; where warnings are errors, that ends the interpreter.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        load("Box2D")
-    if render_mode is not None:
-        os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-        load("pygame")
-    if render_mode == "human":
-        check_display()
-    return gymnasium.make(ENVIRONMENT, render_mode=render_mode)
+    if not is_shown:
+        return lander.make()
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    check_display()
+    return lander.make(render_mode="human")
 
 
 def stop_if_closed() -> None:
@@ -157,34 +115,34 @@ def check_display() -> None:
         raise WorkshopError(f"--human: no window can be opened, this machine has no display: {advice}")
 
 
-def fly(environment: Any, model: Bundle, seed: int, is_sampled: bool) -> Iterator[Flight]:
-    """Flies one episode, and yields the flight, the same object, after each of its steps.
+def fly(environment: gymnasium.Env, model: Bundle, seed: int, is_sampled: bool) -> tuple[Flight, np.ndarray]:
+    """Flies one episode; returns it, and the predicted probabilities (steps, 4).
 
     Raises:
         WorkshopError: the model predicts what is no number or, where actions are sampled, no probability.
     """
     import numpy as np
 
+    from workshop.figures.policy_gradient import Flight
+
     random = np.random.default_rng(seed)
-    flight = Flight(seed)
-    observation, _ = environment.reset(seed=seed)
-    while not flight.end:
-        outputs = model.predict(observation[None])[0].astype(np.float64)
+    state, _ = environment.reset(seed=seed)
+    states, actions, rewards, probabilities = [state], [], [], []
+    has_ended = False
+    while not has_ended:
+        outputs = model.predict(state[None])[0].astype(np.float64)
         check_outputs(outputs, is_sampled, model)
-        flight.probabilities = outputs.tolist()
-        flight.action = int(random.choice(4, p=outputs / outputs.sum()) if is_sampled else outputs.argmax())
-        observation, reward, is_terminated, is_truncated, _ = environment.step(flight.action)
-        flight.total += float(reward)
-        flight.steps += 1
-        if is_terminated:
-            # The last reward is 100 for coming to rest, -100 for the others: the hull touched the ground, or |x| > 1.
-            lost = "flew away" if abs(observation[0]) >= 1 else "crashed"
-            flight.end = "landed" if reward > 0 else lost
-        elif is_truncated:
-            flight.end = "ran out of time"
+        action = int(random.choice(4, p=outputs / outputs.sum()) if is_sampled else outputs.argmax())
+        state, reward, is_terminated, is_truncated, _ = environment.step(action)
+        has_ended = is_terminated or is_truncated
+        states.append(state)
+        actions.append(action)
+        rewards.append(float(reward))
+        probabilities.append(outputs)
         if environment.render_mode == "human":
             stop_if_closed()
-        yield flight
+    ground = lander.ground(environment)
+    return Flight(np.array(states), np.array(actions), np.array(rewards), ground), np.array(probabilities)
 
 
 def check_outputs(outputs: np.ndarray, is_sampled: bool, model: Bundle) -> None:
@@ -197,37 +155,22 @@ def check_outputs(outputs: np.ndarray, is_sampled: bool, model: Bundle) -> None:
         raise WorkshopError(f"{model.path} predicts {outputs.tolist()}, no probabilities: fly it without --sample")
 
 
-def film(environment: Any, flight: Iterator[Flight], path: Path) -> Flight:
-    """Saves a flight as an animation, beside it the probabilities of the actions; returns it at its end."""
-    from workshop.kit import plots
+def end_of(flight: Flight) -> str:
+    """Returns in words how a flight ended."""
+    if flight.has_landed:
+        return "landed"
+    if abs(flight.states[-1, 0]) >= 1:
+        return "flew away"
+    return "ran out of time" if len(flight.actions) == lander.MAX_STEPS else "crashed"
+
+
+def save_gif(flight: Flight, probabilities: np.ndarray, path: Path) -> None:
+    """Saves a flight as an animation, beside it the probabilities of the actions."""
+    from workshop.figures import policy_gradient as figures
     from workshop.kit.plots import animation
 
-    figure, axes = plots.subplots(1, 2, width=5.2, height=4.4, width_ratios=[3, 1])
-    view, chart = axes.flat
-    last = next(flight)
-
-    def frames() -> Iterator[float]:
-        """Changes the axes and yields for how many seconds they are shown."""
-        image = environment.render()
-        height, width, _ = image.shape
-        shown = view.imshow(image, extent=VIEW, aspect=height / width)
-        view.set(xlabel="x", ylabel="y", xticks=[-1, 0, 1], yticks=[0, 1])
-        view.grid(False)
-        bars = chart.barh(ACTIONS, last.probabilities)
-        chart.set(xlabel="probability", xlim=(0, 1), xticks=[0, 1])
-        chart.invert_yaxis()
-        for now in itertools.chain([last], flight):
-            image = environment.render()  # at every step: with each the flames fade
-            if now.steps % STEPS_A_FRAME == 1 or now.end:
-                shown.set_data(image)
-                view.set_title(f"step {now.steps}: return {now.total:.0f}" + (f", {now.end}" if now.end else ""))
-                for i, (bar, probability) in enumerate(zip(bars, now.probabilities, strict=True)):
-                    bar.set_width(probability)
-                    bar.set_color(plots.VERMILION if i == now.action else plots.BLUE)
-                yield 2.0 if now.end else STEPS_A_FRAME / STEPS_A_SECOND
-
-    animation.save(figure, frames(), path)
-    return last
+    figure, frames = figures.landing(flight, probabilities, lander.ACTIONS)
+    animation.save(figure, frames, path)
 
 
 if __name__ == "__main__":
