@@ -26,11 +26,12 @@ import numpy as np
 
 from workshop.figures import policy_gradient as figures
 from workshop.figures.policy_gradient import Flight
-from workshop.kit import cli, device
-from workshop.kit.environments import lander
+from workshop.kit import cli, device, training
+from workshop.kit.environments import car, lander
 from workshop.kit.lazy import gymnasium, keras
 from workshop.kit.plots import animation
 from workshop.kit.report import Report, format_table
+from workshop.kit.saving.model import Model
 from workshop.kit.training import Recipe
 from workshop.kit.training.checkpoint import Checkpoint, State, check_finite
 
@@ -62,7 +63,8 @@ def forward(X: np.ndarray, weights: Sequence[np.ndarray]) -> np.ndarray:
         weights: of `model.get_weights()`.
     """
     W1, b1, W2, b2 = weights
-    return np.maximum(X @ W1 + b1, 0) @ W2 + b2
+    with np.errstate(over="ignore", invalid="ignore"):  # a training that diverges is told by its loss
+        return np.maximum(X @ W1 + b1, 0) @ W2 + b2
 
 
 def sample_actions(logits: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -241,10 +243,14 @@ def remaining_epochs(
         curve.returns.extend(state.notes["returns"])
         return int(state.notes["epoch"])
 
-    for epoch in range(checkpoint.begin(settings | {"epochs": epochs}, put_back, epochs), epochs):
-        yield epoch
-        notes = {"epoch": epoch + 1, "steps": curve.steps, "returns": curve.returns}
-        checkpoint.save(lambda notes=notes: State(capture(), notes), at_once=epoch + 1 == epochs)
+    def current() -> State:
+        return State(capture(), {"epoch": done, "steps": curve.steps, "returns": curve.returns})
+
+    done = checkpoint.begin({**settings, "epochs": epochs}, put_back, epochs)
+    while done < epochs:
+        yield done
+        done += 1
+        checkpoint.save(current, at_once=done == epochs)
 
 
 class Variables:
@@ -268,32 +274,38 @@ class Variables:
 # --- 1. The gradient of a policy --------------------------------------------------------------------------------------
 
 
-def compare_gradients() -> float:
-    """Prints the gradient of one action's log-probability, by the formula and by Keras; returns the difference."""
-    logits, action, G = np.array([0.5, 0.0, -0.5], np.float32), 0, 2.0
-    probabilities = np.exp(logits) / np.exp(logits).sum()
-    # d log p(a) / d logit k = (1 if k is a, else 0) - p(k): the action that was taken becomes more probable.
-    by_hand = G * (np.eye(3)[action] - probabilities)
+LOGITS, ACTION, RETURN = np.array([0.5, 0.0, -0.5], np.float32), 0, 2.0  # of a policy, in one step
+
+
+def gradient_by_keras() -> np.ndarray:
+    """Returns the gradient of G log p(a) by the logits: the step of `train_on_batch` at the rate 1."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(3)])
-    model.set_weights([np.zeros((1, 3)), logits])
+    model.set_weights([np.zeros((1, 3)), LOGITS])
     # Cross-entropy is -log p(label). With the action as its label and the return as its weight, a step down of it is a
     # step up of G log p(action): with the rate 1 the biases change by the gradient.
     model.compile(keras.optimizers.SGD(1.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    model.train_on_batch(np.zeros((1, 1)), np.array([action]), sample_weight=np.array([G]))
-    by_keras = model.get_weights()[1] - logits
+    model.train_on_batch(np.zeros((1, 1)), np.array([ACTION]), sample_weight=np.array([RETURN]))
+    return model.get_weights()[1] - LOGITS
+
+
+def report_gradients(report: Report, by_library: np.ndarray, title: str) -> None:
+    """Prints the gradient of G log p(a) by the logits, by the formula and by a library, and notes the difference."""
+    probabilities = np.exp(LOGITS) / np.exp(LOGITS).sum()
+    # d log p(a) / d logit k = (1 if k is a, else 0) - p(k): the action that was taken becomes more probable.
+    by_hand = RETURN * (np.eye(3)[ACTION] - probabilities)
     rows = [
         [name, f"{p:.4f}", f"{ours:+.4f}", f"{theirs:+.4f}"]
         for name, p, ours, theirs in zip(
-            ("left (taken)", "right", "straight"), probabilities, by_hand, by_keras, strict=True
+            ("left (taken)", "right", "straight"), probabilities, by_hand, by_library, strict=True
         )
     ]
-    print(format_table(["action", "probability", "G (1 - p) or -G p", "step of train_on_batch"], rows))
-    return float(np.abs(by_hand - by_keras).max())
+    print(format_table(["action", "probability", "G (1 - p) or -G p", title], rows))
+    report.result({"gradient_test_max_error": float(np.abs(by_hand - by_library).max())})
 
 
 # --- 2. The car -------------------------------------------------------------------------------------------------------
 
-CARS, CAR_SEEDS, CAR_TESTS = 12, 3, 100
+CARS, CAR_STEPS, CAR_SEEDS, CAR_TESTS = 16, 100, 3, 100
 CAR_DISCOUNT = 0.98
 CAR_GOAL = 1.5  # a mean return; who drives to the station earns about 2
 
@@ -304,7 +316,7 @@ class Method(NamedTuple):
     Attributes:
         title: its name.
         rate: of learning.
-        steps: of each car between two steps of the optimizer; REINFORCE waits for whole episodes.
+        steps: of each car between two steps of the optimizer. REINFORCE waits for the episodes' ends.
     """
 
     title: str
@@ -313,16 +325,14 @@ class Method(NamedTuple):
 
 
 METHODS = {
-    "reinforce": Method("REINFORCE", 0.01, 150),
-    "normalised": Method("REINFORCE, normalised", 0.01, 150),
-    "actor_critic": Method("actor-critic", 0.003, 10),
+    "reinforce": Method("REINFORCE", 0.007, CAR_STEPS),
+    "normalised": Method("REINFORCE, normalised", 0.007, CAR_STEPS),
+    "actor_critic": Method("actor-critic", 0.003, 20),
 }
 
 
 def car_scale() -> np.ndarray:
     """Returns what a car's observations are multiplied with: ranges up to 10, and three numbers of the bearing."""
-    from workshop.kit.environments import car
-
     return np.array([1 / car.REACH] * len(car.RAYS) + [1, 1, 1], np.float32)
 
 
@@ -340,52 +350,53 @@ def car_targets(
 
 
 def train_car(
-    name: str, seed: int, models: Sequence[keras.Sequential], recipe: Recipe, checkpoint: Checkpoint
+    name: str,
+    seed: int,
+    recipe: Recipe,
+    models: Sequence[keras.Sequential],
+    start: Mapping[str, np.ndarray],
+    checkpoint: Checkpoint,
 ) -> tuple[list[np.ndarray], Curve]:
     """Trains a car's policy by one of `METHODS`.
 
     Args:
         name: of the method.
         seed: of this training.
-        models: actor and critic, compiled: nine trainings with the same two, which TensorFlow compiles once.
         recipe: an epoch is an episode of each car.
+        models: actor and critic, compiled: nine trainings with the same two, which TensorFlow compiles once.
+        start: their `Variables` before the first of them, with optimizers that remember nothing.
         checkpoint: the file to go on from with `--resume`.
 
     Returns:
         The weights of the policy, and the returns of the episodes.
     """
-    from workshop.kit.environments import car
-
     scale, method = car_scale(), METHODS[name]
     actor, critic = models
-    with device.scope(seed):  # as if they were new: first weights, and optimizers that remember nothing
+    variables = Variables(actor, critic)
+    variables.restore(start)
+    with device.scope(seed):
         actor.set_weights(build(len(scale), len(car.ACTIONS), gain=0.01).get_weights())
         critic.set_weights(build(len(scale), 1, gain=1).get_weights())
-    variables = Variables(actor, critic)
     for model in models:
-        for variable in model.optimizer.variables:
-            variable.assign(keras.ops.zeros_like(variable))
         model.optimizer.learning_rate = recipe.rate
-    player, curve = Player(car.Cars(CARS, "ranges_bearing"), scale), Curve([], [])
+    player, curve = Player(car.Cars(CARS, "ranges_bearing", CAR_STEPS), scale), Curve([], [])
     settings = {"method": name, "seed": seed, "recipe": repr(recipe)}
     for epoch in remaining_epochs(checkpoint, curve, recipe.epochs, settings, variables.capture, variables.restore):
         player.begin(seed, epoch)
-        for _ in range(car.MAX_STEPS // method.steps):
+        for _ in range(CAR_STEPS // method.steps):
             rollout = player.play(actor.get_weights(), method.steps)
             factors, targets = car_targets(name, rollout, critic.get_weights())
             X = rollout.observations.reshape(-1, len(scale))
             actor.train_on_batch(X, rollout.actions.ravel(), sample_weight=factors.ravel())
             if targets is not None:
                 critic.train_on_batch(X, targets.reshape(-1, 1))
-        curve.add(player, (epoch + 1) * CARS * car.MAX_STEPS)
+        curve.add(player, (epoch + 1) * CARS * CAR_STEPS)
     return actor.get_weights(), curve
 
 
 def drive(policy: Callable[[np.ndarray], np.ndarray], cars_driving: int, seed: int) -> float:
     """Returns the share of cars, each on a new map, that reach the station by a policy of observations as they come."""
-    from workshop.kit.environments import car
-
-    cars = car.Cars(cars_driving, "ranges_bearing")
+    cars = car.Cars(cars_driving, "ranges_bearing", autoreset=False)
     observations, _ = cars.reset(seed=seed)
     reached, is_driving = np.zeros(cars_driving, bool), np.ones(cars_driving, bool)
     while is_driving.any():
@@ -395,36 +406,55 @@ def drive(policy: Callable[[np.ndarray], np.ndarray], cars_driving: int, seed: i
     return float(reached.mean())
 
 
-def compare_car(report: Report) -> None:
-    """Trains the car by each of `METHODS` with several seeds; prints and draws what became of it."""
-    quick, seed = report.arguments.quick, report.arguments.seed
-    tests, seeds = (10, 1) if quick else (CAR_TESTS, CAR_SEEDS)
-    scale, random = car_scale(), np.random.default_rng(seed)
-    at_random = drive(lambda observations: random.integers(0, 3, len(observations)), tests, TEST_SEED)
-    rows: list[list[object]] = [["random actions", "", "", f"{at_random:.0%}"]]
-    curves: dict[str, list[Curve]] = {}
-    plain = report.arguments.recipes["car"].with_options(report.arguments, samples=1)
-    actor, critic = build(len(scale), 3, gain=0.01), build(len(scale), 1, gain=1)
+def car_recipes(arguments: argparse.Namespace) -> dict[str, list[tuple[int, Recipe]]]:
+    """Returns, for each of `METHODS`, the seeds of its trainings with their recipes."""
+    recipe = RECIPES["car"].with_options(arguments, samples=1)
+    seeds = range(arguments.seed, arguments.seed + (1 if arguments.quick else CAR_SEEDS))
+    has_own_rate = arguments.learning_rate is not None or arguments.optimizer is not None
+    rates = {name: recipe.rate if has_own_rate else method.rate for name, method in METHODS.items()}
+    return {name: [(seed, replace(recipe, learning_rate=rate)) for seed in seeds] for name, rate in rates.items()}
+
+
+def train_cars(report: Report) -> dict[str, list[tuple[list[np.ndarray], Curve]]]:
+    """Trains the car by each of `METHODS` with several seeds; returns the policies and their episodes."""
+    recipes = car_recipes(report.arguments)
+    inputs = len(car_scale())
+    actor, critic = build(inputs, 3, gain=0.01), build(inputs, 1, gain=1)
     actor.summary()
     critic.summary()
+    plain = recipes["reinforce"][0][1]
     actor.compile(plain.make_optimizer(), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     critic.compile(plain.make_optimizer(), "mean_squared_error")
-    for name, method in METHODS.items():
-        shares = []
-        for i in range(seeds):
-            recipe = replace(plain, learning_rate=report.arguments.learning_rate or method.rate)
-            weights, curve = train_car(
-                name, seed + i, (actor, critic), recipe, report.checkpoint(f"car_{name}_{i + 1}")
-            )
-            shares.append(drive(lambda X, W=weights: forward(X * scale, W).argmax(axis=1), tests, TEST_SEED))
-            curves.setdefault(method.title, []).append(curve)
-        solved = [curve.steps_until(CAR_GOAL) for curve in curves[method.title]]
+    start = Variables(actor, critic).capture()
+    return {
+        name: [
+            train_car(name, seed, recipe, (actor, critic), start, report.checkpoint(f"car_{name}_{seed}"))
+            for seed, recipe in trainings
+        ]
+        for name, trainings in recipes.items()
+    }
+
+
+def report_car(report: Report, trained: Mapping[str, Sequence[tuple[Sequence[np.ndarray], Curve]]]) -> None:
+    """Tests the policies of each of `METHODS` on new maps; prints and draws what became of them."""
+    tests = 10 if report.arguments.quick else CAR_TESTS
+    scale, random = car_scale(), np.random.default_rng(report.arguments.seed)
+
+    def greedy(weights: Sequence[np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda observations: forward(observations * scale, weights).argmax(axis=1)
+
+    at_random = drive(lambda observations: random.integers(0, 3, len(observations)), tests, TEST_SEED)
+    rows: list[list[object]] = [["random actions", "", f"{at_random:.0%}"]]
+    for name, policies in trained.items():
+        shares = [drive(greedy(weights), tests, TEST_SEED) for weights, _ in policies]
+        solved = [curve.steps_until(CAR_GOAL) for _, curve in policies]
         cells = [", ".join("never" if steps is None else f"{steps:,}" for steps in solved)]
-        rows.append([method.title, method.rate, *cells, ", ".join(f"{share:.0%}" for share in shares)])
+        rows.append([METHODS[name].title, *cells, ", ".join(f"{share:.0%}" for share in shares)])
         report.result({"test_success_rate": float(np.mean(shares))}, model=f"car_{name}")
-    seeds_said = ", ".join(str(seed + i) for i in range(seeds))
-    print(format_table(["policy", "rate", f"steps to a return of {CAR_GOAL:g}", "new maps reached"], rows))
-    print(f"With the seeds {seeds_said}, each on {tests} new maps.")
+    print(format_table(["policy", f"steps to a return of {CAR_GOAL:g}", "new maps reached"], rows))
+    seeds = ", ".join(str(report.arguments.seed + i) for i in range(len(policies)))
+    print(f"With the seeds {seeds}, each on {tests} new maps.")
+    curves = {METHODS[name].title: [curve for _, curve in policies] for name, policies in trained.items()}
     report.plot("policy_gradient-car", figures.car_curves, curves)
 
 
@@ -485,11 +515,12 @@ SETTINGS = {
     ),
 }
 TITLES = {"a2c": "advantage actor-critic", "ppo": "PPO", "course": "the course's recipe"}
+NAMES = {"a2c": "lander", "ppo": "lander_ppo", "course": "lander_course"}  # of the saved models
 RECIPES = {
-    "car": Recipe(25, None, batch_size=CARS * 150, optimizer="adam", schedule=False, quick_epochs=2),
-    "a2c": Recipe(23, 0.003, batch_size=512, optimizer="adam", schedule=False, clip=0.5, quick_epochs=2),
+    "car": Recipe(22, None, batch_size=CARS * CAR_STEPS, optimizer="adam", schedule=False, quick_epochs=2),
+    "a2c": Recipe(20, 0.003, batch_size=512, optimizer="adam", schedule=False, clip=0.5, quick_epochs=2),
     "ppo": Recipe(12, 0.002, batch_size=512, optimizer="adam", schedule=False, clip=0.5, quick_epochs=2),
-    "course": Recipe(23, 0.001, batch_size=512, optimizer="adam", schedule=False, quick_epochs=2),
+    "course": Recipe(20, 0.001, batch_size=512, optimizer="adam", schedule=False, quick_epochs=2),
 }
 
 
@@ -500,6 +531,7 @@ def make_optimizer(
     rate = recipe.rate * (settings.critic_rate if is_critic else 1)
     if not settings.falls or arguments.optimizer is not None:
         return replace(recipe, learning_rate=rate).make_optimizer()
+    assert recipe.steps is not None, "with_options() counts the steps"
     steps = recipe.steps * (settings.critic_passes if is_critic else settings.actor_passes)
     falling = keras.optimizers.schedules.PolynomialDecay(rate, steps, end_learning_rate=rate / 20)
     return keras.optimizers.Adam(falling, global_clipnorm=recipe.clip)
@@ -566,15 +598,17 @@ def train_lander(
         actor, critic = build(8, len(lander.ACTIONS), gain=0.01), build(8, 1, gain=1)
     actor.summary()
     critic.summary()
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     actor.compile(
         make_optimizer(recipe, settings, False, arguments),
-        loss if settings.clip is None else clipped_loss(settings.clip),
+        cross_entropy if settings.clip is None else clipped_loss(settings.clip),
     )
     critic.compile(make_optimizer(recipe, settings, True, arguments), "mean_squared_error")
     player, curve = make_player(settings), Curve([], [])
     variables = Variables(actor, critic)
     told = asdict(settings) | {"seed": arguments.seed, "recipe": repr(recipe)}
+    callbacks = keras.callbacks.CallbackList(training.tensorboard(arguments.tensorboard, "actor"), model=actor)
+    callbacks.on_train_begin()
     for epoch in remaining_epochs(checkpoint, curve, recipe.epochs, told, variables.capture, variables.restore):
         player.begin(arguments.seed, epoch)
         for _ in range(epoch_steps(arguments) // (ENVIRONMENTS * settings.steps)):
@@ -582,22 +616,25 @@ def train_lander(
             rollout = player.play(policy, settings.steps)
             A, targets = lander_targets(rollout, settings, critic.get_weights())
             X, actions = rollout.observations.reshape(-1, 8), rollout.actions.ravel()
+            old = log_softmax(forward(X, policy))[np.arange(len(X)), actions]
             for batch in minibatches(len(X), recipe.batch_size, settings.actor_passes, player.random):
                 if settings.clip is None:  # the policy gradient (Mnih 2016): cross-entropy, weighted by advantages
-                    actor.train_on_batch(X[batch], actions[batch], sample_weight=A[batch])
+                    loss = actor.train_on_batch(X[batch], actions[batch], sample_weight=A[batch])
                 else:
-                    old = log_softmax(forward(X[batch], policy))[np.arange(len(batch)), actions[batch]]
-                    actor.train_on_batch(X[batch], np.stack([actions[batch], A[batch], old], axis=1))
+                    loss = actor.train_on_batch(X[batch], np.stack([actions[batch], A[batch], old[batch]], axis=1))
             for batch in minibatches(len(X), recipe.batch_size, settings.critic_passes, player.random):
                 error = critic.train_on_batch(X[batch], targets[batch, None])
-        check_finite(float(error), epoch + 1)
-        print_epoch(epoch, recipe.epochs, curve, curve.add(player, (epoch + 1) * epoch_steps(arguments)))
+        check_finite(float(loss) + float(error), epoch + 1)
+        returns = curve.add(player, (epoch + 1) * epoch_steps(arguments))
+        print_epoch(epoch, recipe.epochs, curve, returns)
+        callbacks.on_epoch_end(epoch, {"return": float(np.median(returns))} if returns else None)
+    callbacks.on_train_end()
     return actor, curve
 
 
 def epoch_steps(arguments: argparse.Namespace) -> int:
     """Returns the steps of all environments together in an epoch."""
-    return 4096 if arguments.quick else EPOCH_STEPS
+    return 2048 if arguments.quick else EPOCH_STEPS
 
 
 def print_epoch(epoch: int, epochs: int, curve: Curve, returns: Sequence[float]) -> None:
@@ -654,25 +691,35 @@ def fly(policy: Callable[[np.ndarray], np.ndarray], episodes: int, max_steps: in
 
 def test_pilot(policy: Callable[[np.ndarray], np.ndarray], arguments: argparse.Namespace) -> list[Flight]:
     """Flies the test episodes."""
-    return fly(policy, *(8, 150) if arguments.quick else (100, lander.MAX_STEPS))
+    return fly(policy, *(8, 100) if arguments.quick else (100, lander.MAX_STEPS))
 
 
-def learn_to_land(report: Report) -> None:
-    """Trains the pilot, tests, saves and draws it."""
-    arguments = report.arguments
-    kind = arguments.algorithm
-    settings = SETTINGS[kind]
+def lander_recipe(arguments: argparse.Namespace) -> tuple[Settings, Recipe]:
+    """Returns how the lander is trained, as the options want it."""
+    settings = SETTINGS[arguments.algorithm]
     if arguments.discount is not None:
         settings = replace(settings, discount=arguments.discount)
-    recipe = arguments.recipes[kind].with_options(arguments, samples=epoch_steps(arguments))
-    name = "lander" if kind == "a2c" else f"lander_{kind}"
-    actor, curve = train_lander(settings, recipe, arguments, report.checkpoint(name))
+    return settings, RECIPES[arguments.algorithm].with_options(arguments, samples=epoch_steps(arguments))
 
-    weights, random = actor.get_weights(), np.random.default_rng(arguments.seed)
-    scale = SCALE if settings.is_scaled else 1
+
+def lander_source() -> str:
+    """Returns the name of the environment, with the version that it came with."""
+    return f"{lander.NAME} of gymnasium {gymnasium.__version__}"
+
+
+def report_lander(report: Report, curve: Curve, saved: keras.Model | Model) -> None:
+    """Tests, saves and draws a pilot.
+
+    Args:
+        report: the run's.
+        curve: the episodes that it was trained on.
+        saved: the model as it is saved.
+    """
+    arguments, random = report.arguments, np.random.default_rng(report.arguments.seed)
+    kind, weights = arguments.algorithm, saved.get_weights()
     flights = {
         "random actions": test_pilot(lambda X: random.integers(0, len(lander.ACTIONS), len(X)), arguments),
-        TITLES[kind]: test_pilot(lambda X: forward(X * scale, weights).argmax(axis=1), arguments),
+        TITLES[kind]: test_pilot(lambda X: forward(X, weights).argmax(axis=1), arguments),
     }
     rows = []
     for pilot, flown in flights.items():
@@ -686,12 +733,19 @@ def learn_to_land(report: Report) -> None:
         "test_success_rate": float(np.mean([flight.has_landed for flight in flown])),
     }
     report.result(metrics, model="" if kind == "a2c" else kind)
-    report.save(name, as_saved(weights, settings), inputs=lander.INPUTS, classes=lander.ACTIONS, metrics=metrics)
+    name = NAMES[kind]
+    card: dict[str, Any] = {
+        "data": lander_source(),
+        "inputs": lander.INPUTS,
+        "classes": lander.ACTIONS,
+        "metrics": metrics,
+    }
+    report.save(name, saved, **card)
     report.plot(f"{name}-curve", figures.lander_curve, curve, TITLES[kind], GOAL)
     report.plot(f"{name}-flights", figures.flights, flights)
     if not arguments.no_plots:
         best = max(flown, key=lambda flight: flight.total)
-        frames = figures.landing(best, np.exp(log_softmax(forward(best.states[:-1] * scale, weights))), lander.ACTIONS)
+        frames = figures.landing(best, np.exp(log_softmax(forward(best.states[:-1], weights))), lander.ACTIONS)
         report.saved(animation.save(*frames, arguments.plots / f"{name}.gif"))
 
 
@@ -711,7 +765,8 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     parser = cli.lesson_parser(
         docstring,
         RECIPES,
-        learning_rate="0.01 car, 0.003 its actor-critic, 0.003 a2c, 0.002 ppo; the lander's fall along a line",
+        batch_size="512 of the lander; the car's rollouts are one",
+        learning_rate="0.007 car, 0.003 its actor-critic, 0.003 a2c, 0.002 ppo; the lander's fall along a line",
         data=None,
     )
     add = parser.add_argument
@@ -724,33 +779,43 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     add("--discount", type=discount, metavar="X", help="of the lander's next reward (default: 0.995; course 0.99)")
     arguments = cli.parse_lesson(parser, argv)
     if arguments.preset:
+        if arguments.part == "car":
+            parser.error(f"--preset {arguments.preset} is of the lander: leave --part car out")
         arguments.algorithm, arguments.part = arguments.preset, "lander"
-    arguments.recipes = RECIPES
+    largest = ENVIRONMENTS * SETTINGS[arguments.algorithm].steps
+    if arguments.batch_size is not None and arguments.batch_size > largest:
+        parser.error(f"--batch-size: got {arguments.batch_size}, takes up to {largest}, the steps of a rollout")
+    arguments.parts = ("car", "lander") if arguments.part == "all" else (arguments.part,)
     arguments.no_band = "--discount given" if arguments.discount is not None else ""
     return arguments
+
+
+def say_environments(report: Report) -> None:
+    """Says which environments the run uses, or that gymnasium is not installed."""
+    lander.make().close()
+    data = {"car": "the car's maps, made from the seed", "lander": lander_source()}
+    report.data("; ".join(data[part] for part in report.arguments.parts))
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains the car and the lander, tests, saves and draws them; returns the metrics."""
     arguments = parse(__doc__, argv)
     report = Report("policy_gradient", arguments)
-    lander.make().close()  # says at once if it is not installed
-    parts = ("car", "lander") if arguments.part == "all" else (arguments.part,)
-    data = {
-        "car": "the car's maps, made from the seed",
-        "lander": f"{lander.NAME} of gymnasium {gymnasium.__version__}",
-    }
-    report.data("; ".join(data[part] for part in parts))
+    say_environments(report)
     report.engine(device.prepare(arguments.seed))
-    if "car" in parts:
+    if "car" in arguments.parts:
         report.section("The gradient of a policy: an action of three, its return 2")
-        report.result({"gradient_test_max_error": compare_gradients()})
+        report_gradients(report, gradient_by_keras(), "step of train_on_batch")
         report.section("A car with 20 range sensors: REINFORCE, and an actor with a critic")
-        compare_car(report)
-    if "lander" in parts:
-        report.section(f"{lander.NAME}: {TITLES[arguments.algorithm]}")
-        learn_to_land(report)
-    return report.finish(use="python -m apps.lander --human", no_band=arguments.no_band)
+        report_car(report, train_cars(report))
+    if "lander" in arguments.parts:
+        kind = arguments.algorithm
+        report.section(f"{lander.NAME}: {TITLES[kind]}")
+        settings, recipe = lander_recipe(arguments)
+        actor, curve = train_lander(settings, recipe, arguments, report.checkpoint(NAMES[kind]))
+        report_lander(report, curve, as_saved(actor.get_weights(), settings))
+    use = f"python -m apps.lander --model {report.last_model}" if "lander" in arguments.parts else ""
+    return report.finish(use=use, no_band=arguments.no_band)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METRES = np.array([10, 20 / 3])  # of the units of x and y
-STEPS_A_FRAME, STEPS_A_SECOND = 5, 50
+STEPS_A_SECOND, MAX_FRAMES = 50, 40
 HULL = np.array([(-14, 17), (-17, 0), (-17, -10), (17, -10), (17, 0), (14, 17)]) / 30  # metres, as the environment's
 LEGS = np.array([[(-16, -4), (-24, -18)], [(16, -4), (24, -18)]]) / 30
 FLAMES = {1: np.array([(-17, 5), (-30, 5)]) / 30, 2: np.array([(0, -10), (0, -35)]) / 30}
@@ -166,7 +166,8 @@ def landing(flight: Flight, probabilities: np.ndarray, actions: Sequence[str]) -
         chart.set(xlabel="probability", xlim=(0, 1))
         chart.invert_yaxis()
         last = len(flight.actions) - 1
-        for step in [*range(0, last, STEPS_A_FRAME), last]:
+        steps_a_frame = max(5, -(-last // MAX_FRAMES))
+        for step in [*range(0, last, steps_a_frame), last]:
             state, action = flight.states[step], flight.actions[step]
             hull.set_xy(turned(HULL, state))
             for leg, shape in zip(legs, LEGS, strict=True):
@@ -176,6 +177,6 @@ def landing(flight: Flight, probabilities: np.ndarray, actions: Sequence[str]) -
                 bar.set_width(probability)
                 bar.set_color(plots.VERMILION if i == action else plots.BLUE)
             view.set_title(f"step {step + 1}: return {flight.rewards[: step + 1].sum():.0f}")
-            yield 2.0 if step == last else STEPS_A_FRAME / STEPS_A_SECOND
+            yield 2.0 if step == last else steps_a_frame / STEPS_A_SECOND
 
     return figure, draw()

@@ -49,10 +49,11 @@ def make(max_steps: int = MAX_STEPS, render_mode: str | None = None) -> gymnasiu
 def make_many(number: int, max_steps: int = MAX_STEPS) -> gymnasium.vector.SyncVectorEnv:
     """Returns environments side by side, in one process: passing 8 numbers to another one takes longer than a step.
 
-    One whose episode ends begins the next one in the same step, as `car.Cars` do.
+    One whose episode ends begins the next one in the same step, as `car.Cars` do. The observations of a step are
+    overwritten by the next one.
     """
     mode = gymnasium.vector.AutoresetMode.SAME_STEP
-    return gymnasium.vector.SyncVectorEnv([lambda: make(max_steps)] * number, autoreset_mode=mode)
+    return gymnasium.vector.SyncVectorEnv([lambda: make(max_steps)] * number, copy=False, autoreset_mode=mode)
 
 
 def ground(environment: gymnasium.Env) -> np.ndarray:
