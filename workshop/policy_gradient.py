@@ -1,18 +1,31 @@
 """A policy learns from its own episodes: REINFORCE, actor-critic, and a lander that lands.
 
-A policy is a network that gives each action a probability. You train two by the gradient of their return: a car's, with
-20 range sensors among obstacles, by REINFORCE with and without normalised returns and by an actor with a critic; and
-the pilot of gymnasium's LunarLander-v3, an actor 8-64-4 with a critic 8-64-1, by advantage actor-critic. The last part
-trains the pilot by PPO's clipped steps.
+A policy is a network that gives each action a probability. Its gradient is that of log p(action), multiplied with what
+came of the action: the loss is cross-entropy with the action as the label and what came of it as the weight. You see:
+
+1. The gradient of three logits, by the formula and by Keras' `train_on_batch`.
+2. A car with 20 range sensors, a bearing and a distance, among obstacles: by its returns (REINFORCE), by returns
+   brought to mean 0 and deviation 1, and with a critic, which need not wait for the end of an episode.
+3. gymnasium's LunarLander-v3 by advantage actor-critic: an actor 8-64-4, a critic 8-64-1, 16 landers side by side.
+4. The same by PPO, whose clipped steps take more out of each flight.
 
     python -m workshop.policy_gradient                      # the car, then the lander; look into the folder plots
     python -m workshop.policy_gradient --part lander        # the lander alone
     python -m workshop.policy_gradient --algorithm ppo      # the lander by PPO
     python -m workshop.policy_gradient --preset course      # the lander by a course's recipe
     python -m workshop.policy_gradient --quick              # a first look, in seconds
-    python -m apps.lander --human                           # watch the saved pilot fly
+    python -m apps.lander --model models/lander.h5          # lets the saved pilot fly
 
-Needs gymnasium with Box2D: python -m pip install "gymnasium[box2d]".
+Expected, in a minute on two CPU cores: normalised returns and the critic bring at least 95 of 100 cars to the station,
+plain returns those of some seeds only; the pilot's mean return over 100 new flights is at least 200, which counts as
+solved. Random actions return -183.
+
+The course's recipe has Adam at a constant 0.001, the discount 0.99, the observations as they come, and x^2 + y^2 + 0.1
+taken off each reward. The rest is chosen here: 16 landers, advantages of one step. In as many steps it learns to hover
+and returns 8; after four times as many (`--epochs 80`) 71, and 44 of 100 land. What makes the difference is in
+`Settings`: observations and rewards of a like size, advantages over many steps, and a rate that falls.
+
+It needs gymnasium with Box2D: python -m pip install "gymnasium[box2d]".
 """
 
 from __future__ import annotations
@@ -734,13 +747,8 @@ def report_lander(report: Report, curve: Curve, saved: keras.Model | Model) -> N
     }
     report.result(metrics, model="" if kind == "a2c" else kind)
     name = NAMES[kind]
-    card: dict[str, Any] = {
-        "data": lander_source(),
-        "inputs": lander.INPUTS,
-        "classes": lander.ACTIONS,
-        "metrics": metrics,
-    }
-    report.save(name, saved, **card)
+    card: dict[str, Any] = {"inputs": lander.INPUTS, "classes": lander.ACTIONS, "metrics": metrics}
+    report.save(name, saved, data=lander_source(), **card)
     report.plot(f"{name}-curve", figures.lander_curve, curve, TITLES[kind], GOAL)
     report.plot(f"{name}-flights", figures.flights, flights)
     if not arguments.no_plots:
