@@ -531,4 +531,18 @@ LESSONS = (
         },
         expected_of={"course": {"test_success_rate": at_most(0.3), "test_mean_return": at_most(0.8)}},
     ),
+    Lesson(
+        "policy_gradient",
+        "A policy learns by its gradient: a car, and a lander that lands",
+        55,
+        (),
+        expected={
+            "gradient_test_max_error": at_most(1e-6),
+            "car_normalised_test_success_rate": at_least(0.95),
+            "car_actor_critic_test_success_rate": at_least(0.95),
+            "test_mean_return": at_least(200),
+            "test_success_rate": at_least(0.9),
+            "ppo_test_mean_return": at_least(200),
+        },
+    ),
 )
