@@ -545,4 +545,20 @@ LESSONS = (
             "ppo_test_mean_return": at_least(200),
         },
     ),
+    Lesson(
+        "pytorch_basics",
+        "PyTorch as it is written: modules, data, the loop, a checkpoint",
+        6,
+        (),
+        trains=False,
+        expected={
+            "linear_test_max_error": at_most(1e-6),
+            "losses_test_max_error": at_most(1e-6),
+            "train_accuracy": at_least(1),
+            "test_accuracy": at_least(1),
+            "resumed_train_max_error": at_most(0),
+            "without_optimizer_train_max_error": at_least(0.1),
+            "without_epoch_train_max_error": at_least(0.02),
+        },
+    ),
 )
