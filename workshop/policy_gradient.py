@@ -18,12 +18,12 @@ came of the action: the loss is cross-entropy with the action as the label and w
 
 Expected, in a minute on two CPU cores: normalised returns and the critic bring at least 95 of 100 cars to the station,
 plain returns those of some seeds only; the pilot's mean return over 100 new flights is at least 200, which counts as
-solved. Random actions return -183.
+solved. Random actions return -183. With the seeds 1, 2 and 3: 270, 252 and 257; by PPO 262, 251 and 272.
 
 The course's recipe has Adam at a constant 0.001, the discount 0.99, the observations as they come, and x^2 + y^2 + 0.1
-taken off each reward. The rest is chosen here: 16 landers, advantages of one step. In as many steps it learns to hover
-and returns 8; after four times as many (`--epochs 80`) 71, and 44 of 100 land. What makes the difference is in
-`Settings`: observations and rewards of a like size, advantages over many steps, and a rate that falls.
+taken off each reward. The rest is chosen here: 16 landers, advantages of one step. In as many steps it returns -97, and
+8 of 100 land; after four times as many (`--epochs 80`) 71, and 44 land (both with the seed 1). What makes the
+difference is in `Settings`: observations and rewards of a like size, advantages over many steps, a rate that falls.
 
 It needs gymnasium with Box2D: python -m pip install "gymnasium[box2d]".
 """
