@@ -107,6 +107,11 @@ print("int to float32", int(np.array([16_777_217]).astype("float32")[0]))
 x_cast = np.arange(3)
 x_cast[0] = 2.9
 print("2.9 written into integers", x_cast)
+print("texts to float", np.array(["7", "2.5"]).astype("float32"))
+try:
+    np.array(["7", "x"]).astype("float32")
+except ValueError as error:
+    print("ValueError:", error)
 
 # %% [markdown]
 # ### Your turn 3: brighter than white
@@ -295,7 +300,8 @@ def milliseconds(size):
 # %%
 rows = [milliseconds(size) for size in SIZES]
 seconds = {name: [row[name] for row in rows] for name in rows[0]}
-print(f"{SIZES[-1]:,} squares: the loop takes {seconds['loop'][-1] / seconds['NumPy'][-1]:.0f} times as long as NumPy")
+for slow, quick in (("loop", "NumPy"), ("cost in a loop", "cost by vectors")):
+    print(f"{SIZES[-1]:,} numbers: {slow} takes {seconds[slow][-1] / seconds[quick][-1]:.0f} times as long as {quick}")
 figures.seconds(SIZES, seconds)
 
 # %% [markdown]

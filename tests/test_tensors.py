@@ -1,6 +1,7 @@
 """The lesson on tensors: the results in the three libraries, the sentences beside them, and the derivatives."""
 
 import importlib.util
+import re
 
 import numpy as np
 import pytest
@@ -262,6 +263,9 @@ def test_loops_compute_what_arrays_do_and_their_seconds_are_printed(run: Run) ->
     assert [row[0] for row in table[: len(tensors.SIZES)]] == ["500", "1,000", "5,000", "10,000", "50,000", "100,000"]
     loop, comprehension, by_map, numpy, cost_in_loop, by_vectors = map(float, table[len(tensors.SIZES) - 1][1:])
     assert min(loop, comprehension, by_map) > 5 * numpy and cost_in_loop > 5 * by_vectors
+    # The printed ratios are those of the table's last row, which is rounded to microseconds.
+    ratios = [int(found) for found in re.findall(r"n = 100,000: .+ takes (\d+) times as long as ", run.output)]
+    assert ratios == pytest.approx([loop / numpy, cost_in_loop / by_vectors], rel=0.2)
     # By hand: the line 2 x + 1 misses (1, 5) by -2 and (2, 5) by 0; half the mean of the squares is 1.
     x, y = [1, 2], [5, 5]
     assert tensors.cost_in_loop(x, y, 2, 1) == tensors.cost_by_vectors(np.array(x), np.array(y), 2, 1) == 1
