@@ -50,6 +50,7 @@ def test_the_view_shows_an_obstacle_on_the_left_and_the_station_on_the_right() -
     sums, _ = Car("sums").reset(options={"map": map})
     assert np.array_equal(sums, view.sum(axis=0))
     seen, _ = Car("bearing").reset(options={"map": map})
+    assert np.allclose(seen[:20], sums / 10)
     assert seen[20:] == pytest.approx([0.5**0.5, -(0.5**0.5), 72**0.5 / 50])
 
 
