@@ -18,7 +18,7 @@ their binary digits: a task so small that every tensor can be looked at.
 
 Expected: layer and losses equal their formulae to 1e-6; every number from 1 to 100 right, and those from 101 to 127,
 which the network has never seen; the run that went on from its checkpoint differs by 0 from the one that was not
-stopped, and by more than 0.1 where the optimizer was forgotten. About 5 s on two CPU cores. Only plots are saved.
+stopped, and by more than 0.1 where the optimizer was forgotten. About 6 s on two CPU cores. Only plots are saved.
 
 The classes stand inside functions here, so that `--help` need not wait for PyTorch. In a program of your own, and in
 the notebook of this lesson, they stand by themselves.
