@@ -558,7 +558,7 @@ LESSONS = (
         "policy_gradient",
         "A policy learns by its gradient: a car, and a lander that lands",
         55,
-        (),
+        ("torch",),
         expected={
             "gradient_test_max_error": at_most(1e-6),
             "car_normalised_test_success_rate": at_least(0.95),
