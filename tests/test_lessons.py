@@ -27,6 +27,7 @@ LONG = {
     "linear_regression",
     "fashion_mnist",
     "optimizers",
+    "pytorch_basics",
     "initialization",
     "experiments",
     "regularization",
@@ -118,6 +119,7 @@ def test_the_json_object_says_the_same(quick: Run, lesson: str) -> None:
     assert set(answer) == KEYS
     # `experiments` trains, but saves no model: its networks are there to be compared.
     engine = "keras" if lesson in {*THAT_TRAIN, *WITH_MIRRORS, "experiments"} else "numpy"
+    engine = "torch" if lesson == "pytorch_basics" else engine
     assert (answer["lesson"], answer["engine"], answer["seed"]) == (lesson, engine, 1)
     assert answer["data"]
     assert answer["seconds"] > 0

@@ -385,7 +385,7 @@ def dropout_passes(net: nn.Module, passes: int, mode: str) -> tuple[np.ndarray, 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Shows each part, trains, stops, goes on, plots; returns the metrics."""
     arguments = cli.parse_lesson(cli.lesson_parser(__doc__, data=None), argv)
-    report = Report("pytorch_basics", arguments, engine="numpy")
+    report = Report("pytorch_basics", arguments, engine="torch")
     seed, epochs = arguments.seed, QUICK_EPOCHS if arguments.quick else EPOCHS
     device = "cuda" if torch.cuda.is_available() else "cpu"
     report.data("the numbers 1 to 100, each with whether it is odd")
