@@ -493,7 +493,7 @@ LESSONS = (
     Lesson(
         "clustering",
         "Groups without labels: k-means, self-organising maps, ART1",
-        15,
+        20,
         (),
         trains=False,
         expected={

@@ -14,7 +14,7 @@ is unlike all of them: its vigilance says how unlike.
 Expected: the same labels as scikit-learn's after every iteration, and the same inertia within 1e-9; three clusters, by
 a silhouette of 0.7. Of random starts about 85 of 100 end at the best clustering, of k-means++ 96. The maps' errors
 fall; the topographic one of the digits rises a little at the end, for their 784 numbers do not lie on a plane. Named
-afterwards, the map reads about 78 of 100 digits. ART1 makes 3 to 26 clusters of 26 letters. About 15 s on two CPU
+afterwards, the map reads about 78 of 100 digits. ART1 makes 3 to 26 clusters of 26 letters. About 20 s on two CPU
 cores. Two of the plots are animations (GIF).
 """
 
