@@ -82,6 +82,13 @@ def test_each_flight_and_the_mean_are_printed(model: Path, capsys: pytest.Captur
     assert flights_in(capsys.readouterr().out) == returns[2:]
 
 
+def test_the_model_that_ships_lands(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lander.main(["--episodes", "3"])
+    output = capsys.readouterr()
+    assert output.err == "note: the model is lander.h5, which ships with the package\n"
+    assert np.mean(flights_in(output.out)) >= 200 and ": 3 landed" in output.out
+
+
 def always(action: int) -> Network:
     network = Network([Dense(4, "softmax")], (8,))
     network.set_weights([np.zeros((8, 4)), 50 * np.eye(4)[action]])
