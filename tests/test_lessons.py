@@ -21,12 +21,15 @@ from workshop.kit.saving import bundle
 WITH_MIRRORS = {lesson.name for lesson in LESSONS if lesson.mirrors}
 KEYS = {"lesson", "engine", "data", "seed", "seconds", "files", "metrics"}
 METRIC = re.compile(r"(?:[a-z0-9_]+_)?(?:train|validation|test)_([a-z0-9_]+)")
-OF_ACTING = {"mean_return", "success_rate"}  # of lessons on acting, for which scikit-learn has no names
+OTHER_NAMES = {"mean_return", "success_rate"}  # mostly of lessons on acting: scikit-learn has none for them
 # Their quick runs take longest; the suite runs them smaller in tests of their own, and CI these too.
 LONG = {
     "linear_regression",
     "fashion_mnist",
     "optimizers",
+    "clustering",
+    "deep_q_network",
+    "policy_gradient",
     "pytorch_basics",
     "initialization",
     "experiments",
@@ -65,7 +68,7 @@ def test_metrics_are_finite_and_named_as_everywhere(quick: Run) -> None:
         match = METRIC.fullmatch(name)
         assert match, name
         # The last part is scikit-learn's name: accuracy for its accuracy_score.
-        known = match[1] in OF_ACTING or any(hasattr(sklearn.metrics, match[1] + end) for end in ("", "_score"))
+        known = match[1] in OTHER_NAMES or any(hasattr(sklearn.metrics, match[1] + end) for end in ("", "_score"))
         assert known, name
 
 
