@@ -556,21 +556,18 @@ OBSERVED = {  # by a network
 }
 
 
-def discount(text: str) -> float:
-    """Parses a discount, 0 to 1."""
-    number = cli.finite_number(text)
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"got {text}, takes a number from 0 (the next reward alone) to 1 (all alike)")
-    return number
-
-
 def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
     """Reads the options of the command line; `settings`, `recipe` and `parts` are what they come to."""
     epochs = f"{RECIPE.epochs}, of {CARS * STEPS:,} steps each"
     parser = cli.lesson_parser(docstring, {"network": RECIPE}, epochs=epochs, data=None)
     add = parser.add_argument
     add("--part", choices=[*PARTS, "all"], default="all", help="(default: all)")
-    add("--discount", type=discount, metavar="X", help=f"of what follows, 0 to 1 (default: {Settings.discount})")
+    add(
+        "--discount",
+        type=cli.number_between(0, 1),
+        metavar="X",
+        help=f"of what follows, 0 to 1 (default: {Settings.discount})",
+    )
     add("--observation", choices=[*OBSERVED], help=f"of the car (default: {Settings.observation})")
     add("--preset", choices=["course"], help="the course's network, optimizer, batch size and 20 inputs")
     arguments = cli.parse_lesson(parser, argv)

@@ -760,14 +760,6 @@ def report_lander(report: Report, curve: Curve, saved: keras.Model | Model) -> N
 # --- The lesson -------------------------------------------------------------------------------------------------------
 
 
-def discount(text: str) -> float:
-    """Parses a discount, 0 to 1."""
-    number = cli.finite_number(text)
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"got {text}, takes a number from 0 (the next reward alone) to 1 (all alike)")
-    return number
-
-
 def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
     """Reads the options of the command line."""
     parser = cli.lesson_parser(
@@ -784,7 +776,12 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     how.add_argument("--algorithm", choices=("a2c", "ppo"), default="a2c", help=text)
     text = "the lander by the course's recipe: Adam 0.001, discount 0.99, x^2 + y^2 + 0.1 taken off the reward"
     how.add_argument("--preset", choices=("course",), help=text)
-    add("--discount", type=discount, metavar="X", help="of the lander's next reward (default: 0.995; course 0.99)")
+    add(
+        "--discount",
+        type=cli.number_between(0, 1),
+        metavar="X",
+        help="of the lander's next reward (default: 0.995; course 0.99)",
+    )
     arguments = cli.parse_lesson(parser, argv)
     if arguments.preset:
         if arguments.part == "car":

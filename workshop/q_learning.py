@@ -27,7 +27,7 @@ Q-learning's way is 13 moves along the edge of the cliff; SARSA's keeps away, an
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import NamedTuple
 
@@ -592,22 +592,6 @@ def report_cliff(report: Report, episodes: int, runs: int) -> None:
         report.saved(animation.save(figure, frames, report.arguments.plots / "q_learning-cliff.gif"))
 
 
-def number_between(lowest: float, highest: float, *, above: bool = False) -> Callable[[str], float]:
-    """Returns a parser of numbers from `lowest` (`above`: without it) to `highest`, for `add_argument(type=...)`."""
-
-    def parse(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = np.nan
-        if not lowest <= number <= highest or (above and number == lowest):
-            limits = f"above {lowest:g} and up to {highest:g}" if above else f"from {lowest:g} to {highest:g}"
-            raise argparse.ArgumentTypeError(f"got {text[:40]}, takes a number {limits}")
-        return number
-
-    return parse
-
-
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Reads the options."""
     parser = cli.lesson_parser(__doc__, data=None)
@@ -615,7 +599,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--part", choices=PARTS, metavar="NAME", help=f"one of {', '.join(PARTS)} (default: all)")
     add(
         "--discount",
-        type=number_between(0, 1),
+        type=cli.number_between(0, 1),
         metavar="X",
         help="of the processes, 0 to 1 (default: 1 of those that end, several of the endless one)",
     )
@@ -623,14 +607,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--episodes", type=cli.whole_number(20), metavar="N", help=f"of each run on the cliff (default: {EPISODES})")
     add(
         "--epsilon",
-        type=number_between(0, 0.5),
+        type=cli.number_between(0, 0.5),
         default=EPSILON,
         metavar="X",
         help="the probability of a random move on the cliff, 0 to 0.5 (default: %(default)g)",
     )
     add(
         "--learning-rate",
-        type=number_between(0, 1, above=True),
+        type=cli.number_between(0, 1, above=True),
         default=LEARNING_RATE,
         dest="rate",
         metavar="X",

@@ -91,6 +91,22 @@ def finite_number(text: str) -> float:
     return number
 
 
+def number_between(lowest: float, highest: float, *, above: bool = False) -> Callable[[str], float]:
+    """Returns a parser of numbers from `lowest` (`above`: without it) to `highest`, for `add_argument(type=...)`."""
+
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not lowest <= number <= highest or (above and number == lowest):
+            limits = f"above {lowest:g} and up to {highest:g}" if above else f"from {lowest:g} to {highest:g}"
+            raise argparse.ArgumentTypeError(f"got {text[:40]}, takes a number {limits}")
+        return number
+
+    return parse
+
+
 def lesson_parser(
     module_docstring: str | None,
     recipes: "Mapping[str, Recipe] | None" = None,
