@@ -100,7 +100,8 @@ def not_installed(library: str) -> WorkshopError:
     """Returns the error that says how to install a library."""
     # PyTorch from the package index by itself brings gigabytes of libraries for graphics cards.
     checkout = '-c constraints.txt -e ".[torch]" (in the checkout)'
-    options = {"torch": checkout, "gymnasium": '"gymnasium[box2d]"'}.get(library, library)
+    acting = dict.fromkeys(("gymnasium", "Box2D", "pygame"), '"gymnasium[box2d]"')
+    options = {"torch": checkout, **acting}.get(library, library)
     return WorkshopError(f"the library {library} is not installed: python -m pip install {options}")
 
 
