@@ -31,7 +31,17 @@ class DataSet(NamedTuple):
 
 
 ON_DIGITS = (
-    *("mnist", "optimizers", "initialization", "experiments", "regularization", "convolution", "rnn", "autoencoder"),
+    *(
+        "mnist",
+        "optimizers",
+        "initialization",
+        "experiments",
+        "regularization",
+        "convolution",
+        "rnn",
+        "autoencoder",
+        "clustering",
+    ),
 )
 IMAGES = (
     DataSet("mnist", ON_DIGITS, "scikit-learn's 1,797 real digits"),
