@@ -176,7 +176,7 @@ def landing(flight: Flight, probabilities: np.ndarray, actions: Sequence[str]) -
             for i, (bar, probability) in enumerate(zip(bars, probabilities[step], strict=True)):
                 bar.set_width(probability)
                 bar.set_color(plots.VERMILION if i == action else plots.BLUE)
-            view.set_title(f"step {step + 1}: return {flight.rewards[: step + 1].sum():.0f}")
+            view.set_title(f"step {step + 1}: return {round(float(flight.rewards[: step + 1].sum()))}")
             yield 2.0 if step == last else steps_a_frame / STEPS_A_SECOND
 
     return figure, draw()
