@@ -156,7 +156,8 @@ def test_help_imports_nothing_heavy_and_is_the_lessons_own_text(lesson: str) -> 
     options = text[len(docstring.strip()) :]
     for option in ("--seed", "--quick", "--plots", "--no-plots", "--json"):
         assert f"  {option} " in options, option
-    for option in (*REFUSED, "--data", "--models", "--resume"):
+    makes_its_data = lesson in {"deep_q_network", "policy_gradient"}  # by acting
+    for option in (*REFUSED, "--models", "--resume", *(() if makes_its_data else ("--data",))):
         assert f"  {option} " in options or lesson not in THAT_TRAIN, option
     for option in ("--epochs", "--batch-size"):  # `--resume` a lesson may have that trains and saves no model
         assert f"  {option} " not in options or lesson in THAT_TRAIN, option
