@@ -1,6 +1,7 @@
-"""Makes the pictures of README.md, small files in `notebooks/images`, from default runs of three lessons.
+"""Makes the pictures of README.md, small files in `notebooks/images`, from default runs of five lessons.
 
-python notebooks/images.py            # about a minute and a half
+python notebooks/images.py                             # about three minutes
+python notebooks/images.py clustering policy_gradient  # those of two lessons
 """
 
 import importlib
@@ -19,6 +20,8 @@ SHOWN = (
     ("gradient_descent", [], ["gradient_descent-walk.gif"]),
     ("admission", [], ["admission-boundary.png"]),
     ("mnist", ["--model", "cnn"], ["mnist_cnn-layers.png", "mnist_cnn-mistakes.png"]),
+    ("clustering", [], ["clustering-kmeans.gif"]),
+    ("policy_gradient", ["--part", "lander"], ["lander.gif"]),
 )
 
 
@@ -39,7 +42,9 @@ def main() -> int:
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         for lesson, options, names in SHOWN:
-            trains = [] if lesson == "gradient_descent" else ["--models", f"{folder}/models"]
+            if sys.argv[1:] and lesson not in sys.argv[1:]:
+                continue
+            trains = [] if lesson in ("gradient_descent", "clustering") else ["--models", f"{folder}/models"]
             importlib.import_module(f"workshop.{lesson}").main([*options, *trains, "--plots", f"{folder}/plots"])
             for name in names:
                 shrink(Path(folder, "plots", name), FOLDER / name)

@@ -80,7 +80,7 @@ def test_an_address_of_ones_own_is_put_into_every_notebook(tmp_path: Path) -> No
 
 def test_the_front_pages_pictures_are_there_and_small() -> None:
     shown = re.findall(r"!\[.+?\]\((?!http)(.+?)\)", (ROOT / "README.md").read_text("utf-8"))
-    assert len(shown) == 4
+    assert len(shown) == 6
     for name in shown:
         assert 0 < (ROOT / name).stat().st_size < 250_000
 
