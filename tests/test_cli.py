@@ -25,6 +25,7 @@ from workshop.scratch.nn.network import Network
 
 HEAVY = {"keras", "tensorflow", "torch", "jax", "sklearn", "matplotlib", "PIL", "joblib", "h5py"}
 THAT_TRAIN = [lesson.name for lesson in LESSONS if lesson.trains]
+ACTING = {lesson.name for lesson in LESSONS if lesson.acts}
 EXISTING = [lesson.name for lesson in LESSONS if importlib.util.find_spec(f"workshop.{lesson.name}")]
 
 
@@ -156,8 +157,7 @@ def test_help_imports_nothing_heavy_and_is_the_lessons_own_text(lesson: str) -> 
     options = text[len(docstring.strip()) :]
     for option in ("--seed", "--quick", "--plots", "--no-plots", "--json"):
         assert f"  {option} " in options, option
-    makes_its_data = lesson in {"deep_q_network", "policy_gradient"}  # by acting
-    for option in (*REFUSED, "--models", "--resume", *(() if makes_its_data else ("--data",))):
+    for option in (*REFUSED, "--models", "--resume", *(() if lesson in ACTING else ("--data",))):
         assert f"  {option} " in options or lesson not in THAT_TRAIN, option
     for option in ("--epochs", "--batch-size"):  # `--resume` a lesson may have that trains and saves no model
         assert f"  {option} " not in options or lesson in THAT_TRAIN, option

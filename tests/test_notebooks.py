@@ -25,7 +25,7 @@ SOURCES = sorted(FOLDER.glob("[0-9][0-9]_*.py"))
 NAMES = [source.stem for source in SOURCES]
 LESSON_NOTEBOOKS = [name for name in NAMES if name[3:] in {lesson.name for lesson in LESSONS}]
 FAST = ("09_admission", "14_mnist")  # the others run with -m slow
-ACTING = {"deep_q_network", "policy_gradient"}  # their samples are made while they train: `fit` has none to take
+ACTING = {lesson.name for lesson in LESSONS if lesson.acts}
 EACH_NOTEBOOK = pytest.mark.parametrize("name", NAMES)
 MOST_LINES = 20  # of a cell of code, its longest function apart
 

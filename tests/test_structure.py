@@ -16,7 +16,7 @@ TRAINING = [lesson.name for lesson in LESSONS if lesson.trains]
 ALL = [lesson.name for lesson in LESSONS]
 TORCH = [lesson.name for lesson in LESSONS if "torch" in lesson.mirrors]
 NUMPY = [lesson.name for lesson in LESSONS if "numpy" in lesson.mirrors]
-ACTING = {"deep_q_network", "policy_gradient"}  # their samples are made while they train: `fit` has none to take
+ACTING = {lesson.name for lesson in LESSONS if lesson.acts}
 
 # From the ground up: a module imports from its own room, and from those that stand before it.
 ROOMS = (

@@ -24,6 +24,8 @@ class Lesson(NamedTuple):
         seconds: about how long the default run takes on two CPU cores, on the real data.
         mirrors: the engines that have a mirror of it: `workshop.pytorch.<name>`, `workshop.scratch.<name>`.
         trains: whether it trains and saves models; one that does not has no options for that.
+        acts: whether its models learn by acting: their samples are made while they train, there is no data to load and
+            none for `fit` to take.
         expected: the band of each metric that a default run on the lesson's own data reaches, (lowest, highest).
         expected_of: where an engine's or a preset's band is another, by its name: {"numpy": {...}, "course": {...}}.
     """
@@ -33,6 +35,7 @@ class Lesson(NamedTuple):
     seconds: int
     mirrors: tuple[str, ...] = ("torch", "numpy")
     trains: bool = True
+    acts: bool = False
     expected: Mapping[str, tuple[float, float]] = {}
     expected_of: Mapping[str, Mapping[str, tuple[float, float]]] = {}
 
@@ -541,6 +544,7 @@ LESSONS = (
         "A car with headlights learns to find the gas station: deep Q-learning",
         40,
         ("torch",),
+        acts=True,
         expected={
             "test_success_rate": at_least(0.95),
             "sums_test_success_rate": at_most(0.6),
@@ -559,6 +563,7 @@ LESSONS = (
         "A policy learns by its gradient: a car, and a lander that lands",
         55,
         ("torch",),
+        acts=True,
         expected={
             "gradient_test_max_error": at_most(1e-6),
             "car_normalised_test_success_rate": at_least(0.95),
