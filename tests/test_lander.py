@@ -138,11 +138,18 @@ def test_a_closed_window_ends_the_program(
 ) -> None:
     monkeypatch.setattr(lander, "check_display", lambda: None)  # SDL's driver "dummy" shows to nobody
     pygame = load("pygame")
-    asked = itertools.count()
-    monkeypatch.setattr(pygame.event, "peek", lambda kind: kind == pygame.QUIT and next(asked) == 3)
+    pump, frames = pygame.event.pump, itertools.count(1)
+
+    def close_at_the_third_frame() -> None:
+        pump()
+        if next(frames) == 3:
+            pygame.event.post(pygame.event.Event(pygame.QUIT))  # as the window's button does
+
+    monkeypatch.setattr(pygame.event, "pump", close_at_the_third_frame)
     with pytest.raises(KeyboardInterrupt):
         lander.main(["--human"])
-    assert next(asked) == 4 and capsys.readouterr().out == ""
+    assert next(frames) == 4 and capsys.readouterr().out == ""
+    pygame.quit()
 
 
 def test_no_window_without_a_display(model: Path, no_display: None) -> None:
