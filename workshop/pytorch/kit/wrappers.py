@@ -1,10 +1,29 @@
-"""Modules with modules in them, as Keras' wrappers: a sequence read from both ends, and each step by itself."""
+"""Modules with modules in them, as Keras' wrappers: branches that are added, a sequence read from both ends, steps."""
 
 import torch
 from torch import nn
 from torch.func import functional_call
 
 from workshop.pytorch.kit.layers import Rescaling
+
+
+class AddBranches(nn.Module):
+    """Branches that all get the same input, and the sum of what they return: Keras' Add.
+
+    A residual block (He and others 2016) is one: the second branch is empty, `nn.Sequential()`, or a convolution.
+
+    Args:
+        branches: whose outputs have one shape.
+    """
+
+    def __init__(self, *branches: nn.Sequential):
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Returns the sum."""
+        first, *others = (branch(X) for branch in self.branches)
+        return sum(others, first)
 
 
 class BidirectionalAsKeras(nn.Module):
