@@ -1,6 +1,7 @@
 """Training: recipes, batches in an order that can be repeated, `fit` for small tables, and callbacks that resume.
 
-`Resume`, `StepLosses` and `Snapshots` are Keras callbacks: they are imported at their first use, and Keras with them.
+`Resume`, `StepLosses`, `Snapshots` and `Watch` are Keras callbacks: they are imported at their first use, and Keras with
+them.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
     from workshop.kit.training.callbacks import Resume as Resume
     from workshop.kit.training.callbacks import Snapshots as Snapshots
     from workshop.kit.training.callbacks import StepLosses as StepLosses
+    from workshop.kit.training.callbacks import Watch as Watch
     from workshop.kit.training.callbacks import tensorboard as tensorboard
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"Resume", "Snapshots", "StepLosses", "tensorboard"}:
+    if name in {"Resume", "Snapshots", "StepLosses", "Watch", "tensorboard"}:
         from workshop.kit.training import callbacks
 
         return getattr(callbacks, name)

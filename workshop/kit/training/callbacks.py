@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,17 @@ from workshop.kit.training.checkpoint import Checkpoint, State, check_finite
 class StepLosses(keras.callbacks.Callback):
     """The loss of every few steps: the curve of a training of two epochs is more than two points.
 
+    Args:
+        name: of the loss among those that the model reports.
+
     Attributes:
         epochs: the epochs passed, fractions included, at each value.
         values: the mean loss of the steps since the value before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "loss") -> None:
         super().__init__()
+        self._name = name
         self.epochs: list[float] = []
         self.values: list[float] = []
 
@@ -44,7 +48,7 @@ class StepLosses(keras.callbacks.Callback):
         steps = self._steps + self.model.steps_per_execution
         in_epoch = self.params["steps"] or steps
         steps = min(steps, in_epoch)  # the last call of an epoch may have fewer
-        total = float((logs or {})["loss"]) * steps
+        total = float((logs or {})[self._name]) * steps
         count, mean = steps - self._steps, (total - self._sum) / (steps - self._steps)
         if count < self._count / 2:  # the few steps at the end of an epoch say too little by themselves
             mean = (self.values.pop() * self._count + mean * count) / (self._count + count)
@@ -106,18 +110,67 @@ class Snapshots(keras.callbacks.Callback):
             self.weights.setdefault(int(name.partition("/")[0]), []).append(state.arrays[name])
 
 
+class Watch(keras.callbacks.Callback):
+    """Something that is computed now and then while a model trains: samples for an animation.
+
+    Args:
+        look: returns an array.
+        steps: after how many steps of the whole training it is called, in ascending order; 0 is before training. Where
+            one call of TensorFlow makes several steps, it is called after the call that reaches the number.
+
+    Attributes:
+        steps: the steps that were done at each look.
+        arrays: what it returned.
+    """
+
+    def __init__(self, look: Callable[[], np.ndarray], steps: Sequence[int]) -> None:
+        super().__init__()
+        self._look, self._wanted = look, tuple(steps)
+        self.steps: list[int] = []
+        self.arrays: list[np.ndarray] = []
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Looks before training."""
+        self._look_at(0)
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Begins to count the steps of an epoch."""
+        self._before, self._steps = epoch * self.params["steps"], 0
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Looks, if it is time to."""
+        self._steps = min(self._steps + self.model.steps_per_execution, self.params["steps"])
+        self._look_at(self._before + self._steps)
+
+    def _look_at(self, step: int) -> None:
+        last = self.steps[-1] if self.steps else -1
+        if any(last < wanted <= step for wanted in self._wanted):
+            self.steps.append(step)
+            self.arrays.append(self._look())
+
+    def get_state(self) -> State:
+        """Returns what a checkpoint keeps."""
+        return State({str(i): array for i, array in enumerate(self.arrays)}, {"steps": self.steps})
+
+    def set_state(self, state: State) -> None:
+        """Puts it back."""
+        self.steps = state.notes["steps"]
+        self.arrays = [state.arrays[str(i)] for i in range(len(self.steps))]
+
+
 class Resume(keras.callbacks.Callback):
     """Writes the state of a training to a checkpoint, and goes on from it to the same bits; the last of the callbacks.
 
     `keras.callbacks.BackupAndRestore` does as much where the data comes in one order and no layer draws random numbers.
     Here the order of the batches, the seeds of Dropout, the history and other callbacks go on as well.
-    A training whose loss is no longer finite ends with an error.
+    A training whose loss is no longer finite ends with an error. A model may hold optimizers besides that of `compile`,
+    as attributes, and report several losses: all count.
 
     Args:
         checkpoint: the file.
         batches: what the model is fitted on, if it comes from `shuffled_batches` or `photo_batches`.
-        keep: other callbacks whose state is kept: `keras.callbacks.EarlyStopping`, `StepLosses`, `Snapshots`. They
-            come before this one.
+        keep: other callbacks whose state is kept: `keras.callbacks.EarlyStopping`, `StepLosses`, `Snapshots`,
+            `Watch`. They come before this one.
         may_diverge: whether a loss that is no longer finite ends the training early, instead of being an error.
     """
 
@@ -149,7 +202,7 @@ class Resume(keras.callbacks.Callback):
         finished = self._checkpoint.begin(settings, self._restore, self.params["epochs"])
         if finished:
             has_stopped = any(getattr(callback, "stopped_epoch", 0) for callback in self._keep)
-            has_stopped |= not math.isfinite(self._history["loss"][-1])
+            has_stopped |= not math.isfinite(self._last_loss())
             self.model._initial_epoch = self.params["epochs"] if has_stopped else finished
             self.model.history.history.update({name: [*values] for name, values in self._history.items()})
 
@@ -162,10 +215,10 @@ class Resume(keras.callbacks.Callback):
         """Takes in the metrics of an epoch and writes the state, at most twice a second."""
         for name, value in (logs or {}).items():
             self._history.setdefault(name, []).append(float(value))
-        if self._may_diverge and not math.isfinite(self._history["loss"][-1]):
+        if self._may_diverge and not math.isfinite(self._last_loss()):
             self.model.stop_training = True
         else:
-            check_finite(self._history["loss"][-1], epoch + 1)
+            check_finite(self._last_loss(), epoch + 1)
         if self.params.get("last_of_call", epoch) != epoch:
             return  # `fit_table` reports the epochs of one call after the last of them, whose weights the model has
         is_last = epoch + 1 == self.params["epochs"] or self.model.stop_training
@@ -174,13 +227,26 @@ class Resume(keras.callbacks.Callback):
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Leaves a history of all epochs, and a model that a next `fit` begins from its first epoch."""
         self.model._initial_epoch = None
-        self.model.history.epoch = list(range(len(self._history.get("loss", []))))
+        self.model.history.epoch = list(range(self._finished()))
+
+    def _finished(self) -> int:
+        """Returns the number of epochs done."""
+        return max(map(len, self._history.values()), default=0)
+
+    def _last_loss(self) -> float:
+        """Returns the loss of the last epoch; of several their sum, which is finite if all are."""
+        if "loss" in self._history:
+            return self._history["loss"][-1]
+        losses = (name for name in self._history if name.endswith("_loss") and not name.startswith("val_"))
+        return sum(self._history[name][-1] for name in losses)
 
     def _build_metrics(self) -> None:
         """Has the metrics make their variables: a first step that makes variables would be compiled twice."""
         spec = getattr(self._batches, "element_spec", None)
         if spec is None or keras.config.backend() != "tensorflow" or device.is_distributed():
             return
+        if not hasattr(self.model, "output_shape"):
+            return  # a class of its own, with a `train_step` and metrics of its own
         y, outputs = (
             keras.ops.zeros([1, *(size or 1 for size in shape[1:])], dtype)
             for shape, dtype in ((spec[1].shape, spec[1].dtype), (self.model.output_shape, self.model.compute_dtype))
@@ -211,13 +277,18 @@ class Resume(keras.callbacks.Callback):
             own = {name.removeprefix(prefix): a for name, a in state.arrays.items() if name.startswith(prefix)}
             _set_state(callback, State(own, notes))
         self._history = state.notes["history"]
-        return len(self._history["loss"])
+        return self._finished()
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:
     # Random generators (Dropout) are among them: Keras' own checkpoint leaves these out, and without them a resumed
     # training draws other numbers than the one that was never stopped.
-    return [*model.variables, *model.optimizer.variables]
+    return [*model.variables, *(variable for optimizer in _optimizers(model) for variable in optimizer.variables)]
+
+
+def _optimizers(model: keras.Model) -> list[keras.optimizers.Optimizer]:
+    """Returns the optimizers of a model: that of `compile`, and others that a class of its own holds."""
+    return [value for value in vars(model).values() if isinstance(value, keras.optimizers.Optimizer)]
 
 
 _STOPPING = ("wait", "stopped_epoch", "best", "best_epoch")
@@ -243,8 +314,10 @@ def _set_state(callback: keras.callbacks.Callback, state: State) -> None:
 
 def describe(model: keras.Model) -> dict[str, Any]:
     """Returns what tells the training of a compiled model from others: backend, optimizer, loss, layers, weights."""
-    optimizer = model.optimizer.get_config()
-    optimizer.pop("name", None)
+    optimizers = [optimizer.get_config() for optimizer in _optimizers(model)]
+    for config in optimizers:
+        config.pop("name", None)
+    optimizer = optimizers[0] if len(optimizers) == 1 else optimizers
     return {
         "engine": "keras",
         "backend": keras.config.backend(),

@@ -32,6 +32,7 @@ class TrainingState(state.TrainingState):
         scheduler: torch.optim.lr_scheduler.LRScheduler | None,
         loader: DataLoader[Any],
         scaler: torch.amp.GradScaler | None = None,
+        others: Mapping[str, Any] | None = None,
     ) -> Iterator[int]:
         """Yields the epochs that are still to be trained, from 0.
 
@@ -41,11 +42,14 @@ class TrainingState(state.TrainingState):
             scheduler: of the optimizer's learning rate, stepped after each step, or None.
             loader: of a `dataset.ArrayDataset` or `photos.PhotoDataset`, its sampler a `dataset.SeededBatches`.
             scaler: of the loss, where the steps are in float16.
+            others: by names of their own, what else the training changes: a second network, its optimizer; all that has
+                a `state_dict` and takes it back.
         """
         self._model = model
         self._parts: dict[str, Any] = {"network": model.module, "optimizer": optimizer}
         self._parts |= {"scheduler": scheduler} if scheduler is not None else {}
         self._parts |= {"scaler": scaler} if scaler is not None else {}
+        self._parts |= others or {}
         torch.set_num_threads(device.choose_threads(model.architecture, self.recipe.batch_size))
         sampler: Any = loader.sampler
         data: Any = loader.dataset
