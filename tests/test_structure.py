@@ -23,7 +23,7 @@ ROOMS = (
     ("workshop.kit.shadows",),
     ("workshop", "workshop.kit"),
     ("workshop.kit.errors",),
-    ("workshop.kit.files", "workshop.kit.lazy", "workshop.kit.versions"),
+    ("workshop.kit.files", "workshop.kit.lazy", "workshop.kit.processes", "workshop.kit.versions"),
     ("workshop.kit.device", "workshop.kit.metrics", "workshop.kit.plots", "workshop.kit.saving"),
     ("workshop.kit.cli",),
     ("workshop.kit.data", "workshop.kit.environments"),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from workshop.kit import files
+from workshop.kit import files, processes
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import not_installed
 
@@ -248,6 +248,9 @@ def run(
         print(f"error: {WorkshopError(error)}", file=sys.stderr)
         status = 2
     except Exception as error:
+        if processes.is_lost(error):
+            print(f"error: {processes.LostProcessError()}", file=sys.stderr, flush=True)
+            os._exit(2)  # what is left to do at the end would wait for the one that is lost
         if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":  # TensorFlow's name
             raise
         print(

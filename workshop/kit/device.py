@@ -1,18 +1,29 @@
 """The machine that the lessons run on: seeds, determinism, graphics cards, and the precision that they compute in."""
 
+from __future__ import annotations
+
 import contextlib
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from workshop.kit import processes
+from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import held_back_stderr, keras, load, tensorflow
 
 # What `--precision` takes. The mixed ones multiply in 16 bits and keep the weights in 32.
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 
+_SECONDS_TO_JOIN = 120
+_SECONDS_OF_SILENCE = 30  # of a process that is then taken for lost
+
 _strategy: Any = None  # of several graphics cards, while a lesson uses them
+_distribution: Any = None  # of several processes, while they share a lesson
 
 
 def is_distributed() -> bool:
@@ -27,8 +38,24 @@ def scope(seed: int) -> Iterator[None]:
     Each model of a lesson starts from the seed, so that it is the same whichever was trained before it.
     """
     keras.utils.set_random_seed(seed)
+    if _distribution is not None:
+        keras.distribution.set_distribution(_distribution)  # until the training is over: see `gather`
     with on_all_devices():
         yield
+
+
+def gather(model: keras.Model) -> keras.Model:
+    """Returns a trained model as each process has it for itself, where several shared its training.
+
+    The variables of a shared model belong to all processes, and so do its predictions: none can read them alone.
+    """
+    if _distribution is None:
+        return model
+    keras.distribution.set_distribution(None)
+    own = keras.models.clone_model(model)
+    own.set_weights(model.get_weights())
+    own.compile_from_config(model.get_compile_config())
+    return own
 
 
 def steps_per_execution() -> int:
@@ -60,9 +87,10 @@ def prepare(seed: int, precision: str = "float32") -> str:
     Returns:
         What the run uses, in words: "Keras 3.15.1 on tensorflow, 2 CPU cores".
     """
-    global _strategy
-    keras.utils.set_random_seed(seed)
+    global _strategy, _distribution
     backend = keras.config.backend()
+    _distribution = _join(backend) if processes.count() > 1 else None
+    keras.utils.set_random_seed(seed)
     gpus: list[str] = []
     devices: list[str] = []
     if backend == "tensorflow":
@@ -83,9 +111,53 @@ def prepare(seed: int, precision: str = "float32") -> str:
         parts.append(f"{os.cpu_count()} CPU cores")
     if len(devices) > 1:
         parts.append(f"each batch shared by {len(devices)} devices")
+    if _distribution is not None:
+        parts.append(f"each batch shared by {processes.count()} processes")
     if policy != "float32":
         parts.append(policy)
     return ", ".join(parts)
+
+
+def _join(backend: str) -> keras.distribution.DataParallel:
+    """Makes the processes of this training known to one another; returns how Keras divides the batches.
+
+    Raises:
+        WorkshopError: Keras does not run on JAX, or the address of the first process is missing.
+    """
+    address = os.environ.get(f"{processes.KERAS_PREFIX}JOB_ADDRESSES", "").partition(",")[0]
+    if backend != "jax":
+        raise WorkshopError(
+            f"Keras runs on {backend}: several processes share a training on JAX: set KERAS_BACKEND=jax"
+        )
+    if not re.fullmatch(r"\S+:\d+", address):
+        raise WorkshopError(
+            f"the environment variable {processes.KERAS_PREFIX}JOB_ADDRESSES is {address!r}, it takes HOST:PORT of the "
+            f"first process"
+        )
+    jax = load("jax")
+    if not jax.distributed.is_initialized():
+        jax.config.update("jax_cpu_collectives_implementation", "gloo")  # without it processors do not add up
+        # `keras.distribution.initialize` does the same, and waits 5 minutes for a process that will not come.
+        with held_back_stderr():
+            jax.distributed.initialize(
+                address,
+                processes.count(),
+                processes.index(),
+                initialization_timeout=_SECONDS_TO_JOIN,
+                heartbeat_timeout_seconds=_SECONDS_OF_SILENCE,
+            )
+    multihost = load("jax.experimental.multihost_utils")
+
+    def broadcast(content: bytes | None) -> bytes | None:
+        size = int(multihost.broadcast_one_to_all(np.int32(-1 if content is None else len(content))))
+        if size < 0:
+            return None
+        own = np.frombuffer(content or b"", np.uint8) if processes.is_first() else np.zeros(size, np.uint8)
+        return np.asarray(multihost.broadcast_one_to_all(own), np.uint8).tobytes()
+
+    processes.join(broadcast, copies=jax.local_device_count())
+    # The batches come divided: Keras' own way gives a last batch without equal parts to some processes only.
+    return keras.distribution.DataParallel(auto_shard_dataset=False)
 
 
 def _tensorflow_gpus() -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workshop import LESSONS
-from workshop.kit import plots
+from workshop.kit import plots, processes
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving import bundle
 from workshop.kit.training.checkpoint import Checkpoint
@@ -30,9 +30,14 @@ class Report:
         lesson: the lesson's name in `workshop.LESSONS`, which has its expected bands.
         arguments: the parsed options.
         engine: the library that computes, as the JSON object names it: "keras", "torch" or "numpy".
+        may_share: whether the lesson can share its training with other processes, the first of which alone prints,
+            plots and saves.
     """
 
-    def __init__(self, lesson: str, arguments: argparse.Namespace, engine: str = "keras") -> None:
+    def __init__(
+        self, lesson: str, arguments: argparse.Namespace, engine: str = "keras", may_share: bool = False
+    ) -> None:
+        processes.begin(engine, may_share)
         self.lesson = lesson
         self.arguments = arguments
         self._engine_name = engine
@@ -98,13 +103,20 @@ class Report:
         standin = self.is_standin if is_standin is None else is_standin
         card = {"lesson": self.lesson, "data": "; ".join(self._data), "seed": self.arguments.seed} | card
         name = bundle.name_for(name, quick=self.arguments.quick, standin=standin)
+        if not processes.is_first():
+            self.saved(self.arguments.models / f"{name}.h5")  # by the first one
+            return
         self.saved(*bundle.save(self.arguments.models, name, model, **card))
 
     def plots(self, prefix: str, figures: Iterable[tuple[str, "Figure"]]) -> None:
         """Saves figures as `<prefix>-<name>.png`, of a generator, which is not asked for any with `--no-plots`."""
-        if not self.arguments.no_plots:
+        if self._draws:
             for name, figure in figures:
                 self.saved(plots.save(figure, self.arguments.plots / f"{prefix}-{name}.png"))
+
+    @property
+    def _draws(self) -> bool:
+        return processes.is_first() and not self.arguments.no_plots
 
     @property
     def last_model(self) -> Path:
@@ -142,7 +154,7 @@ class Report:
             name: of the file, without an ending: "mnist-loss".
             draw: a function that returns a figure, called with the other arguments.
         """
-        if not self.arguments.no_plots:
+        if self._draws:
             self.saved(plots.save(draw(*arguments, **options), self.arguments.plots / f"{name}.png"))
 
     def _hold_against_the_registry(self) -> None:
@@ -165,7 +177,7 @@ class Report:
         no_band = _not_comparable(self.arguments, self.is_standin) or no_band
         seconds = time.perf_counter() - self._started
         self._hold_against_the_registry()
-        for path in self._checkpoints:
+        for path in self._checkpoints if processes.is_first() else ():
             path.unlink(missing_ok=True)
         self.section("Result")
         width = max((len(name) for name in self.metrics), default=0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workshop.kit import files
+from workshop.kit import files, processes
 from workshop.kit.lazy import tensorflow
 from workshop.kit.training.batching import digest, epoch_order
 
@@ -41,20 +41,37 @@ def shuffled_batches(
         preprocess: applied to each batch of X. Images stay bytes in memory this way, not float32.
         preprocess_targets: the same for y, where the targets are images too.
 
+    Where several processes share the training, each gets its part of every batch. A last batch that cannot be divided
+    into equal parts goes to each of them whole: the mean of the same gradients is that gradient. In the mean loss that
+    Keras prints of the epoch, that batch then counts more than it should.
+
     Returns:
         A `tf.data.Dataset`. Its attribute `epoch` is the number of the epoch that begins next: it counts up by itself,
         and `Resume` sets it. Its `settings` tell this training data from others.
     """
     tf = tensorflow
     inputs, targets = tf.constant(X), tf.constant(y)
+    processes.check_batch_size(batch_size)
 
     def take(rows: tensorflow.Tensor) -> tuple[tensorflow.Tensor, tensorflow.Tensor]:
+        rows = _part(rows) if processes.count() > 1 else rows
         x, t = tf.gather(inputs, rows), tf.gather(targets, rows)
         return preprocess(x) if preprocess else x, preprocess_targets(t) if preprocess_targets else t
 
     batches, epoch = _epochs(len(X), batch_size, lambda e: (epoch_order(len(X), seed, e),), [("int32", ())])
     batches = batches.map(take, num_parallel_calls=os.cpu_count())
     return _described(batches, epoch, X, y, batch_size=batch_size, seed=seed)
+
+
+def _part(rows: tensorflow.Tensor) -> tensorflow.Tensor:
+    """Returns this process' part of a batch's rows, or all of them once for each device of the process."""
+    tf = tensorflow
+    size = tf.size(rows) // processes.count()
+    return tf.cond(
+        tf.size(rows) % processes.parts() == 0,
+        lambda: rows[processes.index() * size : (processes.index() + 1) * size],
+        lambda: tf.tile(rows, [processes.parts() // processes.count()]),
+    )
 
 
 def photo_batches(

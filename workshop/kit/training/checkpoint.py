@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workshop.kit import files
+from workshop.kit import files, processes
 from workshop.kit.errors import WorkshopError
 
 _SECONDS_BETWEEN_CHECKPOINTS = 0.5
@@ -60,8 +60,10 @@ class Checkpoint:
         """
         self._settings = json.dumps(settings, sort_keys=True)
         self._saved = -math.inf
-        if self.resume and self.path.exists():
-            finished = self._restore(restore)
+        # Where several processes share a training, the first one's file is that of all.
+        content = processes.from_first(self._read())
+        if content is not None:
+            finished = self._restore(content, restore)
             print(f"Resumed   after epoch {finished} of {epochs} ({self.path})")
             return finished
         if self.resume:
@@ -70,10 +72,19 @@ class Checkpoint:
             print(f"Note      {self.path} is of a run that was stopped; --resume goes on with it, this run starts anew")
         return 0
 
-    def _restore(self, restore: Callable[[State], int]) -> int:
+    def _read(self) -> bytes | None:
+        """Returns the file's content, if it is wanted and there; nothing of one that cannot be read."""
+        if not self.resume or not self.path.exists():
+            return None
+        try:
+            return self.path.read_bytes()
+        except OSError:
+            return b""
+
+    def _restore(self, content: bytes, restore: Callable[[State], int]) -> int:
         try:
             # Without pickle a forged file runs no code.
-            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             notes = json.loads(arrays.pop("notes").tobytes())
             before, now = json.loads(notes.pop("settings")), json.loads(self._settings)
@@ -89,6 +100,8 @@ class Checkpoint:
 
     def save(self, state: Callable[[], State], at_once: bool = False) -> None:
         """Writes the state, unless the last one is so young that losing what came since costs nobody anything."""
+        if not processes.is_first():
+            return
         started = time.monotonic()
         if not at_once and started - self._saved < _SECONDS_BETWEEN_CHECKPOINTS * self._patience:
             return

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from workshop.kit import processes
 from workshop.kit.training.checkpoint import Checkpoint, State, check_finite
 from workshop.kit.training.progress_bar import TqdmBar
 from workshop.kit.training.recipe import Recipe
@@ -90,6 +91,7 @@ class TrainingState(abc.ABC):
             samples: in the training data.
             settings: what must be the same in a training and in the one that resumes it.
         """
+        self._samples = samples
         epochs, steps = self.recipe.epochs, math.ceil(samples / self.recipe.batch_size)
         if self._checkpoint:
             recipe = {f"recipe_{name}": value for name, value in asdict(self.recipe).items()}
@@ -133,25 +135,33 @@ class TrainingState(abc.ABC):
         self._steps, self._step, self._bar = steps, 0, bar
         self._sums: dict[str, Any] = {}
         self._validation: dict[str, float] = {}
-        self._seen = 0
-        self._seen_since = 0
+        self._seen: float = 0
+        self._seen_since: float = 0
         self._loss_since: Any = 0.0
 
-    def log(self, samples: int, **metrics: Any) -> None:
+    def log(self, samples: float, **metrics: Any) -> None:
         """Takes in the mean metrics of one step, "loss" among them, over so many samples."""
         self._step += 1
+        if processes.count() > 1:
+            samples = self._samples_of_step() / processes.count()
         self._seen += samples
         self._seen_since += samples
         for name, value in metrics.items():
             self._sums[name] = self._sums.get(name, 0.0) + self._detach(value) * samples
         self._loss_since += self._detach(metrics["loss"]) * samples
         if self._step % _STEPS_A_REPORT == 0 or self._step == self._steps:
-            loss = float(self._loss_since) / self._seen_since
+            total, seen = processes.total([float(self._loss_since), self._seen_since])
+            loss = total / seen
             self.curve[0].append(self.finished + self._step / self._steps)
             self.curve[1].append(loss)
             self._loss_since, self._seen_since = 0.0, 0
             if self._bar is not None and self._step < self._steps:
                 self._bar.update(self._step, [(name, float(total) / self._seen) for name, total in self._sums.items()])
+
+    def _samples_of_step(self) -> int:
+        """Returns the size of the batch of this step, of which the process has seen a part."""
+        size = self.recipe.batch_size
+        return min(size, self._samples - (self._step - 1) * size)
 
     def log_validation(self, **metrics: float) -> None:
         """Takes in what was measured on the validation data after an epoch, reported as `val_loss` and so on."""
@@ -163,7 +173,8 @@ class TrainingState(abc.ABC):
         return value
 
     def _end_epoch(self) -> None:
-        means = {name: float(total) / self._seen for name, total in self._sums.items()}
+        seen, *totals = processes.total([self._seen, *map(float, self._sums.values())])
+        means = {name: total / seen for name, total in zip(self._sums, totals, strict=True)}
         for name, value in (means | self._validation).items():
             self.history.setdefault(name, []).append(value)
 

@@ -7,7 +7,9 @@ import os
 
 import torch
 
+from workshop.kit import processes
 from workshop.kit.saving.architecture import Architecture
+from workshop.pytorch.kit import distributed
 
 _SMALL_STEP = 60_000_000  # multiplications: 784-128-10 on 64 images takes 7 million, the CNN 170
 
@@ -26,6 +28,7 @@ def choose_device(dtype: torch.dtype = torch.float32) -> torch.device:
         torch.backends.cudnn.allow_tf32 = False
         return torch.device("cuda")
     is_apple = torch.backends.mps.is_available() and dtype != torch.float64  # which Apple's cards do not have
+    is_apple &= processes.count() == 1  # nor what adds up the gradients of several processes
     return torch.device("mps" if is_apple else "cpu")
 
 
@@ -42,7 +45,9 @@ def choose_threads(architecture: Architecture, batch_size: int) -> int:
     """
     is_recurrent = any("recurrent_kernel" in weights for weights in architecture.weight_shapes())
     is_small = is_recurrent or architecture.multiplications() * batch_size < _SMALL_STEP
-    return 1 if is_small else os.cpu_count() or 1
+    # Those that a cluster's scheduler gave to this process, where it gives it fewer.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 if is_small else max(1, cores // distributed.processes_on_this_machine())
 
 
 def prepare(seed: int, precision: str = "float32", *, on_cpu: bool = False) -> str:
@@ -54,6 +59,7 @@ def prepare(seed: int, precision: str = "float32", *, on_cpu: bool = False) -> s
         on_cpu: whether the lesson leaves a GPU alone: the steps on a small table are over before it has begun.
     """
     global _autocast
+    sharing = distributed.join()
     is_gpu = not on_cpu and choose_device().type == "cuda"
     chosen = ("mixed_float16" if is_gpu else "float32") if precision == "auto" else precision
     _autocast = _MULTIPLIES_IN[chosen]
@@ -62,8 +68,8 @@ def prepare(seed: int, precision: str = "float32", *, on_cpu: bool = False) -> s
     # With it PyTorch also fills all new memory, which costs a tenth of the time and changes nothing here.
     torch.utils.deterministic.fill_uninitialized_memory = False
     where = torch.cuda.get_device_name() if is_gpu else f"{os.cpu_count()} CPU cores"
-    used = f"PyTorch {torch.__version__.partition('+')[0]}, {where}"
-    return used if chosen == "float32" else f"{used}, {chosen}"
+    parts = [f"PyTorch {torch.__version__.partition('+')[0]}", where, sharing, "" if chosen == "float32" else chosen]
+    return ", ".join(part for part in parts if part)
 
 
 def autocast_dtype() -> torch.dtype | None:
