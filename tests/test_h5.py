@@ -446,8 +446,8 @@ def test_a_functional_model_is_read_where_its_layers_stand_in_a_row(tmp_path: Pa
     row.save(tmp_path / "row.h5")
     X = np.eye(3, dtype=np.float32)
     np.testing.assert_allclose(Network.from_h5(tmp_path / "row.h5").predict(X), row(X), atol=1e-6)
-    keras.Model(inputs, keras.layers.Add()([inputs, hidden])).save(tmp_path / "branches.h5")
-    with pytest.raises(UnknownLayerError, match="functional model with branches, takes one whose layers stand in a"):
+    keras.Model(inputs, keras.layers.Multiply()([inputs, hidden])).save(tmp_path / "branches.h5")
+    with pytest.raises(UnknownLayerError, match="functional model with branches that do not come together in Add"):
         h5.read(tmp_path / "branches.h5")
 
 

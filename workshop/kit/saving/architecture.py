@@ -6,6 +6,7 @@ never guessed: a model that is read wrong predicts wrong. `KINDS` has one entry 
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workshop.kit.errors import WorkshopError
@@ -26,6 +27,9 @@ MAX_OUTPUT_SIZE = 50_000_000  # numbers in one output of a layer, for one sample
 class Architecture:
     """Layers in a row; the first one takes samples of `input_shape`, channels last.
 
+    Where layers branch and come together again, as in a residual block, the branches stand in the settings of the Add
+    layer that adds them, each a row of its own: see `added`.
+
     The "activation" in a layer's settings is a name or, where a file has a layer with settings of its own in its place,
     Dense(64, activation=LeakyReLU(0.1)), that layer: `separated` has none of these.
     """
@@ -38,7 +42,9 @@ class Architecture:
         row: list[Layer] = []
         for layer in self.layers:
             follows = layer.settings.get("activation")
-            if isinstance(follows, Layer):
+            if layer.kind == "Add":
+                row.append(added([Architecture((), branch).separated().layers for branch in branches(layer)]))
+            elif isinstance(follows, Layer):
                 rest = {name: value for name, value in layer.settings.items() if name != "activation"}
                 own = {} if layer.kind == "TimeDistributed" else {"activation": "linear"}
                 row.append(Layer(layer.kind, {**rest, **own}, layer.weights))
@@ -70,6 +76,9 @@ class Architecture:
         for layer, weights, (before, after) in zip(self.layers, self.weight_shapes(), shapes, strict=True):
             # A kernel is used once at each position of the output; a recurrent layer's in each step, and one that
             # spreads each pixel over a window at each pixel.
+            if layer.kind == "Add":
+                total += sum(Architecture(before, branch).multiplications() for branch in branches(layer))
+                continue
             is_before = layer.kind == "Conv2DTranspose" or any(name.endswith("recurrent_kernel") for name in weights)
             positions = before[:-1] if is_before else after[:-1]
             kernels = (math.prod(shape) for name, shape in weights.items() if name.endswith("kernel"))
@@ -103,6 +112,57 @@ def _wrapped(s: Settings, name: str = "layer") -> Layer:
     if "dtype" in layer.settings:
         raise s.refuse(f"has a {layer.kind} layer of 16 bits in it")
     return layer
+
+
+def added(rows: Sequence[Sequence[Layer]]) -> Layer:
+    """Returns the Add layer whose branches are these rows of layers, an empty one what the layer gets.
+
+    Its weights are theirs, by the numbers of the branch and of the layer in it: "0/2/kernel".
+    """
+    for layer in itertools.chain(*rows):
+        if "dtype" in layer.settings:
+            raise UnknownLayerError(f"its Add layer adds a {layer.kind} layer of 16 bits, which is not known here")
+    described = [[as_inner(layer.kind, layer.settings) for layer in row] for row in rows]
+    weights = {
+        f"{i}/{j}/{name}": value
+        for i, row in enumerate(rows)
+        for j, layer in enumerate(row)
+        for name, value in layer.weights.items()
+    }
+    return Layer("Add", {"branches": described}, weights)
+
+
+def branches(layer: Layer) -> list[list[Layer]]:
+    """Returns the rows of layers that an Add layer adds, with their weights."""
+    rows = [[Layer(one["class_name"], one["config"]) for one in row] for row in layer.settings["branches"]]
+    for path, value in layer.weights.items():
+        i, j, name = path.split("/", 2)
+        rows[int(i)][int(j)].weights[name] = value
+    return rows
+
+
+def _without_branches(s: Settings) -> Config:
+    raise s.refuse("stands in a row, where it gets one input")
+
+
+def _rows(settings: Config, shape: Shape) -> list[Architecture]:
+    return [Architecture(shape, row) for row in branches(Layer("Add", settings))]
+
+
+def _rows_weights(settings: Config, shape: Shape) -> dict[str, Shape]:
+    return {
+        f"{i}/{j}/{name}": size
+        for i, row in enumerate(_rows(settings, shape))
+        for j, sizes in enumerate(row.weight_shapes())
+        for name, size in sizes.items()
+    }
+
+
+def _sum_shape(settings: Config, shape: Shape) -> Shape:
+    shapes = {row.shapes()[-1] for row in _rows(settings, shape)}
+    if len(shapes) != 1:
+        raise WorkshopError(f"an Add layer gets samples of shapes {', '.join(map(str, sorted(shapes)))}")
+    return shapes.pop()
 
 
 def _bidirectional(s: Settings) -> Config:
@@ -150,6 +210,7 @@ KINDS: dict[str, Kind] = {
     **activation_layer_specs.KINDS,
     **image_layer_specs.KINDS,
     **sequence_layer_specs.KINDS,
+    "Add": Kind(None, _without_branches, _rows_weights, _sum_shape),
     "Bidirectional": Kind((2,), _bidirectional, _both_weights, _both_outputs),
     "TimeDistributed": Kind(
         (2, 3, 4),

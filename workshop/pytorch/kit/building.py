@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from workshop.kit.errors import WorkshopError
-from workshop.kit.saving.architecture import Architecture, inner
+from workshop.kit.saving.architecture import Architecture, Layer, branches, inner
 from workshop.kit.saving.layer_specs import Config, Shape
 from workshop.pytorch.kit import noise, recurrent
 from workshop.pytorch.kit.image_layers import (
@@ -35,7 +35,7 @@ from workshop.pytorch.kit.layout import ChannelsFirst, ChannelsLast, FlattenAsKe
 from workshop.pytorch.kit.one_row import InOneRow, OverSteps, RepeatVector
 from workshop.pytorch.kit.reading.network import read
 from workshop.pytorch.kit.recurrent_loop import Loop
-from workshop.pytorch.kit.wrappers import BidirectionalAsKeras, HalfPrecision, TimeDistributed
+from workshop.pytorch.kit.wrappers import AddBranches, BidirectionalAsKeras, HalfPrecision, TimeDistributed
 
 # From a layer's settings, the shape of a sample that goes in and the axis of the channels, to PyTorch's modules.
 Build = Callable[[Config, Shape, int], list[nn.Module]]
@@ -175,6 +175,17 @@ def _time_distributed(settings: Config, shape: Shape, axis: int) -> list[nn.Modu
     return [TimeDistributed(from_architecture(Architecture(shape[1:], [inner(settings)])))]
 
 
+def _add(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
+    rows = []
+    for row in branches(Layer("Add", settings)):
+        branch = Architecture(shape, row)
+        modules, channels_first = _modules(branch, channels_first=len(shape) == 3)
+        rows.append(nn.Sequential(*modules))
+        if len(branch.shapes()[-1]) == 3 and not channels_first:
+            rows[-1].append(ChannelsFirst())
+    return [AddBranches(*rows)]
+
+
 def _activation(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
     name = settings["activation"]
     return [] if name == "linear" else [ACTIVATIONS[name](axis)]
@@ -206,6 +217,7 @@ _BUILD: dict[str, Build] = {
     "SimpleRNN": _recurrent("SimpleRNN"),
     "LSTM": _recurrent("LSTM"),
     "GRU": _recurrent("GRU"),
+    "Add": _add,
     "Bidirectional": _bidirectional,
     "TimeDistributed": _time_distributed,
     "Rescaling": lambda settings, shape, axis: [Rescaling(settings["scale"], settings["offset"])],
@@ -249,8 +261,26 @@ def from_architecture(architecture: Architecture, dtype: torch.dtype = torch.flo
     """
     architecture = architecture.separated()
     weight_shapes = architecture.weight_shapes()
+    modules, channels_first = _modules(architecture, channels_first=False)
+    if channels_first:
+        modules.append(ChannelsLast())
+    network = nn.Sequential(*modules)
+    initialize_as_keras(network).to(dtype)
+    with_weights = [layer for layer, shapes in zip(architecture.layers, weight_shapes, strict=True) if shapes]
+    for layer, found in zip(with_weights, read(network, architecture.input_shape).with_weights(), strict=True):
+        for name, array in layer.weights.items():
+            found.weights[name].put(array, f"the {name} of a {layer.kind} layer")
+    return network
+
+
+def _modules(architecture: Architecture, channels_first: bool) -> tuple[list[nn.Module], bool]:
+    """Returns the modules of a row of layers, and whether images come out of it with their channels first.
+
+    Args:
+        architecture: of the row.
+        channels_first: whether images go in with their channels first.
+    """
     modules: list[nn.Module] = []
-    channels_first = False
     for layer, (shape, after) in zip(architecture.layers, itertools.pairwise(architecture.shapes()), strict=True):
         if layer.kind == "Flatten":
             modules += _in_its_precision(layer.settings, [FlattenAsKeras() if channels_first else nn.Flatten()])
@@ -271,13 +301,5 @@ def from_architecture(architecture: Architecture, dtype: torch.dtype = torch.flo
         # Of sequences the last axis is what Keras normalises, and stays where it is.
         built = _BUILD[layer.kind](layer.settings, shape, -1 if len(shape) in (2, 4) else 1)
         modules += _in_its_precision(layer.settings, built)
-        channels_first = channels_first and len(after) == 3
-    if channels_first:
-        modules.append(ChannelsLast())
-    network = nn.Sequential(*modules)
-    initialize_as_keras(network).to(dtype)
-    with_weights = [layer for layer, shapes in zip(architecture.layers, weight_shapes, strict=True) if shapes]
-    for layer, found in zip(with_weights, read(network, architecture.input_shape).with_weights(), strict=True):
-        for name, array in layer.weights.items():
-            found.weights[name].put(array, f"the {name} of a {layer.kind} layer")
-    return network
+        channels_first = (channels_first or layer.kind == "Add") and len(after) == 3
+    return modules, channels_first

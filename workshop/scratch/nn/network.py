@@ -49,7 +49,7 @@ from workshop.scratch.nn.regularization import (
 from workshop.scratch.nn.reshaping import Flatten, RepeatVector, Reshape
 from workshop.scratch.nn.sequential import Sequential
 from workshop.scratch.nn.transposed import Conv2DTranspose
-from workshop.scratch.nn.wrappers import Bidirectional, TimeDistributed
+from workshop.scratch.nn.wrappers import Add, Bidirectional, TimeDistributed
 
 _BATCH = 128  # samples that are predicted at a time
 
@@ -62,14 +62,18 @@ _LAYERS = (
     *(MaxPooling2D, AveragePooling2D, GlobalMaxPooling2D, GlobalAveragePooling2D),
     *(Conv1D, ZeroPadding1D, UpSampling1D),
     *(MaxPooling1D, AveragePooling1D, GlobalMaxPooling1D, GlobalAveragePooling1D),
-    *(Embedding, SimpleRNN, LSTM, GRU, Bidirectional, TimeDistributed, RepeatVector),
+    *(Embedding, SimpleRNN, LSTM, GRU, Bidirectional, TimeDistributed, RepeatVector, Add),
 )
 LAYERS: dict[str, type[Layer]] = {layer.__name__: layer for layer in _LAYERS}
 
 
 def make_layer(kind: str, settings: Mapping[str, Any]) -> Layer:
-    """Returns a layer by its name and the settings that a description has; one in it is made first."""
+    """Returns a layer by its name and the settings that a description has; those in it are made first."""
     settings = dict(settings)
+    if "branches" in settings:
+        settings["branches"] = [
+            [make_layer(one["class_name"], one["config"]) for one in row] for row in settings["branches"]
+        ]
     if "layer" in settings:
         settings["layer"] = make_layer(settings["layer"]["class_name"], settings["layer"]["config"])
     is_half = settings.pop("dtype", "float32") == MIXED_FLOAT16

@@ -1,5 +1,6 @@
-"""Layers with layers in them: one that reads a sequence from both ends, and one that treats each step by itself."""
+"""Layers with layers in them: a sum of branches, a sequence read from both ends, and each step by itself."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,71 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.saving.architecture import as_inner
 from workshop.scratch.nn.layers import Layer, Shape
 from workshop.scratch.nn.recurrent import Recurrent
+
+
+class Add(Layer):
+    """The sum of branches that all get the same input: Keras' Add, with what it adds.
+
+    In a residual block (He and others 2016) one branch is empty and returns its input: Y = X + f(X). Its gradient
+    reaches the layers before unchanged by that way, however deep the network is. The weights are those of the layers in
+    the branches, by the numbers of both: "0/2/kernel".
+
+    Args:
+        branches: of layers in a row; their outputs have one shape.
+    """
+
+    def __init__(self, branches: Sequence[Sequence[Layer]]) -> None:
+        super().__init__(branches=[[as_inner(layer.kind, layer.settings) for layer in row] for row in branches])
+        self.branches = branches
+
+    def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
+        """Builds the layers; their arrays are this layer's, not copies."""
+        shapes = []
+        for row in self.branches:
+            shape = input_shape
+            for layer in row:
+                shape = layer.build(shape, random, dtype)
+            shapes.append(shape)
+        if len(set(shapes)) != 1:
+            raise WorkshopError(f"the branches of an Add layer give samples of shapes {', '.join(map(str, shapes))}")
+        self.parameters = self._named([[layer.parameters for layer in row] for row in self.branches])
+        return shapes[0]
+
+    @staticmethod
+    def _named(arrays: Sequence[Sequence[dict[str, np.ndarray]]]) -> dict[str, np.ndarray]:
+        """Returns the arrays of the layers by this one's names."""
+        return {
+            f"{i}/{j}/{name}": array
+            for i, row in enumerate(arrays)
+            for j, own in enumerate(row)
+            for name, array in own.items()
+        }
+
+    @property
+    def weights(self) -> dict[str, np.ndarray]:
+        """Parameters and state, in Keras' order."""
+        return self._named([[layer.weights for layer in row] for row in self.branches])
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """Y = f(X) + g(X) + ..."""
+        Y: np.ndarray | None = None
+        for row in self.branches:
+            output = X
+            for layer in row:
+                output = layer.forward(output, training)
+            Y = output if Y is None else Y + output
+        return X if Y is None else Y
+
+    def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
+        """dX is the sum of what the branches return, each of which gets dY."""
+        dX: np.ndarray | None = None
+        for row in self.branches:
+            gradient = dY
+            for layer in reversed(row):
+                gradient = layer.backward(gradient)
+            dX = gradient if dX is None else dX + gradient
+        self.gradients = self._named([[layer.gradients for layer in row] for row in self.branches])
+        return dY if dX is None else dX
 
 
 class Bidirectional(Layer):

@@ -5,11 +5,11 @@ from typing import Any
 
 from torch import nn
 
-from workshop.kit.saving.architecture import as_inner
+from workshop.kit.saving.architecture import added, as_inner
 from workshop.pytorch.kit.one_row import InOneRow
 from workshop.pytorch.kit.reading.reader import Reader
 from workshop.pytorch.kit.weight import Rows, Weight
-from workshop.pytorch.kit.wrappers import BidirectionalAsKeras, HalfPrecision, TimeDistributed
+from workshop.pytorch.kit.wrappers import AddBranches, BidirectionalAsKeras, HalfPrecision, TimeDistributed
 
 # What a layer for images of one row is for sequences.
 _IN_ONE_ROW = {
@@ -76,6 +76,24 @@ def time_distributed(reader: Reader, module: TimeDistributed) -> None:
     reader.add(module, "TimeDistributed", {"layer": as_inner(layer.kind, layer.settings)}, **found[0].weights)
 
 
+def add_branches(reader: Reader, module: AddBranches) -> None:
+    """AddBranches."""
+    rows = [reader.at(reader.shape, reader.channels_first).go_through(branch) for branch in module.branches]
+    if any(row.flattened is not None for row in rows):
+        raise reader.refuse(module, "has a branch that ends with nn.Flatten(): takes FlattenAsKeras() there")
+    if len({row.channels_first for row in rows}) != 1:
+        raise reader.refuse(module, "has branches that give images in different orders")
+    weights = {
+        f"{i}/{j}/{name}": weight
+        for i, row in enumerate(rows)
+        for j, found in enumerate(row.found)
+        for name, weight in found.weights.items()
+    }
+    layer = added([[found.layer for found in row.found] for row in rows])
+    reader.channels_first = rows[0].channels_first
+    reader.add(module, "Add", layer.settings, **weights)
+
+
 def half_precision(reader: Reader, module: HalfPrecision) -> None:
     """HalfPrecision."""
     inner = reader.at(reader.shape, reader.channels_first).go_through(nn.Sequential(*module))
@@ -87,6 +105,7 @@ def half_precision(reader: Reader, module: HalfPrecision) -> None:
 
 MODULES: dict[type[nn.Module], Callable[[Reader, Any], None]] = {
     InOneRow: in_one_row,
+    AddBranches: add_branches,
     BidirectionalAsKeras: bidirectional,
     TimeDistributed: time_distributed,
     HalfPrecision: half_precision,
