@@ -21,13 +21,14 @@ from workshop.kit.saving import bundle
 WITH_MIRRORS = {lesson.name for lesson in LESSONS if lesson.mirrors}
 KEYS = {"lesson", "engine", "data", "seed", "seconds", "files", "metrics"}
 METRIC = re.compile(r"(?:[a-z0-9_]+_)?(?:train|validation|test)_([a-z0-9_]+)")
-OTHER_NAMES = {"mean_return", "success_rate"}  # mostly of lessons on acting: scikit-learn has none for them
+OTHER_NAMES = {"mean_return", "success_rate", "entropy"}  # of acting, of drawing: scikit-learn has none for them
 # Their quick runs take longest; the suite runs them smaller in tests of their own, and CI these too.
 LONG = {
     "linear_regression",
     "fashion_mnist",
     "optimizers",
     "clustering",
+    "gan",
     "deep_q_network",
     "policy_gradient",
     "pytorch_basics",

@@ -517,6 +517,21 @@ LESSONS = (
         },
     ),
     Lesson(
+        "gan",
+        "A generator of digits against a discriminator, and how it collapses",
+        50,
+        ("torch",),
+        expected={
+            "certain_test_success_rate": at_least(0.9),
+            "test_accuracy": at_least(0.95),
+            "test_entropy": at_least(0.98),
+            "real_certain_test_success_rate": (0.95, 0.99),
+            "judge_test_accuracy": at_least(0.985),
+            "collapse_test_entropy": at_most(0.6),
+            "collapse_distance_test_root_mean_squared_error": at_most(0.2),  # 0.37 of real digits
+        },
+    ),
+    Lesson(
         "q_learning",
         "Decision processes: value iteration, blackjack by Monte Carlo, the cliff",
         10,

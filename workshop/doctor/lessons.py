@@ -30,6 +30,7 @@ MODELS = (
     "cats_vs_dogs_small",
     "text_generation",
     "denoiser",
+    "digit_generator",
     "lander",
 )
 _STANDINS = {"mnist": "scikit-learn's 1,797 real digits", "fashion_mnist": "drawn garments"}

@@ -43,7 +43,7 @@ class TrainingState(state.TrainingState):
             loader: of a `dataset.ArrayDataset` or `photos.PhotoDataset`, its sampler a `dataset.SeededBatches`.
             scaler: of the loss, where the steps are in float16.
             others: by names of their own, what else the training changes: a second network, its optimizer; all that has
-                a `state_dict` and takes it back.
+                a `state_dict` and takes it back. Not named "network", "optimizer", "scheduler", "scaler", "generator".
         """
         self._model = model
         self._parts: dict[str, Any] = {"network": model.module, "optimizer": optimizer}
