@@ -162,6 +162,7 @@ def test_an_installed_wheel_runs_every_lesson_and_program(python: Path, room: Pa
         ("apps.cat_or_dog", pictures["trouser"]): r"trouser\.png: (cats|dogs) \([\d.]+ %\)",
         ("apps.clean", pictures["one"], "--out", str(tmp_path)): r"one\.png: .*one-clean\.png",
         ("apps.write", "Alice", "--length", "9"): r"Alice.{9}\n",
+        ("apps.draw_digits", "42", "--output", str(tmp_path / "42.png")): r"42\.png: 4 handwritings of 42\n",
         ("apps.lander", "--episodes", "1"): r"seed 1: landed, return \d+\.\d, \d+ steps\n",
         ("workshop",): rf"{LESSONS[-1].name} .*{LESSONS[-1].title}",
         # As the doctor starts its checks: a line of findings for each.
