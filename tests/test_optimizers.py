@@ -18,6 +18,8 @@ from workshop.pytorch import optimizers as in_torch
 from workshop.scratch import optimizers as in_numpy
 from workshop.scratch.nn.optimizers import make_optimizer
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 
 @pytest.fixture
 def quick(room: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
