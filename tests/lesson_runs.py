@@ -26,6 +26,7 @@ from workshop.kit.saving.loaded import Bundle
 from workshop.kit.training.checkpoint import Checkpoint, State
 
 THAT_TRAIN = [lesson.name for lesson in LESSONS if lesson.trains]
+IN_PYTORCH = {"banknotes", "pytorch_basics"}  # lessons in PyTorch alone, without Keras
 
 
 class Run(NamedTuple):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sklearn.metrics
-from lesson_runs import THAT_TRAIN, Run, quick_run, start_as_the_first
+from lesson_runs import IN_PYTORCH, THAT_TRAIN, Run, quick_run, start_as_the_first
 from PIL import Image
 
 from workshop import LESSONS
@@ -37,6 +37,7 @@ LONG = {
     "regularization",
     "cats_vs_dogs",
     "transfer_learning",
+    "banknotes",
     "rnn",
     "text_generation",
     "autoencoder",
@@ -123,7 +124,7 @@ def test_the_json_object_says_the_same(quick: Run, lesson: str) -> None:
     assert set(answer) == KEYS
     # `experiments` trains, but saves no model: its networks are there to be compared.
     engine = "keras" if lesson in {*THAT_TRAIN, *WITH_MIRRORS, "experiments"} else "numpy"
-    engine = "torch" if lesson == "pytorch_basics" else engine
+    engine = "torch" if lesson in IN_PYTORCH else engine
     assert (answer["lesson"], answer["engine"], answer["seed"]) == (lesson, engine, 1)
     assert answer["data"]
     assert answer["seconds"] > 0

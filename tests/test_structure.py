@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lesson_runs import IN_PYTORCH
 
 import workshop
 from workshop import LESSONS
@@ -17,6 +18,7 @@ ALL = [lesson.name for lesson in LESSONS]
 TORCH = [lesson.name for lesson in LESSONS if "torch" in lesson.mirrors]
 NUMPY = [lesson.name for lesson in LESSONS if "numpy" in lesson.mirrors]
 ACTING = {lesson.name for lesson in LESSONS if lesson.acts}
+LOOP = ("zero_grad(", ".backward(", "step(")  # of PyTorch
 
 # From the ground up: a module imports from its own room, and from those that stand before it.
 ROOMS = (
@@ -139,6 +141,10 @@ def test_a_module_of_the_kit_has_more_than_one_user() -> None:
 @pytest.mark.parametrize("lesson", TRAINING)
 def test_a_lesson_shows_its_training(lesson: str) -> None:
     source = MODULES[f"workshop.{lesson}"].read_text("utf-8")
+    if lesson in IN_PYTORCH:
+        for call in (*LOOP, "DataLoader(", "report.save("):
+            assert call in source, f"{lesson} has no {call}"
+        return
     of_samples = (r"\.compile\(", r"\.fit\(|\bfit_table\(", r"\.evaluate\(")
     of_steps = (r"keras\.optimizers\.", r"\.train_on_batch\(|GradientTape\(")
     for call in (r"\.summary\(", *(of_steps if lesson in ACTING else of_samples), r"report\.save\("):
@@ -148,7 +154,7 @@ def test_a_lesson_shows_its_training(lesson: str) -> None:
 @pytest.mark.parametrize("lesson", TORCH)
 def test_a_pytorch_mirror_has_the_loop(lesson: str) -> None:
     source = MODULES[f"workshop.pytorch.{lesson}"].read_text("utf-8")
-    for call in ("zero_grad(", ".backward(", "step(", *(() if lesson in ACTING else ("DataLoader(",))):
+    for call in (*LOOP, *(() if lesson in ACTING else ("DataLoader(",))):
         assert call in source, f"{lesson} has no {call}"
 
 

@@ -423,6 +423,17 @@ LESSONS = (
         expected={"finetuned_validation_accuracy": at_least(0.75)},
     ),
     Lesson(
+        "banknotes",
+        "Seven banknotes by a published network, frozen but for its last layer: PyTorch",
+        55,
+        (),
+        expected={
+            "features_train_max_error": at_most(1e-4),
+            "frozen_test_accuracy": at_least(0.9),
+            "scratch_test_accuracy": at_most(0.85),
+        },
+    ),
+    Lesson(
         "rnn",
         "An image read row by row: SimpleRNN, LSTM, GRU, vanishing gradients",
         45,
