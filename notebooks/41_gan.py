@@ -47,7 +47,7 @@ from workshop.kit.plots import animation
 # %% tags=["parameters"] quick="TRAIN_IMAGES, TEST_IMAGES, EPOCHS, COLLAPSE_IMAGES = 640, 500, 2, 640"
 TRAIN_IMAGES = 20_000
 TEST_IMAGES = 10_000
-EPOCHS = 3
+EPOCHS = 4
 COLLAPSE_IMAGES = 9600
 
 # %%
@@ -264,14 +264,17 @@ class Film(keras.callbacks.Callback):
 
 # %% [markdown]
 # The optimizers are Adam with a short memory (0.5 in place of 0.9): the other network changes what is down at every
-# step. The rates fall to 0 along a cosine. `steps_per_execution=16` has 16 steps made in one call, which is quicker.
+# step. The rate stays as it is for 60 % of the steps, then falls to 0 along a cosine: Keras has it rise to a target
+# first, and here it rises from 0.001 to 0.001. `steps_per_execution=16` has 16 steps made in one call: it is quicker.
 
 # %%
 steps = EPOCHS * -(-len(X) // 32)
+kept = int(0.6 * steps)
+rate = keras.optimizers.schedules.CosineDecay(0.001, steps - kept, warmup_target=0.001, warmup_steps=kept)
 gan = GAN(painter, build_discriminator())
 gan.compile(
-    keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.001, steps), beta_1=0.5, beta_2=0.99),
-    keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.001, steps), beta_1=0.5, beta_2=0.99),
+    keras.optimizers.Adam(rate, beta_1=0.5, beta_2=0.99),
+    keras.optimizers.Adam(rate, beta_1=0.5, beta_2=0.99),
     loss_fn=keras.losses.BinaryCrossentropy(from_logits=True),
     steps_per_execution=16,
 )
@@ -279,9 +282,10 @@ film = Film(fixed)
 history = gan.fit(X, labels, batch_size=32, epochs=EPOCHS, callbacks=[film])
 
 # %% [markdown]
-# **A question before you go on.** Both losses end up about where they were early on. Can one see from them whether the
-# digits are good? (What would the losses be if the generator were perfect, and what if it were poor, and so the
-# discriminator?)
+# Keras reports the mean of each loss since the beginning of the epoch, hence the jump where an epoch begins.
+#
+# **A question before you go on.** Can one see from the losses whether the digits are good? (What would they be if the
+# generator were perfect, and what if it were poor, and so the discriminator?)
 
 # %%
 done, generator_loss, discriminator_loss = np.array(film.losses, dtype=float).T

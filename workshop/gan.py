@@ -8,7 +8,7 @@ all that the generator learns from. Such a pair is a generative adversarial netw
     python -m workshop.gan                       # both parts; then look into the folder plots, at the film first
     python -m workshop.gan --part digits         # the generator alone
     python -m workshop.gan --part collapse       # the same two networks out of balance: one image for every noise
-    python -m workshop.gan --no-labels           # no digit is asked for: the same networks find it much harder
+    python -m workshop.gan --no-labels           # no digit is asked for: then the CNN is sure of six in ten
     python -m workshop.gan --quick               # a first look, in seconds
 
 No loss says how good the images are: the CNN of the lesson `mnist` does. How sure is it of them, which digits does it
