@@ -31,6 +31,7 @@ IMAGES = {
     "rnn": "mnist",
     "autoencoder": "mnist",
     "regularization": "mnist",
+    "boltzmann": "mnist",
 }
 
 

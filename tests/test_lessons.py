@@ -28,6 +28,7 @@ LONG = {
     "fashion_mnist",
     "optimizers",
     "clustering",
+    "boltzmann",
     "gan",
     "deep_q_network",
     "policy_gradient",

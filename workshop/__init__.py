@@ -528,6 +528,16 @@ LESSONS = (
         },
     ),
     Lesson(
+        "boltzmann",
+        "Restricted Boltzmann machines: digits dreamt, ratings, pre-training",
+        50,
+        ("torch",),
+        expected={
+            "machine_test_mean_squared_error": at_most(0.006),
+            "differences_test_max_error": at_most(1e-8),
+        },
+    ),
+    Lesson(
         "gan",
         "A generator of digits against a discriminator, and how it collapses",
         50,

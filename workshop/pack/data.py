@@ -41,6 +41,7 @@ ON_DIGITS = (
         "rnn",
         "autoencoder",
         "clustering",
+        "boltzmann",
         "gan",
     ),
 )

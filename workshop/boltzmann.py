@@ -1,0 +1,1031 @@
+"""Restricted Boltzmann machines: a network that gives every image an energy, and learns to make digits likely.
+
+A machine of visible and hidden units, each 0 or 1, has no output and no labels. Its weights give each state an energy;
+states of low energy are likely. Training lowers the energy of digits and raises it where the machine itself wanders to
+(contrastive divergence). You write all of it in NumPy, and use it for four things, all in one run unless you choose:
+
+    python -m workshop.boltzmann                           # all four; then look into the folder plots
+    python -m workshop.boltzmann --part machine            # one of them
+    python -m workshop.boltzmann --k 5 --hidden-units 64   # more steps of the chain, fewer hidden units
+    python -m workshop.boltzmann --data YOUR.csv           # recommendations from ratings: user, item, rating
+    python -m workshop.boltzmann --quick                   # a first look, in seconds
+
+`machine`: 784 pixels and 256 hidden units. Test digits are reconstructed, filters drawn while they grow, and the free
+energy tells a machine that memorises, without any label. Chains from noise show what a machine dreams of: digits, if it
+was trained with persistent chains. `exact`: with 3 visible and 4 hidden units all 128 states can be summed over: the
+exact likelihood and its gradient, against which contrastive divergence is compared. `ratings`: which restaurant would a
+guest like? Against means and biases, honestly. `deep`: two machines, one upon the other, are the start of a network
+784-256-128-10 that Keras fine-tunes with 100, 300 and 1,000 labels, against the same network from random weights.
+
+Expected on MNIST: reconstructions with a mean squared error of at most 0.006, where the mean image has 0.067; with 100
+labels 80 % after pre-training, some points more than from random weights. About 50 s on two CPU cores.
+
+Sources: Hinton (2002), "Training products of experts by minimizing contrastive divergence"; Hinton (2010), "A practical
+guide to training restricted Boltzmann machines"; Tieleman (2008), "Training restricted Boltzmann machines using
+approximations to the likelihood gradient"; Hinton, Osindero and Teh (2006), "A fast learning algorithm for deep
+belief nets"; Salakhutdinov, Mnih and Hinton (2007), "Restricted Boltzmann machines for collaborative filtering".
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import threadpoolctl
+
+from workshop.figures import boltzmann as figures
+from workshop.kit import cli, device, training
+from workshop.kit.data.images import ImageSet, load_image_set, scale_pixels
+from workshop.kit.data.ratings import Ratings, load_ratings
+from workshop.kit.lazy import keras
+from workshop.kit.plots import animation
+from workshop.kit.report import Report, format_table
+from workshop.kit.saving.bundle import Input
+from workshop.kit.training import Recipe
+from workshop.kit.training.checkpoint import Checkpoint, State, check_finite
+
+if TYPE_CHECKING:
+    from workshop.kit.saving.model import Model
+
+PARTS = ("machine", "exact", "ratings", "deep")
+HIDDEN_UNITS, SECOND_UNITS = 256, 128
+EPOCHS, SECOND_EPOCHS = 5, 4
+DRAWN = 0.6  # the share of the epochs in which the chain draws the pixels, too
+RATE = 0.1
+DECAY = 1e-4  # of the weights: each step also shortens them a little
+MOMENTA = 0.5, 0.9  # in the first epoch, and after it
+VALIDATION_IMAGES = 3000  # of the training images, at most a fifth: held out for the free-energy gap
+FEW_IMAGES, FEW_STEPS = 500, 400  # of the machine that memorises
+EARLY_LOOKS = (5, 15, 30, 60, 100, 150, 200, 300, 400)  # steps of the first epoch after which the filters are drawn
+PERSISTENT_EPOCHS, PERSISTENT_RATE = 2, 0.05  # of the machine that dreams
+CHAINS, CHAIN_STEPS = 20, (0, 1, 2, 3, 5, 8, 13, 20, 30, 50, 80, 130, 200, 300)
+
+PATTERNS = np.array([[1, 1, 0], [0, 0, 1]], float)  # from one to the other a chain must change all units
+SMALL_SHAPE = 3, 4  # visible and hidden units
+EXACT_STEPS, EXACT_RATE = 1000, 0.2
+SHARPER = 200, 300  # steps of training after which CD-k is compared with the exact gradient, too
+KS = (1, 2, 5, 10, 20, 50, 100)
+SMALL_MACHINE, SAMPLED_CHAINS = 0.1, 50_000
+
+SPLITS, HELD_OUT = 10, 0.2
+SHRINKAGE = 2.0, 10.0  # of the users' and the items' biases: as if each had so many ratings more, all average
+RATING_UNITS, RATING_EPOCHS, RATING_RATE, RATING_DECAY = 20, 60, 0.02, 0.06
+RATING_METRICS = ("global_mean", "item_mean", "user_mean", "biases", "ratings_machine")
+
+LABELS = (100, 300, 1000)
+SEEDS = 5
+KINDS = {"pretrained": "pre-trained", "random": "random sigmoid", "relu": "random relu"}
+STEPS = 90  # of fine-tuning, whatever the number of labels
+RATES = {"pretrained": 0.01, "random": 0.02, "relu": 0.003}  # for each the best of a few
+FINE_TUNING = Recipe(1, batch_size=100, optimizer="adam", schedule=False)
+
+
+# --- The machine ------------------------------------------------------------------------------------------------------
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """Returns 1 / (1 + exp(-x))."""
+    return 0.5 * (1 + np.tanh(0.5 * x))  # the same, and no x is too large for it
+
+
+def sample(probabilities: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Returns units that are 1 with these probabilities, else 0."""
+    return (random.random(probabilities.shape, dtype=np.float32) < probabilities).astype(probabilities.dtype)
+
+
+@dataclass
+class Machine:
+    """A restricted Boltzmann machine: each visible unit is joined to each hidden one, and no two of a kind.
+
+    Attributes:
+        W: weights (visible, hidden).
+        b: biases of the visible units (visible,).
+        c: biases of the hidden units (hidden,).
+        levels: how many visible units belong together and have one 1 among them; 1: each is for itself.
+    """
+
+    W: np.ndarray
+    b: np.ndarray
+    c: np.ndarray
+    levels: int = 1
+
+    @property
+    def parameters(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """W, b and c."""
+        return self.W, self.b, self.c
+
+    def energy(self, v: np.ndarray, h: np.ndarray) -> np.ndarray:
+        """Returns E(v, h) = -v W h - b v - c h of states (n, visible) and (n, hidden). P(v, h) = exp(-E) / Z."""
+        return -np.sum(v @ self.W * h, axis=1) - v @ self.b - h @ self.c
+
+    def free_energy(self, v: np.ndarray) -> np.ndarray:
+        """Returns F(v), (n,), with exp(-F(v)) the sum of exp(-E(v, h)) over all h: so P(v) = exp(-F(v)) / Z."""
+        # Each hidden unit is 0 or 1, independently of the others: the sum over all 2^n of them is a product.
+        return -v @ self.b - np.logaddexp(0, v @ self.W + self.c).sum(axis=1)
+
+    def hidden_probabilities(self, v: np.ndarray) -> np.ndarray:
+        """Returns P(h = 1 | v), (n, hidden): the machine's features of v."""
+        return sigmoid(v @ self.W + self.c)
+
+    def visible_probabilities(self, h: np.ndarray) -> np.ndarray:
+        """Returns P(v = 1 | h), (n, visible)."""
+        x = h @ self.W.T + self.b
+        if self.levels == 1:
+            return sigmoid(x)
+        groups = x.reshape(len(x), -1, self.levels)  # of each group one unit is 1: a softmax
+        exponentials = np.exp(groups - groups.max(axis=2, keepdims=True))
+        return (exponentials / exponentials.sum(axis=2, keepdims=True)).reshape(x.shape)
+
+    def reconstruct(self, v: np.ndarray) -> np.ndarray:
+        """Returns v on its way to the hidden units and back, in probabilities."""
+        return self.visible_probabilities(self.hidden_probabilities(v))
+
+
+def build_machine(X: np.ndarray, hidden_units: int, random: np.random.Generator) -> Machine:
+    """Returns a machine for samples X (n, visible): small random weights, and visible biases from the means.
+
+    With a bias of ln(p / (1 - p)) a unit is on in a share p of the samples before anything is learned: the weights need
+    not learn what every digit has in common.
+    """
+    p = np.clip(X.mean(axis=0, dtype=np.float64), 0.001, 0.999)
+    W = random.normal(0, 0.01, (X.shape[1], hidden_units))
+    b, c = np.log(p / (1 - p)), np.zeros(hidden_units)
+    return Machine(W.astype(X.dtype), b.astype(X.dtype), c.astype(X.dtype))
+
+
+def gibbs(
+    machine: Machine,
+    v: np.ndarray,
+    k: int,
+    random: np.random.Generator,
+    *,
+    samples_visible: bool = True,
+    known: np.ndarray | float = 1.0,
+) -> np.ndarray:
+    """Returns the visible units after k steps of a chain from v: hidden from visible units, visible from hidden ones.
+
+    Args:
+        machine: the machine.
+        v: states to start from (n, visible).
+        k: how many steps.
+        random: draws the states.
+        samples_visible: whether visible units are drawn, too; else they keep their probabilities, as grey pixels do.
+        known: 0 for visible units that are missing, else 1.
+    """
+    for _ in range(k):
+        h = sample(machine.hidden_probabilities(v), random)
+        v = machine.visible_probabilities(h) * known
+        v = sample(v, random) if samples_visible else v
+    return v
+
+
+def directions(machine: Machine, v: np.ndarray, v_k: np.ndarray, decay: float = 0.0) -> tuple[np.ndarray, ...]:
+    """Returns the changes of W, b and c that lower the free energy of v and raise that of v_k, means of n samples.
+
+    That is -d/dW (F(v) - F(v_k)), and likewise for b and c. With v_k from the machine's own distribution it is the
+    gradient of the log-likelihood; from a short chain it is contrastive divergence, which is nearly as good.
+    """
+    h, h_k = machine.hidden_probabilities(v), machine.hidden_probabilities(v_k)
+    return (
+        v.T @ h / len(v) - v_k.T @ h_k / len(v_k) - decay * machine.W,
+        v.mean(axis=0) - v_k.mean(axis=0),
+        h.mean(axis=0) - h_k.mean(axis=0),
+    )
+
+
+@dataclass
+class Course:
+    """What was measured while a machine was trained.
+
+    Attributes:
+        epochs: the epochs passed, fractions included.
+        errors: the mean squared error of a thousand reconstructed test images.
+        gaps: the free energy of held-out images less that of training images.
+        filters: the weights of the first hidden units (units, visible).
+        seconds: since the beginning.
+    """
+
+    epochs: list[float] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+    gaps: list[float] = field(default_factory=list)
+    filters: list[np.ndarray] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    def add(self, machine: Machine, passed: float, X: np.ndarray, digits: Digits, seconds: float) -> None:
+        """Measures a machine that is trained on X."""
+        self.epochs.append(passed)
+        self.errors.append(reconstruction_error(machine, digits.X_test[:1000]))
+        self.gaps.append(free_energy_gap(machine, X, digits.X_validation))
+        self.filters.append(machine.W[:, :64].T.astype(np.float32))
+        self.seconds.append(seconds)
+
+    def print_last(self) -> None:
+        """Prints a line after each epoch, and after every tenth where there are many."""
+        passed = self.epochs[-1]
+        if passed == int(passed) and (passed <= 10 or passed % 10 == 0):
+            print(f"{passed:<8g}{self.errors[-1]:<23.5f}{self.gaps[-1]:<18.3f}{self.seconds[-1]:.1f}", flush=True)
+
+    def state(self) -> State:
+        """Returns what a checkpoint keeps."""
+        notes = {name: getattr(self, name) for name in ("epochs", "errors", "gaps", "seconds")}
+        return State({"filters": np.array(self.filters)}, notes)
+
+    def put_back(self, state: State) -> None:
+        """Puts it back."""
+        self.filters = list(state.arrays["filters"])
+        for name in ("epochs", "errors", "gaps", "seconds"):
+            setattr(self, name, state.notes[name])
+
+
+class Settings(NamedTuple):
+    """How a machine is trained.
+
+    Attributes:
+        epochs, batch_size, learning_rate: as ever.
+        k: steps of the chain.
+        seed: of the order of the samples and of all states that are drawn.
+        drawn: in how many epochs the chain draws the visible units, too; after them it keeps their probabilities.
+        is_persistent: whether the chains go on from step to step, instead of starting at the samples each time.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    k: int
+    seed: int
+    drawn: int
+    is_persistent: bool = False
+
+    def rate(self, share: float) -> float:
+        """Returns the learning rate after a share of the training: persistent chains are to follow slower steps."""
+        return PERSISTENT_RATE * (1 - share) if self.is_persistent else self.learning_rate
+
+    def momentum(self, epoch: int) -> float:
+        """Returns the momentum in an epoch, counted from 0."""
+        return MOMENTA[0 if epoch == 0 or self.is_persistent else 1]
+
+
+def remaining_epochs(
+    checkpoint: Checkpoint,
+    course: Course,
+    settings: Mapping[str, object],
+    epochs: int,
+    capture: Callable[[], dict[str, np.ndarray]],
+    restore: Callable[[Mapping[str, np.ndarray]], None],
+) -> Iterator[int]:
+    """Yields the epochs that are still to be trained, from 0, and keeps the state after each.
+
+    Each epoch draws its order and its states from (seed, epoch): a training that was stopped goes on to the same bits.
+
+    Args:
+        checkpoint: the file.
+        course: of the training; what the checkpoint has of it is put back.
+        settings: what must be the same in a training and in the one that resumes it.
+        epochs: of the whole training.
+        capture, restore: the engine's part, parameters and velocities.
+
+    Raises:
+        WorkshopError: the training diverged.
+    """
+
+    def put_back(state: State) -> int:
+        restore(state.arrays)
+        course.put_back(state)
+        return int(state.notes["done"])
+
+    def current() -> State:
+        arrays, notes = course.state()
+        return State(arrays | capture(), notes | {"done": done})
+
+    done = checkpoint.begin({**settings, "epochs": epochs}, put_back, epochs)
+    while done < epochs:
+        yield done
+        done += 1
+        check_finite(course.errors[-1], done)
+        checkpoint.save(current, at_once=done == epochs)
+
+
+def train(
+    machine: Machine, X: np.ndarray, settings: Settings, checkpoint: Checkpoint, course: Course
+) -> Iterator[float]:
+    """Trains a machine on samples X by contrastive divergence.
+
+    It yields the epochs passed, so that whoever trains can look at the machine and note in the course what was seen.
+    """
+    velocities = [np.zeros_like(parameter) for parameter in machine.parameters]
+    # Where persistent chains are: at first at pixels that are drawn with the means.
+    means = np.tile(X.mean(axis=0), (settings.batch_size, 1))
+    particles = sample(means, np.random.default_rng(settings.seed))
+    arrays = {f"{i}": array for i, array in enumerate([*machine.parameters, *velocities, particles])}
+
+    def restore(kept: Mapping[str, np.ndarray]) -> None:
+        for name, array in arrays.items():
+            array[...] = kept[name]
+
+    told = {**settings._asdict(), "samples": len(X), "shape": machine.W.shape}
+    steps = -(-len(X) // settings.batch_size)
+    for epoch in remaining_epochs(checkpoint, course, told, settings.epochs, lambda: arrays, restore):
+        if epoch == 0:
+            yield 0.0
+        random = np.random.default_rng((settings.seed, epoch))
+        order = random.permutation(len(X))
+        for step in range(steps):
+            v = X[order[step * settings.batch_size : (step + 1) * settings.batch_size]]
+            # Pixels that are drawn make few hidden units active, each for a stroke of its own; in the last epochs
+            # grey ones make the reconstructions sharper.
+            start = particles if settings.is_persistent else v
+            v_k = gibbs(machine, start, settings.k, random, samples_visible=epoch < settings.drawn)
+            if settings.is_persistent:
+                particles[:] = v_k
+            changes = directions(machine, v, v_k, DECAY)
+            rate = settings.rate((epoch + step / steps) / settings.epochs)
+            for parameter, velocity, change in zip(machine.parameters, velocities, changes, strict=True):
+                velocity *= settings.momentum(epoch)  # it goes on rolling the way that it rolled
+                velocity += rate * change
+                parameter += velocity
+            if epoch == 0 and step + 1 in EARLY_LOOKS and step + 1 < steps:
+                yield (step + 1) / steps
+        yield float(epoch + 1)
+
+
+# --- Digits: reconstructions, filters, the chain, the free-energy gap -------------------------------------------------
+
+
+class Digits(NamedTuple):
+    """Digits as rows of pixels from 0 to 1, float32 (n, 784), and the set that they come from."""
+
+    X_train: np.ndarray
+    X_validation: np.ndarray
+    X_test: np.ndarray
+    images: ImageSet
+
+
+def load_digits(arguments: argparse.Namespace, report: Report) -> Digits:
+    """Returns the digits; the last training images are held out."""
+    images = load_image_set("mnist", quick=arguments.quick)
+    report.data(images.source, images.place, images.is_standin)
+    n = len(images.X_train) - min(VALIDATION_IMAGES, len(images.X_train) // 5)
+    X, X_test = (scale_pixels(part).reshape(len(part), -1) for part in (images.X_train, images.X_test))
+    return Digits(X[:n], X[n:], X_test, images)
+
+
+def reconstruction_error(machine: Machine, X: np.ndarray) -> float:
+    """Returns the mean squared error of reconstructed samples."""
+    return float(np.square(machine.reconstruct(X) - X).mean())
+
+
+def free_energy_gap(machine: Machine, X: np.ndarray, X_held_out: np.ndarray) -> float:
+    """Returns by how much held-out samples are less likely than those of the training, as -ln P.
+
+    Z, which nobody can compute here, is the same for both and falls out of the difference.
+    """
+    seen = X[: len(X_held_out)]
+    return float(
+        machine.free_energy(X_held_out).mean(dtype=np.float64) - machine.free_energy(seen).mean(dtype=np.float64)
+    )
+
+
+def make_settings(arguments: argparse.Namespace, epochs: int, samples: int, drawn: float = DRAWN) -> Settings:
+    """Returns how a machine is trained on so many samples; on few of them it takes more epochs.
+
+    Args:
+        arguments: the options.
+        epochs: of a large set.
+        samples: in the set.
+        drawn: the share of the epochs in which the chain draws the visible units, too.
+    """
+    batch_size = arguments.batch_size or 100
+    if arguments.epochs is None:
+        most = 10 if arguments.quick else 60
+        epochs = min(max(epochs, 2000 * batch_size // samples), max(epochs, most))
+    epochs, rate = arguments.epochs or epochs, arguments.learning_rate or RATE
+    return Settings(epochs, batch_size, rate, arguments.k, arguments.seed, round(drawn * epochs))
+
+
+def make_few_settings(arguments: argparse.Namespace, samples: int) -> tuple[Settings, set[float]]:
+    """Returns how a machine is trained that is to memorise, and the epochs after which it is looked at."""
+    settings = make_settings(arguments, 1, samples)
+    epochs = (20 if arguments.quick else FEW_STEPS) // -(-samples // settings.batch_size) + 1
+    looks = {float(round(epoch)) for epoch in np.geomspace(1, epochs, 15)} | {0.0}
+    return settings._replace(epochs=epochs, drawn=round(DRAWN * epochs)), looks
+
+
+def print_start(machine: Machine, X: np.ndarray, settings: Settings) -> None:
+    """Prints what is about to be trained, and the headings of the lines that follow."""
+    print(f"{machine.W.size:,} weights, {len(X):,} images, contrastive divergence with k = {settings.k}")
+    print(f"{'epoch':8}{'reconstruction error':23}{'free-energy gap':18}seconds")
+
+
+def train_on_digits(digits: Digits, report: Report) -> tuple[Machine, Course]:
+    """Trains the machine of 784 pixels; prints how it comes on."""
+    arguments, X = report.arguments, digits.X_train
+    machine = build_machine(X, arguments.hidden_units, np.random.default_rng(arguments.seed))
+    course, settings = Course(), make_settings(arguments, EPOCHS, len(X))
+    print_start(machine, X, settings)
+    started = time.perf_counter()
+    for passed in train(machine, X, settings, report.checkpoint("boltzmann"), course):
+        course.add(machine, passed, X, digits, time.perf_counter() - started)
+        course.print_last()
+    return machine, course
+
+
+def memorise(digits: Digits, report: Report) -> Course:
+    """Trains a machine on few images for so many steps that it knows them by heart; returns its course."""
+    arguments, X = report.arguments, digits.X_train[:FEW_IMAGES]
+    settings, looks = make_few_settings(arguments, len(X))
+    machine, course = build_machine(X, arguments.hidden_units, np.random.default_rng(arguments.seed)), Course()
+    for passed in train(machine, X, settings, report.checkpoint("boltzmann-few"), course):
+        if passed in looks:
+            course.add(machine, passed, X, digits, 0.0)
+    return course
+
+
+def train_persistent(digits: Digits, report: Report) -> Machine:
+    """Trains a machine whose chains never start anew: they wander far from the digits, too, and it unlearns that."""
+    arguments, X = report.arguments, digits.X_train
+    machine = build_machine(X, arguments.hidden_units, np.random.default_rng(arguments.seed))
+    course = Course()
+    for passed in train(machine, X, persistent_settings(arguments, X), report.checkpoint("boltzmann-dream"), course):
+        course.epochs.append(passed)
+        course.errors.append(reconstruction_error(machine, digits.X_test[:1000]))
+    return machine
+
+
+def persistent_settings(arguments: argparse.Namespace, X: np.ndarray) -> Settings:
+    """Returns how the machine of persistent chains is trained."""
+    return make_settings(arguments, PERSISTENT_EPOCHS, len(X), drawn=1)._replace(is_persistent=True)
+
+
+def run_chain(machine: Machine, steps: Sequence[int], seed: int) -> dict[int, np.ndarray]:
+    """Returns, for each of these steps, the pixels' probabilities of chains that start from noise (chains, pixels)."""
+    random = np.random.default_rng(seed)
+    v = random.random((CHAINS, len(machine.b)), dtype=np.float32)
+    seen = {0: v}
+    for before, after in itertools.pairwise(steps):
+        v = gibbs(machine, v, after - before - 1, random)
+        p = machine.visible_probabilities(sample(machine.hidden_probabilities(v), random))
+        seen[after], v = p, sample(p, random)
+    return seen
+
+
+def show_machine(
+    machine: Machine, course: Course, few: Course, dreamer: Machine, digits: Digits, report: Report
+) -> None:
+    """Reports and draws what the machine of digits has learned.
+
+    Args:
+        machine: trained by contrastive divergence, in NumPy's arrays.
+        course: of its training.
+        few: the course of the machine that was trained on few images.
+        dreamer: the machine that was trained with persistent chains.
+        digits: the digits.
+        report: takes the metrics and the plots.
+    """
+    X = digits.X_test
+    error, mean_error = reconstruction_error(machine, X), float(np.square(X - digits.X_train.mean(axis=0)).mean())
+    print(
+        f"Mean squared error of {len(X):,} reconstructed test images: {error:.4f}; of the mean image: {mean_error:.4f}"
+    )
+    active = machine.hidden_probabilities(X).mean()
+    print(f"On average {active:.0%} of the {len(machine.c)} hidden units are on.")
+    report.result({"test_mean_squared_error": error}, model="machine")
+    report.result({"test_mean_squared_error": mean_error}, model="mean_image")
+    trained = ((len(digits.X_train), course), (min(FEW_IMAGES, len(digits.X_train)), few))
+    rows = [[f"{n:,} images", one.epochs[-1], f"{one.gaps[0]:.2f}", f"{one.gaps[-1]:.2f}"] for n, one in trained]
+    print(format_table(["trained on", "epochs", "free-energy gap before", "after"], rows))
+    print("A gap that grows: the machine makes its own images likely, and others not. No label was needed to see it.")
+    dreamt = reconstruction_error(dreamer, X)
+    print(f"The machine of persistent chains, {dreamt:.4f}: it reconstructs less well, and dreams better.")
+    report.result({"test_mean_squared_error": dreamt}, model="persistent")
+    report.result({"gap_validation_log_loss": course.gaps[-1], "few_gap_validation_log_loss": few.gaps[-1]})
+    report.plot("boltzmann-reconstructions", figures.reconstructions, X[:10], machine.reconstruct(X[:10]))
+    report.plot("boltzmann-filters", figures.filters, machine.W.T, machine.hidden_probabilities(X).mean(axis=0))
+    report.plot("boltzmann-free-energy", figures.free_energy, (course.epochs, course.gaps), (few.epochs, few.gaps))
+    if not report.arguments.no_plots:
+        steps = CHAIN_STEPS[:6] if report.arguments.quick else CHAIN_STEPS
+        chains = [run_chain(one, steps, report.arguments.seed) for one in (machine, dreamer)]
+        report.plot("boltzmann-samples", figures.samples, *chains)
+        figure, frames = figures.dream(*chains)
+        report.saved(animation.save(figure, frames, report.arguments.plots / "boltzmann-dream.gif"))
+        every = slice(None, None, 4) if report.arguments.quick else slice(None, None, max(1, len(course.epochs) // 25))
+        figure, frames = figures.growing(course.epochs[every], course.errors[every], course.filters[every])
+        report.saved(animation.save(figure, frames, report.arguments.plots / "boltzmann-growing.gif"))
+
+
+# --- A machine so small that everything can be summed over ------------------------------------------------------------
+
+
+def all_states(units: int) -> np.ndarray:
+    """Returns all 2^units states of units that are 0 or 1, (states, units)."""
+    return (np.arange(2**units)[:, None] >> np.arange(units)[::-1] & 1).astype(float)
+
+
+def joint_probabilities(machine: Machine) -> tuple[np.ndarray, float]:
+    """Returns P(v, h) of all states (2^visible, 2^hidden), and ln Z, by summing exp(-E) over all of them."""
+    visible, hidden = (all_states(len(biases)) for biases in (machine.b, machine.c))
+    pairs = np.repeat(visible, len(hidden), axis=0), np.tile(hidden, (len(visible), 1))
+    unnormalised = np.exp(-machine.energy(*pairs)).reshape(len(visible), len(hidden))
+    Z = unnormalised.sum()
+    return unnormalised / Z, float(np.log(Z))
+
+
+def log_likelihood(machine: Machine, X: np.ndarray) -> float:
+    """Returns the mean of ln P(v) = -F(v) - ln Z over samples X."""
+    return float(-machine.free_energy(X).mean() - joint_probabilities(machine)[1])
+
+
+def exact_gradient(machine: Machine, X: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Returns the gradient of the log-likelihood by W, b and c: means over the samples less means over all states."""
+    P, _ = joint_probabilities(machine)
+    visible, hidden = (all_states(len(biases)) for biases in (machine.b, machine.c))
+    h = machine.hidden_probabilities(X)
+    return (
+        X.T @ h / len(X) - visible.T @ P @ hidden,
+        X.mean(axis=0) - P.sum(axis=1) @ visible,
+        h.mean(axis=0) - P.sum(axis=0) @ hidden,
+    )
+
+
+def difference_gradient(machine: Machine, X: np.ndarray, step: float = 1e-5) -> tuple[np.ndarray, ...]:
+    """Returns the same gradient by central differences of the log-likelihood."""
+    gradients = tuple(np.zeros_like(parameter) for parameter in machine.parameters)
+    for parameter, gradient in zip(machine.parameters, gradients, strict=True):
+        for place in np.ndindex(parameter.shape):
+            value = parameter[place]
+            ends = []
+            for parameter[place] in (value + step, value - step):
+                ends.append(log_likelihood(machine, X))
+            parameter[place] = value
+            gradient[place] = (ends[0] - ends[1]) / (2 * step)
+    return gradients
+
+
+def expected_directions(machine: Machine, X: np.ndarray, k: int) -> tuple[np.ndarray, ...]:
+    """Returns the mean of all that contrastive divergence with k steps can give, over all chains from samples X.
+
+    One step of the chain is a matrix T of 2^visible rows and columns: T[v, w] is the probability that v becomes w.
+    """
+    visible, hidden = (all_states(len(biases)) for biases in (machine.b, machine.c))
+    p_hidden, p_visible = machine.hidden_probabilities(visible), machine.visible_probabilities(hidden)
+    to_hidden = np.prod(np.where(hidden == 1, p_hidden[:, None], 1 - p_hidden[:, None]), axis=2)  # P(h | v)
+    to_visible = np.prod(np.where(visible == 1, p_visible[:, None], 1 - p_visible[:, None]), axis=2)  # P(v | h)
+    start = (X[:, None] == visible).all(axis=2).mean(axis=0)
+    end = start @ np.linalg.matrix_power(to_hidden @ to_visible, k)
+    h = machine.hidden_probabilities(X)
+    return (
+        X.T @ h / len(X) - (visible * end[:, None]).T @ p_hidden,
+        X.mean(axis=0) - end @ visible,
+        h.mean(axis=0) - end @ p_hidden,
+    )
+
+
+def flat(gradients: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns the numbers of all gradients, one behind the other."""
+    return np.concatenate([gradient.ravel() for gradient in gradients])
+
+
+def relative_error(gradients: Sequence[np.ndarray], exact: Sequence[np.ndarray]) -> float:
+    """Returns the length of the difference of two gradients, as a share of the exact one's."""
+    return float(np.linalg.norm(flat(gradients) - flat(exact)) / np.linalg.norm(flat(exact)))
+
+
+def small_machine(seed: int, scale: float = SMALL_MACHINE) -> Machine:
+    """Returns a machine of 3 visible and 4 hidden units with random weights and biases."""
+    random = np.random.default_rng(seed)
+    W, b, c = (random.normal(0, scale, shape) for shape in (SMALL_SHAPE, SMALL_SHAPE[0], SMALL_SHAPE[1]))
+    return Machine(W, b, c)
+
+
+def learn_patterns(k: int | None, steps: int, seed: int) -> tuple[Machine, np.ndarray]:
+    """Trains the small machine by CD-k or (None) by the exact gradient; returns it, and its likelihood.
+
+    The likelihood is the mean of ln P(v) of the patterns, before each 20th step and at the end.
+    """
+    machine, random = small_machine(seed), np.random.default_rng(seed)
+    X = np.tile(PATTERNS, (50, 1))
+    likelihoods = []
+    for step in range(steps + 1):
+        if step % 20 == 0:
+            likelihoods.append(log_likelihood(machine, PATTERNS))
+        if k is None:
+            changes = exact_gradient(machine, PATTERNS)
+        else:
+            changes = directions(machine, X, gibbs(machine, X, k, random))
+        for parameter, change in zip(machine.parameters, changes, strict=True):
+            parameter += EXACT_RATE * change
+    return machine, np.array(likelihoods)
+
+
+def compare_with_exact(report: Report) -> None:
+    """Compares contrastive divergence with the exact gradient of the likelihood, on a machine of 128 states."""
+    arguments = report.arguments
+    steps = 200 if arguments.quick else EXACT_STEPS
+    machine = small_machine(arguments.seed, 1.0)
+    P, log_Z = joint_probabilities(machine)
+    print(f"{P.size} states, ln Z = {log_Z:.4f}; the probabilities of all add up to {P.sum():.6f}.")
+    exact, by_differences = exact_gradient(machine, PATTERNS), difference_gradient(machine, PATTERNS)
+    error = float(np.abs(flat(exact) - flat(by_differences)).max())
+    print(f"The gradient by sums over all states, and by differences of the likelihood: at most {error:.1e} apart.")
+    report.result({"differences_test_max_error": error})
+
+    print(f"\nTrained on the patterns {' and '.join(''.join(map(str, row)) for row in PATTERNS.astype(int))}:")
+    best = -np.log(len(PATTERNS))
+    courses = {}
+    for name, k in (("exact gradient", None), ("CD-1", 1), ("CD-10", 10)):
+        _, courses[name] = learn_patterns(k, steps, arguments.seed)
+        report.result({"train_log_loss": -courses[name][-1]}, model=name.lower().replace("-", "_").replace(" ", "_"))
+    tenth = steps // 200  # each of the values stands for 20 steps
+    rows: list[list[object]] = [
+        [name, *(f"{likelihoods[i]:.3f}" for i in (0, tenth, -1))] for name, likelihoods in courses.items()
+    ]
+    print(format_table(["mean ln P", "at first", f"after {20 * tenth} steps", f"after {steps}"], rows))
+    print(f"No machine can reach more than ln 1/{len(PATTERNS)} = {best:.3f}.\n")
+
+    machines = {f"after {at} steps": learn_patterns(None, at, arguments.seed)[0] for at in SHARPER}
+    machines = {"weights near 0": small_machine(arguments.seed), **machines}
+    random = np.random.default_rng(arguments.seed)
+    X = np.tile(PATTERNS, ((2000 if arguments.quick else SAMPLED_CHAINS) // len(PATTERNS), 1))
+    sampled = f"{len(X):,} chains, after {SHARPER[0]}"
+    errors: dict[str, list[float]] = {name: [] for name in (*machines, sampled)}
+    for k in KS:
+        for name, one in machines.items():
+            errors[name].append(relative_error(expected_directions(one, PATTERNS, k), exact_gradient(one, PATTERNS)))
+        one = machines[f"after {SHARPER[0]} steps"]
+        by_chains = directions(one, X, gibbs(one, X, k, random))
+        errors[sampled].append(relative_error(by_chains, exact_gradient(one, PATTERNS)))
+    print("How far the direction of CD-k is from the exact gradient, as a share of its length, over all chains:")
+    rows = [[k, *(f"{values[i]:.2%}" for values in errors.values())] for i, k in enumerate(KS)]
+    print(format_table(["k", *errors], rows))
+    print("The surer the machine, the more seldom its chain goes from one pattern to the other.")
+    for k, error in zip(KS, errors[f"after {SHARPER[1]} steps"], strict=True):
+        if k in (KS[0], KS[-1]):
+            report.result({f"cd_{k}_test_max_error": error})
+    report.plot("boltzmann-exact", figures.exact, courses, 20, best, np.array(KS), errors)
+
+
+# --- Recommendations --------------------------------------------------------------------------------------------------
+
+
+def shrunk_means(groups: np.ndarray, values: np.ndarray, count: int, shrinkage: float = 0.0) -> np.ndarray:
+    """Returns the mean of each group's values (count,), pulled towards 0 as by so many more values, all of them 0."""
+    numbers = np.bincount(groups, minlength=count)
+    return np.bincount(groups, values, minlength=count) / np.maximum(numbers + shrinkage, 1e-9)
+
+
+def rating_biases(ratings: Ratings, rows: np.ndarray) -> np.ndarray:
+    """Returns predictions (users, items): the mean of all, the user's bias and the item's, each shrunk.
+
+    A user is kind, an item good; who has rated little is taken for nearly average.
+    """
+    users, items, values = ratings.users[rows], ratings.items[rows], ratings.values[ratings.grades[rows]]
+    mean = values.mean()
+    of_users, of_items = np.zeros(ratings.counts[0]), np.zeros(ratings.counts[1])
+    for _ in range(10):  # each explains what the other leaves
+        of_items = shrunk_means(items, values - mean - of_users[users], len(of_items), SHRINKAGE[1])
+        of_users = shrunk_means(users, values - mean - of_items[items], len(of_users), SHRINKAGE[0])
+    return mean + of_users[:, None] + of_items
+
+
+def predict_by_means(ratings: Ratings, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns predictions (users, items) without any machine, by their names."""
+    values = ratings.values[ratings.grades[rows]]
+    mean, shape = values.mean(), ratings.counts
+    by_user = mean + shrunk_means(ratings.users[rows], values - mean, shape[0])
+    by_item = mean + shrunk_means(ratings.items[rows], values - mean, shape[1])
+    return {
+        "mean of all ratings": np.full(shape, mean),
+        "the item's mean": np.broadcast_to(by_item, shape),
+        "the user's mean": np.broadcast_to(by_user[:, None], shape),
+        "user's and item's bias": rating_biases(ratings, rows),
+    }
+
+
+def predict_by_machine(ratings: Ratings, rows: np.ndarray, k: int, seed: int) -> np.ndarray:
+    """Trains a machine on ratings; returns its predictions (users, items).
+
+    An item is a sample. Each user has a group of visible units, one for each value, and one of them is 1: where the
+    user has not rated the item all are 0 and stay so. What the machine expects of the missing groups is the prediction.
+    """
+    users, items = ratings.counts
+    levels = len(ratings.values)
+    groups = np.zeros((items, users, levels), np.float32)
+    groups[ratings.items[rows], ratings.users[rows], ratings.grades[rows]] = 1
+    known = np.repeat(groups.sum(axis=2), levels, axis=1)
+    X = groups.reshape(items, -1)
+    random = np.random.default_rng(seed)
+    shares = np.bincount(ratings.grades[rows], minlength=levels) / len(rows)
+    counts = groups.sum(axis=0) + levels * (shares + 0.01)  # of a user's own ratings, and a few of everybody's
+    W = random.normal(0, 0.01, (X.shape[1], RATING_UNITS)).astype(np.float32)
+    b = np.log(counts / counts.sum(axis=1, keepdims=True)).ravel().astype(np.float32)
+    machine = Machine(W, b, np.zeros(RATING_UNITS, np.float32), levels)
+    velocities = [np.zeros_like(parameter) for parameter in machine.parameters]
+    for _ in range(RATING_EPOCHS):
+        order = random.permutation(items)
+        for start in range(0, items, 10):
+            batch = order[start : start + 10]
+            v_k = gibbs(machine, X[batch], k, random, samples_visible=False, known=known[batch])
+            changes = directions(machine, X[batch], v_k, RATING_DECAY)
+            for parameter, velocity, change in zip(machine.parameters, velocities, changes, strict=True):
+                velocity *= MOMENTA[1]
+                velocity += RATING_RATE * change
+                parameter += velocity
+    expected = machine.reconstruct(X).reshape(items, users, levels) @ ratings.values
+    return np.asarray(expected.T)
+
+
+def recommend(ratings: Ratings, report: Report) -> None:
+    """Predicts held-out ratings, by a machine and without one, and says which way has the smallest error."""
+    arguments = report.arguments
+    users, items = ratings.counts
+    share = len(ratings.grades) / (users * items)
+    print(f"{len(ratings.grades):,} ratings of {items} items by {users} users: {share:.1%} of all that there could be.")
+    splits = 2 if arguments.quick or len(ratings.grades) > 20_000 else SPLITS
+    errors: dict[str, list[float]] = {}
+    for split in range(splits):
+        order = np.random.default_rng((arguments.seed, split)).permutation(len(ratings.grades))
+        held_out, rows = np.split(order, [round(HELD_OUT * len(order))])
+        predictions = predict_by_means(ratings, rows)
+        predictions["Boltzmann machine"] = predict_by_machine(ratings, rows, arguments.k, arguments.seed + split)
+        truth = ratings.values[ratings.grades[held_out]]
+        for name, predicted in predictions.items():
+            error = predicted[ratings.users[held_out], ratings.items[held_out]] - truth
+            errors.setdefault(name, []).append(float(np.sqrt(np.mean(error**2))))
+    winners = np.argmin(list(errors.values()), axis=0)
+    rows_of_table = [
+        [name, f"{np.mean(values):.4f}", f"{np.std(values):.4f}", int(np.count_nonzero(winners == i))]
+        for i, (name, values) in enumerate(errors.items())
+    ]
+    print(f"The root of the mean squared error of a fifth of the ratings, held out, mean of {splits} splits:")
+    print(format_table(["prediction", "error", "spread", "best in splits"], rows_of_table))
+    ranked = sorted(errors, key=lambda name: float(np.mean(errors[name])))
+    behind = np.mean(errors[ranked[1]]) / np.mean(errors[ranked[0]]) - 1
+    print(f"The smallest error: {ranked[0]}. Next: {ranked[1]}, {behind:.1%} more.")
+    for name, metric in zip(errors, RATING_METRICS, strict=True):
+        report.result({"test_root_mean_squared_error": float(np.mean(errors[name]))}, model=metric)
+    report.plot("boltzmann-ratings", figures.ratings, ratings.matrix(), ratings.names, errors)
+
+
+# --- A deep belief network: two machines, fine-tuned ------------------------------------------------------------------
+
+
+def build_network(hidden_units: Sequence[int], activation: str = "sigmoid") -> keras.Sequential:
+    """Returns the network 784 -> hidden units -> 10; images (28, 28, 1) go in."""
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            keras.layers.Flatten(),
+            *(keras.layers.Dense(units, activation=activation) for units in hidden_units),
+            keras.layers.Dense(10, activation="softmax"),
+        ],
+        name="network",
+    )
+
+
+def build_features(machine: Machine) -> keras.Sequential:
+    """Returns the machine's hidden units as a layer of Keras: its features of an image."""
+    model = keras.Sequential(
+        [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(len(machine.c), activation="sigmoid")],
+        name="features",
+    )
+    model.set_weights([machine.W, machine.c])
+    return model
+
+
+def train_second(machine: Machine, X: np.ndarray, report: Report) -> Machine:
+    """Trains the second machine: its visible units are the hidden units of the first."""
+    arguments = report.arguments
+    features = machine.hidden_probabilities(X)
+    second = build_machine(features, SECOND_UNITS, np.random.default_rng(arguments.seed))
+    settings = make_settings(arguments, SECOND_EPOCHS, len(X), drawn=1)
+    course, started = Course(), time.perf_counter()
+    for passed in train(second, features, settings, report.checkpoint("boltzmann-second"), course):
+        course.epochs.append(passed)
+        course.errors.append(reconstruction_error(second, features[:1000]))
+    print_second(features, course, settings, time.perf_counter() - started)
+    return second
+
+
+def print_second(features: np.ndarray, course: Course, settings: Settings, seconds: float) -> None:
+    """Prints what the second machine has learned of the features (n, units) of the first."""
+    print(
+        f"The second machine, {features.shape[1]} and {SECOND_UNITS} units: error {course.errors[0]:.4f} before, "
+        f"{course.errors[-1]:.4f} after {settings.epochs} epochs, {seconds:.1f} s"
+    )
+
+
+def choose_labelled(y: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Returns the rows of so many images, as many of each class."""
+    random = np.random.default_rng((seed, count))
+    return np.concatenate(
+        [random.choice(np.flatnonzero(y == digit), count // 10, replace=False) for digit in range(10)]
+    )
+
+
+def label_counts(digits: Digits, quick: bool) -> list[int]:
+    """Returns the numbers of labels that the networks are compared with, those that the set has."""
+    fewest = int(np.bincount(digits.images.y_train[: len(digits.X_train)], minlength=10).min())
+    return [count for count in (LABELS[:1] if quick else LABELS) if count // 10 <= fewest]
+
+
+def make_seeds(arguments: argparse.Namespace) -> range:
+    """Returns the seeds of the labelled images and of the random weights."""
+    return range(arguments.seed, arguments.seed + (2 if arguments.quick else SEEDS))
+
+
+def make_recipe(kind: str, arguments: argparse.Namespace) -> Recipe:
+    """Returns how a kind of network is fine-tuned; an optimizer of one's own has its own rate."""
+    if arguments.optimizer is None:
+        return replace(FINE_TUNING, learning_rate=RATES[kind])
+    return replace(FINE_TUNING, optimizer=arguments.optimizer)
+
+
+def one_long_epoch(count: int, batch_size: int, seed: int) -> np.ndarray:
+    """Returns the rows of all steps of fine-tuning, in an order that is drawn anew whenever all were seen."""
+    random = np.random.default_rng((seed, 1))
+    epochs = -(-STEPS * batch_size // count)
+    return np.concatenate([random.permutation(count) for _ in range(epochs)])[: STEPS * batch_size]
+
+
+def fine_tune(machines: Sequence[Machine], digits: Digits, report: Report) -> tuple[keras.Sequential, float]:
+    """Compares the pre-trained network with the same one from random weights.
+
+    Returns:
+        The pre-trained network of the most labels and the last seed, and its test accuracy.
+    """
+    arguments = report.arguments
+    images = digits.images
+    X, X_test = (rows.reshape(-1, 28, 28, 1) for rows in (digits.X_train, digits.X_test))
+    y = images.y_train[: len(X)]
+    hidden_units = [len(machine.c) for machine in machines]
+    results: dict[str, dict[int, list[float]]] = {}
+    for kind in KINDS:
+        recipe = make_recipe(kind, arguments)
+        with device.scope(arguments.seed):
+            model = build_network(hidden_units, "relu" if kind == "relu" else "sigmoid")
+        if kind == "pretrained":
+            model.summary()
+        model.compile(
+            optimizer=recipe.make_optimizer(),
+            loss="sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+            steps_per_execution=device.steps_per_execution(),
+        )
+        model.optimizer.build(model.trainable_variables)
+        fresh = [keras.ops.convert_to_numpy(variable) for variable in model.optimizer.variables]
+        for count in label_counts(digits, arguments.quick):
+            for seed in make_seeds(arguments):
+                rows = choose_labelled(y, count, seed)
+                with device.scope(seed):
+                    start = build_network(hidden_units, "sigmoid").get_weights()
+                if kind == "pretrained":  # the last layer alone keeps its random weights
+                    start[:4] = [machines[0].W, machines[0].c, machines[1].W, machines[1].c]
+                model.set_weights(start)
+                for variable, value in zip(model.optimizer.variables, fresh, strict=True):
+                    variable.assign(value)  # it remembers nothing of the training before
+                # All epochs as a single one: Keras spends 30 ms on an epoch, and one of 100 images is a single step.
+                rows = rows[one_long_epoch(count, recipe.batch_size, seed)]
+                callbacks = training.tensorboard(arguments.tensorboard, f"{kind}-{count}-{seed}")
+                model.fit(X[rows], y[rows], batch_size=recipe.batch_size, shuffle=False, callbacks=callbacks, verbose=0)
+                _, accuracy = model.evaluate(X_test, images.y_test, batch_size=1000, verbose=0)
+                results.setdefault(kind, {}).setdefault(count, []).append(accuracy)
+        if kind == "pretrained":
+            pretrained, its_accuracy = model, accuracy
+    compare_few_labels(results, report)
+    return pretrained, its_accuracy
+
+
+def compare_few_labels(results: Mapping[str, Mapping[int, Sequence[float]]], report: Report) -> None:
+    """Prints and draws the accuracies (seeds) by the kind of network and the number of labels."""
+    rows: list[list[object]] = []
+    for count in results["pretrained"]:
+        means = {kind: float(np.mean(of_kind[count])) for kind, of_kind in results.items()}
+        spreads = {kind: float(np.std(of_kind[count])) for kind, of_kind in results.items()}
+        cells = [f"{means[kind]:.1%} ± {spreads[kind]:.1%}" for kind in results]
+        won = np.sum(np.array(results["pretrained"][count]) > np.array(results["random"][count]))
+        rows.append(
+            [count, *cells, f"{won} of {len(results['random'][count])}", KINDS[max(means, key=means.__getitem__)]]
+        )
+        for kind, mean in means.items():
+            report.result({f"{count}_test_accuracy": mean}, model=kind)
+    print(format_table(["labels", *KINDS.values(), "pre-trained beats random", "the best"], rows))
+    report.plot("boltzmann-few-labels", figures.few_labels, {KINDS[kind]: one for kind, one in results.items()})
+
+
+def save(
+    name: str,
+    model: keras.Sequential | Model,
+    measured: Mapping[str, float],
+    classes: Sequence[str],
+    digits: Digits,
+    report: Report,
+) -> None:
+    """Saves a model of digits, with what was measured of it."""
+    report.save(
+        name,
+        model,
+        data=digits.images.source,
+        is_standin=digits.images.is_standin,
+        inputs=[Input("image", shape=(28, 28, 1))],
+        output="" if classes else "features",
+        classes=classes,
+        metrics=measured,
+    )
+
+
+def save_features(features: keras.Sequential | Model, digits: Digits, report: Report) -> None:
+    """Saves the features of the machine of digits."""
+    measured = {"test_mean_squared_error": report.metrics["machine_test_mean_squared_error"]}
+    save("boltzmann_features", features, measured, (), digits, report)
+
+
+def save_network(network: keras.Sequential | Model, accuracy: float, digits: Digits, report: Report) -> None:
+    """Saves the fine-tuned network of the most labels and the last seed."""
+    report.result({"test_accuracy": accuracy}, model="deep")
+    save("boltzmann_deep", network, {"test_accuracy": accuracy}, digits.images.classes, digits, report)
+
+
+# --- The lesson -------------------------------------------------------------------------------------------------------
+
+
+def parse(docstring: str | None, argv: Sequence[str] | None, parts: Sequence[str] = PARTS) -> argparse.Namespace:
+    """Reads the options of the command line; `parts` are those to run."""
+    parser = cli.lesson_parser(
+        docstring,
+        epochs=f"{EPOCHS} and {SECOND_EPOCHS} of the two machines",
+        batch_size="100",
+        learning_rate=f"{RATE} of the machines",
+        optimizer="adam, of the fine-tuning",
+        data="FILE" if "ratings" in parts else None,
+    )
+    add = parser.add_argument
+    add(
+        "--part",
+        choices=[*parts, "all"],
+        help="(default: all; with --data ratings)" if "ratings" in parts else "(default: all)",
+    )
+    add(
+        "--hidden-units",
+        type=cli.whole_number(1),
+        metavar="N",
+        help=f"of the machine of digits (default: {HIDDEN_UNITS})",
+    )
+    add("--k", "--gibbs-steps", type=cli.whole_number(1), metavar="N", help="steps of the chain, CD-k (default: 1)")
+    arguments = cli.parse_lesson(parser, argv)
+    own_table = getattr(arguments, "data", None)
+    if own_table and arguments.part not in (None, "ratings"):
+        parser.error(f"--data: got {own_table} with --part {arguments.part}, takes --part ratings")
+    part = arguments.part or ("ratings" if own_table else "all")
+    arguments.parts = parts if part == "all" else (part,)
+    given = [f"--{name.replace('_', '-')}" for name in ("k", "hidden_units") if getattr(arguments, name) is not None]
+    arguments.no_band = f"{', '.join(given)} given" if given else "the table is your own" if own_table else ""
+    arguments.k, arguments.hidden_units = arguments.k or 1, arguments.hidden_units or HIDDEN_UNITS
+    return arguments
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, float]:
+    """Trains the machines, compares, saves and plots; returns the metrics."""
+    arguments = parse(__doc__, argv)
+    parts = arguments.parts
+    report = Report("boltzmann", arguments)
+    needs_digits = {"machine", "deep"} & {*parts}
+    if needs_digits:
+        digits = load_digits(arguments, report)
+    if "ratings" in parts:
+        ratings = load_ratings(arguments.data)
+        report.data(ratings.source, ratings.place)
+        arguments.no_band = arguments.no_band or ("" if ratings.place else "the ratings are a stand-in")
+    report.engine(device.prepare(arguments.seed) if needs_digits else f"NumPy {np.__version__}")
+
+    # A machine's matrices are small: a second core would mostly wait for the first one.
+    # A training that diverges is told in a line of its own.
+    with threadpoolctl.threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
+        if needs_digits:
+            report.section(f"machine: 784 pixels and {arguments.hidden_units} hidden units")
+            machine, course = train_on_digits(digits, report)
+            few, dreamer = memorise(digits, report), train_persistent(digits, report)
+            show_machine(machine, course, few, dreamer, digits, report)
+            save_features(build_features(machine), digits, report)
+
+        if "exact" in parts:
+            report.section("exact: {} visible and {} hidden units".format(*SMALL_SHAPE))
+            compare_with_exact(report)
+
+        if "ratings" in parts:
+            report.section("ratings: who would like what?")
+            recommend(ratings, report)
+
+        if "deep" in parts:
+            report.section(f"deep: 784-{arguments.hidden_units}-{SECOND_UNITS}-10, few labels")
+            second = train_second(machine, digits.X_train, report)
+            network, accuracy = fine_tune([machine, second], digits, report)
+            save_network(network, accuracy, digits, report)
+    return report.finish(no_band=arguments.no_band)
+
+
+if __name__ == "__main__":
+    cli.run(main)
