@@ -415,7 +415,9 @@ def report_ring(report: Report, models: Mapping[str, Any], train: Any, test: Any
 # --- The run ----------------------------------------------------------------------------------------------------------
 
 
-def parse(docstring: str | None, argv: Sequence[str] | None, *, is_mirror: bool = False) -> argparse.Namespace:
+def parse(
+    docstring: str | None, argv: Sequence[str] | None, *, is_mirror: bool = False, has_jobs: bool = False
+) -> argparse.Namespace:
     """Reads the options of the command line; the preset, a training of minutes, is Keras' alone."""
     parser = cli.lesson_parser(docstring, RECIPES, data="DIR")
     add = parser.add_argument
@@ -423,6 +425,9 @@ def parse(docstring: str | None, argv: Sequence[str] | None, *, is_mirror: bool 
     if not is_mirror:
         cli.add_plain(parser)
         add("--preset", choices=["simard"], help="784-800-10 on all images: plain, affine and elastic distortions")
+    if has_jobs:
+        text = "train in N processes (default: 2 where there are as many cores; 1 in a quick run)"
+        add("--jobs", type=cli.whole_number(1), metavar="N", help=text)
     return cli.parse_lesson(parser, argv)
 
 

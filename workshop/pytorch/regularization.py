@@ -4,16 +4,27 @@ The same digits, remedies, options, metrics, plots and files. PyTorch has no reg
 is added to the loss where it is computed, and the weights are shortened after the step.
 
     python -m workshop.pytorch.regularization            # all of it; then look into the folder plots
+    python -m workshop.pytorch.regularization --jobs 1   # the same numbers from one process, with its progress
     python -m workshop.pytorch.regularization --quick    # a first look
 
 Expected, as with Keras: without a remedy a gap of about 18 points between training and test accuracy; with max-norm
-and elastic distortions at least 91 % of the test digits. About a minute and a half on two CPU cores.
+and elastic distortions at least 91 % of the test digits. About a minute on two CPU cores, where two processes train
+side by side; a minute and a half in one.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import io
+import os
+import threading
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,14 +35,19 @@ from workshop import regularization as lesson
 from workshop.figures import regularization as figures
 from workshop.kit import cli
 from workshop.kit.data.images import load_image_set
+from workshop.kit.errors import WorkshopError
 from workshop.kit.report import Report
 from workshop.kit.training import Recipe
+from workshop.kit.training.checkpoint import Checkpoint
 from workshop.pytorch.kit import device, optimizers
 from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
 from workshop.pytorch.kit.layers import initialize_as_keras
 from workshop.pytorch.kit.model import TorchModel
 from workshop.pytorch.kit.state import TrainingState
 from workshop.regularization import NOTHING, OUTPUTS, RECIPES, REMEDIES, RING_UNITS, SIDE, Digits, Remedy, Result
+
+History = dict[str, list[float]]  # of each epoch
+Weights = dict[int, list[np.ndarray]]  # by epochs
 
 
 class Network(nn.Module):
@@ -130,6 +146,82 @@ def fit(remedy: Remedy, digits: Digits, seed: int, state: TrainingState, held_ou
     return model
 
 
+def fit_few(seed: int, few: Digits, state: TrainingState) -> tuple[TorchModel, History, Weights]:
+    """Trains the network on few images until it knows them by heart; returns it, its history and earlier weights."""
+    return fit(NOTHING, few, seed, state), state.history, state.weights
+
+
+def fit_all(seed: int, everything: Digits, state: TrainingState) -> tuple[TorchModel, float]:
+    """Trains the same network on all images; returns it and the seconds that it took."""
+    started = time.perf_counter()
+    return fit(NOTHING, everything, seed, state), time.perf_counter() - started
+
+
+def fit_remedy(
+    arguments: argparse.Namespace, remedy: Remedy, recipe: Recipe, checkpoint: Checkpoint, few: Digits, held_out: Digits
+) -> tuple[TorchModel, float]:
+    """Trains a network with a remedy, in as many steps as without; returns it and the seconds that it took."""
+    started = time.perf_counter()
+    shown, recipe = lesson.shown_images(few, remedy, recipe, arguments)
+    state = TrainingState(checkpoint, recipe, patience=lesson.PATIENCE if remedy.stops_early else None)
+    model = fit(remedy, shown, arguments.seed, state, held_out if remedy.stops_early else None)
+    return model, time.perf_counter() - started
+
+
+def fit_ring(seed: int, name: str, X: np.ndarray, y: np.ndarray, state: TrainingState) -> TorchModel:
+    """Trains a network on the noisy ring, with dropout if that is its name."""
+    torch.manual_seed(seed)
+    network = initialize_as_keras(RingNetwork(0.5 if name == "dropout" else 0.0))
+    model = TorchModel(network, input_shape=(2,), activation="softmax")
+    batches = SeededBatches(len(X), state.recipe.batch_size, seed)
+    loader = DataLoader(ArrayDataset(X, np.eye(2, dtype=np.float32)[y]), sampler=batches, batch_size=None)
+    train(network, model, loader, state, nn.CrossEntropyLoss())
+    return model
+
+
+# --- Side by side -----------------------------------------------------------------------------------------------------
+
+
+def side_by_side(tasks: Sequence[Callable[[], Any]], arguments: argparse.Namespace) -> Iterator[Any]:
+    """Yields the results of trainings in their order, from as many processes as `--jobs` says.
+
+    A step of ten images is too small for two cores. But no training needs another one's weights, and each begins with
+    the seed: they end with the same bits in one process and in several.
+    """
+    if arguments.jobs == 1:
+        yield from (task() for task in tasks)
+        return
+    from joblib import Parallel, delayed
+
+    # The images are written once to a file that the processes read; "c": PyTorch takes no array that is read-only.
+    parallel = Parallel(arguments.jobs, batch_size=1, pre_dispatch="n_jobs", return_as="generator", mmap_mode="c")
+    with warnings.catch_warnings():
+        # A process that has grown is replaced by a new one, which is no reason to warn.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
+        try:
+            for result, said in parallel(delayed(run_apart)(task, arguments.seed) for task in tasks):
+                print(said, end="", flush=True)
+                yield result
+        except BrokenProcessPool as error:
+            raise WorkshopError(
+                "a process was ended from outside, perhaps for want of memory: --resume goes on with what was trained, "
+                "and takes less with --jobs 1"
+            ) from error
+
+
+def run_apart(task: Callable[[], Any], seed: int) -> tuple[Any, str]:
+    """Runs a training in a process of its own; returns its result, and what it said."""
+    from tqdm import tqdm
+
+    tqdm.set_lock(threading.RLock())  # the default, a lock of all processes, would be left behind by Ctrl-C
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        device.prepare(seed, on_cpu=True)
+        return task(), said.getvalue()
+
+
+# --- The run ----------------------------------------------------------------------------------------------------------
+
+
 def measure(model: TorchModel, train_digits: Digits, test: Digits, seconds: float) -> Result:
     """Returns how good a network is on the images that it was trained on, and on others."""
     on_train, on_test = model.predict(train_digits.X), model.predict(test.X)
@@ -141,82 +233,71 @@ def measure(model: TorchModel, train_digits: Digits, test: Digits, seconds: floa
     )
 
 
-def overfit(report: Report, few: Digits, test: Digits) -> None:
-    """Trains the network on few images until it knows them by heart."""
-    seed = report.arguments.seed
-    recipe = RECIPES["few images"].with_options(report.arguments, len(few.X))
-    epochs = lesson.looks(recipe.epochs)
-    state = TrainingState(report.checkpoint("regularization-few"), recipe, snapshots=epochs)
-    model = fit(NOTHING, few, seed, state)
+def report_few(report: Report, model: TorchModel, history: History, weights: Weights, test: Digits) -> None:
+    """Measures the network of few images with its weights on the way, and reports how it memorised them."""
     tests = {}
-    for epoch in epochs:
-        model.set_weights(state.weights[epoch])
+    for epoch, kept in weights.items():
+        model.set_weights(kept)
         outputs = model.predict(test.X)
         tests[epoch] = lesson.cross_entropy(outputs, test.y), lesson.accuracy(outputs, test.y)
-    losses = [OUTPUTS * loss for loss in state.history["loss"]]
-    lesson.report_overfitting(report, {"loss": losses, "accuracy": state.history["accuracy"]}, tests)
-
-
-def try_remedy(
-    report: Report, name: str, recipe: Recipe, few: Digits, held_out: Digits, test: Digits
-) -> tuple[TorchModel, Result]:
-    """Trains a network with a remedy, in as many steps as without; returns it and how good it is."""
-    remedy = REMEDIES[name]
-    started = time.perf_counter()
-    shown, recipe = lesson.shown_images(few, remedy, recipe, report.arguments)
-    patience = lesson.PATIENCE if remedy.stops_early else None
-    state = TrainingState(report.checkpoint(f"regularization-{name}"), recipe, patience=patience)
-    model = fit(remedy, shown, report.arguments.seed, state, held_out if remedy.stops_early else None)
-    return model, measure(model, few, test, time.perf_counter() - started)
-
-
-def fit_ring(report: Report, name: str, X: np.ndarray, y: np.ndarray) -> TorchModel:
-    """Trains a network on the noisy ring, with dropout if that is its name."""
-    seed = report.arguments.seed
-    recipe = RECIPES["the ring"].with_options(report.arguments, len(X))
-    torch.manual_seed(seed)
-    network = initialize_as_keras(RingNetwork(0.5 if name == "dropout" else 0.0))
-    model = TorchModel(network, input_shape=(2,), activation="softmax")
-    batches = SeededBatches(len(X), recipe.batch_size, seed)
-    loader = DataLoader(ArrayDataset(X, np.eye(2, dtype=np.float32)[y]), sampler=batches, batch_size=None)
-    state = TrainingState(report.checkpoint(f"regularization-ring-{name}"), recipe)
-    train(network, model, loader, state, nn.CrossEntropyLoss())
-    return model
+    losses = [OUTPUTS * loss for loss in history["loss"]]
+    lesson.report_overfitting(report, {"loss": losses, "accuracy": history["accuracy"]}, tests)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains, compares, saves and plots; returns the metrics."""
-    arguments = lesson.parse(__doc__, argv, is_mirror=True)
+    arguments = lesson.parse(__doc__, argv, is_mirror=True, has_jobs=True)
     report = Report("regularization", arguments, engine="torch")
     images = load_image_set("mnist", arguments.data, quick=arguments.quick)
     report.data(images.source, images.place, images.is_standin)
-    report.engine(device.prepare(arguments.seed, on_cpu=True))  # ten images a step are too few for a GPU
+    if arguments.jobs is None:  # a process imports PyTorch first, which takes longer than a quick run
+        arguments.jobs = 1 if arguments.quick or report.is_standin else min(2, os.cpu_count() or 1)
+    engine = device.prepare(arguments.seed, on_cpu=True)  # ten images a step are too few for a GPU
+    report.engine(engine if arguments.jobs == 1 else f"{engine}, {arguments.jobs} processes")
+    torch.set_num_threads(1)  # and for two cores
     everything = lesson.to_digits(images.X_train, images.y_train)
     test = lesson.to_digits(images.X_test, images.y_test)
     few, held_out = lesson.split_few(everything)
+    ring, ring_test = lesson.rings(arguments.seed)
+
+    recipe = RECIPES["few images"].with_options(arguments, len(few.X))
+    few_state = TrainingState(report.checkpoint("regularization-few"), recipe, snapshots=lesson.looks(recipe.epochs))
+    recipe = lesson.all_images_recipe(arguments, len(everything.X))
+    all_state = TrainingState(report.checkpoint("regularization-all"), recipe)
+    tasks: list[Callable[[], Any]] = [
+        partial(fit_few, arguments.seed, few, few_state),
+        partial(fit_all, arguments.seed, everything, all_state),
+    ]
+    recipe = RECIPES["a remedy"].with_options(arguments, len(few.X))
+    for name, remedy in REMEDIES.items():
+        checkpoint = report.checkpoint(f"regularization-{name}")
+        tasks.append(partial(fit_remedy, arguments, remedy, recipe, checkpoint, few, held_out))
+    recipe = RECIPES["the ring"].with_options(arguments, len(ring[0]))
+    for name in ("plain", "dropout"):
+        state = TrainingState(report.checkpoint(f"regularization-ring-{name}"), recipe)
+        tasks.append(partial(fit_ring, arguments.seed, name, *ring, state))
+    trained = side_by_side(tasks, arguments)
 
     report.section(f"Overfitting: {len(few.X):,} images, {lesson.UNITS} hidden units")
-    overfit(report, few, test)
+    model, history, weights = next(trained)
+    report_few(report, model, history, weights, test)
 
     report.section(f"The same with all {len(everything.X):,} images")
-    recipe = lesson.all_images_recipe(arguments, len(everything.X))
-    started = time.perf_counter()
-    model = fit(NOTHING, everything, arguments.seed, TrainingState(report.checkpoint("regularization-all"), recipe))
-    lesson.report_all_images(report, measure(model, everything, test, time.perf_counter() - started))
+    model, seconds = next(trained)
+    lesson.report_all_images(report, measure(model, everything, test, seconds))
 
     report.section(f"Ten remedies, on the same {len(few.X):,} images")
     results = {}
-    recipe = RECIPES["a remedy"].with_options(arguments, len(few.X))
     for name, remedy in REMEDIES.items():
         print(remedy.title)
-        model, results[name] = try_remedy(report, name, recipe, few, held_out, test)
+        model, seconds = next(trained)
+        results[name] = measure(model, few, test, seconds)
     lesson.report_remedies(report, results)
     lesson.save(report, model, results["combined"], images)
     report.plot("regularization-distortions", figures.distortions, *lesson.distorted_examples(few.X))
 
     report.section(f"Dropout, drawn: a noisy ring and a network of 2, {RING_UNITS} and 2 units")
-    ring, ring_test = lesson.rings(arguments.seed)
-    networks = {name: fit_ring(report, name, *ring) for name in ("plain", "dropout")}
+    networks = {name: next(trained) for name in ("plain", "dropout")}
     lesson.report_ring(report, {name: network.predict for name, network in networks.items()}, ring, ring_test)
     return report.finish()
 
