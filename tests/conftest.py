@@ -29,24 +29,37 @@ os.environ.pop("WORKSHOP_DATA", None)
 _REAL_DATA = os.environ.get("WORKSHOP_DATA_OF_TESTS")
 
 
-_LONGEST = {
-    "test_lessons",
-    "test_picture",
-    "test_engines",
-    "test_mirrors",
+_LONGEST = [
     "test_notebooks",
-    "test_training",
+    "test_lessons",
+    "test_mirrors",
     "test_wheel",
+    "test_pack",
+    "test_policy_gradient",
+    "test_policy_gradient_mirror",
+    "test_deep_q_network",
+    "test_optimizers",
+    "test_picture",
+    "test_training",
+    "test_experiments",
+    "test_engines",
+    "test_rnn",
+    "test_autoencoder",
+    "test_initialization",
+    "test_xor",
     "test_torch_backend",
-    "test_photo_training",
+    "test_mnist",
     "test_transfer_learning",
-}
+    "test_cats_vs_dogs",
+    "test_photo_training",
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the tests in order, and leaves out those on real data where there is none."""
-    # The files that take longest begin: at the end neither worker waits for the other.
-    items.sort(key=lambda item: item.path.stem not in _LONGEST)
+    # The files that take longest begin, the longest one first: at the end neither worker waits for the other.
+    place = {name: i for i, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
     missing = pytest.mark.skip(reason="needs the real data sets: set WORKSHOP_DATA to their folder")
     for item in items:
         if item.get_closest_marker("real") and not (_REAL_DATA and Path(_REAL_DATA).is_dir()):

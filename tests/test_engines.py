@@ -145,7 +145,7 @@ def keras_losses(model: Any, X: np.ndarray, y: np.ndarray, loss: str) -> Any:
 def test_the_three_engines_measure_the_same_loss(name: str, path: Path) -> None:
     case = CASES[name]
     samples = (case.learns_from or case.samples)()
-    X, y = encoded(path, case, samples), samples.y
+    X, y = encoded(path, case, samples)[:2000], samples.y[:2000]  # of the images a fifth
     models = load(path, case)
     losses = [keras_losses(models["keras"], X[at], y[at], case.loss) for at in batching.batches(len(X), 1000)]
     expected = float(np.mean(np.concatenate(losses)))

@@ -14,6 +14,8 @@ from workshop.pytorch import initialization as in_torch
 from workshop.pytorch.kit.model import TorchModel
 from workshop.scratch import initialization as in_numpy
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 RANDOM = np.random.default_rng(1)
 X = RANDOM.normal(size=(200, 784)).astype(np.float32)
 Y = RANDOM.integers(0, 10, 200).astype(np.int32)

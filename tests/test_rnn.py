@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engines_helper import PACKAGES, assert_same_answers, module_of
+from engines_helper import PACKAGES, assert_same_answers
 from lesson_runs import Run, quick_run, start, without_published_data
 from PIL import Image
 from torch.utils.data import DataLoader
@@ -375,13 +375,20 @@ def test_wrong_options_are_refused_in_one_line(
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("engine", ["keras", "torch"])
-def test_the_defaults_reach_their_bands(engine: str, tmp_path: Path) -> None:
-    run = start(module_of(engine, "rnn"), tmp_path)
+def test_the_defaults_reach_their_bands(tmp_path: Path) -> None:
+    run = start(rnn, tmp_path)
     assert run.answer["data"] == "MNIST"
     for cell, lowest in (("simple", 0.97), ("lstm", 0.985), ("gru", 0.985)):
         assert run.metrics[f"{cell}_test_accuracy"] >= lowest
         assert bundle.load(run.models / f"rnn_{cell}.h5", ["rnn"]).card["data"] == "MNIST"
+    assert "As expected for this lesson." in run.lines
+
+
+@pytest.mark.real
+def test_the_mirror_reaches_the_band_of_the_lstm(tmp_path: Path) -> None:
+    # Its loop is the same for each cell, and its cells are Keras' number for number: see tests/test_recurrent.py.
+    run = start(mirror, tmp_path, "--cell", "lstm", "--no-plots")
+    assert (run.answer["data"], run.metrics["test_accuracy"] >= 0.985) == ("MNIST", True)
     assert "As expected for this lesson." in run.lines
 
 
