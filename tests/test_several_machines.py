@@ -17,8 +17,10 @@ import numpy as np
 import pytest
 from engines_helper import one_thread
 
-from workshop.kit import processes
+from workshop.kit import processes, training
 from workshop.kit.errors import WorkshopError
+from workshop.kit.training import batching
+from workshop.pytorch.kit import distributed
 from workshop.pytorch.kit.model import TorchModel
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="starts and kills processes as Unix does")
@@ -220,6 +222,51 @@ def test_torchrun_starts_the_processes_and_ends_them() -> None:
     refused = subprocess.run([*command, "--batch-size", "33"], capture_output=True, text=True, timeout=200)
     assert refused.returncode == 1  # torchrun's own, with a page of its own below
     assert "error: --batch-size: got 33, which 2 cannot share evenly: take 34\n" in refused.stderr
+
+
+# --- The parts of a batch ---------------------------------------------------------------------------------------------
+
+X = np.arange(21, dtype=np.float32)
+BATCHES = [X[batching.epoch_order(21, 1, 0)[i : i + 8]] for i in (0, 8, 16)]  # the last one has 5
+
+
+def test_pytorchs_batches_are_divided_and_an_odd_one_goes_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    for index in (0, 1):
+        monkeypatch.setattr(processes, "_share", processes._Share(index, 2))
+        parts = [X[rows].tolist() for rows in distributed.SharedBatches(21, 8, seed=1)]
+        own = slice(4 * index, 4 * index + 4)
+        assert parts == [BATCHES[0][own].tolist(), BATCHES[1][own].tolist(), BATCHES[2].tolist()]
+    with pytest.raises(WorkshopError, match="--batch-size: got 7, which 2 cannot share evenly: take 8"):
+        distributed.SharedBatches(21, 7, seed=1)
+
+
+def test_keras_batches_are_divided_and_an_odd_one_goes_to_each_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    for index in (0, 1):
+        monkeypatch.setattr(processes, "_share", processes._Share(index, 2, copies=2))
+        batches = training.shuffled_batches(X, X, batch_size=8, seed=1)
+        parts = [inputs.numpy().tolist() for inputs, _ in batches]
+        own = slice(4 * index, 4 * index + 4)
+        assert parts == [BATCHES[0][own].tolist(), BATCHES[1][own].tolist(), BATCHES[2].tolist() * 2]
+    with pytest.raises(WorkshopError, match="--batch-size: got 6, which 4 cannot share evenly: take 8"):
+        training.shuffled_batches(X, X, batch_size=6, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_lost"),
+    [
+        (RuntimeError("[gloo/transport/tcp/pair.cc:538] Read error [127.0.0.1]:257: Connection reset by peer"), True),
+        (ValueError("UNKNOWN: Gloo AllGather failed: Read error"), True),
+        (RuntimeError("NCCL communicator was aborted on rank 1"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (WorkshopError("the coordination service"), False),
+    ],
+)
+def test_an_error_of_a_lost_process_is_told_from_others(
+    error: Exception, is_lost: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not processes.is_lost(error)
+    monkeypatch.setattr(processes, "_share", processes._Share(0, 2))
+    assert processes.is_lost(error) == is_lost
 
 
 # --- Refusals ---------------------------------------------------------------------------------------------------------

@@ -137,6 +137,8 @@ def _join(backend: str) -> keras.distribution.DataParallel:
     jax = load("jax")
     if not jax.distributed.is_initialized():
         jax.config.update("jax_cpu_collectives_implementation", "gloo")  # without it processors do not add up
+        # The processes speak to one another, not to a proxy that the machine has for the world outside.
+        os.environ.setdefault("no_grpc_proxy", address.rpartition(":")[0])
         # `keras.distribution.initialize` does the same, and waits 5 minutes for a process that will not come.
         with held_back_stderr():
             jax.distributed.initialize(
