@@ -22,6 +22,8 @@ from workshop.scratch import autoencoder as in_numpy
 
 KINDS = ("linear", "deep", "convolutional", "denoiser", "codes")
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Run:
