@@ -1,7 +1,7 @@
 """The notebooks: made from their sources, one for every lesson, and each runs from its first cell to its last.
 
-Each runs in a fresh kernel, with the quick values of its parameters and without a network. Behind each "your turn" its
-solution is put in: the stub must be called not yet, and the solution right.
+Each runs with the quick values of its parameters and without a network. Behind each "your turn" its solution is put in:
+the stub must be called not yet, and the solution right.
 """
 
 import ast
@@ -10,12 +10,15 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jupytext
 import nbformat
 import pytest
-from lesson_runs import IN_PYTORCH
+from engines_helper import ONE_THREAD
+from lesson_runs import IN_PYTORCH, without_published_data
 
 import workshop
 from workshop import LESSONS, exercises
@@ -148,22 +151,43 @@ def test_a_lesson_that_trains_shows_keras_in_its_notebook(name: str) -> None:
         assert call in source, call
 
 
-def run(name: str, *options: str) -> str:
-    """Runs a notebook in a process of its own, with quick values and solutions; returns what the command printed."""
-    # Warnings are the kernel's own matter; nbclient's and zmq's come from other versions than ours.
-    command = [sys.executable, str(FOLDER / "run.py"), name, "--quick", "--solutions", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=os.environ | {"PYTHONWARNINGS": ""})
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+@pytest.fixture(scope="module")
+def said_of(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """Runs the notebooks that are asked for, one after the other in one kernel, which imports TensorFlow once.
+
+    Returns a function that waits for a notebook and returns what was printed of it.
+    """
+    asked = [item.callspec.params["name"] for item in request.session.items if is_run(item)]  # type: ignore[attr-defined]
+    printed = tmp_path_factory.mktemp("notebooks") / "printed.txt"
+    command = [sys.executable, str(FOLDER / "run.py"), *asked, "--quick", "--solutions", "--one-kernel"]
+    with without_published_data(printed.parent), printed.open("w") as output:
+        # Warnings are the kernel's own matter; nbclient's and zmq's come from other versions than ours.
+        environment = os.environ | ONE_THREAD | {"PYTHONWARNINGS": "", "HTTPS_PROXY": "http://127.0.0.1:9"}
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+
+    def wait(name: str) -> str:
+        while f"\n{name}: " not in "\n" + printed.read_text() and process.poll() is None:
+            time.sleep(0.1)
+        text = printed.read_text()
+        found = re.search(rf"^{name}: (.*?)(?=^\d\d_\w+: |\Z)", text, re.DOTALL | re.MULTILINE)
+        return found[1] if found else text
+
+    yield wait
+    process.kill()
+    process.wait()
+
+
+def is_run(item: pytest.Item) -> bool:
+    """Returns whether a test waits for a notebook to run."""
+    return item.path == Path(__file__) and "said_of" in getattr(item, "fixturenames", ())
 
 
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[] if name in FAST else [pytest.mark.slow]) for name in NAMES]
 )
-def test_a_notebook_runs_and_its_solutions_are_right(name: str) -> None:
-    said = run(name)
-    seconds = re.fullmatch(rf"{name}: (\d+) s, all cells ran\n", said)
-    assert seconds is not None, said
+def test_a_notebook_runs_and_its_solutions_are_right(name: str, said_of: Callable[[str], str]) -> None:
+    said = said_of(name)
+    assert re.fullmatch(r"\d+ s, all cells ran\n", said), said
 
 
 def test_a_notebook_with_a_wrong_solution_is_caught(tmp_path: Path) -> None:
