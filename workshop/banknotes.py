@@ -29,9 +29,10 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -58,7 +59,7 @@ DRAWN = {"train": 20, "validation": 8, "test": 15}  # notes of each value
 QUICK = {"train": 4, "validation": 2, "test": 2}
 HEAD = Recipe(epochs=60, learning_rate=0.001, batch_size=15, optimizer="adam", schedule=False, quick_epochs=20)
 SCRATCH = Recipe(epochs=20, learning_rate=0.001, batch_size=15, optimizer="adam", schedule=False, quick_epochs=2)
-OTHERS = Recipe(epochs=8, learning_rate=0.001, batch_size=15, optimizer="adam", schedule=False, quick_epochs=1)
+OTHERS = Recipe(epochs=8, learning_rate=0.001, batch_size=15, optimizer="adam", schedule=False)
 OTHER_NOTES, QUICK_OTHER_NOTES = 30, 4  # of each kind, to pre-train on where there are no published weights
 WHOLE_EPOCHS = 2  # through the whole frozen network
 SMALL_SIZE = 112  # pixels, for the small network: a quarter of the work
@@ -160,8 +161,7 @@ def pretrain(report: Report) -> Backbone:
     X, y = synthetic_banknotes.draw_others(count, SMALL_SIZE, 2003)
     torch.manual_seed(report.arguments.seed)
     network = small_network(kinds)
-    recipe = Recipe(**{**vars(OTHERS), "epochs": OTHERS.quick_epochs if quick else OTHERS.epochs})
-    fit(network, (X, y), None, recipe, report, "backbone")
+    fit(network, (X, y), None, replace(OTHERS, epochs=1) if quick else OTHERS, report, "backbone")
     return Backbone(
         "small network", network, "output", "drawn notes of other values (stand-in for ImageNet)", size=SMALL_SIZE
     )
@@ -238,15 +238,14 @@ def evaluate(network: nn.Module, X: np.ndarray, y: np.ndarray) -> tuple[float, f
     return float(loss), float((logits.argmax(1).numpy() == y).mean())
 
 
-def make_loader(X: np.ndarray, y: np.ndarray, batch_size: int, seed: int, augmentation: Any = None) -> DataLoader:
+def make_loader(X: np.ndarray, y: np.ndarray, batch_size: int, seed: int) -> DataLoader:
     """Returns a DataLoader of shuffled batches: of photographs, uint8, or of features."""
     from torch.utils.data import DataLoader
 
     from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
     from workshop.pytorch.kit.photos import PhotoDataset
 
-    is_photos = X.dtype == np.uint8
-    dataset = PhotoDataset(X, y, seed, augmentation) if is_photos else ArrayDataset(X, y)
+    dataset = PhotoDataset(X, y) if X.dtype == np.uint8 else ArrayDataset(X, y)
     return DataLoader(dataset, sampler=SeededBatches(len(X), batch_size, seed), batch_size=None)
 
 
@@ -303,7 +302,6 @@ def fit(
     recipe: Recipe,
     report: Report,
     name: str,
-    augmentation: Any = None,
 ) -> dict[str, list[float]]:
     """Trains a network by the loop above, resumable, and puts the weights with the lowest validation loss back.
 
@@ -313,7 +311,6 @@ def fit(
         recipe: of the training.
         report: with the options.
         name: of the checkpoint.
-        augmentation: of photographs.
 
     Returns:
         The loss of each epoch, and what was measured on the validation data.
@@ -323,7 +320,7 @@ def fit(
 
     X, y = data
     model = TorchModel(network, X.shape[1:], "softmax")
-    loader = make_loader(X, y, recipe.batch_size, report.arguments.seed, augmentation)
+    loader = make_loader(X, y, recipe.batch_size, report.arguments.seed)
     optimizer = make_optimizer(network, recipe)
     checkpoint = report.checkpoint(f"banknotes_{name}")
     state = TrainingState(checkpoint, recipe, patience=None if validation is None else recipe.epochs)
