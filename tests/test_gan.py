@@ -206,22 +206,22 @@ def test_a_resumed_run_ends_as_one_that_was_never_stopped(
     assert sorted(resumed.models.glob("*checkpoint*")) == []
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["torch", pytest.param("keras", marks=pytest.mark.slow)])
 def test_both_losses_and_the_film_are_those_of_the_run_that_was_stopped(
-    room: Path, monkeypatch: pytest.MonkeyPatch
+    engine: str, room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[lesson.Trained] = []
-    train = lesson.train
+    train = MODULES[engine].train
 
     def keeping(*arguments: Any) -> Any:
         generator, found = train(*arguments)
         kept.append(found)
         return generator, found
 
-    monkeypatch.setattr(lesson, "train", keeping)
-    trained("keras", room / "whole", "--no-plots")
-    stop_after(3, monkeypatch, lambda: trained("keras", room / "stopped", "--no-plots"))
-    trained("keras", room / "stopped", "--no-plots", "--resume")
+    monkeypatch.setattr(MODULES[engine], "train", keeping)
+    trained(engine, room / "whole", "--no-plots")
+    stop_after(3, monkeypatch, lambda: trained(engine, room / "stopped", "--no-plots"))
+    trained(engine, room / "stopped", "--no-plots", "--resume")
     whole, resumed = kept
     assert resumed.steps == whole.steps and resumed.curves == whole.curves
     np.testing.assert_array_equal(resumed.frames, whole.frames)
