@@ -1,10 +1,18 @@
-"""The car with headlights: gymnasium's interface, seeds that repeat, maps that have a way."""
+"""The car with headlights: gymnasium's interface, seeds that repeat, maps that have a way, maps that one draws."""
+
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from workshop.kit.environments.car import OBSERVATIONS, RAYS, Car, Cars, Map, inputs
+from workshop import deep_q_network, policy_gradient
+from workshop.deep_q_network import drive_straight
+from workshop.kit.environments import drawn_map
+from workshop.kit.environments.car import OBSERVATIONS, RAYS, Car, Cars, Map, inputs, random_map
+from workshop.kit.environments.trips import evaluate, take_trip
 from workshop.kit.errors import WorkshopError
 
 LEFT, RIGHT, STRAIGHT = range(3)
@@ -129,3 +137,82 @@ def test_the_inputs_of_a_card_are_the_numbers_of_the_observation() -> None:
 def test_another_observation_is_refused() -> None:
     with pytest.raises(WorkshopError, match="headlights, sums, bearing, ranges"):
         Cars(2, "radar")
+
+
+def test_a_seed_has_its_map_for_ever() -> None:
+    # The published numbers of the lessons hold on these maps.
+    obstacles, station, start = random_map(np.random.default_rng(7))
+    assert obstacles[-1] == pytest.approx([80.42673978974996, 38.63227914729447, 5.0310889452014], abs=1e-9)
+    assert station == pytest.approx([38.90904778262875, 94.04480536583239], abs=1e-9)
+    assert start == pytest.approx([62.69568543252657, 66.23342243077653, -2.194163587052385], abs=1e-9)
+
+
+def test_a_trip_is_one_of_those_that_are_counted() -> None:
+    trips = [take_trip(drive_straight, "bearing", seed=seed) for seed in range(40, 60)]
+    counted = evaluate(drive_straight, "bearing", 20, 40)
+    assert counted.reached == np.mean([trip.reached for trip in trips])
+    assert counted.crashed == np.mean([trip.crashed for trip in trips])
+    assert {trip.ending for trip in trips} <= {"reached", "crashed"}
+    assert all(len(trip.observations) == trip.moves + 1 for trip in trips)
+
+
+# --- A map that one draws ---------------------------------------------------------------------------------------------
+
+EMPTY = ["." * 20] * 20
+
+
+def drawn(*lines: str) -> str:
+    """Returns the text of a map that is free but for some lines."""
+    return "\n".join([*(line.ljust(20, ".") for line in lines), *EMPTY[len(lines) :]])
+
+
+def test_a_drawn_map_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "map.txt"
+    # As an editor of Windows may write it; spaces behind a line and empty lines at the end do not count.
+    path.write_bytes(b"\xef\xbb\xbf" + drawn(".S..#", "..........G").replace("\n", " \r\n").encode() + b"\r\n\r\n")
+    obstacles, station, start = drawn_map.read(path)
+    assert obstacles.tolist() == [[22.5, 97.5, 3.6]]
+    assert station.tolist() == [52.5, 92.5]
+    assert start == pytest.approx([7.5, 97.5, np.arctan2(-5, 45)])
+    for character, heading in ((">", 0), ("^", 90), ("<", 180), ("v", -90)):
+        path.write_text(drawn(f".{character}..#", "..........G"), "ascii")
+        assert drawn_map.read(path).start[2] == pytest.approx(np.radians(heading))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (drawn("S.#.G", "..#", *["..#"] * 18), "the map has no way from the start to the station"),
+        (drawn("S#", "#", "..G"), "the map has no way"),  # none between two that touch by a corner
+        (drawn("....G"), r"has no start, takes one \(S > \^ < v\)"),
+        (drawn("S...G", ">"), "has 2 starts, takes one"),
+        (drawn("S...."), r"has no station, takes one \(G\)"),
+        (drawn("S...G", "G"), "has 2 stations"),
+        (drawn("S...G", "..x"), r"line 2, column 3: 'x' is none of \. # G S > \^ < v"),
+        (drawn("S...G", "..\0"), "line 2, column 3: .* is none of"),
+        (drawn("S...G")[:-1], "line 20 has 19 characters, takes a text of 20 lines of 20 characters; an example is"),
+        (drawn("S...G" + "." * 16), "line 1 has 21 characters"),
+        (drawn("S...G") + "\n" + "." * 20, "has 21 lines"),
+        (drawn("S...G")[:45], "line 3 has 3 characters"),
+        (drawn("S...G")[:41], "has 2 lines"),
+        (" \n\n", "is empty"),
+        ("." * 20_000, "has 20,000 bytes"),
+        (b"\x89PNG\r\n\x1a\n", "is no text in UTF-8"),
+    ],
+)
+def test_a_map_that_is_drawn_wrong_is_refused(text: str | bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "map.txt"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(WorkshopError, match=f"--map .*map.txt: {message}"):
+        drawn_map.read(path)
+
+
+def test_a_lesson_refuses_a_map_before_it_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = [sys.executable, "-m", "workshop.deep_q_network", "--quick", "--map", "missing.txt"]
+    done = subprocess.run(run, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("error: --map missing.txt: cannot be read (No such file or directory), takes a text")
+    for lesson, part in ((deep_q_network, "drivers"), (policy_gradient, "lander")):
+        with pytest.raises(SystemExit, match="2"):
+            lesson.main(["--part", part, "--map", str(drawn_map.example())])
+        assert capsys.readouterr().err.startswith("error: --map is of ")

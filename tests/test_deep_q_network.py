@@ -12,7 +12,8 @@ from PIL import Image
 
 from workshop import LESSONS
 from workshop import deep_q_network as lesson
-from workshop.kit.environments import car
+from workshop.kit.environments import car, drawn_map
+from workshop.kit.environments.trips import evaluate
 from workshop.programs import engines
 from workshop.pytorch import deep_q_network as mirror
 
@@ -77,9 +78,9 @@ def test_epsilon_falls_and_chooses_at_random() -> None:
 
 
 def test_drivers_that_learn_nothing_hardly_arrive() -> None:
-    straight = lesson.evaluate(lesson.drive_straight, "bearing")
-    at_random = lesson.evaluate(lesson.drive_at_random(1), "bearing")
-    steering = lesson.evaluate(lesson.drive_at_the_station, "bearing")
+    straight = evaluate(lesson.drive_straight, "bearing", 100, lesson.TEST_SEED)
+    at_random = evaluate(lesson.drive_at_random(1), "bearing", 100, lesson.TEST_SEED)
+    steering = evaluate(lesson.drive_at_the_station, "bearing", 100, lesson.TEST_SEED)
     assert max(straight.reached, at_random.reached) < 0.1
     assert 0.2 < steering.reached < 0.7 and steering.reached + steering.crashed == 1
 
@@ -124,6 +125,15 @@ def test_the_trip_is_an_animation(by_keras: Run) -> None:
             frames.append(np.asarray(image.convert("RGB")))
     assert len(frames) >= 3
     assert all((one != other).any() for one, other in pairwise(frames))
+
+
+def test_the_trained_car_drives_on_a_map_that_one_draws(room: Path) -> None:
+    options = ("--quick", "--epochs", "1", "--part", "network", "--map", str(drawn_map.example()))
+    run = start(mirror, room, *options)
+    rows = run.table("driver", "end")
+    assert [row[0] for row in rows] == [lesson.STEERING, lesson.OBSERVED["bearing"]]
+    assert all(row[1] in {"reached", "crashed", "out of time"} and 0 < int(row[2]) <= car.MAX_STEPS for row in rows)
+    assert (run.plots / "deep_q_network-map.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize(

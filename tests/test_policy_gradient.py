@@ -194,7 +194,7 @@ def test_it_says_what_is_not_installed(missing: str, room: Path, monkeypatch: py
 
 def shipped_flights(episodes: int) -> list[Flight]:
     pilot = engines.load(MODEL, ["policy_gradient"], "numpy")
-    return lesson.fly(lambda X: pilot.predict(X).argmax(axis=1), episodes)
+    return lander.fly(lambda X: pilot.predict(X).argmax(axis=1), episodes, lesson.TEST_SEED)
 
 
 def test_the_shipped_pilot_lands_and_its_card_says_how_well(room: Path) -> None:

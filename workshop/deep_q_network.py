@@ -13,6 +13,7 @@ the rewards from now on, those to come discounted; the car takes the action with
     python -m workshop.deep_q_network --part network             # part 3 alone; also step, drivers, sums, switches
     python -m workshop.deep_q_network --discount 0.9             # nearer rewards only
     python -m workshop.deep_q_network --preset course            # 20 inputs, plain Q-learning, as the course has it
+    python -m workshop.deep_q_network --part network --map my.txt    # then drives on a map that you have drawn
     python -m workshop.deep_q_network --quick                    # a first look, in seconds
 
 Expected on 100 new maps: 98 to 100 reached with bearing and distance, at most 45 with the sums alone, 1 at random.
@@ -35,12 +36,14 @@ import numpy as np
 
 from workshop.figures import deep_q_network as figures
 from workshop.kit import cli, device, training
-from workshop.kit.environments import car
+from workshop.kit.environments import car, drawn_map
+from workshop.kit.environments.trips import TEST_MAPS, Driven, Driver, Trip, evaluate, take_trip
 from workshop.kit.lazy import gymnasium, keras
 from workshop.kit.plots import animation
 from workshop.kit.report import Report, format_table
 from workshop.kit.training import Recipe
 from workshop.kit.training.checkpoint import Checkpoint, State, check_finite
+from workshop.kit.training.variables import Variables
 
 # --- 1. A step by hand ------------------------------------------------------------------------------------------------
 
@@ -84,45 +87,9 @@ def show_step_by_hand() -> float:
 
 # --- 2. Drivers -------------------------------------------------------------------------------------------------------
 
-TEST_MAPS, TEST_SEED = 100, 2_000_000_000  # training draws its maps from seeds below 1,000,000,000
+TEST_SEED = 2_000_000_000  # training draws its maps from seeds below 1,000,000,000
 VALIDATION_MAPS, VALIDATION_SEED = 50, 1_900_000_000
 TRAINING_SEEDS = 1_000_000_000
-
-Driver = Callable[[np.ndarray], np.ndarray]  # from observations to actions
-
-
-class Driven(NamedTuple):
-    """What became of a driver, one trip on each map.
-
-    Attributes:
-        reached: the share of the maps on which the station was reached.
-        crashed: that of an obstacle or the wall. On the others time ran out.
-        mean_return: the mean of the sums of the rewards.
-    """
-
-    reached: float
-    crashed: float
-    mean_return: float
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The metrics of a test."""
-        return {"test_success_rate": self.reached, "test_mean_return": self.mean_return}
-
-
-def evaluate(driver: Driver, observation: str, maps: int = TEST_MAPS, seed: int = TEST_SEED) -> Driven:
-    """Drives once on each of so many maps, all cars side by side."""
-    cars = car.Cars(maps, observation, autoreset=False)
-    observations, _ = cars.reset(seed=seed)
-    returns = np.zeros(maps)
-    driving, reached, crashed = np.ones(maps, bool), np.zeros(maps, bool), np.zeros(maps, bool)
-    while driving.any():
-        observations, rewards, terminated, truncated, infos = cars.step(driver(observations))
-        returns += rewards * driving
-        reached |= driving & infos["reached"]
-        crashed |= driving & terminated & ~infos["reached"]
-        driving &= ~(terminated | truncated)
-    return Driven(float(reached.mean()), float(crashed.mean()), float(returns.mean()))
 
 
 def drive_at_random(seed: int) -> Driver:
@@ -478,21 +445,12 @@ def train(
     """
     from workshop.kit.training.callbacks import describe
 
-    model.optimizer.build(model.trainable_variables)
-    variables = [*model.variables, *model.optimizer.variables]
-
-    def capture() -> dict[str, np.ndarray]:
-        return {str(i): keras.ops.convert_to_numpy(variable) for i, variable in enumerate(variables)}
-
-    def restore(arrays: Mapping[str, np.ndarray]) -> None:
-        for i, variable in enumerate(variables):
-            variable.assign(arrays[str(i)])
-
+    variables = Variables(model)
     told = keras.callbacks.CallbackList(list(callbacks), model=model)  # which `model.fit` makes by itself
     told.on_train_begin()
     state.target = model.get_weights()
     engine = describe(model) | {"batch_size": recipe.batch_size}
-    for epoch in state.epochs(checkpoint, engine, capture, restore):
+    for epoch in state.epochs(checkpoint, engine, variables.capture, variables.restore):
         told.on_epoch_begin(epoch)
         model.reset_metrics()  # the loss that `train_on_batch` returns is the mean since then
         loss = 0.0
@@ -509,25 +467,6 @@ def train(
         told.on_epoch_end(epoch, {name: values[-1] for name, values in state.history.items()})
     told.on_train_end()
     return model.get_weights()
-
-
-def take_trip(weights: Sequence[np.ndarray], observation: str, seed: int) -> figures.Trip:
-    """Drives on one map and returns all that can be drawn of it."""
-    one = car.Car(observation)
-    seen, _ = one.reset(seed=seed)
-    cars = one.cars
-    path, views, predicted, reached, is_over = [], [], [], False, False
-    while True:
-        path.append([*cars.positions[0], cars.headings[0]])
-        views.append(cars.views()[0])
-        predicted.append(q_values(weights, seen[None])[0])
-        if is_over:
-            break
-        seen, _, terminated, truncated, info = one.step(predicted[-1].argmax())
-        reached, is_over = info["reached"], terminated or truncated
-    return figures.Trip(
-        cars.obstacles[0], cars.stations[0], np.array(path), np.array(views), np.array(predicted), reached
-    )
 
 
 # --- The whole run ----------------------------------------------------------------------------------------------------
@@ -570,12 +509,16 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     )
     add("--observation", choices=[*OBSERVED], help=f"of the car (default: {Settings.observation})")
     add("--preset", choices=["course"], help="the course's network, optimizer, batch size and 20 inputs")
+    drawn_map.add_option(parser)
     arguments = cli.parse_lesson(parser, argv)
     is_course = arguments.preset == "course"
     if is_course and (arguments.observation or arguments.discount is not None):
         parser.error("--preset course has its own --observation and --discount: give either")
     if is_course and arguments.part in ("sums", "switches"):
         parser.error(f"--preset course has no --part {arguments.part}")
+    if arguments.map is not None and arguments.part in ("step", "drivers"):
+        parser.error(f"--map is of trained cars, --part {arguments.part} trains none")
+    arguments.own_map = None if arguments.map is None else drawn_map.read(arguments.map)
     settings = COURSE if is_course else Settings()
     given = {"observation": arguments.observation, "discount": arguments.discount}
     arguments.settings = replace(settings, **{name: value for name, value in given.items() if value is not None})
@@ -590,6 +533,11 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
 QUICK_STEPS, QUICK_MAPS = 80, 20
 GOAL = 0.9
 HEADINGS = ("on new maps", "reached", "crashed", "out of time", "mean return")
+
+
+def number_of_maps(report: Report) -> int:
+    """Returns the number of maps in a test."""
+    return QUICK_MAPS if report.arguments.quick else TEST_MAPS
 
 
 def make_recipe(arguments: argparse.Namespace) -> Recipe:
@@ -609,6 +557,7 @@ def tabulate(tested: Mapping[str, Driven]) -> str:
 
 
 NO_LEARNING = "Drivers that learn nothing"
+STEERING = "steering at the station, blindly"
 
 
 def compare_drivers(report: Report) -> dict[str, Driven]:
@@ -616,11 +565,11 @@ def compare_drivers(report: Report) -> dict[str, Driven]:
     drivers: dict[str, tuple[str, Driver]] = {
         "random": ("random actions", drive_at_random(report.arguments.seed)),
         "straight": ("straight on", drive_straight),
-        "steering": ("steering at the station, blindly", drive_at_the_station),
+        "steering": (STEERING, drive_at_the_station),
     }
     tested = {}
     for name, (title, driver) in drivers.items():
-        tested[title] = evaluate(driver, "bearing", QUICK_MAPS if report.arguments.quick else TEST_MAPS)
+        tested[title] = evaluate(driver, "bearing", number_of_maps(report), TEST_SEED)
         report.result(tested[title].metrics, model=name)
     print(tabulate(tested))
     return tested
@@ -628,8 +577,8 @@ def compare_drivers(report: Report) -> dict[str, Driven]:
 
 def add_result(report: Report, run: Run, weights: list[np.ndarray]) -> Driven:
     """Tests a network that was trained, on maps that training never saw; notes its metrics and returns them."""
-    maps = QUICK_MAPS if report.arguments.quick else TEST_MAPS
-    driven = evaluate(greedy(weights), run.settings.observation, maps)
+    maps = number_of_maps(report)
+    driven = evaluate(greedy(weights), run.settings.observation, maps, TEST_SEED)
     print(f"{driven.reached:.0%} of {maps} new maps reached")
     report.result(driven.metrics, model=run.name)
     if run.is_saved and not report.arguments.no_plots:
@@ -649,7 +598,7 @@ def show_results(
     """
     if not histories:
         return
-    report.section(f"All drivers, on {QUICK_MAPS if report.arguments.quick else TEST_MAPS} new maps")
+    report.section(f"All drivers, on {number_of_maps(report)} new maps")
     print(tabulate(tested))
     rows = []
     for name, history in histories.items():
@@ -664,13 +613,24 @@ def show_results(
 def draw_trips(report: Report, weights: Sequence[np.ndarray], observation: str) -> None:
     """Draws six trips of the test, and of thirty the one with the most turns as an animation."""
     quick = report.arguments.quick
-    trips = [take_trip(weights, observation, TEST_SEED + i) for i in range(6 if quick else 30)]
+    trips = [take_trip(greedy(weights), observation, seed=TEST_SEED + i) for i in range(6 if quick else 30)]
     report.plot("deep_q_network-trips", figures.trips, trips[:6])
     most_frames = 6 if quick else 45
-    arrived = [trip for trip in trips if trip.reached and len(trip.path) <= most_frames]
-    shown = max(arrived or trips[:1], key=lambda trip: np.abs(np.diff(trip.q.argmax(axis=1))).sum())
+    arrived = [trip for trip in trips if trip.reached and trip.moves < most_frames] or trips[:1]
+    q = [q_values(weights, trip.observations) for trip in arrived]
+    shown = int(np.argmax([np.abs(np.diff(one.argmax(axis=1))).sum() for one in q]))
     path = report.arguments.plots / "deep_q_network-trip.gif"
-    report.saved(animation.save(*figures.trip_frames(shown, most_frames), path))
+    report.saved(animation.save(*figures.trip_frames(arrived[shown], q[shown], most_frames), path))
+
+
+def show_own_map(report: Report, trips: Mapping[str, Trip]) -> None:
+    """Prints and draws how the trained cars, and one that steers blindly, drove on the map of `--map`."""
+    if trips:
+        report.section(f"On the map {report.arguments.map}")
+        blind = take_trip(drive_at_the_station, "bearing", map=report.arguments.own_map)
+        trips = {STEERING: blind, **trips}
+        print(figures.trip_table(trips))
+        report.plot("deep_q_network-map", figures.trips, [*trips.values()], [*trips])
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
@@ -690,7 +650,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         tested = compare_drivers(report)
 
     recipe = make_recipe(arguments)
-    histories = {}
+    histories, trips = {}, {}
     for run in plan(arguments):
         report.section(run.title)
         inputs = car.inputs(run.settings.observation)
@@ -706,9 +666,12 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         weights = train(model, state, recipe, report.checkpoint(name), callbacks)
         driven = tested[run.title] = add_result(report, run, weights)
         histories[run.title] = state.history
+        if arguments.map is not None:
+            trips[run.title] = take_trip(greedy(weights), run.settings.observation, map=arguments.own_map)
         if run.is_saved:
             report.save(name, model, inputs=inputs, classes=car.ACTIONS, metrics=driven.metrics)
     show_results(report, tested, histories)
+    show_own_map(report, trips)
     return report.finish(no_band=arguments.no_band)
 
 

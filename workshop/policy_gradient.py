@@ -13,6 +13,7 @@ came of the action: the loss is cross-entropy with the action as the label and w
     python -m workshop.policy_gradient --part lander        # the lander alone
     python -m workshop.policy_gradient --algorithm ppo      # the lander by PPO
     python -m workshop.policy_gradient --preset course      # the lander by a course's recipe
+    python -m workshop.policy_gradient --part car --map my.txt    # then it drives on a map that you have drawn
     python -m workshop.policy_gradient --quick              # a first look, in seconds
     python -m apps.lander --model models/lander.h5          # lets the saved pilot fly
 
@@ -38,15 +39,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from workshop.figures import policy_gradient as figures
-from workshop.figures.policy_gradient import Flight
 from workshop.kit import cli, device, training
-from workshop.kit.environments import car, lander
+from workshop.kit.environments import car, drawn_map, lander
+from workshop.kit.environments.trips import Driver, evaluate, take_trip
 from workshop.kit.lazy import gymnasium, keras
 from workshop.kit.plots import animation
 from workshop.kit.report import Report, format_table
 from workshop.kit.saving.model import Model
 from workshop.kit.training import Recipe
 from workshop.kit.training.checkpoint import Checkpoint, State, check_finite
+from workshop.kit.training.variables import Variables
 
 # --- The policy and its critic ----------------------------------------------------------------------------------------
 
@@ -266,24 +268,6 @@ def remaining_epochs(
         checkpoint.save(current, at_once=done == epochs)
 
 
-class Variables:
-    """The weights of compiled models and the memory of their optimizers, to keep and to put back."""
-
-    def __init__(self, *models: keras.Model) -> None:
-        for model in models:
-            model.optimizer.build(model.trainable_variables)
-        self._variables = [v for model in models for v in (*model.variables, *model.optimizer.variables)]
-
-    def capture(self) -> dict[str, np.ndarray]:
-        """Returns their values."""
-        return {str(i): keras.ops.convert_to_numpy(variable.value) for i, variable in enumerate(self._variables)}
-
-    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Puts values back."""
-        for i, variable in enumerate(self._variables):
-            variable.assign(arrays[str(i)])
-
-
 # --- 1. The gradient of a policy --------------------------------------------------------------------------------------
 
 
@@ -320,6 +304,7 @@ def report_gradients(report: Report, by_library: np.ndarray, title: str) -> None
 
 CARS, CAR_STEPS, CAR_SEEDS, CAR_TESTS = 16, 100, 3, 100
 CAR_DISCOUNT = 0.98
+OBSERVATION = "ranges_bearing"  # of the car
 CAR_GOAL = 1.5  # a mean return; who drives to the station earns about 2
 
 
@@ -392,7 +377,7 @@ def train_car(
         critic.set_weights(build(len(scale), 1, gain=1).get_weights())
     for model in models:
         model.optimizer.learning_rate = recipe.rate
-    player, curve = Player(car.Cars(CARS, "ranges_bearing", CAR_STEPS), scale), Curve([], [])
+    player, curve = Player(car.Cars(CARS, OBSERVATION, CAR_STEPS), scale), Curve([], [])
     settings = {"method": name, "seed": seed, "recipe": repr(recipe)}
     for epoch in remaining_epochs(checkpoint, curve, recipe.epochs, settings, variables.capture, variables.restore):
         player.begin(seed, epoch)
@@ -407,16 +392,9 @@ def train_car(
     return actor.get_weights(), curve
 
 
-def drive(policy: Callable[[np.ndarray], np.ndarray], cars_driving: int, seed: int) -> float:
-    """Returns the share of cars, each on a new map, that reach the station by a policy of observations as they come."""
-    cars = car.Cars(cars_driving, "ranges_bearing", autoreset=False)
-    observations, _ = cars.reset(seed=seed)
-    reached, is_driving = np.zeros(cars_driving, bool), np.ones(cars_driving, bool)
-    while is_driving.any():
-        observations, _, terminated, truncated, infos = cars.step(policy(observations))
-        reached |= is_driving & infos["reached"]
-        is_driving &= ~(terminated | truncated)
-    return float(reached.mean())
+def greedy(weights: Sequence[np.ndarray]) -> Driver:
+    """Returns the driver who takes the likeliest action, from observations as they come."""
+    return lambda observations: forward(observations * car_scale(), weights).argmax(axis=1)
 
 
 def car_recipes(arguments: argparse.Namespace) -> dict[str, list[tuple[int, Recipe]]]:
@@ -451,15 +429,15 @@ def train_cars(report: Report) -> dict[str, list[tuple[list[np.ndarray], Curve]]
 def report_car(report: Report, trained: Mapping[str, Sequence[tuple[Sequence[np.ndarray], Curve]]]) -> None:
     """Tests the policies of each of `METHODS` on new maps; prints and draws what became of them."""
     tests = 10 if report.arguments.quick else CAR_TESTS
-    scale, random = car_scale(), np.random.default_rng(report.arguments.seed)
+    random = np.random.default_rng(report.arguments.seed)
 
-    def greedy(weights: Sequence[np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
-        return lambda observations: forward(observations * scale, weights).argmax(axis=1)
+    def reached(driver: Driver) -> float:
+        return evaluate(driver, OBSERVATION, tests, TEST_SEED).reached
 
-    at_random = drive(lambda observations: random.integers(0, 3, len(observations)), tests, TEST_SEED)
+    at_random = reached(lambda observations: random.integers(0, 3, len(observations)))
     rows: list[list[object]] = [["random actions", "", f"{at_random:.0%}"]]
     for name, policies in trained.items():
-        shares = [drive(greedy(weights), tests, TEST_SEED) for weights, _ in policies]
+        shares = [reached(greedy(weights)) for weights, _ in policies]
         solved = [curve.steps_until(CAR_GOAL) for _, curve in policies]
         cells = [", ".join("never" if steps is None else f"{steps:,}" for steps in solved)]
         rows.append([METHODS[name].title, *cells, ", ".join(f"{share:.0%}" for share in shares)])
@@ -469,6 +447,14 @@ def report_car(report: Report, trained: Mapping[str, Sequence[tuple[Sequence[np.
     print(f"With the seeds {seeds}, each on {tests} new maps.")
     curves = {METHODS[name].title: [curve for _, curve in policies] for name, policies in trained.items()}
     report.plot("policy_gradient-car", figures.car_curves, curves)
+    if report.arguments.map is not None:
+        report.section(f"On the map {report.arguments.map}: the policies of the seed {report.arguments.seed}")
+        trips = {
+            METHODS[name].title: take_trip(greedy(weights), OBSERVATION, map=report.arguments.own_map)
+            for name, ((weights, _), *_) in trained.items()
+        }
+        print(figures.trip_table(trips))
+        report.plot("policy_gradient-map", figures.trips, [*trips.values()], [*trips])
 
 
 # --- 3. The lander ----------------------------------------------------------------------------------------------------
@@ -672,39 +658,10 @@ def as_saved(actor_weights: Sequence[np.ndarray], settings: Settings) -> keras.S
     return model
 
 
-def fly(policy: Callable[[np.ndarray], np.ndarray], episodes: int, max_steps: int = lander.MAX_STEPS) -> list[Flight]:
-    """Returns flights that training never saw.
-
-    Args:
-        policy: from observations (n, 8) as they come to actions (n,).
-        episodes: flown side by side; each begins from a seed of its own.
-        max_steps: after which a flight is cut off.
-    """
-    environments = [lander.make(max_steps) for _ in range(episodes)]
-    states = [[environment.reset(seed=TEST_SEED + i)[0]] for i, environment in enumerate(environments)]
-    taken: list[list[int]] = [[] for _ in environments]
-    rewards: list[list[float]] = [[] for _ in environments]
-    flying = list(range(episodes))
-    while flying:
-        actions = policy(np.array([states[i][-1] for i in flying]))
-        still_flying = []
-        for i, action in zip(flying, actions.tolist(), strict=True):
-            state, reward, terminated, truncated, _ = environments[i].step(action)
-            states[i].append(state)
-            taken[i].append(action)
-            rewards[i].append(float(reward))
-            if not (terminated or truncated):
-                still_flying.append(i)
-        flying = still_flying
-    return [
-        Flight(np.array(states[i]), np.array(taken[i]), np.array(rewards[i]), lander.ground(environments[i]))
-        for i in range(episodes)
-    ]
-
-
-def test_pilot(policy: Callable[[np.ndarray], np.ndarray], arguments: argparse.Namespace) -> list[Flight]:
+def test_pilot(policy: Callable[[np.ndarray], np.ndarray], arguments: argparse.Namespace) -> list[lander.Flight]:
     """Flies the test episodes."""
-    return fly(policy, *(8, 100) if arguments.quick else (100, lander.MAX_STEPS))
+    episodes, max_steps = (8, 100) if arguments.quick else (100, lander.MAX_STEPS)
+    return lander.fly(policy, episodes, TEST_SEED, max_steps)
 
 
 def lander_recipe(arguments: argparse.Namespace) -> tuple[Settings, Recipe]:
@@ -782,7 +739,11 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
         metavar="X",
         help="of the lander's next reward (default: 0.995; course 0.99)",
     )
+    drawn_map.add_option(parser)
     arguments = cli.parse_lesson(parser, argv)
+    if arguments.map is not None and (arguments.preset or arguments.part == "lander"):
+        parser.error("--map is of the car: leave --part lander and --preset out")
+    arguments.own_map = None if arguments.map is None else drawn_map.read(arguments.map)
     if arguments.preset:
         if arguments.part == "car":
             parser.error(f"--preset {arguments.preset} is of the lander: leave --part car out")

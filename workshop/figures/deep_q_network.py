@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workshop.kit import plots
 from workshop.kit.environments import car
+from workshop.kit.environments.trips import Trip
+from workshop.kit.report import format_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GREY = "0.55"
-
-
-class Trip(NamedTuple):
-    """One trip of a car.
-
-    Attributes:
-        obstacles: (n, 3), x, y and radius of each.
-        station: (2,), its x and y.
-        path: (steps + 1, 3), the car's x, y and heading, at the start and after each step.
-        views: (steps + 1, 10, 20), what its headlights show there.
-        q: (steps + 1, 3), the Q values that the network predicts there.
-        reached: whether it ends at the station.
-    """
-
-    obstacles: np.ndarray
-    station: np.ndarray
-    path: np.ndarray
-    views: np.ndarray
-    q: np.ndarray
-    reached: bool
 
 
 def training(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
@@ -61,29 +44,50 @@ def training(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
     return figure
 
 
-def trips(shown: Sequence[Trip]) -> Figure:
-    """Returns the ways of a car on six maps."""
-    figure, axes = plots.subplots(2, 3, width=4, height=4)
-    for panel, trip in zip(np.ravel(axes), shown, strict=False):
+def trips(shown: Sequence[Trip], names: Sequence[str] = ()) -> Figure:
+    """Returns the ways of cars, each on its map, three in a row.
+
+    Args:
+        shown: the trips.
+        names: what stands above each.
+    """
+    titles = [wrap(name, 34) for name in names] or [[] for _ in shown]
+    rows, height = -(-len(shown) // 3), 4 + 0.35 * max(map(len, titles))
+    figure, axes = plots.subplots(rows, min(3, len(shown)), width=4, height=height)
+    for panel in np.ravel(axes)[len(shown) :]:
+        panel.set_axis_off()
+    for panel, trip, title in zip(np.ravel(axes), shown, titles, strict=False):
         _draw_map(panel, trip)
         x, y, _ = trip.path.T
         panel.plot(x, y, color=plots.BLUE, linewidth=2)
         panel.plot(x[0], y[0], "o", color=plots.BLUE, markersize=8)
-        steps = len(x) - 1
-        end = "reached" if trip.reached else "crashed" if steps < car.MAX_STEPS else "out of time"
-        panel.set_title(f"{end} after {steps} steps")
+        panel.set_title("\n".join([*title, f"{trip.ending} after {trip.moves} moves"]))
         if not trip.reached:
             panel.plot(x[-1], y[-1], "X", color=plots.VERMILION, markersize=12, markeredgecolor="white")
     return figure
 
 
-def trip_frames(trip: Trip, most_frames: int = 70) -> tuple[Figure, Iterator[float]]:
+def trip_table(driven: Mapping[str, Trip]) -> str:
+    """Returns a table of how trips ended, by the names of their drivers."""
+    return format_table(["driver", "end", "moves"], [[name, trip.ending, trip.moves] for name, trip in driven.items()])
+
+
+def trip_frames(trip: Trip, q: np.ndarray, most_frames: int = 70) -> tuple[Figure, Iterator[float]]:
     """Returns a figure and the frames of a trip, as `animation.save` takes them.
 
     The map with the car and what its headlights light, their view as the car sees it, and the three Q values.
+
+    Args:
+        trip: the trip.
+        q: the Q values (moves + 1, 3) that the network predicts at the start and after each move.
+        most_frames: the number of frames, at most.
     """
     from matplotlib.colors import ListedColormap
 
+    every = len(trip.path)
+    views = car.view(
+        trip.path[:, :2], trip.path[:, 2], np.stack([trip.obstacles] * every), np.stack([trip.station] * every)
+    )
     figure, ((left, middle, right),) = plots.subplots(1, 3, width=4.2, height=4.4)
     colours = ListedColormap([plots.VERMILION, "white", plots.GREEN])
 
@@ -93,18 +97,16 @@ def trip_frames(trip: Trip, most_frames: int = 70) -> tuple[Figure, Iterator[flo
         (light,) = left.fill([0], [0], color="#FFE58A", zorder=0)
         (trail,) = left.plot([], [], color=plots.BLUE, linewidth=2)
         (vehicle,) = left.fill([0], [0], color=plots.BLUE, zorder=5)
-        rows, columns = trip.views[0].shape
-        shown = middle.pcolormesh(
-            trip.views[0][::-1], cmap=colours, vmin=-1.5, vmax=1.5, edgecolors="0.85", linewidth=0.6
-        )
+        rows, columns = views[0].shape
+        shown = middle.pcolormesh(views[0][::-1], cmap=colours, vmin=-1.5, vmax=1.5, edgecolors="0.85", linewidth=0.6)
         middle.set(xlim=(0, columns), ylim=(0, rows), aspect="equal")
         middle.grid(False)
         middle.tick_params(which="both", length=0, labelleft=False, labelbottom=False)
         middle.set(xlabel="the car is below, in the middle", title="Its headlights")
-        bars = right.bar(range(trip.q.shape[1]), trip.q[0], color=GREY)
-        right.set_xticks(range(trip.q.shape[1]), car.ACTIONS)
-        reach = np.ptp(trip.q)
-        right.set(ylim=(min(0, trip.q.min()) - 0.05 * reach, trip.q.max() + 0.05 * reach), ylabel="Q")
+        bars = right.bar(range(q.shape[1]), q[0], color=GREY)
+        right.set_xticks(range(q.shape[1]), car.ACTIONS)
+        reach = np.ptp(q)
+        right.set(ylim=(min(0, q.min()) - 0.05 * reach, q.max() + 0.05 * reach), ylabel="Q")
         right.grid(axis="x", visible=False)
         right.set_axisbelow(True)
         last = len(trip.path) - 1
@@ -114,10 +116,10 @@ def trip_frames(trip: Trip, most_frames: int = 70) -> tuple[Figure, Iterator[flo
             light.set_xy(_turned(x, y, heading, [(0, 10), (10, 10), (10, -10), (0, -10)]))
             vehicle.set_xy(_turned(x, y, heading, [(3, 0), (-2, 1.6), (-2, -1.6)]))
             trail.set_data(*trip.path[: step + 1, :2].T)
-            shown.set_array(trip.views[step][::-1])
-            best = int(trip.q[step].argmax())
+            shown.set_array(views[step][::-1])
+            best = int(q[step].argmax())
             for i, bar in enumerate(bars):
-                bar.set_height(trip.q[step, i])
+                bar.set_height(q[step, i])
                 bar.set_color(plots.BLUE if i == best else GREY)
             is_last = step == last
             ending = "arrived" if trip.reached else "not arrived"

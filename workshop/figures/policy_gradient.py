@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from workshop.figures.deep_q_network import trip_table as trip_table
+from workshop.figures.deep_q_network import trips as trips
 from workshop.kit import plots
+from workshop.kit.environments.lander import Flight as Flight
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,31 +39,6 @@ class Episodes(Protocol):
     @property
     def returns(self) -> Sequence[float]:
         """Of each."""
-
-
-class Flight(NamedTuple):
-    """One episode of the lander.
-
-    Attributes:
-        states: the observations (steps + 1, 8).
-        actions, rewards: of each step.
-        ground: the line of the ground (points, 2), in the units of x and y.
-    """
-
-    states: np.ndarray
-    actions: np.ndarray
-    rewards: np.ndarray
-    ground: np.ndarray
-
-    @property
-    def total(self) -> float:
-        """The return."""
-        return float(self.rewards.sum())
-
-    @property
-    def has_landed(self) -> bool:
-        """Whether it came to rest on the ground, for which the last reward is 100."""
-        return bool(self.rewards[-1] == 100)
 
 
 def draw_smoothed(axes: Axes, steps: np.ndarray, returns: np.ndarray, window: int, colour: str, label: str) -> None:

@@ -6,6 +6,7 @@ station. The step by hand and what the headlights show are in the lesson alone.
     python -m workshop.pytorch.deep_q_network                            # all of it; then look into the folder plots
     python -m workshop.pytorch.deep_q_network --part network             # the network alone; also sums, switches
     python -m workshop.pytorch.deep_q_network --preset course            # 20 inputs, plain Q-learning
+    python -m workshop.pytorch.deep_q_network --part network --map my.txt    # then drives on your own map
     python -m workshop.pytorch.deep_q_network --quick                    # a first look, in seconds
 
 Expected, as with Keras: 98 to 100 of 100 new maps reached with bearing and distance, at most 45 with the sums.
@@ -31,13 +32,16 @@ from workshop.deep_q_network import (
     Training,
     add_result,
     compare_drivers,
+    greedy,
     make_recipe,
     parse,
     plan,
+    show_own_map,
     show_results,
 )
 from workshop.kit import cli
 from workshop.kit.environments import car
+from workshop.kit.environments.trips import take_trip
 from workshop.kit.lazy import gymnasium
 from workshop.kit.report import Report
 from workshop.kit.training import Recipe
@@ -143,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         tested = compare_drivers(report)
 
     recipe = make_recipe(arguments)
-    histories = {}
+    histories, trips = {}, {}
     for run in plan(arguments):
         report.section(run.title)
         name = "_".join(filter(None, ["deep_q_network", arguments.preset, run.name]))
@@ -156,9 +160,12 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         weights = train(network, model, state, recipe, report.checkpoint(name))
         driven = tested[run.title] = add_result(report, run, weights)
         histories[run.title] = state.history
+        if arguments.map is not None:
+            trips[run.title] = take_trip(greedy(weights), run.settings.observation, map=arguments.own_map)
         if run.is_saved:
             report.save(name, model, inputs=inputs, classes=car.ACTIONS, metrics=driven.metrics)
     show_results(report, tested, histories)
+    show_own_map(report, trips)
     return report.finish(no_band=arguments.no_band)
 
 

@@ -7,6 +7,7 @@ Keras, is that of a `torch.distributions.Categorical`.
     python -m workshop.pytorch.policy_gradient                      # the car, then the lander; look at the plots
     python -m workshop.pytorch.policy_gradient --part lander        # the lander alone
     python -m workshop.pytorch.policy_gradient --algorithm ppo      # the lander by PPO
+    python -m workshop.pytorch.policy_gradient --part car --map my.txt    # then it drives on your own map
     python -m workshop.pytorch.policy_gradient --quick              # a first look, in seconds
 
 Expected, as with Keras: a mean return of 200 or more over 100 test episodes of the lander, within a minute on two CPU
@@ -38,6 +39,7 @@ from workshop.policy_gradient import (
     LOGITS,
     METHODS,
     NAMES,
+    OBSERVATION,
     RETURN,
     SCALE,
     TITLES,
@@ -162,7 +164,7 @@ def train_car(name: str, seed: int, recipe: Recipe, checkpoint: Checkpoint) -> t
     torch.manual_seed(seed)
     actor = Learner(Network(len(scale), len(car.ACTIONS), gain=0.01), recipe)
     critic = Learner(Network(len(scale), 1, gain=1), recipe)
-    player = Player(car.Cars(CARS, "ranges_bearing", CAR_STEPS), scale)
+    player = Player(car.Cars(CARS, OBSERVATION, CAR_STEPS), scale)
     curve, states = Curve([], []), States(actor, critic)
     settings = {"method": name, "seed": seed, "recipe": repr(recipe)}
     for epoch in remaining_epochs(checkpoint, curve, recipe.epochs, settings, states.capture, states.restore):

@@ -23,7 +23,8 @@ A car observes one of these (`OBSERVATIONS`):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,26 +85,30 @@ def inputs(observation: str) -> list[Input]:
 
 def random_map(generator: np.random.Generator) -> Map:
     """Returns a map from a generator's numbers: obstacles with a gap between them, the station, the start."""
-    obstacles = np.empty((0, 3))
+
+    def between(lowest: float, highest: float) -> float:
+        return lowest + (highest - lowest) * generator.random()
+
+    obstacles: list[tuple[float, float, float]] = []
     while len(obstacles) < OBSTACLES:
-        radius = generator.uniform(*OBSTACLE_RADIUS)
-        x, y = generator.uniform(radius + GAP, SIZE - radius - GAP, 2)
+        radius = between(*OBSTACLE_RADIUS)
+        x, y = (between(radius + GAP, SIZE - radius - GAP) for _ in range(2))
         if not _is_hit(obstacles, x, y, radius + GAP):
-            obstacles = np.vstack([obstacles, (x, y, radius)])
+            obstacles.append((x, y, radius))
     while True:
-        station = generator.uniform(STATION_RADIUS, SIZE - STATION_RADIUS, 2)
+        station = [between(STATION_RADIUS, SIZE - STATION_RADIUS) for _ in range(2)]
         if not _is_hit(obstacles, station[0], station[1], STATION_RADIUS + GAP):
             break
     while True:
-        x, y = generator.uniform(GAP, SIZE - GAP, 2)
-        if np.hypot(x - station[0], y - station[1]) >= START_DISTANCE and not _is_hit(obstacles, x, y, GAP):
+        x, y = (between(GAP, SIZE - GAP) for _ in range(2))
+        if math.dist((x, y), station) >= START_DISTANCE and not _is_hit(obstacles, x, y, GAP):
             break
-    return Map(obstacles, station, np.array([x, y, generator.uniform(-np.pi, np.pi)]))
+    return Map(np.array(obstacles), np.array(station), np.array([x, y, between(-np.pi, np.pi)]))
 
 
-def _is_hit(obstacles: np.ndarray, x: float, y: float, clearance: float) -> bool:
+def _is_hit(obstacles: Iterable[Sequence[float]], x: float, y: float, clearance: float) -> bool:
     """Returns whether a circle at (x, y) touches one of the obstacles."""
-    return bool((np.hypot(obstacles[:, 0] - x, obstacles[:, 1] - y) < obstacles[:, 2] + clearance).any())
+    return any(math.hypot(at_x - x, at_y - y) < radius + clearance for at_x, at_y, radius in obstacles)
 
 
 def check_map(map: Map) -> Map:
