@@ -17,8 +17,10 @@ exact likelihood and its gradient, against which contrastive divergence is compa
 guest like? Against means and biases, honestly. `deep`: two machines, one upon the other, are the start of a network
 784-256-128-10 that Keras fine-tunes with 100, 300 and 1,000 labels, against the same network from random weights.
 
-Expected on MNIST: reconstructions with a mean squared error of at most 0.006, where the mean image has 0.067; with 100
-labels 80 % after pre-training, some points more than from random weights. About 50 s on two CPU cores.
+Expected on MNIST: reconstructions with a mean squared error of at most 0.006, where the mean image has 0.067. With 100
+labels 79 to 80 % of the test digits are right after pre-training, some 4 points more than from random weights; with
+1,000 it is 92 %, and 2 points. Of the ratings, shrunk biases and the machine are 1 % apart, and which of them wins, the
+seed decides. About 55 s on two CPU cores.
 
 Sources: Hinton (2002), "Training products of experts by minimizing contrastive divergence"; Hinton (2010), "A practical
 guide to training restricted Boltzmann machines"; Tieleman (2008), "Training restricted Boltzmann machines using

@@ -28,7 +28,7 @@ def mosaic(images: np.ndarray, columns: int, space: float = 0.0) -> np.ndarray:
 
 def draw_filters(axes: Axes, weights: np.ndarray, columns: int, largest: float) -> None:
     """Draws the weights of hidden units (units, pixels): purple switches a unit on, orange off."""
-    axes.imshow(mosaic(weights, columns), cmap="PuOr", vmin=-largest, vmax=largest)
+    axes.imshow(mosaic(weights, columns), cmap="PuOr", vmin=-largest, vmax=largest, interpolation="nearest")
     axes.axis("off")
 
 
@@ -117,7 +117,7 @@ def dream(*chains: Mapping[int, np.ndarray]) -> tuple[Figure, Iterator[float]]:
     def frames() -> Iterator[float]:
         """Changes the axes and yields for how many seconds they are shown."""
         for panel, of_machine, name in zip(axes.flat, chains, MACHINES, strict=True):
-            panel.imshow(mosaic(of_machine[0], 5), cmap="gray_r", vmin=0, vmax=1)
+            panel.imshow(mosaic(of_machine[0], 5), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
             panel.axis("off")
             panel.set_title(f"Trained by {name}")
         for number, step in enumerate(chains[0]):
@@ -144,15 +144,17 @@ def growing(
 
     def frames() -> Iterator[float]:
         """Changes the axes and yields for how many seconds they are shown."""
-        largest = 0.6 * max(np.abs(one).max() for one in weights)
-        draw_filters(left, weights[0], 8, largest)
+        # Each frame has a scale of its own: the first weights are a hundredth of the last ones. Few colours keep the
+        # animation small.
+        scaled = [np.rint(15 * np.clip(one / np.quantile(np.abs(one), 0.998), -1, 1)) / 15 for one in weights]
+        draw_filters(left, scaled[0], 8, 1.0)
         (curve,) = right.plot([], [], "o-", color=plots.BLUE, markersize=6)
         right.set(
             xlabel="epoch", ylabel="mean squared error", xlim=(0, 1.03 * epochs[-1]), ylim=(0, 1.05 * max(errors))
         )
         right.set_title("Reconstructed test images")
-        for number, (passed, one) in enumerate(zip(epochs, weights, strict=True)):
-            left.images[0].set_data(np.rint(20 * mosaic(one, 8) / largest) * largest / 20)
+        for number, (passed, one) in enumerate(zip(epochs, scaled, strict=True)):
+            left.images[0].set_data(mosaic(one, 8))
             left.set_title(f"Filters after {passed:.2f} epochs")
             curve.set_data(epochs[: number + 1], errors[: number + 1])
             yield 3.0 if number == len(weights) - 1 else 0.9 if number == 0 else 0.4

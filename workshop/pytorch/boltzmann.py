@@ -7,8 +7,8 @@ divergence by itself: the loss is the free energy of the digits less that of whe
     python -m workshop.pytorch.boltzmann --part machine    # one of them
     python -m workshop.pytorch.boltzmann --quick           # a first look, in seconds
 
-Expected, as in NumPy and Keras: reconstructions with a mean squared error of at most 0.006, and with 100 labels 80 %
-after pre-training, some points more than from random weights.
+Expected, as in NumPy and Keras: reconstructions with a mean squared error of at most 0.006; with 100 labels 79 to 80 %
+of the test digits after pre-training, some 4 points more than from random weights. About a minute on two CPU cores.
 """
 
 from __future__ import annotations
