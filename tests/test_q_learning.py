@@ -119,6 +119,15 @@ def test_500000_hands_of_one_player_are_near_on_average(seed: int, exact: np.nda
     assert right >= 195
 
 
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
+def test_500000_hands_settled_with_all_dealers_are_within_three_hundredths(seed: int, exact: np.ndarray) -> None:
+    *_, (hands, learned, _) = monte_carlo(500_000, seed, shares=True)
+    mean, largest, close, right = compare(learned, exact)
+    assert (hands, largest < 0.03, close) == (500_000, True, 200)
+    assert mean < 0.007
+    assert right >= 196
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_500000_hands_of_the_dealer_are_within_three_hundredths_in_every_state(seed: int, exact: np.ndarray) -> None:

@@ -219,7 +219,7 @@ def errors(curves: Mapping[str, np.ndarray], close: float) -> Figure:
         close: an error that is drawn as a line.
     """
     figure, axes = plots.subplots(width=9, height=5)
-    for (name, curve), colour in zip(curves.items(), (plots.VERMILION, plots.BLUE), strict=True):
+    for (name, curve), colour in zip(curves.items(), (plots.VERMILION, plots.GREEN, plots.BLUE), strict=True):
         n, mean, largest = curve.T
         axes.plot(n, largest, color=colour, label=f"{name}: the largest of 200 states")
         axes.plot(n, mean, color=colour, linestyle="--", label=f"{name}: the mean")
@@ -229,7 +229,7 @@ def errors(curves: Mapping[str, np.ndarray], close: float) -> Figure:
     axes.annotate(f"{close:g}", (n[0], close), (2, 4), textcoords="offset points")
     axes.set(xscale="log", yscale="log", xlabel="hands of the dealer", ylabel="error of a state's value")
     axes.set_title("Monte Carlo against the exact values")
-    axes.legend(loc="lower left", fontsize=11)
+    axes.legend(loc="lower left", fontsize=10)
     return figure
 
 
