@@ -41,7 +41,7 @@ ROOMS = (
     tuple(f"workshop.{lesson}" for lesson in ALL),
     ("workshop.pytorch", "workshop.scratch", "workshop.exercises"),
     ("workshop.programs",),
-    ("apps", "workshop.doctor", "workshop.coach", "workshop.notebook", "workshop.pack"),
+    ("apps", "workshop.doctor", "workshop.coach", "workshop.draw", "workshop.notebook", "workshop.pack"),
     ("workshop.__main__",),
 )
 

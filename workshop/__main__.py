@@ -8,6 +8,7 @@ python -m workshop watch                   # the next one, checked each time tha
 python -m workshop hint mnist.2            # a hint; solve shows the solution, reset begins anew
 python -m workshop progress FOLDER         # the room's table, from the students' files of progress
 python -m workshop doctor                  # is this machine ready for the room?
+python -m workshop draw                    # a page: draw a digit, and see what the network sees
 python -m workshop pack FOLDER             # all that a room without a network installs and teaches from
 python -m workshop convert OLD.h5 NEW.h5   # a model of any Keras as a file that Keras 3 loads; NEW may end in .keras
 python -m workshop convert WEIGHTS.h5 NEW.h5 --like MODEL.h5   # weights alone, with the layers of another file
@@ -83,6 +84,13 @@ def run_pack(argv: Sequence[str]) -> int:
     return pack.main(argv)
 
 
+def run_draw(argv: Sequence[str]) -> int:
+    """Serves a page to draw on."""
+    from workshop.draw import run as draw
+
+    return draw.main(argv)
+
+
 def coached(command: str) -> Callable[[Sequence[str]], int]:
     """Returns a command of the exercises, which are imported when it runs."""
 
@@ -97,6 +105,7 @@ def coached(command: str) -> Callable[[Sequence[str]], int]:
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "doctor": run_doctor,
     "convert": run_convert,
+    "draw": run_draw,
     "pack": run_pack,
     **{name: coached(name) for name in ("exercises", "watch", "hint", "solve", "reset", "progress")},
 }

@@ -87,7 +87,7 @@ def classify_images(
     classified = 0
     if images:
         loaded = take_probabilities(engines.load(model_path, lessons, arguments.engine))
-        names = _names(loaded, check(loaded), pixels)
+        names = class_names(loaded, check(loaded), pixels)
         network = _numpy_network(loaded, lessons) if is_explained and arguments.show else None
         # A lesson's `--no-scaling` trains on pixels of 0 to 255, as they are in a file.
         white = loaded.inputs[0].maximum if loaded.inputs else 1
@@ -95,7 +95,7 @@ def classify_images(
         for path, image in _usable(images, lambda path: read(path, loaded.input_shape)):
             inputs = image * np.float32(white)
             probabilities = _probabilities(loaded.predict(inputs[None])[0])
-            _check_probabilities(probabilities, loaded)
+            check_probabilities(probabilities, loaded)
             print(f"{one_line(path)}: {_prediction(probabilities, names)}")
             engines.show_side_by_side(loaded, lambda output: _prediction(_probabilities(output), names))
             classified += 1
@@ -155,7 +155,7 @@ def _usable(paths: Iterable[Path], make: Callable[[Path], Result]) -> Iterator[t
             yield path, result
 
 
-def _names(loaded: Bundle, assumed: Sequence[str], pixels: str) -> Sequence[str]:
+def class_names(loaded: Bundle, assumed: Sequence[str], pixels: str) -> Sequence[str]:
     """Returns the names of a model's classes: its card's, or the assumed ones, which is noted."""
     listed = ", ".join(assumed[:_MAX_CLASSES])
     if len(assumed) > _MAX_CLASSES:
@@ -172,7 +172,7 @@ def _probabilities(output: np.ndarray) -> np.ndarray:
     return np.concatenate([1 - output, output]) if len(output) == 1 else output
 
 
-def _check_probabilities(probabilities: np.ndarray, model: Bundle) -> None:
+def check_probabilities(probabilities: np.ndarray, model: Bundle) -> None:
     """Raises WorkshopError unless these are probabilities: a bare `.h5` may have any last layer."""
     if not (probabilities.min() >= 0 and abs(probabilities.sum() - 1) < 1e-3):
         wanted = "sigmoid" if model.outputs == 1 else "softmax"

@@ -34,15 +34,28 @@ def read_digit(path: FilePath) -> np.ndarray:
     Raises:
         WorkshopError: the file is no usable image, or nothing is drawn on it.
     """
-    grey = read_grey(path)
+    return digit(read_grey(path), path)
+
+
+def digit(grey: np.ndarray, name: FilePath) -> np.ndarray:
+    """Returns the digit of an image (height, width), 0 black to 1 white, as `read_digit`; `name` is for messages."""
     if grey.shape == (SIZE, SIZE):
-        whole = find_ink(grey, path)
+        whole = find_ink(grey, name)
         drawn = drawn_pixels(whole, otsu_threshold(whole.strength))
         if 18 <= max(_cut(drawn, drawn).shape) <= 20 and np.abs(_centre(whole.strength) - 14).max() < 1:
             return _stretch(whole.strength)  # as in the set already
-    digit = find_digit(grey, path)
-    ink, drawn = digit.ink, digit.drawn
-    small = _stretch(_resize(_thicken(_cut_out(ink, drawn, 20), 20), 20))
+    found = find_digit(grey, name)
+    return place_digit(found.ink.strength, found.drawn)
+
+
+def place_digit(strength: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Returns the ink of a digit as in MNIST, float32 (28, 28).
+
+    Args:
+        strength: float32 (height, width), 0 the paper, 1 the ink.
+        drawn: whether a pixel belongs to the digit; at least one does.
+    """
+    small = _stretch(_resize(_thicken(_cut_out(strength, drawn, 20), 20), 20))
     return _place(small, np.rint(14 - _centre(small)))
 
 
@@ -52,12 +65,22 @@ def read_garment(path: FilePath) -> np.ndarray:
     Raises:
         WorkshopError: the file is no usable image, or nothing is on it.
     """
-    ink = find_ink(read_grey(path), path)
+    return garment(read_grey(path), path)
+
+
+def garment(grey: np.ndarray, name: FilePath) -> np.ndarray:
+    """Returns the garment of an image (height, width), 0 black to 1 white, as `read_garment` does."""
+    ink = find_ink(grey, name)
     threshold = max(MIN_STRENGTH, 4 * ink.noise)
     everything = ink.strength >= threshold
     if everything.shape == (SIZE, SIZE) and max(_cut(everything, everything).shape) >= 26:
         return _stretch(ink.strength)  # as in the set already
-    small = _stretch(_resize(_cut_out(ink, drawn_pixels(ink, threshold), SIZE), SIZE))
+    return place_garment(ink.strength, drawn_pixels(ink, threshold))
+
+
+def place_garment(strength: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Returns a garment as in Fashion-MNIST, float32 (28, 28), from arrays as `place_digit` takes them."""
+    small = _stretch(_resize(_cut_out(strength, drawn, SIZE), SIZE))
     return _place(small, (SIZE - np.array(small.shape)) // 2)
 
 
@@ -109,7 +132,7 @@ def _cut(values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     return values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _cut_out(ink: Ink, drawn: np.ndarray, longer: int) -> np.ndarray:
+def _cut_out(strength: np.ndarray, drawn: np.ndarray, longer: int) -> np.ndarray:
     """Returns the ink in its bounding box, with the soft edge of a stroke but without shadows further away.
 
     `longer` is the longer side of the output, from which the width of an edge follows.
@@ -117,7 +140,7 @@ def _cut_out(ink: Ink, drawn: np.ndarray, longer: int) -> np.ndarray:
     from scipy import ndimage
 
     distance = ndimage.distance_transform_edt(~_cut(drawn, drawn))
-    return np.where(distance <= max(1.0, max(distance.shape) / longer), _cut(ink.strength, drawn), 0)
+    return np.where(distance <= max(1.0, max(distance.shape) / longer), _cut(strength, drawn), 0)
 
 
 def _thicken(strength: np.ndarray, longer: int) -> np.ndarray:

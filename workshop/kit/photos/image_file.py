@@ -30,19 +30,28 @@ _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "TGA", "P
 
 def read_grey(path: FilePath) -> np.ndarray:
     """Reads an image as grey values, float32 (height, width), 0 black to 1 white, at most `_WORKING_SIZE` long."""
+    try:
+        content = read_bytes(path)
+    except (WorkshopError, MemoryError) as error:
+        raise WorkshopError(f"{path} {why_unusable(error)}") from error
+    return grey_values(content, path)
+
+
+def grey_values(content: bytes, name: FilePath) -> np.ndarray:
+    """Returns the grey values of an image, as `read_grey` does, from the bytes of its file; `name` is for messages."""
     grey, has_others, failure = np.empty(0), False, ""
     # Pillow warns of strange EXIF and of much else, and the TIFF library writes to the screen by itself. An unusable
     # file is reported in one line instead.
     with lazy.held_back_stderr(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            grey, has_others = _decode(read_bytes(path))
+            grey, has_others = _decode(content)
         except Exception as error:  # the decoders raise whatever the damaged bytes lead them to
             failure = why_unusable(error)
     if failure:
-        raise WorkshopError(f"{path} {failure}")
+        raise WorkshopError(f"{name} {failure}")
     if has_others:
-        print(f"note: {one_line(path)} holds several images, the first is used", file=sys.stderr)
+        print(f"note: {one_line(name)} holds several images, the first is used", file=sys.stderr)
     return grey
 
 
