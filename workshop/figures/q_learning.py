@@ -218,7 +218,7 @@ def errors(curves: Mapping[str, np.ndarray], close: float) -> Figure:
         curves: for each way of learning the hands, the mean and the largest error after each batch (batches, 3).
         close: an error that is drawn as a line.
     """
-    figure, axes = plots.subplots(width=9, height=5)
+    figure, axes = plots.subplots(width=9, height=6)
     for (name, curve), colour in zip(curves.items(), (plots.VERMILION, plots.GREEN, plots.BLUE), strict=True):
         n, mean, largest = curve.T
         axes.plot(n, largest, color=colour, label=f"{name}: the largest of 200 states")
@@ -229,7 +229,7 @@ def errors(curves: Mapping[str, np.ndarray], close: float) -> Figure:
     axes.annotate(f"{close:g}", (n[0], close), (2, 4), textcoords="offset points")
     axes.set(xscale="log", yscale="log", xlabel="hands of the dealer", ylabel="error of a state's value")
     axes.set_title("Monte Carlo against the exact values")
-    axes.legend(loc="lower left", fontsize=10)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=11, frameon=False)
     return figure
 
 
