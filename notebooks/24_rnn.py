@@ -1,7 +1,7 @@
 # %% [markdown]
 # # An image read row by row: recurrent networks
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/23_rnn.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/24_rnn.ipynb)
 #
 # A recurrent network reads a sequence step by step and keeps in a *state* what it has read. You compute a state and an
 # LSTM's gates by hand, follow a gradient a hundred steps back, and train a SimpleRNN, an LSTM and a GRU to read digits

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Recurrent networks in PyTorch: the same cells, laid out otherwise
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/33_pytorch_rnn.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/36_pytorch_rnn.ipynb)
 #
 # `nn.LSTM` and Keras' `LSTM` compute the same, and yet a model that is copied from one to the other by hand hardly ever
 # works at once: the axes, the returned values, the order of the gates and the number of biases differ. You turn each

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Banknotes: seven values from a few photographs
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/42_banknotes.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/23_banknotes.ipynb)
 #
 # You name the value of the banknote in a photograph: 5, 10, 20, 50, 100, 200 or 500. A network that was trained on a
 # million photographs is taken as it is, only its last layer is new: twenty notes of each value are enough. All in
