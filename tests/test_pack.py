@@ -63,7 +63,16 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     on_windows = ('colorama; sys_platform == "win32"', 'only-posix; sys_platform != "win32"')
     project = tomllib.loads(files.shipped("pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    needed = [*project["dependencies"], *extras["notebooks"], *extras["rl"], *extras["torch"], "colorama", "only-posix"]
+    needed = [
+        *project["dependencies"],
+        *extras["notebooks"],
+        *extras["rl"],
+        *extras["torch"],
+        *extras["web"],
+        *extras["imagenet"],
+        "colorama",
+        "only-posix",
+    ]
     for name in {Requirement(text).name for text in needed}:
         version = tested.get(canonicalize_name(name), "99")
         write_wheel(folder, name, version, *(on_windows if name == "tensorflow" else ()))
@@ -218,15 +227,15 @@ def test_a_wheel_that_a_copy_cut_off_and_what_pip_left_are_not_taken_for_whole(c
 @pytest.mark.slow
 def test_another_machine_gets_its_own_wheels_and_what_it_alone_needs(copied: Path, index: Path) -> None:
     (copied / "wheels" / "only_posix-99-py3-none-any.whl").unlink()
-    pack(copied, index, "--python", "3.12", "--platform", "windows", "--torch")
+    pack(copied, index, "--python", "3.12", "--platform", "windows", "--torch", "--web")
     there = projects(copied)
     assert "colorama" in there
-    assert "torch" in there
+    assert {"torch", "gradio"} <= there
     assert "only_posix" not in there
     assert list((copied / "wheels").glob("tensorflow-*-cp312-cp312-win_amd64.whl"))
     instructions = (copied / "INSTALL.txt").read_text()
     assert {f"    {THIS}", f"    {Target('3.12', 'windows')}"} <= set(instructions.splitlines())
-    assert '"workshop[notebooks,rl,torch]"' in instructions
+    assert '"workshop[notebooks,rl,imagenet,torch,web]"' in instructions
 
 
 @pytest.mark.parametrize("platform", ["linux", "manylinux_2_17_x86_64"])

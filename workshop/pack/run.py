@@ -2,6 +2,7 @@
 
 python -m workshop pack FOLDER                                     # for machines like this one
 python -m workshop pack FOLDER --torch                             # with PyTorch, for its mirrors
+python -m workshop pack FOLDER --web                               # with Gradio, for the page to draw on
 python -m workshop pack FOLDER --python 3.12 --platform windows    # for other machines; once for each kind
 
 FOLDER gets wheels/ (this package, and what it and the notebooks need, in the tested versions), data/, notebooks/,
@@ -70,6 +71,7 @@ def build_parser() -> cli.Parser:
     add = parser.add_argument
     add("folder", type=Path, metavar="FOLDER", help="the folder to write; it is made where there is none")
     add("--torch", action="store_true", help="with PyTorch; where only a CUDA build is found, gigabytes")
+    add("--web", action="store_true", help="with Gradio, for the page of `python -m workshop draw`")
     add(
         "--python",
         type=targets.parse_python,
@@ -100,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise WorkshopError(f"{folder} is a file, takes a folder: give another name, it is made where there is none")
     files.check_writable(folder, "FOLDER")
     folder = folder.resolve()
-    extras = ["notebooks", "rl", "torch"] if arguments.torch else ["notebooks", "rl"]
+    extras = ["notebooks", "rl", "imagenet", *(name for name in ("torch", "web") if getattr(arguments, name))]
     machines = [Target(*pair) for pair in itertools.product(arguments.python or [""], arguments.platform or [""])]
     try:
         _pack(folder, extras, machines)
