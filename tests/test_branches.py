@@ -86,7 +86,7 @@ def test_the_gradients_are_those_of_pytorch(path: Path) -> None:
     dX, *others = numpy_gradients(network.layers[0], images, direction)
     assert inputs.grad is not None
     assert_close([dX], [inputs.grad.numpy()], 1e-9)
-    sizes = [(parameter.grad.numel(), float(parameter.grad.square().sum())) for parameter in module.parameters()]  # type: ignore[union-attr]
+    sizes = [(parameter.grad.numel(), float(parameter.grad.square().sum())) for parameter in module.parameters()]
     np.testing.assert_allclose(
         sorted((one.size, float(np.square(one).sum())) for one in others), sorted(sizes), rtol=1e-9
     )

