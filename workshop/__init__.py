@@ -421,6 +421,15 @@ LESSONS = (
         55,
         ("torch",),
         expected={"finetuned_validation_accuracy": at_least(0.75)},
+        expected_of={  # the backbones': EfficientNet-Lite0 has seen ImageNet
+            "efficientnet": {
+                "frozen_10_validation_accuracy": at_least(0.97),
+                "frozen_validation_accuracy": at_least(0.99),
+                "finetuned_10_validation_accuracy": at_least(0.97),
+                "finetuned_validation_accuracy": at_least(0.99),
+                "scratch_10_validation_accuracy": at_most(0.9),
+            },
+        },
     ),
     Lesson(
         "banknotes",

