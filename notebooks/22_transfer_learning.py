@@ -312,7 +312,7 @@ print(f"frozen: {head.evaluate(validation_features, photos.y_validation, verbose
 # statistics there: those of a few photographs would be worse.
 
 # %%
-model = keras.Model(photo_backbone.input, output(keras.layers.Dropout(0.2)(photo_backbone.output)))
+model = keras.Model(photo_backbone.inputs[0], output(keras.layers.Dropout(0.2)(photo_backbone.outputs[0])))
 if weights is not None:
     names = [layer.name for layer in model.layers]
     first = names.index("block15_expand_conv" if is_efficientnet else "conv_dw_12")
