@@ -45,14 +45,7 @@ def _judge_generator(answer: Any) -> str:
     return ""
 
 
-EXERCISES = (
-    Exercise(
-        title="A generator",
-        task="Build a generator as `keras.Sequential`: 42 numbers in, `Dense` to 7 * 7 * 32 numbers, relu, `Reshape` "
-        "to (7, 7, 32), then two `Conv2DTranspose` with windows of 4, strides of 2 and padding `same`: 16 filters and "
-        "relu, then as many filters as the image has channels. The pixels are to lie from 0 to 1.",
-        stub="generator = ...",
-        solution="""\
+GENERATOR = """\
 generator = keras.Sequential(
     [
         keras.Input((42,)),
@@ -62,7 +55,16 @@ generator = keras.Sequential(
         keras.layers.Conv2DTranspose(1, 4, strides=2, padding="same", activation="sigmoid"),
     ]
 )
-""",
+"""
+
+EXERCISES = (
+    Exercise(
+        title="A generator",
+        task="Build a generator as `keras.Sequential`: 42 numbers in, `Dense` to 7 * 7 * 32 numbers, relu, `Reshape` "
+        "to (7, 7, 32), then two `Conv2DTranspose` with windows of 4, strides of 2 and padding `same`: 16 filters and "
+        "relu, then as many filters as the image has channels. The pixels are to lie from 0 to 1.",
+        stub="generator = ...",
+        solution=GENERATOR,
         explanation="A convolution with strides of 2 halves an image; the transposed one runs it backward and doubles "
         "it: 7, 14, 28. The sigmoid keeps the pixels between paper (0) and ink (1), where those of the real images "
         "lie. Other pixels would give the discriminator an easy sign.",
@@ -75,17 +77,7 @@ generator = keras.Sequential(
             Mistake(
                 "no_strides",
                 "The images stay 7x7: without strides a transposed convolution does not enlarge.",
-                """\
-generator = keras.Sequential(
-    [
-        keras.Input((42,)),
-        keras.layers.Dense(7 * 7 * 32, activation="relu"),
-        keras.layers.Reshape((7, 7, 32)),
-        keras.layers.Conv2DTranspose(16, 4, padding="same", activation="relu"),
-        keras.layers.Conv2DTranspose(1, 4, padding="same", activation="sigmoid"),
-    ]
-)
-""",
+                GENERATOR.replace("strides=2, ", ""),
             ),
             Mistake(
                 "once",
@@ -104,62 +96,22 @@ generator = keras.Sequential(
             Mistake(
                 "channels",
                 "The images have 16 channels: the last layer is still missing, or has too many filters.",
-                """\
-generator = keras.Sequential(
-    [
-        keras.Input((42,)),
-        keras.layers.Dense(7 * 7 * 32, activation="relu"),
-        keras.layers.Reshape((7, 7, 32)),
-        keras.layers.Conv2DTranspose(16, 4, strides=2, padding="same", activation="relu"),
-        keras.layers.Conv2DTranspose(16, 4, strides=2, padding="same", activation="sigmoid"),
-    ]
-)
-""",
+                GENERATOR.replace("Transpose(1,", "Transpose(16,"),
             ),
             Mistake(
                 "axes",
                 "The channels are the last axis in Keras: you put them elsewhere.",
-                """\
-generator = keras.Sequential(
-    [
-        keras.Input((42,)),
-        keras.layers.Dense(7 * 7 * 32, activation="relu"),
-        keras.layers.Reshape((32, 7, 7)),
-        keras.layers.Conv2DTranspose(16, 4, strides=2, padding="same", activation="relu"),
-        keras.layers.Conv2DTranspose(28, 4, strides=2, padding="same", activation="sigmoid"),
-    ]
-)
-""",
+                GENERATOR.replace("(7, 7, 32)", "(32, 7, 7)").replace("Transpose(1,", "Transpose(28,"),
             ),
             Mistake(
                 "negative",
                 "Some pixels are below 0: which activation gives numbers from 0 to 1 only?",
-                """\
-generator = keras.Sequential(
-    [
-        keras.Input((42,)),
-        keras.layers.Dense(7 * 7 * 32, activation="relu"),
-        keras.layers.Reshape((7, 7, 32)),
-        keras.layers.Conv2DTranspose(16, 4, strides=2, padding="same", activation="relu"),
-        keras.layers.Conv2DTranspose(1, 4, strides=2, padding="same", activation="tanh"),
-    ]
-)
-""",
+                GENERATOR.replace("sigmoid", "tanh"),
             ),
             Mistake(
                 "above_one",
                 "Some pixels are above 1: nothing holds the last layer back there.",
-                """\
-generator = keras.Sequential(
-    [
-        keras.Input((42,)),
-        keras.layers.Dense(7 * 7 * 32, activation="relu"),
-        keras.layers.Reshape((7, 7, 32)),
-        keras.layers.Conv2DTranspose(16, 4, strides=2, padding="same", activation="relu"),
-        keras.layers.Conv2DTranspose(1, 4, strides=2, padding="same", activation="relu"),
-    ]
-)
-""",
+                GENERATOR.replace("sigmoid", "relu"),
             ),
         ),
         judge=_judge_generator,
