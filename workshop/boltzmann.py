@@ -40,6 +40,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import threadpoolctl
 
+from workshop.backpropagation import numerical_gradient
 from workshop.figures import boltzmann as figures
 from workshop.kit import cli, device, training
 from workshop.kit.data.images import ImageSet, load_image_set, scale_pixels
@@ -55,6 +56,13 @@ if TYPE_CHECKING:
     from workshop.kit.saving.model import Model
 
 PARTS = ("machine", "exact", "ratings", "deep")
+DIGITS_PARTS = ("machine", "deep")
+# The parts that an option changes; to another part alone it is not given.
+USERS_OF_OPTIONS = {
+    **dict.fromkeys(("epochs", "batch_size", "learning_rate", "hidden_units"), DIGITS_PARTS),
+    "optimizer": ("deep",),
+    "k": ("machine", "ratings", "deep"),
+}
 HIDDEN_UNITS, SECOND_UNITS = 256, 128
 EPOCHS, SECOND_EPOCHS = 5, 4
 DRAWN = 0.6  # the share of the epochs in which the chain draws the pixels, too
@@ -232,10 +240,10 @@ class Course:
         if passed == int(passed) and (passed <= 10 or passed % 10 == 0):
             print(f"{passed:<8g}{self.errors[-1]:<23.5f}{self.gaps[-1]:<18.3f}{self.seconds[-1]:.1f}", flush=True)
 
-    def state(self) -> State:
-        """Returns what a checkpoint keeps."""
+    def state(self, arrays: Mapping[str, np.ndarray]) -> State:
+        """Returns what a checkpoint keeps: the course, and the arrays of the training."""
         notes = {name: getattr(self, name) for name in ("epochs", "errors", "gaps", "seconds")}
-        return State({"filters": np.array(self.filters)}, notes)
+        return State({**arrays, "filters": np.array(self.filters)}, notes)
 
     def put_back(self, state: State) -> None:
         """Puts it back."""
@@ -264,52 +272,12 @@ class Settings(NamedTuple):
     is_persistent: bool = False
 
     def rate(self, share: float) -> float:
-        """Returns the learning rate after a share of the training: persistent chains are to follow slower steps."""
-        return PERSISTENT_RATE * (1 - share) if self.is_persistent else self.learning_rate
+        """Returns the learning rate after a share of the training: persistent chains follow ever smaller steps."""
+        return self.learning_rate * (1 - share) if self.is_persistent else self.learning_rate
 
     def momentum(self, epoch: int) -> float:
         """Returns the momentum in an epoch, counted from 0."""
         return MOMENTA[0 if epoch == 0 or self.is_persistent else 1]
-
-
-def remaining_epochs(
-    checkpoint: Checkpoint,
-    course: Course,
-    settings: Mapping[str, object],
-    epochs: int,
-    capture: Callable[[], dict[str, np.ndarray]],
-    restore: Callable[[Mapping[str, np.ndarray]], None],
-) -> Iterator[int]:
-    """Yields the epochs that are still to be trained, from 0, and keeps the state after each.
-
-    Each epoch draws its order and its states from (seed, epoch): a training that was stopped goes on to the same bits.
-
-    Args:
-        checkpoint: the file.
-        course: of the training; what the checkpoint has of it is put back.
-        settings: what must be the same in a training and in the one that resumes it.
-        epochs: of the whole training.
-        capture, restore: the engine's part, parameters and velocities.
-
-    Raises:
-        WorkshopError: the training diverged.
-    """
-
-    def put_back(state: State) -> int:
-        restore(state.arrays)
-        course.put_back(state)
-        return int(state.notes["done"])
-
-    def current() -> State:
-        arrays, notes = course.state()
-        return State(arrays | capture(), notes | {"done": done})
-
-    done = checkpoint.begin({**settings, "epochs": epochs}, put_back, epochs)
-    while done < epochs:
-        yield done
-        done += 1
-        check_finite(course.errors[-1], done)
-        checkpoint.save(current, at_once=done == epochs)
 
 
 def train(
@@ -318,6 +286,10 @@ def train(
     """Trains a machine on samples X by contrastive divergence.
 
     It yields the epochs passed, so that whoever trains can look at the machine and note in the course what was seen.
+    Each epoch draws its order and its states from (seed, epoch): a training that was stopped goes on to the same bits.
+
+    Raises:
+        WorkshopError: the training diverged.
     """
     velocities = [np.zeros_like(parameter) for parameter in machine.parameters]
     # Where persistent chains are: at first at pixels that are drawn with the means.
@@ -325,13 +297,14 @@ def train(
     particles = sample(means, np.random.default_rng(settings.seed))
     arrays = {f"{i}": array for i, array in enumerate([*machine.parameters, *velocities, particles])}
 
-    def restore(kept: Mapping[str, np.ndarray]) -> None:
+    def restore(state: State) -> None:
+        course.put_back(state)
         for name, array in arrays.items():
-            array[...] = kept[name]
+            array[...] = state.arrays[name]
 
-    told = {**settings._asdict(), "samples": len(X), "shape": machine.W.shape}
+    fixed = {**settings._asdict(), "samples": len(X), "shape": machine.W.shape}
     steps = -(-len(X) // settings.batch_size)
-    for epoch in remaining_epochs(checkpoint, course, told, settings.epochs, lambda: arrays, restore):
+    for epoch in checkpoint.remaining_epochs(fixed, settings.epochs, lambda: course.state(arrays), restore):
         if epoch == 0:
             yield 0.0
         random = np.random.default_rng((settings.seed, epoch))
@@ -353,6 +326,10 @@ def train(
             if epoch == 0 and step + 1 in EARLY_LOOKS and step + 1 < steps:
                 yield (step + 1) / steps
         yield float(epoch + 1)
+        check_finite(course.errors[-1], epoch + 1)
+
+
+Train = Callable[[Machine, np.ndarray, Settings, Checkpoint, Course], Iterator[float]]  # `train`, of either engine
 
 
 # --- Digits: reconstructions, filters, the chain, the free-energy gap -------------------------------------------------
@@ -417,18 +394,13 @@ def make_few_settings(arguments: argparse.Namespace, samples: int) -> tuple[Sett
     return settings._replace(epochs=epochs, drawn=round(DRAWN * epochs)), looks
 
 
-def print_start(machine: Machine, X: np.ndarray, settings: Settings) -> None:
-    """Prints what is about to be trained, and the headings of the lines that follow."""
-    print(f"{machine.W.size:,} weights, {len(X):,} images, contrastive divergence with k = {settings.k}")
-    print(f"{'epoch':8}{'reconstruction error':23}{'free-energy gap':18}seconds")
-
-
-def train_on_digits(digits: Digits, report: Report) -> tuple[Machine, Course]:
+def train_on_digits(digits: Digits, report: Report, train: Train = train) -> tuple[Machine, Course]:
     """Trains the machine of 784 pixels; prints how it comes on."""
     arguments, X = report.arguments, digits.X_train
     machine = build_machine(X, arguments.hidden_units, np.random.default_rng(arguments.seed))
     course, settings = Course(), make_settings(arguments, EPOCHS, len(X))
-    print_start(machine, X, settings)
+    print(f"{machine.W.size:,} weights, {len(X):,} images, contrastive divergence with k = {settings.k}")
+    print(f"{'epoch':8}{'reconstruction error':23}{'free-energy gap':18}seconds")
     started = time.perf_counter()
     for passed in train(machine, X, settings, report.checkpoint("boltzmann"), course):
         course.add(machine, passed, X, digits, time.perf_counter() - started)
@@ -436,7 +408,7 @@ def train_on_digits(digits: Digits, report: Report) -> tuple[Machine, Course]:
     return machine, course
 
 
-def memorise(digits: Digits, report: Report) -> Course:
+def memorise(digits: Digits, report: Report, train: Train = train) -> Course:
     """Trains a machine on few images for so many steps that it knows them by heart; returns its course."""
     arguments, X = report.arguments, digits.X_train[:FEW_IMAGES]
     settings, looks = make_few_settings(arguments, len(X))
@@ -447,7 +419,7 @@ def memorise(digits: Digits, report: Report) -> Course:
     return course
 
 
-def train_persistent(digits: Digits, report: Report) -> Machine:
+def train_persistent(digits: Digits, report: Report, train: Train = train) -> Machine:
     """Trains a machine whose chains never start anew: they wander far from the digits, too, and it unlearns that."""
     arguments, X = report.arguments, digits.X_train
     machine = build_machine(X, arguments.hidden_units, np.random.default_rng(arguments.seed))
@@ -460,7 +432,8 @@ def train_persistent(digits: Digits, report: Report) -> Machine:
 
 def persistent_settings(arguments: argparse.Namespace, X: np.ndarray) -> Settings:
     """Returns how the machine of persistent chains is trained."""
-    return make_settings(arguments, PERSISTENT_EPOCHS, len(X), drawn=1)._replace(is_persistent=True)
+    settings = make_settings(arguments, PERSISTENT_EPOCHS, len(X), drawn=1)
+    return settings._replace(is_persistent=True, learning_rate=arguments.learning_rate or PERSISTENT_RATE)
 
 
 def run_chain(machine: Machine, steps: Sequence[int], seed: int) -> dict[int, np.ndarray]:
@@ -500,9 +473,9 @@ def show_machine(
     trained = ((len(digits.X_train), course), (min(FEW_IMAGES, len(digits.X_train)), few))
     rows = [[f"{n:,} images", one.epochs[-1], f"{one.gaps[0]:.2f}", f"{one.gaps[-1]:.2f}"] for n, one in trained]
     print(format_table(["trained on", "epochs", "free-energy gap before", "after"], rows))
-    print("A gap that grows: the machine makes its own images likely, and others not. No label was needed to see it.")
+    print("Where the gap grows, a machine makes its own images likely, and others not. No label was needed to see it.")
     dreamt = reconstruction_error(dreamer, X)
-    print(f"The machine of persistent chains, {dreamt:.4f}: it reconstructs less well, and dreams better.")
+    print(f"Of the machine of persistent chains, which is trained to dream, not to reconstruct: {dreamt:.4f}.")
     report.result({"test_mean_squared_error": dreamt}, model="persistent")
     report.result({"gap_validation_log_loss": course.gaps[-1], "few_gap_validation_log_loss": few.gaps[-1]})
     report.plot("boltzmann-reconstructions", figures.reconstructions, X[:10], machine.reconstruct(X[:10]))
@@ -555,16 +528,9 @@ def exact_gradient(machine: Machine, X: np.ndarray) -> tuple[np.ndarray, ...]:
 
 def difference_gradient(machine: Machine, X: np.ndarray, step: float = 1e-5) -> tuple[np.ndarray, ...]:
     """Returns the same gradient by central differences of the log-likelihood."""
-    gradients = tuple(np.zeros_like(parameter) for parameter in machine.parameters)
-    for parameter, gradient in zip(machine.parameters, gradients, strict=True):
-        for place in np.ndindex(parameter.shape):
-            value = parameter[place]
-            ends = []
-            for parameter[place] in (value + step, value - step):
-                ends.append(log_likelihood(machine, X))
-            parameter[place] = value
-            gradient[place] = (ends[0] - ends[1]) / (2 * step)
-    return gradients
+    return tuple(
+        numerical_gradient(lambda: log_likelihood(machine, X), parameter, step) for parameter in machine.parameters
+    )
 
 
 def expected_directions(machine: Machine, X: np.ndarray, k: int) -> tuple[np.ndarray, ...]:
@@ -606,20 +572,20 @@ def small_machine(seed: int, scale: float = SMALL_MACHINE) -> Machine:
 def learn_patterns(k: int | None, steps: int, seed: int) -> tuple[Machine, np.ndarray]:
     """Trains the small machine by CD-k or (None) by the exact gradient; returns it, and its likelihood.
 
-    The likelihood is the mean of ln P(v) of the patterns, before each 20th step and at the end.
+    The likelihood is the mean of ln P(v) of the patterns, at first and after each 20th step.
     """
     machine, random = small_machine(seed), np.random.default_rng(seed)
     X = np.tile(PATTERNS, (50, 1))
-    likelihoods = []
-    for step in range(steps + 1):
-        if step % 20 == 0:
-            likelihoods.append(log_likelihood(machine, PATTERNS))
+    likelihoods = [log_likelihood(machine, PATTERNS)]
+    for step in range(1, steps + 1):
         if k is None:
             changes = exact_gradient(machine, PATTERNS)
         else:
             changes = directions(machine, X, gibbs(machine, X, k, random))
         for parameter, change in zip(machine.parameters, changes, strict=True):
             parameter += EXACT_RATE * change
+        if step % 20 == 0:
+            likelihoods.append(log_likelihood(machine, PATTERNS))
     return machine, np.array(likelihoods)
 
 
@@ -641,11 +607,7 @@ def compare_with_exact(report: Report) -> None:
     for name, k in (("exact gradient", None), ("CD-1", 1), ("CD-10", 10)):
         _, courses[name] = learn_patterns(k, steps, arguments.seed)
         report.result({"train_log_loss": -courses[name][-1]}, model=name.lower().replace("-", "_").replace(" ", "_"))
-    tenth = steps // 200  # each of the values stands for 20 steps
-    rows: list[list[object]] = [
-        [name, *(f"{likelihoods[i]:.3f}" for i in (0, tenth, -1))] for name, likelihoods in courses.items()
-    ]
-    print(format_table(["mean ln P", "at first", f"after {20 * tenth} steps", f"after {steps}"], rows))
+    print(figures.likelihood_table(courses, 20))
     print(f"No machine can reach more than ln 1/{len(PATTERNS)} = {best:.3f}.\n")
 
     machines = {f"after {at} steps": learn_patterns(None, at, arguments.seed)[0] for at in SHARPER}
@@ -661,8 +623,7 @@ def compare_with_exact(report: Report) -> None:
         by_chains = directions(one, X, gibbs(one, X, k, random))
         errors[sampled].append(relative_error(by_chains, exact_gradient(one, PATTERNS)))
     print("How far the direction of CD-k is from the exact gradient, as a share of its length, over all chains:")
-    rows = [[k, *(f"{values[i]:.2%}" for values in errors.values())] for i, k in enumerate(KS)]
-    print(format_table(["k", *errors], rows))
+    print(figures.error_table(KS, errors))
     print("The surer the machine, the more seldom its chain goes from one pattern to the other.")
     for k, error in zip(KS, errors[f"after {SHARPER[1]} steps"], strict=True):
         if k in (KS[0], KS[-1]):
@@ -757,16 +718,8 @@ def recommend(ratings: Ratings, report: Report) -> None:
         for name, predicted in predictions.items():
             error = predicted[ratings.users[held_out], ratings.items[held_out]] - truth
             errors.setdefault(name, []).append(float(np.sqrt(np.mean(error**2))))
-    winners = np.argmin(list(errors.values()), axis=0)
-    rows_of_table = [
-        [name, f"{np.mean(values):.4f}", f"{np.std(values):.4f}", int(np.count_nonzero(winners == i))]
-        for i, (name, values) in enumerate(errors.items())
-    ]
     print(f"The root of the mean squared error of a fifth of the ratings, held out, mean of {splits} splits:")
-    print(format_table(["prediction", "error", "spread", "best in splits"], rows_of_table))
-    ranked = sorted(errors, key=lambda name: float(np.mean(errors[name])))
-    behind = np.mean(errors[ranked[1]]) / np.mean(errors[ranked[0]]) - 1
-    print(f"The smallest error: {ranked[0]}. Next: {ranked[1]}, {behind:.1%} more.")
+    print(figures.rating_table(errors))
     for name, metric in zip(errors, RATING_METRICS, strict=True):
         report.result({"test_root_mean_squared_error": float(np.mean(errors[name]))}, model=metric)
     report.plot("boltzmann-ratings", figures.ratings, ratings.matrix(), ratings.names, errors)
@@ -798,7 +751,7 @@ def build_features(machine: Machine) -> keras.Sequential:
     return model
 
 
-def train_second(machine: Machine, X: np.ndarray, report: Report) -> Machine:
+def train_second(machine: Machine, X: np.ndarray, report: Report, train: Train = train) -> Machine:
     """Trains the second machine: its visible units are the hidden units of the first."""
     arguments = report.arguments
     features = machine.hidden_probabilities(X)
@@ -808,16 +761,11 @@ def train_second(machine: Machine, X: np.ndarray, report: Report) -> Machine:
     for passed in train(second, features, settings, report.checkpoint("boltzmann-second"), course):
         course.epochs.append(passed)
         course.errors.append(reconstruction_error(second, features[:1000]))
-    print_second(features, course, settings, time.perf_counter() - started)
-    return second
-
-
-def print_second(features: np.ndarray, course: Course, settings: Settings, seconds: float) -> None:
-    """Prints what the second machine has learned of the features (n, units) of the first."""
     print(
         f"The second machine, {features.shape[1]} and {SECOND_UNITS} units: error {course.errors[0]:.4f} before, "
-        f"{course.errors[-1]:.4f} after {settings.epochs} epochs, {seconds:.1f} s"
+        f"{course.errors[-1]:.4f} after {settings.epochs} epochs, {time.perf_counter() - started:.1f} s"
     )
+    return second
 
 
 def choose_labelled(y: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -903,19 +851,12 @@ def fine_tune(machines: Sequence[Machine], digits: Digits, report: Report) -> tu
 
 def compare_few_labels(results: Mapping[str, Mapping[int, Sequence[float]]], report: Report) -> None:
     """Prints and draws the accuracies (seeds) by the kind of network and the number of labels."""
-    rows: list[list[object]] = []
     for count in results["pretrained"]:
-        means = {kind: float(np.mean(of_kind[count])) for kind, of_kind in results.items()}
-        spreads = {kind: float(np.std(of_kind[count])) for kind, of_kind in results.items()}
-        cells = [f"{means[kind]:.1%} ± {spreads[kind]:.1%}" for kind in results]
-        won = np.sum(np.array(results["pretrained"][count]) > np.array(results["random"][count]))
-        rows.append(
-            [count, *cells, f"{won} of {len(results['random'][count])}", KINDS[max(means, key=means.__getitem__)]]
-        )
-        for kind, mean in means.items():
-            report.result({f"{count}_test_accuracy": mean}, model=kind)
-    print(format_table(["labels", *KINDS.values(), "pre-trained beats random", "the best"], rows))
-    report.plot("boltzmann-few-labels", figures.few_labels, {KINDS[kind]: one for kind, one in results.items()})
+        for kind, accuracies in results.items():
+            report.result({f"{count}_test_accuracy": float(np.mean(accuracies[count]))}, model=kind)
+    named = {KINDS[kind]: accuracies for kind, accuracies in results.items()}
+    print(figures.few_labels_table(named))
+    report.plot("boltzmann-few-labels", figures.few_labels, named)
 
 
 def save(
@@ -983,6 +924,11 @@ def parse(docstring: str | None, argv: Sequence[str] | None, parts: Sequence[str
         parser.error(f"--data: got {own_table} with --part {arguments.part}, takes --part ratings")
     part = arguments.part or ("ratings" if own_table else "all")
     arguments.parts = parts if part == "all" else (part,)
+    for name, users in USERS_OF_OPTIONS.items():
+        value = getattr(arguments, name)
+        if value is not None and not {*users} & {*arguments.parts}:
+            option = f"--{name.replace('_', '-')}"
+            parser.error(f"{option}: got {value} with --part {part}, takes --part {' or '.join(users)}")
     given = [f"--{name.replace('_', '-')}" for name in ("k", "hidden_units") if getattr(arguments, name) is not None]
     arguments.no_band = f"{', '.join(given)} given" if given else "the table is your own" if own_table else ""
     arguments.k, arguments.hidden_units = arguments.k or 1, arguments.hidden_units or HIDDEN_UNITS
@@ -994,7 +940,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     arguments = parse(__doc__, argv)
     parts = arguments.parts
     report = Report("boltzmann", arguments)
-    needs_digits = {"machine", "deep"} & {*parts}
+    needs_digits = {*DIGITS_PARTS} & {*parts}
     if needs_digits:
         digits = load_digits(arguments, report)
     if "ratings" in parts:

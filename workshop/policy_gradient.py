@@ -239,7 +239,7 @@ def remaining_epochs(
     capture: Callable[[], dict[str, np.ndarray]],
     restore: Callable[[Mapping[str, np.ndarray]], None],
 ) -> Iterator[int]:
-    """Yields the epochs that are still to be trained, from 0, and keeps the state after each.
+    """Returns an iterator of the epochs that are still to be trained, from 0; the state is kept after each.
 
     An epoch begins with new episodes and random numbers, drawn from (seed, epoch): what happens within the environments
     cannot be saved, and so a training that was stopped goes on as if it had not been.
@@ -252,20 +252,15 @@ def remaining_epochs(
         capture, restore: the engine's part, weights and the memory of optimizers.
     """
 
-    def put_back(state: State) -> int:
+    def put_back(state: State) -> None:
         restore(state.arrays)
         curve.steps.extend(state.notes["steps"])
         curve.returns.extend(state.notes["returns"])
-        return int(state.notes["epoch"])
 
     def current() -> State:
-        return State(capture(), {"epoch": done, "steps": curve.steps, "returns": curve.returns})
+        return State(capture(), {"steps": curve.steps, "returns": curve.returns})
 
-    done = checkpoint.begin({**settings, "epochs": epochs}, put_back, epochs)
-    while done < epochs:
-        yield done
-        done += 1
-        checkpoint.save(current, at_once=done == epochs)
+    return checkpoint.remaining_epochs(settings, epochs, current, put_back)
 
 
 # --- 1. The gradient of a policy --------------------------------------------------------------------------------------

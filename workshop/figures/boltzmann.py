@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workshop.kit import plots
+from workshop.kit.report import format_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -162,6 +163,20 @@ def growing(
     return figure, frames()
 
 
+def likelihood_table(likelihoods: Mapping[str, np.ndarray], every: int) -> str:
+    """Returns a table of the mean of ln P at first, after a tenth of the training and at its end; see `exact`."""
+    steps = every * (len(next(iter(likelihoods.values()))) - 1)
+    tenth = steps // 10 // every
+    rows = [[name, *(f"{values[i]:.3f}" for i in (0, tenth, -1))] for name, values in likelihoods.items()]
+    return format_table(["mean ln P", "at first", f"after {every * tenth} steps", f"after {steps}"], rows)
+
+
+def error_table(ks: Sequence[int], errors: Mapping[str, Sequence[float]]) -> str:
+    """Returns a table of the error of CD-k by k, a column for each machine; see `exact`."""
+    rows = [[k, *(f"{values[i]:.2%}" for values in errors.values())] for i, k in enumerate(ks)]
+    return format_table(["k", *errors], rows)
+
+
 def exact(
     likelihoods: Mapping[str, np.ndarray],
     every: int,
@@ -195,6 +210,20 @@ def exact(
     return figure
 
 
+def rating_table(errors: Mapping[str, Sequence[float]]) -> str:
+    """Returns a table of the errors of predictions by their names, over the splits, and which is the smallest."""
+    winners = np.argmin(list(errors.values()), axis=0)
+    means = {name: float(np.mean(values)) for name, values in errors.items()}
+    rows = [
+        [name, f"{means[name]:.4f}", f"{np.std(values):.4f}", int(np.count_nonzero(winners == i))]
+        for i, (name, values) in enumerate(errors.items())
+    ]
+    first, second, *_ = sorted(means, key=means.__getitem__)
+    behind = means[second] / means[first] - 1
+    table = format_table(["prediction", "error", "spread", "best in splits"], rows)
+    return f"{table}\nThe smallest error: {first}. Next: {second}, {behind:.1%} more."
+
+
 def ratings(matrix: np.ndarray, names: tuple[str, str], errors: Mapping[str, Sequence[float]]) -> Figure:
     """Returns a figure of a matrix of ratings, most of them missing, and of the errors of predictions.
 
@@ -224,6 +253,18 @@ def ratings(matrix: np.ndarray, names: tuple[str, str], errors: Mapping[str, Seq
     right.set_title("Each point a split; the bar is the mean")
     right.grid(axis="y", visible=False)
     return figure
+
+
+def few_labels_table(results: Mapping[str, Mapping[int, Sequence[float]]]) -> str:
+    """Returns a table of accuracies and their spread, and how often the first kind beats the second."""
+    first, second, *_ = results.values()
+    rows: list[list[object]] = []
+    for count in first:
+        means = {name: float(np.mean(of_labels[count])) for name, of_labels in results.items()}
+        cells = [f"{means[name]:.1%} ± {np.std(of_labels[count]):.1%}" for name, of_labels in results.items()]
+        won = np.count_nonzero(np.array(first[count]) > np.array(second[count]))
+        rows.append([count, *cells, f"{won} of {len(second[count])}", max(means, key=means.__getitem__)])
+    return format_table(["labels", *results, "pre-trained beats random", "the best"], rows)
 
 
 def few_labels(results: Mapping[str, Mapping[int, Sequence[float]]]) -> Figure:

@@ -14,8 +14,7 @@ of the test digits after pre-training, some 4 points more than from random weigh
 from __future__ import annotations
 
 import io
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -24,23 +23,11 @@ from torch.nn.functional import linear, softplus
 from torch.utils.data import DataLoader
 
 from workshop import boltzmann as lesson
-from workshop.boltzmann import (
-    DECAY,
-    EARLY_LOOKS,
-    EPOCHS,
-    KINDS,
-    MOMENTA,
-    SECOND_EPOCHS,
-    SECOND_UNITS,
-    Course,
-    Digits,
-    Machine,
-    Settings,
-)
+from workshop.boltzmann import DECAY, EARLY_LOOKS, KINDS, MOMENTA, SECOND_UNITS, Course, Digits, Machine, Settings
 from workshop.kit import cli
 from workshop.kit.report import Report
 from workshop.kit.training import Recipe
-from workshop.kit.training.checkpoint import Checkpoint
+from workshop.kit.training.checkpoint import Checkpoint, State, check_finite
 from workshop.pytorch.kit import device, optimizers
 from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
 from workshop.pytorch.kit.layers import initialize_as_keras
@@ -76,10 +63,10 @@ class BoltzmannMachine(nn.Module):
             v = torch.bernoulli(v) if samples_visible else v
         return v
 
-    def as_arrays(self) -> Machine:
-        """Returns the same machine in NumPy, to be measured and drawn."""
+    def copy_to(self, machine: Machine) -> None:
+        """Copies the parameters into a machine of NumPy's arrays, to be measured and drawn."""
         W, b, c = (parameter.detach().cpu().numpy() for parameter in (self.W, self.b, self.c))
-        return Machine(np.ascontiguousarray(W.T), b, c)
+        machine.W[:], machine.b[:], machine.c[:] = W.T, b, c
 
 
 class Features(nn.Module):
@@ -118,14 +105,15 @@ def linear_of(machine: Machine) -> nn.Linear:
     return layer
 
 
-def train(
-    machine: BoltzmannMachine, X: np.ndarray, settings: Settings, checkpoint: Checkpoint, course: Course
-) -> Iterator[float]:
-    """Trains a machine on samples X: the loop of PyTorch. It yields the epochs passed, as the lesson's does."""
+def train(start: Machine, X: np.ndarray, settings: Settings, checkpoint: Checkpoint, course: Course) -> Iterator[float]:
+    """Trains a machine on samples X: the loop of PyTorch.
+
+    As the lesson's `train` it yields the epochs passed; by then the parameters of `start` are those of the machine.
+    """
     batches = SeededBatches(len(X), settings.batch_size, settings.seed)
     loader = DataLoader(ArrayDataset(X, np.zeros(len(X), np.int64)), sampler=batches, batch_size=None)  # no labels
     processor = device.choose_device()
-    machine.to(processor)
+    machine = BoltzmannMachine(start).to(processor)
     decaying = {"params": [machine.W], "weight_decay": DECAY}
     biases = {"params": [machine.b, machine.c], "weight_decay": 0.0}
     optimizer = torch.optim.SGD([decaying, biases], settings.learning_rate, MOMENTA[0])
@@ -134,20 +122,22 @@ def train(
     particles = torch.bernoulli(means.expand(settings.batch_size, -1))  # where persistent chains are
     parts = {"machine": machine, "optimizer": optimizer}
 
-    def capture() -> dict[str, np.ndarray]:
+    def capture() -> State:
         content = io.BytesIO()
         torch.save({name: part.state_dict() for name, part in parts.items()} | {"particles": particles}, content)
-        return {"torch": np.frombuffer(content.getvalue(), np.uint8)}
+        return course.state({"torch": np.frombuffer(content.getvalue(), np.uint8)})
 
-    def restore(arrays: Mapping[str, np.ndarray]) -> None:
+    def restore(state: State) -> None:
         # `weights_only` keeps a forged file from running code.
-        kept = torch.load(io.BytesIO(arrays["torch"].tobytes()), weights_only=True)
+        kept = torch.load(io.BytesIO(state.arrays["torch"].tobytes()), weights_only=True)
+        course.put_back(state)
         for name, part in parts.items():
             part.load_state_dict(kept[name])
         particles.copy_(kept["particles"])
+        machine.copy_to(start)
 
-    told = {**settings._asdict(), "samples": len(X), "shape": machine.W.shape, "engine": "torch"}
-    for epoch in lesson.remaining_epochs(checkpoint, course, told, settings.epochs, capture, restore):
+    fixed = {**settings._asdict(), "samples": len(X), "shape": machine.W.shape, "engine": "torch"}
+    for epoch in checkpoint.remaining_epochs(fixed, settings.epochs, capture, restore):
         if epoch == 0:
             yield 0.0
         torch.manual_seed(1000 * settings.seed + epoch)
@@ -158,8 +148,8 @@ def train(
                 group["lr"] = settings.rate((epoch + (step - 1) / len(batches)) / settings.epochs)
                 group["momentum"] = settings.momentum(epoch)
             # Where the machine takes the digits, or its own dreams: to the gradient these are constants.
-            start = particles if settings.is_persistent else v
-            v_k = machine.gibbs(start, settings.k, epoch < settings.drawn)
+            v_0 = particles if settings.is_persistent else v
+            v_k = machine.gibbs(v_0, settings.k, epoch < settings.drawn)
             if settings.is_persistent:
                 particles.copy_(v_k)
             optimizer.zero_grad()
@@ -167,59 +157,11 @@ def train(
             loss.backward()
             optimizer.step()
             if epoch == 0 and step in EARLY_LOOKS and step < len(batches):
+                machine.copy_to(start)
                 yield step / len(batches)
+        machine.copy_to(start)
         yield float(epoch + 1)
-
-
-def train_on_digits(digits: Digits, report: Report) -> tuple[BoltzmannMachine, Course]:
-    """Trains the machine of 784 pixels; prints how it comes on."""
-    arguments, X = report.arguments, digits.X_train
-    start = lesson.build_machine(X, arguments.hidden_units, np.random.default_rng(arguments.seed))
-    machine, course, settings = BoltzmannMachine(start), Course(), lesson.make_settings(arguments, EPOCHS, len(X))
-    print(", ".join(f"{name} {tuple(parameter.shape)}" for name, parameter in machine.named_parameters()))
-    lesson.print_start(start, X, settings)
-    started = time.perf_counter()
-    for passed in train(machine, X, settings, report.checkpoint("boltzmann"), course):
-        course.add(machine.as_arrays(), passed, X, digits, time.perf_counter() - started)
-        course.print_last()
-    return machine, course
-
-
-def memorise(digits: Digits, report: Report) -> Course:
-    """Trains a machine on few images for so many steps that it knows them by heart; returns its course."""
-    arguments, X = report.arguments, digits.X_train[: lesson.FEW_IMAGES]
-    settings, looks = lesson.make_few_settings(arguments, len(X))
-    machine = BoltzmannMachine(lesson.build_machine(X, arguments.hidden_units, np.random.default_rng(arguments.seed)))
-    course = Course()
-    for passed in train(machine, X, settings, report.checkpoint("boltzmann-few"), course):
-        if passed in looks:
-            course.add(machine.as_arrays(), passed, X, digits, 0.0)
-    return course
-
-
-def train_persistent(digits: Digits, report: Report) -> BoltzmannMachine:
-    """Trains a machine whose chains never start anew; see the lesson's."""
-    arguments, X = report.arguments, digits.X_train
-    machine = BoltzmannMachine(lesson.build_machine(X, arguments.hidden_units, np.random.default_rng(arguments.seed)))
-    settings, course = lesson.persistent_settings(arguments, X), Course()
-    for passed in train(machine, X, settings, report.checkpoint("boltzmann-dream"), course):
-        course.epochs.append(passed)
-        course.errors.append(lesson.reconstruction_error(machine.as_arrays(), digits.X_test[:1000]))
-    return machine
-
-
-def train_second(machine: BoltzmannMachine, X: np.ndarray, report: Report) -> BoltzmannMachine:
-    """Trains the second machine: its visible units are the hidden units of the first."""
-    arguments = report.arguments
-    features = machine.as_arrays().hidden_probabilities(X)
-    second = BoltzmannMachine(lesson.build_machine(features, SECOND_UNITS, np.random.default_rng(arguments.seed)))
-    settings = lesson.make_settings(arguments, SECOND_EPOCHS, len(X), drawn=1)
-    course, started = Course(), time.perf_counter()
-    for passed in train(second, features, settings, report.checkpoint("boltzmann-second"), course):
-        course.epochs.append(passed)
-        course.errors.append(lesson.reconstruction_error(second.as_arrays(), features[:1000]))
-    lesson.print_second(features, course, settings, time.perf_counter() - started)
-    return second
+        check_finite(course.errors[-1], epoch + 1)
 
 
 def fit(network: DeepNetwork, X: torch.Tensor, y: torch.Tensor, recipe: Recipe) -> None:
@@ -274,24 +216,24 @@ def fine_tune(machines: Sequence[Machine], digits: Digits, report: Report) -> tu
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains the machines, compares, saves and plots; returns the metrics."""
-    arguments = lesson.parse(__doc__, argv, parts=("machine", "deep"))
+    arguments = lesson.parse(__doc__, argv, parts=lesson.DIGITS_PARTS)
     report = Report("boltzmann", arguments, engine="torch")
     digits = lesson.load_digits(arguments, report)
     report.engine(device.prepare(arguments.seed))
     torch.set_num_threads(1)  # the matrices are small: a second core would mostly wait for the first one
 
     report.section(f"machine: 784 pixels and {arguments.hidden_units} hidden units")
-    machine, course = train_on_digits(digits, report)
-    few, dreamer = memorise(digits, report), train_persistent(digits, report)
-    lesson.show_machine(machine.as_arrays(), course, few, dreamer.as_arrays(), digits, report)
-    features = TorchModel(Features(machine.as_arrays()), input_shape=(28, 28, 1))
+    print(f"W {(arguments.hidden_units, 784)}, b {(784,)}, c {(arguments.hidden_units,)}")
+    machine, course = lesson.train_on_digits(digits, report, train)
+    few, dreamer = lesson.memorise(digits, report, train), lesson.train_persistent(digits, report, train)
+    lesson.show_machine(machine, course, few, dreamer, digits, report)
+    features = TorchModel(Features(machine), input_shape=(28, 28, 1))
     lesson.save_features(features, digits, report)
 
     if "deep" in arguments.parts:
         report.section(f"deep: 784-{arguments.hidden_units}-{SECOND_UNITS}-10, few labels")
-        second = train_second(machine, digits.X_train, report)
-        machines = [machine.as_arrays(), second.as_arrays()]
-        network, accuracy = fine_tune(machines, digits, report)
+        second = lesson.train_second(machine, digits.X_train, report, train)
+        network, accuracy = fine_tune([machine, second], digits, report)
         deep = TorchModel(network, input_shape=(28, 28, 1), activation="softmax")
         lesson.save_network(deep, accuracy, digits, report)
     return report.finish(no_band=arguments.no_band)

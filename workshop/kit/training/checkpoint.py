@@ -6,7 +6,7 @@ import io
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,6 +71,32 @@ class Checkpoint:
         elif self.path.exists():
             print(f"Note      {self.path} is of a run that was stopped; --resume goes on with it, this run starts anew")
         return 0
+
+    def remaining_epochs(
+        self, settings: Mapping[str, Any], epochs: int, capture: Callable[[], State], restore: Callable[[State], None]
+    ) -> Iterator[int]:
+        """Yields the epochs that are still to be trained, from 0, and keeps the state after each.
+
+        Args:
+            settings: what must be the same in a training and in the one that resumes it, as JSON knows it.
+            epochs: of the whole training.
+            capture: returns the state; the number of epochs that are done is kept with it.
+            restore: puts a state back.
+        """
+
+        def put_back(state: State) -> int:
+            restore(state)
+            return int(state.notes["epoch"])
+
+        def current() -> State:
+            arrays, notes = capture()
+            return State(arrays, {**notes, "epoch": done})
+
+        done = self.begin({**settings, "epochs": epochs}, put_back, epochs)
+        while done < epochs:
+            yield done
+            done += 1
+            self.save(current, at_once=done == epochs)
 
     def _read(self) -> bytes | None:
         """Returns the file's content, if it is wanted and there; nothing of one that cannot be read."""
