@@ -55,7 +55,7 @@ def trained(engine: str, folder: Path, *options: str) -> Run:
 
 def test_a_verdict_counts_what_the_judge_is_sure_of_and_how_many_digits_there_are() -> None:
     images = np.zeros((4, 28, 28, 1))
-    images[1] = 0.5  # from the fourth it differs by 0.25, the first from the third not at all
+    images[1] = 0.5  # the neighbours differ by 0.5, 0.5 and 0.75
     images[3] = 0.75
     probabilities = np.full((4, 10), 0.01)
     probabilities[[0, 1, 2, 3], [3, 3, 7, 7]] = [0.91, 0.89, 0.95, 0.5]
@@ -63,7 +63,7 @@ def test_a_verdict_counts_what_the_judge_is_sure_of_and_how_many_digits_there_ar
     assert (verdict.certain, verdict.accuracy) == (0.5, 0.75)
     assert verdict.counts.tolist() == [0, 0, 0, 2, 0, 0, 0, 2, 0, 0]
     assert verdict.entropy == pytest.approx(np.log(2) / np.log(10))
-    assert verdict.distance == pytest.approx((0 + 0.25) / 2)
+    assert verdict.distance == pytest.approx((0.5 + 0.5 + 0.75) / 3)
     one = np.repeat(probabilities[:1], 4, axis=0)
     assert lesson.judge_images(images, one, np.zeros(4)).entropy == 0
 
@@ -227,7 +227,10 @@ def test_both_losses_and_the_film_are_those_of_the_run_that_was_stopped(
     np.testing.assert_array_equal(resumed.frames, whole.frames)
 
 
-@pytest.mark.parametrize("option", [["--part", "colapse"], ["--epochs", "0"], ["--learning-rate", "-1"]])
+@pytest.mark.parametrize(
+    "option",
+    [["--part", "colapse"], ["--epochs", "0"], ["--learning-rate", "-1"], ["--no-labels", "--part", "collapse"]],
+)
 def test_options_that_make_no_sense_are_refused(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         lesson.main(option)
@@ -252,10 +255,9 @@ def test_the_shipped_generator_is_as_good_as_its_card_says(room: Path) -> None:
 
 @pytest.mark.real
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", ["1", "2", "3"])
 @pytest.mark.parametrize("engine", MODULES)
-def test_the_defaults_reach_the_expected_bands(engine: str, seed: str, tmp_path: Path) -> None:
-    run = start(MODULES[engine], tmp_path, "--seed", seed, "--no-plots")
+def test_the_defaults_reach_the_expected_bands(engine: str, tmp_path: Path) -> None:
+    run = start(MODULES[engine], tmp_path, "--no-plots")
     assert "As expected for this lesson." in run.output
     assert run.metrics["certain_test_success_rate"] >= 0.9
     # No copies: the training images lie as far from the drawn digits as from test images.

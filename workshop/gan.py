@@ -333,7 +333,8 @@ class Verdict(NamedTuple):
         counts: how many of each class it sees (10,).
         entropy: of these classes, as a share of ln 10: 1 where each of the ten is there equally often, 0 for a single.
         accuracy: the share of the images that are the digit that was asked for, or that they show.
-        distance: the root mean square difference of two images, on average: 0 where all are the same.
+        distance: the root mean square difference of neighbours, on average: 0 where all are the same. Neighbours are of
+            different labels where labels come in turn, as a generator gets them.
     """
 
     certain: float
@@ -348,10 +349,9 @@ def judge_images(images: Images, probabilities: np.ndarray, labels: np.ndarray) 
     predicted = probabilities.argmax(axis=1)
     counts = np.bincount(predicted, minlength=CLASSES)
     shares = counts[counts > 0] / len(images)
-    half = len(images) // 2
-    pairs = np.square(images[:half] - images[half : 2 * half]).mean(axis=(1, 2, 3))
+    pairs = np.square(images[:-1] - images[1:]).mean(axis=(1, 2, 3))
     return Verdict(
-        certain=float(np.mean(probabilities.max(axis=1) > CERTAIN)),
+        certain=float(np.mean(probabilities.max(axis=1) >= CERTAIN)),
         counts=counts,
         entropy=abs(float(shares @ np.log(shares))) / np.log(CLASSES),
         accuracy=float(np.mean(predicted == labels)),
@@ -503,6 +503,8 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     parser.add_argument("--part", choices=[*PARTS, "all"], default="all", help="(default: all)")
     parser.add_argument("--no-labels", action="store_true", help="do not say which digit the generator is to draw")
     arguments = cli.parse_lesson(parser, argv)
+    if arguments.no_labels and arguments.part == "collapse":
+        parser.error("--no-labels: got --part collapse too, which never has labels; takes --part digits or all")
     arguments.parts = PARTS if arguments.part == "all" else (arguments.part,)
     return arguments
 
@@ -540,7 +542,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         verdicts[NAMES["digits"] if is_labelled else "without labels"] = verdict
         use = f"python -m apps.draw_digits --model {report.last_model} 2026" if is_labelled else ""
     if "collapse" in arguments.parts:
-        report.section("Collapse: the generator ten times as fast, the discriminator ten times as slow")
+        report.section("Collapse: the discriminator's learning rate a hundredth of the generator's")
         first = replace(digits, X_train=digits.X_train[:COLLAPSE_IMAGES], y_train=digits.y_train[:COLLAPSE_IMAGES])
         collapsed, _ = train("collapse", first, False, arguments, report)
         verdicts[NAMES["collapse"]] = report_collapse(lambda inputs: draw(collapsed, inputs), predict, report)
