@@ -147,8 +147,10 @@ class TrainingState(abc.ABC):
         self._seen += samples
         self._seen_since += samples
         for name, value in metrics.items():
-            self._sums[name] = self._sums.get(name, 0.0) + self._detach(value) * samples
-        self._loss_since += self._detach(metrics["loss"]) * samples
+            total = self._detach(value) * samples
+            self._sums[name] = self._sums.get(name, 0.0) + total
+            if name == "loss":
+                self._loss_since += total
         if self._step % _STEPS_A_REPORT == 0 or self._step == self._steps:
             total, seen = processes.total([float(self._loss_since), self._seen_since])
             loss = total / seen

@@ -134,7 +134,7 @@ def make_optimizer(
     """
     rate = learning_rate or default_rate(name)
     makers: dict[str, Callable[[], torch.optim.Optimizer]] = {
-        "sgd": lambda: torch.optim.SGD(parameters, rate),
+        "sgd": lambda: torch.optim.SGD(parameters, rate, foreach=False),  # does not look for the fastest way each step
         "momentum": lambda: MomentumSGD(parameters, rate),
         "nesterov": lambda: MomentumSGD(parameters, rate, nesterov=True),
         "rmsprop": lambda: RMSprop(parameters, rate),
