@@ -45,6 +45,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     with without_published_data(folder), pytest.MonkeyPatch.context() as patch:
         patch.setattr(lesson, "KINDS", SIGMOIDS)  # relu would be traced once more
         patch.setattr(lesson, "STEPS", 40)
+        patch.setattr(lesson.device, "steps_per_execution", lambda: 1)  # quicker to trace
         return start(lesson, folder, "--quick", "--no-plots", "--epochs", "4", "--hidden-units", str(UNITS))
 
 
