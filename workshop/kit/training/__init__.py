@@ -1,7 +1,7 @@
 """Training: recipes, batches in an order that can be repeated, `fit` for small tables, and callbacks that resume.
 
-`Resume`, `StepLosses`, `Snapshots` and `Watch` are Keras callbacks: they are imported at their first use, and Keras with
-them.
+`Resume`, `StepLosses`, `Snapshots` and `Watch` are Keras callbacks: they are imported at their first use, and Keras
+with them.
 """
 
 from typing import TYPE_CHECKING, Any
