@@ -26,6 +26,7 @@ from workshop.boltzmann import (
     small_machine,
 )
 from workshop.figures import boltzmann as figures
+from workshop.kit import device
 from workshop.kit.data.ratings import read_ratings
 from workshop.kit.errors import WorkshopError
 from workshop.kit.plots import animation
@@ -45,7 +46,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     with without_published_data(folder), pytest.MonkeyPatch.context() as patch:
         patch.setattr(lesson, "KINDS", SIGMOIDS)  # relu would be traced once more
         patch.setattr(lesson, "STEPS", 40)
-        patch.setattr(lesson.device, "steps_per_execution", lambda: 1)  # quicker to trace
+        patch.setattr(device, "steps_per_execution", lambda: 1)  # quicker to trace
         return start(lesson, folder, "--quick", "--no-plots", "--epochs", "4", "--hidden-units", str(UNITS))
 
 
