@@ -52,7 +52,7 @@ def trips(shown: Sequence[Trip], names: Sequence[str] = ()) -> Figure:
         names: what stands above each.
     """
     titles = [wrap(name, 34) for name in names] or [[] for _ in shown]
-    rows, height = -(-len(shown) // 3), 4 + 0.35 * max(map(len, titles))
+    rows, height = -(-len(shown) // 3), 4.2 + 0.35 * max(map(len, titles))  # the map is square, the titles above it
     figure, axes = plots.subplots(rows, min(3, len(shown)), width=4, height=height)
     for panel in np.ravel(axes)[len(shown) :]:
         panel.set_axis_off()
@@ -137,7 +137,7 @@ def _draw_map(axes: Any, trip: Trip) -> None:
     for x, y, radius in trip.obstacles:
         axes.add_patch(Circle((x, y), radius, color=GREY))
     axes.add_patch(Circle(tuple(trip.station), car.STATION_RADIUS, color=plots.GREEN))
-    axes.set(xlim=(0, car.SIZE), ylim=(0, car.SIZE), aspect="equal")
+    axes.set(xlim=(0, car.SIZE), ylim=(0, car.SIZE), aspect="equal", anchor="S")
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():  # the wall
