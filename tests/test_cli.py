@@ -3,9 +3,11 @@
 import argparse
 import importlib
 import importlib.util
+import itertools
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +28,7 @@ from workshop.scratch.nn.network import Network
 HEAVY = {"keras", "tensorflow", "torch", "jax", "sklearn", "matplotlib", "PIL", "joblib", "h5py"}
 THAT_TRAIN = [lesson.name for lesson in LESSONS if lesson.trains]
 ACTING = {lesson.name for lesson in LESSONS if lesson.acts}
+PROGRAMS = sorted(path.stem for path in (Path(__file__).parents[1] / "apps").glob("[a-z]*.py"))
 EXISTING = [lesson.name for lesson in LESSONS if importlib.util.find_spec(f"workshop.{lesson.name}")]
 
 
@@ -161,7 +164,28 @@ def test_help_imports_nothing_heavy_and_is_the_lessons_own_text(lesson: str) -> 
         assert f"  {option} " in options or lesson not in THAT_TRAIN, option
     for option in ("--epochs", "--batch-size"):  # `--resume` a lesson may have that trains and saves no model
         assert f"  {option} " not in options or lesson in THAT_TRAIN, option
+    assert not unexplained(options)
     assert f"python -m workshop.{lesson}" in docstring
+
+
+def unexplained(options: str) -> list[str]:
+    """Returns the lines of `--help` that name an option and do not say, there or in the next line, what it does."""
+    lines = [*options.splitlines(), ""]
+    return [
+        line
+        for line, following in itertools.pairwise(lines)
+        if re.match("  -", line) and not re.search(r"\S {2,}\S", line) and not following.startswith(" " * 24)
+    ]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_says_what_each_option_does(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(f"apps.{program}").main(["--help"])
+    text = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert re.search("^  -", text, re.MULTILINE)
+    assert not unexplained(text)
 
 
 # --- The report -------------------------------------------------------------------------------------------------------
