@@ -152,6 +152,14 @@ def test_predictions_and_the_weight_images_of_784_10(room: Path) -> None:
     assert "No expected band: a quick run." in run.lines
 
 
+@pytest.mark.parametrize("engine", ["torch", "numpy"])
+def test_the_mirrors_draw_the_weight_images_too(engine: str, tmp_path: Path) -> None:
+    with without_published_data(tmp_path):
+        options = ("--quick", "--model", "dense", "--epochs", "1", "--hidden-units", "0")
+        run = start(module_of(engine, "mnist"), tmp_path, *options)
+    assert (run.plots / "mnist_dense-weights.png").exists()
+
+
 def test_the_most_confident_mistakes_are_drawn_first() -> None:
     y, predicted, probability = np.array([4, 7, 1, 3, 2]), [9, 1, 1, 5, 8], [0.6, 0.9, 1.0, 0.8, 0.7]
     probabilities = np.zeros((5, 10))
