@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -187,6 +188,8 @@ def test_a_model_of_unscaled_pixels_has_its_own_name_and_says_what_it_takes(engi
     X, y = synthetic_images.image_set("mnist")[2:4]
     accuracy = np.mean(loaded.predict(X.astype(np.float32)).argmax(axis=1) == y)
     assert accuracy == pytest.approx(run.metrics["test_accuracy"], abs=1e-6) and accuracy > 0.5
+    after_the_last_epoch = re.findall(r"accuracy: (\d\.\d{4})", run.output)[-1]
+    assert f"{run.metrics['train_accuracy']:.4f}" == after_the_last_epoch
     assert not any(line.startswith("Use it") for line in run.lines)  # the programs give pixels of 0 to 1
 
 
