@@ -1,38 +1,61 @@
-"""Figures: their style and how they are saved; `charts`, `contours`, `images` and `animation` draw."""
+"""The style of every figure: lines and letters that a projector shows, colours that the colour-blind tell apart.
 
-from workshop.kit.plots.style import (
-    BLACK as BLACK,
-)
-from workshop.kit.plots.style import (
-    BLUE as BLUE,
-)
-from workshop.kit.plots.style import (
-    COLOURS as COLOURS,
-)
-from workshop.kit.plots.style import (
-    GREEN as GREEN,
-)
-from workshop.kit.plots.style import (
-    MARKERS as MARKERS,
-)
-from workshop.kit.plots.style import (
-    ORANGE as ORANGE,
-)
-from workshop.kit.plots.style import (
-    PURPLE as PURPLE,
-)
-from workshop.kit.plots.style import (
-    SKY as SKY,
-)
-from workshop.kit.plots.style import (
-    STYLE as STYLE,
-)
-from workshop.kit.plots.style import (
-    VERMILION as VERMILION,
-)
-from workshop.kit.plots.style import (
-    save as save,
-)
-from workshop.kit.plots.style import (
-    subplots as subplots,
-)
+A figure is made here and saved here, without pyplot, so no window opens and nothing is kept in memory once it is
+saved. What several lessons draw into it is in `charts`, `contours` and `images`; `animation` saves one that changes.
+"""
+
+import io
+from pathlib import Path
+from typing import Any
+
+from workshop.kit import files
+
+# Okabe and Ito (2008), "Color Universal Design".
+BLUE = "#0072B2"
+VERMILION = "#D55E00"
+GREEN = "#009E73"
+ORANGE = "#E69F00"
+PURPLE = "#CC79A7"
+SKY = "#56B4E9"
+BLACK = "#222222"
+COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
+MARKERS = ("o", "^", "s", "D", "v", "P", "X")
+STYLE = {
+    "font.size": 13,
+    "axes.titlesize": 14,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#DDDDDD",
+    "lines.linewidth": 2.2,
+    "legend.frameon": False,
+    "image.cmap": "gray_r",
+}
+
+
+def subplots(rows: int = 1, columns: int = 1, width: float = 6.0, height: float = 4.5, **options: Any) -> Any:
+    """Returns (figure, axes) of the package's style; `width` and `height` are of one panel, in inches.
+
+    Axes are a NumPy array of (rows, columns), or the one Axes where there is one panel.
+    """
+    import matplotlib
+
+    from workshop.kit.plots.figure import NamesFigure
+
+    with matplotlib.rc_context(STYLE):
+        figure = NamesFigure(figsize=(width * columns, height * rows), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False, **options)
+    return figure, axes if rows * columns > 1 else axes[0, 0]
+
+
+def save(figure: Any, path: Path) -> Path:
+    """Saves a figure as PNG and returns the path. A run that is killed leaves no half-written file."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    content = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure.set_dpi(110)
+        FigureCanvasAgg(figure).print_png(content)  # `savefig` draws the figure twice
+    files.write_atomically(path, content.getvalue())
+    return path
