@@ -76,8 +76,7 @@ def houses(
     trained.axhline(cost(best), color=plots.VERMILION, linestyle="--", label="normal equation")
     _draw_losses(trained, {"neuron": losses}, "Training the neuron")
     trained.set_xscale("log")
-    points = {"by hand": guesses, "normal equation": best[None]}
-    _draw_cost(contours, cost, {"training": path}, points, x="weight w", y="bias b", title="The cost")
+    _draw_cost(contours, cost, path, {"by hand": guesses, "normal equation": best[None]})
     return figure
 
 
@@ -103,24 +102,11 @@ def features(
 def _draw_cost(
     axes: Any,
     cost: Callable[[np.ndarray], np.ndarray],
-    paths: Mapping[str, np.ndarray],
+    path: np.ndarray,
     points: Mapping[str, np.ndarray],
-    *,
-    x: str = "first weight",
-    y: str = "second weight",
-    title: str = "",
 ) -> None:
-    """Draws the cost of two weights as contours, with paths and single points on it.
-
-    Args:
-        axes: the panel.
-        cost: from weights (..., 2) to their cost (...).
-        paths: named rows of weights (n, 2), drawn as lines with their start marked.
-        points: named weights (n, 2), drawn as single marks.
-        x, y: names of the two weights.
-        title: of the panel.
-    """
-    everything = np.concatenate([*paths.values(), *points.values()])
+    """Draws the cost of two weights (..., 2) as contours, with the path (n, 2) of a training and single points on it."""
+    everything = np.concatenate([path, *points.values()])
     low, high = everything.min(axis=0), everything.max(axis=0)
     margin = np.maximum(0.15 * (high - low), 0.1)
     axes_values = [np.linspace(a, b, 100) for a, b in zip(low - margin, high + margin, strict=True)]
@@ -128,12 +114,10 @@ def _draw_cost(
     # Logarithmic steps: near its lowest point the cost is flat, and even steps would show nothing there.
     levels = np.geomspace(max(heights.min(), 1e-6 * heights.max()), heights.max(), 12)
     axes.contour(*axes_values, heights, levels=levels, cmap="Blues_r", linewidths=1.2)
-    styles = list(zip((plots.VERMILION, plots.GREEN, plots.PURPLE, plots.BLACK), plots.MARKERS, strict=False))
-    for (label, path), (colour, _) in zip(paths.items(), styles, strict=False):
-        axes.plot(*path.T, ".-", color=colour, linewidth=2.2, markersize=8, label=label)
-        axes.plot(*path[0], "o", color=colour, markersize=7)
-    for (label, marks), (colour, marker) in zip(points.items(), reversed(styles), strict=False):
+    axes.plot(*path.T, ".-", color=plots.VERMILION, linewidth=2.2, markersize=8, label="training")
+    axes.plot(*path[0], "o", color=plots.VERMILION, markersize=7)
+    for (label, marks), colour, marker in zip(points.items(), (plots.BLACK, plots.PURPLE), "Ds", strict=True):
         axes.plot(*marks.T, marker, color=colour, markersize=9, markeredgecolor="white", label=label)
-    axes.set(xlabel=x, ylabel=y, title=title)
+    axes.set(xlabel="weight w", ylabel="bias b", title="The cost")
     axes.grid(False)
     axes.legend(fontsize=12, frameon=True)
