@@ -28,10 +28,7 @@ def _rescaling(s: Settings) -> Config:
 
 
 def _dropout(s: Settings) -> Config:
-    rate = s.number("rate", "p")
-    if rate >= 1:
-        raise s.refuse(f"has rate = {rate!r}")
-    return {"rate": rate}
+    return {"rate": s.rate("rate", "p")}
 
 
 def _spatial_dropout(s: Settings) -> Config:

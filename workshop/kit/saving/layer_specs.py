@@ -130,6 +130,13 @@ class Settings:
             raise self.refuse(f"has {name} = {value!r}")
         return float(value)
 
+    def rate(self, *names: str, default: float | None = None) -> float:
+        """Takes a fraction from 0 up to below 1."""
+        value = self.number(*names, default=default)
+        if value >= 1:
+            raise self.refuse(f"has {names[0]} = {value!r}")
+        return value
+
     def count(self, *names: str) -> int:
         """Takes a whole number from 1 up."""
         value = self.number(*names)

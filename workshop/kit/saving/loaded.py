@@ -243,9 +243,7 @@ def _piped(rows: Sequence[Sequence[Any]], scaler: Step, inputs: Sequence[Input])
     ]
     table = np.empty((len(rows), len(inputs)), object)
     for i, row in enumerate(rows):
-        if len(row) != len(inputs):
-            names = _named([column.name for column in inputs])
-            raise WorkshopError(f"got {len(row)} cells, the model takes {len(inputs)}: {names}")
+        _check_length(row, inputs)
         for j, (cell, column) in enumerate(zip(row, inputs, strict=True)):
             if columns[j].is_used:
                 table[i, j] = _cell(cell, column.name, known[j])
@@ -264,13 +262,7 @@ def _piped(rows: Sequence[Sequence[Any]], scaler: Step, inputs: Sequence[Input])
 
 
 def _cell(cell: Any, name: str, known: Mapping[str, Any]) -> Any:
-    """Returns a cell as a pipeline takes it: a missing one is None, one of a column of numbers a number.
-
-    Args:
-        cell: the cell, as it was typed or as a table has it.
-        name: the column's, for messages.
-        known: the categories of a column of categories by their texts; none of a column of numbers.
-    """
+    """Returns a cell as a pipeline takes it: missing, it is None; a column without known categories takes numbers."""
     if isinstance(cell, str):
         text = cell.strip()
         for given in (cell, text):
@@ -283,8 +275,17 @@ def _cell(cell: Any, name: str, known: Mapping[str, Any]) -> Any:
         return None
     elif hasattr(cell, "item"):
         cell = cell.item()
-    if known:
-        return cell
+    return cell if known else _number(cell, name)
+
+
+def _numbers_of(row: Sequence[Any], inputs: Sequence[Input]) -> list[float]:
+    """Returns the numbers among the cells of a row."""
+    _check_length(row, inputs)
+    return [_number(cell, column.name) for cell, column in zip(row, inputs, strict=True) if not column.values]
+
+
+def _number(cell: Any, name: str) -> float:
+    """Returns a cell of a column of numbers; raises WorkshopError where it is no finite number."""
     try:
         number = float(cell)
     except (TypeError, ValueError):
@@ -294,20 +295,7 @@ def _cell(cell: Any, name: str, known: Mapping[str, Any]) -> Any:
     return number
 
 
-def _numbers_of(row: Sequence[Any], inputs: Sequence[Input]) -> list[float]:
-    """Returns the numbers among the cells of a row."""
-    names = ", ".join(column.name for column in inputs)
+def _check_length(row: Sequence[Any], inputs: Sequence[Input]) -> None:
     if len(row) != len(inputs):
+        names = _named([column.name for column in inputs])
         raise WorkshopError(f"got {len(row)} cells, the model takes {len(inputs)}: {names}")
-    numbers = []
-    for cell, column in zip(row, inputs, strict=True):
-        if column.values:
-            continue
-        try:
-            number = float(cell)
-        except (TypeError, ValueError):
-            number = math.nan
-        if not math.isfinite(number):
-            raise WorkshopError(f"{column.name}: got {printable(cell)}, takes a finite number")
-        numbers.append(number)
-    return numbers

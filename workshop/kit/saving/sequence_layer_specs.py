@@ -40,16 +40,9 @@ def _recurrent(s: Settings) -> Config:
         "return_sequences": s.flag("return_sequences", default=False),
         "use_bias": s.flag("use_bias", default=True),
         "go_backwards": s.flag("go_backwards", default=False),
-        "dropout": _rate(s, "dropout", "dropout_W"),
-        "recurrent_dropout": _rate(s, "recurrent_dropout", "dropout_U"),
+        "dropout": s.rate("dropout", "dropout_W", default=0),
+        "recurrent_dropout": s.rate("recurrent_dropout", "dropout_U", default=0),
     }
-
-
-def _rate(s: Settings, *names: str) -> float:
-    rate = s.number(*names, default=0)
-    if rate >= 1:
-        raise s.refuse(f"has {names[0]} = {rate!r}")
-    return rate
 
 
 def _simple_rnn(s: Settings) -> Config:
