@@ -113,7 +113,7 @@ def read(content: bytes) -> str:
         step = unpickling.load_scaler(content, "model-scaler.gz")
         cells = [[column.values[0] if column.values else 1.5 for column in step.columns()]]
         assert np.asarray(step.transform(np.array(cells, object)), float).shape == (1, step.n_features_out_)
-        assert all(isinstance(name, str) for name in step.names) and len(step.ranges()) == step.n_features_in_
+        assert all(isinstance(name, str) for name in step.names) and len(step.columns()) == step.n_features_in_
     except WorkshopError as error:
         assert str(error).isprintable() and len(str(error)) < 500, error
         return str(error)

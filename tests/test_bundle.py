@@ -30,6 +30,7 @@ from workshop.kit.lazy import keras
 from workshop.kit.saving import bundle, safety, unpickling
 from workshop.kit.saving.card import FORMAT, printable
 from workshop.kit.saving.model import KerasModel
+from workshop.kit.saving.scaler import Column
 
 NAME = "admission"
 H5, SCALER, CARD = Path(f"{NAME}.h5"), Path(f"{NAME}-scaler.gz"), Path(f"{NAME}.json")
@@ -891,7 +892,10 @@ def test_a_scaler_that_was_fitted_on_a_data_frame(saved: Path) -> None:
         put_scaler(content)
         loaded = load().scaler
         np.testing.assert_array_equal(loaded.transform(X), expected)
-        assert loaded.ranges() == [(30, 99), (31, 90)] and loaded.names == ["first exam", "second exam"]
+        assert list(loaded.columns()) == [Column(30, 99), Column(31, 90)] and loaded.names == [
+            "first exam",
+            "second exam",
+        ]
     fitted.feature_names_in_ = np.array(["second exam", "first exam"], object)
     put_scaler(dumped(fitted))
     refused("has the inputs first exam, second exam in its card, its scaler takes second exam, first exam")
@@ -899,7 +903,8 @@ def test_a_scaler_that_was_fitted_on_a_data_frame(saved: Path) -> None:
 
 def test_the_ranges_of_a_scaler(saved: Path) -> None:
     def ranges(fitted: Any) -> Any:
-        return unpickling.load_scaler(dumped(fitted), SCALER).ranges()
+        columns = unpickling.load_scaler(dumped(fitted), SCALER).columns()
+        return [(column.minimum, column.maximum) for column in columns]
 
     rows = np.array([[30.2, 7], [97.5, 7]])
     assert ranges(MinMaxScaler().fit(rows)) == ranges(MinMaxScaler().fit(rows.astype(np.float32)))

@@ -248,20 +248,24 @@ class _Composition(Step):
             self.n_features_in_ = state["_n_features"]  # as releases before 0.24 call it
 
 
-class Pipeline(_Composition):
-    """Steps one after another."""
-
-    steps: Any = ()
+class _AsItsFirst(_Composition):
+    """The base class of those that take the columns which their first step takes."""
 
     @property
     def n_features_in_(self) -> int:  # type: ignore[override]
-        """The number of columns that its first step takes."""
+        """The number of columns."""
         return self.children()[0].n_features_in_
 
     @property
     def names(self) -> list[str]:
-        """The names of the columns that its first step was fitted on."""
+        """The names of the columns that it was fitted on."""
         return self.children()[0].names
+
+
+class Pipeline(_AsItsFirst):
+    """Steps one after another."""
+
+    steps: Any = ()
 
     def transform(self, X: Any) -> np.ndarray:
         """Returns X after all steps."""
@@ -292,21 +296,11 @@ class Pipeline(_Composition):
         return steps
 
 
-class FeatureUnion(_Composition):
+class FeatureUnion(_AsItsFirst):
     """The columns of several steps, each of the same table."""
 
     transformer_list: Any = ()
     transformer_weights: Mapping[str, float] | None = None
-
-    @property
-    def n_features_in_(self) -> int:  # type: ignore[override]
-        """The number of columns that each of its steps takes."""
-        return self.children()[0].n_features_in_
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the columns that its steps were fitted on."""
-        return self.children()[0].names
 
     def transform(self, X: Any) -> np.ndarray:
         """Returns the columns of all steps side by side."""

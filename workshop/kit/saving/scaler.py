@@ -71,10 +71,6 @@ class Step:
         # Before 0.24, releases do not save the number of columns of steps that keep nothing else of them.
         return [Column()] * getattr(self, "n_features_in_", 0)
 
-    def ranges(self) -> list[tuple[float, float]]:
-        """Returns the smallest and the largest number of each column that it was fitted on; infinite where unknown."""
-        return [(column.minimum, column.maximum) for column in self.columns()]
-
     def children(self) -> Sequence[Step]:
         """Returns the steps that it consists of."""
         return ()
