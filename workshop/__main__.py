@@ -16,6 +16,7 @@ python -m workshop convert WEIGHTS.h5 NEW.h5 --like MODEL.h5   # weights alone, 
 
 import argparse
 import difflib
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -77,37 +78,22 @@ def run_convert(argv: Sequence[str]) -> int:
     return 0
 
 
-def run_pack(argv: Sequence[str]) -> int:
-    """Writes a folder that a room without a network installs from."""
-    from workshop.pack import run as pack
-
-    return pack.main(argv)
-
-
-def run_draw(argv: Sequence[str]) -> int:
-    """Serves a page to draw on."""
-    from workshop.draw import run as draw
-
-    return draw.main(argv)
-
-
-def coached(command: str) -> Callable[[Sequence[str]], int]:
-    """Returns a command of the exercises, which are imported when it runs."""
-
-    def run(argv: Sequence[str]) -> int:
-        from workshop.coach import commands
-
-        return commands.COMMANDS[command](argv)
-
-    return run
+def imported(module: str, name: str) -> Callable[[Sequence[str]], int]:
+    """Returns a command, a function of a module that is imported when it runs."""
+    return lambda argv: getattr(importlib.import_module(f"workshop.{module}"), name)(argv)
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "doctor": run_doctor,
     "convert": run_convert,
-    "draw": run_draw,
-    "pack": run_pack,
-    **{name: coached(name) for name in ("exercises", "watch", "hint", "solve", "reset", "progress")},
+    "draw": imported("draw.run", "main"),
+    "pack": imported("pack.run", "main"),
+    "exercises": imported("coach.commands", "list_exercises"),
+    "watch": imported("coach.commands", "watch"),
+    "hint": imported("coach.commands", "hint"),
+    "solve": imported("coach.commands", "solve"),
+    "reset": imported("coach.commands", "reset"),
+    "progress": imported("coach.commands", "room"),
 }
 
 

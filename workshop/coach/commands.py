@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from workshop import LESSONS, coach, exercises
@@ -78,13 +78,3 @@ def room(argv: Sequence[str]) -> int:
     """Prints the room's tables."""
     print(tables.of_room(Path(_parser("progress", argv, ("folder", "with the files of progress", "1")).folder)))
     return 0
-
-
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
-    "exercises": list_exercises,
-    "watch": watch,
-    "hint": hint,
-    "solve": solve,
-    "reset": reset,
-    "progress": room,
-}
