@@ -55,7 +55,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not inputs:
         of_the_lesson = bundle.read_inputs(bundle.find(NAME, has_card=True), [NAME])
         inputs = console.inputs_without_card(path, of_the_lesson, arguments.scaler)
-    scores = console.check_numbers(arguments.scores, inputs) if arguments.scores else console.ask_numbers(inputs)
+    if arguments.scores:
+        scores = console.check_numbers(arguments.scores, inputs)
+    else:
+        scores = [console.ask_number(wanted) for wanted in inputs]
 
     model = take_probabilities(engines.load(path, [NAME], arguments.engine, arguments.scaler))
     scaled = "" if model.scaler else f"scaled to 0..1 over the ranges of the {NAME} model, "

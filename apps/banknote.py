@@ -9,6 +9,7 @@ The model is the one that `python -m workshop.banknotes` saves: `banknotes` of y
 and predicts a probability for each class.
 """
 
+import contextlib
 from collections.abc import Sequence
 
 from apps import cat_or_dog
@@ -30,14 +31,10 @@ def check(model: Bundle) -> Sequence[str]:
 
 def choose_model() -> str:
     """Returns the name of the model that is there: of photographs, else of drawn notes."""
-    try:
-        bundle.find(MODELS[0])
-    except WorkshopError:
-        try:
-            bundle.find(MODELS[1])
-        except WorkshopError:
-            return MODELS[0]
-        return MODELS[1]
+    for name in MODELS:
+        with contextlib.suppress(WorkshopError):
+            bundle.find(name)
+            return name
     return MODELS[0]
 
 

@@ -75,11 +75,7 @@ def output_path(given: Path | None, digits: str) -> Path:
     from apps.clean import free_name
 
     path = free_name(Path(f"digits-{digits}.png")) if given is None else given
-    if path.suffix.lower() != ".png":
-        raise WorkshopError(f"--output {path}: takes the name of a file that ends in .png")
-    if path.is_dir():
-        raise WorkshopError(f"--output {path}: that is a folder, takes the name of a file")
-    files.check_writable(path.parent, "--output")
+    console.check_output(path, ".png", "--output")
     return path
 
 

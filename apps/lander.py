@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workshop.kit import cli, files
+from workshop.kit import cli
 from workshop.kit.environments import lander
 from workshop.kit.errors import WorkshopError, one_line
 from workshop.kit.lazy import held_back_stderr, load
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     shown.add_argument("--human", action="store_true", help="show the flights in a window")
     arguments = parser.parse_args(argv)
     if arguments.gif is not None:
-        check_gif(arguments.gif)
+        console.check_output(arguments.gif, ".gif", "--gif")
     model = take_probabilities(engines.load(arguments.model, ["policy_gradient"], arguments.engine, arguments.scaler))
     console.check_shapes(model, inputs=[(8,)], outputs=[4])
     environment = make_environment(arguments.human)
@@ -71,15 +71,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     engines.show_side_by_side(
         model, lambda output: f"{lander.ACTIONS[output.argmax()]} {console.percent(output.max())}"
     )
-
-
-def check_gif(path: Path) -> None:
-    """Raises WorkshopError unless a GIF can be written to the path."""
-    if path.suffix.lower() != ".gif":
-        raise WorkshopError(f"--gif {path}: takes the name of a file that ends in .gif")
-    if path.is_dir():
-        raise WorkshopError(f"--gif {path}: that is a folder, takes the name of a file")
-    files.check_writable(path.parent, "--gif")
 
 
 def make_environment(is_shown: bool) -> gymnasium.Env:

@@ -234,7 +234,7 @@ def test_a_prompt_without_a_unit_and_with_large_or_tiny_limits(
 
 def test_several_numbers_are_asked_for_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     typed(monkeypatch, "45\n85\n")
-    assert console.ask_numbers(INPUTS) == [45, 85]
+    assert [console.ask_number(wanted) for wanted in INPUTS] == [45, 85]
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,15 @@ def add_scaler(made: Parser) -> None:
     )
 
 
+def check_output(path: Path, ending: str, option: str) -> None:
+    """Raises WorkshopError unless a file with this ending can be written to the path that an option names."""
+    if path.suffix.lower() != ending:
+        raise WorkshopError(f"{option} {path}: takes the name of a file that ends in {ending}")
+    if path.is_dir():
+        raise WorkshopError(f"{option} {path}: that is a folder, takes the name of a file")
+    files.check_writable(path.parent, option)
+
+
 def inputs_without_card(
     path: FilePath, assumed: Sequence[bundle.Input] = (), scaler_path: FilePath | None = None
 ) -> Sequence[bundle.Input]:
@@ -154,11 +163,6 @@ def check_cells(given: Sequence[str], inputs: Sequence[bundle.Input], each: str)
         [text if wanted.values else _checked(text, wanted) for text, wanted in zip(row, inputs, strict=True)]
         for row in rows
     ]
-
-
-def ask_numbers(inputs: Sequence[bundle.Input]) -> list[float]:
-    """Asks for one number after another; see `ask_number`."""
-    return [ask_number(wanted) for wanted in inputs]
 
 
 def ask_number(wanted: bundle.Input) -> float:

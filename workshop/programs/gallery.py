@@ -7,7 +7,6 @@ line for each file is printed. `--show` draws the network's input and, for photo
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from workshop.kit import files, lazy
+from workshop.kit import files
 from workshop.kit.errors import WorkshopError, one_line
 from workshop.kit.files import FilePath
 from workshop.kit.saving import bundle
@@ -86,6 +85,8 @@ def classify_images(
     images = [path for path, _ in _usable(given, _check_opens)]
     classified = 0
     if images:
+        from workshop.scratch.nn import gradcam
+
         loaded = take_probabilities(engines.load(model_path, lessons, arguments.engine))
         names = class_names(loaded, check(loaded), pixels)
         network = _numpy_network(loaded, lessons) if is_explained and arguments.show else None
@@ -100,7 +101,7 @@ def classify_images(
             engines.show_side_by_side(loaded, lambda output: _prediction(_probabilities(output), names))
             classified += 1
             if arguments.show:
-                heat = _heat(network, inputs, int(probabilities.argmax()))
+                heat = None if network is None else gradcam.grad_cam(network, inputs, int(probabilities.argmax()))
                 to = arguments.plots / f"{path.stem}-{'seen' if heat is None else 'decided'}.png"
                 while to in drawn:  # two files of one name, from two folders
                     to = to.with_stem(f"{to.stem}-again")
@@ -119,16 +120,8 @@ def opened(path: FilePath) -> Iterator[bytes]:
     """
     from workshop.kit.photos import image_file
 
-    failure = ""
-    # The decoders write to the screen by themselves, and warn of much that is harmless.
-    with lazy.held_back_stderr(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            yield image_file.read_bytes(path)
-        except Exception as error:  # the decoders raise whatever the damaged bytes lead them to
-            failure = image_file.why_unusable(error)
-    if failure:
-        raise WorkshopError(f"{path} {failure}")
+    with image_file.refusing(path):
+        yield image_file.read_bytes(path)
 
 
 def check_28x28(model: Bundle, classes: Sequence[str]) -> Sequence[str]:
@@ -197,13 +190,6 @@ def _numpy_network(loaded: Bundle, lessons: Sequence[str]) -> Network | None:
         print(f"note: the part that decided cannot be drawn: {error}", file=sys.stderr)
         return None
     return network
-
-
-def _heat(network: Network | None, image: np.ndarray, label: int) -> np.ndarray | None:
-    """Returns the Grad-CAM heat map of an image for a class; None without a network."""
-    from workshop.scratch.nn import gradcam
-
-    return None if network is None else gradcam.grad_cam(network, image, label)
 
 
 def _draw(

@@ -25,13 +25,10 @@ class Probabilities:
     def predict(self, X: np.ndarray, **options: Any) -> np.ndarray:
         """Returns the softmax of the outputs for X or, of a single output, the sigmoid."""
         import numpy as np
+        from scipy import special
 
         logits = np.asarray(self._model.predict(X, **options), np.float64)
-        if logits.shape[-1] == 1:
-            probabilities = np.exp(-np.logaddexp(0, -logits))
-        else:
-            exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-            probabilities = exponentials / exponentials.sum(axis=-1, keepdims=True)
+        probabilities = special.expit(logits) if logits.shape[-1] == 1 else special.softmax(logits, axis=-1)
         return probabilities.astype(np.float32)
 
 

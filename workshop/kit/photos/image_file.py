@@ -9,6 +9,7 @@ import contextlib
 import io
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,36 +31,39 @@ _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "TGA", "P
 
 def read_grey(path: FilePath) -> np.ndarray:
     """Reads an image as grey values, float32 (height, width), 0 black to 1 white, at most `_WORKING_SIZE` long."""
-    try:
+    with refusing(path):
         content = read_bytes(path)
-    except (WorkshopError, MemoryError) as error:
-        raise WorkshopError(f"{path} {why_unusable(error)}") from error
     return grey_values(content, path)
 
 
-def grey_values(content: bytes, name: FilePath) -> np.ndarray:
-    """Returns the grey values of an image, as `read_grey` does, from the bytes of its file; `name` is for messages."""
-    grey, has_others, failure = np.empty(0), False, ""
-    # Pillow warns of strange EXIF and of much else, and the TIFF library writes to the screen by itself. An unusable
-    # file is reported in one line instead.
+@contextlib.contextmanager
+def refusing(name: FilePath) -> Iterator[None]:
+    """Turns any error of reading and decoding an image file within into one line; `name` is for it.
+
+    Raises:
+        WorkshopError: the file is unusable.
+    """
+    failure = ""
+    # Pillow warns of strange EXIF and of much else, and the TIFF library writes to the screen by itself.
     with lazy.held_back_stderr(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            grey, has_others = _decode(content)
+            yield
         except Exception as error:  # the decoders raise whatever the damaged bytes lead them to
             failure = why_unusable(error)
     if failure:
         raise WorkshopError(f"{name} {failure}")
+
+
+def grey_values(content: bytes, name: FilePath) -> np.ndarray:
+    """Returns the grey values of an image, as `read_grey` does, from the bytes of its file; `name` is for messages."""
+    with refusing(name):
+        image = open_image(content)
+        has_others = image.format != "MPO" and getattr(image, "is_animated", False)  # a phone's MPO is one photograph
+        grey = _to_grey(upright(image))
     if has_others:
         print(f"note: {one_line(name)} holds several images, the first is used", file=sys.stderr)
     return grey
-
-
-def _decode(content: bytes) -> tuple[np.ndarray, bool]:
-    """Returns the grey values of an image, and whether the file holds others besides."""
-    image = open_image(content)
-    has_others = image.format != "MPO" and getattr(image, "is_animated", False)  # a phone's MPO is one photograph
-    return _to_grey(upright(image)), has_others
 
 
 def open_image(content: bytes) -> PIL.Image.Image:
@@ -67,7 +71,7 @@ def open_image(content: bytes) -> PIL.Image.Image:
 
     Raises:
         Exception: any; `why_unusable` turns it into a sentence. Opening and decoding are best done within
-            `lazy.held_back_stderr()` and without warnings.
+            `refusing`.
     """
     from PIL import Image
 
