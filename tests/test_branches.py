@@ -16,6 +16,7 @@ from workshop.kit.saving.architecture import Architecture, Layer, added, branche
 from workshop.kit.saving.layer_specs import UnknownLayerError
 from workshop.kit.saving.model import KerasModel
 from workshop.pytorch.kit.image_layers import GlobalAveragePooling
+from workshop.pytorch.kit.layout import ChannelsFirst, FlattenAsKeras
 from workshop.pytorch.kit.model import TorchModel
 from workshop.pytorch.kit.wrappers import AddBranches
 from workshop.scratch.nn.layers import Dense
@@ -117,6 +118,12 @@ def test_a_network_of_pytorch_with_branches_is_saved() -> None:
     weights = model.get_weights()
     model.set_weights([2 * weight for weight in weights])
     np.testing.assert_array_equal(model.get_weights()[0], 2 * weights[0])
+
+
+def test_a_branch_that_flattens_in_pytorchs_order_is_refused() -> None:
+    block = AddBranches(nn.Sequential(FlattenAsKeras()), nn.Sequential(nn.Flatten()))
+    with pytest.raises(WorkshopError, match=r"nn\.Flatten\(\): takes FlattenAsKeras\(\) there"):
+        TorchModel(nn.Sequential(ChannelsFirst(), block, nn.Linear(12, 1)), (2, 2, 3)).to_h5()
 
 
 def test_a_residual_block_is_trained_in_numpy() -> None:

@@ -186,6 +186,12 @@ def virtual(file: h5py.File) -> None:
     file.create_virtual_dataset("virtual", layout)
 
 
+def attribute_of_a_named_type(file: h5py.File) -> None:
+    file["type"] = np.dtype("f4")
+    file.attrs.create("a", 1, dtype=file["type"])
+    del file["type"]
+
+
 def many_links(file: h5py.File) -> None:
     for number in range(20):
         file[f"model_weights/entry{number}"] = number
@@ -202,6 +208,7 @@ def many_links(file: h5py.File) -> None:
         (virtual, {}, "virtual is kept in another file"),
         (lambda f: f.create_dataset("c", (8, 8), "f4", chunks=(4, 4)), {}, "in chunks, perhaps compressed"),
         (lambda f: f.create_dataset("c", data=np.ones(99), compression="gzip"), {}, "in chunks, perhaps compressed"),
+        (attribute_of_a_named_type, {"libver": "latest"}, "an attribute in it is of an unknown version"),
         (many_links, {"libver": "latest"}, "newer form (dense): save it again with Keras"),
         (lambda f: f.__setitem__("model_weights/dense/again", f["model_weights"]), {}, "a group in it holds itself"),
         (lambda f: f.__setitem__("again", f["/"]), {}, "a group in it holds itself"),

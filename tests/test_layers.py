@@ -467,6 +467,7 @@ def test_dropout_of_the_state_predicts_but_is_not_trained() -> None:
         ("LeakyReLU", {"negative_slope": -1}, "negative_slope = -1"),
         ("ReLU", {"max_value": "6"}, "max_value = '6'"),
         ("PReLU", {"shared_axes": [0]}, r"shared_axes = \[0\]"),
+        ("PReLU", {"shared_axes": [3, 4]}, r"shared_axes = \[3, 4\]"),
         ("RepeatVector", {"n": 0}, "n = 0"),
         ("GaussianDropout", {"rate": 1}, "rate = 1.0"),
         ("Dense", {"units": 2, "activation": {"class_name": "LeakyReLU", "config": {"alpha": "x"}}}, "alpha|slope"),
