@@ -1,5 +1,8 @@
 """The layers that no lesson needs, but models that people publish: the same numbers in all three engines."""
 
+import importlib
+import inspect
+import pkgutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,6 +22,7 @@ from layer_cases import (
 )
 from torch import nn
 
+from workshop import scratch
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 from workshop.kit.saving import h5, keras_h5
@@ -579,3 +583,24 @@ def test_each_multiplication_with_a_weight_is_counted() -> None:
 def test_what_cannot_be_built_is_refused_in_words(make: Callable[[], object], says: str) -> None:
     with pytest.raises(WorkshopError, match=says):
         make()
+
+
+def defaults_of(layer: type) -> dict[str, Any]:
+    """Returns the defaults of a layer's arguments, in one form where there are several ways to write them."""
+    parameters = inspect.signature(layer.__init__).parameters
+    found = {name: one.default for name, one in parameters.items() if one.default is not inspect.Parameter.empty}
+    same = {("activation", None): "linear", ("padding", 1): 1, ("padding", (1, 1)): 1, ("padding", ((1, 1), (1, 1))): 1}
+    return {name: same.get((name, value), value) for name, value in found.items()}
+
+
+def test_the_engines_layers_have_the_defaults_of_keras() -> None:
+    names = [found.name for found in pkgutil.iter_modules([f"{scratch.__path__[0]}/nn"])]
+    modules = [importlib.import_module(f"workshop.scratch.nn.{name}") for name in names]
+    layers = {name: value for module in modules for name, value in vars(module).items() if hasattr(keras.layers, name)}
+    compared = 0
+    for name, layer in layers.items():
+        ours, theirs = defaults_of(layer), defaults_of(getattr(keras.layers, name))
+        shared = ours.keys() & theirs.keys()
+        assert {each: ours[each] for each in shared} == {each: theirs[each] for each in shared}, name
+        compared += len(shared)
+    assert compared > 60
