@@ -104,7 +104,7 @@ def _stable_regions(small: np.ndarray, levels: np.ndarray, is_light: bool) -> li
             sides = [side.stop - side.start for side in box]
             if not _MIN_AREA * small.size < math.prod(sides) or max(sides) > _LONGEST * min(sides):
                 continue
-            filled = _without_holes(labels[box] == label)
+            filled = ndimage.binary_fill_holes(labels[box] == label, np.ones((3, 3)))
             if not _MIN_AREA < filled.sum() / small.size < _MAX_AREA or hull_share(filled) < _STRAIGHT:
                 continue
             region = np.zeros(small.shape, bool)
@@ -117,13 +117,6 @@ def _stable_regions(small: np.ndarray, levels: np.ndarray, is_light: bool) -> li
             now.append(same)
         growing = now
     return found
-
-
-def _without_holes(region: np.ndarray) -> np.ndarray:
-    from scipy import ndimage
-
-    labels, _ = ndimage.label(np.pad(~region, 1, constant_values=True), structure=np.ones((3, 3)))
-    return labels[1:-1, 1:-1] != labels[0, 0]
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:
