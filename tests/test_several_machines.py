@@ -11,11 +11,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from engines_helper import one_thread
+from one_of_several import remember
 
 from workshop.kit import processes, training
 from workshop.kit.errors import WorkshopError
@@ -26,44 +26,8 @@ from workshop.pytorch.kit.model import TorchModel
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="starts and kills processes as Unix does")
 needs_jax = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX")
 
-PROGRAM = """
-import sys
-folder, engine, *arguments = sys.argv[1:]
-sys.path.insert(0, folder)
-import test_several_machines as tests
-from workshop.kit import cli
-cli.run(lambda: tests.remember(engine, *arguments))
-"""
+PROGRAM = str(Path(__file__).with_name("one_of_several.py"))
 OPTIONS = ("--quick", "--no-plots", "--json")
-
-
-def remember(engine: str, path: str, *options: str) -> None:
-    """Runs the lesson, and writes the mean metrics of its epochs to a file: it only prints them, in few digits."""
-    histories = []
-    with pytest.MonkeyPatch.context() as patch:
-        if engine == "torch":
-            from workshop.pytorch import mnist as mirror
-
-            train = mirror.train
-
-            def train_and_remember(network: Any, model: Any, loader: Any, state: Any) -> None:
-                train(network, model, loader, state)
-                histories.append(state.history)
-
-            patch.setattr(mirror, "train", train_and_remember)
-            mirror.main(options)
-        else:
-            from workshop import mnist
-            from workshop.kit import training
-
-            class Remembering(training.Resume):
-                def on_train_end(self, logs: Any = None) -> None:
-                    super().on_train_end(logs)
-                    histories.append(self.model.history.history)
-
-            patch.setattr(training, "Resume", Remembering)
-            mnist.main(options)
-    Path(path).write_text(json.dumps(histories), "utf-8")
 
 
 def free_port() -> int:
@@ -87,8 +51,7 @@ def started(engine: str, count: int, *options: str) -> Iterator[list[subprocess.
     port, running = free_port(), []
     try:
         for i in range(count):
-            folder = str(Path(__file__).parent)
-            command = [sys.executable, "-c", PROGRAM, folder, engine, f"history-{i}.json", *options]
+            command = [sys.executable, PROGRAM, engine, f"history-{i}.json", *options]
             environment = os.environ | variables(engine, i, count, port)
             running.append(
                 subprocess.Popen(
@@ -164,9 +127,8 @@ def test_pytorchs_last_batch_may_be_odd() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @needs_jax
-@pytest.mark.parametrize("model", ["dense", "cnn"])
-def test_two_processes_of_keras_on_jax_train_the_network_of_one(model: str) -> None:
-    train_in_one_and_in_two("keras", "--model", model, "--epochs", "2")
+def test_two_processes_of_keras_on_jax_train_the_networks_of_one() -> None:
+    train_in_one_and_in_two("keras", "--epochs", "2")  # the dense one, and the CNN
 
 
 def lose_one(engine: str, victim: int, *options: str) -> None:
@@ -193,7 +155,7 @@ def lose_one(engine: str, victim: int, *options: str) -> None:
 @pytest.mark.parametrize(
     ("engine", "options"),
     [
-        ("torch", ("--model", "cnn", "--epochs", "30")),
+        ("torch", ("--model", "cnn", "--filters", "8", "--epochs", "30")),
         pytest.param("keras", ("--model", "dense", "--epochs", "60"), marks=needs_jax),
     ],
     ids=["torch", "jax"],
