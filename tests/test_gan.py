@@ -41,8 +41,18 @@ def of_keras(alone: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return trained("keras", tmp_path_factory.mktemp("gan-keras"), "--no-plots")
 
 
+FOUND: dict[Path, lesson.Trained] = {}  # what the training in a folder gave beside the generator
+
+
 def trained(engine: str, folder: Path, *options: str) -> Run:
+    train = MODULES[engine].train
+
+    def keeping(*arguments: Any) -> Any:
+        generator, FOUND[folder] = train(*arguments)
+        return generator, FOUND[folder]
+
     with without_published_data(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MODULES[engine], "train", keeping)
         patch.setattr(lesson, "IMAGES", 256)
         patch.setattr(lesson, "FRAMES", 4)
         if engine == "keras":
@@ -197,34 +207,17 @@ def test_a_resumed_run_ends_as_one_that_was_never_stopped(
     engine: str, room: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole: Run = request.getfixturevalue("run" if engine == "torch" else "of_keras")
-    stop_after(1, monkeypatch, lambda: trained(engine, room, "--no-plots"))
+    stop_after(3, monkeypatch, lambda: trained(engine, room, "--no-plots"))
     resumed = trained(engine, room, "--no-plots", "--resume")
-    assert any(line.startswith("Resumed   after epoch 1 of 6") for line in resumed.lines)
+    assert any(line.startswith("Resumed   after epoch 3 of 6") for line in resumed.lines)
     assert resumed.metrics == whole.metrics
     for path in whole.models.iterdir():
         assert (resumed.models / path.name).read_bytes() == path.read_bytes()
     assert sorted(resumed.models.glob("*checkpoint*")) == []
-
-
-@pytest.mark.parametrize("engine", ["torch", pytest.param("keras", marks=pytest.mark.slow)])
-def test_both_losses_and_the_film_are_those_of_the_run_that_was_stopped(
-    engine: str, room: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept: list[lesson.Trained] = []
-    train = MODULES[engine].train
-
-    def keeping(*arguments: Any) -> Any:
-        generator, found = train(*arguments)
-        kept.append(found)
-        return generator, found
-
-    monkeypatch.setattr(MODULES[engine], "train", keeping)
-    trained(engine, room / "whole", "--no-plots")
-    stop_after(3, monkeypatch, lambda: trained(engine, room / "stopped", "--no-plots"))
-    trained(engine, room / "stopped", "--no-plots", "--resume")
-    whole, resumed = kept
-    assert resumed.steps == whole.steps and resumed.curves == whole.curves
-    np.testing.assert_array_equal(resumed.frames, whole.frames)
+    # Both losses and the film too.
+    found, expected = FOUND[resumed.folder], FOUND[whole.folder]
+    assert found.steps == expected.steps and found.curves == expected.curves
+    np.testing.assert_array_equal(found.frames, expected.frames)
 
 
 @pytest.mark.parametrize(
