@@ -119,9 +119,8 @@ def test_38_and_75_points_are_predicted_by_both_models(default_run: Run) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", ["2", "3"])
-def test_other_seeds_are_in_the_bands(seed: str) -> None:
-    assert_in_bands(admission.main(["--seed", seed, "--no-plots"]))
+def test_another_seed_is_in_the_bands() -> None:
+    assert_in_bands(admission.main(["--seed", "2", "--no-plots"]))
 
 
 def test_no_fold_is_validated_on_what_it_was_trained_or_scaled_on() -> None:

@@ -125,9 +125,8 @@ def test_a_cut_is_where_a_classifier_says_one_half() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", ["2", "3"])
-def test_other_seeds_are_in_the_bands(seed: str) -> None:
-    assert_in_bands(logistic_regression.main(["--seed", seed, "--no-plots"]))
+def test_another_seed_is_in_the_bands() -> None:
+    assert_in_bands(logistic_regression.main(["--seed", "2", "--no-plots"]))
 
 
 def test_the_bundle_predicts_for_a_tumour_in_its_own_units(default_run: Run) -> None:

@@ -214,7 +214,7 @@ def test_the_shipped_pilot_returns_what_its_card_says(room: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [["--seed", "1"], ["--seed", "2"], ["--seed", "3"], ["--algorithm", "ppo"]])
+@pytest.mark.parametrize("options", [["--seed", "1"], ["--algorithm", "ppo"]])
 def test_it_lands(options: list[str], room: Path) -> None:
     run = start(lesson, room, "--no-plots", "--part", "lander", *options)
     prefix = "ppo_" if "ppo" in options else ""

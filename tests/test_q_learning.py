@@ -108,7 +108,7 @@ def test_the_exact_solution_is_the_curriculums_and_the_basic_strategy(exact: np.
             assert hits == BASIC_STRATEGY[kind].get(total, ""), (kind, total)
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_500000_hands_of_one_player_are_near_on_average(seed: int, exact: np.ndarray) -> None:
     *_, (hands, learned, visits) = monte_carlo(500_000, seed)
     mean, largest, _, right = compare(learned, exact)
@@ -119,7 +119,7 @@ def test_500000_hands_of_one_player_are_near_on_average(seed: int, exact: np.nda
     assert right >= 195
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_500000_hands_settled_with_all_dealers_are_within_three_hundredths(seed: int, exact: np.ndarray) -> None:
     *_, (hands, learned, _) = monte_carlo(500_000, seed, shares=True)
     mean, largest, close, right = compare(learned, exact)
@@ -129,7 +129,7 @@ def test_500000_hands_settled_with_all_dealers_are_within_three_hundredths(seed:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_500000_hands_of_the_dealer_are_within_three_hundredths_in_every_state(seed: int, exact: np.ndarray) -> None:
     *_, (_, learned, _) = monte_carlo(500_000, seed, seats=SEATS)
     mean, largest, close, right = compare(learned, exact)
