@@ -33,31 +33,45 @@ _LONGEST = [
     "test_notebooks",
     "test_lessons",
     "test_mirrors",
-    "test_wheel",
+    "test_experiments",
+    "test_optimizers",
+    "test_xor",
+    "test_mnist",
+    "test_gan",
+    "test_cats_vs_dogs",
+    "test_rnn",
+    "test_several_machines",
+    "test_deep_q_network",
+    "test_boltzmann",
     "test_pack",
     "test_policy_gradient",
     "test_policy_gradient_mirror",
-    "test_deep_q_network",
-    "test_optimizers",
+    "test_wheel",
+    "test_engines",
+    "test_initialization",
+    "test_autoencoder",
     "test_picture",
     "test_training",
-    "test_experiments",
-    "test_engines",
-    "test_rnn",
-    "test_autoencoder",
-    "test_initialization",
-    "test_xor",
-    "test_torch_backend",
-    "test_mnist",
+    "test_regularization",
     "test_transfer_learning",
-    "test_cats_vs_dogs",
+    "test_gpu_benchmark",
+    "test_banknotes",
+    "test_text_generation",
+    "test_forecasting",
+    "test_torch_backend",
+    "test_admission",
+    "test_apps_images",
+    "test_tables",
+    "test_draw",
+    "test_upgrade",
     "test_photo_training",
+    "test_cats_vs_dogs_mirror",
 ]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the tests in order, and leaves out those on real data where there is none."""
-    # The files that take longest begin, the longest one first: at the end neither worker waits for the other.
+    # The files that take longest, slow tests included, begin: at the end neither worker waits for the other.
     place = {name: i for i, name in enumerate(_LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
     missing = pytest.mark.skip(reason="needs the real data sets: set WORKSHOP_DATA to their folder")
