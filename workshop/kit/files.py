@@ -19,6 +19,20 @@ def shipped(name: str) -> Path:
     return installed if installed.exists() else _PACKAGE.parent / name
 
 
+def read_bytes(path: FilePath, option: str = "", advice: str = "") -> bytes:
+    """Returns the bytes of a file that the user named, with an option perhaps.
+
+    Raises:
+        WorkshopError: it cannot be read, or is not there, which ends with the advice, if there is any.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        if advice and isinstance(error, FileNotFoundError):
+            raise WorkshopError(f"{option} {path} is not there: {advice}") from error
+        raise WorkshopError(f"{option} {path} cannot be read ({error.strerror})") from error
+
+
 def write_flushed(path: FilePath, content: bytes) -> None:
     """Writes `content` to `path` and waits until it is on the disk.
 

@@ -82,9 +82,14 @@ def load(name: str) -> Any:
     return module
 
 
+def keras_folder() -> Path:
+    """Returns the folder of Keras' own files: its settings, the data and the weights that it fetched."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+
+
 def keras_settings() -> Path:
     """Returns where Keras keeps its settings."""
-    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
+    return keras_folder() / "keras.json"
 
 
 def _backend_of_settings() -> str:

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from workshop.kit import files
 from workshop.kit.data import shared_folder
 from workshop.kit.errors import WorkshopError, one_line
 from workshop.kit.files import FilePath
@@ -63,10 +64,7 @@ def load(path: FilePath) -> Weights:
         WorkshopError: it cannot be read, or is not the published file.
     """
     path = Path(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise WorkshopError(f"--weights {path} cannot be read ({error.strerror})") from error
+    content = files.read_bytes(path, "--weights")
     if not is_published(content):
         raise WorkshopError(
             f"--weights {path} is not {NAME} as published (SHA-256 differs), and a pickle may run code: take it from "

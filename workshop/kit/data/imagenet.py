@@ -8,7 +8,6 @@ the file is Keras'.
 """
 
 import hashlib
-import os
 import queue
 import threading
 import urllib.request
@@ -18,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workshop.kit import files
+from workshop.kit import files, lazy
 from workshop.kit.data import download, shared_folder
 from workshop.kit.errors import WorkshopError, one_line
 from workshop.kit.files import FilePath
@@ -77,30 +76,19 @@ def find(given: FilePath | None) -> Weights | None:
     """
     if given is not None:
         given = Path(given)
-        try:
-            content = given.read_bytes()
-        except FileNotFoundError as error:
-            raise WorkshopError(f"--weights {given} is not there: give the path of {NAME}") from error
-        except OSError as error:
-            raise WorkshopError(f"--weights {given} cannot be read ({error.strerror})") from error
+        content = files.read_bytes(given, "--weights", f"give the path of {NAME}")
         arrays = read(content, given)
         if is_published(content):
             return Weights(arrays, TITLE, given)
         print(f"Weights   {one_line(given)} is not the published file (MD5 differs): it is used unverified")
         return Weights(arrays, "MobileNet with weights of an unverified file", given)
-    path = cache() / NAME
+    path = lazy.keras_folder() / "models" / NAME
     for kept in (shared_folder.shared_file(NAME), path):
         found = None if kept is None else _kept(kept)
         if kept is not None and found is not None:
             return Weights(read(found, kept), TITLE, kept)
     downloaded = _download(path)
     return None if downloaded is None else Weights(read(downloaded, path), TITLE, path)
-
-
-def cache() -> Path:
-    """Returns the folder of published weights in Keras' cache."""
-    home = os.environ.get("KERAS_HOME")
-    return (Path(home) if home else Path.home() / ".keras") / "models"
 
 
 def is_published(content: bytes) -> bool:

@@ -5,7 +5,6 @@
 """
 
 import hashlib
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from workshop.kit.data import download, image_files, shared_folder, synthetic_im
 from workshop.kit.data.published_images import SETS
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
-from workshop.kit.lazy import tensorflow
+from workshop.kit.lazy import keras_folder, tensorflow
 
 
 @dataclass(frozen=True)
@@ -121,8 +120,7 @@ def find_image_set(name: str) -> Path | None:
 
 
 def _keras_cache() -> Path:
-    home = os.environ.get("KERAS_HOME")
-    return (Path(home) if home else Path.home() / ".keras") / "datasets"
+    return keras_folder() / "datasets"
 
 
 def _load_cached(name: str) -> ImageSet | None:

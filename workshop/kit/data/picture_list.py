@@ -89,11 +89,7 @@ def read(path: FilePath, classes: int) -> list[Picture]:
         WorkshopError: it is no such list; the message names the line.
     """
     path = Path(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise WorkshopError(f"{path} cannot be read ({error.strerror})") from error
-    text, _ = decoding.decode(content, path)
+    text, _ = decoding.decode(files.read_bytes(path), path)
     if not text.strip():
         raise WorkshopError(f"{path} is empty: takes rows of type, path and class")
     cells = splitting.split(text, path)

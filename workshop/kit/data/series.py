@@ -275,15 +275,7 @@ def _read_cells(path: Path) -> Cells:
     Raises:
         WorkshopError: it is not there, or no text.
     """
-    if path.is_dir():
-        raise WorkshopError(f"{path} is a folder, takes a CSV file")
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise WorkshopError(f"{path} is not there: give the path of a CSV file") from error
-    except OSError as error:
-        raise WorkshopError(f"{path} cannot be read ({error.strerror})") from error
-    text, encoding = decoding.decode(content, path)
+    text, encoding = decoding.read(path)
     cells = splitting.split(text, path)
     if encoding:
         _note(f"the file is read as {encoding}, not as UTF-8")

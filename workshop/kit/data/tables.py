@@ -317,15 +317,7 @@ def print_notes(table: Table) -> None:
 def parse_table(path: FilePath, *, at_least: int = 2) -> Table:
     """Reads a CSV file as `read_table` does, without printing its notes."""
     path = Path(path)
-    if path.is_dir():
-        raise WorkshopError(f"{path} is a folder, takes a CSV file")
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise WorkshopError(f"{path} is not there: give the path of a CSV file") from error
-    except OSError as error:
-        raise WorkshopError(f"{path} cannot be read ({error.strerror})") from error
-    text, encoding = decoding.decode(content, path)
+    text, encoding = decoding.read(path)
     cells = splitting.split(text, path)
     arranged = layout.arrange(cells, path)
     notes = (*([f"the file is read as {encoding}, not as UTF-8"] if encoding else []), *cells.notes, *arranged.notes)

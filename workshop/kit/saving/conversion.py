@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from workshop.kit import files
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
 from workshop.kit.saving import h5, keras_archive, keras_h5, safety
@@ -45,13 +46,13 @@ class Converted(NamedTuple):
 
 def convert(old: Path, new: Path, like: Path | None = None) -> Converted:
     """Returns what is to be written to `new`; raises as `workshop.__main__.convert` does."""
-    content = h5.read_content(old)
+    content = files.read_bytes(old)
     if keras_archive.is_archive(content):
         if like is not None:
             raise WorkshopError(f"{old} is a whole model, a .keras: takes a file of weights alone with --like")
         return _by_keras(keras_h5.from_bytes(keras_archive.checked(content, old), old), new, [])
     if like is not None:
-        pattern = h5.read_content(like)
+        pattern = files.read_bytes(like)
         root = safety.read_hdf5(content, old)
         if "layer_names" not in root.attributes and "model_weights" not in root.entries:
             return _by_keras(_with_weights_of_keras_3(content, old, pattern, like), new, [])

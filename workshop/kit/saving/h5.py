@@ -10,11 +10,11 @@ import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from workshop.kit import files
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
 from workshop.kit.saving import safety, upgrade
@@ -31,19 +31,7 @@ def read(path: FilePath) -> Architecture:
         UnknownLayerError: it has a layer or a setting that is not known here.
         WorkshopError: the file is missing, damaged, could reach outside of itself, or is inconsistent.
     """
-    return from_bytes(read_content(path), path)
-
-
-def read_content(path: FilePath) -> bytes:
-    """Returns the bytes of a file.
-
-    Raises:
-        WorkshopError: it is missing, or no file.
-    """
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise WorkshopError(f"{path} cannot be read ({error.strerror})") from error
+    return from_bytes(files.read_bytes(path), path)
 
 
 def from_bytes(content: bytes, path: FilePath) -> Architecture:

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from workshop.kit import files
 from workshop.kit.errors import WorkshopError
 
 # UTF-32's mark begins with UTF-16's.
@@ -43,6 +44,13 @@ _NAMES_OF_EASTERN = (
     "koi8_u shift_jis shift_jis_2004 shift_jisx0213 mac_cyrillic iso8859_5 iso8859_7 cp874 tis_620"
 )
 _EASTERN = frozenset(_NAMES_OF_EASTERN.split())
+
+
+def read(path: Path) -> tuple[str, str]:
+    """Returns the text of a CSV file as `decode` does; raises WorkshopError where there is none."""
+    if path.is_dir():
+        raise WorkshopError(f"{path} is a folder, takes a CSV file")
+    return decode(files.read_bytes(path, advice="give the path of a CSV file"), path)
 
 
 def decode(content: bytes, path: Path) -> tuple[str, str]:
