@@ -37,7 +37,7 @@ from workshop.kit.lazy import keras, tensorflow
 from workshop.kit.saving import card
 from workshop.kit.training import Recipe, batching
 from workshop.programs import engines
-from workshop.pytorch.kit.dataset import as_inputs, as_targets
+from workshop.pytorch.kit.dataset import as_tensor
 from workshop.pytorch.kit.model import TorchModel
 from workshop.scratch.nn.losses import make_loss
 from workshop.scratch.nn.network import Network
@@ -150,8 +150,8 @@ def test_the_three_engines_measure_the_same_loss(name: str, path: Path) -> None:
     losses = [keras_losses(models["keras"], X[at], y[at], case.loss) for at in batching.batches(len(X), 1000)]
     expected = float(np.mean(np.concatenate(losses)))
     with torch.no_grad():
-        outputs = with_logits(models["torch"].module, case)(as_inputs(X))
-        by_torch = float(case.torch_loss(outputs, as_targets(y)))
+        outputs = with_logits(models["torch"].module, case)(as_tensor(X))
+        by_torch = float(case.torch_loss(outputs, as_tensor(y)))
     numpy_outputs = models["numpy"].forward(X)
     by_numpy = models["numpy"].measure(numpy_outputs, y, make_loss(case.loss))
     assert by_torch == pytest.approx(expected, rel=1e-5)
@@ -170,7 +170,7 @@ def keras_gradients(model: Any, X: np.ndarray, y: np.ndarray, loss: str) -> list
 def torch_gradients(model: TorchModel, X: np.ndarray, y: np.ndarray, case: Case) -> list[np.ndarray]:
     """Returns what the backward pass leaves as gradients, in Keras' layout."""
     dtype = next(model.module.parameters()).dtype
-    inputs, targets = as_inputs(X).to(dtype), as_targets(y)
+    inputs, targets = as_tensor(X).to(dtype), as_tensor(y)
     targets = targets.to(dtype) if targets.is_floating_point() else targets
     model.module.zero_grad()
     case.torch_loss(with_logits(model.module, case)(inputs), targets).backward()

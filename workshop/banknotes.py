@@ -219,7 +219,7 @@ def train(
 def predict(network: nn.Module, X: np.ndarray) -> np.ndarray:
     """Returns the logits of samples; images are uint8 (n, size, size, 3)."""
     from workshop.kit.data.images import scale_pixels
-    from workshop.pytorch.kit.dataset import as_inputs
+    from workshop.pytorch.kit.dataset import as_tensor
 
     network.eval()
     processor = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
@@ -227,7 +227,7 @@ def predict(network: nn.Module, X: np.ndarray) -> np.ndarray:
     with torch.no_grad():
         for start in range(0, len(X), HEAD.batch_size):
             batch = X[start : start + HEAD.batch_size]
-            inputs = as_inputs(scale_pixels(batch) if batch.dtype == np.uint8 else batch)
+            inputs = as_tensor(scale_pixels(batch) if batch.dtype == np.uint8 else batch)
             outputs.append(network(inputs.to(processor)).cpu().numpy())
     return np.concatenate(outputs)
 

@@ -29,7 +29,7 @@ from workshop.kit import cli
 from workshop.kit.data.images import scale_pixels
 from workshop.kit.report import Report
 from workshop.pytorch.kit import device, optimizers
-from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches, as_inputs
+from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches, as_tensor
 from workshop.pytorch.kit.image_layers import PadAsTensorFlow
 from workshop.pytorch.kit.layers import activation, initialize_as_keras
 from workshop.pytorch.kit.model import TorchModel
@@ -175,7 +175,7 @@ def train(
 def encode(network: Autoencoder, X: np.ndarray) -> np.ndarray:
     """Returns the latent codes of images X (bytes), channels last."""
     network.eval()
-    codes = network.encode(as_inputs(scale_pixels(X)).to(device.choose_device())).cpu().numpy()
+    codes = network.encode(as_tensor(scale_pixels(X)).to(device.choose_device())).cpu().numpy()
     return np.moveaxis(codes, 1, -1)
 
 

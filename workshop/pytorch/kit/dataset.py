@@ -70,23 +70,17 @@ class ArrayDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         X, y = self._X[rows], self._y[rows]
         X = X if self._preprocess is None else self._preprocess(X)
         y = y if self._preprocess_targets is None else self._preprocess_targets(y)
-        return as_inputs(X), as_targets(y)
+        return as_tensor(X), as_tensor(y)
 
     def digests(self) -> dict[str, str]:
         """Returns what tells these samples from others."""
         return {"X": batching.digest(self._X), "y": batching.digest(self._y)}
 
 
-def as_inputs(X: np.ndarray) -> torch.Tensor:
-    """Returns samples as a network takes them: images with their channels first, tokens as whole numbers."""
-    inputs = torch.from_numpy(np.asarray(X, np.int64 if X.dtype.kind in "iu" else np.float32))
-    return inputs.permute(0, 3, 1, 2) if inputs.ndim == 4 else inputs
+def as_tensor(array: np.ndarray) -> torch.Tensor:
+    """Returns samples or targets as PyTorch takes them: images with their channels first, all others as they are.
 
-
-def as_targets(y: np.ndarray) -> torch.Tensor:
-    """Returns targets: class numbers as the 64-bit integers that PyTorch's cross-entropy takes, all others as floats.
-
-    Images have their channels first.
+    Tokens and class numbers become the 64-bit integers that an embedding and cross-entropy take, other numbers floats.
     """
-    targets = torch.from_numpy(np.asarray(y, np.int64 if y.dtype.kind in "iu" else np.float32))
-    return targets.permute(0, 3, 1, 2) if targets.ndim == 4 else targets
+    tensor = torch.from_numpy(np.asarray(array, np.int64 if array.dtype.kind in "iu" else np.float32))
+    return tensor.permute(0, 3, 1, 2) if tensor.ndim == 4 else tensor

@@ -20,38 +20,22 @@ class GaussianNoise(nn.Module):
         return f"{self.stddev}"
 
 
-class GaussianDropout(nn.Module):
-    """Multiplies by normally distributed numbers with mean and variance of Dropout's, 1 and rate / (1 - rate)."""
-
-    def __init__(self, rate: float):
-        super().__init__()
-        self.rate = rate
+class GaussianDropout(nn.Dropout):
+    """Multiplies by normally distributed numbers with mean and variance of Dropout's, 1 and p / (1 - p)."""
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Returns X, in training each number a little larger or smaller."""
         if not self.training:
             return X
-        return X * (1 + (self.rate / (1 - self.rate)) ** 0.5 * torch.randn_like(X))
-
-    def extra_repr(self) -> str:
-        """What `print(module)` shows in the parentheses."""
-        return f"{self.rate}"
+        return X * (1 + (self.p / (1 - self.p)) ** 0.5 * torch.randn_like(X))
 
 
-class StepDropout(nn.Module):
+class StepDropout(nn.Dropout):
     """Keras' SpatialDropout1D: drops features of a sequence (samples, steps, features) at all its steps.
 
     `nn.Dropout1d` and `nn.Dropout2d` take samples with their features first.
     """
 
-    def __init__(self, rate: float):
-        super().__init__()
-        self.rate = rate
-
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Returns X, in training without some features."""
-        return X * nn.functional.dropout(torch.ones_like(X[:, :1]), self.rate, self.training)
-
-    def extra_repr(self) -> str:
-        """What `print(module)` shows in the parentheses."""
-        return f"{self.rate}"
+        return X * super().forward(torch.ones_like(X[:, :1]))

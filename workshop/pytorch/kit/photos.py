@@ -15,7 +15,7 @@ from workshop.kit import files
 from workshop.kit.data.images import scale_pixels
 from workshop.kit.photos.augmentation import Augmentation
 from workshop.kit.training import batching
-from workshop.pytorch.kit.dataset import as_inputs, as_targets
+from workshop.pytorch.kit.dataset import as_tensor
 
 
 class PhotoDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
@@ -63,7 +63,7 @@ class PhotoDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         if self._augmentation is not None:
             matrices = self._affine_matrices[rows], self._color_matrices[rows]
             photos = self._augmentation.apply(photos, *matrices, self._size)
-        return as_inputs(scale_pixels(photos)), as_targets(self._y[rows])
+        return as_tensor(scale_pixels(photos)), as_tensor(self._y[rows])
 
     def digests(self) -> dict[str, str]:
         """Returns what tells these photos, and how they are changed, from others."""

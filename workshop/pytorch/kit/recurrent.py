@@ -73,17 +73,6 @@ class RNNAsKeras(_Recurrent):
 
     module = nn.RNN
 
-    def __init__(
-        self,
-        inputs: int,
-        units: int,
-        return_sequences: bool = False,
-        bias: bool = True,
-        nonlinearity: str = "tanh",
-        **options: Any,
-    ) -> None:
-        super().__init__(inputs, units, return_sequences, bias, nonlinearity=nonlinearity, **options)
-
 
 class LSTMAsKeras(_Recurrent):
     """Keras' LSTM. Its forget gate's bias starts at 1 (Jozefowicz 2015), in PyTorch near 0.

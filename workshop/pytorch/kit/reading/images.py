@@ -92,18 +92,10 @@ def zero_padding(reader: Reader, module: nn.ZeroPad2d) -> None:
     reader.add(module, "ZeroPadding2D", {"padding": [[top, bottom], [left, right]]})
 
 
-def global_average_pooling(reader: Reader, module: GlobalAveragePooling) -> None:
-    """GlobalAveragePooling."""
-    reader.expect_images(module)
-    reader.channels_first = False
-    reader.add(module, "GlobalAveragePooling2D", {})
-
-
-def global_max_pooling(reader: Reader, module: GlobalMaxPooling) -> None:
-    """GlobalMaxPooling."""
-    reader.expect_images(module)
-    reader.channels_first = False
-    reader.add(module, "GlobalMaxPooling2D", {})
+def global_pooling(reader: Reader, module: GlobalAveragePooling | GlobalMaxPooling) -> None:
+    """GlobalAveragePooling and GlobalMaxPooling."""
+    channels_last(reader, module)
+    reader.add(module, f"{type(module).__name__}2D", {})
 
 
 def up_sampling(reader: Reader, module: nn.Upsample) -> None:
@@ -194,8 +186,8 @@ def channels_first(reader: Reader, module: ChannelsFirst) -> None:
     reader.channels_first = True
 
 
-def channels_last(reader: Reader, module: ChannelsLast) -> None:
-    """ChannelsLast."""
+def channels_last(reader: Reader, module: nn.Module) -> None:
+    """ChannelsLast, and what else leaves no images with their channels first."""
     reader.expect_images(module)
     reader.channels_first = False
 
@@ -209,8 +201,8 @@ MODULES: dict[type[nn.Module], Callable[[Reader, Any], None]] = {
     nn.AvgPool2d: average_pooling,
     AveragePoolAsKeras: average_pooling_as_keras,
     ConvTranspose2dAsKeras: transposed_convolution,
-    GlobalAveragePooling: global_average_pooling,
-    GlobalMaxPooling: global_max_pooling,
+    GlobalAveragePooling: global_pooling,
+    GlobalMaxPooling: global_pooling,
     PadAsTensorFlow: pad,
     ChannelsFirst: channels_first,
     ChannelsLast: channels_last,

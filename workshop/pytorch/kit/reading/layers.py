@@ -29,16 +29,6 @@ def linear(reader: Reader, module: nn.Linear) -> None:
     reader.add(module, "Dense", settings, kernel=kernel, bias=vector(module.bias))
 
 
-def rescaling(reader: Reader, module: Rescaling) -> None:
-    """Rescaling."""
-    reader.add(module, "Rescaling", {"scale": float(module.scale), "offset": float(module.offset)})
-
-
-def dropout(reader: Reader, module: nn.Dropout) -> None:
-    """nn.Dropout."""
-    reader.add(module, "Dropout", {"rate": float(module.p)})
-
-
 def batch_norm(reader: Reader, module: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
     """nn.BatchNorm1d and nn.BatchNorm2d."""
     reader.expect(module, track_running_stats=True)
@@ -194,12 +184,14 @@ def reshape_as_keras(reader: Reader, module: ReshapeAsKeras) -> None:
 
 MODULES: dict[type[nn.Module], Callable[[Reader, Any], None]] = {
     nn.Linear: linear,
-    Rescaling: rescaling,
-    nn.Dropout: dropout,
+    Rescaling: lambda reader, module: reader.add(
+        module, "Rescaling", {"scale": float(module.scale), "offset": float(module.offset)}
+    ),
+    nn.Dropout: lambda reader, module: reader.add(module, "Dropout", {"rate": float(module.p)}),
     nn.Dropout2d: lambda reader, module: reader.add(module, "SpatialDropout2D", {"rate": float(module.p)}),
     nn.AlphaDropout: lambda reader, module: reader.add(module, "AlphaDropout", {"rate": float(module.p)}),
-    noise.StepDropout: lambda reader, module: reader.add(module, "SpatialDropout1D", {"rate": module.rate}),
-    noise.GaussianDropout: lambda reader, module: reader.add(module, "GaussianDropout", {"rate": module.rate}),
+    noise.StepDropout: lambda reader, module: reader.add(module, "SpatialDropout1D", {"rate": module.p}),
+    noise.GaussianDropout: lambda reader, module: reader.add(module, "GaussianDropout", {"rate": module.p}),
     noise.GaussianNoise: lambda reader, module: reader.add(module, "GaussianNoise", {"stddev": module.stddev}),
     nn.BatchNorm1d: batch_norm,
     nn.BatchNorm2d: batch_norm,

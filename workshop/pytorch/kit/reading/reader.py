@@ -130,6 +130,11 @@ class Reader:
                 f"takes images, channels first, and gets samples of shape {self.shape}: put ChannelsFirst() before it",
             )
 
+    def expect_a_sequence(self, module: nn.Module) -> None:
+        """Refuses a module for sequences where there are none."""
+        if len(self.shape) != 2:
+            raise self.refuse(module, f"takes sequences (steps, features) and gets samples of shape {self.shape}")
+
     def add(self, module: nn.Module, kind: str, settings: Config, **weights: Weight | Rows | None) -> None:
         """Adds a layer; None stands for a weight that it does not have."""
         layer = Layer(kind, settings)

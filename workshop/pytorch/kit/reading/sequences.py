@@ -32,7 +32,7 @@ def lstm(reader: Reader, module: recurrent.LSTMAsKeras) -> None:
 
 
 def _one_bias(reader: Reader, module: Any, kind: str, settings: Config) -> None:
-    _expect_a_sequence(reader, module)
+    reader.expect_a_sequence(module)
     steps = module.steps
     if steps.bias and (steps.bias_hh_l0.requires_grad or steps.bias_hh_l0.any()):
         raise reader.refuse(module, "has a second bias, bias_hh_l0, that is not zero or is trained: Keras has one")
@@ -48,7 +48,7 @@ def _one_bias(reader: Reader, module: Any, kind: str, settings: Config) -> None:
 
 def gru(reader: Reader, module: recurrent.GRUAsKeras) -> None:
     """GRUAsKeras."""
-    _expect_a_sequence(reader, module)
+    reader.expect_a_sequence(module)
     steps: Any = module.steps
     biases = [Weight(bias, gates=_GRU_GATES) for bias in (steps.bias_ih_l0, steps.bias_hh_l0)] if steps.bias else []
     reader.add(
@@ -61,21 +61,16 @@ def gru(reader: Reader, module: recurrent.GRUAsKeras) -> None:
     )
 
 
-def _expect_a_sequence(reader: Reader, module: Any) -> None:
-    if len(reader.shape) != 2:
-        raise reader.refuse(module, f"takes sequences (steps, features) and gets samples of shape {reader.shape}")
-
-
 def _settings(kind: str, module: Any, own: Config) -> Config:
     steps = module.steps
     shared = {"units": steps.hidden_size, "return_sequences": module.return_sequences, "use_bias": steps.bias}
-    dropout = 0.0 if module.dropout is None else module.dropout.rate
+    dropout = 0.0 if module.dropout is None else module.dropout.p
     return recurrent_settings(kind, {**shared, **own, "go_backwards": module.go_backwards, "dropout": dropout})
 
 
 def loop(reader: Reader, module: Loop) -> None:
     """Loop."""
-    _expect_a_sequence(reader, module)
+    reader.expect_a_sequence(module)
     bias = None if module.bias is None else Weight(module.bias, tuple(range(module.bias.ndim)))
     kernels = {name: Weight(getattr(module, name), (0, 1)) for name in ("kernel", "recurrent_kernel")}
     reader.add(module, module.kind, module.settings, **kernels, bias=bias)
@@ -83,16 +78,11 @@ def loop(reader: Reader, module: Loop) -> None:
 
 def over_steps(reader: Reader, module: OverSteps) -> None:
     """OverSteps."""
-    _expect_a_sequence(reader, module)
+    reader.expect_a_sequence(module)
     kinds = {"mean": "GlobalAveragePooling1D", "max": "GlobalMaxPooling1D"}
     if module.statistic not in kinds:
         raise reader.refuse(module, "is not known here: takes mean or max")
     reader.add(module, kinds[module.statistic], {})
-
-
-def repeat_vector(reader: Reader, module: RepeatVector) -> None:
-    """RepeatVector."""
-    reader.add(module, "RepeatVector", {"n": module.n})
 
 
 def embedding(reader: Reader, module: recurrent.EmbeddingAsKeras) -> None:
@@ -108,5 +98,5 @@ MODULES: dict[type[nn.Module], Callable[[Reader, Any], None]] = {
     recurrent.GRUAsKeras: gru,
     Loop: loop,
     OverSteps: over_steps,
-    RepeatVector: repeat_vector,
+    RepeatVector: lambda reader, module: reader.add(module, "RepeatVector", {"n": module.n}),
 }

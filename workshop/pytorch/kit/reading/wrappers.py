@@ -24,8 +24,7 @@ _IN_ONE_ROW = {
 
 def in_one_row(reader: Reader, module: InOneRow) -> None:
     """InOneRow."""
-    if len(reader.shape) != 2:
-        raise reader.refuse(module, f"takes sequences (steps, features) and gets samples of shape {reader.shape}")
+    reader.expect_a_sequence(module)
     for found in reader.inside(nn.Sequential(*module), (1, *reader.shape), channels_first=True):
         if found.layer.kind not in _IN_ONE_ROW:
             raise reader.refuse(module, f"has a {found.layer.kind} layer in it, takes {', '.join(_IN_ONE_ROW)}")
