@@ -379,7 +379,6 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     add("--guess", nargs=2, type=cli.finite_number, action="append", metavar=("W", "B"), help=text)
     table_data.add_options(parser)
     arguments = cli.parse_lesson(parser, argv)
-    table_data.check_options(parser, arguments)
     if arguments.part == "line" and arguments.data:
         parser.error(f"--data: got {arguments.data}, --part line takes none: houses or features do")
     return arguments

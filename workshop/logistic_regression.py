@@ -255,9 +255,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     parser = cli.lesson_parser(docstring, RECIPES)
     cli.add_plain(parser)
     tables.add_options(parser)
-    arguments = cli.parse_lesson(parser, argv)
-    tables.check_options(parser, arguments)
-    return arguments
+    return cli.parse_lesson(parser, argv)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:

@@ -488,7 +488,6 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser = cli.lesson_parser(__doc__)
     tables.add_options(parser)
     arguments = cli.parse_lesson(parser, argv)
-    tables.check_options(parser, arguments)
     report = Report("perceptron", arguments, "numpy")
     sets = load_samples(arguments.data, arguments.seed, arguments.target, arguments.drop)
     separable, overlapping = sets[0], sets[-1]  # of a table of one's own, the same

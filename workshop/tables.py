@@ -192,7 +192,6 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     arguments = cli.parse_lesson(parser, argv)
     if arguments.data and arguments.table != "both":
         parser.error(f"--table: got {arguments.table}, and --data {arguments.data}: takes one of them")
-    table_data.check_options(parser, arguments)
     if arguments.target_kind and not arguments.data:
         kind = arguments.target_kind
         parser.error(f"--target-kind: got {kind} without a table of your own, takes --data FILE beside it")

@@ -513,7 +513,6 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     cli.add_plain(parser)
     tables.add_options(parser)
     arguments = cli.parse_lesson(parser, argv)
-    tables.check_options(parser, arguments)
     only = f"--preset {arguments.preset}" if arguments.preset else f"--part {arguments.part}"
     if arguments.data is not None and only not in ("--part xor", "--part all"):
         parser.error(f"--data: got {arguments.data}, {only} takes none: --part xor does")

@@ -69,12 +69,17 @@ def whole_number(smallest: int) -> Callable[[str], int]:
     return parse
 
 
+def _as_number(text: str) -> float:
+    """Returns a text as a number, NaN where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def positive_number(text: str) -> float:
     """Parses a finite number above 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
+    number = _as_number(text)
     if not (math.isfinite(number) and number > 0):
         raise argparse.ArgumentTypeError(f"got {text[:40]}, takes a number above 0")
     return number
@@ -82,10 +87,7 @@ def positive_number(text: str) -> float:
 
 def finite_number(text: str) -> float:
     """Parses a finite number of a usable size: a loss squares what it gets, in single precision."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
+    number = _as_number(text)
     if not abs(number) <= 1e15:
         raise argparse.ArgumentTypeError(f"got {text}, takes a number from -1e15 to 1e15")
     return number
@@ -95,10 +97,7 @@ def number_between(lowest: float, highest: float, *, above: bool = False) -> Cal
     """Returns a parser of numbers from `lowest` (`above`: without it) to `highest`, for `add_argument(type=...)`."""
 
     def parse(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
+        number = _as_number(text)
         if not lowest <= number <= highest or (above and number == lowest):
             limits = f"above {lowest:g} and up to {highest:g}" if above else f"from {lowest:g} to {highest:g}"
             raise argparse.ArgumentTypeError(f"got {text[:40]}, takes a number {limits}")
@@ -199,6 +198,11 @@ def parse_lesson(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespa
         files.check_writable(arguments.plots, "--plots")
     if getattr(arguments, "tensorboard", None) and importlib.util.find_spec("tensorboard") is None:
         raise WorkshopError("--tensorboard: TensorBoard is not installed: python -m pip install tensorboard")
+    for name in ("target", "drop"):  # of a table
+        given = getattr(arguments, name, None)
+        if given and not arguments.data:
+            shown = given if isinstance(given, str) else " ".join(given)
+            parser.error(f"--{name}: got {shown} without a table of your own, takes --data FILE beside it")
     return arguments
 
 

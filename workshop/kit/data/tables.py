@@ -362,19 +362,10 @@ def read_numbers(
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options `--target` and `--drop` of a lesson that takes a table of one's own."""
+    """Adds the options `--target` and `--drop` of a lesson that takes a table of one's own, with `--data`."""
     add = parser.add_argument
     add("--target", metavar="COLUMN", help="the column of --data to predict (default: the last)")
     add("--drop", nargs="+", default=[], metavar="COLUMN", help="columns of --data to leave out")
-
-
-def check_options(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    """Refuses `--target` and `--drop` without `--data`."""
-    for name in ("target", "drop"):
-        given = getattr(arguments, name)
-        if given and not arguments.data:
-            shown = given if isinstance(given, str) else " ".join(given)
-            parser.error(f"--{name}: got {shown} without a table of your own, takes --data FILE beside it")
 
 
 def choose_columns(table: Table, target: str | None, drop: Sequence[str]) -> Table:
