@@ -46,8 +46,6 @@ class Report:
         self._data: list[str] = []
         self._files: list[Path] = []
         self._checkpoints: list[Path] = []
-        self._missed: list[str] = []
-        self._bands_held = 0
         self._band_of: dict[str, str] = {}
         self.is_standin = False
         if self._engine_name != "keras" and getattr(arguments, "tensorboard", None):
@@ -137,16 +135,6 @@ class Report:
             if band:
                 self._band_of[f"{band}_{name}"] = f"{prefix}{name}"
 
-    def _compare(self, name: str, lowest: float, highest: float) -> None:
-        """Holds a metric against the band that the lesson reaches with its defaults on its own data."""
-        value = self.metrics[name]
-        if lowest <= value <= highest:
-            self._bands_held += 1
-        else:
-            band = f"at least {lowest:g}" if highest == math.inf else f"{lowest:g} to {highest:g}"
-            band = f"at most {highest:g}" if lowest == -math.inf else band
-            self._missed.append(f"{name} is {value:.4g}, expected {band}")
-
     def plot(self, name: str, draw: Callable[..., "Figure"], *arguments: Any, **options: Any) -> None:
         """Draws a figure and saves it as `<name>.png`; with `--no-plots` nothing is computed.
 
@@ -157,14 +145,20 @@ class Report:
         if self._draws:
             self.saved(plots.save(draw(*arguments, **options), self.arguments.plots / f"{name}.png"))
 
-    def _hold_against_the_registry(self) -> None:
-        """Holds every metric that was measured against the band that `LESSONS` expects of it."""
+    def _hold_against_bands(self) -> tuple[list[str], int]:
+        """Returns in words which metrics miss the band that `LESSONS` expects of them, and how many have one."""
         lesson = next((lesson for lesson in LESSONS if lesson.name == self.lesson), None)
         preset = getattr(self.arguments, "preset", None)
+        missed, count = [], 0
         for name, (lowest, highest) in (lesson.bands(self._engine_name, preset) if lesson else {}).items():
             measured = self._band_of.get(name, name)
             if measured in self.metrics:
-                self._compare(measured, lowest, highest)
+                count += 1
+                band = f"at least {lowest:g}" if highest == math.inf else f"{lowest:g} to {highest:g}"
+                band = f"at most {highest:g}" if lowest == -math.inf else band
+                if not lowest <= self.metrics[measured] <= highest:
+                    missed.append(f"{measured} is {self.metrics[measured]:.4g}, expected {band}")
+        return missed, count
 
     def finish(self, *, use: str = "", no_band: str = "") -> dict[str, float]:
         """Prints the last lines and returns the metrics.
@@ -176,7 +170,7 @@ class Report:
         """
         no_band = _not_comparable(self.arguments, self.is_standin) or no_band
         seconds = time.perf_counter() - self._started
-        self._hold_against_the_registry()
+        missed, bands = self._hold_against_bands()
         for path in self._checkpoints if processes.is_first() else ():
             path.unlink(missing_ok=True)
         self.section("Result")
@@ -185,9 +179,9 @@ class Report:
             print(f"{name:{width}}  {value:.4g}")
         if no_band:
             print(f"No expected band: {no_band}.")
-        elif self._missed:
-            print("Not as expected: " + "; ".join(self._missed) + ".")
-        elif self._bands_held:
+        elif missed:
+            print("Not as expected: " + "; ".join(missed) + ".")
+        elif bands:
             print("As expected for this lesson.")
         plots_saved = [path for path in self._files if path.suffix in {".png", ".gif"}]
         models = [path for path in self._files if path not in plots_saved]
