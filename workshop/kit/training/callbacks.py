@@ -106,8 +106,8 @@ class Snapshots(keras.callbacks.Callback):
     def set_state(self, state: State) -> None:
         """Puts it back."""
         self.weights = {}
-        for name in sorted(state.arrays, key=lambda name: [int(part) for part in name.split("/")]):
-            self.weights.setdefault(int(name.partition("/")[0]), []).append(state.arrays[name])
+        for name, weight in state.arrays.items():  # in the order of `get_state`
+            self.weights.setdefault(int(name.partition("/")[0]), []).append(weight)
 
 
 class Watch(keras.callbacks.Callback):

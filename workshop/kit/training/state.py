@@ -196,21 +196,19 @@ class TrainingState(abc.ABC):
         return State(arrays, {"history": self.history, "curve": self.curve})
 
     def _put_back(self, state: State) -> int:
-        best: dict[int, np.ndarray] = {}
-        kept: dict[int, dict[int, np.ndarray]] = {}
         own: dict[str, np.ndarray] = {}
-        for name, array in state.arrays.items():
+        best: list[np.ndarray] = []
+        kept: dict[int, list[np.ndarray]] = {}
+        for name, array in state.arrays.items():  # in the order of `_state`
             kind, _, rest = name.partition("/")
             if kind == "state":
                 own[rest] = array
             elif kind == "best":
-                best[int(rest)] = array
+                best.append(array)
             else:
-                epoch, i = rest.split("/")
-                kept.setdefault(int(epoch), {})[int(i)] = array
+                kept.setdefault(int(rest.partition("/")[0]), []).append(array)
         history, curve = state.notes["history"], state.notes["curve"]
         self._restore(own)
-        self._best = [best[i] for i in sorted(best)]
-        self.weights = {epoch: [weights[i] for i in sorted(weights)] for epoch, weights in kept.items()}
+        self._best, self.weights = best, kept
         self.history, self.curve = history, (curve[0], curve[1])
         return self.finished
