@@ -24,7 +24,6 @@ MAX_WATCHED = 200  # validation photos that are evaluated after every epoch; at 
 _PUBLISHED = 280  # training photos, of which `--help` names the epochs
 _MIN_SIZE, _MAX_SIZE = 32, 512  # pixels; five halvings of the first leave one
 _QUICK = 40  # photos of each class and part
-_MAX_LISTED = 5  # photos that were left out, on the screen
 
 
 @dataclass(frozen=True)
@@ -113,10 +112,7 @@ def load(report: Report, size: int) -> dataset.PhotoSet:
     report.data(photos.source, photos.place, photos.is_standin)
     counts = np.bincount(photos.y_train, minlength=len(photos.classes))
     print(f"Classes   {', '.join(f'{name} ({count})' for name, count in zip(photos.classes, counts, strict=True))}")
-    for line in photos.left_out[:_MAX_LISTED]:
-        print(f"Left out  {line}")
-    if len(photos.left_out) > _MAX_LISTED:
-        print(f"Left out  {len(photos.left_out) - _MAX_LISTED:,} more")
+    dataset.print_left_out(photos.left_out)
     return photos
 
 

@@ -77,6 +77,8 @@ class _Folder(Source):
 class _Archive(Source):
     """The members of an archive as a tree of folders."""
 
+    _archive: zipfile.ZipFile | tarfile.TarFile
+
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._members: dict[str, Any] = {}
@@ -107,11 +109,14 @@ class _Archive(Source):
         folders, names = self._tree[folder]
         return sorted(folders), sorted(names - folders)
 
+    def close(self) -> None:
+        self._archive.close()
+
 
 class _Zip(_Archive):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._archive = zipfile.ZipFile(path)
+        self._archive: zipfile.ZipFile = zipfile.ZipFile(path)
         for member in self._archive.infolist():
             if not member.is_dir():
                 self._add(member.filename, member, stat.S_ISLNK(member.external_attr >> 16), True)
@@ -124,14 +129,11 @@ class _Zip(_Archive):
     def offset(self, name: str) -> int:
         return int(self._members[name].header_offset)
 
-    def close(self) -> None:
-        self._archive.close()
-
 
 class _Tar(_Archive):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._archive = tarfile.open(path)  # noqa: SIM115 - it stays open until `close`
+        self._archive: tarfile.TarFile = tarfile.open(path)  # noqa: SIM115 - it stays open until `close`
         try:
             self._list(path.stat().st_size)
         except BaseException:
@@ -164,9 +166,6 @@ class _Tar(_Archive):
 
     def offset(self, name: str) -> int:
         return int(self._members[name].offset_data)
-
-    def close(self) -> None:
-        self._archive.close()
 
 
 def open_source(path: FilePath) -> Source:

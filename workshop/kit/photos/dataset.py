@@ -210,11 +210,16 @@ def by_name(photos: PhotoSet) -> PhotoSet:
     print(f"By name   {one_line(', '.join(f'{name} ({count})' for name, count in counts))}")
     kept = {*renamed.names_train, *renamed.names_validation}
     left_out = sorted({*photos.names_train, *photos.names_validation} - kept)
-    for name in left_out[:_MAX_LISTED]:
-        print(f"Left out  {one_line(name)}: its name gives no class that both parts have")
-    if len(left_out) > _MAX_LISTED:
-        print(f"Left out  {len(left_out) - _MAX_LISTED:,} more")
+    print_left_out([f"{one_line(name)}: its name gives no class that both parts have" for name in left_out])
     return renamed
+
+
+def print_left_out(lines: Sequence[str]) -> None:
+    """Prints which files are left out: the first, and how many more."""
+    for line in lines[:_MAX_LISTED]:
+        print(f"Left out  {line}")
+    if len(lines) > _MAX_LISTED:
+        print(f"Left out  {len(lines) - _MAX_LISTED:,} more")
 
 
 # --- The stand-in -----------------------------------------------------------------------------------------------------
