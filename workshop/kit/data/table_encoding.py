@@ -224,9 +224,7 @@ def split_rows(y: np.ndarray, has_classes: bool, seed: int) -> tuple[np.ndarray,
     return train, validation, test
 
 
-def prepare(
-    table: tables.Table, seed: int, kind: str | None, units: Mapping[str, str], title: str | None = None
-) -> Task:
+def prepare(table: tables.Table, seed: int, kind: str | None, units: Mapping[str, str]) -> Task:
     """Splits the rows, imputes, scales the columns of numbers and encodes those of texts; prints what is not plain.
 
     Missing numbers are the median of the training rows, missing texts a text of their own. Identifiers, columns that
@@ -238,7 +236,6 @@ def prepare(
         seed: the seed of the split.
         kind: "number" or "class", to overrule the choice of `read_target`.
         units: the units of the columns, by name.
-        title: the name of the task; by default the table's, as `file_name` returns it.
 
     Raises:
         WorkshopError: as `read_target`; the target cannot be predicted; or no column is left.
@@ -256,7 +253,7 @@ def prepare(
     transformer = make_transformer(features).fit(frame.iloc[train])
     inputs = _describe(features, transformer, train, units)
     _print_imputed(features)
-    title = title or file_name(table.path)
+    title = file_name(table.path)
     return Task(
         title,
         table.replaces if isinstance(table, StandIn) else title,
