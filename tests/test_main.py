@@ -31,7 +31,7 @@ def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
     """Runs some of the doctor's checks in this process; gives the exit code and the lines."""
 
     def run(*titles: str) -> tuple[int, list[str]]:
-        code = doctor.main(doctor.examine(titles))
+        code = doctor.main(finding for title in titles or doctor.CHECKS for finding in doctor.check(title))
         return code, capsys.readouterr().out.splitlines()
 
     return run

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from workshop.doctor import lessons, machine
@@ -126,12 +126,6 @@ def _next_findings(child: subprocess.Popen[str], title: str, seconds: float) -> 
         return None, hung.is_set()
     finally:
         alarm.cancel()
-
-
-def examine(titles: Sequence[str] = ()) -> Iterator[Finding]:
-    """Runs checks (all by default) in this process."""
-    for title in titles or CHECKS:
-        yield from check(title)
 
 
 def check(title: str) -> list[Finding]:

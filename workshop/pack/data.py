@@ -31,19 +31,17 @@ class DataSet(NamedTuple):
 
 
 ON_DIGITS = (
-    *(
-        "mnist",
-        "optimizers",
-        "initialization",
-        "experiments",
-        "regularization",
-        "convolution",
-        "rnn",
-        "autoencoder",
-        "clustering",
-        "boltzmann",
-        "gan",
-    ),
+    "mnist",
+    "optimizers",
+    "initialization",
+    "experiments",
+    "regularization",
+    "convolution",
+    "rnn",
+    "autoencoder",
+    "clustering",
+    "boltzmann",
+    "gan",
 )
 IMAGES = (
     DataSet("mnist", ON_DIGITS, "scikit-learn's 1,797 real digits"),

@@ -130,7 +130,7 @@ def reassembled(package: metadata.Distribution) -> tuple[str, bytes]:
 # --- What it needs ----------------------------------------------------------------------------------------------------
 
 
-def gather(wheels: Path, own: Path, extras: Sequence[str], target: Target) -> int:
+def gather(wheels: Path, own: Path, extras: Sequence[str], target: Target) -> None:
     """Fetches the wheels that are missing in the folder for a kind of machine; prints what it does.
 
     Args:
@@ -138,9 +138,6 @@ def gather(wheels: Path, own: Path, extras: Sequence[str], target: Target) -> in
         own: the wheel of this package in it.
         extras: of this package.
         target: the machine.
-
-    Returns:
-        The number of wheels that the machine installs.
 
     Raises:
         WorkshopError: some are missing and cannot be fetched.
@@ -150,7 +147,7 @@ def gather(wheels: Path, own: Path, extras: Sequence[str], target: Target) -> in
     try:
         complete = plan(requirement, wheels, target, is_offline=True)
         print(f"Wheels    for {target}: all {len(complete)} are there")
-        return len(complete)
+        return
     except PipError as error:
         missing_name = error.missing
     print(f"Wheels    for {target}: asking the package index which versions are needed ...", flush=True)
@@ -163,7 +160,7 @@ def gather(wheels: Path, own: Path, extras: Sequence[str], target: Target) -> in
         missing = [wheel for wheel in planned if not wheel.is_here]
         print(f"Wheels    {len(planned)} wheels, {len(planned) - len(missing)} of them here", flush=True)
         _fetch(missing, wheels, target)
-        return len(plan(requirement, wheels, target, is_offline=True))
+        plan(requirement, wheels, target, is_offline=True)  # raises an error where one is still missing
     except PipError as error:
         raise PipError(failures + error.output, wheels).for_user(target, missing_name) from error
 
