@@ -105,7 +105,7 @@ def _draw_cost(
     path: np.ndarray,
     points: Mapping[str, np.ndarray],
 ) -> None:
-    """Draws the cost of two weights (..., 2) as contours, with the path (n, 2) of a training and single points on it."""
+    """Draws the cost of two weights (..., 2) as contours, the path (n, 2) of a training, and single points."""
     everything = np.concatenate([path, *points.values()])
     low, high = everything.min(axis=0), everything.max(axis=0)
     margin = np.maximum(0.15 * (high - low), 0.1)
