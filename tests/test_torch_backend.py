@@ -26,7 +26,8 @@ from pathlib import Path
 folder, *lessons = sys.argv[1:]
 for lesson in lessons:
     print("lesson", lesson)
-    small = ["--size", "32"] if lesson in ("cats_vs_dogs", "transfer_learning") else []
+    small = {"text_generation": ["--units", "16", "--length", "50"]}.get(lesson, [])
+    small += ["--size", "32"] if lesson in ("cats_vs_dogs", "transfer_learning") else []
     importlib.import_module(f"workshop.{lesson}").main(["--quick", "--epochs", "1", "--no-plots", "--json", *small])
 
 print("lesson stopped and resumed")
