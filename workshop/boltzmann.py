@@ -33,9 +33,10 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import threadpoolctl
@@ -47,52 +48,14 @@ from workshop.kit.data.images import ImageSet, load_image_set, scale_pixels
 from workshop.kit.data.ratings import Ratings, load_ratings
 from workshop.kit.lazy import keras
 from workshop.kit.plots import animation
-from workshop.kit.report import Report, format_table
+from workshop.kit.report import Report
 from workshop.kit.saving.bundle import Input
 from workshop.kit.training import Recipe
 from workshop.kit.training.checkpoint import Checkpoint, State, check_finite
+from workshop.kit.training.variables import Variables
 
-if TYPE_CHECKING:
-    from workshop.kit.saving.model import Model
-
-PARTS = ("machine", "exact", "ratings", "deep")
-DIGITS_PARTS = ("machine", "deep")
-# The parts that an option changes; to another part alone it is not given.
-USERS_OF_OPTIONS = {
-    **dict.fromkeys(("epochs", "batch_size", "learning_rate", "hidden_units"), DIGITS_PARTS),
-    "optimizer": ("deep",),
-    "k": ("machine", "ratings", "deep"),
-}
-HIDDEN_UNITS, SECOND_UNITS = 256, 128
-EPOCHS, SECOND_EPOCHS = 5, 4
-DRAWN = 0.6  # the share of the epochs in which the chain draws the pixels, too
-RATE = 0.1
-DECAY = 1e-4  # of the weights: each step also shortens them a little
-MOMENTA = 0.5, 0.9  # in the first epoch, and after it
-VALIDATION_IMAGES = 3000  # of the training images, at most a fifth: held out for the free-energy gap
-FEW_IMAGES, FEW_STEPS = 500, 400  # of the machine that memorises
-EARLY_LOOKS = (5, 15, 30, 60, 100, 150, 200, 300, 400)  # steps of the first epoch after which the filters are drawn
-PERSISTENT_EPOCHS, PERSISTENT_RATE = 2, 0.05  # of the machine that dreams
-CHAINS, CHAIN_STEPS = 20, (0, 1, 2, 3, 5, 8, 13, 20, 30, 50, 80, 130, 200, 300)
-
-PATTERNS = np.array([[1, 1, 0], [0, 0, 1]], float)  # from one to the other a chain must change all units
-SMALL_SHAPE = 3, 4  # visible and hidden units
-EXACT_STEPS, EXACT_RATE = 1000, 0.2
-SHARPER = 200, 300  # steps of training after which CD-k is compared with the exact gradient, too
-KS = (1, 2, 5, 10, 20, 50, 100)
-SMALL_MACHINE, SAMPLED_CHAINS = 0.1, 50_000
-
-SPLITS, HELD_OUT = 10, 0.2
-SHRINKAGE = 2.0, 10.0  # of the users' and the items' biases: as if each had so many ratings more, all average
-RATING_UNITS, RATING_EPOCHS, RATING_RATE, RATING_DECAY = 20, 60, 0.02, 0.06
-RATING_METRICS = ("global_mean", "item_mean", "user_mean", "biases", "ratings_machine")
-
-LABELS = (100, 300, 1000)
-SEEDS = 5
-KINDS = {"pretrained": "pre-trained", "random": "random sigmoid", "relu": "random relu"}
-STEPS = 90  # of fine-tuning, whatever the number of labels
-RATES = {"pretrained": 0.01, "random": 0.02, "relu": 0.003}  # for each the best of a few
-FINE_TUNING = Recipe(1, batch_size=100, optimizer="adam", schedule=False)
+Gradient = tuple[np.ndarray, np.ndarray, np.ndarray]  # by W, b and c
+History = dict[str, list[Any]]  # of a training: lists by their names, as in Keras
 
 
 # --- The machine ------------------------------------------------------------------------------------------------------
@@ -110,22 +73,14 @@ def sample(probabilities: np.ndarray, random: np.random.Generator) -> np.ndarray
 
 @dataclass
 class Machine:
-    """A restricted Boltzmann machine: each visible unit is joined to each hidden one, and no two of a kind.
+    """A restricted Boltzmann machine: each visible unit is joined to each hidden one, and no two of a kind."""
 
-    Attributes:
-        W: weights (visible, hidden).
-        b: biases of the visible units (visible,).
-        c: biases of the hidden units (hidden,).
-        levels: how many visible units belong together and have one 1 among them; 1: each is for itself.
-    """
-
-    W: np.ndarray
-    b: np.ndarray
-    c: np.ndarray
-    levels: int = 1
+    W: np.ndarray  # weights (visible, hidden)
+    b: np.ndarray  # biases of the visible units
+    c: np.ndarray  # biases of the hidden units
 
     @property
-    def parameters(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def parameters(self) -> Gradient:
         """W, b and c."""
         return self.W, self.b, self.c
 
@@ -144,57 +99,40 @@ class Machine:
 
     def visible_probabilities(self, h: np.ndarray) -> np.ndarray:
         """Returns P(v = 1 | h), (n, visible)."""
-        x = h @ self.W.T + self.b
-        if self.levels == 1:
-            return sigmoid(x)
-        groups = x.reshape(len(x), -1, self.levels)  # of each group one unit is 1: a softmax
-        exponentials = np.exp(groups - groups.max(axis=2, keepdims=True))
-        return (exponentials / exponentials.sum(axis=2, keepdims=True)).reshape(x.shape)
+        return sigmoid(h @ self.W.T + self.b)
 
     def reconstruct(self, v: np.ndarray) -> np.ndarray:
         """Returns v on its way to the hidden units and back, in probabilities."""
         return self.visible_probabilities(self.hidden_probabilities(v))
 
 
-def build_machine(X: np.ndarray, hidden_units: int, random: np.random.Generator) -> Machine:
+def build_machine(X: np.ndarray, hidden_units: int, seed: int) -> Machine:
     """Returns a machine for samples X (n, visible): small random weights, and visible biases from the means.
 
     With a bias of ln(p / (1 - p)) a unit is on in a share p of the samples before anything is learned: the weights need
     not learn what every digit has in common.
     """
     p = np.clip(X.mean(axis=0, dtype=np.float64), 0.001, 0.999)
-    W = random.normal(0, 0.01, (X.shape[1], hidden_units))
+    W = np.random.default_rng(seed).normal(0, 0.01, (X.shape[1], hidden_units))
     b, c = np.log(p / (1 - p)), np.zeros(hidden_units)
     return Machine(W.astype(X.dtype), b.astype(X.dtype), c.astype(X.dtype))
 
 
 def gibbs(
-    machine: Machine,
-    v: np.ndarray,
-    k: int,
-    random: np.random.Generator,
-    *,
-    samples_visible: bool = True,
-    known: np.ndarray | float = 1.0,
+    machine: Machine, v: np.ndarray, k: int, random: np.random.Generator, samples_visible: bool = True
 ) -> np.ndarray:
     """Returns the visible units after k steps of a chain from v: hidden from visible units, visible from hidden ones.
 
-    Args:
-        machine: the machine.
-        v: states to start from (n, visible).
-        k: how many steps.
-        random: draws the states.
-        samples_visible: whether visible units are drawn, too; else they keep their probabilities, as grey pixels do.
-        known: 0 for visible units that are missing, else 1.
+    Without `samples_visible` the visible units keep their probabilities, as grey pixels do.
     """
     for _ in range(k):
         h = sample(machine.hidden_probabilities(v), random)
-        v = machine.visible_probabilities(h) * known
+        v = machine.visible_probabilities(h)
         v = sample(v, random) if samples_visible else v
     return v
 
 
-def directions(machine: Machine, v: np.ndarray, v_k: np.ndarray, decay: float = 0.0) -> tuple[np.ndarray, ...]:
+def directions(machine: Machine, v: np.ndarray, v_k: np.ndarray, decay: float = 0.0) -> Gradient:
     """Returns the changes of W, b and c that lower the free energy of v and raise that of v_k, means of n samples.
 
     That is -d/dW (F(v) - F(v_k)), and likewise for b and c. With v_k from the machine's own distribution it is the
@@ -208,68 +146,36 @@ def directions(machine: Machine, v: np.ndarray, v_k: np.ndarray, decay: float = 
     )
 
 
-@dataclass
-class Course:
-    """What was measured while a machine was trained.
+def move(machine: Machine, velocities: Gradient, changes: Gradient, rate: float, momentum: float) -> None:
+    """Moves W, b and c by one step; with momentum each goes on rolling the way that it rolled."""
+    for parameter, velocity, change in zip(machine.parameters, velocities, changes, strict=True):
+        velocity *= momentum
+        velocity += rate * change
+        parameter += velocity
 
-    Attributes:
-        epochs: the epochs passed, fractions included.
-        errors: the mean squared error of a thousand reconstructed test images.
-        gaps: the free energy of held-out images less that of training images.
-        filters: the weights of the first hidden units (units, visible).
-        seconds: since the beginning.
-    """
 
-    epochs: list[float] = field(default_factory=list)
-    errors: list[float] = field(default_factory=list)
-    gaps: list[float] = field(default_factory=list)
-    filters: list[np.ndarray] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
+def reconstruction_error(machine: Machine, X: np.ndarray) -> float:
+    """Returns the mean squared error of reconstructed samples."""
+    return float(np.square(machine.reconstruct(X) - X).mean())
 
-    def add(self, machine: Machine, passed: float, X: np.ndarray, digits: Digits, seconds: float) -> None:
-        """Measures a machine that is trained on X."""
-        self.epochs.append(passed)
-        self.errors.append(reconstruction_error(machine, digits.X_test[:1000]))
-        self.gaps.append(free_energy_gap(machine, X, digits.X_validation))
-        self.filters.append(machine.W[:, :64].T.astype(np.float32))
-        self.seconds.append(seconds)
 
-    def print_last(self) -> None:
-        """Prints a line after each epoch, and after every tenth where there are many."""
-        passed = self.epochs[-1]
-        if passed == int(passed) and (passed <= 10 or passed % 10 == 0):
-            print(f"{passed:<8g}{self.errors[-1]:<23.5f}{self.gaps[-1]:<18.3f}{self.seconds[-1]:.1f}", flush=True)
+# --- Training by contrastive divergence -------------------------------------------------------------------------------
 
-    def state(self, arrays: Mapping[str, np.ndarray]) -> State:
-        """Returns what a checkpoint keeps: the course, and the arrays of the training."""
-        notes = {name: getattr(self, name) for name in ("epochs", "errors", "gaps", "seconds")}
-        return State({**arrays, "filters": np.array(self.filters)}, notes)
-
-    def put_back(self, state: State) -> None:
-        """Puts it back."""
-        self.filters = list(state.arrays["filters"])
-        for name in ("epochs", "errors", "gaps", "seconds"):
-            setattr(self, name, state.notes[name])
+RATE, DECAY = 0.1, 1e-4  # each step also shortens the weights a little
+MOMENTA = 0.5, 0.9  # in the first epoch, and after it
+EARLY_LOOKS = (5, 15, 30, 60, 100, 150, 200, 300, 400)  # steps of the first epoch after which a machine is looked at
 
 
 class Settings(NamedTuple):
-    """How a machine is trained.
-
-    Attributes:
-        epochs, batch_size, learning_rate: as ever.
-        k: steps of the chain.
-        seed: of the order of the samples and of all states that are drawn.
-        drawn: in how many epochs the chain draws the visible units, too; after them it keeps their probabilities.
-        is_persistent: whether the chains go on from step to step, instead of starting at the samples each time.
-    """
+    """How a machine is trained. The order of the samples and all states are drawn from the seed."""
 
     epochs: int
     batch_size: int
     learning_rate: float
-    k: int
+    k: int  # steps of the chain
     seed: int
-    drawn: int
-    is_persistent: bool = False
+    drawn: int  # epochs in which the chain draws the visible units, too; after them it keeps their probabilities
+    is_persistent: bool = False  # the chains go on from step to step, instead of starting at the samples each time
 
     def rate(self, share: float) -> float:
         """Returns the learning rate after a share of the training: persistent chains follow ever smaller steps."""
@@ -281,30 +187,35 @@ class Settings(NamedTuple):
 
 
 def train(
-    machine: Machine, X: np.ndarray, settings: Settings, checkpoint: Checkpoint, course: Course
+    machine: Machine, X: np.ndarray, settings: Settings, checkpoint: Checkpoint, history: History
 ) -> Iterator[float]:
-    """Trains a machine on samples X by contrastive divergence.
+    """Trains a machine on samples X by contrastive divergence; yields the epochs passed whenever one may look at it.
 
-    It yields the epochs passed, so that whoever trains can look at the machine and note in the course what was seen.
-    Each epoch draws its order and its states from (seed, epoch): a training that was stopped goes on to the same bits.
+    What is seen then may be noted in the history, which the checkpoint keeps, too. Each epoch draws its order and its
+    states from (seed, epoch): a training that was stopped goes on to the same bits.
 
     Raises:
         WorkshopError: the training diverged.
     """
-    velocities = [np.zeros_like(parameter) for parameter in machine.parameters]
+    velocities = np.zeros_like(machine.W), np.zeros_like(machine.b), np.zeros_like(machine.c)
     # Where persistent chains are: at first at pixels that are drawn with the means.
     means = np.tile(X.mean(axis=0), (settings.batch_size, 1))
     particles = sample(means, np.random.default_rng(settings.seed))
     arrays = {f"{i}": array for i, array in enumerate([*machine.parameters, *velocities, particles])}
 
+    def capture() -> State:
+        return State(arrays | {name: np.array(values) for name, values in history.items()}, {})
+
     def restore(state: State) -> None:
-        course.put_back(state)
-        for name, array in arrays.items():
-            array[...] = state.arrays[name]
+        for name, array in state.arrays.items():
+            if name in arrays:
+                arrays[name][...] = array
+            else:
+                history[name] = [*array]
 
     fixed = {**settings._asdict(), "samples": len(X), "shape": machine.W.shape}
     steps = -(-len(X) // settings.batch_size)
-    for epoch in checkpoint.remaining_epochs(fixed, settings.epochs, lambda: course.state(arrays), restore):
+    for epoch in checkpoint.remaining_epochs(fixed, settings.epochs, capture, restore):
         if epoch == 0:
             yield 0.0
         random = np.random.default_rng((settings.seed, epoch))
@@ -317,22 +228,25 @@ def train(
             v_k = gibbs(machine, start, settings.k, random, samples_visible=epoch < settings.drawn)
             if settings.is_persistent:
                 particles[:] = v_k
-            changes = directions(machine, v, v_k, DECAY)
             rate = settings.rate((epoch + step / steps) / settings.epochs)
-            for parameter, velocity, change in zip(machine.parameters, velocities, changes, strict=True):
-                velocity *= settings.momentum(epoch)  # it goes on rolling the way that it rolled
-                velocity += rate * change
-                parameter += velocity
+            move(machine, velocities, directions(machine, v, v_k, DECAY), rate, settings.momentum(epoch))
             if epoch == 0 and step + 1 in EARLY_LOOKS and step + 1 < steps:
                 yield (step + 1) / steps
+        check_finite(reconstruction_error(machine, v), epoch + 1)
         yield float(epoch + 1)
-        check_finite(course.errors[-1], epoch + 1)
 
 
-Train = Callable[[Machine, np.ndarray, Settings, Checkpoint, Course], Iterator[float]]  # `train`, of either engine
+Train = Callable[[Machine, np.ndarray, Settings, Checkpoint, History], Iterator[float]]  # of either engine
 
 
 # --- Digits: reconstructions, filters, the chain, the free-energy gap -------------------------------------------------
+
+HIDDEN_UNITS, EPOCHS = 256, 5
+DRAWN = 0.6  # the share of the epochs in which the chain draws the pixels, too
+VALIDATION_IMAGES = 3000  # of the training images, at most a fifth: held out for the free-energy gap
+FEW_IMAGES, FEW_STEPS = 500, 400  # of the machine that memorises
+PERSISTENT_EPOCHS, PERSISTENT_RATE = 2, 0.05  # of the machine that dreams
+CHAINS, CHAIN_STEPS = 20, (0, 1, 2, 3, 5, 8, 13, 20, 30, 50, 80, 130, 200, 300)
 
 
 class Digits(NamedTuple):
@@ -353,11 +267,6 @@ def load_digits(arguments: argparse.Namespace, report: Report) -> Digits:
     return Digits(X[:n], X[n:], X_test, images)
 
 
-def reconstruction_error(machine: Machine, X: np.ndarray) -> float:
-    """Returns the mean squared error of reconstructed samples."""
-    return float(np.square(machine.reconstruct(X) - X).mean())
-
-
 def free_energy_gap(machine: Machine, X: np.ndarray, X_held_out: np.ndarray) -> float:
     """Returns by how much held-out samples are less likely than those of the training, as -ln P.
 
@@ -369,71 +278,66 @@ def free_energy_gap(machine: Machine, X: np.ndarray, X_held_out: np.ndarray) -> 
     )
 
 
+def look_at(machine: Machine, passed: float, X: np.ndarray, digits: Digits, history: History) -> None:
+    """Adds to the history how far a machine has come that is trained on X, after the epochs passed."""
+    history["epochs"].append(passed)
+    history["errors"].append(reconstruction_error(machine, digits.X_test[:1000]))
+    history["gaps"].append(free_energy_gap(machine, X, digits.X_validation))
+    history["filters"].append(machine.W[:, :64].T.astype(np.float32))
+
+
 def make_settings(arguments: argparse.Namespace, epochs: int, samples: int, drawn: float = DRAWN) -> Settings:
     """Returns how a machine is trained on so many samples; on few of them it takes more epochs.
 
-    Args:
-        arguments: the options.
-        epochs: of a large set.
-        samples: in the set.
-        drawn: the share of the epochs in which the chain draws the visible units, too.
+    In the first of them, the share `drawn`, the chain draws the visible units, too.
     """
-    batch_size = arguments.batch_size or 100
-    if arguments.epochs is None:
-        most = 10 if arguments.quick else 60
-        epochs = min(max(epochs, 2000 * batch_size // samples), max(epochs, most))
-    epochs, rate = arguments.epochs or epochs, arguments.learning_rate or RATE
+    batch_size, rate = arguments.batch_size or 100, arguments.learning_rate or RATE
+    most = 10 if arguments.quick else 60
+    epochs = arguments.epochs or max(epochs, min(2000 * batch_size // samples, most))
     return Settings(epochs, batch_size, rate, arguments.k, arguments.seed, round(drawn * epochs))
 
 
-def make_few_settings(arguments: argparse.Namespace, samples: int) -> tuple[Settings, set[float]]:
-    """Returns how a machine is trained that is to memorise, and the epochs after which it is looked at."""
-    settings = make_settings(arguments, 1, samples)
-    epochs = (20 if arguments.quick else FEW_STEPS) // -(-samples // settings.batch_size) + 1
-    looks = {float(round(epoch)) for epoch in np.geomspace(1, epochs, 15)} | {0.0}
-    return settings._replace(epochs=epochs, drawn=round(DRAWN * epochs)), looks
-
-
-def train_on_digits(digits: Digits, report: Report, train: Train = train) -> tuple[Machine, Course]:
+def train_on_digits(digits: Digits, report: Report, train: Train = train) -> tuple[Machine, History]:
     """Trains the machine of 784 pixels; prints how it comes on."""
     arguments, X = report.arguments, digits.X_train
-    machine = build_machine(X, arguments.hidden_units, np.random.default_rng(arguments.seed))
-    course, settings = Course(), make_settings(arguments, EPOCHS, len(X))
+    machine = build_machine(X, arguments.hidden_units, arguments.seed)
+    history: History = defaultdict(list)
+    settings = make_settings(arguments, EPOCHS, len(X))
     print(f"{machine.W.size:,} weights, {len(X):,} images, contrastive divergence with k = {settings.k}")
     print(f"{'epoch':8}{'reconstruction error':23}{'free-energy gap':18}seconds")
     started = time.perf_counter()
-    for passed in train(machine, X, settings, report.checkpoint("boltzmann"), course):
-        course.add(machine, passed, X, digits, time.perf_counter() - started)
-        course.print_last()
-    return machine, course
+    for passed in train(machine, X, settings, report.checkpoint("boltzmann"), history):
+        look_at(machine, passed, X, digits, history)
+        if passed.is_integer() and (passed <= 10 or passed % 10 == 0):
+            seconds = time.perf_counter() - started
+            print(f"{passed:<8g}{history['errors'][-1]:<23.5f}{history['gaps'][-1]:<18.3f}{seconds:.1f}", flush=True)
+    return machine, history
 
 
-def memorise(digits: Digits, report: Report, train: Train = train) -> Course:
-    """Trains a machine on few images for so many steps that it knows them by heart; returns its course."""
+def memorise(digits: Digits, report: Report, train: Train = train) -> History:
+    """Trains a machine on few images for so many steps that it knows them by heart; returns its history."""
     arguments, X = report.arguments, digits.X_train[:FEW_IMAGES]
-    settings, looks = make_few_settings(arguments, len(X))
-    machine, course = build_machine(X, arguments.hidden_units, np.random.default_rng(arguments.seed)), Course()
-    for passed in train(machine, X, settings, report.checkpoint("boltzmann-few"), course):
+    machine = build_machine(X, arguments.hidden_units, arguments.seed)
+    history: History = defaultdict(list)
+    settings = make_settings(arguments, 1, len(X))
+    epochs = (20 if arguments.quick else FEW_STEPS) // -(-len(X) // settings.batch_size) + 1
+    settings = settings._replace(epochs=epochs, drawn=round(DRAWN * epochs))
+    looks = {0, *np.geomspace(1, epochs, 15).round()}
+    for passed in train(machine, X, settings, report.checkpoint("boltzmann-few"), history):
         if passed in looks:
-            course.add(machine, passed, X, digits, 0.0)
-    return course
+            look_at(machine, passed, X, digits, history)
+    return history
 
 
 def train_persistent(digits: Digits, report: Report, train: Train = train) -> Machine:
     """Trains a machine whose chains never start anew: they wander far from the digits, too, and it unlearns that."""
     arguments, X = report.arguments, digits.X_train
-    machine = build_machine(X, arguments.hidden_units, np.random.default_rng(arguments.seed))
-    course = Course()
-    for passed in train(machine, X, persistent_settings(arguments, X), report.checkpoint("boltzmann-dream"), course):
-        course.epochs.append(passed)
-        course.errors.append(reconstruction_error(machine, digits.X_test[:1000]))
-    return machine
-
-
-def persistent_settings(arguments: argparse.Namespace, X: np.ndarray) -> Settings:
-    """Returns how the machine of persistent chains is trained."""
+    machine = build_machine(X, arguments.hidden_units, arguments.seed)
     settings = make_settings(arguments, PERSISTENT_EPOCHS, len(X), drawn=1)
-    return settings._replace(is_persistent=True, learning_rate=arguments.learning_rate or PERSISTENT_RATE)
+    settings = settings._replace(is_persistent=True, learning_rate=arguments.learning_rate or PERSISTENT_RATE)
+    for _ in train(machine, X, settings, report.checkpoint("boltzmann-dream"), {}):
+        pass  # nobody looks at it
+    return machine
 
 
 def run_chain(machine: Machine, steps: Sequence[int], seed: int) -> dict[int, np.ndarray]:
@@ -449,50 +353,53 @@ def run_chain(machine: Machine, steps: Sequence[int], seed: int) -> dict[int, np
 
 
 def show_machine(
-    machine: Machine, course: Course, few: Course, dreamer: Machine, digits: Digits, report: Report
-) -> None:
-    """Reports and draws what the machine of digits has learned.
+    machine: Machine, history: History, few: History, dreamer: Machine, digits: Digits, report: Report
+) -> float:
+    """Reports and draws what the machine of digits has learned; returns the error of its reconstructions.
 
     Args:
-        machine: trained by contrastive divergence, in NumPy's arrays.
-        course: of its training.
-        few: the course of the machine that was trained on few images.
+        machine, history: trained by contrastive divergence.
+        few: the history of the machine that was trained on few images.
         dreamer: the machine that was trained with persistent chains.
         digits: the digits.
         report: takes the metrics and the plots.
     """
-    X = digits.X_test
+    X, quick = digits.X_test, report.arguments.quick
     error, mean_error = reconstruction_error(machine, X), float(np.square(X - digits.X_train.mean(axis=0)).mean())
     print(
         f"Mean squared error of {len(X):,} reconstructed test images: {error:.4f}; of the mean image: {mean_error:.4f}"
     )
-    active = machine.hidden_probabilities(X).mean()
-    print(f"On average {active:.0%} of the {len(machine.c)} hidden units are on.")
+    activity = machine.hidden_probabilities(X)
+    print(f"On average {activity.mean():.0%} of the {len(machine.c)} hidden units are on.")
     report.result({"test_mean_squared_error": error}, model="machine")
     report.result({"test_mean_squared_error": mean_error}, model="mean_image")
-    trained = ((len(digits.X_train), course), (min(FEW_IMAGES, len(digits.X_train)), few))
-    rows = [[f"{n:,} images", one.epochs[-1], f"{one.gaps[0]:.2f}", f"{one.gaps[-1]:.2f}"] for n, one in trained]
-    print(format_table(["trained on", "epochs", "free-energy gap before", "after"], rows))
+    n = len(digits.X_train)
+    print(figures.gap_table({f"{n:,} images": history, f"{min(FEW_IMAGES, n):,} images": few}))
     print("Where the gap grows, a machine makes its own images likely, and others not. No label was needed to see it.")
     dreamt = reconstruction_error(dreamer, X)
     print(f"Of the machine of persistent chains, which is trained to dream, not to reconstruct: {dreamt:.4f}.")
     report.result({"test_mean_squared_error": dreamt}, model="persistent")
-    report.result({"gap_validation_log_loss": course.gaps[-1], "few_gap_validation_log_loss": few.gaps[-1]})
+    report.result({"gap_validation_log_loss": history["gaps"][-1], "few_gap_validation_log_loss": few["gaps"][-1]})
     report.plot("boltzmann-reconstructions", figures.reconstructions, X[:10], machine.reconstruct(X[:10]))
-    report.plot("boltzmann-filters", figures.filters, machine.W.T, machine.hidden_probabilities(X).mean(axis=0))
-    report.plot("boltzmann-free-energy", figures.free_energy, (course.epochs, course.gaps), (few.epochs, few.gaps))
+    report.plot("boltzmann-filters", figures.filters, machine.W.T, activity.mean(axis=0))
+    report.plot("boltzmann-free-energy", figures.free_energy, history, few)
     if not report.arguments.no_plots:
-        steps = CHAIN_STEPS[:6] if report.arguments.quick else CHAIN_STEPS
+        steps = CHAIN_STEPS[:6] if quick else CHAIN_STEPS
         chains = [run_chain(one, steps, report.arguments.seed) for one in (machine, dreamer)]
         report.plot("boltzmann-samples", figures.samples, *chains)
-        figure, frames = figures.dream(*chains)
-        report.saved(animation.save(figure, frames, report.arguments.plots / "boltzmann-dream.gif"))
-        every = slice(None, None, 4) if report.arguments.quick else slice(None, None, max(1, len(course.epochs) // 25))
-        figure, frames = figures.growing(course.epochs[every], course.errors[every], course.filters[every])
-        report.saved(animation.save(figure, frames, report.arguments.plots / "boltzmann-growing.gif"))
+        report.saved(animation.save(*figures.dream(*chains), report.arguments.plots / "boltzmann-dream.gif"))
+        shown = slice(None, None, 4 if quick else max(1, len(history["epochs"]) // 25))
+        growing = figures.growing(*(history[name][shown] for name in ("epochs", "errors", "filters")))
+        report.saved(animation.save(*growing, report.arguments.plots / "boltzmann-growing.gif"))
+    return error
 
 
 # --- A machine so small that everything can be summed over ------------------------------------------------------------
+
+PATTERNS = np.array([[1, 1, 0], [0, 0, 1]], float)  # from one to the other a chain must change all units
+SMALL_SHAPE = 3, 4  # visible and hidden units
+EXACT_STEPS, EXACT_RATE = 1000, 0.2
+KS = (1, 2, 5, 10, 20, 50, 100)
 
 
 def all_states(units: int) -> np.ndarray:
@@ -514,42 +421,32 @@ def log_likelihood(machine: Machine, X: np.ndarray) -> float:
     return float(-machine.free_energy(X).mean() - joint_probabilities(machine)[1])
 
 
-def exact_gradient(machine: Machine, X: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Returns the gradient of the log-likelihood by W, b and c: means over the samples less means over all states."""
-    P, _ = joint_probabilities(machine)
-    visible, hidden = (all_states(len(biases)) for biases in (machine.b, machine.c))
-    h = machine.hidden_probabilities(X)
+def exact_directions(machine: Machine, X: np.ndarray, P: np.ndarray) -> Gradient:
+    """Returns `directions`, where v_k is not drawn: all states come in, each with its probability in P (states,)."""
+    states = all_states(len(machine.b))
+    h, h_k = machine.hidden_probabilities(X), machine.hidden_probabilities(states)
     return (
-        X.T @ h / len(X) - visible.T @ P @ hidden,
-        X.mean(axis=0) - P.sum(axis=1) @ visible,
-        h.mean(axis=0) - P.sum(axis=0) @ hidden,
+        X.T @ h / len(X) - (states * P[:, None]).T @ h_k,
+        X.mean(axis=0) - P @ states,
+        h.mean(axis=0) - P @ h_k,
     )
 
 
-def difference_gradient(machine: Machine, X: np.ndarray, step: float = 1e-5) -> tuple[np.ndarray, ...]:
-    """Returns the same gradient by central differences of the log-likelihood."""
-    return tuple(
-        numerical_gradient(lambda: log_likelihood(machine, X), parameter, step) for parameter in machine.parameters
-    )
+def exact_gradient(machine: Machine, X: np.ndarray) -> Gradient:
+    """Returns the gradient of the log-likelihood by W, b and c: the states come as often as the machine wants them."""
+    P, _ = joint_probabilities(machine)
+    return exact_directions(machine, X, P.sum(axis=1))
 
 
-def expected_directions(machine: Machine, X: np.ndarray, k: int) -> tuple[np.ndarray, ...]:
+def expected_directions(machine: Machine, X: np.ndarray, k: int) -> Gradient:
     """Returns the mean of all that contrastive divergence with k steps can give, over all chains from samples X.
 
     One step of the chain is a matrix T of 2^visible rows and columns: T[v, w] is the probability that v becomes w.
     """
-    visible, hidden = (all_states(len(biases)) for biases in (machine.b, machine.c))
-    p_hidden, p_visible = machine.hidden_probabilities(visible), machine.visible_probabilities(hidden)
-    to_hidden = np.prod(np.where(hidden == 1, p_hidden[:, None], 1 - p_hidden[:, None]), axis=2)  # P(h | v)
-    to_visible = np.prod(np.where(visible == 1, p_visible[:, None], 1 - p_visible[:, None]), axis=2)  # P(v | h)
-    start = (X[:, None] == visible).all(axis=2).mean(axis=0)
-    end = start @ np.linalg.matrix_power(to_hidden @ to_visible, k)
-    h = machine.hidden_probabilities(X)
-    return (
-        X.T @ h / len(X) - (visible * end[:, None]).T @ p_hidden,
-        X.mean(axis=0) - end @ visible,
-        h.mean(axis=0) - end @ p_hidden,
-    )
+    P, _ = joint_probabilities(machine)
+    to_hidden, to_visible = P / P.sum(axis=1, keepdims=True), (P / P.sum(axis=0)).T  # P(h | v) and P(v | h)
+    start = (X[:, None] == all_states(len(machine.b))).all(axis=2).mean(axis=0)
+    return exact_directions(machine, X, start @ np.linalg.matrix_power(to_hidden @ to_visible, k))
 
 
 def flat(gradients: Sequence[np.ndarray]) -> np.ndarray:
@@ -562,7 +459,7 @@ def relative_error(gradients: Sequence[np.ndarray], exact: Sequence[np.ndarray])
     return float(np.linalg.norm(flat(gradients) - flat(exact)) / np.linalg.norm(flat(exact)))
 
 
-def small_machine(seed: int, scale: float = SMALL_MACHINE) -> Machine:
+def small_machine(seed: int, scale: float = 0.1) -> Machine:
     """Returns a machine of 3 visible and 4 hidden units with random weights and biases."""
     random = np.random.default_rng(seed)
     W, b, c = (random.normal(0, scale, shape) for shape in (SMALL_SHAPE, SMALL_SHAPE[0], SMALL_SHAPE[1]))
@@ -591,47 +488,48 @@ def learn_patterns(k: int | None, steps: int, seed: int) -> tuple[Machine, np.nd
 
 def compare_with_exact(report: Report) -> None:
     """Compares contrastive divergence with the exact gradient of the likelihood, on a machine of 128 states."""
-    arguments = report.arguments
-    steps = 200 if arguments.quick else EXACT_STEPS
-    machine = small_machine(arguments.seed, 1.0)
+    seed, quick = report.arguments.seed, report.arguments.quick
+    machine = small_machine(seed, 1.0)
     P, log_Z = joint_probabilities(machine)
     print(f"{P.size} states, ln Z = {log_Z:.4f}; the probabilities of all add up to {P.sum():.6f}.")
-    exact, by_differences = exact_gradient(machine, PATTERNS), difference_gradient(machine, PATTERNS)
-    error = float(np.abs(flat(exact) - flat(by_differences)).max())
+    by_differences = [
+        numerical_gradient(lambda: log_likelihood(machine, PATTERNS), parameter, 1e-5)
+        for parameter in machine.parameters
+    ]
+    error = float(np.abs(flat(exact_gradient(machine, PATTERNS)) - flat(by_differences)).max())
     print(f"The gradient by sums over all states, and by differences of the likelihood: at most {error:.1e} apart.")
     report.result({"differences_test_max_error": error})
 
     print(f"\nTrained on the patterns {' and '.join(''.join(map(str, row)) for row in PATTERNS.astype(int))}:")
-    best = -np.log(len(PATTERNS))
-    courses = {}
-    for name, k in (("exact gradient", None), ("CD-1", 1), ("CD-10", 10)):
-        _, courses[name] = learn_patterns(k, steps, arguments.seed)
-        report.result({"train_log_loss": -courses[name][-1]}, model=name.lower().replace("-", "_").replace(" ", "_"))
-    print(figures.likelihood_table(courses, 20))
+    best, likelihoods = -np.log(len(PATTERNS)), {}
+    for name, metric, k in (("exact gradient", "exact_gradient", None), ("CD-1", "cd_1", 1), ("CD-10", "cd_10", 10)):
+        _, likelihoods[name] = learn_patterns(k, 200 if quick else EXACT_STEPS, seed)
+        report.result({"train_log_loss": -likelihoods[name][-1]}, model=metric)
+    print(figures.likelihood_table(likelihoods, 20))
     print(f"No machine can reach more than ln 1/{len(PATTERNS)} = {best:.3f}.\n")
 
-    machines = {f"after {at} steps": learn_patterns(None, at, arguments.seed)[0] for at in SHARPER}
-    machines = {"weights near 0": small_machine(arguments.seed), **machines}
-    random = np.random.default_rng(arguments.seed)
-    X = np.tile(PATTERNS, ((2000 if arguments.quick else SAMPLED_CHAINS) // len(PATTERNS), 1))
-    sampled = f"{len(X):,} chains, after {SHARPER[0]}"
-    errors: dict[str, list[float]] = {name: [] for name in (*machines, sampled)}
-    for k in KS:
-        for name, one in machines.items():
-            errors[name].append(relative_error(expected_directions(one, PATTERNS, k), exact_gradient(one, PATTERNS)))
-        one = machines[f"after {SHARPER[0]} steps"]
-        by_chains = directions(one, X, gibbs(one, X, k, random))
-        errors[sampled].append(relative_error(by_chains, exact_gradient(one, PATTERNS)))
+    machines = {"weights near 0": small_machine(seed)}
+    machines |= {f"after {n} steps": learn_patterns(None, n, seed)[0] for n in (200, 300)}  # ever surer of the patterns
+    errors = {
+        name: [relative_error(expected_directions(one, PATTERNS, k), exact_gradient(one, PATTERNS)) for k in KS]
+        for name, one in machines.items()
+    }
+    report.result({f"cd_{k}_test_relative_error": errors["after 300 steps"][KS.index(k)] for k in (1, 100)})
+    one, random = machines["after 200 steps"], np.random.default_rng(seed)
+    X = np.tile(PATTERNS, (1000 if quick else 25_000, 1))
+    errors[f"{len(X):,} chains, after 200"] = [
+        relative_error(directions(one, X, gibbs(one, X, k, random)), exact_gradient(one, PATTERNS)) for k in KS
+    ]
     print("How far the direction of CD-k is from the exact gradient, as a share of its length, over all chains:")
     print(figures.error_table(KS, errors))
     print("The surer the machine, the more seldom its chain goes from one pattern to the other.")
-    for k, error in zip(KS, errors[f"after {SHARPER[1]} steps"], strict=True):
-        if k in (KS[0], KS[-1]):
-            report.result({f"cd_{k}_test_max_error": error})
-    report.plot("boltzmann-exact", figures.exact, courses, 20, best, np.array(KS), errors)
+    report.plot("boltzmann-exact", figures.exact, likelihoods, 20, best, np.array(KS), errors)
 
 
 # --- Recommendations --------------------------------------------------------------------------------------------------
+
+RATING_UNITS, RATING_EPOCHS, RATING_RATE, RATING_DECAY = 20, 60, 0.02, 0.06
+RATING_METRICS = ("global_mean", "item_mean", "user_mean", "biases", "ratings_machine")
 
 
 def shrunk_means(groups: np.ndarray, values: np.ndarray, count: int, shrinkage: float = 0.0) -> np.ndarray:
@@ -640,39 +538,48 @@ def shrunk_means(groups: np.ndarray, values: np.ndarray, count: int, shrinkage: 
     return np.bincount(groups, values, minlength=count) / np.maximum(numbers + shrinkage, 1e-9)
 
 
-def rating_biases(ratings: Ratings, rows: np.ndarray) -> np.ndarray:
-    """Returns predictions (users, items): the mean of all, the user's bias and the item's, each shrunk.
+def predict_by_means(ratings: Ratings, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns predictions (users, items) without any machine, by their names.
 
-    A user is kind, an item good; who has rated little is taken for nearly average.
+    Biases: a user is kind, an item good; who has rated little is taken for nearly average, as if a user had 2 and an
+    item 10 ratings more.
     """
     users, items, values = ratings.users[rows], ratings.items[rows], ratings.values[ratings.grades[rows]]
+    n_users, n_items = ratings.counts
     mean = values.mean()
-    of_users, of_items = np.zeros(ratings.counts[0]), np.zeros(ratings.counts[1])
+    by_user = mean + shrunk_means(users, values - mean, n_users)
+    by_item = mean + shrunk_means(items, values - mean, n_items)
+    user_bias = np.zeros(n_users)
     for _ in range(10):  # each explains what the other leaves
-        of_items = shrunk_means(items, values - mean - of_users[users], len(of_items), SHRINKAGE[1])
-        of_users = shrunk_means(users, values - mean - of_items[items], len(of_users), SHRINKAGE[0])
-    return mean + of_users[:, None] + of_items
-
-
-def predict_by_means(ratings: Ratings, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns predictions (users, items) without any machine, by their names."""
-    values = ratings.values[ratings.grades[rows]]
-    mean, shape = values.mean(), ratings.counts
-    by_user = mean + shrunk_means(ratings.users[rows], values - mean, shape[0])
-    by_item = mean + shrunk_means(ratings.items[rows], values - mean, shape[1])
+        item_bias = shrunk_means(items, values - mean - user_bias[users], n_items, 10.0)
+        user_bias = shrunk_means(users, values - mean - item_bias[items], n_users, 2.0)
     return {
-        "mean of all ratings": np.full(shape, mean),
-        "the item's mean": np.broadcast_to(by_item, shape),
-        "the user's mean": np.broadcast_to(by_user[:, None], shape),
-        "user's and item's bias": rating_biases(ratings, rows),
+        "mean of all ratings": np.full(ratings.counts, mean),
+        "the item's mean": np.broadcast_to(by_item, ratings.counts),
+        "the user's mean": np.broadcast_to(by_user[:, None], ratings.counts),
+        "user's and item's bias": mean + user_bias[:, None] + item_bias,
     }
+
+
+@dataclass
+class RatingsMachine(Machine):
+    """A machine whose visible units stand in groups of `levels`, one for each value that a rating can have."""
+
+    levels: int
+
+    def visible_probabilities(self, h: np.ndarray) -> np.ndarray:
+        """Returns P(v = 1 | h), (n, visible): of each group one unit is 1, by the softmax."""
+        x = h @ self.W.T + self.b
+        groups = x.reshape(len(x), -1, self.levels)
+        exponentials = np.exp(groups - groups.max(axis=2, keepdims=True))
+        return (exponentials / exponentials.sum(axis=2, keepdims=True)).reshape(x.shape)
 
 
 def predict_by_machine(ratings: Ratings, rows: np.ndarray, k: int, seed: int) -> np.ndarray:
     """Trains a machine on ratings; returns its predictions (users, items).
 
-    An item is a sample. Each user has a group of visible units, one for each value, and one of them is 1: where the
-    user has not rated the item all are 0 and stay so. What the machine expects of the missing groups is the prediction.
+    An item is a sample, and each user has a group of visible units: where the user has not rated the item all are 0 and
+    stay so. What the machine expects of the missing groups is the prediction.
     """
     users, items = ratings.counts
     levels = len(ratings.values)
@@ -685,18 +592,17 @@ def predict_by_machine(ratings: Ratings, rows: np.ndarray, k: int, seed: int) ->
     counts = groups.sum(axis=0) + levels * (shares + 0.01)  # of a user's own ratings, and a few of everybody's
     W = random.normal(0, 0.01, (X.shape[1], RATING_UNITS)).astype(np.float32)
     b = np.log(counts / counts.sum(axis=1, keepdims=True)).ravel().astype(np.float32)
-    machine = Machine(W, b, np.zeros(RATING_UNITS, np.float32), levels)
-    velocities = [np.zeros_like(parameter) for parameter in machine.parameters]
+    machine = RatingsMachine(W, b, np.zeros(RATING_UNITS, np.float32), levels)
+    velocities = np.zeros_like(machine.W), np.zeros_like(machine.b), np.zeros_like(machine.c)
     for _ in range(RATING_EPOCHS):
         order = random.permutation(items)
         for start in range(0, items, 10):
             batch = order[start : start + 10]
-            v_k = gibbs(machine, X[batch], k, random, samples_visible=False, known=known[batch])
-            changes = directions(machine, X[batch], v_k, RATING_DECAY)
-            for parameter, velocity, change in zip(machine.parameters, velocities, changes, strict=True):
-                velocity *= MOMENTA[1]
-                velocity += RATING_RATE * change
-                parameter += velocity
+            v = v_k = X[batch]
+            for _ in range(k):
+                h = sample(machine.hidden_probabilities(v_k), random)
+                v_k = machine.visible_probabilities(h) * known[batch]
+            move(machine, velocities, directions(machine, v, v_k, RATING_DECAY), RATING_RATE, MOMENTA[1])
     expected = machine.reconstruct(X).reshape(items, users, levels) @ ratings.values
     return np.asarray(expected.T)
 
@@ -707,11 +613,11 @@ def recommend(ratings: Ratings, report: Report) -> None:
     users, items = ratings.counts
     share = len(ratings.grades) / (users * items)
     print(f"{len(ratings.grades):,} ratings of {items} items by {users} users: {share:.1%} of all that there could be.")
-    splits = 2 if arguments.quick or len(ratings.grades) > 20_000 else SPLITS
+    splits = 2 if arguments.quick or len(ratings.grades) > 20_000 else 10
     errors: dict[str, list[float]] = {}
     for split in range(splits):
         order = np.random.default_rng((arguments.seed, split)).permutation(len(ratings.grades))
-        held_out, rows = np.split(order, [round(HELD_OUT * len(order))])
+        held_out, rows = np.split(order, [round(0.2 * len(order))])
         predictions = predict_by_means(ratings, rows)
         predictions["Boltzmann machine"] = predict_by_machine(ratings, rows, arguments.k, arguments.seed + split)
         truth = ratings.values[ratings.grades[held_out]]
@@ -726,6 +632,13 @@ def recommend(ratings: Ratings, report: Report) -> None:
 
 
 # --- A deep belief network: two machines, fine-tuned ------------------------------------------------------------------
+
+SECOND_UNITS, SECOND_EPOCHS = 128, 4
+LABELS, SEEDS = (100, 300, 1000), 5
+KINDS = {"pretrained": "pre-trained", "random": "random sigmoid", "relu": "random relu"}
+STEPS = 90  # of fine-tuning, whatever the number of labels
+RATES = {"pretrained": 0.01, "random": 0.02, "relu": 0.003}  # for each the best of a few
+FINE_TUNING = Recipe(1, batch_size=100, optimizer="adam", schedule=False)
 
 
 def build_network(hidden_units: Sequence[int], activation: str = "sigmoid") -> keras.Sequential:
@@ -751,40 +664,37 @@ def build_features(machine: Machine) -> keras.Sequential:
     return model
 
 
-def train_second(machine: Machine, X: np.ndarray, report: Report, train: Train = train) -> Machine:
+def train_second(first: Machine, X: np.ndarray, report: Report, train: Train = train) -> Machine:
     """Trains the second machine: its visible units are the hidden units of the first."""
-    arguments = report.arguments
-    features = machine.hidden_probabilities(X)
-    second = build_machine(features, SECOND_UNITS, np.random.default_rng(arguments.seed))
-    settings = make_settings(arguments, SECOND_EPOCHS, len(X), drawn=1)
-    course, started = Course(), time.perf_counter()
-    for passed in train(second, features, settings, report.checkpoint("boltzmann-second"), course):
-        course.epochs.append(passed)
-        course.errors.append(reconstruction_error(second, features[:1000]))
+    features = first.hidden_probabilities(X)
+    second = build_machine(features, SECOND_UNITS, report.arguments.seed)
+    settings = make_settings(report.arguments, SECOND_EPOCHS, len(X), drawn=1)
+    before, started = reconstruction_error(second, features[:1000]), time.perf_counter()
+    for _ in train(second, features, settings, report.checkpoint("boltzmann-second"), {}):
+        pass
     print(
-        f"The second machine, {features.shape[1]} and {SECOND_UNITS} units: error {course.errors[0]:.4f} before, "
-        f"{course.errors[-1]:.4f} after {settings.epochs} epochs, {time.perf_counter() - started:.1f} s"
+        f"The second machine, {features.shape[1]} and {SECOND_UNITS} units: error {before:.4f} before, "
+        f"{reconstruction_error(second, features[:1000]):.4f} after {settings.epochs} epochs, "
+        f"{time.perf_counter() - started:.1f} s"
     )
     return second
 
 
-def choose_labelled(y: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Returns the rows of so many images, as many of each class."""
-    random = np.random.default_rng((seed, count))
-    return np.concatenate(
-        [random.choice(np.flatnonzero(y == digit), count // 10, replace=False) for digit in range(10)]
-    )
+def labelled_samples(y: np.ndarray, arguments: argparse.Namespace) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Yields the trainings of a network: the number of labels, the seed, and the rows of all steps.
 
-
-def label_counts(digits: Digits, quick: bool) -> list[int]:
-    """Returns the numbers of labels that the networks are compared with, those that the set has."""
-    fewest = int(np.bincount(digits.images.y_train[: len(digits.X_train)], minlength=10).min())
-    return [count for count in (LABELS[:1] if quick else LABELS) if count // 10 <= fewest]
-
-
-def make_seeds(arguments: argparse.Namespace) -> range:
-    """Returns the seeds of the labelled images and of the random weights."""
-    return range(arguments.seed, arguments.seed + (2 if arguments.quick else SEEDS))
+    Each class has as many labels. Where all were seen, an order is drawn anew.
+    """
+    samples = STEPS * FINE_TUNING.batch_size
+    for count in LABELS[:1] if arguments.quick else LABELS:
+        if count // 10 > np.bincount(y, minlength=10).min():
+            continue  # the set has not so many
+        for seed in range(arguments.seed, arguments.seed + (2 if arguments.quick else SEEDS)):
+            random = np.random.default_rng((seed, count))
+            of_each = [random.choice(np.flatnonzero(y == digit), count // 10, replace=False) for digit in range(10)]
+            random = np.random.default_rng((seed, 1))
+            orders = [random.permutation(count) for _ in range(-(-samples // count))]
+            yield count, seed, np.concatenate(of_each)[np.concatenate(orders)[:samples]]
 
 
 def make_recipe(kind: str, arguments: argparse.Namespace) -> Recipe:
@@ -794,13 +704,6 @@ def make_recipe(kind: str, arguments: argparse.Namespace) -> Recipe:
     return replace(FINE_TUNING, optimizer=arguments.optimizer)
 
 
-def one_long_epoch(count: int, batch_size: int, seed: int) -> np.ndarray:
-    """Returns the rows of all steps of fine-tuning, in an order that is drawn anew whenever all were seen."""
-    random = np.random.default_rng((seed, 1))
-    epochs = -(-STEPS * batch_size // count)
-    return np.concatenate([random.permutation(count) for _ in range(epochs)])[: STEPS * batch_size]
-
-
 def fine_tune(machines: Sequence[Machine], digits: Digits, report: Report) -> tuple[keras.Sequential, float]:
     """Compares the pre-trained network with the same one from random weights.
 
@@ -808,9 +711,8 @@ def fine_tune(machines: Sequence[Machine], digits: Digits, report: Report) -> tu
         The pre-trained network of the most labels and the last seed, and its test accuracy.
     """
     arguments = report.arguments
-    images = digits.images
     X, X_test = (rows.reshape(-1, 28, 28, 1) for rows in (digits.X_train, digits.X_test))
-    y = images.y_train[: len(X)]
+    y, y_test = digits.images.y_train[: len(X)], digits.images.y_test
     hidden_units = [len(machine.c) for machine in machines]
     results: dict[str, dict[int, list[float]]] = {}
     for kind in KINDS:
@@ -825,24 +727,20 @@ def fine_tune(machines: Sequence[Machine], digits: Digits, report: Report) -> tu
             metrics=["accuracy"],
             steps_per_execution=device.steps_per_execution(),
         )
-        model.optimizer.build(model.trainable_variables)
-        fresh = [keras.ops.convert_to_numpy(variable) for variable in model.optimizer.variables]
-        for count in label_counts(digits, arguments.quick):
-            for seed in make_seeds(arguments):
-                rows = choose_labelled(y, count, seed)
-                with device.scope(seed):
-                    start = build_network(hidden_units, "sigmoid").get_weights()
-                if kind == "pretrained":  # the last layer alone keeps its random weights
-                    start[:4] = [machines[0].W, machines[0].c, machines[1].W, machines[1].c]
-                model.set_weights(start)
-                for variable, value in zip(model.optimizer.variables, fresh, strict=True):
-                    variable.assign(value)  # it remembers nothing of the training before
-                # All epochs as a single one: Keras spends 30 ms on an epoch, and one of 100 images is a single step.
-                rows = rows[one_long_epoch(count, recipe.batch_size, seed)]
-                callbacks = training.tensorboard(arguments.tensorboard, f"{kind}-{count}-{seed}")
-                model.fit(X[rows], y[rows], batch_size=recipe.batch_size, shuffle=False, callbacks=callbacks, verbose=0)
-                _, accuracy = model.evaluate(X_test, images.y_test, batch_size=1000, verbose=0)
-                results.setdefault(kind, {}).setdefault(count, []).append(accuracy)
+        variables = Variables(model)
+        fresh = variables.capture()
+        for count, seed, rows in labelled_samples(y, arguments):
+            variables.restore(fresh)  # the optimizer remembers nothing of the training before
+            with device.scope(seed):
+                start = build_network(hidden_units).get_weights()
+            if kind == "pretrained":  # the last layer alone keeps its random weights
+                start[:4] = [machines[0].W, machines[0].c, machines[1].W, machines[1].c]
+            model.set_weights(start)
+            # All epochs as a single one: Keras spends 30 ms on an epoch, and one of 100 images is a single step.
+            callbacks = training.tensorboard(arguments.tensorboard, f"{kind}-{count}-{seed}")
+            model.fit(X[rows], y[rows], batch_size=recipe.batch_size, shuffle=False, callbacks=callbacks, verbose=0)
+            _, accuracy = model.evaluate(X_test, y_test, batch_size=1000, verbose=0)
+            results.setdefault(kind, {}).setdefault(count, []).append(accuracy)
         if kind == "pretrained":
             pretrained, its_accuracy = model, accuracy
     compare_few_labels(results, report)
@@ -859,43 +757,19 @@ def compare_few_labels(results: Mapping[str, Mapping[int, Sequence[float]]], rep
     report.plot("boltzmann-few-labels", figures.few_labels, named)
 
 
-def save(
-    name: str,
-    model: keras.Sequential | Model,
-    measured: Mapping[str, float],
-    classes: Sequence[str],
-    digits: Digits,
-    report: Report,
-) -> None:
-    """Saves a model of digits, with what was measured of it."""
-    report.save(
-        name,
-        model,
-        data=digits.images.source,
-        is_standin=digits.images.is_standin,
-        inputs=[Input("image", shape=(28, 28, 1))],
-        output="" if classes else "features",
-        classes=classes,
-        metrics=measured,
-    )
-
-
-def save_features(features: keras.Sequential | Model, digits: Digits, report: Report) -> None:
-    """Saves the features of the machine of digits."""
-    measured = {"test_mean_squared_error": report.metrics["machine_test_mean_squared_error"]}
-    save("boltzmann_features", features, measured, (), digits, report)
-
-
-def save_network(network: keras.Sequential | Model, accuracy: float, digits: Digits, report: Report) -> None:
-    """Saves the fine-tuned network of the most labels and the last seed."""
-    report.result({"test_accuracy": accuracy}, model="deep")
-    save("boltzmann_deep", network, {"test_accuracy": accuracy}, digits.images.classes, digits, report)
-
-
 # --- The lesson -------------------------------------------------------------------------------------------------------
 
+PARTS = ("machine", "exact", "ratings", "deep")
+DIGITS_PARTS = ("machine", "deep")
+# The parts that an option changes; to another part alone it is not given.
+USERS_OF_OPTIONS = {
+    **dict.fromkeys(("epochs", "batch_size", "learning_rate", "hidden_units"), DIGITS_PARTS),
+    "optimizer": ("deep",),
+    "k": ("machine", "ratings", "deep"),
+}
 
-def parse(docstring: str | None, argv: Sequence[str] | None, parts: Sequence[str] = PARTS) -> argparse.Namespace:
+
+def parse(docstring: str | None, argv: Sequence[str] | None, parts: tuple[str, ...] = PARTS) -> argparse.Namespace:
     """Reads the options of the command line; `parts` are those to run."""
     parser = cli.lesson_parser(
         docstring,
@@ -906,17 +780,10 @@ def parse(docstring: str | None, argv: Sequence[str] | None, parts: Sequence[str
         data="FILE" if "ratings" in parts else None,
     )
     add = parser.add_argument
-    add(
-        "--part",
-        choices=[*parts, "all"],
-        help="(default: all; with --data ratings)" if "ratings" in parts else "(default: all)",
-    )
-    add(
-        "--hidden-units",
-        type=cli.whole_number(1),
-        metavar="N",
-        help=f"of the machine of digits (default: {HIDDEN_UNITS})",
-    )
+    default = "(default: all; with --data ratings)" if "ratings" in parts else "(default: all)"
+    add("--part", choices=[*parts, "all"], help=default)
+    default = f"(default: {HIDDEN_UNITS})"
+    add("--hidden-units", type=cli.whole_number(1), metavar="N", help=f"of the machine of digits {default}")
     add("--k", "--gibbs-steps", type=cli.whole_number(1), metavar="N", help="steps of the chain, CD-k (default: 1)")
     arguments = cli.parse_lesson(parser, argv)
     own_table = getattr(arguments, "data", None)
@@ -943,6 +810,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     needs_digits = {*DIGITS_PARTS} & {*parts}
     if needs_digits:
         digits = load_digits(arguments, report)
+        card: dict[str, Any] = {"data": digits.images.source, "inputs": [Input("image", shape=(28, 28, 1))]}
     if "ratings" in parts:
         ratings = load_ratings(arguments.data)
         report.data(ratings.source, ratings.place)
@@ -954,10 +822,13 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     with threadpoolctl.threadpool_limits(2, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
         if needs_digits:
             report.section(f"machine: 784 pixels and {arguments.hidden_units} hidden units")
-            machine, course = train_on_digits(digits, report)
+            machine, history = train_on_digits(digits, report)
+
+        if "machine" in parts:
             few, dreamer = memorise(digits, report), train_persistent(digits, report)
-            show_machine(machine, course, few, dreamer, digits, report)
-            save_features(build_features(machine), digits, report)
+            error = show_machine(machine, history, few, dreamer, digits, report)
+            metrics = {"test_mean_squared_error": error}
+            report.save("boltzmann_features", build_features(machine), output="features", metrics=metrics, **card)
 
         if "exact" in parts:
             report.section("exact: {} visible and {} hidden units".format(*SMALL_SHAPE))
@@ -971,7 +842,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             report.section(f"deep: 784-{arguments.hidden_units}-{SECOND_UNITS}-10, few labels")
             second = train_second(machine, digits.X_train, report)
             network, accuracy = fine_tune([machine, second], digits, report)
-            save_network(network, accuracy, digits, report)
+            metrics = {"test_accuracy": accuracy}
+            report.result(metrics, model="deep")
+            report.save("boltzmann_deep", network, classes=digits.images.classes, metrics=metrics, **card)
     return report.finish(no_band=arguments.no_band)
 
 

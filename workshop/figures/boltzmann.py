@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Curve = tuple[Sequence[float], Sequence[float]]
-
 
 def mosaic(images: np.ndarray, columns: int, space: float = 0.0) -> np.ndarray:
     """Returns images (n, side * side) side by side in one, with a pixel of `space` between them."""
@@ -66,17 +64,25 @@ def filters(weights: np.ndarray, activity: np.ndarray, count: int = 100) -> Figu
     return figure
 
 
-def free_energy(all_images: Curve, few_images: Curve) -> Figure:
-    """Returns a figure of the free-energy gaps of two machines by their epochs."""
+def gap_table(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
+    """Returns a table of the free-energy gaps of machines, by what they were trained on; see `free_energy`."""
+    rows = [
+        [name, one["epochs"][-1], f"{one['gaps'][0]:.2f}", f"{one['gaps'][-1]:.2f}"] for name, one in histories.items()
+    ]
+    return format_table(["trained on", "epochs", "free-energy gap before", "after"], rows)
+
+
+def free_energy(all_images: Mapping[str, Sequence[float]], few_images: Mapping[str, Sequence[float]]) -> Figure:
+    """Returns a figure of the free-energy gaps of two machines, by their `epochs` and `gaps`."""
     figure, grid = plots.subplots(1, 2, width=5.8, height=4.4)
-    gaps = np.array([*all_images[1], *few_images[1]])
+    gaps = np.array([*all_images["gaps"], *few_images["gaps"]])
     panels = (
         ("All images", all_images, plots.BLUE, "o-"),
         ("Few images: it memorises", few_images, plots.VERMILION, "^-"),
     )
-    for panel, (title, (epochs, values), colour, look) in zip(grid.flat, panels, strict=True):
+    for panel, (title, history, colour, look) in zip(grid.flat, panels, strict=True):
         panel.axhline(0, color="#888888", linewidth=1.2)
-        panel.plot(epochs, values, look, color=colour, markersize=7)
+        panel.plot(history["epochs"], history["gaps"], look, color=colour, markersize=7)
         panel.set(title=title, xlabel="epoch", ylim=(min(-5, 1.1 * gaps.min()), max(5, 1.1 * gaps.max())))
     grid.flat[0].set_ylabel("free energy: held-out less\ntraining images")
     return figure

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,9 +24,10 @@ from torch.nn.functional import linear, softplus
 from torch.utils.data import DataLoader
 
 from workshop import boltzmann as lesson
-from workshop.boltzmann import DECAY, EARLY_LOOKS, KINDS, MOMENTA, SECOND_UNITS, Course, Digits, Machine, Settings
+from workshop.boltzmann import DECAY, EARLY_LOOKS, KINDS, MOMENTA, SECOND_UNITS, Digits, History, Machine, Settings
 from workshop.kit import cli
 from workshop.kit.report import Report
+from workshop.kit.saving.bundle import Input
 from workshop.kit.training import Recipe
 from workshop.kit.training.checkpoint import Checkpoint, State, check_finite
 from workshop.pytorch.kit import device, optimizers
@@ -59,8 +61,9 @@ class BoltzmannMachine(nn.Module):
     def gibbs(self, v: torch.Tensor, k: int, samples_visible: bool) -> torch.Tensor:
         """Returns the visible units after k steps of a chain from v: drawn, or as probabilities."""
         for _ in range(k):
-            v = self.visible_probabilities(torch.bernoulli(self(v)))
-            v = torch.bernoulli(v) if samples_visible else v
+            # Of a training that has diverged nothing can be drawn; it is told in a line when the epoch is over.
+            v = self.visible_probabilities(torch.bernoulli(self(v).nan_to_num()))
+            v = torch.bernoulli(v.nan_to_num()) if samples_visible else v
         return v
 
     def copy_to(self, machine: Machine) -> None:
@@ -105,7 +108,9 @@ def linear_of(machine: Machine) -> nn.Linear:
     return layer
 
 
-def train(start: Machine, X: np.ndarray, settings: Settings, checkpoint: Checkpoint, course: Course) -> Iterator[float]:
+def train(
+    start: Machine, X: np.ndarray, settings: Settings, checkpoint: Checkpoint, history: History
+) -> Iterator[float]:
     """Trains a machine on samples X: the loop of PyTorch.
 
     As the lesson's `train` it yields the epochs passed; by then the parameters of `start` are those of the machine.
@@ -125,12 +130,13 @@ def train(start: Machine, X: np.ndarray, settings: Settings, checkpoint: Checkpo
     def capture() -> State:
         content = io.BytesIO()
         torch.save({name: part.state_dict() for name, part in parts.items()} | {"particles": particles}, content)
-        return course.state({"torch": np.frombuffer(content.getvalue(), np.uint8)})
+        arrays = {"torch": np.frombuffer(content.getvalue(), np.uint8)}
+        return State(arrays | {name: np.array(values) for name, values in history.items()}, {})
 
     def restore(state: State) -> None:
         # `weights_only` keeps a forged file from running code.
-        kept = torch.load(io.BytesIO(state.arrays["torch"].tobytes()), weights_only=True)
-        course.put_back(state)
+        kept = torch.load(io.BytesIO(state.arrays.pop("torch").tobytes()), weights_only=True)
+        history.update({name: [*array] for name, array in state.arrays.items()})
         for name, part in parts.items():
             part.load_state_dict(kept[name])
         particles.copy_(kept["particles"])
@@ -160,8 +166,8 @@ def train(start: Machine, X: np.ndarray, settings: Settings, checkpoint: Checkpo
                 machine.copy_to(start)
                 yield step / len(batches)
         machine.copy_to(start)
+        check_finite(lesson.reconstruction_error(start, X[: settings.batch_size]), epoch + 1)
         yield float(epoch + 1)
-        check_finite(course.errors[-1], epoch + 1)
 
 
 def fit(network: DeepNetwork, X: torch.Tensor, y: torch.Tensor, recipe: Recipe) -> None:
@@ -186,34 +192,32 @@ def measure(network: DeepNetwork, X: torch.Tensor, y: torch.Tensor) -> float:
 def fine_tune(machines: Sequence[Machine], digits: Digits, report: Report) -> tuple[DeepNetwork, float]:
     """Compares the pre-trained network with the same one from random weights; see the lesson's."""
     arguments, processor = report.arguments, device.choose_device()
-    y_train = digits.images.y_train[: len(digits.X_train)]
+    y_train = digits.images.y_train[: len(digits.X_train)].astype(np.int64)
     X_test = torch.from_numpy(digits.X_test).reshape(-1, 1, 28, 28).to(processor)
     y_test = torch.from_numpy(digits.images.y_test.astype(np.int64)).to(processor)
     hidden_units = [len(machine.c) for machine in machines]
     results: dict[str, dict[int, list[float]]] = {}
     for kind in KINDS:
         recipe = lesson.make_recipe(kind, arguments)
-        for count in lesson.label_counts(digits, arguments.quick):
-            for seed in lesson.make_seeds(arguments):
-                rows = lesson.choose_labelled(y_train, count, seed)
-                rows = rows[lesson.one_long_epoch(count, recipe.batch_size, seed)]
-                X = torch.from_numpy(digits.X_train[rows]).reshape(-1, 1, 28, 28).to(processor)
-                y = torch.from_numpy(y_train[rows].astype(np.int64)).to(processor)
-                torch.manual_seed(seed)
-                network = DeepNetwork(hidden_units, nn.ReLU() if kind == "relu" else nn.Sigmoid())
-                initialize_as_keras(network)
-                if kind == "pretrained":  # the last layer alone keeps its random weights
-                    network.first, network.second = (linear_of(machine) for machine in machines)
-                network.to(processor)
-                fit(network, X, y, recipe)
-                accuracy = measure(network, X_test, y_test)
-                results.setdefault(kind, {}).setdefault(count, []).append(accuracy)
+        for count, seed, rows in lesson.labelled_samples(y_train, arguments):
+            X = torch.from_numpy(digits.X_train[rows]).reshape(-1, 1, 28, 28).to(processor)
+            y = torch.from_numpy(y_train[rows]).to(processor)
+            torch.manual_seed(seed)
+            network = DeepNetwork(hidden_units, nn.ReLU() if kind == "relu" else nn.Sigmoid())
+            initialize_as_keras(network)
+            if kind == "pretrained":  # the last layer alone keeps its random weights
+                network.first, network.second = (linear_of(machine) for machine in machines)
+            network.to(processor)
+            fit(network, X, y, recipe)
+            accuracy = measure(network, X_test, y_test)
+            results.setdefault(kind, {}).setdefault(count, []).append(accuracy)
         if kind == "pretrained":
             pretrained, its_accuracy = network, accuracy
     lesson.compare_few_labels(results, report)
     return pretrained, its_accuracy
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a training that diverges is told in a line of its own
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains the machines, compares, saves and plots; returns the metrics."""
     arguments = lesson.parse(__doc__, argv, parts=lesson.DIGITS_PARTS)
@@ -224,18 +228,23 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
     report.section(f"machine: 784 pixels and {arguments.hidden_units} hidden units")
     print(f"W {(arguments.hidden_units, 784)}, b {(784,)}, c {(arguments.hidden_units,)}")
-    machine, course = lesson.train_on_digits(digits, report, train)
-    few, dreamer = lesson.memorise(digits, report, train), lesson.train_persistent(digits, report, train)
-    lesson.show_machine(machine, course, few, dreamer, digits, report)
-    features = TorchModel(Features(machine), input_shape=(28, 28, 1))
-    lesson.save_features(features, digits, report)
+    machine, history = lesson.train_on_digits(digits, report, train)
+    card: dict[str, Any] = {"data": digits.images.source, "inputs": [Input("image", shape=(28, 28, 1))]}
+    if "machine" in arguments.parts:
+        few, dreamer = lesson.memorise(digits, report, train), lesson.train_persistent(digits, report, train)
+        error = lesson.show_machine(machine, history, few, dreamer, digits, report)
+        features = TorchModel(Features(machine), input_shape=(28, 28, 1))
+        metrics = {"test_mean_squared_error": error}
+        report.save("boltzmann_features", features, output="features", metrics=metrics, **card)
 
     if "deep" in arguments.parts:
         report.section(f"deep: 784-{arguments.hidden_units}-{SECOND_UNITS}-10, few labels")
         second = lesson.train_second(machine, digits.X_train, report, train)
         network, accuracy = fine_tune([machine, second], digits, report)
+        metrics = {"test_accuracy": accuracy}
+        report.result(metrics, model="deep")
         deep = TorchModel(network, input_shape=(28, 28, 1), activation="softmax")
-        lesson.save_network(deep, accuracy, digits, report)
+        report.save("boltzmann_deep", deep, classes=digits.images.classes, metrics=metrics, **card)
     return report.finish(no_band=arguments.no_band)
 
 
