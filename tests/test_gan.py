@@ -15,6 +15,7 @@ from PIL import Image, ImageSequence
 from workshop import gan as lesson
 from workshop.kit import files, training
 from workshop.kit.data.images import scale_pixels
+from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 from workshop.kit.saving import bundle
 from workshop.programs import engines
@@ -218,6 +219,13 @@ def test_a_resumed_run_ends_as_one_that_was_never_stopped(
     found, expected = FOUND[resumed.folder], FOUND[whole.folder]
     assert found.steps == expected.steps and found.curves == expected.curves
     np.testing.assert_array_equal(found.frames, expected.frames)
+
+
+@pytest.mark.parametrize("engine", ["torch", pytest.param("keras", marks=pytest.mark.slow)])
+def test_a_training_that_diverges_is_said_in_a_line(engine: str, room: Path) -> None:
+    with pytest.raises(WorkshopError, match=r"^training diverged: the loss is nan after epoch 1; take a smaller"):
+        trained(engine, room, "--no-plots", "--learning-rate", "1e30")
+    assert not [*(room / "models").glob("*.h5")]
 
 
 @pytest.mark.parametrize(
