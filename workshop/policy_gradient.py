@@ -91,14 +91,9 @@ def sample_actions(logits: np.ndarray, random: np.random.Generator) -> np.ndarra
 
 
 class Curve(NamedTuple):
-    """The episodes of a training, in the order in which they ended.
+    """The episodes of a training, in the order in which they ended."""
 
-    Attributes:
-        steps: of all environments together, when the epoch in which the episode ended was over.
-        returns: of the episode.
-    """
-
-    steps: list[int]
+    steps: list[int]  # of all environments together, when the epoch in which the episode ended was over
     returns: list[float]
 
     def add(self, player: Player, steps: int) -> list[float]:
@@ -115,21 +110,14 @@ class Curve(NamedTuple):
 
 
 class Rollout(NamedTuple):
-    """Steps of environments side by side, each array (steps, environments) or (steps, environments, inputs).
-
-    Attributes:
-        observations, next_observations: before and after each step.
-        actions, rewards: of each step.
-        terminated: whether the episode ended there, so that nothing followed.
-        ended: whether it ended or was cut off there.
-    """
+    """Steps of environments side by side, each array (steps, environments) or (steps, environments, inputs)."""
 
     observations: np.ndarray
     actions: np.ndarray
     rewards: np.ndarray
     next_observations: np.ndarray
-    terminated: np.ndarray
-    ended: np.ndarray
+    terminated: np.ndarray  # whether the episode ended there, so that nothing followed
+    ended: np.ndarray  # whether it ended or was cut off there
 
 
 class Player:
@@ -245,10 +233,8 @@ def remaining_epochs(
     cannot be saved, and so a training that was stopped goes on as if it had not been.
 
     Args:
-        checkpoint: the file.
+        checkpoint, epochs, settings: as `Checkpoint.remaining_epochs` takes them.
         curve: of the episodes so far; those of the checkpoint are put into it.
-        epochs: of the whole training.
-        settings: what must be the same in a training and in the one that resumes it.
         capture, restore: the engine's part, weights and the memory of optimizers.
     """
 
@@ -257,10 +243,7 @@ def remaining_epochs(
         curve.steps.extend(state.notes["steps"])
         curve.returns.extend(state.notes["returns"])
 
-    def current() -> State:
-        return State(capture(), {"steps": curve.steps, "returns": curve.returns})
-
-    return checkpoint.remaining_epochs(settings, epochs, current, put_back)
+    return checkpoint.remaining_epochs(settings, epochs, lambda: State(capture(), curve._asdict()), put_back)
 
 
 # --- 1. The gradient of a policy --------------------------------------------------------------------------------------
@@ -304,17 +287,11 @@ CAR_GOAL = 1.5  # a mean return; who drives to the station earns about 2
 
 
 class Method(NamedTuple):
-    """What the logarithm of an action's probability is multiplied with, and how the car is trained by it.
-
-    Attributes:
-        title: its name.
-        rate: of learning.
-        steps: of each car between two steps of the optimizer. REINFORCE waits for the episodes' ends.
-    """
+    """What the logarithm of an action's probability is multiplied with, and how the car is trained by it."""
 
     title: str
-    rate: float
-    steps: int
+    rate: float  # of learning
+    steps: int  # of each car between two steps of the optimizer; REINFORCE waits for the episodes' ends
 
 
 METHODS = {
@@ -350,18 +327,10 @@ def train_car(
     start: Mapping[str, np.ndarray],
     checkpoint: Checkpoint,
 ) -> tuple[list[np.ndarray], Curve]:
-    """Trains a car's policy by one of `METHODS`.
+    """Trains a car's policy by one of `METHODS`, an epoch an episode of each car; returns its weights and the episodes.
 
-    Args:
-        name: of the method.
-        seed: of this training.
-        recipe: an epoch is an episode of each car.
-        models: actor and critic, compiled: nine trainings with the same two, which TensorFlow compiles once.
-        start: their `Variables` before the first of them, with optimizers that remember nothing.
-        checkpoint: the file to go on from with `--resume`.
-
-    Returns:
-        The weights of the policy, and the returns of the episodes.
+    The nine trainings have the same two `models`, actor and critic, which TensorFlow compiles once. `start` has their
+    `Variables` before the first training, with optimizers that remember nothing.
     """
     scale, method = car_scale(), METHODS[name]
     actor, critic = models
@@ -465,32 +434,19 @@ SCALE = np.array([5, 3, 5, 5, 5, 5, 1, 1], np.float32)
 
 @dataclass(frozen=True)
 class Settings:
-    """How the lander is trained, beside the `Recipe` of the optimizers.
+    """How the lander is trained, beside the `Recipe` of the optimizers."""
 
-    Attributes:
-        steps: of each environment in a rollout.
-        actor_passes, critic_passes: how often actor and critic see a rollout.
-        discount: of the next step's reward.
-        decay: lambda of the advantages.
-        clip: how far PPO lets an action's probability go from the one that it was drawn with; None for no PPO.
-        is_scaled: whether observations are multiplied with `SCALE`.
-        reward_scale: what the rewards to train on are multiplied with.
-        distance_penalty: whether x^2 + y^2 is taken off them in each step.
-        critic_rate: of learning, in multiples of the actor's.
-        falls: whether the rates fall along a line to a twentieth.
-    """
-
-    steps: int = 32
-    actor_passes: int = 1
+    steps: int = 32  # of each environment in a rollout
+    actor_passes: int = 1  # how often the actor sees a rollout
     critic_passes: int = 3
-    discount: float = 0.995
-    decay: float = 0.97
-    clip: float | None = None
-    is_scaled: bool = True
-    reward_scale: float = 0.05
-    distance_penalty: bool = False
-    critic_rate: float = 2.0
-    falls: bool = True
+    discount: float = 0.995  # of the next step's reward
+    decay: float = 0.97  # lambda of the advantages
+    clip: float | None = None  # how far PPO lets an action's probability go from the one that it was drawn with
+    is_scaled: bool = True  # whether observations are multiplied with `SCALE`
+    reward_scale: float = 0.05  # what the rewards to train on are multiplied with
+    distance_penalty: bool = False  # whether x^2 + y^2 is taken off them in each step
+    critic_rate: float = 2.0  # of learning, in multiples of the actor's
+    falls: bool = True  # whether the rates fall along a line to a twentieth
 
 
 STEP_PENALTY = 0.1  # taken off in each step, in training: to hover is worse than to land
@@ -653,12 +609,6 @@ def as_saved(actor_weights: Sequence[np.ndarray], settings: Settings) -> keras.S
     return model
 
 
-def test_pilot(policy: Callable[[np.ndarray], np.ndarray], arguments: argparse.Namespace) -> list[lander.Flight]:
-    """Flies the test episodes."""
-    episodes, max_steps = (8, 100) if arguments.quick else (100, lander.MAX_STEPS)
-    return lander.fly(policy, episodes, TEST_SEED, max_steps)
-
-
 def lander_recipe(arguments: argparse.Namespace) -> tuple[Settings, Recipe]:
     """Returns how the lander is trained, as the options want it."""
     settings = SETTINGS[arguments.algorithm]
@@ -673,38 +623,28 @@ def lander_source() -> str:
 
 
 def report_lander(report: Report, curve: Curve, saved: keras.Model | Model) -> None:
-    """Tests, saves and draws a pilot.
-
-    Args:
-        report: the run's.
-        curve: the episodes that it was trained on.
-        saved: the model as it is saved.
-    """
+    """Tests, saves and draws a pilot, as it is saved, with the episodes that it was trained on."""
     arguments, random = report.arguments, np.random.default_rng(report.arguments.seed)
     kind, weights = arguments.algorithm, saved.get_weights()
-    flights = {
-        "random actions": test_pilot(lambda X: random.integers(0, len(lander.ACTIONS), len(X)), arguments),
-        TITLES[kind]: test_pilot(lambda X: forward(X, weights).argmax(axis=1), arguments),
+    name, title = NAMES[kind], TITLES[kind]
+    pilots: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "random actions": lambda X: random.integers(0, len(lander.ACTIONS), len(X)),
+        title: lambda X: forward(X, weights).argmax(axis=1),
     }
-    rows = []
-    for pilot, flown in flights.items():
-        returns = [flight.total for flight in flown]
-        landed = sum(flight.has_landed for flight in flown)
-        rows.append([pilot, f"{np.mean(returns):.1f}", f"{np.std(returns):.1f}", f"{landed} of {len(flown)}"])
-    print(format_table(["pilot", "mean return", "deviation", "landed"], rows))
-    flown = flights[TITLES[kind]]
+    episodes, max_steps = (8, 100) if arguments.quick else (100, lander.MAX_STEPS)
+    flights = {pilot: lander.fly(policy, episodes, TEST_SEED, max_steps) for pilot, policy in pilots.items()}
+    print(figures.pilot_table(flights))
     metrics = {
-        "test_mean_return": float(np.mean([flight.total for flight in flown])),
-        "test_success_rate": float(np.mean([flight.has_landed for flight in flown])),
+        "test_mean_return": float(np.mean([flight.total for flight in flights[title]])),
+        "test_success_rate": float(np.mean([flight.has_landed for flight in flights[title]])),
     }
     report.result(metrics, model="" if kind == "a2c" else kind)
-    name = NAMES[kind]
-    card: dict[str, Any] = {"inputs": lander.INPUTS, "classes": lander.ACTIONS, "metrics": metrics}
-    report.save(name, saved, data=lander_source(), **card)
-    report.plot(f"{name}-curve", figures.lander_curve, curve, TITLES[kind], GOAL)
+    data, classes = lander_source(), lander.ACTIONS
+    report.save(name, saved, data=data, inputs=lander.INPUTS, classes=classes, metrics=metrics)
+    report.plot(f"{name}-curve", figures.lander_curve, curve, title, GOAL)
     report.plot(f"{name}-flights", figures.flights, flights)
     if not arguments.no_plots:
-        best = max(flown, key=lambda flight: flight.total)
+        best = max(flights[title], key=lambda flight: flight.total)
         frames = figures.landing(best, np.exp(log_softmax(forward(best.states[:-1], weights))), lander.ACTIONS)
         report.saved(animation.save(*frames, arguments.plots / f"{name}.gif"))
 

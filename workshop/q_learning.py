@@ -72,29 +72,18 @@ PARTS = ("processes", "blackjack", "cliff")
 
 
 class Tables(NamedTuple):
-    """A process without chance, as two tables (states, actions).
+    """A process without chance, as two tables (states, actions)."""
 
-    Attributes:
-        next_states: the state that follows.
-        rewards: minus infinity where a state has fewer actions than another.
-    """
-
-    next_states: np.ndarray
-    rewards: np.ndarray
+    next_states: np.ndarray  # the state that follows
+    rewards: np.ndarray  # minus infinity where a state has fewer actions than another
 
 
 class Solution(NamedTuple):
-    """The result of value iteration.
+    """The result of value iteration."""
 
-    Attributes:
-        sweeps: the values of the states before the first sweep and after each one, until none changed (sweeps, states).
-        action_values: the reward of an action and the discounted value of what follows (states, actions).
-        change: the largest one of a value that a further sweep would make: 0, or the values have no end.
-    """
-
-    sweeps: list[np.ndarray]
-    action_values: np.ndarray
-    change: float
+    sweeps: list[np.ndarray]  # the values of the states, before the first sweep and after each, until none changed
+    action_values: np.ndarray  # the reward of an action and the discounted value of what follows (states, actions)
+    change: float  # the largest of a value that a further sweep would make: 0, or the values have no end
 
     @property
     def values(self) -> np.ndarray:
@@ -179,16 +168,10 @@ def report_finite(report: Report, discount: float) -> list[float]:
     print(figures.action_table(ONE_STEP, one_step.action_values, discount))
 
     report.section(f"A finite process, discount {discount:g}: every way, and value iteration")
-    returns = []
-    rows: list[list[object]] = []
-    for states, rewards in ways(FINITE):
-        returns.append(sum(discount**step * reward for step, reward in enumerate(rewards)))
-        terms = " + ".join(f"{reward:g}" for reward in rewards).replace("+ -", "- ")
-        rows.append(["-".join(map(str, states)), terms, f"{returns[-1]:g}"])
-    print(format_table(["way", "rewards", "return"], rows) + "\n")
+    returns = [sum(discount**step * reward for step, reward in enumerate(rewards)) for _, rewards in ways(FINITE)]
+    print(figures.way_table(ways(FINITE), returns) + "\n")
     finite = value_iteration(make_tables(FINITE), discount)
-    rows = [[sweep, *(f"{value:g}" for value in values)] for sweep, values in enumerate(finite.sweeps)]
-    print(format_table(["sweep", *(f"V({state})" for state in FINITE)], rows) + "\n")
+    print(figures.sweep_table(finite.sweeps) + "\n")
     print(figures.action_table(FINITE, finite.action_values, discount))
     if finite.policy[0] == 0:
         print("\nThe larger reward at once, 2, leads to -1000: the best way begins with the smaller one.")
@@ -308,8 +291,7 @@ def play(
         actions: the first ones. Later ones are the policy's.
         policy: the action in each state, (2, 10, 10).
         random: deals.
-        staying: the rewards of staying by the dealer's card and the total (11, 22), instead of those against the
-            dealer's hand.
+        staying: of `settle_with_all`; None: each hand is settled with its dealer alone.
 
     Returns:
         The cells of the action values that were visited, as numbers, and for each the return of its hand. No hand comes
@@ -341,10 +323,6 @@ def settle_with_all(shown: np.ndarray, dealer_totals: np.ndarray) -> np.ndarray:
     """Returns the mean reward of staying, by the dealer's card and the player's total, against all dealers (11, 22).
 
     The dealer looks at nobody's cards: a hand of theirs tells what every total is worth, not that of one player alone.
-
-    Args:
-        shown: the dealers' first cards (n,).
-        dealer_totals: the totals with which they end (n,).
     """
     totals = np.arange(blackjack.HIGHEST + 1)[:, None]
     staying = np.zeros((11, len(totals)))
@@ -359,13 +337,7 @@ def least_certain(
     """Returns the states and actions that so many hands begin with: those of the least certain means.
 
     An action that is beyond doubt the worse one of its state needs no more hands: only the better one's value is asked.
-    A few returns leave doubt.
-
-    Args:
-        size: the number of hands.
-        sums, squares: of the returns and of their squares, of shape `BLACKJACK`.
-        visits: the numbers of returns.
-        random: draws.
+    A few returns leave doubt. `sums` and `squares` are of the returns and of their squares, of shape `BLACKJACK`.
     """
     n = np.maximum(visits, 1)
     means = sums / n
@@ -489,19 +461,12 @@ def report_blackjack(report: Report, hands: int) -> None:
 
 
 class Learned(NamedTuple):
-    """The result of many runs of one rule.
+    """The result of many runs of one rule."""
 
-    Attributes:
-        action_values: (runs, states, actions).
-        returns: of the episodes while it learned (runs, episodes).
-        visits: how often each state was entered in the last fifth of the episodes (states,).
-        trails: of some episodes of the first run the states, and the greedy actions in all states before.
-    """
-
-    action_values: np.ndarray
-    returns: np.ndarray
-    visits: np.ndarray
-    trails: dict[int, tuple[list[int], np.ndarray]]
+    action_values: np.ndarray  # (runs, states, actions)
+    returns: np.ndarray  # of the episodes while it learned (runs, episodes)
+    visits: np.ndarray  # how often each state was entered in the last fifth of the episodes (states,)
+    trails: dict[int, tuple[list[int], np.ndarray]]  # of some episodes of the first run: states; greedy actions before
 
 
 def targets(

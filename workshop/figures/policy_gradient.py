@@ -11,6 +11,7 @@ from workshop.figures.deep_q_network import trip_table as trip_table
 from workshop.figures.deep_q_network import trips as trips
 from workshop.kit import plots
 from workshop.kit.environments.lander import Flight as Flight
+from workshop.kit.report import format_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,6 +88,16 @@ def lander_curve(episodes: Episodes, title: str, goal: float) -> Figure:
     axes.set(title=f"Learning to land: {title}", ylim=(max(-500, returns.min()), max(320, returns.max())))
     axes.legend(loc="lower right")
     return figure
+
+
+def pilot_table(flown: Mapping[str, Sequence[Flight]]) -> str:
+    """Returns a table of what the flights of each pilot returned, and how many landed."""
+    rows = []
+    for pilot, one in flown.items():
+        returns = [flight.total for flight in one]
+        landed = sum(flight.has_landed for flight in one)
+        rows.append([pilot, f"{np.mean(returns):.1f}", f"{np.std(returns):.1f}", f"{landed} of {len(one)}"])
+    return format_table(["pilot", "mean return", "deviation", "landed"], rows)
 
 
 def flights(flown: Mapping[str, Sequence[Flight]], most: int = 25) -> Figure:

@@ -117,6 +117,21 @@ def action_table(process: Mapping[int, Mapping[int, float]], action_values: np.n
     return format_table(["state", "to", "reward", "discount * V(to)", "sum", ""], rows)
 
 
+def way_table(ways: Sequence[tuple[Sequence[int], Sequence[float]]], returns: Sequence[float]) -> str:
+    """Returns a table of ways through a process: their states, their rewards and what they return."""
+    rows = []
+    for (states, rewards), total in zip(ways, returns, strict=True):
+        terms = " + ".join(f"{reward:g}" for reward in rewards).replace("+ -", "- ")
+        rows.append(["-".join(map(str, states)), terms, f"{total:g}"])
+    return format_table(["way", "rewards", "return"], rows)
+
+
+def sweep_table(sweeps: Sequence[np.ndarray]) -> str:
+    """Returns a table of the values of the states after each sweep of value iteration."""
+    rows = [[sweep, *(f"{value:g}" for value in values)] for sweep, values in enumerate(sweeps)]
+    return format_table(["sweep", *(f"V({state})" for state in range(len(sweeps[0])))], rows)
+
+
 def processes(panels: Mapping[str, Graph]) -> Figure:
     """Returns a figure of decision processes side by side, by their titles."""
     widths = [float(np.ptp(drawn.positions[:, 0])) + 1.2 for drawn in panels.values()]
