@@ -5,6 +5,7 @@ import base64
 import contextlib
 import gc
 import http.client
+import http.server
 import io
 import json
 import re
@@ -15,12 +16,13 @@ import statistics
 import struct
 import subprocess
 import sys
+import threading
 import time
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -29,7 +31,7 @@ from PIL import Image, ImageDraw
 
 from workshop.draw import panels, run, steps
 from workshop.draw.answers import DRAWING, Classifier
-from workshop.kit import files
+from workshop.kit import files, versions
 from workshop.kit.errors import WorkshopError
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -219,6 +221,12 @@ def test_numpy_alone_serves_the_page_and_says_so_until_ctrl_c() -> None:
     assert rest.strip() == "stopped" and process.returncode == 130
 
 
+def test_an_old_gradio_is_refused_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "installed", {"gradio": "6.19.0"}.__getitem__)
+    with pytest.raises(WorkshopError, match=r"^gradio 6.19.0 is too old, the page needs (.*): .* 'gradio>=\1'$"):
+        run.main([])
+
+
 def test_without_gradio_it_says_how_to_install_it() -> None:
     command = [sys.executable, "-c", ALONE.format(missing=("gradio",), port=7860)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -274,22 +282,32 @@ def browser(address: str) -> Iterator[Any]:
 class Visitor:
     """Somebody who opened the page.
 
+    Args:
+        browser: Playwright's.
+        address: of the page, or of the notebook that it stands in.
+        hosts: all that may be asked for anything.
+
     Attributes:
         page: Playwright's.
-        outside: what the page asked for that is not on this machine.
+        frame: its frame or, in a notebook, the one below the cell.
+        outside: what the page asked for elsewhere.
     """
 
-    def __init__(self, browser: Any, address: str) -> None:
+    def __init__(self, browser: Any, address: str, hosts: Collection[str] = ("127.0.0.1",)) -> None:
         self.outside: list[str] = []
         self.complaints: list[str] = []
+        self.hosts = hosts
         self.page = browser.new_context(viewport={"width": 1280, "height": 1200}).new_page()
         self.page.set_default_timeout(20_000)
         self.page.on("request", lambda request: self._note(request.url))
+        self.page.on("websocket", lambda socket: self.outside.append(socket.url))  # Colab passes none on
         self.page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else 0)
         self.page.goto(address)
-        self.page.wait_for_selector("canvas")
+        below = self.page.query_selector("iframe")
+        self.frame = below.content_frame() if below else self.page.main_frame
+        self.frame.wait_for_selector("canvas")
         # Between the end of a stroke and the change of the answer, by the browser's clock.
-        self.page.evaluate(
+        self.frame.evaluate(
             """() => {
                 const end = () => { window.ended = performance.now(); window.lag = 0; };
                 document.addEventListener("pointerup", end, true);
@@ -300,12 +318,12 @@ class Visitor:
         )
 
     def _note(self, url: str) -> None:
-        if urlsplit(url).scheme not in ("data", "blob") and urlsplit(url).hostname != "127.0.0.1":
+        if urlsplit(url).scheme not in ("data", "blob") and urlsplit(url).hostname not in self.hosts:
             self.outside.append(url)
 
     def draw(self, digit: str) -> list[float]:
         """Draws a digit by the mouse; returns the seconds from the end of each stroke to the answer."""
-        box = self.page.locator("canvas").bounding_box()
+        box = self.frame.locator("canvas").bounding_box()
         seconds = []
         for stroke in STROKES[digit]:
             first, *others = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in stroke]
@@ -314,19 +332,19 @@ class Visitor:
             for place in others:
                 self.page.mouse.move(*place, steps=3)
             self.page.mouse.up()
-            self.page.wait_for_function("window.lag > 0")
-            seconds.append(self.page.evaluate("window.lag") / 1000)
+            self.frame.wait_for_function("window.lag > 0")
+            seconds.append(self.frame.evaluate("window.lag") / 1000)
         return seconds
 
     def clear(self) -> None:
-        self.page.get_by_role("button", name="Clear").click()
-        self.page.wait_for_selector(".invitation:not(:empty)")
+        self.frame.get_by_role("button", name="Clear").click()
+        self.frame.wait_for_selector(".invitation:not(:empty)")
 
     def prediction(self) -> str:
-        return str(self.page.get_attribute(".prediction", "data-class"))
+        return str(self.frame.get_attribute(".prediction", "data-class"))
 
     def progress(self) -> str:
-        return str(self.page.inner_text(".progress"))
+        return str(self.frame.inner_text(".progress"))
 
 
 @pytest.fixture(scope="module")
@@ -417,6 +435,169 @@ def test_two_visitors_at_once_do_not_mix(browser: Any, address: str, visitor: Vi
     visitor.page.wait_for_function("+document.querySelector('.training').dataset.epoch > 2")
     assert not visitor.outside and not other.outside and not visitor.complaints
     other.page.context.close()
+
+
+# --- Below the cell of a notebook -------------------------------------------------------------------------------------
+
+
+# Without the two libraries that take longest to import.
+NUMPY_ALONE = """
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name in ("torch", "tensorflow") else find(name, *rest)
+"""
+CELL = "from workshop.draw import run; run.main([])"
+# Gradio looks at the name of the shell's class, and so it is Colab's.
+COLAB = """
+Shell = type("Shell", (type(get_ipython()),), {"__module__": "google.colab._shell"})
+get_ipython().__class__ = Shell
+"""
+COLAB_PAGE = """
+<body>
+<script>
+  window.element = document.body;
+  const proxyPort = async (port, options) => `http://${port}-colab.localhost:${location.port}/`;
+  window.google = { colab: { kernel: { accessAllowed: true, proxyPort } } };
+  CODE
+</script>
+"""
+INTERNAL = "m-s-1.us-central1-a.c.codatalab-user-runtimes.internal"  # what Colab calls the kernel's machine
+
+Outputs = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def cell() -> Iterator[Callable[[str], Outputs]]:
+    """Runs a cell in the kernel of a notebook; returns what stands below it."""
+    nbclient = pytest.importorskip("nbclient")
+    from nbformat import v4
+
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the libraries below nbclient
+        patch.setenv("PYTHONPATH", str(Path(run.__file__).parents[2]))
+        client = nbclient.NotebookClient(v4.new_notebook(), kernel_name="python3", timeout=60)
+        with client.setup_kernel():
+
+            def execute(source: str) -> Outputs:
+                client.nb.cells.append(v4.new_code_cell(source))
+                outputs: Outputs = client.execute_cell(client.nb.cells[-1], len(client.nb.cells) - 1).outputs
+                return outputs
+
+            execute(NUMPY_ALONE)
+            yield execute
+
+
+class Notebook(http.server.BaseHTTPRequestHandler):
+    """Serves a notebook's page and, as Colab does, the ports of the kernel's machine, each as a host of its own."""
+
+    page: ClassVar[str] = ""
+    forwarded: ClassVar[dict[str, str]] = {}
+
+    def answer(self) -> None:
+        public = self.headers["host"]
+        port, at_a_port, _ = public.partition("-colab.localhost")
+        if not at_a_port:
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.end_headers()
+            self.wfile.write(self.page.encode())
+            return
+        headers = {name.lower(): value for name, value in self.headers.items()} | {"host": f"{INTERNAL}:{port}"}
+        headers |= {name: value.format(public) for name, value in self.forwarded.items()}
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", int(port))) as connection:
+            connection.request(self.command, self.path, body, headers)
+            response = connection.getresponse()
+            self.send_response(response.status)
+            for name, value in response.getheaders():
+                if name.lower() not in ("transfer-encoding", "connection"):
+                    self.send_header(name, value)
+            self.end_headers()
+            with contextlib.suppress(OSError):  # the browser has left
+                while part := response.read1():
+                    self.wfile.write(part)
+
+    do_GET = do_POST = answer  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def notebook(page: str) -> Iterator[int]:
+    """Serves a notebook's page; gives the port."""
+    Notebook.page = page
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Notebook) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def draw_and_train(visitor: Visitor) -> None:
+    visitor.draw("3")
+    assert visitor.prediction() == "3"
+    visitor.frame.get_by_role("tab", name="Train a network").click()
+    visitor.frame.get_by_role("button", name="Train", exact=True).click()
+    visitor.frame.wait_for_function("+document.querySelector('.training').dataset.epoch > 10")
+    visitor.frame.get_by_role("button", name="Stop").click()
+    assert not visitor.outside and not visitor.complaints
+
+
+@pytest.mark.slow
+def test_in_a_notebook_the_page_stands_below_the_cell_which_may_run_again(
+    cell: Callable[[str], Outputs], browser: Any
+) -> None:
+    for _ in range(2):
+        said, shown, _ = cell(CELL)
+        assert re.fullmatch(r"Loading   .*mnist_cnn.h5 in Keras, PyTorch and NumPy ...\n", said["text"])
+        html = shown["data"]["text/html"]
+        assert re.search(r'src="http://127.0.0.1:\d+/" width="100%" height="900"', html) and "gradio.live" not in html
+        assert cell("6 * 7")[0]["data"]["text/plain"] == "42"
+        with notebook(html) as port:
+            draw_and_train(Visitor(browser, f"http://127.0.0.1:{port}/"))  # it stays open while the cell runs again
+    (running,) = cell("[one.is_running for one in run._below_cells.values()]")
+    assert running["data"]["text/plain"] == "[True]"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("forwarded", [{}, {"x-forwarded-host": "{}", "x-forwarded-proto": "https"}])
+def test_in_colab_everything_comes_through_the_proxy(
+    cell: Callable[[str], Outputs], browser: Any, forwarded: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Notebook, "forwarded", forwarded)
+    cell(COLAB)
+    _, shown, _ = cell(CELL)
+    code = shown["data"]["application/javascript"]
+    called = re.search(r"\((\d+), \"/\", \"100%\", 900, false, window.element\)$", code)
+    assert called and "gradio.live" not in code
+    with notebook(COLAB_PAGE.replace("CODE", code)) as port:
+        hosts = ("colab.localhost", f"{called[1]}-colab.localhost")
+        draw_and_train(Visitor(browser, f"http://colab.localhost:{port}/", hosts))
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", int(called[1]))) as connection:
+        connection.request("POST", "/gradio_api/upload", b"x", {"host": INTERNAL})
+        assert connection.getresponse().status == 403
+
+
+@pytest.mark.slow
+def test_in_a_terminal_ipython_serves_the_page_until_ctrl_c() -> None:
+    port = run.free_port("127.0.0.1", None)
+    command = [sys.executable, "-u", "-m", "IPython", "--simple-prompt", "--no-banner", "--colors=nocolor"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(f"{NUMPY_ALONE}from workshop.draw import run; run.main(['--port', '{port}'])\n")
+        process.stdin.flush()
+        said = ""
+        for line in process.stdout:
+            said += line
+            if line.startswith("Stop"):
+                break
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate("6 * 7\n", timeout=20)
+    assert f"Open      http://127.0.0.1:{port}/\n" in said and "HTML object" not in said
+    assert "42" in rest and "Traceback" not in rest
 
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:

@@ -19,16 +19,19 @@ It needs Gradio: python -m pip install gradio
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import socket
 import sys
 import threading
+import warnings
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from workshop.kit import cli, lazy
+from workshop.kit import cli, lazy, versions
 from workshop.kit.errors import WorkshopError, one_line
 from workshop.kit.saving import bundle
 
@@ -41,6 +44,7 @@ MODEL = "mnist_cnn"
 PORT = 7860
 _OTHER_PORTS = 20  # that are tried after `PORT` where none is given
 _HEIGHT = 900  # pixels of the page below the cell of a notebook
+_below_cells: dict[tuple[tuple[str, object], ...], gr.Blocks] = {}  # by options: a cell that runs again ends its page
 
 
 def build_parser() -> cli.Parser:
@@ -66,33 +70,62 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = build_parser().parse_args(argv)
     keep_quiet(arguments.host)
-    lazy.load("gradio")
+    _check_gradio()
+    cell = tuple(sorted(vars(arguments).items()))
+    if cell in _below_cells:
+        _below_cells.pop(cell).close(verbose=False)
     port = free_port(arguments.host, arguments.port)
     model: Path = arguments.model
     if not model.suffix and model.parent == Path() and not model.exists():
         model = bundle.find(model.name)
     print(f"Loading   {model} in Keras, PyTorch and NumPy ...", flush=True)
-    from gradio import utils
-
     from workshop.draw.answers import Classifier
 
     page, address = serve(Classifier(model), arguments.host, port)
-    if utils.colab_check() or utils.ipython_check():
-        return 0  # the page stands below the cell, and its server runs on
+    if _in_kernel():
+        _below_cells[cell] = page  # its server runs on
+        return 0
     print(f"Open      {address}", flush=True)
     if arguments.host not in ("127.0.0.1", "localhost", "::1"):
         print(f"          everyone who reaches port {port} of this machine can open the page", flush=True)
     print("Stop      with Ctrl-C", flush=True)
     try:
         threading.Event().wait()
+    except KeyboardInterrupt:
+        if not hasattr(sys, "ps1"):  # else it was started at Python's prompt, or IPython's, which goes on
+            raise
     finally:
         page.close(verbose=False)
     return 0
 
 
+def _in_kernel() -> bool:
+    """Returns whether this is the kernel of a notebook: in a terminal, IPython's too, no page can be shown."""
+    return "IPython" in sys.modules and hasattr(sys.modules["IPython"].get_ipython(), "kernel")
+
+
+def _check_gradio() -> None:
+    """Imports Gradio.
+
+    Raises:
+        WorkshopError: it is not installed, or too old.
+    """
+    lowest = versions.tried_range("gradio").lowest
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        # Before the import: a notebook's kernel then takes the new one without a restart.
+        if versions.tried_range("gradio").is_older(version := versions.installed("gradio")):
+            raise WorkshopError(
+                f"gradio {version} is too old, the page needs {lowest}: python -m pip install 'gradio>={lowest}'"
+            )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "IProgress not found")  # of tqdm, for a kernel without ipywidgets
+        lazy.load("gradio")
+
+
 def keep_quiet(host: str) -> None:
     """Tells Gradio, before it is imported, to report nothing to anybody and to reach this machine without a proxy."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["GRADIO_RUN_HISTORY"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["HF_HUB_OFFLINE"] = "1"
     for name in ("no_proxy", "NO_PROXY"):
@@ -102,7 +135,7 @@ def keep_quiet(host: str) -> None:
 
 def serve(classifier: Classifier, host: str, port: int) -> tuple[gr.Blocks, str]:
     """Starts the server in a thread of its own; returns the page and its address."""
-    from gradio import queueing, routes, utils
+    from gradio import queueing, routes
     from starlette.middleware import Middleware
 
     from workshop.draw import page as layout
@@ -111,13 +144,12 @@ def serve(classifier: Classifier, host: str, port: int) -> tuple[gr.Blocks, str]
     # For each request that Gradio refuses it prints a page of its own code; a line says as much.
     routes.traceback = queueing.traceback = SimpleNamespace(print_exc=_say_in_a_line)
     page = layout.build(classifier)
-    # Colab's own pages stand around this one, and have a network.
-    guarded: dict[str, Any] = {} if utils.colab_check() else {"middleware": [Middleware(Guard)]}
     _, address, _ = page.launch(
         server_name=host,
         server_port=port,
         share=False,
         inbrowser=False,
+        inline=_in_kernel(),
         prevent_thread_lock=True,
         quiet=True,
         height=_HEIGHT,
@@ -125,10 +157,9 @@ def serve(classifier: Classifier, host: str, port: int) -> tuple[gr.Blocks, str]
         css=layout.CSS,
         js=layout.LIGHT,
         footer_links=[],
-        run_history=False,
         enable_monitoring=False,
         ssr_mode=False,
-        app_kwargs=guarded,
+        app_kwargs={"middleware": [Middleware(Guard)]},
     )
     return page, address
 
