@@ -89,6 +89,7 @@ def show_step_by_hand() -> float:
 
 TEST_SEED = 2_000_000_000  # training draws its maps from seeds below 1,000,000,000
 VALIDATION_MAPS, VALIDATION_SEED = 50, 1_900_000_000
+QUICK_MAPS = 20
 TRAINING_SEEDS = 1_000_000_000
 
 
@@ -125,7 +126,7 @@ def show_headlights() -> np.ndarray:
 # --- 3. The training --------------------------------------------------------------------------------------------------
 
 CARS = 16  # that drive side by side
-STEPS = 250  # of each car, in what is called an epoch here
+STEPS, QUICK_STEPS = 250, 80  # of each car, in what is called an epoch here
 UPDATES = 2  # of the network after each step: 500 an epoch
 CAPACITY = 50_000  # transitions in the replay memory
 FIRST_UPDATE = 1000  # transitions that are there before the first update
@@ -138,29 +139,20 @@ COURSE_RECIPE = replace(RECIPE, schedule=False)
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of one training, the same for every engine.
-
-    Attributes:
-        observation: of the car.
-        hidden_units: of the network's layers.
-        discount: of the next step's value.
-        double: whether the network chooses the best next action and the target network evaluates it, "double DQN" (van
-            Hasselt, Guez and Silver 2016); else the target network does both, and overestimates.
-        loss: "huber" (Huber 1964), whose gradient is at most 1 as in Mnih et al. 2015, or "mean_squared_error".
-        replays: whether updates learn from the replay memory (Lin 1992); else from the latest step of each car.
-        has_target: whether the next step's value is of a copy of the network that changes once an epoch (Mnih et al.
-            2015); else of the network itself, which runs after its own predictions.
-        explores: whether random actions are taken, with the probability epsilon; else none are.
-    """
+    """The settings of one training, the same for every engine."""
 
     observation: str = "bearing"
     hidden_units: tuple[int, ...] = (20, 150)
-    discount: float = 0.98
+    discount: float = 0.98  # of the next step's value
+    # "Double DQN" (van Hasselt, Guez and Silver 2016): the network chooses the best next action and the target network
+    # evaluates it; else the target network does both, and overestimates.
     double: bool = True
-    loss: str = "huber"
-    replays: bool = True
+    loss: str = "huber"  # Huber 1964: its gradient is at most 1, as in Mnih et al. 2015; or "mean_squared_error"
+    replays: bool = True  # updates learn from the replay memory (Lin 1992); else from the latest step of each car
+    # The next step's value is of a copy of the network that changes once an epoch (Mnih et al. 2015); else of the
+    # network itself, which runs after its own predictions.
     has_target: bool = True
-    explores: bool = True
+    explores: bool = True  # random actions are taken, with the probability epsilon
 
 
 COURSE = Settings("sums", (20, 150), discount=0.9, double=False, loss="mean_squared_error")
@@ -173,16 +165,10 @@ SWITCHES = {
 
 
 class Run(NamedTuple):
-    """One training of the run.
+    """One training of the run."""
 
-    Attributes:
-        name: in front of its metrics; the network itself has none.
-        title: of its section.
-        settings: how it is trained.
-    """
-
-    name: str
-    title: str
+    name: str  # in front of its metrics; the network that is saved has none
+    title: str  # of its section
     settings: Settings
 
     @property
@@ -192,20 +178,13 @@ class Run(NamedTuple):
 
 
 class Transitions(NamedTuple):
-    """Steps of cars, each array with a row for each.
+    """Steps of cars, each array with a row for each."""
 
-    Attributes:
-        states: the observations before the step.
-        actions, rewards: what was done, and what was earned.
-        next_states: the observations after it.
-        ended: whether the episode ended in it, at the station or in a crash.
-    """
-
-    states: np.ndarray
+    states: np.ndarray  # the observations before the step
     actions: np.ndarray
     rewards: np.ndarray
-    next_states: np.ndarray
-    ended: np.ndarray
+    next_states: np.ndarray  # the observations after it
+    ended: np.ndarray  # whether the episode ended in it, at the station or in a crash
 
 
 class ReplayMemory:
@@ -272,14 +251,7 @@ def epsilon(done: float, settings: Settings) -> float:
 
 
 def best_next(weights: Sequence[np.ndarray], target: Sequence[np.ndarray], states: np.ndarray, double: bool) -> Any:
-    """Returns the Q value of the best action in each state, as the target network evaluates it.
-
-    Args:
-        weights: of the network, which chooses the action where `double` is set.
-        target: the weights of the target network.
-        states: observations (samples, inputs).
-        double: "double DQN"; see `Settings`.
-    """
+    """Returns the Q value of the best action in each state, as the target network evaluates it; see `Settings`."""
     q = q_values(target, states)
     if not double:
         return q.max(axis=1)
@@ -340,7 +312,7 @@ class Training:
             arrays |= {f"target/{i}": weight for i, weight in enumerate(self.target)}
             return State(arrays, {"history": self.history, "count": self.memory.count})
 
-        def put_back(state: State) -> int:
+        def put_back(state: State) -> None:
             parts: dict[str, dict[str, np.ndarray]] = {"engine": {}, "memory": {}, "target": {}}
             for name, array in state.arrays.items():
                 part, _, rest = name.partition("/")
@@ -350,18 +322,14 @@ class Training:
                 kept[: len(parts["memory"][name])] = parts["memory"][name]
             self.target = [*parts["target"].values()]
             self.history, self.memory.count = state.notes["history"], state.notes["count"]
-            return self.finished
 
-        own = {"epochs": self.planned, "seed": self.seed, "steps": self.steps}
-        checkpoint.begin({**engine, **own, **asdict(self.settings)}, put_back, self.planned)
-        while self.finished < self.planned:
-            epoch = self.finished
+        fixed = {**engine, "seed": self.seed, "steps": self.steps, **asdict(self.settings)}
+        for epoch in checkpoint.remaining_epochs(fixed, self.planned, state, put_back):
             self.random = np.random.default_rng([self.seed, epoch])
             self.observations, _ = self.cars.reset(seed=int(self.random.integers(TRAINING_SEEDS)))
             self._step, self._returns, self._ended = 0, np.zeros(CARS), list[float]()
             yield epoch
             check_finite(self.history["loss"][-1], self.finished)
-            checkpoint.save(state, at_once=self.finished == self.planned)
 
     @property
     def epsilon(self) -> float:
@@ -397,8 +365,7 @@ class Training:
     def end_epoch(self, weights: list[np.ndarray], loss: float) -> None:
         """Copies the weights into the target network; notes and prints what the epoch has brought."""
         self.target = weights
-        driver = greedy(weights)
-        validated = evaluate(driver, self.settings.observation, self.validation_maps, VALIDATION_SEED)
+        validated = evaluate(greedy(weights), self.settings.observation, self.validation_maps, VALIDATION_SEED)
         ended = self._ended or [float(self._returns.mean())]  # no trip has ended: what was earned so far
         low, high = np.quantile(ended, [0.25, 0.75])
         means = {"mean_return": float(np.mean(ended)), "low_return": float(low), "high_return": float(high)}
@@ -434,15 +401,7 @@ def train(
     checkpoint: Checkpoint,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> list[np.ndarray]:
-    """Trains a compiled network on what the cars do with it; returns its weights.
-
-    Args:
-        model: the network.
-        state: all else that the training has.
-        recipe: with the batch size.
-        checkpoint: the file to go on from with `--resume`.
-        callbacks: are told of the epochs.
-    """
+    """Trains a compiled network on what the cars do with it; returns its weights."""
     from workshop.kit.training.callbacks import describe
 
     variables = Variables(model)
@@ -472,6 +431,15 @@ def train(
 # --- The whole run ----------------------------------------------------------------------------------------------------
 
 PARTS = ("step", "drivers", "network", "sums", "switches")
+OBSERVED = {  # by a network
+    "sums": "the headlights' 20 sums",
+    "bearing": "the headlights' 20 sums, bearing and distance",
+    "ranges": "20 ranges",
+    "ranges_bearing": "20 ranges, bearing and distance",
+}
+NO_LEARNING = "Drivers that learn nothing"
+STEERING = "steering at the station, blindly"
+GOAL = 0.9  # a share of the maps
 
 
 def plan(arguments: argparse.Namespace) -> list[Run]:
@@ -485,14 +453,6 @@ def plan(arguments: argparse.Namespace) -> list[Run]:
     if "switches" in parts:
         runs += [Run(name, title, replace(settings, **changes)) for name, (title, changes) in SWITCHES.items()]
     return runs
-
-
-OBSERVED = {  # by a network
-    "sums": "the headlights' 20 sums",
-    "bearing": "the headlights' 20 sums, bearing and distance",
-    "ranges": "20 ranges",
-    "ranges_bearing": "20 ranges, bearing and distance",
-}
 
 
 def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
@@ -530,11 +490,6 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     return arguments
 
 
-QUICK_STEPS, QUICK_MAPS = 80, 20
-GOAL = 0.9
-HEADINGS = ("on new maps", "reached", "crashed", "out of time", "mean return")
-
-
 def number_of_maps(report: Report) -> int:
     """Returns the number of maps in a test."""
     return QUICK_MAPS if report.arguments.quick else TEST_MAPS
@@ -545,19 +500,6 @@ def make_recipe(arguments: argparse.Namespace) -> Recipe:
     batch_size = arguments.batch_size or arguments.recipe.batch_size
     steps = QUICK_STEPS if arguments.quick else STEPS
     return arguments.recipe.with_options(arguments, samples=steps * UPDATES * batch_size)
-
-
-def tabulate(tested: Mapping[str, Driven]) -> str:
-    """Returns a table of what became of drivers on the test maps."""
-    rows = []
-    for name, driven in tested.items():
-        shares = (driven.reached, driven.crashed, abs(1 - driven.reached - driven.crashed))
-        rows.append([name, *(f"{share:.0%}" for share in shares), f"{driven.mean_return:.2f}"])
-    return format_table(HEADINGS, rows)
-
-
-NO_LEARNING = "Drivers that learn nothing"
-STEERING = "steering at the station, blindly"
 
 
 def compare_drivers(report: Report) -> dict[str, Driven]:
@@ -571,7 +513,7 @@ def compare_drivers(report: Report) -> dict[str, Driven]:
     for name, (title, driver) in drivers.items():
         tested[title] = evaluate(driver, "bearing", number_of_maps(report), TEST_SEED)
         report.result(tested[title].metrics, model=name)
-    print(tabulate(tested))
+    print(figures.driven_table(tested))
     return tested
 
 
@@ -589,24 +531,13 @@ def add_result(report: Report, run: Run, weights: list[np.ndarray]) -> Driven:
 def show_results(
     report: Report, tested: Mapping[str, Driven], histories: Mapping[str, Mapping[str, Sequence[float]]]
 ) -> None:
-    """Prints and draws how the drivers compare, and how the trainings went on.
-
-    Args:
-        report: of the run.
-        tested: drivers, on the test maps, by their names.
-        histories: of those that were trained.
-    """
+    """Prints and draws how the drivers compare on the test maps, and how the trainings went on, by their names."""
     if not histories:
         return
     report.section(f"All drivers, on {number_of_maps(report)} new maps")
-    print(tabulate(tested))
-    rows = []
-    for name, history in histories.items():
-        shares = history["validation_success_rate"]
-        first = next((f"{epoch}" for epoch, share in enumerate(shares, 1) if share >= GOAL), "never")
-        rows.append([name, f"{history['loss'][-1]:.4f}", first, *(f"{share:.0%}" for share in shares)])
+    print(figures.driven_table(tested))
     print(f"\nNew maps reached after each epoch, and the first epoch with {GOAL:.0%}:")
-    print(format_table(["training", "last loss", "first", *map(str, range(1, len(shares) + 1))], rows))
+    print(figures.progress_table(histories, GOAL))
     report.plot("deep_q_network-training", figures.training, histories)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from workshop.kit import plots
 from workshop.kit.environments import car
-from workshop.kit.environments.trips import Trip
+from workshop.kit.environments.trips import Driven, Trip
 from workshop.kit.report import format_table
 
 if TYPE_CHECKING:
@@ -42,6 +42,25 @@ def training(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
         axes.xaxis.get_major_locator().set_params(integer=True)
     figure.legend(fontsize=12, frameon=False, loc="outside lower center", ncols=2)
     return figure
+
+
+def driven_table(tested: Mapping[str, Driven]) -> str:
+    """Returns a table of what became of drivers on the test maps, by their names."""
+    rows = []
+    for name, driven in tested.items():
+        shares = (driven.reached, driven.crashed, abs(1 - driven.reached - driven.crashed))
+        rows.append([name, *(f"{share:.0%}" for share in shares), f"{driven.mean_return:.2f}"])
+    return format_table(["on new maps", "reached", "crashed", "out of time", "mean return"], rows)
+
+
+def progress_table(histories: Mapping[str, Mapping[str, Sequence[float]]], goal: float) -> str:
+    """Returns a table of the share of new maps reached after each epoch of trainings, and when it first was `goal`."""
+    rows = []
+    for name, history in histories.items():
+        shares = history["validation_success_rate"]
+        first = next((f"{epoch}" for epoch, share in enumerate(shares, 1) if share >= goal), "never")
+        rows.append([name, f"{history['loss'][-1]:.4f}", first, *(f"{share:.0%}" for share in shares)])
+    return format_table(["training", "last loss", "first", *map(str, range(1, len(shares) + 1))], rows)
 
 
 def trips(shown: Sequence[Trip], names: Sequence[str] = ()) -> Figure:

@@ -256,10 +256,6 @@ class Cars(gymnasium.vector.VectorEnv):
         offsets = self.stations - self.positions
         return np.hypot(offsets[:, 0], offsets[:, 1])
 
-    def views(self) -> np.ndarray:
-        """Returns what the headlights of all cars show, (n, 10, 20), whatever they observe."""
-        return view(self.positions, self.headings, self.obstacles, self.stations)
-
     def observe(self, which: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Returns the observations of all cars, or of those that a mask chooses."""
         positions, headings = self.positions[which], self.headings[which]
