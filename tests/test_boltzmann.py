@@ -155,6 +155,8 @@ def test_a_stopped_training_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch
         resumed = start(lesson, tmp_path / "stopped", "--resume", *options)
     assert any(line.startswith("Resumed   after epoch 2 of 3") for line in resumed.lines)
     assert resumed.metrics == whole.metrics
+    gaps = [run.table("trained on", "epochs", "free-energy gap before") for run in (whole, resumed)]
+    assert gaps[0] == gaps[1]  # the looks of before are kept, too
 
 
 @pytest.mark.parametrize("engine", ["keras", "torch"])
