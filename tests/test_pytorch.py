@@ -1,5 +1,6 @@
 """PyTorch gives Keras' numbers: files, layers, batch normalisation, optimizers, and modules as students write them."""
 
+import copy
 import io
 import subprocess
 import sys
@@ -230,6 +231,27 @@ def test_a_run_goes_on_from_its_saved_state_to_the_same_bits(name: str) -> None:
     run(second, range(2, 4), run(first, range(2)))
     for weight, expected in zip(second.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_array_equal(weight, expected)
+
+
+def test_adam_goes_on_from_a_state_that_was_saved_before_its_steps_were_fused() -> None:
+    def take(weight: nn.Parameter, optimizer: Any) -> None:
+        weight.grad = weight.detach() - 1
+        optimizer.step()
+
+    weight = nn.Parameter(torch.arange(3.0))
+    optimizer, _ = optimizers.make_optimizer("adam", [weight], 0.1)
+    take(weight, optimizer)
+    before = copy.deepcopy(optimizer.state_dict())
+    assert before["param_groups"][0]["fused"]
+    before["param_groups"][0]["fused"] = None
+    again = nn.Parameter(weight.detach().clone())
+    resumed, _ = optimizers.make_optimizer("adam", [again], 0.1)
+    resumed.load_state_dict(before)
+    for one, steps in ((weight, optimizer), (again, resumed)):
+        take(one, steps)
+        assert steps.state[one]["step"] == 2
+    np.testing.assert_allclose(again.detach(), weight.detach(), atol=1e-6)
+    assert not resumed.param_groups[0]["fused"]
 
 
 def written_by_hand() -> nn.Sequential:

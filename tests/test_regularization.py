@@ -4,6 +4,8 @@ The quick run in NumPy is made once for all tests.
 """
 
 import argparse
+import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from lesson_runs import Run, start, stop_after
 
 from workshop import regularization as lesson
 from workshop.kit.data.images import load_image_set
+from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 from workshop.kit.training import Recipe
 from workshop.programs import engines
@@ -173,6 +176,19 @@ def test_two_processes_go_on_with_what_one_began_and_end_with_the_same_bits(
     (of_one,), (of_two,) = (run.models.glob("*.h5") for run in (one, two))
     assert of_two.read_bytes() == of_one.read_bytes()
     assert not list(two.models.glob("*checkpoint*"))
+
+
+@pytest.mark.slow
+def test_this_process_trains_beside_another_one_whose_end_is_an_error_of_one_line() -> None:
+    pytest.importorskip("torch")
+    from workshop.pytorch.regularization import side_by_side
+
+    arguments = argparse.Namespace(jobs=2, seed=1)
+    first, second, third = side_by_side([os.getpid, os.getpid, partial(divmod, 7, 3)], arguments)
+    assert first != os.getpid() == second
+    assert third == (2, 1)
+    with pytest.raises(WorkshopError, match=r"was ended from outside.*--resume goes on"):
+        list(side_by_side([partial(os._exit, 1), os.getpid], arguments))
 
 
 def test_the_loss_is_ten_times_that_of_keras(digits: Digits) -> None:

@@ -58,7 +58,7 @@ OUTPUTS = 10
 RATE = 0.3 * OUTPUTS
 RECIPES = {
     "few images": Recipe(500, RATE, batch_size=10, optimizer="sgd", schedule=False, quick_epochs=20),
-    "all images": Recipe(6, RATE, batch_size=10, optimizer="sgd", schedule=False, quick_epochs=2),
+    "all images": Recipe(5, RATE, batch_size=10, optimizer="sgd", schedule=False, quick_epochs=2),
     "a remedy": Recipe(100, RATE, batch_size=10, optimizer="sgd", schedule=False, quick_epochs=4),
     "the ring": Recipe(1000, 0.01, batch_size=32, optimizer="adam", schedule=False, quick_epochs=50),
 }
@@ -421,7 +421,11 @@ def parse(
     """Reads the options of the command line; the preset, a training of minutes, is Keras' alone."""
     parser = cli.lesson_parser(docstring, RECIPES, data="DIR")
     add = parser.add_argument
-    add("--full", action="store_true", help=f"train on all images for {FULL_EPOCHS} epochs, not 6")
+    add(
+        "--full",
+        action="store_true",
+        help=f"train on all images for {FULL_EPOCHS} epochs, not {RECIPES['all images'].epochs}",
+    )
     if not is_mirror:
         cli.add_plain(parser)
         add("--preset", choices=["simard"], help="784-800-10 on all images: plain, affine and elastic distortions")

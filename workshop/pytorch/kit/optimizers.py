@@ -94,6 +94,9 @@ class Adam(torch.optim.AdamW):
 
     def __init__(self, parameters: Iterable[Any], lr: float, beta_2: float = 0.999, weight_decay: float = 0.0):
         super().__init__(parameters, lr=lr, betas=(0.9, beta_2), weight_decay=weight_decay)
+        for group in self.param_groups:
+            if all(parameter.device.type == "cpu" for parameter in group["params"]):
+                group["fused"] = True  # one call for a parameter's step instead of ten; on a GPU PyTorch chooses
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Takes one step with all parameters that have a gradient."""
