@@ -26,7 +26,7 @@ LIGHT = "() => document.body.classList.remove('dark')"
 
 def build(classifier: Classifier) -> gr.Blocks:
     """Returns the page for a model: a tab to draw on, and one that trains a small network."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         gr.HTML(f"<h1>{TITLE}</h1>{panels.model(classifier)}")
         with gr.Tab("Draw"):
             _draw_tab(classifier)

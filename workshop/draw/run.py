@@ -8,7 +8,7 @@ The probabilities of Keras, PyTorch and NumPy stand side by side, with the outpu
 of the drawing that speaks for the class. A picture can be opened, too. Another tab trains a small network on XOR or two
 moons while one watches its decision boundary move. The page asks nothing of the world outside: it needs no network.
 
-In a notebook, on Colab too, the page stands below the cell:
+In a notebook, on Colab too, the page stands below the cell; the same cell run again puts a new one in its place:
 
     from workshop.draw import run
     run.main([])
@@ -110,12 +110,12 @@ def _check_gradio() -> None:
     Raises:
         WorkshopError: it is not installed, or too old.
     """
-    lowest = versions.tried_range("gradio").lowest
+    tried = versions.tried_range("gradio")
     with contextlib.suppress(metadata.PackageNotFoundError):
         # Before the import: a notebook's kernel then takes the new one without a restart.
-        if versions.tried_range("gradio").is_older(version := versions.installed("gradio")):
+        if tried.is_older(version := versions.installed("gradio")):
             raise WorkshopError(
-                f"gradio {version} is too old, the page needs {lowest}: python -m pip install 'gradio>={lowest}'"
+                f"gradio {version} is too old, the page needs {tried.lowest}: python -m pip install --upgrade gradio"
             )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "IProgress not found")  # of tqdm, for a kernel without ipywidgets
