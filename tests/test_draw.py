@@ -446,7 +446,7 @@ import importlib.util
 find = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *rest: None if name in ("torch", "tensorflow") else find(name, *rest)
 """
-CELL = "from workshop.draw import run; run.main([])"
+CELL = "from workshop.draw import run; run.main([]);"
 # Gradio looks at the name of the shell's class, and so it is Colab's.
 COLAB = """
 Shell = type("Shell", (type(get_ipython()),), {"__module__": "google.colab._shell"})

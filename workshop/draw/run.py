@@ -11,7 +11,7 @@ moons while one watches its decision boundary move. The page asks nothing of the
 In a notebook, on Colab too, the page stands below the cell; the same cell run again puts a new one in its place:
 
     from workshop.draw import run
-    run.main([])
+    run.main([]);
 
 It needs Gradio: python -m pip install gradio
 """
