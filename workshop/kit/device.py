@@ -96,8 +96,7 @@ def prepare(seed: int, precision: str = "float32") -> str:
     if backend == "tensorflow":
         tensorflow.config.experimental.enable_op_determinism()
         gpus = _tensorflow_gpus()
-        with held_back_stderr():
-            devices = [one.name for one in tensorflow.config.list_logical_devices("GPU")]
+        devices = _devices_to_share()
     elif backend == "torch" and load("torch").cuda.is_available():
         gpus = [load("torch").cuda.get_device_name()]
     elif backend == "jax":
@@ -175,6 +174,12 @@ def _tensorflow_gpus() -> list[str]:
             tensorflow.config.experimental.set_memory_growth(gpu, True)
         names.append(tensorflow.config.experimental.get_device_details(gpu).get("device_name", gpu.name))
     return names
+
+
+def _devices_to_share() -> list[str]:
+    """Returns TensorFlow's names of the devices that share a batch: the GPUs."""
+    with held_back_stderr():
+        return [one.name for one in tensorflow.config.list_logical_devices("GPU")]
 
 
 def choose_precision(precision: str, has_gpu: bool) -> str:
