@@ -549,7 +549,7 @@ def test_in_a_notebook_the_page_stands_below_the_cell_which_may_run_again(
     cell: Callable[[str], Outputs], browser: Any
 ) -> None:
     for _ in range(2):
-        said, shown, _ = cell(CELL)
+        said, shown = cell(CELL)
         assert re.fullmatch(r"Loading   .*mnist_cnn.h5 in Keras, PyTorch and NumPy ...\n", said["text"])
         html = shown["data"]["text/html"]
         assert re.search(r'src="http://127.0.0.1:\d+/" width="100%" height="900"', html) and "gradio.live" not in html
@@ -567,7 +567,7 @@ def test_in_colab_everything_comes_through_the_proxy(
 ) -> None:
     monkeypatch.setattr(Notebook, "forwarded", forwarded)
     cell(COLAB)
-    _, shown, _ = cell(CELL)
+    _, shown = cell(CELL)
     code = shown["data"]["application/javascript"]
     called = re.search(r"\((\d+), \"/\", \"100%\", 900, false, window.element\)$", code)
     assert called and "gradio.live" not in code

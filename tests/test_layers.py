@@ -585,7 +585,7 @@ def test_what_cannot_be_built_is_refused_in_words(make: Callable[[], object], sa
         make()
 
 
-def defaults_of(layer: type) -> dict[str, Any]:
+def defaults_of(layer: Any) -> dict[str, Any]:
     """Returns the defaults of a layer's arguments, in one form where there are several ways to write them."""
     parameters = inspect.signature(layer.__init__).parameters
     found = {name: one.default for name, one in parameters.items() if one.default is not inspect.Parameter.empty}
