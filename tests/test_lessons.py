@@ -19,7 +19,7 @@ from workshop import LESSONS
 from workshop.kit.saving import bundle
 
 WITH_MIRRORS = {lesson.name for lesson in LESSONS if lesson.mirrors}
-KEYS = {"lesson", "engine", "data", "seed", "seconds", "files", "metrics"}
+KEYS = {"lesson", "engine", "preset", "data", "seed", "seconds", "files", "metrics"}
 METRIC = re.compile(r"(?:[a-z0-9_]+_)?(?:train|validation|test)_([a-z0-9_]+)")
 # Of acting, of drawing, of a gradient: scikit-learn has none for them.
 OTHER_NAMES = {"mean_return", "success_rate", "entropy", "relative_error"}

@@ -1,5 +1,6 @@
 """`python -m workshop`: the list of lessons, mistyped commands, and the doctor."""
 
+import argparse
 import os
 import platform
 import re
@@ -15,10 +16,11 @@ import numpy as np
 import pytest
 
 from workshop import LESSONS, __main__, __version__
+from workshop.doctor import findings, machine, results
 from workshop.doctor import lessons as doctor_lessons
-from workshop.doctor import machine
 from workshop.doctor import run as doctor
-from workshop.kit import files
+from workshop.kit import bands, files
+from workshop.kit.report import Report
 from workshop.kit.saving import bundle
 from workshop.kit.saving.loaded import Bundle
 
@@ -31,7 +33,7 @@ def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
     """Runs some of the doctor's checks in this process; gives the exit code and the lines."""
 
     def run(*titles: str) -> tuple[int, list[str]]:
-        code = doctor.main(finding for title in titles or doctor.CHECKS for finding in doctor.check(title))
+        code = doctor.main((one for title in titles or doctor.CHECKS for one in doctor.check(title)), ran=())
         return code, capsys.readouterr().out.splitlines()
 
     return run
@@ -85,6 +87,7 @@ def test_nothing_heavy_is_imported_for_the_list_nor_by_the_doctor_itself() -> No
         (["linear-regression.py"], "did you mean python -m workshop.linear_regression?"),
         (["quantum"], None),
         (["doctor", "--fast"], None),
+        (["doctor", "mnist", "minst"], None),
         (["--fast"], None),
     ],
 )
@@ -113,7 +116,7 @@ def test_help_and_version(option: str, text: str, capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize(("code", "raises"), [(0, False), (1, True)])
 def test_the_doctors_answer_is_the_exit_code(code: int, raises: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "main", lambda: code)
+    monkeypatch.setattr(doctor, "main", lambda **_: code)
     monkeypatch.setattr(sys, "argv", ["workshop", "doctor"])
     if raises:
         with pytest.raises(SystemExit) as end:
@@ -121,6 +124,28 @@ def test_the_doctors_answer_is_the_exit_code(code: int, raises: bool, monkeypatc
         assert end.value.code == code
     else:
         __main__.start()
+
+
+@pytest.mark.parametrize(
+    ("typed", "ran"),
+    [
+        (["doctor"], None),
+        (["doctor", "mnist", "xor"], ["mnist", "xor"]),
+        (["doctor", "all"], [lesson.name for lesson in LESSONS]),
+    ],
+)
+def test_which_lessons_the_doctor_runs(
+    typed: list[str], ran: list[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, list[str]] = {}
+
+    def main(**options: list[str]) -> int:
+        asked.update(options)
+        return 0
+
+    monkeypatch.setattr(doctor, "main", main)
+    assert __main__.main(typed) == 0
+    assert asked == ({} if ran is None else {"ran": ran})
 
 
 # --- The doctor -------------------------------------------------------------------------------------------------------
@@ -366,6 +391,57 @@ def test_the_doctor_ends_when_its_time_is_over() -> None:
     assert [finding.level for finding in findings] == ["FIX", "FIX"]
     assert findings[0].text.startswith("Python: no result in time")
     assert findings[1].text.startswith("Packages, Memory, Disk, Data, Devices, Models, Training: not checked")
+
+
+def test_lessons_are_run_where_nothing_is_to_be_fixed_before(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = findings.fix("Disk: full", "delete files")
+    assert doctor.main([broken], ran=["gradient_descent"]) == 1
+    assert "gradient_descent" not in capsys.readouterr().out
+    monkeypatch.setenv("WORKSHOP_DATA", "data")  # a path that only this folder knows
+    assert doctor.main([findings.Finding("OK", "Python")], ran=["gradient_descent"]) == 0
+    *_, running, found, last = capsys.readouterr().out.splitlines()
+    assert running == "...  running gradient_descent" and last == "OK: ready for the room"
+    assert re.fullmatch(r"OK   gradient_descent: as expected, 12 metrics within their bands \(\d+\.\d s\)", found)
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "data", "level", "said"),
+    [
+        (0.972, "tumours", "OK", "logistic_regression: as expected, 2 metrics within their bands"),
+        (0.5, "tumours", "FIX", "logistic_regression: not as expected: test_accuracy is 0.5, expected at least 0.96: "),
+        (0.999, "tumours", "NOTE", "logistic_regression: unusual: test_accuracy is 0.999, expected 0.965 to 0.975"),
+        (0.5, "a stand-in", "NOTE", "logistic_regression: no expected band: the data is a stand-in"),
+    ],
+)
+def test_numbers_that_fall_outside_are_named(
+    accuracy: float,
+    data: str,
+    level: str,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    measured = {"test_accuracy": (0.965, 0.975), "train_accuracy": (0.9, 1.0)}
+    monkeypatch.setattr(bands, "expected", lambda *_: measured)
+    options = argparse.Namespace(json=False, seed=1, quick=False, are_defaults=True)
+    report = Report("logistic_regression", options)
+    report.data(data, is_standin=data == "a stand-in")
+    report.result({"test_accuracy": accuracy, "train_accuracy": 0.95})
+    report.finish()
+    run = subprocess.CompletedProcess([], 0, capsys.readouterr().out, "")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: run)
+    (finding,) = results.check_results(["logistic_regression"])
+    assert finding.level == level and finding.text.startswith(said)
+
+
+def test_a_lesson_that_fails_or_takes_too_long_is_named() -> None:
+    (finding,) = results.check_results(["no_such_lesson"])
+    assert finding.level == "FIX" and "No module named workshop.no_such_lesson" in finding.text
+    (finding,) = results.check_results(["gradient_descent"], seconds=0.01)
+    assert finding == findings.Finding("NOTE", "gradient_descent: no result in 0.01 s, this machine is slow or busy")
 
 
 # --- The README -------------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ ROOMS = (
     ("workshop", "workshop.kit"),
     ("workshop.kit.errors",),
     ("workshop.kit.files", "workshop.kit.lazy", "workshop.kit.processes", "workshop.kit.versions"),
-    ("workshop.kit.device", "workshop.kit.metrics", "workshop.kit.plots", "workshop.kit.saving"),
+    ("workshop.kit.bands", "workshop.kit.device", "workshop.kit.metrics", "workshop.kit.plots", "workshop.kit.saving"),
     ("workshop.kit.cli",),
     ("workshop.kit.data", "workshop.kit.environments"),
     ("workshop.kit.photos",),

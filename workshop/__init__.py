@@ -26,8 +26,9 @@ class Lesson(NamedTuple):
         trains: whether it trains and saves models; one that does not has no options for that.
         acts: whether its models learn by acting: their samples are made while they train, there is no data to load and
             none for `fit` to take.
-        expected: the band of each metric that a default run on the lesson's own data reaches, (lowest, highest).
-        expected_of: where an engine's or a preset's band is another, by its name: {"numpy": {...}, "course": {...}}.
+        expected: what the lesson claims of each metric of a default run on its own data, (lowest, highest). What seeds
+            1 to 5 gave is narrower, and stands in `bands.json`.
+        expected_of: where an engine's or a preset's claim is another, by its name: {"numpy": {...}, "course": {...}}.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Lesson(NamedTuple):
     expected_of: Mapping[str, Mapping[str, tuple[float, float]]] = {}
 
     def bands(self, engine: str = "keras", preset: str | None = None) -> dict[str, tuple[float, float]]:
-        """Returns the expected bands of a run by this engine, with the options of a preset."""
+        """Returns what is claimed of a run by this engine, with the options of a preset."""
         return {**self.expected, **self.expected_of.get(engine, {}), **self.expected_of.get(preset or "", {})}
 
 

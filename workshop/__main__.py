@@ -7,7 +7,8 @@ python -m workshop exercises               # the exercises, and which are done
 python -m workshop watch                   # the next one, checked each time that you save your file
 python -m workshop hint mnist.2            # a hint; solve shows the solution, reset begins anew
 python -m workshop progress FOLDER         # the room's table, from the students' files of progress
-python -m workshop doctor                  # is this machine ready for the room?
+python -m workshop doctor                  # is this machine ready for the room? One lesson is run to the end
+python -m workshop doctor mnist xor        # and do these lessons reach here what they should? all takes half an hour
 python -m workshop draw                    # a page: draw a digit, and see what the network sees
 python -m workshop pack FOLDER             # all that a room without a network installs and teaches from
 python -m workshop convert OLD.h5 NEW.h5   # a model of any Keras as a file that Keras 3 loads; NEW may end in .keras
@@ -55,12 +56,17 @@ def nearest(command: str) -> str:
 
 
 def run_doctor(argv: Sequence[str]) -> int:
-    """Checks this machine; returns 1 where there is something to fix."""
-    if argv:
-        cli.Parser(prog="python -m workshop").error(f"got {' '.join(argv)}, takes doctor alone")
+    """Checks this machine, and lessons' results on it; returns 1 where there is something to fix."""
+    names = [lesson.name for lesson in LESSONS]
+    unknown = [name for name in argv if name not in [*names, "all"]]
+    if unknown:
+        cli.Parser(prog="python -m workshop").error(
+            f"got {' '.join(unknown)}, takes doctor alone, doctor all, or lessons behind it: doctor mnist xor"
+        )
     from workshop.doctor import run as doctor
 
-    return doctor.main()
+    ran = names if "all" in argv else argv
+    return doctor.main(ran=ran) if ran else doctor.main()
 
 
 def run_convert(argv: Sequence[str]) -> int:

@@ -14,10 +14,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from workshop.doctor import lessons, machine
+from workshop.doctor import lessons, machine, results
 from workshop.doctor.findings import INSTALL_AGAIN, Finding, fix
 from workshop.kit.errors import WorkshopError
 
@@ -45,16 +45,25 @@ CHECKS = {
 }
 
 
-def main(findings: Iterable[Finding] | None = None) -> int:
+def main(findings: Iterable[Finding] | None = None, ran: Sequence[str] = (results.SAMPLE,)) -> int:
     """Prints the findings, and whether the machine is ready; returns the exit code, 1 if something is to be fixed.
 
     Args:
         findings: the findings; by default, the checks run in a child process.
+        ran: the lessons that are run at the end, where there is nothing to fix before.
     """
     to_fix = 0
-    for level, text in supervise() if findings is None else findings:
-        print(f"{level:4} {text}", flush=True)
-        to_fix += level == "FIX"
+
+    def say(findings: Iterable[Finding]) -> None:
+        nonlocal to_fix
+        for level, text in findings:
+            print(f"{level:4} {text}", flush=True)
+            to_fix += level == "FIX"
+
+    say(supervise() if findings is None else findings)
+    if ran and not to_fix:
+        print(f"...  running {', '.join(ran)}", flush=True)
+        say(results.check_results(ran))
     if to_fix:
         print(f"{to_fix} {'thing' if to_fix == 1 else 'things'} to fix")
     else:

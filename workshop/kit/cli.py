@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam", "rprop", "adadelta")
 
 
+# Options that change no metric.
+_WITHOUT_EFFECT = {"seed", "models", "plots", "no_plots", "json", "resume", "tensorboard", "jobs", "plain"}
+
 _KERNELS = {"ipykernel_launcher.py", "colab_kernel_launcher.py"}  # the programs that run a notebook's cells
 
 
@@ -188,10 +191,14 @@ def add_precision(parser: Parser) -> None:
 def parse_lesson(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     """Parses the options of a lesson, and checks what can be checked before training starts.
 
+    `are_defaults` of the result says whether a run with them has the metrics of the lesson's default run, by its seed.
+
     Raises:
         WorkshopError: a folder cannot be written to.
     """
     arguments = parser.parse_args(argv)
+    own = {name for name, value in vars(arguments).items() if value != parser.get_default(name)}
+    arguments.are_defaults = own <= _WITHOUT_EFFECT
     if "models" in arguments:
         files.check_writable(arguments.models, "--models")
     if not arguments.no_plots:

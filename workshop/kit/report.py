@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workshop import LESSONS
-from workshop.kit import plots, processes
+from workshop.kit import bands, plots, processes
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving import bundle
 from workshop.kit.training.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_NUMBER = 9  # characters of a printed metric: -1.234e-05 is the longest but one
 
 
 class Report:
@@ -145,20 +147,21 @@ class Report:
         if self._draws:
             self.saved(plots.save(draw(*arguments, **options), self.arguments.plots / f"{name}.png"))
 
-    def _hold_against_bands(self) -> tuple[list[str], int]:
-        """Returns in words which metrics miss the band that `LESSONS` expects of them, and how many have one."""
+    def _expected(self) -> tuple[dict[str, bands.Band], dict[str, bands.Band]]:
+        """Returns what `LESSONS` claims of the run's metrics, and the bands in which they are expected."""
         lesson = next((lesson for lesson in LESSONS if lesson.name == self.lesson), None)
         preset = getattr(self.arguments, "preset", None)
-        missed, count = [], 0
-        for name, (lowest, highest) in (lesson.bands(self._engine_name, preset) if lesson else {}).items():
-            measured = self._band_of.get(name, name)
-            if measured in self.metrics:
-                count += 1
-                band = f"at least {lowest:g}" if highest == math.inf else f"{lowest:g} to {highest:g}"
-                band = f"at most {highest:g}" if lowest == -math.inf else band
-                if not lowest <= self.metrics[measured] <= highest:
-                    missed.append(f"{measured} is {self.metrics[measured]:.4g}, expected {band}")
-        return missed, count
+        claims = lesson.bands(self._engine_name, preset) if lesson else {}
+        expected = claims
+        if getattr(self.arguments, "are_defaults", False):
+            data = "; ".join(self._data)
+            expected = bands.expected(self.lesson, self._engine_name, preset, data, claims)
+
+        def of_this_run(those: dict[str, bands.Band]) -> dict[str, bands.Band]:
+            named = {self._band_of.get(name, name): band for name, band in those.items()}
+            return {name: named[name] for name in self.metrics if name in named}
+
+        return of_this_run(claims), of_this_run(expected)
 
     def finish(self, *, use: str = "", no_band: str = "") -> dict[str, float]:
         """Prints the last lines and returns the metrics.
@@ -170,19 +173,18 @@ class Report:
         """
         no_band = _not_comparable(self.arguments, self.is_standin) or no_band
         seconds = time.perf_counter() - self._started
-        missed, bands = self._hold_against_bands()
+        claims, expected = ({}, {}) if no_band else self._expected()
         for path in self._checkpoints if processes.is_first() else ():
             path.unlink(missing_ok=True)
         self.section("Result")
         width = max((len(name) for name in self.metrics), default=0)
         for name, value in self.metrics.items():
-            print(f"{name:{width}}  {value:.4g}")
+            band = f"  expected {bands.describe(expected[name])}" if name in expected else ""
+            print(f"{name:{width}}  {f'{value:.4g}':{_NUMBER if band else 0}}{band}")
         if no_band:
             print(f"No expected band: {no_band}.")
-        elif missed:
-            print("Not as expected: " + "; ".join(missed) + ".")
-        elif bands:
-            print("As expected for this lesson.")
+        elif expected:
+            print(self._verdict(claims, expected))
         plots_saved = [path for path in self._files if path.suffix in {".png", ".gif"}]
         models = [path for path in self._files if path not in plots_saved]
         for title, paths in (("Model", models), ("Plots", plots_saved)):
@@ -197,6 +199,7 @@ class Report:
                     {
                         "lesson": self.lesson,
                         "engine": self._engine_name,
+                        "preset": getattr(self.arguments, "preset", None),
                         "data": "; ".join(self._data),
                         "seed": self.arguments.seed,
                         "seconds": round(seconds, 3),
@@ -208,6 +211,20 @@ class Report:
             )
         sys.stdout.flush()
         return self.metrics
+
+    def _verdict(self, claims: dict[str, bands.Band], expected: dict[str, bands.Band]) -> str:
+        """Returns in words whether the lesson's claims hold and, where they do, what lies outside its band."""
+
+        def named(those: dict[str, bands.Band]) -> str:
+            return "; ".join(
+                f"{name} is {self.metrics[name]:.4g}, expected {bands.describe(band)}" for name, band in those.items()
+            )
+
+        missed = {name: band for name, band in claims.items() if not band[0] <= self.metrics[name] <= band[1]}
+        if missed:
+            return f"Not as expected: {named(missed)}."
+        unusual = {name: band for name, band in expected.items() if not bands.is_within(self.metrics[name], band)}
+        return f"As expected for this lesson{f', but unusual: {named(unusual)}' if unusual else ''}."
 
 
 def _not_comparable(arguments: argparse.Namespace, is_standin: bool = False) -> str:

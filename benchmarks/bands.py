@@ -1,0 +1,151 @@
+"""Measures what each lesson reaches with five seeds, and keeps it in `workshop/bands.json`, which every run reads.
+
+    WORKSHOP_DATA=... python -m benchmarks.bands [LESSON ...]              # what is missing, Keras
+    WORKSHOP_DATA=... python -m benchmarks.bands --engine torch numpy      # the mirrors
+    WORKSHOP_DATA=... python -m benchmarks.bands --again mnist             # what has changed
+
+Each lesson is run with its defaults, without plots, and each run is written down when it ends: a killed measurement
+goes on. The file has the mean, the spread (the standard deviation of a sample) and the five values of each metric,
+beside the data and the versions. A lesson whose packages have other versions than its entry begins again. All lessons
+in Keras are about 100 minutes on two cores, all mirrors about as many.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import platform
+import statistics
+import tempfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from benchmarks import measure
+from workshop import LESSONS, Lesson
+from workshop.kit import bands, files
+
+PACKAGES = {"keras": "workshop", "torch": "workshop.pytorch", "numpy": "workshop.scratch"}
+# Whose numbers depend on which packages.
+LIBRARIES = ("tensorflow", "keras", "torch", "numpy", "scikit-learn", "scipy", "gymnasium")
+_DIGITS = 6  # of a value that is kept
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of Python and of the packages that decide the numbers."""
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+def run(lesson: str, engine: str, seed: int) -> dict[str, Any]:
+    """Runs a lesson with its defaults and returns the JSON object of its last line."""
+    command = ["-m", f"{PACKAGES[engine]}.{lesson}", "--seed", str(seed), "--no-plots", "--json"]
+    with tempfile.TemporaryDirectory() as folder:
+        output = measure.run(command, Path(folder), PYTHONPATH=str(measure.README.parent)).output
+    answer = json.loads(output.splitlines()[-1])
+    assert isinstance(answer, dict)
+    return answer
+
+
+def kept_as(measured: dict[str, dict[str, Any]], lesson: Lesson, engine: str) -> str:
+    """Returns by which engine's name the runs are kept: a few lessons are in NumPy or PyTorch alone, not in Keras."""
+    own = [name for name in measured.get(lesson.name, {}) if name not in lesson.mirrors]
+    return own[0] if engine == "keras" and own else engine
+
+
+def missing(
+    measured: dict[str, dict[str, Any]], lessons: Iterable[str], engines: Iterable[str], seeds: Iterable[int]
+) -> Iterator[tuple[str, str, int]]:
+    """Yields (lesson, engine, seed) of each run that is not measured; "keras" is the lesson, the others its mirrors."""
+    for lesson in LESSONS:
+        for engine in engines:
+            if lesson.name in lessons and engine in ("keras", *lesson.mirrors):
+                entry = measured.get(lesson.name, {}).get(kept_as(measured, lesson, engine), {})
+                known = entry.get("seeds", []) if entry.get("versions") == versions() else []
+                yield from ((lesson.name, engine, seed) for seed in seeds if seed not in known)
+
+
+def add(measured: dict[str, dict[str, Any]], answer: dict[str, Any]) -> None:
+    """Adds a run, the JSON object of its last line, to those that are measured.
+
+    Raises:
+        ValueError: it used other data, or another preset, than those before it.
+    """
+    engines = measured.setdefault(answer["lesson"], {})
+    entry = engines.get(answer["engine"])
+    what = {"data": answer["data"], "preset": answer["preset"], "versions": versions()}
+    if entry is None or entry["versions"] != what["versions"]:
+        entry = engines[answer["engine"]] = {**what, "seeds": [], "metrics": {}}
+    if {name: entry[name] for name in what} != what:
+        raise ValueError(f"{answer['lesson']}: seed {answer['seed']} ran on {what}, not as those before: {entry}")
+    place = sum(seed < answer["seed"] for seed in entry["seeds"])
+    entry["seeds"].insert(place, answer["seed"])
+    for name, value in answer["metrics"].items():
+        values = entry["metrics"].setdefault(name, {"values": []})["values"]
+        values.insert(place, None if value is None else rounded(value))
+    for name, metric in entry["metrics"].items():
+        finite = [value for value in metric["values"] if value is not None]  # JSON has no NaN
+        mean = rounded(statistics.fmean(finite)) if finite else None
+        spread = rounded(statistics.stdev(finite)) if len(finite) > 1 else None
+        entry["metrics"][name] = {"mean": mean, "spread": spread, "values": metric["values"]}
+
+
+def rounded(value: float) -> float:
+    """Returns a value with as many digits as are kept."""
+    return float(f"{value:.{_DIGITS}g}")
+
+
+def text(measured: dict[str, dict[str, Any]]) -> str:
+    """Returns the file's text, in the order of the lessons, a metric a line, so that a change of it can be read."""
+    lines = ["{"]
+    names = [lesson.name for lesson in LESSONS if lesson.name in measured]
+    for name in names:
+        lines.append(f"  {json.dumps(name)}: {{")
+        engines = [engine for engine in PACKAGES if engine in measured[name]]
+        for engine in engines:
+            entry = measured[name][engine]
+            lines.append(f"    {json.dumps(engine)}: {{")
+            lines += [f"      {json.dumps(key)}: {json.dumps(entry[key])}," for key in entry if key != "metrics"]
+            lines.append('      "metrics": {')
+            rows = [f"        {json.dumps(key)}: {json.dumps(value)}" for key, value in entry["metrics"].items()]
+            lines.append(",\n".join(rows))
+            lines += ["      }", "    }" if engine == engines[-1] else "    },"]
+        lines.append("  }" if name == names[-1] else "  },")
+    return "\n".join([*lines, "}\n"])
+
+
+def main() -> None:
+    """Measures what is missing, and writes it down run by run."""
+    names = [lesson.name for lesson in LESSONS]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("lessons", nargs="*", metavar="LESSON", help=f"of {', '.join(names)} (default: all)")
+    parser.add_argument("--engine", nargs="+", choices=[*PACKAGES], default=["keras"], help="(default: keras)")
+    parser.add_argument("--again", action="store_true", help="forget what is measured of these lessons and engines")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once (default: 1)")
+    arguments = parser.parse_args()
+    lessons = arguments.lessons or names
+    unknown = set(lessons) - set(names)
+    if unknown:
+        parser.error(f"no lesson {', '.join(sorted(unknown))}")
+    measured = bands.measured()
+    if arguments.again:
+        for lesson in LESSONS:
+            for engine in arguments.engine if lesson.name in lessons else ():
+                measured.get(lesson.name, {}).pop(kept_as(measured, lesson, engine), None)
+    runs = list(missing(measured, lessons, arguments.engine, bands.SEEDS))
+    print(f"{measure.machine()}; {len(runs)} runs", flush=True)
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        waiting = {pool.submit(run, *one): one for one in runs}
+        for number, future in enumerate(as_completed(waiting), 1):
+            name, engine, seed = waiting[future]
+            try:
+                answer = future.result()
+                add(measured, answer)
+            except (RuntimeError, ValueError) as error:
+                print(f"{number} of {len(runs)}: {name}, {engine}, seed {seed}: {error}", flush=True)
+                continue
+            files.write_atomically(bands.FILE, text(measured).encode())
+            print(f"{number} of {len(runs)}: {name}, {engine}, seed {seed}: {answer['seconds']:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

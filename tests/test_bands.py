@@ -1,0 +1,174 @@
+"""The expected bands: what five seeds gave, what is printed beside a run's metrics, and how they are measured."""
+
+import argparse
+import json
+import math
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import bands as benchmark
+from workshop import LESSONS, Lesson, at_least, at_most
+from workshop.kit import bands, cli
+from workshop.kit import report as reporting
+
+VALUES = [0.9921, 0.9925, 0.9930, 0.9927, 0.9932]  # mean 0.9927, spread 0.00043
+
+
+def answer(seed: int, accuracy: float | None, **changes: Any) -> dict[str, Any]:
+    """The JSON object of a run of MNIST's lesson."""
+    metrics = {"cnn_test_accuracy": accuracy, "scipy_test_max_error": 1e-7 * seed}
+    return {
+        "lesson": "mnist",
+        "engine": "keras",
+        "preset": None,
+        "data": "MNIST",
+        "seed": seed,
+        "metrics": metrics,
+    } | changes
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
+    """What the file holds: MNIST with five seeds."""
+    found: dict[str, dict[str, Any]] = {}
+    for seed, value in enumerate(VALUES, 1):
+        benchmark.add(found, answer(seed, value))
+    monkeypatch.setattr(bands, "measured", lambda: found)
+    return found
+
+
+def expected(claims: dict[str, bands.Band], **changes: Any) -> dict[str, bands.Band]:
+    return bands.expected(
+        **{"lesson": "mnist", "engine": "keras", "preset": None, "data": "MNIST"} | changes, claims=claims
+    )
+
+
+def test_a_band_is_the_mean_and_five_spreads_within_what_is_claimed(measured: dict[str, Any]) -> None:
+    mean, spread = statistics.fmean(VALUES), statistics.stdev(VALUES)
+    lowest, highest = expected({})["cnn_test_accuracy"]
+    assert lowest == pytest.approx(mean - 5 * spread, abs=1e-5)
+    assert highest == pytest.approx(mean + 5 * spread, abs=1e-5)
+    assert expected({"cnn_test_accuracy": at_least(0.992)})["cnn_test_accuracy"] == (0.992, highest)
+    assert expected({"cnn_test_accuracy": at_most(0.993)})["cnn_test_accuracy"] == (lowest, 0.993)
+    assert "scipy_test_max_error" not in expected({})  # rounding, which is another on another processor
+    assert expected({"scipy_test_max_error": at_most(1e-5)})["scipy_test_max_error"] == at_most(1e-5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"data": "my digits"}, {"preset": "course-cnn"}, {"engine": "torch"}, {"lesson": "xor"}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_what_was_not_measured_has_its_claims_alone(changes: dict[str, Any], measured: dict[str, Any]) -> None:
+    claims = {"cnn_test_accuracy": at_least(0.99)}
+    assert expected(claims, **changes) == claims
+
+
+def test_fewer_seeds_and_a_run_that_diverged_give_no_band(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: dict[str, dict[str, Any]] = {}
+    for seed in range(1, 5):
+        benchmark.add(found, answer(seed, VALUES[seed]))
+    monkeypatch.setattr(bands, "measured", lambda: found)
+    assert expected({}) == {}
+    benchmark.add(found, answer(5, None))
+    assert expected({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "band"),
+    [
+        (1.0, (0.999, 1.0)),  # all seeds the same: a thousandth of the mean
+        (0.0, (0.0, 0.0)),
+        (-13.0, (-13.013, -12.987)),
+    ],
+)
+def test_a_metric_that_no_seed_changes(value: float, band: bands.Band, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: dict[str, dict[str, Any]] = {}
+    for seed in bands.SEEDS:
+        benchmark.add(found, answer(seed, value))
+    monkeypatch.setattr(bands, "measured", lambda: found)
+    if value:
+        assert expected({})["cnn_test_accuracy"] == pytest.approx(band)
+    else:
+        assert expected({}) == {}
+
+
+def test_a_value_is_compared_as_it_is_printed() -> None:
+    assert bands.is_within(0.99184, (0.99183, 0.9936)) and bands.is_within(0.99182, (0.99183, 0.9936))
+    assert not bands.is_within(0.9917, (0.99183, 0.9936)) and not bands.is_within(math.nan, (0, 1))
+    assert bands.describe((0.99183, 0.99364)) == "0.9918 to 0.9936"
+    assert bands.describe(at_least(0.975)) == "at least 0.975" and bands.describe(at_most(6)) == "at most 6"
+
+
+def finished(accuracy: float, capsys: pytest.CaptureFixture[str], **changes: Any) -> list[str]:
+    """The lines of a run's result."""
+    options = {"json": False, "seed": 7, "quick": False, "are_defaults": True} | changes
+    one = reporting.Report("mnist", argparse.Namespace(**options))
+    one.data("MNIST")
+    one.result({"cnn_test_accuracy": accuracy})
+    one.finish()
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_run_shows_its_bands(
+    measured: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(reporting, "LESSONS", [Lesson("mnist", "", 1, expected={"cnn_test_accuracy": at_least(0.99)})])
+    usual = finished(0.9921, capsys)
+    assert "cnn_test_accuracy  0.9921     expected 0.9905 to 0.9949" in usual
+    assert "As expected for this lesson." in usual
+    unusual = "As expected for this lesson, but unusual: cnn_test_accuracy is 0.9904, expected 0.9905 to 0.9949."
+    assert unusual in finished(0.9904, capsys)
+    assert "Not as expected: cnn_test_accuracy is 0.98, expected at least 0.99." in finished(0.98, capsys)
+    # With options of one's own the lesson's claims stay.
+    own = finished(0.9904, capsys, are_defaults=False)
+    assert "cnn_test_accuracy  0.9904     expected at least 0.99" in own and "As expected for this lesson." in own
+    quick = finished(0.9904, capsys, quick=True)
+    assert "cnn_test_accuracy  0.9904" in quick and "No expected band: a quick run." in quick
+
+
+@pytest.mark.parametrize(
+    ("options", "are_defaults"),
+    [([], True), (["--seed", "7", "--no-plots", "--json"], True), (["--epochs", "3"], False), (["--quick"], False)],
+)
+def test_which_options_change_the_metrics(options: list[str], are_defaults: bool) -> None:
+    parser = cli.lesson_parser("A lesson.", epochs="5")
+    assert cli.parse_lesson(parser, options).are_defaults == are_defaults
+
+
+# --- The benchmark ----------------------------------------------------------------------------------------------------
+
+
+def test_a_killed_measurement_goes_on(measured: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(benchmark.missing(measured, ["mnist"], ["keras"], bands.SEEDS)) == []
+    assert list(benchmark.missing(measured, ["mnist"], ["keras", "torch"], [5])) == [("mnist", "torch", 5)]
+    assert list(benchmark.missing(measured, ["mnist"], ["keras"], [4, 6])) == [("mnist", "keras", 6)]
+    # A lesson in NumPy alone is kept under that name, and is not measured twice.
+    benchmark.add(measured, answer(1, 0.5) | {"lesson": "metrics", "engine": "numpy"})
+    assert list(benchmark.missing(measured, ["metrics"], ["keras", "numpy"], [1, 2])) == [("metrics", "keras", 2)]
+    assert json.loads(benchmark.text(measured)) == measured
+    # Seeds may come in any order, as jobs end.
+    other: dict[str, dict[str, Any]] = {}
+    for seed in (2, 5, 1, 4, 3):
+        benchmark.add(other, answer(seed, VALUES[seed - 1]))
+    assert other["mnist"] == measured["mnist"]
+    with pytest.raises(ValueError, match="ran on"):
+        benchmark.add(other, answer(6, 0.99, data="my digits"))
+    monkeypatch.setattr(benchmark, "versions", lambda: {"python": "4.0"})
+    assert len(list(benchmark.missing(measured, ["mnist"], ["keras"], bands.SEEDS))) == 5
+    benchmark.add(measured, answer(1, 0.5))
+    assert measured["mnist"]["keras"]["seeds"] == [1]
+
+
+def test_the_benchmark_runs_and_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "bands.json"
+    monkeypatch.setattr(bands, "FILE", file)
+    monkeypatch.setattr(bands, "measured", dict)
+    monkeypatch.setattr(bands, "SEEDS", (1, 2))
+    monkeypatch.setattr("sys.argv", ["bands", "gradient_descent"])
+    benchmark.main()
+    entry = json.loads(file.read_text())["gradient_descent"]["numpy"]
+    assert entry["seeds"] == [1, 2] and "plain_020_train_mean_squared_error" in entry["metrics"]
