@@ -412,7 +412,12 @@ def test_lessons_are_run_where_nothing_is_to_be_fixed_before(
     [
         (0.972, "tumours", "OK", "logistic_regression: as expected, 2 metrics within their bands"),
         (0.5, "tumours", "FIX", "logistic_regression: not as expected: test_accuracy is 0.5, expected at least 0.96: "),
-        (0.999, "tumours", "NOTE", "logistic_regression: unusual: test_accuracy is 0.999, expected 0.965 to 0.975"),
+        (
+            0.999,
+            "tumours",
+            "NOTE",
+            "logistic_regression: unusual, though: test_accuracy is 0.999, expected 0.965 to 0.975",
+        ),
         (0.5, "a stand-in", "NOTE", "logistic_regression: no expected band: the data is a stand-in"),
     ],
 )

@@ -32,7 +32,7 @@ from workshop.kit.training import Recipe
 
 RECIPES = {
     "dense": Recipe(5, 0.003, batch_size=64, quick_epochs=8, small_set_epochs=20, own_batch_size=32),
-    "cnn": Recipe(3, 0.004, batch_size=64, quick_epochs=8, small_set_epochs=20, own_batch_size=32),
+    "cnn": Recipe(4, 0.004, batch_size=64, quick_epochs=8, small_set_epochs=20, own_batch_size=32),
 }
 
 

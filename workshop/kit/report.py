@@ -184,7 +184,7 @@ class Report:
         if no_band:
             print(f"No expected band: {no_band}.")
         elif expected:
-            print(self._verdict(claims, expected))
+            print(*self._verdict(claims, expected), sep="\n")
         plots_saved = [path for path in self._files if path.suffix in {".png", ".gif"}]
         models = [path for path in self._files if path not in plots_saved]
         for title, paths in (("Model", models), ("Plots", plots_saved)):
@@ -212,7 +212,7 @@ class Report:
         sys.stdout.flush()
         return self.metrics
 
-    def _verdict(self, claims: dict[str, bands.Band], expected: dict[str, bands.Band]) -> str:
+    def _verdict(self, claims: dict[str, bands.Band], expected: dict[str, bands.Band]) -> list[str]:
         """Returns in words whether the lesson's claims hold and, where they do, what lies outside its band."""
 
         def named(those: dict[str, bands.Band]) -> str:
@@ -222,9 +222,9 @@ class Report:
 
         missed = {name: band for name, band in claims.items() if not band[0] <= self.metrics[name] <= band[1]}
         if missed:
-            return f"Not as expected: {named(missed)}."
+            return [f"Not as expected: {named(missed)}."]
         unusual = {name: band for name, band in expected.items() if not bands.is_within(self.metrics[name], band)}
-        return f"As expected for this lesson{f', but unusual: {named(unusual)}' if unusual else ''}."
+        return ["As expected for this lesson.", *([f"Unusual, though: {named(unusual)}."] if unusual else [])]
 
 
 def _not_comparable(arguments: argparse.Namespace, is_standin: bool = False) -> str:
