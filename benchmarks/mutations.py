@@ -138,8 +138,9 @@ def called_name(call: ast.Call) -> str:
 
 
 def swap_case(node: ast.AST) -> bool:
-    """Puts the letters of a string or an f-string in the other case; returns whether there were any."""
-    texts = [text for text in ast.walk(node) if isinstance(text, ast.Constant) and isinstance(text.value, str)]
+    """Puts the letters of a string or an f-string's texts in the other case; returns whether there were any."""
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]  # a format like .4f is no text
+    texts = [text for text in parts if isinstance(text, ast.Constant) and isinstance(text.value, str)]
     before = [text.value for text in texts]
     for text in texts:
         text.value = str(text.value).swapcase()

@@ -19,7 +19,7 @@ __all__ = ["grade"]
 
 def grade(points: Literal[3], *, limit: int = 50) -> "Literal[4]":
     """Says whether 60 points are enough."""
-    print(f"größer ö {points} points", "of many")
+    print(f"größer ö {points:.4f} points", "of many")
     return "passed" if not points < limit else sorted("failed", reverse=True)
 
 
@@ -72,8 +72,8 @@ def test_a_sample_is_a_seeds_and_each_change_is_one_node(tree: Path) -> None:
         'True -> False  in  return "passed" if not points < limit else sorted("failed", reverse=True)',
         "sorted('failed', reverse=True) -> sorted('failed')",
         "return 'passed' if not points < limit else sorted('failed', reverse=True) -> return None",
-        "f'größer ö {points} points' -> f'GRÖSSER Ö {points} POINTS'",
-        "'of many' -> 'OF MANY'  in  print(f\"größer ö {points} points\", \"of many\")",
+        "f'größer ö {points:.4f} points' -> f'GRÖSSER Ö {points:.4f} POINTS'",
+        "'of many' -> 'OF MANY'  in  print(f\"größer ö {points:.4f} points\", \"of many\")",
     }
     for mutation in sample:
         changed = source[: mutation.start] + mutation.text.encode() + source[mutation.end :]
