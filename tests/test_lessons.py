@@ -203,5 +203,7 @@ def test_image_lessons_reach_their_figures(lesson: str, dense: float, cnn: float
 
 @pytest.mark.parametrize("lesson", ["mnist"], indirect=True)
 def test_cross_entropy_is_the_same_from_class_numbers_and_from_one_hot_vectors(quick: Run) -> None:
-    rows = quick.table("probabilities", "class", "sparse", "one-hot")
-    assert [row[-3:] for row in rows] == [["1", "0.051293", "0.051293"], ["2", "2.302585", "2.302585"]]
+    rows = quick.table("probabilities", "class", "sparse", "one-hot", "in 32 bits")
+    assert [row[-4:-1] for row in rows] == [["1", "0.05129329", "0.05129329"], ["2", "2.30258509", "2.30258509"]]
+    # The last of these digits are another backend's, or another processor's, to choose.
+    assert [float(row[-1]) for row in rows] == pytest.approx([0.05129329, 2.30258512], abs=5e-8)
