@@ -39,6 +39,11 @@ def read(name: str) -> nbformat.NotebookNode:
     return jupytext.read(FOLDER / f"{name}.py", fmt="py:percent")
 
 
+def read_texts(name: str) -> list[str]:
+    """Returns the lines of a notebook's cells of text."""
+    return [line for cell in read(name).cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
+
+
 def code(name: str) -> list[str]:
     """Returns the cells of Python; one that runs a command is none."""
     cells = [cell.source for cell in read(name).cells if cell.cell_type == "code"]
@@ -60,6 +65,15 @@ def test_every_lesson_has_a_notebook_in_teaching_order() -> None:
     assert [name[3:] for name in LESSON_NOTEBOOKS] == [lesson.name for lesson in LESSONS]
     assert [int(name[:2]) for name in NAMES] == list(range(len(NAMES)))
     assert {path.stem for path in FOLDER.glob("*.ipynb")} == set(NAMES)
+
+
+def test_the_timetable_names_every_notebook_and_the_parts_that_it_has() -> None:
+    page = (FOLDER / "README.md").read_text("utf-8")
+    assert {*re.findall(r"`(\d\d\w*)`", page)} == {*NAMES}
+    for name, text in re.findall(r"`(\d\d_\w+)`([^`;|]*)", page):
+        titles = {line.lstrip("# ") for line in read_texts(name) if line.startswith("#")}
+        for part in re.findall(r"\*([^*]+)\*", text):
+            assert any(title.startswith(part) for title in titles), (name, part)
 
 
 def test_the_notebooks_are_what_their_sources_make() -> None:
