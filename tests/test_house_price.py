@@ -66,7 +66,7 @@ def test_a_house_is_asked_for_number_by_number_and_priced(
 def test_a_house_of_12_is_typed_into_the_dialogue_and_answered(models: Path, room: Path) -> None:
     with dialogue(room, "apps.house_price", "--model", "houses") as child:
         child.expect_exact("note: the model is models/houses.h5")
-        child.expect_exact("size (0.2 to 10 10 m2): ")
+        child.expect_exact("size (0.2 to 10 x 10 m2): ")
         child.sendline("12")
         _, note, answer = [line for line in end_of(child).splitlines() if line.strip()]
     assert note == "note: size (10 m2) 12 is outside of 0.2 to 10, where the model was trained"

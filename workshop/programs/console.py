@@ -307,12 +307,13 @@ def _refusal(text: str) -> str:
 
 
 def _described(wanted: bundle.Input) -> str:
-    """Returns "exam 1 (30.06 to 99.82 points)", or "exam 1 (points)" where the range is not known."""
+    """Returns "exam 1 (30.06 to 99.82 points)", "size (0.2 to 10 x 10 m2)", or "exam 1 (points)" without a range."""
     if wanted.values:
         return f"{wanted.label} ({_texts(wanted)})"
     if not _has_range(wanted):
         return wanted.label
-    return f"{wanted.name} ({f'{_limits(wanted)} {wanted.unit}'.rstrip()})"
+    times = "x " if wanted.unit[:1].isdigit() else ""  # a unit of "10 m2" is no number of its own
+    return f"{wanted.name} ({f'{_limits(wanted)} {times}{wanted.unit}'.rstrip()})"
 
 
 def _texts(wanted: bundle.Input) -> str:
