@@ -234,6 +234,14 @@ def test_sigmoid_and_plain_sgd_reach_89_percent(room: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.real
+def test_relu_and_plain_adam_reach_97_5_percent(room: Path) -> None:
+    options = ["--model", "dense", "--optimizer", "adam", "--batch-size", "64", "--no-plots"]
+    assert mnist.__doc__ and " ".join(options[:-1]) in mnist.__doc__
+    assert start(mnist, room, *options).metrics["test_accuracy"] >= 0.975
+
+
+@pytest.mark.slow
+@pytest.mark.real
 def test_unscaled_pixels_cost_accuracy(room: Path) -> None:
     run = start(mnist, room, "--model", "dense", "--no-scaling", "--no-plots")
     assert 0.94 <= run.metrics["test_accuracy"] <= 0.97

@@ -17,6 +17,7 @@ Expected on MNIST: dense at least 97.5 % test accuracy, CNN at least 99.0 %, bot
 networks that courses build, the accuracy in brackets theirs (training, test):
 
     python -m workshop.mnist --model dense --optimizer sgd --activation sigmoid --epochs 5     # 87 to 90 % (89 %)
+    python -m workshop.mnist --model dense --optimizer adam --batch-size 64    # relu and plain Adam: 97.6 to 97.8 %
     python -m workshop.mnist --model dense --hidden-units 0       # 784-10; its ten weight images are drawn
     python -m workshop.mnist --model dense --hidden-units 512 128 # two hidden layers
     python -m workshop.mnist --preset course-dense                # 784-50-10 (98.56 %, 97.10 %)
