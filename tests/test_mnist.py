@@ -59,8 +59,8 @@ def test_looking_at_mnist_needs_no_tensorflow(room: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--look", "2", "1437"], r"--look: got 1437, takes the number of an image from 0 to 1,436"),
-        (["--predict", "2", "360"], r"--predict: got 360, takes the number of an image from 0 to 359"),
+        (["--look", "2", "1437"], "--look: got 1437, takes the number of an image from 0 to 1,436, of digits"),
+        (["--predict", "2", "360"], "--predict: got 360, takes the number of an image from 0 to 359, of digits"),
     ],
 )
 def test_an_image_that_is_not_there_is_refused_before_anything_is_trained(

@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.data(images.source, images.place, images.is_standin)
     if arguments.look is not None:
         return mnist.look(report, images)
-    image_classifier.check_indices("--predict", arguments.predict, len(images.X_test))
+    image_classifier.check_indices("--predict", arguments.predict, len(images.X_test), images.source)
     report.engine(device.prepare(arguments.seed, arguments.precision))
 
     preprocess = image_classifier.preprocessing(arguments)  # to 0 to 1, unless --no-scaling is given

@@ -101,7 +101,7 @@ def build(kind: str, arguments: argparse.Namespace) -> keras.Sequential:
 def look(report: Report, images: ImageSet) -> dict[str, float]:
     """Draws the first 100 training images; prints and draws the numbers of those asked for; ends the run."""
     indices = report.arguments.look
-    image_classifier.check_indices("--look", indices, len(images.X_train))
+    image_classifier.check_indices("--look", indices, len(images.X_train), images.source)
     X, labels = images.X_train[..., 0], [images.classes[label] for label in images.y_train]
     report.plot(f"{images.name}-first-100", figures.first_images, X[:100], labels[:100], images.source)
     for i in indices:
@@ -170,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.data(images.source, images.place, images.is_standin)
     if arguments.look is not None:
         return look(report, images)
-    image_classifier.check_indices("--predict", arguments.predict, len(images.X_test))
+    image_classifier.check_indices("--predict", arguments.predict, len(images.X_test), images.source)
     report.engine(device.prepare(arguments.seed, arguments.precision))
     report.section("Cross-entropy, from class numbers and from one-hot vectors")
     print(compare_cross_entropies())

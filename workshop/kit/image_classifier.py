@@ -89,11 +89,12 @@ def parse(
     return arguments
 
 
-def check_indices(option: str, indices: Sequence[int], samples: int) -> None:
-    """Raises WorkshopError unless there is an image of each index among so many."""
+def check_indices(option: str, indices: Sequence[int], samples: int, source: str) -> None:
+    """Raises WorkshopError unless there is an image of each index among so many, which `source` describes."""
     for index in indices:
         if index >= samples:
-            raise WorkshopError(f"{option}: got {index}, takes the number of an image from 0 to {samples - 1:,}")
+            last = f"{samples - 1:,}"
+            raise WorkshopError(f"{option}: got {index}, takes the number of an image from 0 to {last}, of {source}")
 
 
 def model_name(lesson: str, kind: str, arguments: argparse.Namespace) -> str:
