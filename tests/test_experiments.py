@@ -232,6 +232,18 @@ def test_a_grid_of_a_lesson(tmp_path: Path) -> None:
     assert [Path(file).name for file in run.answer["files"]] == ["experiments-logistic_regression-grid.png"]
 
 
+def test_the_scores_of_a_lessons_other_networks_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "mnist-hidden_units-quick.csv"
+    path.write_text(
+        "seed,hidden_units,dense_test_accuracy,cnn_train_accuracy,cnn_test_accuracy,seconds,data\n"
+        "1,16,0.8,0.9,0.7,2.0,some digits\n1,32,0.9,0.9,0.6,3.0,some digits\n"
+    )
+    run = start(lesson, tmp_path, "mnist", "--quick", "--results", str(tmp_path), "--grid", "hidden_units=16,32")
+    assert f"2 rows are in {path} and not run again" in run.output
+    assert [row[0] for row in run.table("hidden units", "dense test accuracy", "seconds")[:2]] == ["32", "16"]
+    assert "Sorted by dense_test_accuracy; the file has cnn_test_accuracy as well" in run.lines
+
+
 def test_a_row_that_fails_leaves_the_others(tmp_path: Path) -> None:
     options = ["linear_regression", "--quick", "--no-plots", "--results", str(tmp_path), "--grid", "part=line"]
     run = start(lesson, tmp_path, *options, "learning_rate=0.01,1000")

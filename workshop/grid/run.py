@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import itertools
+import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -79,6 +80,11 @@ def run_grid(report: Report) -> None:
         title = ", ".join([f"The grid of {lesson}", *same])
         best, *_ = show_rows(report, labels, options, metric, f"experiments-{lesson}-grid", title)
         report.result({metric: float(best[metric])}, model="best")
+        # A lesson of several networks has a score of each, and the table is sorted by one.
+        kind = re.sub(".*?(?=(test|validation|train)_)", "", metric)
+        others = [name for name in best if name.endswith(kind) and name != metric]
+        if others:
+            print(f"Sorted by {metric}; the file has {', '.join(others)} as well")
     for name in found.keys() - finished.keys():
         print(f"No result: {name}: {found[name]['error']}")
     print(f"The rows are in {rows.path}")
