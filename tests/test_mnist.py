@@ -144,10 +144,15 @@ def test_predictions_and_the_weight_images_of_784_10(room: Path) -> None:
     options = ("--quick", "--model", "dense", "--hidden-units", "0", "--epochs", "2", "--predict", "7", "300")
     run = start(mnist, room, *options)
     X, y = synthetic_images.image_set("mnist")[2:4]
-    probabilities = run.load("mnist_dense-quick-standin").predict(X[[7, 300]] / np.float32(255))
+    loaded = run.load("mnist_dense-quick-standin")
+    probabilities = loaded.predict(X[[7, 300]] / np.float32(255))
     rows = run.table("test image", "7", "300")
     assert rows[:10] == [[str(k), *(f"{p:.4f}" for p in probabilities[:, k])] for k in range(10)]
     assert rows[10:] == [["predicted", *map(str, probabilities.argmax(axis=1))], ["label", *map(str, y[[7, 300]])]]
+    unscaled = loaded.predict(X[[7, 300]].astype(np.float32))  # a slip of courses, whose answers are far too sure
+    said = [f"{k} with {p:.4f}" for k, p in zip(unscaled.argmax(axis=1), unscaled.max(axis=1), strict=True)]
+    assert f"With pixels of 0 to 255: {', '.join(said)}." in run.lines
+    assert (unscaled.max(axis=1) > probabilities.max(axis=1)).all()
     drawn = {path.stem.removeprefix("mnist_dense-") for path in run.plots.iterdir()}
     assert drawn == {"mnist-loss", "mistakes", "confusion", "layers", "weights", "test-7", "test-300"}
     assert "No expected band: a quick run." in run.lines

@@ -128,6 +128,16 @@ def show_predictions(report: Report, model_name: str, images: ImageSet, probabil
         report.plot(f"{model_name}-test-{i}", figures.prediction, image, probabilities[i], images.classes, title)
 
 
+def show_unscaled(model: keras.Sequential, images: ImageSet, indices: Sequence[int]) -> None:
+    """Prints what a network that was trained on pixels of 0 to 1 predicts for these test images' bytes, 0 to 255."""
+    probabilities = model.predict(image_classifier.leave_pixels(images.X_test[indices]), verbose=0)
+    predicted = [f"{images.classes[row.argmax()]} with {row.max():.4f}" for row in probabilities]
+    print(f"With pixels of 0 to 255: {', '.join(predicted)}.")
+    print(
+        "By a slip some courses feed them to a network that was trained on 0 to 1: its probabilities then say nothing."
+    )
+
+
 def compare_cross_entropies() -> str:
     """Returns a table: cross-entropy from class numbers equals cross-entropy from one-hot vectors.
 
@@ -230,6 +240,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         elif arguments.hidden_units == []:  # 784-10: each output has an image of weights
             report.plot(f"{name}-weights", figures.weight_images, model.get_weights()[0], images.classes)
         show_predictions(report, name, images, probabilities)
+        if arguments.predict and not arguments.no_scaling:
+            show_unscaled(model, images, arguments.predict)
     report.plot("mnist-loss", figures.losses, curves, title="Training loss on the digits")
     use = f"python -m apps.digit --model {report.last_model} YOUR-PICTURE.png"
     # The programs give the network pixels of 0 to 1.
