@@ -205,7 +205,9 @@ def test_an_archive_that_unpacks_to_all_of_the_memory(content: bytes) -> None:
     assert peak < 20e6
 
 
-def test_a_savedmodel_folder_is_refused_with_the_line_that_saves_it(room: Path) -> None:
+def test_a_savedmodel_folder_is_refused_with_the_line_that_saves_it(
+    room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("my_model", "digits.h5"):
         folder = room / name
         folder.mkdir()
@@ -216,6 +218,12 @@ def test_a_savedmodel_folder_is_refused_with_the_line_that_saves_it(room: Path) 
             line = str(caught.value)
             assert f'model.save("{name}.h5")' in line and f'model.save("{name}.keras")' in line
         shutil.rmtree(folder)
+    # One of a program's own name, where a notebook's model is looked for, is not passed over for the model that ships.
+    Path("admission").mkdir()
+    Path("admission/saved_model.pb").touch()
+    with pytest.raises(WorkshopError, match=r"admission is refused: .*save\(\"admission\.h5\"\)"):
+        admission.main(["45", "85"])
+    assert "note: the model is admission in the current folder" in capsys.readouterr().err
     Path("my_model").mkdir()
     with pytest.raises(WorkshopError, match=r"my_model is not a \.h5 file, nor a \.keras one"):
         admission.main(["--model", "my_model", "45", "85"])

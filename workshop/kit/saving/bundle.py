@@ -125,7 +125,8 @@ def find(name: str, *, has_card: bool = False) -> Path:
     """Returns the path of a saved model: in the current folder, else in `models` there, else among the shipped ones.
 
     Args:
-        name: the name without an ending; in each folder NAME.h5 is taken before NAME.keras.
+        name: the name without an ending; in each folder NAME.h5 is taken before NAME.keras, and a SavedModel folder
+            NAME, which `load` refuses, last.
         has_card: whether only those with a card count, which lessons save in `models`.
 
     Raises:
@@ -140,6 +141,8 @@ def find(name: str, *, has_card: bool = False) -> Path:
         for path in (h5_path, folder / f"{name}{_HDF5}", folder / f"{name}{KERAS}"):
             if path.exists() and not has_card:
                 return path
+        if not has_card and _is_saved_model(folder / name):
+            return folder / name  # to be refused with the line that saves it, not passed over
     raise WorkshopError(
         f"no model {name}.h5 or {name}{KERAS} in {Path().resolve()}, its folder models or among the shipped ones: "
         f"train it first"
@@ -250,9 +253,13 @@ def _check_scaler_option(path: Path, given: FilePath | None, card: Mapping[str, 
         )
 
 
+def _is_saved_model(folder: Path) -> bool:
+    return (folder / "saved_model.pb").exists() or (folder / "saved_model.pbtxt").exists()
+
+
 def _check_path(path: Path) -> None:
     folder = path.parent if path.name in ("saved_model.pb", "saved_model.pbtxt") else path
-    if (folder / "saved_model.pb").exists() or (folder / "saved_model.pbtxt").exists():
+    if _is_saved_model(folder):
         name = folder.resolve().name
         raise WorkshopError(
             f"{folder} is refused: a SavedModel folder can hold any operation; where the model was trained, save it by "
