@@ -18,8 +18,11 @@ Any lesson's options make a grid, the lesson's name first:
 
 An option is written NAME=VALUE,VALUE,... as `python -m workshop.mnist --help` names it, with _ for -; several numbers
 are joined with +, and one that takes no value is yes or no. The rows are in the folder `experiments`: what is there is
-not run again, unless you delete the file. Expected on MNIST: 87 to 92 % at the foot, over 97 % with Adam and
-relu. About 50 s on two CPU cores; with --full 4 minutes.
+not run again, unless you delete the file.
+
+Expected on MNIST: 87 to 92 % at the foot, over 97 % with Adam and relu; about 50 s on two CPU cores. With --full, in 4
+minutes: 97.8 % with 1,024 units, 97.8 and 98.1 % after 15 and 30 epochs, 99.1 % with the CNN. The garments' rungs go
+from 80 % at the foot to 88.9 % after 30 epochs and 89.6 % with the CNN.
 """
 
 from __future__ import annotations
