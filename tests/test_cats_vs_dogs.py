@@ -315,4 +315,5 @@ def test_the_default_run_reaches_its_band(room: Path) -> None:
     assert run.answer["data"] == "cats_vs_dogs.tar (280 + 120 photographs)"
     assert run.metrics["small_validation_accuracy"] >= 0.85
     assert run.metrics["workshop_validation_accuracy"] > 0.5
+    assert "Total params: 10,019,873" in run.output
     assert "As expected for this lesson." in run.lines
