@@ -114,6 +114,15 @@ def test_the_learning_rate_is_taken_times_ten_until_the_loss_oscillates_then_hal
     assert quick.metrics["chosen_rate_train_log_loss"] == pytest.approx(float(chosen[2]), rel=1e-3)
 
 
+@pytest.mark.parametrize("lowest", [True, False])
+def test_a_rate_that_oscillates_and_still_ends_lowest_is_named(lowest: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = {0.001: [3, 2.5, 2], 0.01: [3, 4, 0.1 if lowest else 3], 0.005: [3, 1, 0.5]}
+    monkeypatch.setattr(lesson, "descend", lambda X, y, rate, seed: losses[rate])
+    found = lesson.find_rate(load_image_set("mnist").first(10, 10), seed=1)
+    assert found.chosen == 0.005
+    assert ("At 0.01 the loss still ends lowest: half of it is the careful choice" in found.text) == lowest
+
+
 @pytest.mark.parametrize(
     ("losses", "share"), [([3, 2, 1], 0), ([3, 4, 1, 0], 0.2), ([3, float("nan"), 1], 1), ([3, float("inf")], 1)]
 )

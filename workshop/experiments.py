@@ -288,9 +288,11 @@ def find_rate(images: ImageSet, seed: int) -> Findings:
         for tried, values in losses.items()
         for verdict in ["oscillates" if tried == rate else "chosen: half of it" if tried == chosen else ""]
     ]
-    table = format_table(["learning rate", "first loss", "last loss", "way upwards", ""], rows)
+    text = format_table(["learning rate", "first loss", "last loss", "way upwards", ""], rows)
+    if losses[rate][-1] < losses[chosen][-1]:
+        text += f"\nAt {rate:g} the loss still ends lowest: half of it is the careful choice, not always the quickest."
     curves = {f"{tried:g}": ([*range(1, len(values) + 1)], values) for tried, values in sorted(losses.items())}
-    return Findings(table, {"chosen_rate_train_log_loss": losses[chosen][-1]}, curves, chosen)
+    return Findings(text, {"chosen_rate_train_log_loss": losses[chosen][-1]}, curves, chosen)
 
 
 # --- The batch size ---------------------------------------------------------------------------------------------------
