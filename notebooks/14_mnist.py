@@ -60,8 +60,8 @@ print(figures.pixel_table(images.X_train[7, ..., 0]))
 
 # %% [markdown]
 # Networks learn best from small numbers. The pixels go from 0 to 255, so divide by 255. Forgetting this is a common
-# slip: the training still works, but worse, and a model that was trained on 0 to 255 is useless for pixels of 0 to 1. So
-# is one for 0 to 1 with pixels of 0 to 255, as some courses feed it: whatever it says, it seems certain.
+# slip: the training still works, but worse, and a model that was trained on 0 to 255 is useless for pixels of 0 to 1.
+# So is one for 0 to 1 with pixels of 0 to 255, as some courses feed it: whatever it says, it seems certain.
 
 # %%
 X_train = images.X_train / np.float32(255)

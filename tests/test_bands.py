@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import bands as benchmark
-from workshop import Lesson, at_least, at_most
+from workshop import LESSONS, Lesson, at_least, at_most
 from workshop.kit import bands, cli
 from workshop.kit import report as reporting
 
@@ -101,6 +101,26 @@ def test_a_value_is_compared_as_it_is_printed() -> None:
     assert not bands.is_within(0.9917, (0.99183, 0.9936)) and not bands.is_within(math.nan, (0, 1))
     assert bands.describe((0.99183, 0.99364)) == "0.9918 to 0.9936"
     assert bands.describe(at_least(0.975)) == "at least 0.975" and bands.describe(at_most(6)) == "at most 6"
+    assert bands.describe((1.0, 1.0)) == "1" and bands.describe((-13.0, -13.0)) == "-13"
+
+
+@pytest.mark.parametrize(
+    ("name", "band"),
+    [
+        ("test_accuracy", (0.0, 1.0)),
+        ("test_f1", (0.0, 1.0)),
+        ("test_r2_score", (-0.7, 1.0)),
+        ("test_mean_return", (-0.7, 1.7)),
+        ("test_mean_squared_error", (0.0, 1.7)),
+    ],
+)
+def test_a_band_ends_where_a_metric_does(name: str, band: bands.Band, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: dict[str, dict[str, Any]] = {}
+    for seed, value in enumerate([0.1, 0.5, 0.9, 0.5, 0.5], 1):
+        benchmark.add(found, answer(seed, 0.5) | {"metrics": {name: value}})
+    monkeypatch.setattr(bands, "measured", lambda: found)
+    assert expected({})[name] == pytest.approx(band, abs=0.3)
+    assert [limit in (0, 1) for limit in expected({})[name]] == [limit in (0, 1) for limit in band]
 
 
 def finished(accuracy: float, capsys: pytest.CaptureFixture[str], **changes: Any) -> list[str]:
@@ -139,6 +159,53 @@ def test_a_run_shows_its_bands(
 def test_which_options_change_the_metrics(options: list[str], are_defaults: bool) -> None:
     parser = cli.lesson_parser("A lesson.", epochs="5")
     assert cli.parse_lesson(parser, options).are_defaults == are_defaults
+
+
+# --- The file ---------------------------------------------------------------------------------------------------------
+
+
+def entries() -> list[tuple[Lesson, str, dict[str, Any]]]:
+    """Each lesson's and engine's runs in the file."""
+    found = bands.measured()
+    return [(lesson, engine, found[lesson.name][engine]) for lesson in LESSONS for engine in found.get(lesson.name, {})]
+
+
+def test_every_lesson_was_measured_with_five_seeds() -> None:
+    missing = {
+        (name, engine) for name, engine, _ in benchmark.missing(bands.measured(), names(), ["keras"], bands.SEEDS)
+    }
+    assert missing == set()
+
+
+# XOR's 2-3-1 network may end in a minimum where two corners are wrong.
+STUCK = {("xor", "numpy", 5)}
+
+
+def names() -> list[str]:
+    return [lesson.name for lesson in LESSONS]
+
+
+def test_the_file_is_what_the_benchmark_writes() -> None:
+    assert bands.FILE.read_text("utf-8") == benchmark.text(bands.measured())
+
+
+@pytest.mark.parametrize(("lesson", "engine", "entry"), entries(), ids=lambda one: getattr(one, "name", None))
+def test_an_entry_has_mean_and_spread_of_its_values_and_each_keeps_the_claims(
+    lesson: Lesson, engine: str, entry: dict[str, Any]
+) -> None:
+    assert entry["seeds"] == [1, 2, 3, 4, 5] and entry["data"] and set(entry["versions"]) >= {"python", "keras"}
+    for metric in entry["metrics"].values():
+        values = [value for value in metric["values"] if value is not None]
+        assert metric["mean"] == pytest.approx(statistics.fmean(values), rel=1e-5, abs=1e-30)
+        assert metric["spread"] == pytest.approx(statistics.stdev(values), rel=1e-5, abs=1e-30)
+    missed = {
+        (lesson.name, engine, seed)
+        for name, (lowest, highest) in lesson.bands(engine, entry["preset"]).items()
+        if name in entry["metrics"]
+        for seed, value in zip(entry["seeds"], entry["metrics"][name]["values"], strict=True)
+        if not lowest <= value <= highest
+    }
+    assert missed <= STUCK
 
 
 # --- The benchmark ----------------------------------------------------------------------------------------------------

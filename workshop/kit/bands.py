@@ -16,7 +16,8 @@ SEEDS = (1, 2, 3, 4, 5)
 _DEVIATIONS = 5
 _NARROWEST = 1e-3  # of the mean: half a band's width at least, where all seeds give nearly the same
 _ROUNDING = 1e-6  # a smaller mean is what rounding leaves, and another processor rounds in another way
-_AT_MOST_ONE = ("accuracy", "success_rate", "auc", "score", "zero_one_loss", "entropy")
+_SHARES = ("accuracy", "precision", "recall", "f1", "success_rate", "auc", "zero_one_loss", "entropy")  # 0 to 1
+_SCORES = ("score", "return")  # may be negative; a score is 1 at most
 
 Band = tuple[float, float]
 
@@ -52,9 +53,9 @@ def expected(lesson: str, engine: str, preset: str | None, data: str, claims: di
             continue
         half = max(_DEVIATIONS * spread, _NARROWEST * abs(mean))
         lowest, highest = claims.get(name, (-math.inf, math.inf))
-        if min(values) >= 0:  # accuracies, losses, errors; a return may be negative
+        if not name.endswith(_SCORES) and min(values) >= 0:
             lowest = max(lowest, 0.0)
-        if name.endswith(_AT_MOST_ONE):
+        if name.endswith((*_SHARES, "score")):
             highest = min(highest, 1.0)
         bands[name] = max(lowest, mean - half), min(highest, mean + half)
     return bands
@@ -67,8 +68,10 @@ def is_within(value: float, band: Band) -> bool:
 
 
 def describe(band: Band) -> str:
-    """Returns a band in words: "0.9918 to 0.9936", "at least 0.975"."""
+    """Returns a band in words: "0.9918 to 0.9936", "at least 0.975", "1"."""
     lowest, highest = band
     if highest == math.inf:
         return f"at least {lowest:.4g}"
-    return f"at most {highest:.4g}" if lowest == -math.inf else f"{lowest:.4g} to {highest:.4g}"
+    if lowest == -math.inf:
+        return f"at most {highest:.4g}"
+    return f"{lowest:.4g}" if f"{lowest:.4g}" == f"{highest:.4g}" else f"{lowest:.4g} to {highest:.4g}"
