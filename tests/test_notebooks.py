@@ -67,9 +67,8 @@ def test_every_lesson_has_a_notebook_in_teaching_order() -> None:
     assert {path.stem for path in FOLDER.glob("*.ipynb")} == set(NAMES)
 
 
-def test_the_timetable_names_every_notebook_and_the_parts_that_it_has() -> None:
+def test_the_timetable_names_parts_that_the_notebooks_have() -> None:
     page = (FOLDER / "README.md").read_text("utf-8")
-    assert {*re.findall(r"`(\d\d\w*)`", page)} == {*NAMES}
     for name, text in re.findall(r"`(\d\d_\w+)`([^`;|]*)", page):
         titles = {line.lstrip("# ") for line in read_texts(name) if line.startswith("#")}
         for part in re.findall(r"\*([^*]+)\*", text):
@@ -94,6 +93,18 @@ def test_an_address_of_ones_own_is_put_into_every_notebook(tmp_path: Path) -> No
     assert subprocess.run([*make, "--check"], capture_output=True).returncode == 0
     refused = subprocess.run([*make, "--address", "https://elsewhere"], capture_output=True, text=True)
     assert refused.returncode == 2 and "takes OWNER/REPOSITORY" in refused.stderr
+
+
+def test_the_instructors_page_names_every_notebook_as_it_is_numbered() -> None:
+    page = (FOLDER / "README.md").read_text("utf-8")
+    named = {text.split()[0] for text in re.findall(r"`(\d\d[^`]*)`", page)}
+    assert named == set(NAMES)
+    asked = set(re.findall(r"`([a-z_]+\.\d+)`", page))
+    assert asked <= set(exercises.names())
+    days = page.split("\n| day ")[1:]
+    minutes = [[int(row) for row in re.findall(r"^\|[^|]+\| (\d+) \|", day, re.MULTILINE)] for day in days]
+    assert minutes == [[5, 5, 5, 5, 5, 5, 35, 25, 5], [5, 15, 15, 10, 10, 20]]
+    assert f"That is {sum(minutes[0])} and {sum(minutes[1])} minutes" in page
 
 
 def test_the_front_pages_pictures_are_there_and_small() -> None:
