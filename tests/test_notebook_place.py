@@ -1,14 +1,23 @@
 """What a notebook needs of the place it runs in: Colab's dialogues where they are, plain paths where not."""
 
+import importlib.util
+import re
+import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import jupytext
 import pytest
 
 from workshop import __version__, notebook
 from workshop.kit.errors import WorkshopError
+
+NOTEBOOK = Path(notebook.__file__).parents[1] / "notebooks" / "14_mnist.py"  # all begin with the same cell
+CELLS = jupytext.read(NOTEBOOK, fmt="py:percent").cells
+FIRST_CELL = next(cell.source for cell in CELLS if cell.cell_type == "code")
 
 
 @pytest.fixture
@@ -32,6 +41,40 @@ def test_start_says_what_the_notebook_runs_on(capsys: pytest.CaptureFixture[str]
     assert first.startswith(f"workshop {__version__} on Python ")
     assert second.startswith("Keras ") and " on tensorflow" in second
     assert notes == []
+
+
+@pytest.mark.parametrize("fits", [True, False])
+@pytest.mark.parametrize("place", ["a checkout", "Colab"])
+def test_the_first_cell_installs_the_package_and_keeps_the_hosts_versions(
+    place: str, fits: bool, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one of the host's lies outside of the tried range, pip refuses, and the package alone is added."""
+    commands: list[list[str]] = []
+
+    def pip(command: list[str], check: bool = False) -> SimpleNamespace:
+        commands.append(command[1:])
+        return SimpleNamespace(returncode=0 if fits or "--no-deps" in command else 1)
+
+    if place == "a checkout":
+        (room / "pyproject.toml").touch()
+        (room / "notebooks").mkdir()
+        monkeypatch.chdir(room / "notebooks")
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "workshop" else find(name))
+    monkeypatch.setattr(subprocess, "run", pip)
+    monkeypatch.setattr(notebook, "start", lambda: commands.append(["start"]))
+    exec(FIRST_CELL, {})
+
+    address = re.findall(r"git\+https[^\"]+", FIRST_CELL)[0]
+    install = ["-m", "pip", "install", "--quiet", ".." if place == "a checkout" else address]
+    kept = [f"{name}=={metadata.version(name)}" for name in ("tensorflow", "keras", "numpy")]
+    assert commands == [[*install, *kept], *([] if fits else [[*install, "--no-deps"]]), ["start"]]
+
+
+def test_a_notebook_in_which_the_package_is_there_installs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "run", lambda *command: pytest.fail(f"ran {command}"))
+    monkeypatch.setattr(notebook, "start", lambda: None)
+    exec(FIRST_CELL, {})
 
 
 def test_on_ones_own_computer_a_file_is_a_path(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
