@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,8 @@ def test_each_command_has_a_help(command: str, capsys: pytest.CaptureFixture[str
     ],
 )
 def test_a_file_is_run_and_checked(code: str, name: str, message: str) -> None:
-    outcome = answers.examine(exercises.find("mnist.1"), answer("mnist.1", code))
+    with answers.Checker(exercises.find("mnist.1"), answer("mnist.1", code)) as checker:
+        outcome = checker.examine()
     assert outcome.name == name
     assert message in outcome.message.replace(os.sep, "/")
 
@@ -126,7 +128,21 @@ def test_a_file_without_an_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(answers, "START_SECONDS", 2)
     monkeypatch.setattr(limits, "SECONDS", 0.5)
     path = answer("mnist.1", "while True:\n    pass\n")
-    assert answers.examine(exercises.find("mnist.1"), path).name == "endless"
+    with answers.Checker(exercises.find("mnist.1"), path) as checker:
+        assert checker.examine().name == "endless"
+
+
+@pytest.mark.slow
+def test_what_an_exercise_imports_is_imported_before_its_file_is_saved() -> None:
+    seconds: list[float] = []
+    path = answer("mnist.4", "import keras\ncnn_9098 = keras.Sequential()\n")
+    for waits in (0, 0, 2):  # the first one reads the libraries from the disk
+        with answers.Checker(exercises.find("mnist.4"), path) as checker:
+            time.sleep(waits * sum(seconds))
+            start = time.perf_counter()
+            assert checker.examine().name == "shape"
+            seconds.append(time.perf_counter() - start)
+    assert seconds[2] < seconds[1] / 3, seconds
 
 
 def test_watch_checks_each_time_that_the_file_is_saved(room: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import json
 import subprocess
@@ -51,22 +52,39 @@ def reset(exercise: Exercise) -> Path | None:
     return kept
 
 
-def examine(exercise: Exercise, path: Path) -> Outcome:
-    """Runs a file and checks its answer, in a process of its own; what the file prints is shown.
+class Checker:
+    """A process of its own that runs a file and checks its answer, once; what the file prints is shown.
 
-    A file that never ends, or that ends Python, is an outcome like any other.
+    It imports what the exercise needs, which takes seconds for Keras, before it is asked: so it is started while the
+    student still writes. A file that never ends, or that ends Python, is an outcome like any other.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        told = Path(folder) / "outcome.json"
-        command = [sys.executable, "-m", "workshop.coach.answers", exercise.name, str(path), str(told)]
+
+    def __init__(self, exercise: Exercise, path: Path) -> None:
+        self.path = path
+        self._folder = tempfile.TemporaryDirectory()
+        self._told = Path(self._folder.name) / "outcome.json"
+        command = [sys.executable, "-m", "workshop.coach.answers", exercise.name, str(path), str(self._told)]
+        # In a session of its own it does not see Ctrl-C, which is for `watch`.
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+
+    def __enter__(self) -> Checker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._folder.cleanup()
+
+    def examine(self) -> Outcome:
+        """Returns what is to be said of the file as it is now."""
         try:
-            subprocess.run(command, stdin=subprocess.DEVNULL, timeout=START_SECONDS + 2 * limits.SECONDS, check=False)
+            self._process.communicate(b"go\n", timeout=START_SECONDS + 2 * limits.SECONDS)
         except subprocess.TimeoutExpired:
             return Outcome("endless", "It did not end. Is there a loop without an end?")
         try:
-            return Outcome(*json.loads(told.read_text("utf-8")))
+            return Outcome(*json.loads(self._told.read_text("utf-8")))
         except (OSError, ValueError):
-            return Outcome("error", f"Python ended while it ran {path}.")
+            return Outcome("error", f"Python ended while it ran {self.path}.")
 
 
 def _examine_here(exercise: Exercise, path: Path) -> Outcome:
@@ -78,8 +96,7 @@ def _examine_here(exercise: Exercise, path: Path) -> Outcome:
         return Outcome("error", f"Python cannot read line {error.lineno} of {path}, {line!r}: {error.msg}.")
     except (OSError, ValueError) as error:
         return Outcome("error", f"{path} cannot be read: {error}.")
-    if "keras" in source:
-        lazy.load("keras")  # takes seconds, which are not the answer's
+    _import_for(source)
     namespace: dict[str, Any] = {"__name__": "answer"}
     try:
         limits.within(limits.SECONDS, exec, code, namespace)
@@ -93,8 +110,19 @@ def _examine_here(exercise: Exercise, path: Path) -> Outcome:
     return exercise.examine(namespace[exercise.answer_name])
 
 
+def _import_for(source: str) -> None:
+    """Imports the large libraries that a piece of code needs: it takes seconds, which are not the answer's."""
+    for library in ("keras", "torch"):
+        if library in source and importlib.util.find_spec(library):
+            lazy.load(library)
+
+
 def _main(name: str, path: str, told: str) -> None:
-    outcome = _examine_here(exercises.find(name), Path(path))
+    exercise = exercises.find(name)
+    _import_for(exercise.imports)
+    if not sys.stdin.readline():  # `watch` has ended, and nobody asks
+        return
+    outcome = _examine_here(exercise, Path(path))
     sys.stdout.flush()
     Path(told).write_text(json.dumps(outcome), "utf-8")
 

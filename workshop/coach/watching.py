@@ -63,18 +63,24 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 def _until_done(exercise: Exercise, path: Path, key: Callable[[float], str]) -> str:
     """Checks a file whenever it is saved; returns "n" or "q" once that key was pressed, "" once the answer is right."""
-    seen = (0, 0)
-    if path.read_bytes() == answers.new_file(exercise).encode():
-        seen = _stamp(path)  # nothing to check yet
+    is_new = path.read_bytes() == answers.new_file(exercise).encode()
+    seen = _stamp(path) if is_new else (0, 0)  # in a new file there is nothing to check yet
     while True:
-        now = _stamp(path)
-        if now not in (seen, (0, 0)):
-            seen = now
-            outcome = answers.examine(exercise, path)
-            exercises.record(exercise.name, outcome)
-            print(f"\n{textwrap.fill(exercises.verdict(exercise, outcome), 100)}", flush=True)
-            if outcome.is_right:
-                return ""
+        with answers.Checker(exercise, path) as checker:
+            pressed = _until_saved(exercise, path, seen, key)
+            if pressed:
+                return pressed
+            seen = _stamp(path)
+            outcome = checker.examine()
+        exercises.record(exercise.name, outcome)
+        print(f"\n{textwrap.fill(exercises.verdict(exercise, outcome), 100)}", flush=True)
+        if outcome.is_right:
+            return ""
+
+
+def _until_saved(exercise: Exercise, path: Path, seen: tuple[int, int], key: Callable[[float], str]) -> str:
+    """Waits until a file is no longer as it was seen, and returns ""; or "n" or "q" once that key was pressed."""
+    while _stamp(path) in (seen, (0, 0)):
         pressed = key(SECONDS)
         if pressed == "h":
             print(f"\n{textwrap.fill(exercises.next_hint(exercise.name), 100)}", flush=True)
@@ -82,3 +88,4 @@ def _until_done(exercise: Exercise, path: Path, key: Callable[[float], str]) -> 
             print(f"\n{exercises.shown_solution(exercise.name)}", flush=True)
         elif pressed in ("n", "q"):
             return pressed
+    return ""
