@@ -32,6 +32,12 @@ def describe(lesson: Lesson, metrics: dict[str, float | None]) -> str:
     return ", ".join(texts[:MAX_SHOWN])
 
 
+def linked(lesson: Lesson) -> str:
+    """Returns what a lesson is, in a line that leads to its notebook."""
+    (notebook,) = (ROOT / "notebooks").glob(f"[0-9][0-9]_{lesson.name}.ipynb")
+    return f"[{lesson.title}]({notebook.relative_to(ROOT).as_posix()})"
+
+
 def _rank(name: str) -> int:
     scores = ("accuracy", "auc", "r2_score")
     return 0 if name.endswith(scores) else 2 if name.endswith("max_error") else 1
@@ -69,13 +75,14 @@ def main() -> None:
         result = json.loads(runs[-1].output.splitlines()[-1])
         seconds = statistics.median(run.seconds for run in runs)
         megabytes = max(run.megabytes for run in runs)
-        row = [f"`{lesson.name}`", describe(lesson, result["metrics"]), f"{seconds:.0f} s", f"{megabytes:.0f} MB"]
+        row = [f"`{lesson.name}`", linked(lesson), describe(lesson, result["metrics"])]
+        row += [f"{seconds:.0f} s", f"{megabytes:.0f} MB"]
         ratios = [run.seconds / other.seconds for run, other in zip(runs, others, strict=False)]
         if arguments.against:
             row.append(f"{statistics.median(ratios):.2f}" if ratios else "new")
         rows.append(row)
         print(f"{lesson.name}: {', '.join(f'{run.seconds:.1f} s' for run in [*runs, *others])}", flush=True)
-    headings = ["lesson", "reaches (seed 1)", "time", "peak memory"]
+    headings = ["lesson", "what it is, with its notebook", "reaches (seed 1)", "time", "peak memory"]
     table = measure.markdown(headings + (["ratio of times (median)"] if arguments.against else []), rows)
     print(table)
     if arguments.readme:

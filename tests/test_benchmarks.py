@@ -45,19 +45,29 @@ def test_a_table_is_written_between_its_marks(tmp_path: Path, monkeypatch: pytes
         measure.write_into_readme("engines", table)
 
 
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_the_readmes_table_says_what_a_lesson_is_and_leads_to_its_notebook(lesson: Lesson) -> None:
+    row = f"| `{lesson.name}` | {lessons.linked(lesson)} | "
+    assert f"\n{row}" in (ROOT / "README.md").read_text("utf-8")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("command", "row"),
+    ("command", "row", "columns"),
     [
-        (["benchmarks.lessons", "gradient_descent", "--runs", "1", "--against", str(ROOT)], "| `gradient_descent` |"),
-        (["benchmarks.engines", "xor"], "| `xor` |"),
+        (
+            ["benchmarks.lessons", "gradient_descent", "--runs", "1", "--against", str(ROOT)],
+            "| `gradient_descent` |",
+            6,
+        ),
+        (["benchmarks.engines", "xor"], "| `xor` |", 5),
     ],
     ids=["lessons", "engines"],
 )
-def test_a_lesson_is_measured(command: list[str], row: str) -> None:
+def test_a_lesson_is_measured(command: list[str], row: str, columns: int) -> None:
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=280
     )
     assert done.returncode == 0, done.stderr
     line = done.stdout.splitlines()[-1]
-    assert line.startswith(row) and line.count("|") == 6
+    assert line.startswith(row) and line.count("|") == columns + 1
