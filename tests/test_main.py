@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
@@ -459,3 +460,13 @@ def test_the_readme_has_a_row_for_every_lesson_and_every_mirror() -> None:
     for lesson in LESSONS:
         assert lessons.count(f"\n| `{lesson.name}` | ") == 1, lesson.name
         assert engines.count(f"\n| `{lesson.name}` | ") == bool(lesson.mirrors and lesson.trains), lesson.name
+
+
+@pytest.mark.parametrize("page", ["README.md", "notebooks/README.md"])
+def test_what_a_page_tells_to_install_is_there(page: str) -> None:
+    root = Path(__file__).parents[1]
+    extras = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    text = (root / page).read_text("utf-8")
+    named = {extra for found in re.findall(r'-e\s+"\.\[([\w,]+)\]"', text) for extra in found.split(",")}
+    assert "notebooks" in named, "how the notebooks are opened without Colab"
+    assert named <= set(extras)
