@@ -176,7 +176,8 @@ house_neuron = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
 house_neuron.compile(optimizer=keras.optimizers.SGD(learning_rate=0.025), loss="mean_squared_error")
 history = house_neuron.fit(sizes[:, None], prices, epochs=HOUSES_EPOCHS, verbose=0)
 kernel, bias = house_neuron.get_weights()
-print(f"trained: weight {kernel[0, 0]:.4f}, bias {bias[0]:.4f}, cost {history.history['loss'][-1]:.4f}")
+cost = house_neuron.evaluate(sizes[:, None], prices, verbose=0)  # the mean squared error, with the weights as they are
+print(f"trained: weight {kernel[0, 0]:.4f}, bias {bias[0]:.4f}, cost {cost:.4f}")
 
 # %% [markdown]
 # For a single neuron there is a formula that gives the best line at once, the *normal equation*. It is the check that

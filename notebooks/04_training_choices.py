@@ -232,6 +232,7 @@ history = model.fit(
     verbose=0,
 )
 print("stopped after epoch", len(history.history["loss"]), "- the best was", stopping.best_epoch + 1)
+print("mean squared error with the best weights:", model.evaluate(X_check, y_validation, verbose=0))
 
 # %%
 figures.early_stopping(history.history["loss"], history.history["val_loss"], stopping.best_epoch + 1)

@@ -154,6 +154,7 @@ for share in (0.05, 0.15, 0.3, 0.5):
 print("x1 x2 target prediction   error")
 for row, target, output in zip(X, y, model.predict(X, verbose=0)[:, 0], strict=True):
     print(f"{row[0]:2.0f} {row[1]:2.0f} {target:6.0f} {output:10.4f} {target - output:7.4f}")
+print(f"mean squared error {model.evaluate(X, y, verbose=0):.6f}")
 
 # %% [markdown]
 # Expect predictions that round to 0, 1, 1, 0. (Now and then a random start ends in a hollow, with a prediction of 0.5
