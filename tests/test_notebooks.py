@@ -31,6 +31,7 @@ LESSON_NOTEBOOKS = [name for name in NAMES if name[3:] in {lesson.name for lesso
 FAST = ("14_mnist",)  # the others run with -m slow
 ACTING = {lesson.name for lesson in LESSONS if lesson.acts}
 EACH_NOTEBOOK = pytest.mark.parametrize("name", NAMES)
+MOST_SECONDS = 60  # of a notebook, with the quick values
 MOST_LINES = 20  # of a cell of code, its longest function apart
 
 
@@ -214,7 +215,9 @@ def is_run(item: pytest.Item) -> bool:
 )
 def test_a_notebook_runs_and_its_solutions_are_right(name: str, said_of: Callable[[str], str]) -> None:
     said = said_of(name)
-    assert re.fullmatch(r"\d+ s, all cells ran\n", said), said
+    ran = re.fullmatch(r"(\d+) s, all cells ran\n", said)
+    assert ran, said
+    assert int(ran[1]) < MOST_SECONDS
 
 
 def test_a_notebook_with_a_wrong_solution_is_caught(tmp_path: Path) -> None:
