@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -75,6 +76,17 @@ def test_a_check_does_not_tell_the_answer(name: str) -> None:
         number = f"{one.expected[0]:,}"
         for message in said:
             assert not re.search(rf"(?<![\d.,]){re.escape(number)}(?![\d,]|\.\d)", message), message
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "keras.Sequential" in exercises.find(name).solution])
+def test_a_network_without_an_input_is_told_so(name: str) -> None:
+    one = exercises.find(name)
+    says = "The model does not know the shape of its input: begin with keras.Input."
+    layers = [keras.layers.Dense(8, activation="relu")]
+    assert one.examine(keras.Sequential(layers)) == ("shape", says)
+    assert one.examine(keras.Sequential()) == ("shape", says)
+    assert one.examine(3) == ("type", "A Keras model is asked for; you gave 3.")
+    assert one.examine(layers).message.startswith("A Keras model is asked for; you gave [<Dense")
 
 
 class Hostile:

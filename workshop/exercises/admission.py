@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from workshop.exercises.kit.exercise import AnswerError, Exercise, Mistake
-from workshop.exercises.kit.models import with_activations
+from workshop.exercises.kit.models import check_is_model, with_activations
 from workshop.kit.lazy import keras
 
 SCORES = np.array([[38.0, 40.0], [95.0, 60.0], [50.0, 99.0], [70.0, 75.0]])
@@ -17,10 +17,7 @@ WEIGHTS, BIAS = np.array([5.0, 4.0]), -4.5
 
 def judge_two_outputs(model: Any) -> str:
     """Returns "" for a network of two inputs, eight relu units and two softmax outputs."""
-    if not isinstance(model, keras.Model):
-        raise AnswerError(f"A Keras model is asked for; you gave a {type(model).__name__}.", "type")
-    if not model.built:
-        raise AnswerError("The model does not know the shape of its input: begin with keras.Input.", "shape")
+    check_is_model(model)
     if tuple(model.input_shape[1:]) != (2,):
         raise AnswerError(f"The input has the shape {model.input_shape[1:]}, where two scores have (2,).", "shape")
     dense = with_activations(model, keras.layers.Dense)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from workshop.exercises.kit.exercise import AnswerError, Exercise, Mistake
-from workshop.exercises.kit.models import with_activations
+from workshop.exercises.kit.models import check_is_model, with_activations
 from workshop.kit.lazy import keras
 
 Q = np.array([[330.0, 40.0, -430.0], [1.0, 5.0, 3.0], [-2.0, -9.0, -4.0], [0.5, 0.2, 0.9]])
@@ -51,10 +51,7 @@ def double_targets(rewards, q_next, q_next_copy, terminated, discount):
 
 def judge_network(model: Any) -> str:
     """Returns "" for 20 inputs, 20 and 150 units with relu and three linear outputs."""
-    if not isinstance(model, keras.Model):
-        raise AnswerError(f"A Keras model is asked for; you gave a {type(model).__name__}.", "type")
-    if not model.built:
-        raise AnswerError("The model does not know the shape of its input: begin with keras.Input((20,)).", "shape")
+    check_is_model(model)
     if tuple(model.input_shape[1:]) == (21,):
         return "action_as_input"
     if tuple(model.input_shape[1:]) != (20,):

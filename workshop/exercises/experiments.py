@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from workshop.exercises.kit.exercise import AnswerError, Exercise, Mistake
-from workshop.exercises.kit.models import with_activations
+from workshop.exercises.kit.models import check_is_model, with_activations
 from workshop.kit.lazy import keras
 
 
 def judge_two_layers(model: Any) -> str:
     """Returns "" for the dense network 784-128-128-10, relu twice and softmax."""
-    if not isinstance(model, keras.Model):
-        raise AnswerError(f"A Keras model is asked for; you gave a {type(model).__name__}.", "type")
-    if not model.built:
-        raise AnswerError("The model does not know the shape of its input: begin with keras.Input.", "shape")
+    check_is_model(model)
     if tuple(model.input_shape[1:]) != (28, 28, 1):
         raise AnswerError(f"The input has the shape {model.input_shape[1:]}, where an image has (28, 28, 1).", "shape")
     pairs = with_activations(model, keras.layers.Dense)

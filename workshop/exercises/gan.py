@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from workshop.exercises.kit.exercise import AnswerError, Exercise, Mistake
+from workshop.exercises.kit.models import check_is_model
 from workshop.kit.lazy import keras
 
 NOISES = (
@@ -18,8 +19,7 @@ NOISES = (
 
 def _judge_generator(answer: Any) -> str:
     """Looks at a generator, and names the mistake in it."""
-    if not isinstance(answer, keras.Model):
-        raise AnswerError("A Keras model is asked for: keras.Sequential([...]).", "type")
+    check_is_model(answer)
     if tuple(answer.input_shape) != (None, 42):
         raise AnswerError(f"It takes inputs of shape {answer.input_shape}, asked for is (None, 42).", "shape")
     shape = tuple(answer.output_shape)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from workshop.exercises.kit.exercise import AnswerError, Exercise, Mistake
-from workshop.exercises.kit.models import with_activations
+from workshop.exercises.kit.models import check_is_model, with_activations
 from workshop.kit.lazy import keras
 
 PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.5, 0.4, 0.1], [0.2, 0.2, 0.6]])
@@ -16,13 +16,8 @@ LABELS = np.array([0, 2, 1, 2])
 
 def judge_cnn(model: Any) -> str:
     """Returns "" for a CNN of 28x28x1 -> 28x28x8 -> 14x14x8 -> 14x14x16 -> 7x7x16 -> 10."""
-    if not isinstance(model, keras.Model):
-        raise AnswerError(f"A Keras model is asked for; you gave a {type(model).__name__}.", "type")
+    check_is_model(model)
     kinds = [type(layer).__name__ for layer in model.layers if type(layer).__name__ != "InputLayer"]
-    if not model.built:
-        raise AnswerError(
-            "The model does not know the shape of its input: begin with keras.Input((28, 28, 1)).", "shape"
-        )
     if tuple(model.input_shape[1:]) != (28, 28, 1):
         raise AnswerError(f"The input has the shape {model.input_shape[1:]}, where an image has (28, 28, 1).", "shape")
     if "Flatten" not in kinds:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from workshop.exercises.kit.exercise import AnswerError, Exercise, Mistake
-from workshop.exercises.kit.models import with_activations
+from workshop.exercises.kit.models import check_is_model, with_activations
 from workshop.kit.lazy import keras
 
 STEPS = 100
@@ -39,9 +39,8 @@ def judge_gates(biases: Any) -> str:
 
 def judge_reader(model: Any) -> str:
     """Returns "" for 28 rows of 28 -> a GRU's 28 states of 32 -> 896 -> 10."""
-    if not isinstance(model, keras.Model):
-        raise AnswerError(f"A Keras model is asked for; you gave a {type(model).__name__}.", "type")
-    if not model.built or tuple(model.input_shape[1:]) != (28, 28):
+    check_is_model(model)
+    if tuple(model.input_shape[1:]) != (28, 28):
         raise AnswerError(
             "The model does not take 28 rows of 28 pixels: begin with keras.Input((28, 28)), the steps first.", "shape"
         )

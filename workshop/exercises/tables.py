@@ -7,16 +7,13 @@ from typing import Any
 import numpy as np
 
 from workshop.exercises.kit.exercise import AnswerError, Exercise, Mistake
-from workshop.exercises.kit.models import with_activations
+from workshop.exercises.kit.models import check_is_model, with_activations
 from workshop.kit.lazy import keras
 
 
 def judge_network(model: Any) -> str:
     """Returns "" for a network 8 -> 64 relu -> 64 relu -> one number."""
-    if not isinstance(model, keras.Model):
-        raise AnswerError(f"A Keras model is asked for; you gave a {type(model).__name__}.", "type")
-    if not model.built:
-        raise AnswerError("The model does not know how many inputs it gets: begin with keras.Input((8,)).", "shape")
+    check_is_model(model)
     if tuple(model.input_shape[1:]) != (8,):
         raise AnswerError(f"The input has the shape {model.input_shape[1:]}, where a mix has (8,).", "shape")
     pairs = with_activations(model, keras.layers.Dense)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from workshop.exercises.kit.exercise import AnswerError, Exercise, Mistake
-from workshop.exercises.kit.models import with_activations
+from workshop.exercises.kit.models import check_is_model, with_activations
 from workshop.kit.lazy import keras
 
 CORNERS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -61,10 +61,7 @@ def judge_gates(answer: Any) -> str:
 
 def judge_network(model: Any) -> str:
     """Returns "" for a 2-4-1 network of sigmoids."""
-    if not isinstance(model, keras.Model):
-        raise AnswerError(f"A Keras model is asked for; you gave a {type(model).__name__}.", "type")
-    if not model.built:
-        raise AnswerError("The model does not know the shape of its input: begin with keras.Input.", "shape")
+    check_is_model(model)
     if tuple(model.input_shape[1:]) != (2,):
         raise AnswerError(f"The input has the shape {model.input_shape[1:]}, where two inputs have (2,).", "shape")
     pairs = with_activations(model, keras.layers.Dense)
