@@ -256,8 +256,8 @@ check("admission.3", probability)
 # A model that was trained on scaled scores is useless without its scaler: save both. One `.h5` file holds the layers
 # and their weights. Keras says that this is its older format; every version of Keras reads it.
 #
-# What lies in a session of Colab is lost when it ends. `download` puts a file on your computer; or save into your Drive:
-# `network.save(notebook.drive() / "admission.h5")`, and the scaler beside it.
+# What lies in a session of Colab is lost when it ends. `download` puts a file on your computer; or save into your
+# Drive: `network.save(notebook.drive() / "admission.h5")`, and the scaler beside it.
 
 # %%
 network.save("admission.h5")
