@@ -211,6 +211,7 @@ def test_an_epoch_of_the_preset_goes_on_where_the_photos_end(room: Path) -> None
     assert run.rows[first + 1][:5] == ["12", "photos", "make", "3", "batches:"]
     assert run.rows[first + 2] == ["8", "of", "63", "to", "validate"]
     assert sum(line.startswith("8/8 - ") for line in run.lines) == 2
+    assert [path.name for path in run.models.glob("*.h5")] == ["cats_vs_dogs_workshop-preset.h5"]
     assert run.metrics.keys() == {"train_accuracy", "validation_accuracy"}
 
 

@@ -302,11 +302,16 @@ def test_a_quick_run_saves_a_bundle_that_all_engines_load(classes: tuple[str, ..
 def test_the_preset_decodes_the_photos_itself(tmp_path: Path) -> None:
     folder = make_set(tmp_path / "pets", classes=("cats", "dogs"))
     options = ["--preset", "workshop", "--data", str(folder), "--size", "32", "--epochs", "2", "--batch-size", "5"]
-    run = start(torch_lesson, tmp_path, *options, "--no-plots")
+    run = start(torch_lesson, tmp_path, *options)
     first = run.lines.index("Steps an epoch  8 batches of 5")
     assert run.lines[first + 1].endswith(": they come again, in another order")
     assert run.lines[first + 2] == "Decoding        once, by this package: the ImageDataGenerator is Keras' own"
-    assert [path.name for path in run.models.glob("*.h5")] == ["cats_vs_dogs_workshop.h5"]
+    assert [path.name for path in run.models.glob("*.h5")] == ["cats_vs_dogs_workshop-preset.h5"]
+    assert {path.name for path in run.plots.iterdir()} == {
+        "cats_vs_dogs-augmentation.png",
+        "cats_vs_dogs-preset-accuracy.png",
+        "cats_vs_dogs_workshop-preset-mistakes.png",
+    }
     assert run.metrics.keys() == {"train_accuracy", "validation_accuracy"}
 
 

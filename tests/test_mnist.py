@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from engines_helper import PACKAGES, module_of
 from lesson_runs import start, without_published_data
+from PIL import Image
 
 from workshop import fashion_mnist, mnist
 from workshop.figures import mnist as figures
+from workshop.kit import image_classifier
 from workshop.kit.data import published_images, synthetic_images
 from workshop.kit.errors import WorkshopError
 from workshop.kit.training import Recipe
@@ -196,6 +198,40 @@ def test_a_model_of_unscaled_pixels_has_its_own_name_and_says_what_it_takes(engi
     after_the_last_epoch = re.findall(r"accuracy: (\d\.\d{4})", run.output)[-1]
     assert f"{run.metrics['train_accuracy']:.4f}" == after_the_last_epoch
     assert not any(line.startswith("Use it") for line in run.lines)  # the programs give pixels of 0 to 1
+
+
+@pytest.mark.parametrize(
+    ("engine", "lesson"), [*((engine, "mnist") for engine in PACKAGES), ("numpy", "fashion_mnist")]
+)
+def test_a_preset_leaves_the_model_and_the_plots_of_the_default_run(engine: str, lesson: str, room: Path) -> None:
+    run = start(module_of(engine, lesson), room, "--quick", "--epochs", "1", "--preset", "course-dense")
+    assert {path.name for path in run.models.iterdir()} == {
+        f"{lesson}_course-dense-quick-standin.{ending}" for ending in ("h5", "json")
+    }
+    assert {path.stem.removeprefix(f"{lesson}_course-dense-") for path in run.plots.iterdir()} == {
+        "loss",
+        "mistakes",
+        "confusion",
+        "layers",
+    }
+    program = {"mnist": "digit", "fashion_mnist": "garment"}[lesson]
+    (use,) = [line for line in run.lines if line.startswith("Use it")]
+    assert re.search(rf"apps\.{program} --model \S*{lesson}_course-dense-quick-standin\.h5 ", use)
+
+
+def test_a_presets_model_is_found_by_its_name(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from apps import digit
+
+    start(module_of("numpy", "mnist"), room, "--quick", "--epochs", "1", "--preset", "course-dense", "--no-plots")
+    Image.fromarray(255 - synthetic_images.image_set("mnist")[2][0, ..., 0]).resize((84, 84)).save("drawn.png")
+    capsys.readouterr()
+    digit.main(["--model", "mnist_course-dense-quick-standin", "--engine", "numpy", "drawn.png"])
+    assert "drawn.png: " in capsys.readouterr().out
+
+
+def test_a_preset_on_unscaled_pixels_has_a_name_too() -> None:
+    name = image_classifier.model_name("mnist", "cnn", parse("--preset", "course-cnn", "--no-scaling"))
+    assert name == "mnist_course-cnn-unscaled"
 
 
 # --- The figures of the curriculum, on the real data ------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engines_helper import PACKAGES, assert_same_answers
+from engines_helper import PACKAGES, assert_same_answers, module_of
 from lesson_runs import Run, quick_run, start, without_published_data
 from PIL import Image
 from torch.utils.data import DataLoader
@@ -317,6 +317,15 @@ def test_one_cell_reports_itself_alone(tmp_path: Path) -> None:
     assert set(run.metrics) == {"train_accuracy", "test_accuracy"}
     assert not run.plots.exists()
     assert [path.name for path in run.models.glob("*.h5")] == ["rnn_gru-quick-standin.h5"]
+
+
+@pytest.mark.parametrize("engine", [pytest.param("keras", marks=pytest.mark.slow), "torch"])
+def test_a_preset_leaves_what_the_default_run_saved(engine: str, room: Path) -> None:
+    options = ("--preset", "course", "--layers", "1", "--cell", "simple")
+    run = start(module_of(engine, "rnn"), room, *SMALL, *options)
+    assert [path.name for path in run.models.glob("*.h5")] == ["rnn_course_simple-quick-standin.h5"]
+    assert {"rnn_course.png", "rnn_course-rows.png"} <= {path.name for path in run.plots.iterdir()}
+    assert not {"rnn.png", "rnn-rows.png"} & {path.name for path in run.plots.iterdir()}
 
 
 @pytest.mark.parametrize("engine", [pytest.param("keras", marks=pytest.mark.slow), "torch"])

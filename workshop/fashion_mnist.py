@@ -12,7 +12,7 @@ CNN with one convolution more than the digits needed, and see in the confusion m
 
 Expected, with the defaults on Fashion-MNIST: dense at least 88 % test accuracy, CNN at least 91.5 %, both
 within a minute on two CPU cores. Then try what helped with the digits: `--filters 32 32`, `--activation tanh`,
-`--optimizer sgd`, `--hidden-units 512 128`, `--preset course-cnn`, more `--epochs`.
+`--optimizer sgd`, `--hidden-units 512 128`, `--preset course-cnn` (saved as fashion_mnist_course-cnn), more `--epochs`.
 
 Without Fashion-MNIST and without a network it trains on generated silhouettes of garments, and says so.
 """
@@ -142,7 +142,12 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         elif arguments.hidden_units == []:  # 784-10: each output has an image of weights
             report.plot(f"{name}-weights", figures.weight_images, model.get_weights()[0], images.classes)
         mnist.show_predictions(report, name, images, probabilities)
-    report.plot("fashion_mnist-loss", figures.losses, curves, title="Training loss on the garments")
+    report.plot(
+        f"{image_classifier.run_name('fashion_mnist', arguments)}-loss",
+        figures.losses,
+        curves,
+        title="Training loss on the garments",
+    )
     use = f"python -m apps.garment --model {report.last_model} YOUR-PICTURE.png"
     # The programs give the network pixels of 0 to 1.
     return report.finish(use="" if arguments.no_scaling else use, no_band=arguments.no_band)

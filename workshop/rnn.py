@@ -16,12 +16,12 @@ Expected, with the defaults on MNIST: SimpleRNN at least 97 % test accuracy, LST
 within a minute on two CPU cores. The defaults predict from the states after all rows; from the last state alone
 (`--read last`) the same epochs leave an LSTM at about 98 %. Without MNIST: scikit-learn's digits.
 
-The preset `course` is a course's recipe: two layers of 256 units, all 28 states into one dense layer of 10, Adam at a
-constant rate of 0.001, batches of 64, 10 epochs. The course has 97.83, 98.76 and 97.84 % (SimpleRNN, LSTM, GRU). Run
-once here: 97.34, 99.13 and 98.63 % in Keras; in PyTorch, with seeds 1, 2 and 3, at least 97.59, 99.00 and 98.81 %. On
-two CPU cores an epoch takes about 40 s, 3 minutes and 2 minutes: an hour for all three; on a graphics card PyTorch
-takes three minutes. The preset `large` has the same layers, but predicts from the last state and is trained by AdamW on
-a schedule, in batches of 192: 98.73, 99.22 and 99.24 %, in an hour or more.
+A preset's models have its name: rnn_course_lstm. The preset `course` is a course's recipe: two layers of 256 units, all
+28 states into one dense layer of 10, Adam at a constant rate of 0.001, batches of 64, 10 epochs. The course has 97.83,
+98.76 and 97.84 % (SimpleRNN, LSTM, GRU). Run once here: 97.34, 99.13 and 98.63 % in Keras; in PyTorch, with seeds 1, 2
+and 3, at least 97.59, 99.00 and 98.81 %. On two CPU cores an epoch takes about 40 s, 3 minutes and 2 minutes: an hour
+for all three; on a graphics card PyTorch takes three minutes. The preset `large` has the same layers, but predicts from
+the last state and is trained by AdamW on a schedule, in batches of 192: 98.73, 99.22 and 99.24 %, in an hour or more.
 """
 
 from __future__ import annotations
@@ -691,6 +691,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     examine_cells(report)
 
     X_train, X_test = images.X_train[..., 0], scale_pixels(images.X_test[..., 0])
+    run_name = f"rnn_{arguments.preset}" if arguments.preset else "rnn"  # what the default run saved stays
     curves, rows, accuracies, predictions = {}, [], {}, {}
     for cell in arguments.cells:
         name = CELLS[cell]
@@ -715,7 +716,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             callbacks=[
                 *training.tensorboard(arguments.tensorboard, cell),
                 losses,
-                training.Resume(report.checkpoint(f"rnn_{cell}"), batches, keep=[losses]),
+                training.Resume(report.checkpoint(f"{run_name}_{cell}"), batches, keep=[losses]),
             ],
             verbose=report.verbose,
         )
@@ -726,7 +727,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         print(f"{test_accuracy:.2%} of {len(X_test):,} test images right")
         report.result(metrics, model=cell if len(arguments.cells) > 1 else "", band=cell)
         report.save(
-            f"rnn_{cell}",
+            f"{run_name}_{cell}",
             model,
             inputs=[Input("image", shape=(28, 28))],
             classes=images.classes,
@@ -740,8 +741,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     title = f"{arguments.layers} x {arguments.units} units, predicting from {READ[arguments.read]}"
     report.section(title)
     print(format_table(["cell", "weights", "seconds", "test images right"], rows))
-    report.plot("rnn", figures.comparison, curves, accuracies, title)
-    report.plot("rnn-rows", figures.predictions_by_row, X_test[:3], predictions, images.y_test[:3], images.classes)
+    report.plot(run_name, figures.comparison, curves, accuracies, title)
+    report.plot(
+        f"{run_name}-rows", figures.predictions_by_row, X_test[:3], predictions, images.y_test[:3], images.classes
+    )
     use = f"python -m apps.digit --model {report.last_model} YOUR-PICTURE.png"
     return report.finish(use=use, no_band=arguments.no_band)
 

@@ -97,9 +97,15 @@ def check_indices(option: str, indices: Sequence[int], samples: int, source: str
             raise WorkshopError(f"{option}: got {index}, takes the number of an image from 0 to {last}, of {source}")
 
 
+def run_name(lesson: str, arguments: argparse.Namespace) -> str:
+    """Returns the name of a run's files; a preset's is its own, so that what the default run saved stays."""
+    return f"{lesson}_{arguments.preset}" if arguments.preset else lesson
+
+
 def model_name(lesson: str, kind: str, arguments: argparse.Namespace) -> str:
     """Returns the name of a network's files; one for unscaled pixels never replaces one that programs can use."""
-    return f"{lesson}_{kind}-unscaled" if arguments.no_scaling else f"{lesson}_{kind}"
+    name = run_name(lesson, arguments) if arguments.preset else f"{lesson}_{kind}"
+    return f"{name}-unscaled" if arguments.no_scaling else name
 
 
 def preprocessing(arguments: argparse.Namespace) -> Preprocess:

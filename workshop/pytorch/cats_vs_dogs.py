@@ -255,8 +255,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     some = photo_classifier.some_rows(len(X_train), photo_classifier.MAX_MEASURED)
     measured = PhotoDataset(X_train[some], y_train[some])
     validation = PhotoDataset(X_validation, y_validation)
+    suffix = "-preset" if arguments.preset else ""  # what the default run saved stays
     results, histories = {}, {}
     for kind in arguments.recipes:
+        name = f"cats_vs_dogs_{kind}{suffix}"
         recipe = arguments.recipes[kind].with_options(arguments, samples=len(X_train))
         limit = recipe.validation_steps * recipe.validation_batch_size or photo_classifier.MAX_WATCHED
         some = photo_classifier.some_rows(len(X_validation), limit)
@@ -273,7 +275,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         loader = DataLoader(train_set, sampler=batches, batch_size=None)  # the sampler gives whole batches
         started = time.perf_counter()
         # How photos are changed is known from the photos' own settings: a refusal names it once.
-        state = TrainingState(report.checkpoint(f"cats_vs_dogs_{kind}"), replace(recipe, augmentation=None))
+        state = TrainingState(report.checkpoint(name), replace(recipe, augmentation=None))
         train(network, model, loader, state, criterion, watched)
         seconds = (time.perf_counter() - started) / recipe.epochs
         histories[kind] = state.history
@@ -286,19 +288,19 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         results[kind] = (weights, seconds, train_accuracy, validation_accuracy)
         report.result(metrics, model=kind if len(arguments.recipes) > 1 else "", band=kind)
         report.save(
-            f"cats_vs_dogs_{kind}",
+            name,
             model,
             inputs=[Input("image", shape=X_train.shape[1:])],
             classes=classes,
             metrics=metrics,
         )
         report.plots(
-            f"cats_vs_dogs_{kind}",
+            name,
             figures.classifier(kind, X_validation, photos.y_validation, probabilities, classes),
         )
     report.section("Compared")
     print(figures.comparison(results))
-    report.plot("cats_vs_dogs-accuracy", figures.accuracies, histories)
+    report.plot(f"cats_vs_dogs{suffix}-accuracy", figures.accuracies, histories)
     report.plot(
         "cats_vs_dogs-augmentation",
         figures.augmentation,

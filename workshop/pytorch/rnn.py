@@ -130,6 +130,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     test_set = ArrayDataset(images.X_test[..., 0], images.y_test, scale_pixels)
     test_loader = DataLoader(test_set, sampler=SeededBatches(len(test_set), 1000, seed=0), batch_size=None)
     X = scale_pixels(images.X_test[:3, ..., 0])
+    run_name = f"rnn_{arguments.preset}" if arguments.preset else "rnn"  # what the default run saved stays
     curves, rows, accuracies, predictions = {}, [], {}, {}
     for cell in arguments.cells:
         name = CELLS[cell]
@@ -140,7 +141,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         network = build(cell, arguments)
         print(network)
         model = TorchModel(network, input_shape=(28, 28), activation="softmax")  # as Keras has it, and the .h5
-        state = TrainingState(report.checkpoint(f"rnn_{cell}"), recipe)
+        state = TrainingState(report.checkpoint(f"{run_name}_{cell}"), recipe)
         started = time.perf_counter()
         train(network, model, loader, state)
         seconds = time.perf_counter() - started
@@ -150,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         print(f"{test_accuracy:.2%} of {len(test_set):,} test images right")
         report.result(metrics, model=cell if len(arguments.cells) > 1 else "", band=cell)
         report.save(
-            f"rnn_{cell}",
+            f"{run_name}_{cell}",
             model,
             inputs=[Input("image", shape=(28, 28))],
             classes=images.classes,
@@ -164,8 +165,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     title = f"{arguments.layers} x {arguments.units} units, predicting from {READ[arguments.read]}"
     report.section(title)
     print(format_table(["cell", "weights", "seconds", "test images right"], rows))
-    report.plot("rnn", figures.comparison, curves, accuracies, title)
-    report.plot("rnn-rows", figures.predictions_by_row, X, predictions, images.y_test[:3], images.classes)
+    report.plot(run_name, figures.comparison, curves, accuracies, title)
+    report.plot(f"{run_name}-rows", figures.predictions_by_row, X, predictions, images.y_test[:3], images.classes)
     use = f"python -m apps.digit --model {report.last_model} YOUR-PICTURE.png"
     return report.finish(use=use, no_band=arguments.no_band)
 

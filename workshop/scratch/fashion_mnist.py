@@ -133,7 +133,12 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         elif arguments.hidden_units == []:  # 784-10: each output has an image of weights
             report.plot(f"{name}-weights", figures.weight_images, network.get_weights()[0], images.classes)
         show_predictions(report, name, images, probabilities)
-    report.plot("fashion_mnist-loss", figures.losses, curves, title="Training loss on the garments")
+    report.plot(
+        f"{image_classifier.run_name('fashion_mnist', arguments)}-loss",
+        figures.losses,
+        curves,
+        title="Training loss on the garments",
+    )
     use = f"python -m apps.garment --model {report.last_model} YOUR-PICTURE.png"
     # The programs give the network pixels of 0 to 1.
     return report.finish(use="" if arguments.no_scaling else use, no_band=arguments.no_band)
