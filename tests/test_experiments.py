@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 from lesson_runs import Run, quick_run, start
 
+from workshop import LESSONS, gradient_descent, logistic_regression
 from workshop import experiments as lesson
-from workshop import logistic_regression
 from workshop.grid import workers
 from workshop.grid.options import as_options, read_grid
 from workshop.grid.rows import Rows
+from workshop.grid.table import choose_metric, is_error
 from workshop.kit.data.images import load_image_set
 from workshop.kit.errors import WorkshopError
 
@@ -253,6 +254,34 @@ def test_the_scores_of_a_lessons_other_networks_are_named(tmp_path: Path) -> Non
     assert "Sorted by dense_test_accuracy; the file has cnn_test_accuracy as well" in run.lines
 
 
+def test_a_grid_of_a_lesson_that_saves_no_model(room: Path) -> None:
+    grid = ["gradient_descent", "--grid", "momentum=0.5,0.6,0.9"]
+    run = start(lesson, room, "--jobs", "1", *grid)
+    rows = run.table("momentum", "momentum 020 train mean squared error", "seconds")[:3]
+    errors = [float(row[1]) for row in rows]
+    assert errors == sorted(errors) and len({*errors}) == 3
+    assert any(
+        line.startswith("Sorted by momentum_020_train_mean_squared_error, the lowest first") for line in run.lines
+    )
+    for row in read(Path("experiments/gradient_descent-momentum.csv")):
+        alone = start(gradient_descent, room, "--no-plots", "--momentum", row["momentum"])
+        assert {name: float(row[name]) for name in alone.metrics} == pytest.approx(alone.metrics)
+
+
+@pytest.mark.parametrize("name", [one.name for one in LESSONS if one.name != "experiments"])
+def test_every_lessons_own_options_make_a_grid(name: str, room: Path) -> None:
+    arguments = lesson.parse(None, [name, "--grid", "seed=1,2"])
+    assert arguments.grid == [{"seed": "1"}, {"seed": "2"}]
+    with pytest.raises(WorkshopError, match="--grid: unrecognized arguments: --magic 1"):
+        lesson.parse(None, [name, "--grid", "magic=1"])
+
+
+def test_what_is_sorted_by_differs_and_an_error_begins_with_the_lowest() -> None:
+    rows = [{"test_accuracy": "1.0", "a_test_max_error": x, "train_accuracy": x, "seconds": "1"} for x in "12"]
+    assert choose_metric(rows) == "a_test_max_error" and is_error("a_test_max_error")
+    assert choose_metric(rows[:1]) == "test_accuracy" and not is_error("test_mean_return")
+
+
 def test_a_row_that_fails_leaves_the_others(tmp_path: Path) -> None:
     options = ["linear_regression", "--quick", "--no-plots", "--results", str(tmp_path), "--grid", "part=line"]
     run = start(lesson, tmp_path, *options, "learning_rate=0.01,1000")
@@ -273,8 +302,13 @@ def test_a_row_that_fails_leaves_the_others(tmp_path: Path) -> None:
         (["mnist", "--grid", "epochs=1", "epochs=2"], "got epochs=2, but a grid names an option once"),
         (["mnist", "--grid", "models=elsewhere"], "got models=elsewhere, but a grid decides on it by itself"),
         (["--grid", "epochs=1", "mnist"], "got mnist, takes NAME=VALUE"),
-        (["tensors", "--grid", "epochs=1"], "got tensors, takes linear_regression, "),
-        (["xor"], "got xor, takes mnist, fashion_mnist; with --grid NAME=VALUE,... any lesson that trains"),
+        (["tensors", "--grid", "epochs=1"], "--grid: unrecognized arguments: --epochs 1"),
+        (
+            ["gradient_descent", "--grid", "momentum=0.5,2"],
+            "--grid: argument --momentum: got 2, takes a number above 0",
+        ),
+        (["experiments", "--grid", "full=yes,no"], "got experiments, takes tensors, linear_regression, "),
+        (["xor"], "got xor, takes mnist, fashion_mnist; with --grid NAME=VALUE,... any lesson but experiments"),
         (["mnist", "--grid", "epochs=1", "--full"], "--full is of the ladder"),
         (["mnist", "--grid", "epochs=1", "--part", "rate"], "--part is of the ladder"),
         (["--cluster", "tcp://127.0.0.1:1", "--jobs", "2"], "--jobs is of this machine"),

@@ -16,6 +16,7 @@ cores. Nothing is trained.
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -446,9 +447,14 @@ def draw_limits(layers: int = 10) -> Figure:
 # --- The lesson -------------------------------------------------------------------------------------------------------
 
 
+def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Reads the options."""
+    return cli.parse_lesson(cli.lesson_parser(docstring, data=None), argv)
+
+
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Prints the tables, compares with the libraries, draws; returns the largest differences."""
-    arguments = cli.parse_lesson(cli.lesson_parser(__doc__, data=None), argv)
+    arguments = parse(__doc__, argv)
     report = Report("activations", arguments, "numpy")
     z = np.random.default_rng(arguments.seed).uniform(-8, 8, 100 if arguments.quick else 10_000)
     report.data(f"{len(z):,} random z from -8 to 8, and two far outside")

@@ -12,6 +12,7 @@ Expected: at (2, 3) the derivatives are 2.58385 and 2; both modes, PyTorch and T
 network's numbers are the published ones within 1e-8, and XOR is solved: 0, 1, 1, 0. About 8 s on two CPU cores.
 """
 
+import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
@@ -218,9 +219,9 @@ def train_xor(steps: int, seed: int) -> tuple[list[np.ndarray], list[float]]:
     return weights, losses
 
 
-def main(argv: Sequence[str] | None = None) -> dict[str, float]:
-    """Prints the traces, compares with the libraries, trains two networks, plots; returns the metrics."""
-    parser = cli.lesson_parser(__doc__, data=None)
+def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Reads the options."""
+    parser = cli.lesson_parser(docstring, data=None)
     parser.add_argument(
         "--at",
         nargs=2,
@@ -229,7 +230,12 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         metavar=("X1", "X2"),
         help="the point at which z is differentiated (default: 2 3)",
     )
-    arguments = cli.parse_lesson(parser, argv)
+    return cli.parse_lesson(parser, argv)
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, float]:
+    """Prints the traces, compares with the libraries, trains two networks, plots; returns the metrics."""
+    arguments = parse(__doc__, argv)
     report = Report("autodiff", arguments, engine="numpy")
     x1, x2 = arguments.at
     report.data(f"z = x1 x2 + sin x1 at ({x1:g}, {x2:g}); the 2-2-2 network; the four corners of XOR")

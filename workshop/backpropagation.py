@@ -13,6 +13,7 @@ to 0.0000351; the gradient check is closest, to nine digits or more, with steps 
 accuracy on held-out points of the moons is at least 98 %. About 15 s on two CPU cores.
 """
 
+import argparse
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -350,9 +351,14 @@ def probability(layers: Sequence[Layer], X: np.ndarray) -> np.ndarray:
     return predict(layers, X)[:, 0]
 
 
+def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Reads the options."""
+    return cli.parse_lesson(cli.lesson_parser(docstring, data=None), argv)
+
+
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Follows the small network by hand and in the engines, trains deeper ones, plots; returns the metrics."""
-    arguments = cli.parse_lesson(cli.lesson_parser(__doc__, data=None), argv)
+    arguments = parse(__doc__, argv)
     steps = QUICK_STEPS if arguments.quick else STEPS
     epochs = QUICK_EPOCHS if arguments.quick else EPOCHS
     report = Report("backpropagation", arguments, engine="numpy")

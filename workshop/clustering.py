@@ -618,9 +618,9 @@ def cluster_table(arguments: argparse.Namespace, report: Report) -> None:
 # --- The lesson -------------------------------------------------------------------------------------------------------
 
 
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
     """Reads the options."""
-    parser = cli.lesson_parser(__doc__)
+    parser = cli.lesson_parser(docstring)
     add = parser.add_argument
     add("--clusters", type=cli.whole_number(2), metavar="K", help="of --data (default: by the silhouette)")
     add("--drop", nargs="+", default=[], metavar="COLUMN", help="columns of --data to leave out")
@@ -636,7 +636,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Clusters blobs, colours, digits and letters, or the rows of a table; returns the metrics."""
-    arguments = parse(argv)
+    arguments = parse(__doc__, argv)
     report = Report("clustering", arguments, "numpy")
     if arguments.data:
         cluster_table(arguments, report)

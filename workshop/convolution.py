@@ -17,6 +17,7 @@ trained.
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product, zip_longest
@@ -628,9 +629,14 @@ def crop(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return image[top : top + height, left : left + width]
 
 
+def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Reads the options."""
+    return cli.parse_lesson(cli.lesson_parser(docstring, data="IMAGE"), argv)
+
+
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Prints the tables, compares with the libraries, draws; returns the largest differences."""
-    arguments = cli.parse_lesson(cli.lesson_parser(__doc__, data="IMAGE"), argv)
+    arguments = parse(__doc__, argv)
     report = Report("convolution", arguments, "numpy")
     photos = load_photos(arguments.data)
     digits = load_digits()

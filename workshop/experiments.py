@@ -15,10 +15,12 @@ Any lesson's options make a grid, the lesson's name first:
     python -m workshop.experiments mnist --grid model=dense optimizer=sgd,adam activation=sigmoid,relu
     python -m workshop.experiments mnist --grid model=dense hidden_units=0,128,512+128 seed=1,2,3
     python -m workshop.experiments mnist --grid model=dense no_scaling=yes,no --cluster tcp://HOST:8786
+    python -m workshop.experiments q_learning --grid part=cliff epsilon=0.05,0.1,0.3
 
 An option is written NAME=VALUE,VALUE,... as `python -m workshop.mnist --help` names it, with _ for -; several numbers
 are joined with +, and one that takes no value is yes or no. The rows are in the folder `experiments`: what is there is
-not run again, unless you delete the file.
+not run again, unless you delete the file. They are sorted by the accuracy on test data or, where
+none differs, by the next metric that does: of an error the lowest first.
 
 Expected on MNIST: 87 to 92 % at the foot, over 97 % with Adam and relu; about 50 s on two CPU cores. With --full, in 4
 minutes: 97.8 % with 1,024 units, 97.8 and 98.1 % after 15 and 30 epochs, 99.1 % with the CNN. The garments' rungs go
@@ -357,7 +359,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     """Reads the options of the command line; `grid` becomes the combinations, `parts` what is to be run."""
     parser = cli.lesson_parser(docstring, data="DIR")
     add = parser.add_argument
-    add("lesson", nargs="?", metavar="LESSON", help="mnist (default) or fashion_mnist; with --grid any that trains")
+    add("lesson", nargs="?", metavar="LESSON", help="mnist (default) or fashion_mnist; with --grid any other")
     add("--part", choices=[*PARTS, "all"], help=f"(default: {', '.join(DEFAULT_PARTS)})")
     add("--full", action="store_true", help="all ten rungs of the ladder, instead of six")
     add("--grid", nargs="+", metavar="NAME=VALUE,...", help="run the lesson with every combination of these options")
@@ -370,9 +372,9 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
         parser.error(f"got {' '.join([*unknown, *filter(None, [known.lesson])])}, takes a lesson's name and options")
     arguments = cli.parse_lesson(parser, argv)
     arguments.lesson = arguments.lesson or "mnist"
-    lessons = [lesson.name for lesson in LESSONS if lesson.trains] if arguments.grid else IMAGE_SETS
+    lessons = [lesson.name for lesson in LESSONS if lesson.name != "experiments"] if arguments.grid else IMAGE_SETS
     if arguments.lesson not in lessons:
-        others = "" if arguments.grid else "; with --grid NAME=VALUE,... any lesson that trains"
+        others = "" if arguments.grid else "; with --grid NAME=VALUE,... any lesson but experiments"
         parser.error(f"got {arguments.lesson}, takes {', '.join(lessons)}{others}")
     if arguments.grid:
         for option, given in (("data", arguments.data), ("full", arguments.full), ("part", arguments.part)):

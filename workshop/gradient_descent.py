@@ -152,9 +152,9 @@ def below_one(text: str) -> float:
     return number
 
 
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
     """Reads the options."""
-    parser = cli.lesson_parser(__doc__, data=None)
+    parser = cli.lesson_parser(docstring, data=None)
     parser.add_argument(
         "--learning-rate",
         type=below_one,
@@ -169,7 +169,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Prints the steps by hand and the table of rates, plots and animates; returns the errors where the paths end."""
-    arguments = parse(argv)
+    arguments = parse(__doc__, argv)
     rate, momentum = arguments.rate, arguments.momentum
     momenta = {"plain": 0.0, f"momentum {momentum:g}": momentum}
     report = Report("gradient_descent", arguments, "numpy")

@@ -16,6 +16,7 @@ predicts 8. Bias^2 + variance + noise make up the error within 5 %. About 6 s on
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -462,9 +463,14 @@ def print_bias_and_variance(decompositions: Sequence[Decomposition], best: int) 
     print(f"\nThe lowest error is of degree {best}: below it bias dominates, above it variance.")
 
 
+def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Reads the options."""
+    return cli.parse_lesson(cli.lesson_parser(docstring, data=None), argv)
+
+
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Prints the tables, fits, measures, plots; returns the metrics."""
-    arguments = cli.parse_lesson(cli.lesson_parser(__doc__, data=None), argv)
+    arguments = parse(__doc__, argv)
     report = Report("metrics", arguments, "numpy")
     report.data("nine patients; random samples of a line and of a sine")
     print(f"Engine    NumPy {np.__version__}")

@@ -19,6 +19,7 @@ converges, the Adaline does, with an accuracy of 93 % or more. About 8 s on two 
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -483,11 +484,16 @@ def compare_rules(samples: Samples, epochs: int) -> dict[str, Training]:
     return trainings
 
 
+def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Reads the options."""
+    parser = cli.lesson_parser(docstring)
+    tables.add_options(parser)
+    return cli.parse_lesson(parser, argv)
+
+
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Computes by hand, trains in all ways, compares, plots; returns the metrics."""
-    parser = cli.lesson_parser(__doc__)
-    tables.add_options(parser)
-    arguments = cli.parse_lesson(parser, argv)
+    arguments = parse(__doc__, argv)
     report = Report("perceptron", arguments, "numpy")
     sets = load_samples(arguments.data, arguments.seed, arguments.target, arguments.drop)
     separable, overlapping = sets[0], sets[-1]  # of a table of one's own, the same

@@ -26,6 +26,7 @@ the notebook of this lesson, they stand by themselves.
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import io
 import tempfile
@@ -382,9 +383,14 @@ def dropout_passes(net: nn.Module, passes: int, mode: str) -> tuple[np.ndarray, 
     return dropped.cpu().numpy(), logits.cpu().numpy()
 
 
+def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Reads the options."""
+    return cli.parse_lesson(cli.lesson_parser(docstring, data=None), argv)
+
+
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Shows each part, trains, stops, goes on, plots; returns the metrics."""
-    arguments = cli.parse_lesson(cli.lesson_parser(__doc__, data=None), argv)
+    arguments = parse(__doc__, argv)
     report = Report("pytorch_basics", arguments, engine="torch")
     seed, epochs = arguments.seed, QUICK_EPOCHS if arguments.quick else EPOCHS
     device = "cuda" if torch.cuda.is_available() else "cpu"

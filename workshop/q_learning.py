@@ -623,9 +623,9 @@ def report_cliff(report: Report, episodes: int, runs: int) -> None:
         report.saved(animation.save(figure, frames, report.arguments.plots / "q_learning-cliff.gif"))
 
 
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
     """Reads the options."""
-    parser = cli.lesson_parser(__doc__, data=None)
+    parser = cli.lesson_parser(docstring, data=None)
     add = parser.add_argument
     add("--part", choices=PARTS, metavar="NAME", help=f"one of {', '.join(PARTS)} (default: all)")
     add(
@@ -656,7 +656,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Solves the processes, blackjack and the cliff, learns the last two, plots; returns the metrics."""
-    arguments = parse(argv)
+    arguments = parse(__doc__, argv)
     report = Report("q_learning", arguments, "numpy")
     parts = [arguments.part] if arguments.part else [*PARTS]
     report.data("three small decision processes, blackjack with an endless deck, a cliff of 4 x 12")

@@ -15,6 +15,7 @@ places. The loops compute what the arrays do, in 10 to 200 times the seconds. Ab
 it to import the libraries. Nothing is trained.
 """
 
+import argparse
 import importlib.util
 import inspect
 import tempfile
@@ -688,9 +689,14 @@ def broadcast_sums(M: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray, np.
     return sums
 
 
+def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Reads the options."""
+    return cli.parse_lesson(cli.lesson_parser(docstring, data=None), argv)
+
+
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Runs each line in each library, differentiates, plots; returns how far off the derivatives are."""
-    arguments = cli.parse_lesson(cli.lesson_parser(__doc__, data=None), argv)
+    arguments = parse(__doc__, argv)
     report = Report("tensors", arguments, engine="numpy")
     libraries = [library for library in LIBRARIES if importlib.util.find_spec(library)]
     report.data("the numbers 0 to 5, in a row x and as a matrix M")

@@ -10,6 +10,7 @@ import json
 import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from types import ModuleType
 
 from workshop.grid.rows import Row
 from workshop.kit.errors import WorkshopError
@@ -48,6 +49,17 @@ def as_options(row: Mapping[str, str]) -> list[str]:
     return options
 
 
+def without_files(lesson: ModuleType, folder: str) -> list[str]:
+    """Returns the options with which a lesson leaves no file but in this folder: not all lessons have `--models`."""
+    options = ["--models", folder, "--no-plots"]
+    with contextlib.redirect_stderr(io.StringIO()):
+        try:
+            lesson.parse(lesson.__doc__, options)
+        except SystemExit:
+            return ["--no-plots"]
+    return options
+
+
 def check_options(lesson: str, rows: Iterable[Row], extra: Sequence[str]) -> None:
     """Has the lesson's own parser read every combination, before anything runs.
 
@@ -56,10 +68,11 @@ def check_options(lesson: str, rows: Iterable[Row], extra: Sequence[str]) -> Non
     """
     module = importlib.import_module(f"workshop.{lesson}")
     with tempfile.TemporaryDirectory() as folder:
+        unsaved = without_files(module, folder)
         for row in rows:
             with contextlib.redirect_stderr(io.StringIO()) as said:
                 try:
-                    module.parse(module.__doc__, [*as_options(row), *extra, "--models", folder, "--no-plots"])
+                    module.parse(module.__doc__, [*as_options(row), *extra, *unsaved])
                     continue
                 except SystemExit:
                     pass
@@ -76,7 +89,7 @@ def run_lesson(lesson: str, options: Sequence[str]) -> Row:
         contextlib.redirect_stderr(io.StringIO()) as said,
     ):
         try:
-            module.main([*options, "--models", folder, "--no-plots", "--json"])
+            module.main([*options, *without_files(module, folder), "--json"])
         except (WorkshopError, SystemExit) as error:  # one row that fails leaves the others alone
             text = said.getvalue() if isinstance(error, SystemExit) else str(error)
             return {"error": text.strip()}

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from workshop.grid.options import as_options, run_lesson
 from workshop.grid.rows import Row, Rows
-from workshop.grid.table import choose_metric, describe, show_rows
+from workshop.grid.table import choose_metric, describe, is_error, show_rows
 from workshop.grid.workers import side_by_side
 from workshop.kit.report import Report
 from workshop.kit.saving import bundle
@@ -69,7 +69,7 @@ def run_grid(report: Report) -> None:
     found = {name: row for name in tasks if (row := rows.find(keys[name])) is not None}
     finished = {name: row for name, row in found.items() if "error" not in row}
     report.section(f"The grid of {lesson}")
-    for source in dict.fromkeys(row["data"] for row in finished.values() if "data" in row):
+    for source in dict.fromkeys(row["data"] for row in finished.values() if row.get("data")):
         report.data(source)
     if finished:
         metric = choose_metric([*finished.values()])
@@ -83,8 +83,12 @@ def run_grid(report: Report) -> None:
         # A lesson of several networks has a score of each, and the table is sorted by one.
         kind = re.sub(".*?(?=(test|validation|train)_)", "", metric)
         others = [name for name in best if name.endswith(kind) and name != metric]
+        order = f"{metric}, the lowest first" if is_error(metric) else metric
         if others:
-            print(f"Sorted by {metric}; the file has {', '.join(others)} as well")
+            named = others if len(others) < 4 else [*others[:2], f"{len(others) - 2} others of the kind"]
+            print(f"Sorted by {order}; the file has {', '.join(named)} as well")
+        else:
+            print(f"Sorted by {order}")
     for name in found.keys() - finished.keys():
         print(f"No result: {name}: {found[name]['error']}")
     print(f"The rows are in {rows.path}")

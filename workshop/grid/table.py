@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 
@@ -11,13 +12,23 @@ from workshop.kit.report import Report, format_table
 
 
 def choose_metric(rows: Sequence[Row]) -> str:
-    """Returns the metric that rows are sorted by: the first on test data that all have, an accuracy before others."""
-    names = [name for name in rows[0] if all(name in row for row in rows)]
-    for ending in ("test_accuracy", "validation_accuracy", "test_", "validation_", "train_"):
-        for name in names:
-            if ending in name:
-                return name
+    """Returns the metric that rows are sorted by: the first on test data that all have, an accuracy before others.
+
+    One that is the same in all rows sorts nothing: it is taken only where none differs.
+    """
+    shared = [name for name in rows[0] if all(name in row for row in rows)]
+    differing = [name for name in shared if len({row[name] for row in rows}) > 1]
+    for names in (differing, shared):
+        for ending in ("test_accuracy", "validation_accuracy", "test_", "validation_", "train_"):
+            for name in names:
+                if ending in name:
+                    return name
     return "seconds"
+
+
+def is_error(metric: str) -> bool:
+    """Returns whether less of a metric is better."""
+    return metric.endswith(("_error", "_loss")) or metric == "seconds"
 
 
 def describe(row: Row) -> str:
@@ -49,8 +60,9 @@ def show_rows(
         name: of the plot's file.
         title: of the plot.
     """
-    is_error = metric.endswith(("_error", "_loss"))
-    names = sorted(found, key=lambda name: float(found[name][metric]) * (1 if is_error else -1))
+    sign = 1 if is_error(metric) else -1
+    values = {name: float(row[metric]) for name, row in found.items()}
+    names = sorted(found, key=lambda name: (math.isnan(values[name]), sign * values[name]))
     best_first = [found[name] for name in names]
     on_training = re.sub("validation_|test_", "train_", metric)
     has_both = on_training != metric and all(on_training in row for row in best_first)

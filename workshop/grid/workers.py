@@ -29,16 +29,17 @@ def choose_jobs(report: Report) -> None:
     """Chooses how many processes run side by side, and says where."""
     arguments, cores = report.arguments, os.cpu_count() or 1
     arguments.cores = None  # all there are
+    engine = "the lesson's own" if arguments.grid else "Keras"
     if arguments.cluster:
-        report.engine(f"Keras on the workers of {arguments.cluster}")
+        report.engine(f"{engine}, on the workers of {arguments.cluster}")
         return
     if arguments.jobs is None:  # a process imports Keras first, which takes longer than a quick run
         arguments.jobs = 1 if arguments.quick or report.is_standin else min(2, cores)
     if arguments.jobs == 1:
-        report.engine(f"Keras, CPU cores: {cores}")
+        report.engine(f"{engine}, CPU cores: {cores}")
         return
     arguments.cores = max(1, cores // arguments.jobs)
-    report.engine(f"Keras in {arguments.jobs} processes, CPU cores each: {arguments.cores}")
+    report.engine(f"{engine}, in {arguments.jobs} processes, CPU cores each: {arguments.cores}")
 
 
 _one_at_a_time = threading.Lock()
