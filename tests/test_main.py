@@ -1,6 +1,7 @@
 """`python -m workshop`: the list of lessons, mistyped commands, and the doctor."""
 
 import argparse
+import importlib.util
 import os
 import platform
 import re
@@ -8,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,11 +17,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from workshop import LESSONS, __main__, __version__
+from workshop import LESSONS, __main__, __version__, rnn, xor
 from workshop.doctor import findings, machine, results
 from workshop.doctor import lessons as doctor_lessons
 from workshop.doctor import run as doctor
-from workshop.kit import bands, files
+from workshop.kit import bands, files, image_classifier
 from workshop.kit.report import Report
 from workshop.kit.saving import bundle
 from workshop.kit.saving.loaded import Bundle
@@ -470,3 +471,21 @@ def test_what_a_page_tells_to_install_is_there(page: str) -> None:
     named = {extra for found in re.findall(r'-e\s+"\.\[([\w,]+)\]"', text) for extra in found.split(",")}
     assert "notebooks" in named, "how the notebooks are opened without Colab"
     assert named <= set(extras)
+
+
+def test_the_readme_says_what_changed_with_commands_that_are_taken(room: Path) -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    changed = text.split("\n### What changed for those who compare with a course\n")[1].split("\n#")[0]
+    commands = re.findall(r"`python -m workshop\.(\w+)([^`]*)`", changed)
+    for name, options in commands:
+        importlib.import_module(f"workshop.{name}").parse(None, ["--no-plots", *options.split()])
+    presets: dict[str, Iterable[str | None]] = {
+        "mnist": image_classifier.PRESETS,
+        "rnn": rnn.PRESETS,
+        "xor": xor.PRESETS,
+        "cats_vs_dogs": ["workshop"],
+    }
+    named = {(name, options.split()[1]) for name, options in commands if options.startswith(" --preset ")}
+    assert named == {(name, preset) for name, those in presets.items() for preset in those if preset}
+    for program in re.findall(r"`python -m (apps\.\w+)", changed):
+        assert importlib.util.find_spec(program), program
