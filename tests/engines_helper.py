@@ -27,10 +27,11 @@ from workshop.logistic_regression import load as load_tumours
 PACKAGES = {"keras": "", "torch": "pytorch.", "numpy": "scratch."}
 MIRRORS = ("torch", "numpy")
 # The lessons that save models in all three engines, but those whose own tests compare the engines.
+_COMPARED_BY_THEIR_OWN = ("autoencoder", "regularization", "rnn")
 EACH_LESSON = [
     lesson.name
     for lesson in LESSONS
-    if set(lesson.mirrors) == set(MIRRORS) and lesson.trains and lesson.name not in ("autoencoder", "regularization")
+    if set(lesson.mirrors) == set(MIRRORS) and lesson.trains and lesson.name not in _COMPARED_BY_THEIR_OWN
 ]
 IMAGE_LESSONS = ("mnist", "fashion_mnist")
 ON_REAL_DATA = (*IMAGE_LESSONS, "tables")  # where something else stands in for the published data

@@ -1,13 +1,16 @@
 """Row D1 of the curriculum, the lesson `rnn`: gradients that vanish and explode, libraries that agree, small runs."""
 
+import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from engines_helper import PACKAGES, assert_same_answers, module_of
-from lesson_runs import Run, quick_run, start, without_published_data
+from engines_helper import MIRRORS, PACKAGES, assert_same_answers, module_of
+from lesson_runs import Run, quick_run, start, stop_after, without_published_data
 from PIL import Image
 from torch.utils.data import DataLoader
 
@@ -21,24 +24,35 @@ from workshop.pytorch import rnn as mirror
 from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
 from workshop.pytorch.kit.model import TorchModel
 from workshop.pytorch.kit.state import TrainingState
+from workshop.scratch import rnn as in_numpy
 from workshop.scratch.nn.cells import LSTM, SimpleRNN
 from workshop.scratch.nn.layers import Dense
 from workshop.scratch.nn.network import LAYERS, Network
 from workshop.scratch.nn.reshaping import Flatten
+from workshop.scratch.nn.state import TrainingState as NumpyState
 
 CELLS = [LAYERS[kind] for kind in rnn.CELLS.values()]
 
 pytestmark = pytest.mark.usefixtures("alone")
 SMALL = ("--quick", "--units", "6", "--epochs", "1")
+STACKED = (*SMALL, "--layers", "2", "--clip", "0.5", "--read", "last")
 PRESETS = (["--preset", "course"], ["--preset", "large"])
 
 
 @pytest.fixture(scope="module")
 def by_torch(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """All three cells of two layers, clipped, of the engine that needs no compiler, on what stands in for MNIST."""
+    """All three cells of two layers, clipped, of an engine that needs no compiler, on what stands in for MNIST."""
     folder = tmp_path_factory.mktemp("torch")
     with without_published_data(folder):
-        return start(mirror, folder, *SMALL, "--layers", "2", "--clip", "0.5", "--read", "last")
+        return start(mirror, folder, *STACKED)
+
+
+@pytest.fixture(scope="module")
+def by_numpy(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The same in NumPy."""
+    folder = tmp_path_factory.mktemp("numpy")
+    with without_published_data(folder):
+        return start(in_numpy, folder, *STACKED)
 
 
 @pytest.fixture
@@ -164,27 +178,35 @@ def test_clipping_saves_a_training_that_explodes(seed: int) -> None:
 
 
 @pytest.mark.parametrize("clip", [[], ["--clip", "0.001"]])
-def test_one_step_is_the_same_in_keras_and_pytorch_also_clipped(clip: list[str]) -> None:
+@pytest.mark.parametrize("cell", rnn.CELLS)
+def test_one_step_is_the_same_in_the_three_engines_also_clipped(cell: str, clip: list[str]) -> None:
     step = ["--optimizer", "sgd", "--learning-rate", "1", "--epochs", "1", "--batch-size", "8"]
-    arguments = rnn.parse(None, ["--cell", "lstm", "--units", "3", *step, *clip])
-    recipe = arguments.recipes["lstm"].with_options(arguments, samples=8)
+    arguments = rnn.parse(None, ["--cell", cell, "--units", "3", *step, *clip])
+    recipe = arguments.recipes[cell].with_options(arguments, samples=8)
     random = np.random.default_rng(2)
-    X, y = random.uniform(size=(8, 28, 28)).astype(np.float32), random.integers(0, 10, 8)
+    pixels, y = random.integers(0, 256, (8, 28, 28), np.uint8), random.integers(0, 10, 8)
+    X = image_data.scale_pixels(pixels)
 
-    network = mirror.build("lstm", arguments)
+    network = mirror.build(cell, arguments)
     torch_model = TorchModel(network, (28, 28), "softmax")
     before = torch_model.get_weights()
     loader = DataLoader(ArrayDataset(X, y), sampler=SeededBatches(8, 8, 1), batch_size=None)
     mirror.train(network, torch_model, loader, TrainingState(None, recipe, verbose=0))
 
-    keras_model = rnn.build_network("lstm", 3)
+    numpy_model = in_numpy.build(cell, arguments)
+    numpy_model.set_weights(before)
+    in_numpy.train(numpy_model, pixels, y, 1, NumpyState(None, recipe, verbose=0))
+
+    keras_model = rnn.build_network(cell, 3)
     keras_model.set_weights(before)
     keras_model.compile(recipe.make_optimizer(), "sparse_categorical_crossentropy", run_eagerly=True)
     keras_model.train_on_batch(X, y)
     squares = 0.0
-    for weight, stepped, expected in zip(before, torch_model.get_weights(), keras_model.get_weights(), strict=True):
-        np.testing.assert_allclose(stepped, expected, atol=1e-6)
-        squares += float(np.sum((stepped.astype(np.float64) - weight) ** 2))
+    steps = torch_model.get_weights(), numpy_model.get_weights(), keras_model.get_weights()
+    for weight, by_torch, by_numpy, expected in zip(before, *steps, strict=True):
+        np.testing.assert_allclose(by_torch, expected, atol=1e-6)
+        np.testing.assert_allclose(by_numpy, expected, atol=1e-6)
+        squares += float(np.sum((by_numpy.astype(np.float64) - weight) ** 2))
     assert math.sqrt(squares) == pytest.approx(1e-3, rel=1e-2) if clip else math.sqrt(squares) > 0.05
 
 
@@ -209,9 +231,10 @@ def test_the_networks_are_what_the_options_say(options: list[str], shapes: list[
     assert model.input_shape == (None, 28, 28)
     assert [layer.output.shape[1:] for layer in model.layers] == shapes
     assert {type(layer).__name__ for layer in model.layers} <= {"LSTM", "Flatten", "Dense"}
-    described = TorchModel(mirror.build("lstm", arguments), (28, 28), "softmax").architecture
-    assert [layer.kind for layer in described.layers] == [type(layer).__name__ for layer in model.layers]
-    assert described.shapes()[1:] == shapes
+    of_torch = TorchModel(mirror.build("lstm", arguments), (28, 28), "softmax").architecture
+    for described in (of_torch, in_numpy.build("lstm", arguments).architecture):
+        assert [layer.kind for layer in described.layers] == [type(layer).__name__ for layer in model.layers]
+        assert described.shapes()[1:] == shapes
 
 
 def test_the_recipe_of_the_course_is_the_same_for_the_three_cells() -> None:
@@ -252,7 +275,7 @@ def test_the_network_of_the_course_is_one_file_for_three_engines(cell: str, tmp_
     X = np.random.default_rng(7).uniform(size=(3, 28, 28)).astype(np.float32)
     in_keras = as_model(rnn.build_network(cell, arguments.units, arguments.layers, arguments.read))
     in_torch = TorchModel(mirror.build(cell, arguments), (28, 28), "softmax")
-    for model in (in_keras, in_torch):
+    for model in (in_keras, in_torch, in_numpy.build(cell, arguments)):
         content, path = model.to_h5(), tmp_path / "model.h5"
         path.write_bytes(content)
         read = (keras_h5.from_bytes(content, path), TorchModel.from_h5(path), Network.from_h5(path))
@@ -278,19 +301,21 @@ def test_the_prediction_after_the_last_row_is_the_networks(read: str) -> None:
 # --- Small runs -------------------------------------------------------------------------------------------------------
 
 
-def test_a_run_compares_the_cells_in_one_table_and_one_plot(by_torch: Run) -> None:
-    assert set(by_torch.metrics) == {f"{cell}_{part}_accuracy" for cell in rnn.CELLS for part in ("train", "test")}
-    first = by_torch.lines.index("2 x 6 units, predicting from the last state") + 4
-    rows = by_torch.rows[first : first + 3]
+@pytest.mark.parametrize("engine", MIRRORS)
+def test_a_run_compares_the_cells_in_one_table_and_one_plot(engine: str, request: pytest.FixtureRequest) -> None:
+    run: Run = request.getfixturevalue(f"by_{engine}")
+    assert set(run.metrics) == {f"{cell}_{part}_accuracy" for cell in rnn.CELLS for part in ("train", "test")}
+    first = run.lines.index("2 x 6 units, predicting from the last state") + 4
+    rows = run.rows[first : first + 3]
     assert [row[0] for row in rows] == list(rnn.CELLS.values())
     # 6 units: two kernels and a bias for each gate, a GRU two biases; then the ten outputs.
     for row, gates, biases in zip(rows, (1, 4, 3), (1, 1, 2), strict=True):
         layers = sum(gates * 6 * (inputs + 6 + biases) for inputs in (28, 6))
         assert int(row[1].replace(",", "")) == layers + 6 * 10 + 10
     for cell, row in zip(rnn.CELLS, rows, strict=True):
-        assert row[3] == f"{by_torch.metrics[f'{cell}_test_accuracy']:.2%}"
+        assert row[3] == f"{run.metrics[f'{cell}_test_accuracy']:.2%}"
     for name in ("rnn.png", "rnn-rows.png"):
-        with Image.open(by_torch.plots / name) as image:
+        with Image.open(run.plots / name) as image:
             assert min(image.size) > 300 and np.ptp(np.asarray(image.convert("L"))) > 100
 
 
@@ -312,14 +337,15 @@ def test_a_run_looks_into_the_cells_before_it_trains(by_keras: Run) -> None:
     assert "1 x 48 units, predicting from all states" in by_keras.lines
 
 
-def test_one_cell_reports_itself_alone(tmp_path: Path) -> None:
-    run = start(mirror, tmp_path, *SMALL, "--cell", "gru", "--no-plots")
+@pytest.mark.parametrize("engine", MIRRORS)
+def test_one_cell_reports_itself_alone(engine: str, tmp_path: Path) -> None:
+    run = start(module_of(engine, "rnn"), tmp_path, *SMALL, "--cell", "gru", "--no-plots")
     assert set(run.metrics) == {"train_accuracy", "test_accuracy"}
     assert not run.plots.exists()
     assert [path.name for path in run.models.glob("*.h5")] == ["rnn_gru-quick-standin.h5"]
 
 
-@pytest.mark.parametrize("engine", [pytest.param("keras", marks=pytest.mark.slow), "torch"])
+@pytest.mark.parametrize("engine", [pytest.param("keras", marks=pytest.mark.slow), *MIRRORS])
 def test_a_preset_leaves_what_the_default_run_saved(engine: str, room: Path) -> None:
     options = ("--preset", "course", "--layers", "1", "--cell", "simple")
     run = start(module_of(engine, "rnn"), room, *SMALL, *options)
@@ -328,7 +354,57 @@ def test_a_preset_leaves_what_the_default_run_saved(engine: str, room: Path) -> 
     assert not {"rnn.png", "rnn-rows.png"} & {path.name for path in run.plots.iterdir()}
 
 
-@pytest.mark.parametrize("engine", [pytest.param("keras", marks=pytest.mark.slow), "torch"])
+def test_numpy_tells_what_pytorch_tells(by_numpy: Run, by_torch: Run) -> None:
+    assert by_numpy.titles == by_torch.titles
+    assert by_numpy.metrics.keys() == by_torch.metrics.keys()
+    assert (by_numpy.answer["engine"], by_numpy.answer["data"]) == ("numpy", by_torch.answer["data"])
+    for folder in ("models", "plots"):
+        names, theirs = (sorted(path.name for path in (run.folder / folder).iterdir()) for run in (by_numpy, by_torch))
+        assert names == theirs
+    assert "No expected band: a quick run." in by_numpy.lines
+
+
+def test_a_stopped_training_in_numpy_ends_with_the_same_bits(
+    by_numpy: Run, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = (*SMALL, "--epochs", "3", "--cell", "gru", "--clip", "0.5", "--no-plots")
+    whole = start(in_numpy, room / "whole", *options)
+    stop_after(2, monkeypatch, lambda: start(in_numpy, room, *options))
+    assert [path.name for path in (room / "models").iterdir()] == ["rnn_gru-numpy-checkpoint.npz"]
+    run = start(in_numpy, room, "--resume", *options)
+    assert any(line.startswith("Resumed   after epoch 2 of 3") for line in run.lines)
+    names = sorted(path.name for path in run.models.iterdir())
+    assert names == ["rnn_gru-quick-standin.h5", "rnn_gru-quick-standin.json"]
+    for name in names:
+        assert (run.models / name).read_bytes() == (whole.models / name).read_bytes(), name
+
+
+IN_A_FRESH_PROCESS = """
+import contextlib, io, json, sys
+heavy = {"keras", "tensorflow", "torch", "jax", "sklearn", "matplotlib", "PIL", "joblib", "h5py"}
+from workshop.scratch import rnn
+out = io.StringIO()
+with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+    rnn.main(["--help"])
+for_help = sorted(heavy & set(sys.modules))
+with contextlib.redirect_stdout(io.StringIO()):
+    rnn.main(json.loads(sys.argv[1]))
+print(json.dumps([out.getvalue(), for_help, sorted({"keras", "tensorflow", "torch"} & set(sys.modules))]))
+"""
+
+
+def test_numpy_trains_without_keras_and_pytorch_and_its_help_is_there_at_once(by_numpy: Run, room: Path) -> None:
+    options = json.dumps([*STACKED, "--no-plots", "--models", str(room)])
+    done = subprocess.run([sys.executable, "-c", IN_A_FRESH_PROCESS, options], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    said, for_help, for_training = json.loads(done.stdout)
+    assert in_numpy.__doc__ and in_numpy.__doc__.strip() in said
+    assert (for_help, for_training) == ([], [])
+    for path in by_numpy.models.iterdir():  # the seed decides, not the process
+        assert (room / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+@pytest.mark.parametrize("engine", [pytest.param("keras", marks=pytest.mark.slow), *MIRRORS])
 def test_every_engine_reads_what_was_saved(engine: str, request: pytest.FixtureRequest) -> None:
     run = request.getfixturevalue(f"by_{engine}")
     digits = image_data.load_image_set("mnist")
@@ -394,9 +470,10 @@ def test_the_defaults_reach_their_bands(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
-def test_the_mirror_reaches_the_band_of_the_lstm(tmp_path: Path) -> None:
-    # Its loop is the same for each cell, and its cells are Keras' number for number: see tests/test_recurrent.py.
-    run = start(mirror, tmp_path, "--cell", "lstm", "--no-plots")
+@pytest.mark.parametrize("engine", MIRRORS)
+def test_the_mirrors_reach_the_band_of_the_lstm(engine: str, tmp_path: Path) -> None:
+    # The loop is the same for each cell, and the cells are Keras' number for number: see tests/test_recurrent.py.
+    run = start(module_of(engine, "rnn"), tmp_path, "--cell", "lstm", "--no-plots")
     assert (run.answer["data"], run.metrics["test_accuracy"] >= 0.985) == ("MNIST", True)
     assert "As expected for this lesson." in run.lines
 

@@ -451,7 +451,6 @@ LESSONS = (
         "rnn",
         "An image read row by row: SimpleRNN, LSTM, GRU, vanishing gradients",
         45,
-        ("torch",),
         expected={
             "differences_test_max_error": at_most(1e-4),
             "keras_forward_test_max_error": at_most(1e-5),
