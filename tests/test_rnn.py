@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engines_helper import MIRRORS, PACKAGES, assert_same_answers, module_of
+from engines_helper import MIRRORS, PACKAGES, assert_same_answers, assert_tells_the_same, module_of
 from lesson_runs import Run, quick_run, start, stop_after, without_published_data
 from PIL import Image
 from torch.utils.data import DataLoader
@@ -355,6 +355,7 @@ def test_a_preset_leaves_what_the_default_run_saved(engine: str, room: Path) -> 
 
 
 def test_numpy_tells_what_pytorch_tells(by_numpy: Run, by_torch: Run) -> None:
+    assert_tells_the_same(by_numpy, by_torch)
     assert by_numpy.titles == by_torch.titles
     assert by_numpy.metrics.keys() == by_torch.metrics.keys()
     assert (by_numpy.answer["engine"], by_numpy.answer["data"]) == ("numpy", by_torch.answer["data"])

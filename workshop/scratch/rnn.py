@@ -7,9 +7,12 @@ before it trains is not repeated here.
     python -m workshop.scratch.rnn                              # the three, compared; then look into the folder plots
     python -m workshop.scratch.rnn --cell lstm --read last      # one of them, predicting from its last state alone
     python -m workshop.scratch.rnn --quick                      # a first look, in seconds
+    python -m workshop.scratch.rnn --preset course              # two layers of 256, all states, as the course has them
 
 Expected, as with Keras and after as many epochs: SimpleRNN at least 97 % test accuracy, LSTM and GRU at least 98.5 %,
-all three within a minute on one CPU core.
+all three in about 20 s on one CPU core (with seeds 1, 2 and 3 at least 97.53, 98.76 and 98.70 %). The preset `course`
+is the recipe that `workshop/rnn.py` describes; by 8 of its 938 steps, an epoch takes about 40 s, 140 s and 105 s here
+(SimpleRNN, LSTM, GRU).
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ from workshop.scratch.nn.state import TrainingState
 
 
 def build_layers(cell: str, units: int = 48, layers: int = 1, read: str = "all") -> list[Layer]:
-    """Returns a network: (28 rows, 28 pixels) -> recurrent layers -> the last state, or all 28 -> 10 probabilities.
+    """Returns the layers: (28 rows, 28 pixels) -> recurrent layers -> the last state, or all 28 -> 10 probabilities.
 
     Args:
         cell: "simple", "lstm" or "gru".
@@ -46,8 +49,9 @@ def build_layers(cell: str, units: int = 48, layers: int = 1, read: str = "all")
         read: "last" to predict from the state after the last row, "all" from those after all rows.
     """
     layer = {"simple": SimpleRNN, "lstm": LSTM, "gru": GRU}[cell]
-    # The next layer, too, reads the state after every row.
-    stack: list[Layer] = [layer(units, return_sequences=True) for _ in range(layers - 1)]
+    stack: list[Layer] = []
+    for _ in range(layers - 1):
+        stack.append(layer(units, return_sequences=True))  # the next layer reads the state after every row
     if read == "all":
         stack += [layer(units, return_sequences=True), Flatten()]
     else:
@@ -57,11 +61,8 @@ def build_layers(cell: str, units: int = 48, layers: int = 1, read: str = "all")
 
 def build(cell: str, arguments: argparse.Namespace) -> Network:
     """Returns a network as the options want it."""
-    return Network(
-        build_layers(cell, arguments.units, arguments.layers, arguments.read),
-        (28, 28),
-        arguments.seed,
-    )
+    layers = build_layers(cell, arguments.units, arguments.layers, arguments.read)
+    return Network(layers, (28, 28), arguments.seed)
 
 
 def train(network: Network, X: np.ndarray, y: np.ndarray, seed: int, state: TrainingState) -> None:
