@@ -566,7 +566,9 @@ def train_lander(
             rollout = player.play(policy, settings.steps)
             A, targets = lander_targets(rollout, settings, critic.get_weights())
             X, actions = rollout.observations.reshape(-1, 8), rollout.actions.ravel()
-            old = log_softmax(forward(X, policy))[np.arange(len(X)), actions]
+            logits = forward(X, policy)
+            check_finite(float(np.abs(logits).max()), epoch + 1)
+            old = log_softmax(logits)[np.arange(len(X)), actions]
             for batch in minibatches(len(X), recipe.batch_size, settings.actor_passes, player.random):
                 if settings.clip is None:  # the policy gradient (Mnih 2016): cross-entropy, weighted by advantages
                     loss = actor.train_on_batch(X[batch], actions[batch], sample_weight=A[batch])
