@@ -11,6 +11,7 @@ in Keras are about 100 minutes on two cores, all mirrors about as many.
 """
 
 import argparse
+import contextlib
 import importlib.metadata
 import json
 import platform
@@ -32,8 +33,12 @@ _DIGITS = 6  # of a value that is kept
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of Python and of the packages that decide the numbers."""
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in LIBRARIES}
+    """Returns the versions of Python and of the packages that decide the numbers, those that are installed."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def run(lesson: str, engine: str, seed: int) -> dict[str, Any]:
