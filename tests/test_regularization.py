@@ -13,9 +13,11 @@ import pytest
 from lesson_runs import Run, start, stop_after
 
 from workshop import regularization as lesson
+from workshop.kit import bands
 from workshop.kit.data.images import load_image_set
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
+from workshop.kit.report import Report
 from workshop.kit.training import Recipe
 from workshop.programs import engines
 from workshop.regularization import AFFINE, ELASTIC, NOTHING, REMEDIES, SIDE, Digits, Distortion, Remedy
@@ -53,6 +55,49 @@ def test_the_saved_network_is_the_same_in_every_engine(run: Run) -> None:
     assert np.ptp(outputs[0]) > 0.1
     for other in outputs[1:]:
         np.testing.assert_allclose(other, outputs[0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "losses", "said"),
+    [
+        # Epoch 3 of 6 has all right, and the fourth has one wrong: it is the fifth from which on none is.
+        (
+            [0.5, 0.9, 1, 0.999, 1, 1],
+            [3, 2, 1, 2, 3, 4],
+            "epoch 3, and rises then; all training images are right from epoch 5",
+        ),
+        ([0.5, 0.9, 1, 1, 1, 0.999], [6, 5, 4, 3, 2, 1], "epoch 6; not all training images are right."),
+    ],
+)
+def test_what_is_said_of_overfitting_is_true_and_a_row_of_the_table(
+    accuracy: list[float], losses: list[float], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = Report("regularization", lesson.parse(None, ["--no-plots"]))
+    tests = {epoch: (loss, 0.5) for epoch, loss in enumerate(losses, 1)}
+    lesson.report_overfitting(report, {"loss": [0.1] * 6, "accuracy": accuracy}, tests)
+    table, _, sentence = capsys.readouterr().out.rpartition("The test loss is lowest after ")
+    assert sentence.startswith(said)
+    lowest = said.split(";")[0].split(",")[0].split()[-1]
+    assert [line.split()[2] for line in table.splitlines() if line.startswith(f"{lowest} ")] == ["1"]
+
+
+def test_the_text_says_what_five_seeds_gave() -> None:
+    metrics = bands.measured()["regularization"]["keras"]["metrics"]
+
+    def mean(name: str) -> float:
+        return float(metrics[name]["mean"])
+
+    def gap(name: str) -> float:
+        return 100 * (mean(f"{name}_train_accuracy") - mean(f"{name}_test_accuracy"))
+
+    closed = {name: 1 - gap(name) / gap("plain") for name in REMEDIES}
+    assert gap("few") == pytest.approx(18, abs=0.5)
+    assert (closed["l2"], closed["max_norm"]) == pytest.approx((1 / 3, 1 / 3), abs=0.03)
+    assert [closed[name] for name in ("l1", "dropout_20", "dropout_50")] == pytest.approx([0.2] * 3, abs=0.05)
+    assert closed["affine"] == pytest.approx(0.5, abs=0.02) and gap("elastic") == pytest.approx(4, abs=0.1)
+    assert mean("combined_test_accuracy") == pytest.approx(0.92, abs=0.005)
+    assert max(mean("early_stopping_test_accuracy"), mean("fewer_units_test_accuracy")) < mean("plain_test_accuracy")
+    assert mean("fewer_units_train_accuracy") < mean("plain_train_accuracy")
 
 
 # --- Distorted images -------------------------------------------------------------------------------------------------
