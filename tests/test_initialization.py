@@ -1,5 +1,6 @@
 """The starts of a network: the sizes of weights, gradients, equal units, dead units; on MNIST what each start costs."""
 
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -109,9 +110,25 @@ def test_layer_by_layer(quick: Run) -> None:
     assert all(max(sizes[name]) < 3 * min(sizes[name]) for name in ("LeCun", "Xavier", "He"))
 
 
+@pytest.mark.parametrize("scheme", ["too small", "too large"])
+def test_batch_normalisation_repairs_a_bad_start(scheme: str, quick: Run) -> None:
+    rows = [re.split("  +", line)[1:] for line in quick.lines if line.startswith(f"{scheme}, normalised  ")]
+    deviations, saturated, sizes = rows
+    assert all(0.5 < float(cell) < 0.75 for cell in deviations)
+    assert all(percent(cell) < 0.2 for cell in saturated)
+    assert all(1e-3 < float(cell) < 5e-2 for cell in sizes)
+
+
+def test_a_normalised_network_learns_from_weights_too_small(quick: Run) -> None:
+    bad, repaired = (quick.metrics[f"tanh_too_small{how}_test_accuracy"] for how in ("", "_normalised"))
+    assert bad < 0.2 < 0.6 < repaired
+
+
 def test_gradients_by_depth(quick: Run) -> None:
     sizes = {row[0]: [float(cell) for cell in row[1:]] for row in quick.table("gradient of layer 1, RMS")}
     assert sizes["sigmoid, Xavier"][-1] < 1e-12
+    first, *_, last = sizes["tanh, Xavier"]
+    assert 3 < first / last < 10
     assert 1e-7 < sizes["relu, Xavier"][-1] < 1e-4 < 1e-3 < min(sizes["relu, He"])
     (zeros,) = quick.table("outputs that are 0")
     assert np.mean([percent(cell) for cell in zeros[1:]]) == pytest.approx(0.5, abs=0.05)
