@@ -213,6 +213,28 @@ def test_an_entry_has_mean_and_spread_of_its_values_and_each_keeps_the_claims(
     assert all(engine in lesson.mirrors and seed != 1 for _, _, seed in missed)
 
 
+def test_how_many_runs_have_an_unusual_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each seed is held against the other four. Student's t with three degrees of freedom, 5.84, makes a band of four
+    # seeds as likely as five deviations make one of five.
+    monkeypatch.setattr(bands, "_DEVIATIONS", 5.84 * math.sqrt(1 + 1 / 4))
+    monkeypatch.setattr(bands, "SEEDS", (1, 2, 3, 4))
+    found: dict[str, dict[str, Any]] = {}
+    unusual, all_entries = [], entries()
+    monkeypatch.setattr(bands, "measured", lambda: found)
+    monkeypatch.setattr(benchmark, "versions", dict)  # for speed
+    for lesson, engine, entry in all_entries:
+        what = {"lesson": lesson.name, "engine": engine, "data": "MNIST", "preset": None}
+        runs = [{name: one["values"][i] for name, one in entry["metrics"].items()} for i in range(5)]
+        for own in runs:
+            others = [metrics for metrics in runs if metrics is not own]
+            found.clear()
+            for seed, metrics in enumerate(others, 1):
+                benchmark.add(found, what | {"seed": seed, "metrics": metrics})
+            band = expected({}, lesson=lesson.name, engine=engine)
+            unusual.append(any(not bands.is_within(own[name], band[name]) for name in band if own[name] is not None))
+    assert statistics.fmean(unusual) == pytest.approx(1 / 8, abs=0.03)
+
+
 # --- The benchmark ----------------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,8 @@
 
 `python -m benchmarks.bands` measures and writes them. A band is five standard deviations to either side of the mean:
 a normally distributed value of a sixth seed lies within it 99 times in 100 (Student's t with four degrees of freedom,
-4.60, times the root of 1 + 1/5). What a lesson claims is narrower or wider than that, and stands in `LESSONS`.
+4.60, times the root of 1 + 1/5). A run has many values: of those in the file one in eight has a metric outside the band
+of the other four seeds, as likely as this one. What a lesson claims is narrower or wider, and stands in `LESSONS`.
 """
 
 import functools
