@@ -208,7 +208,8 @@ def test_the_whole_race_is_as_expected(module: Any, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.real
 def test_pytorch_races_into_the_same_bands(tmp_path: Path) -> None:
-    # It takes minutes for all nine, whose steps are compared one by one above and in tests/test_pytorch.py.
+    # All nine take half a minute in one thread, but minutes in two where another program takes a core. Their steps are
+    # compared one by one above and in tests/test_pytorch.py.
     run = start(in_torch, tmp_path, "--algorithms", "sgd", "rprop", "adam")
     bands = next(one for one in LESSONS if one.name == "optimizers").bands("torch")
     measured = bands.keys() & run.metrics.keys()
