@@ -16,6 +16,8 @@ from workshop import optimizers as lesson
 from workshop.kit.lazy import keras, torch
 from workshop.optimizers import ALGORITHMS, SURFACES, TORCH_TERMS
 from workshop.pytorch import optimizers as in_torch
+from workshop.pytorch.kit import device
+from workshop.pytorch.kit.model import TorchModel
 from workshop.scratch import optimizers as in_numpy
 from workshop.scratch.nn.optimizers import make_optimizer
 
@@ -188,6 +190,11 @@ def test_a_race_that_was_stopped_goes_on(room: Path, monkeypatch: pytest.MonkeyP
     ]
 
 
+def test_the_race_in_pytorch_takes_one_core() -> None:
+    model = TorchModel(in_torch.build(lesson.LAYERS, seed=1), input_shape=(28, 28, 1), activation="softmax")
+    assert device.choose_threads(model.architecture, lesson.RACE.batch_size) == 1
+
+
 def test_what_it_does_not_know_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         lesson.main(["--algorithms", "adam", "lion"])
@@ -208,8 +215,7 @@ def test_the_whole_race_is_as_expected(module: Any, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.real
 def test_pytorch_races_into_the_same_bands(tmp_path: Path) -> None:
-    # All nine take half a minute in one thread, but minutes in two where another program takes a core. Their steps are
-    # compared one by one above and in tests/test_pytorch.py.
+    # All nine take half a minute; their steps are compared one by one above and in tests/test_pytorch.py.
     run = start(in_torch, tmp_path, "--algorithms", "sgd", "rprop", "adam")
     bands = next(one for one in LESSONS if one.name == "optimizers").bands("torch")
     measured = bands.keys() & run.metrics.keys()
