@@ -45,7 +45,7 @@ from workshop.kit.data.images import load_image_set
 TRAIN_IMAGES = 60_000
 TEST_IMAGES = 10_000
 DENSE_EPOCHS = 5
-CNN_EPOCHS = 3
+CNN_EPOCHS = 4
 
 # %%
 images = load_image_set("fashion_mnist").first(TRAIN_IMAGES, TEST_IMAGES)
