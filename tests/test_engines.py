@@ -216,18 +216,18 @@ def settled_order(path: Path, case: Case, X: np.ndarray, y: np.ndarray, recipe: 
     A relu unit is on or off, and one number of a pooling's window is the largest, by whatever digit they differ in. In
     single precision one in ten runs of a CNN on 400 images met a choice so close that two engines decided otherwise:
     from there on they differed by 1e-4 to 2e-2, where in all other runs it was 1e-6. That says nothing about either
-    engine. So the order is one in which double precision ends, from a start that is changed by a millionth, not more
-    than five millionths away.
+    engine. So the order is one in which double precision ends, from two starts that are changed by a millionth,
+    not more than five millionths away.
     """
-    for seed in range(1, 30):
+    for seed in range(1, 60):
         ends = []
-        for change in (0, 1e-6):
-            network, noise = Network.from_h5(path, np.float64), np.random.default_rng(1)
+        for change in (0, 1e-6, 1e-6):
+            network, noise = Network.from_h5(path, np.float64), np.random.default_rng(len(ends))
             start = network.get_weights()
             network.set_weights([weight * (1 + change * noise.uniform(-1, 1, weight.shape)) for weight in start])
             train("numpy", case, network, X, y, recipe, seed)
             ends.append(network.get_weights())
-        if largest_difference(*ends) < 5e-6:
+        if max(largest_difference(end, ends[0]) for end in ends[1:]) < 5e-6:
             return seed
     raise AssertionError("in no order")
 
