@@ -220,7 +220,7 @@ def settled_order(path: Path, case: Case, X: np.ndarray, y: np.ndarray, recipe: 
     not more than five millionths away.
     """
     for seed in range(1, 60):
-        ends = []
+        ends: list[list[np.ndarray]] = []
         for change in (0, 1e-6, 1e-6):
             network, noise = Network.from_h5(path, np.float64), np.random.default_rng(len(ends))
             start = network.get_weights()
