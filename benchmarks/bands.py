@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import measure
+from benchmarks.engines import PACKAGES
 from workshop import LESSONS, Lesson
 from workshop.kit import bands, files
 
-PACKAGES = {"keras": "workshop", "torch": "workshop.pytorch", "numpy": "workshop.scratch"}
 # Whose numbers depend on which packages.
 LIBRARIES = ("tensorflow", "keras", "torch", "numpy", "scikit-learn", "scipy", "gymnasium")
 _DIGITS = 6  # of a value that is kept
