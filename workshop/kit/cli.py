@@ -184,7 +184,8 @@ def add_precision(parser: Parser) -> None:
         "--precision",
         choices=PRECISIONS,
         default="auto",
-        help="of multiplications; 16 bits are faster on a GPU, and on a CPU with units for them (default: auto)",
+        help="of multiplications; 16 bits can be faster on a CPU with units for them, and for larger networks on a GPU "
+        "(default: auto)",
     )
 
 

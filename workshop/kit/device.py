@@ -81,8 +81,8 @@ def prepare(seed: int, precision: str = "float32") -> str:
 
     Args:
         seed: a whole number.
-        precision: one of `PRECISIONS`; "auto" takes 16 bits where they are known to be faster: on a GPU, and on a CPU
-            with units for them (AMX), if a short measurement agrees.
+        precision: one of `PRECISIONS`; "auto" takes 16 bits where they are known to be faster: on a CPU with units for
+            them (AMX), if a short measurement agrees. On a GPU the lessons' networks were slower in 16 bits.
 
     Returns:
         What the run uses, in words: "Keras 3.15.1 on tensorflow, 2 CPU cores".
@@ -191,10 +191,9 @@ def choose_precision(precision: str, has_gpu: bool) -> str:
     """
     if precision != "auto":
         return precision
-    if has_gpu:
-        return "mixed_float16"
-    # Without units for it a CPU turns each bfloat16 into a float32 and back. With them (AMX) it is twice as fast.
-    can = keras.config.backend() == "tensorflow" and "amx_bf16" in cpu_flags()
+    # A GPU waits for the next step of networks as small as these: casting to 16 bits is one more thing to start. A CPU
+    # without units for it turns each bfloat16 into a float32 and back. With them (AMX) it is twice as fast.
+    can = not has_gpu and keras.config.backend() == "tensorflow" and "amx_bf16" in cpu_flags()
     return "mixed_bfloat16" if can and bfloat16_speedup() > 1.3 else "float32"
 
 
