@@ -24,7 +24,8 @@ LESSONS = ("linear_regression", "tables")
 
 def quantity(number: float, unit: str) -> str:
     """Returns a number with its unit: "120 m2", "12.51 x 10,000 pesos"."""
-    text = f"{number:,.2f}".removesuffix(".00") if abs(number) >= 1 else f"{number:.3g}"
+    # The digits of a number beyond 1e15 would be the rounding's.
+    text = f"{number:,.2f}".removesuffix(".00") if 1 <= abs(number) <= 1e15 else f"{number:.3g}"
     return f"{text} x {unit}" if unit[:1].isdigit() else f"{text} {unit}".rstrip()
 
 

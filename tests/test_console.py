@@ -23,7 +23,7 @@ from workshop.programs import console
 
 LOW, HIGH = np.array([30.2, 30.9]), np.array([97.5, 99.9])
 FIRST, SECOND = "exam 1 (30.2 to 97.5 points): ", "exam 2 (30.9 to 99.9 points): "
-TAKES = "takes a number from -1e15 to 1e15"
+TAKES = "takes a finite number, such as 12 or 12.5"
 FOUND = "note: the model is models/admission.h5\n"
 INPUTS = [bundle.Input(f"exam {i + 1}", "points", float(LOW[i]), float(HIGH[i])) for i in range(2)]
 Saver = Callable[..., Path]
@@ -245,7 +245,7 @@ def test_several_numbers_are_asked_for_in_order(monkeypatch: pytest.MonkeyPatch)
         (["45", "x"], f"exam 2: got 'x', {TAKES}"),
         (["", "85"], f"exam 1: got nothing, {TAKES}"),
         (["45", "inf"], f"exam 2: got 'inf', {TAKES}"),
-        (["-1e16", "85"], f"exam 1: got '-1e16', {TAKES}"),
+        (["-1e309", "85"], f"exam 1: got '-1e309', {TAKES}"),
         (["nan", "85"], f"exam 1: got 'nan', {TAKES}"),
     ],
 )
@@ -253,6 +253,19 @@ def test_given_numbers_are_refused_in_one_line(given: list[str], message: str) -
     with pytest.raises(WorkshopError) as refusal:
         console.check_numbers(given, INPUTS)
     assert str(refusal.value) == message
+
+
+@pytest.mark.parametrize("engine", ["numpy", "keras", "torch"])
+def test_any_finite_number_is_answered(
+    engine: str, room: Path, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for largest, cut, verdict in [("1.7e308", "1e+30", "Admitted"), ("-1.7e308", "-1e+30", "Sorry")]:
+        admission.main(["--engine", engine, "--", largest, "85"])
+        shown = capsys.readouterr()
+        assert shown.out.startswith(verdict)
+        is_cut, outside = shown.err.splitlines()[-2:]
+        assert is_cut.startswith("note: exam 1 (points)") and f"is taken as {cut}: networks" in is_cut
+        assert f"exam 1 (points) {cut} is outside of 30.2 to 97.5" in outside
 
 
 # --- Scores given as arguments ----------------------------------------------------------------------------------------
@@ -306,7 +319,7 @@ def test_the_threshold_of_the_card_decides(models: Path, capsys: pytest.CaptureF
         (["--model", "missing.h5"], "missing.h5 is not there"),
         (["--model", "models/admission.json", "45", "85"], "models/admission.json is not a .h5 file"),
         (["--model", "models/other.h5", "45", "85"], "is a model of the lesson xor; this takes one of admission"),
-        (["45", "NaN"], "exam 2: got 'NaN', takes a number from "),
+        (["45", "NaN"], "exam 2: got 'NaN', takes a finite number"),
         (["--model", "houses", "45", "85"], "houses.h5 is a model of the lesson linear_regression; this takes one of"),
         (["--model", "nowhere"], "no model nowhere.h5 or nowhere.keras in "),
     ],

@@ -53,8 +53,8 @@ def test_a_house_is_asked_for_number_by_number_and_priced(
     asked = capsys.readouterr()
     price = price_of(models / "house_price.h5", 120, 3, 10)
     assert asked.out == (
-        f"{AREA}got 'big', takes a number from -1e15 to 1e15\n{AREA}"
-        f"{BEDROOMS}got 'inf', takes a number from -1e15 to 1e15\n{BEDROOMS}{AGE}"
+        f"{AREA}got 'big', takes a finite number, such as 12 or 12.5\n{AREA}"
+        f"{BEDROOMS}got 'inf', takes a finite number, such as 12 or 12.5\n{BEDROOMS}{AGE}"
         f"area 120 m2, bedrooms 3, age 10 years: price {price:,.2f} x 1,000 pesos\n"
     )
     assert asked.err == FOUND
@@ -167,9 +167,9 @@ def test_a_number_too_few_is_refused() -> None:
         house_price.main(["120", "3"])
 
 
-@pytest.mark.parametrize("wrong", ["inf", "nan", "big", "1e300"])
+@pytest.mark.parametrize("wrong", ["inf", "nan", "big", "1e309"])
 def test_what_is_no_number_is_refused(wrong: str) -> None:
-    with pytest.raises(WorkshopError, match=f"bedrooms: got '{wrong}', takes a number"):
+    with pytest.raises(WorkshopError, match=f"bedrooms: got '{wrong}', takes a finite number"):
         house_price.main(["120", wrong, "10"])
 
 

@@ -26,6 +26,7 @@ from workshop.programs import engines
 
 _MAX_QUOTE = 40  # characters of a refused entry that are shown
 _MAX_TEXTS = 12  # of a column of texts that are listed
+_MAX_NUMBER = 1e30  # single precision holds 3e38, and weights multiply what they get
 
 
 class Parser(cli.Parser):
@@ -175,7 +176,7 @@ def ask_number(wanted: bundle.Input) -> float:
         text = _ask(f"{_described(wanted)}: ", wanted.name)
         number = _number(text)
         if number is not None:
-            return number
+            return _as_single(number, wanted)
         print(_refusal(text))
 
 
@@ -195,7 +196,7 @@ def _checked(text: str, wanted: bundle.Input) -> float:
     number = _number(text)
     if number is None:
         raise WorkshopError(f"{wanted.name}: {_refusal(text)}")
-    return number
+    return _as_single(number, wanted)
 
 
 def note_outside(cells: Sequence[float | str], inputs: Sequence[bundle.Input]) -> None:
@@ -295,15 +296,26 @@ def _ask_text(wanted: bundle.Input) -> str:
 
 def _number(text: str) -> float | None:
     try:
-        number = cli.finite_number(text)
-    except argparse.ArgumentTypeError:
+        number = float(text)
+    except ValueError:
         return None
-    return None if "_" in text else number  # float() also takes "1_0", which nobody writes on purpose
+    is_plain = "_" not in text  # float() also takes "1_0", which nobody writes on purpose
+    return number if is_plain and math.isfinite(number) else None
+
+
+def _as_single(number: float, wanted: bundle.Input) -> float:
+    """Returns a number that a network can compute with: one beyond that is noted, on stderr, and cut."""
+    if abs(number) <= _MAX_NUMBER:
+        return number
+    cut = math.copysign(_MAX_NUMBER, number)
+    named = f"{wanted.label} {number:g}".strip()
+    print(f"note: {named} is taken as {cut:g}: networks compute in single precision", file=sys.stderr)
+    return cut
 
 
 def _refusal(text: str) -> str:
     quoted = repr(text) if len(text) <= _MAX_QUOTE else f"{text[:_MAX_QUOTE]!r}..."
-    return f"got {quoted if text else 'nothing'}, takes a number from -1e15 to 1e15"
+    return f"got {quoted if text else 'nothing'}, takes a finite number, such as 12 or 12.5"
 
 
 def _described(wanted: bundle.Input) -> str:
