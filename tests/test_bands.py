@@ -183,9 +183,11 @@ def test_every_lesson_was_measured_with_five_seeds() -> None:
 BY_SEED = {
     ("xor", "numpy", 5),  # a minimum in which two corners are wrong
     ("admission", "torch", 5),  # the hidden units are dead: all are admitted
-    ("autoencoder", "numpy", 5),  # likewise: the convolutional one paints all black
     ("logistic_regression", "torch", 3),  # 137 of 143, one fewer than 96 %
     ("regularization", "numpy", 5),  # 85.04 % without a remedy, claimed are 79 to 85 %
+    ("cats_vs_dogs", "torch", 2),  # 100 of 120 photographs, two fewer than 85 %
+    ("transfer_learning", "torch", 4),  # 118 of 120, one fewer than 99 %
+    ("policy_gradient", "torch", 2),  # a return of 191, claimed are 200: 81 of 100 landings
 }
 
 

@@ -82,14 +82,14 @@ class ConvolutionalAutoencoder(nn.Module):
             # Of an even number of pixels, with strides of two: one row after the last. `padding=1` adds one before too.
             PadAsTensorFlow(3, 2),
             nn.Conv2d(1, filters, 3, stride=2),
-            nn.ReLU(),
+            nn.SiLU(),
             PadAsTensorFlow(3, 2),
             nn.Conv2d(filters, latent_channels, 3, stride=2),
         )
         self.decoder = nn.Sequential(
             nn.Upsample(scale_factor=2),
             nn.Conv2d(latent_channels, filters, 3, padding=1),
-            nn.ReLU(),
+            nn.SiLU(),
             nn.Upsample(scale_factor=2),
             nn.Conv2d(filters, 1, 3, padding=1),
             nn.Sigmoid(),

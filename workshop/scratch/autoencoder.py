@@ -61,12 +61,12 @@ def build_convolutional(
 ) -> tuple[list[Layer], list[Layer]]:
     """Returns encoder and decoder: 28x28 -> 14x14 -> 7x7 by strides, and back by repeated pixels."""
     encoder: list[Layer] = [
-        Conv2D(filters, (3, 3), (2, 2), "same", "relu"),
+        Conv2D(filters, (3, 3), (2, 2), "same", "silu"),
         Conv2D(latent_channels, (3, 3), (2, 2), "same"),
     ]
     decoder: list[Layer] = [
         UpSampling2D(),
-        Conv2D(filters, (3, 3), (1, 1), "same", "relu"),
+        Conv2D(filters, (3, 3), (1, 1), "same", "silu"),
         UpSampling2D(),
         Conv2D(1, (3, 3), (1, 1), "same", "sigmoid"),
     ]
