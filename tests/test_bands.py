@@ -145,6 +145,7 @@ def test_a_run_shows_its_bands(
     assert "As expected for this lesson." in unusual  # the claim holds
     assert "Unusual, though: cnn_test_accuracy is 0.9904, expected 0.9905 to 0.9949." in unusual
     assert "Not as expected: cnn_test_accuracy is 0.98, expected at least 0.99." in finished(0.98, capsys)
+    assert "Not as expected: cnn_test_accuracy is 0.989996, expected at least 0.99." in finished(0.989996, capsys)
     # With options of one's own the lesson's claims stay.
     own = finished(0.9904, capsys, are_defaults=False)
     assert "cnn_test_accuracy  0.9904     expected at least 0.99" in own and "As expected for this lesson." in own

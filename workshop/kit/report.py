@@ -216,9 +216,12 @@ class Report:
         """Returns in words whether the lesson's claims hold and, where they do, what lies outside its band."""
 
         def named(those: dict[str, bands.Band]) -> str:
-            return "; ".join(
-                f"{name} is {self.metrics[name]:.4g}, expected {bands.describe(band)}" for name, band in those.items()
-            )
+            shown = []
+            for name, band in those.items():
+                # A claim may be missed by less than four digits show.
+                value = f"{self.metrics[name]:.{8 if bands.is_within(self.metrics[name], band) else 4}g}"
+                shown.append(f"{name} is {value}, expected {bands.describe(band)}")
+            return "; ".join(shown)
 
         missed = {name: band for name, band in claims.items() if not band[0] <= self.metrics[name] <= band[1]}
         if missed:
