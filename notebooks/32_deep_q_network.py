@@ -36,6 +36,7 @@ import time
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from workshop.exercises import check, hint, solution
 from workshop.kit.environments.car import SIZE, Car, Cars
@@ -149,10 +150,13 @@ model.summary()
 # ## Quick predictions
 #
 # `predict` is made for many samples. A car that drives asks for one state, thousands of times, and each call costs much
-# more than the multiplication in it. Three layers are three lines of NumPy.
-
+# more than the multiplication in it. Three layers are three lines of NumPy, on one core: products as small as these are
+# over before a second one has begun, and where another program takes it, the two wait for each other.
 
 # %%
+threadpool_limits(1, user_api="blas")
+
+
 def q_values(weights, states):
     """Returns Q values (states, 3), of the weights from `get_weights` and states (states, inputs)."""
     W1, b1, W2, b2, W3, b3 = weights
