@@ -63,19 +63,20 @@ def load(path: FilePath, engine: str | None) -> Bundle:
     return model
 
 
-def clean(path: Path, model: Bundle, out: Path, plots_folder: Path | None) -> None:
+def clean(path: FilePath, model: Bundle, out: FilePath, plots_folder: FilePath | None) -> None:
     """Cleans one image, writes it and prints its noise."""
     from workshop.programs import mnist_preprocessing
 
+    path = Path(path)
     noisy = mnist_preprocessing.read_noisy_digit(path)
     cleaned = model.predict(noisy[None]).reshape(28, 28).clip(0, 1)
-    to = free_name(out / f"{path.stem}-clean.png")
+    to = free_name(Path(out) / f"{path.stem}-clean.png")
     files.write_atomically(to, as_png(cleaned))
     noise = float(np.sqrt(np.mean((noisy - cleaned) ** 2)))
     print(f"{one_line(path)}: {one_line(to)} (noise {noise:.2f}, where ink is 1)")
     engines.show_side_by_side(model, lambda output: f"{output.mean():.6f} of the image is ink")
     if plots_folder is not None:
-        drawn = draw(noisy, cleaned, free_name(plots_folder / f"{path.stem}-cleaned.png"))
+        drawn = draw(noisy, cleaned, free_name(Path(plots_folder) / f"{path.stem}-cleaned.png"))
         print(f"  before and after: {one_line(drawn)}")
 
 
@@ -98,7 +99,7 @@ def as_png(ink: np.ndarray) -> bytes:
     return content.getvalue()
 
 
-def draw(noisy: np.ndarray, cleaned: np.ndarray, to: Path) -> Path:
+def draw(noisy: np.ndarray, cleaned: np.ndarray, to: FilePath) -> Path:
     """Draws an image before and after."""
     from workshop.kit import plots
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from workshop.kit import cli
 from workshop.kit.environments import lander
 from workshop.kit.errors import WorkshopError, one_line
+from workshop.kit.files import FilePath
 from workshop.kit.lazy import held_back_stderr, load
 from workshop.kit.saving.loaded import Bundle
 from workshop.programs import console, engines
@@ -155,7 +156,7 @@ def end_of(flight: Flight) -> str:
     return "ran out of time" if len(flight.actions) == lander.MAX_STEPS else "crashed"
 
 
-def save_gif(flight: Flight, probabilities: np.ndarray, path: Path) -> None:
+def save_gif(flight: Flight, probabilities: np.ndarray, path: FilePath) -> None:
     """Saves a flight as an animation, beside it the probabilities of the actions."""
     from workshop.figures import policy_gradient as figures
     from workshop.kit.plots import animation

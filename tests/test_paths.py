@@ -11,12 +11,28 @@ import pytest
 from PIL import Image
 
 from apps import cat_or_dog, clean, digit, garment
-from workshop.kit import files
-from workshop.kit.data import image_files, imagenet, images, published_images, series, table_encoding, tables, text
+from workshop import __main__ as main
+from workshop import admission as lesson_admission
+from workshop import clustering, convolution, logistic_regression, perceptron
+from workshop.exercises.kit import progress
+from workshop.kit import files, plots, training
+from workshop.kit.data import (
+    image_files,
+    imagenet,
+    images,
+    published_images,
+    ratings,
+    series,
+    table_encoding,
+    tables,
+    text,
+)
 from workshop.kit.files import FilePath
 from workshop.kit.photos import archives, dataset, image_file
-from workshop.kit.saving import bundle, card, h5, keras_h5
-from workshop.programs import engines, mnist_preprocessing
+from workshop.kit.plots import animation
+from workshop.kit.saving import bundle, card, conversion, h5, keras_h5
+from workshop.kit.training.checkpoint import Checkpoint
+from workshop.programs import console, engines, mnist_preprocessing
 from workshop.scratch.nn.network import Network
 
 MODELS = files.shipped("models")
@@ -33,6 +49,18 @@ def torch_model() -> Any:
 def save(folder: FilePath) -> Any:
     network = Network.from_h5("model.h5")
     return bundle.save(folder, "new", network, lesson="xor", data="", seed=1, inputs=[], metrics={})
+
+
+def convert(path: FilePath) -> None:
+    Path("new.h5").unlink(missing_ok=True)
+    main.convert(path, "new.h5")
+
+
+def read_map(path: FilePath) -> Any:
+    pytest.importorskip("gymnasium")
+    from workshop.kit.environments import drawn_map
+
+    return drawn_map.read(path).obstacles
 
 
 # What each gets is made by the fixture below.
@@ -72,6 +100,22 @@ CALLS: dict[str, tuple[str, Callable[[FilePath], Any]]] = {
     "garment.read": ("digit.png", lambda path: garment.read(path, (28, 28, 1))),
     "cat_or_dog.read": ("digit.png", lambda path: cat_or_dog.read(path, (8, 8, 3))),
     "clean.load": ("denoiser.h5", lambda path: clean.load(path, "numpy")),
+    "clean.clean": ("digit.png", lambda path: clean.clean(path, clean.load("denoiser.h5", "numpy"), ".", "new")),
+    "console.check_output": ("new.png", lambda path: console.check_output(path, ".png", "--output")),
+    "convert": ("model.h5", convert),
+    "conversion.convert": ("new.h5", lambda path: conversion.convert("model.h5", path).content),
+    "Checkpoint": ("new", lambda path: Checkpoint(path).path),
+    "training.tensorboard": ("new", lambda path: training.tensorboard(path, "model")[0].log_dir),
+    "plots.save": ("new.png", lambda path: plots.save(plots.subplots()[0], path)),
+    "animation.save": ("new.gif", lambda path: animation.save(plots.subplots()[0], [0.1], path)),
+    "ratings.load_ratings": ("ratings.csv", lambda path: ratings.load_ratings(path).grades),
+    "drawn_map.read": (str(files.shipped("datasets") / "car_map.txt"), read_map),
+    "progress.read": ("progress.json", progress.read),
+    "convolution.load_photos": ("digit.png", lambda path: convolution.load_photos(path)["digit.png"]),
+    "clustering.read_columns": ("series.csv", lambda path: clustering.read_columns(path).X),
+    "perceptron.load_samples": ("classes.csv", lambda path: perceptron.load_samples(path, 1)[0].X),
+    "admission.load": ("classes.csv", lambda path: lesson_admission.load(path).X),
+    "logistic_regression.load": ("classes.csv", lambda path: logistic_regression.load(path).X),
 }
 
 
@@ -83,6 +127,12 @@ def inputs(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         shutil.copy(MODELS / f"denoiser{suffix}", f"denoiser{suffix}")
     Path("table.csv").write_text("a,b\n1,2\n3,4\n")
     Path("series.csv").write_text("year,value\n" + "".join(f"{1900 + i},{i % 7}\n" for i in range(50)))
+    lines = [f"{i},a,{i % 3}\n{i},b,{i % 2}\n" for i in range(40)]
+    Path("ratings.csv").write_text("user,item,rating\n" + "".join(lines))
+    lines = [f"{i},{i % 7},{i % 2}\n" for i in range(40)]
+    Path("classes.csv").write_text("a,b,class\n" + "".join(lines))
+    monkeypatch.setenv("WORKSHOP_PROGRESS", "progress.json")
+    progress.save(progress.Progress("a student", {}))
     Path("text.txt").write_text("A text to train on. " * 60)
     monkeypatch.setattr(published_images, "SHAPES", ((2, 28, 28), (2,), (2, 28, 28), (2,)))
     monkeypatch.setattr(images, "_load_checked", lambda name, paths: SimpleNamespace(X_train=paths))

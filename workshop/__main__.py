@@ -25,6 +25,7 @@ from pathlib import Path
 from workshop import LESSONS, __version__
 from workshop.kit import cli, files
 from workshop.kit.errors import WorkshopError, one_line
+from workshop.kit.files import FilePath
 
 
 def lesson_list() -> str:
@@ -128,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def convert(old: Path, new: Path, like: Path | None = None) -> None:
+def convert(old: FilePath, new: FilePath, like: FilePath | None = None) -> None:
     """Writes the model in `old` as a file that Keras 3 loads.
 
     Args:
@@ -141,6 +142,7 @@ def convert(old: Path, new: Path, like: Path | None = None) -> None:
     """
     from workshop.kit.saving import conversion
 
+    new = Path(new)
     if new.suffix not in conversion.ENDINGS:
         raise WorkshopError(f"{new}: the new file's name must end in {', '.join(conversion.ENDINGS[:-1])} or .keras")
     if new.exists():

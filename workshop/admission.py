@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -29,6 +28,7 @@ import numpy as np
 from workshop.figures import admission as figures
 from workshop.kit import cli, device, metrics, training
 from workshop.kit.data import tables
+from workshop.kit.files import FilePath
 from workshop.kit.lazy import keras
 from workshop.kit.report import Report, format_table
 from workshop.kit.saving.bundle import Input
@@ -93,7 +93,7 @@ class Applicants(NamedTuple):
     source: str
 
 
-def load(path: Path | None, target: str | None = None, drop: Sequence[str] = ()) -> Applicants:
+def load(path: FilePath | None, target: str | None = None, drop: Sequence[str] = ()) -> Applicants:
     """Returns the lesson's applicants, or a table of one's own.
 
     Args:

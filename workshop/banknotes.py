@@ -42,6 +42,7 @@ from workshop.kit import cli, files, metrics
 from workshop.kit.data import picture_list, synthetic_banknotes
 from workshop.kit.data.synthetic_banknotes import VALUES
 from workshop.kit.errors import WorkshopError, one_line
+from workshop.kit.files import FilePath
 from workshop.kit.lazy import nn, torch
 from workshop.kit.photos import archives, decoding
 from workshop.kit.report import Report, format_table
@@ -99,7 +100,7 @@ def draw_notes(quick: bool) -> Notes:
     return Notes(X, y, "drawn banknotes (stand-in for photographs)", is_standin=True)
 
 
-def read_notes(path: Path, quick: bool) -> Notes:
+def read_notes(path: FilePath, quick: bool) -> Notes:
     """Returns the photographs that a CSV lists; says which are left out.
 
     Raises:

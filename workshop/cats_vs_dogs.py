@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any
 
 from workshop.figures import cats_vs_dogs as figures
 from workshop.kit import cli, device, photo_classifier, training
+from workshop.kit.files import FilePath
 from workshop.kit.lazy import keras, tensorflow
 from workshop.kit.photo_classifier import LARGE_DATASET, PhotoRecipe
 from workshop.kit.photos.augmentation import Augmentation
@@ -129,7 +130,7 @@ def build(kind: str, size: int, classes: int) -> keras.Sequential:
     return build_workshop(size, classes) if kind == "workshop" else build_small(size, classes)
 
 
-def make_generators(folder: Path, recipe: PhotoRecipe, size: int, classes: int, seed: int) -> tuple[Any, Any]:
+def make_generators(folder: FilePath, recipe: PhotoRecipe, size: int, classes: int, seed: int) -> tuple[Any, Any]:
     """Returns Keras' ImageDataGenerator of the training and of the validation photos, as the workshop teaches it.
 
     Every photo is read and decoded anew in each epoch, and Keras makes one change after another.
@@ -150,10 +151,10 @@ def make_generators(folder: Path, recipe: PhotoRecipe, size: int, classes: int, 
         "seed": seed,
     }
     train_generator = ImageDataGenerator(rescale=1 / 255, **changes).flow_from_directory(
-        folder / "train", batch_size=recipe.batch_size, **options
+        Path(folder) / "train", batch_size=recipe.batch_size, **options
     )
     validation_generator = ImageDataGenerator(rescale=1 / 255).flow_from_directory(
-        folder / "validation", batch_size=recipe.validation_batch_size or recipe.batch_size, **options
+        Path(folder) / "validation", batch_size=recipe.validation_batch_size or recipe.batch_size, **options
     )
     print(f"Class indices   {train_generator.class_indices}")
     report_steps(recipe, train_generator.samples)

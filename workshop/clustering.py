@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +33,7 @@ from workshop.kit.data.images import ImageSet, load_image_set, scale_pixels
 from workshop.kit.data.table import columns as kinds
 from workshop.kit.data.table.numerals import MAX_NUMBER
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 from workshop.kit.plots import animation
 from workshop.kit.report import Report, format_table
 
@@ -532,7 +532,7 @@ class NumericTable(NamedTuple):
     source: str
 
 
-def read_columns(path: Path, drop: Sequence[str] = ()) -> NumericTable:
+def read_columns(path: FilePath, drop: Sequence[str] = ()) -> NumericTable:
     """Returns the columns of numbers of a table; prints which columns are left out, and why.
 
     Raises:

@@ -32,6 +32,7 @@ from workshop.kit import cli, device, files
 from workshop.kit.data import published_images, synthetic_images
 from workshop.kit.data.images import ImageSet, find_image_set, load_image_set, scale_pixels
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 from workshop.kit.lazy import keras, torch
 from workshop.kit.photos import image_file
 from workshop.kit.plots import images as image_plots
@@ -590,7 +591,7 @@ def draw_layers(cnn: Network, digit: np.ndarray, classes: Sequence[str]) -> Figu
 # --- The lesson -------------------------------------------------------------------------------------------------------
 
 
-def load_photos(path: Path | None) -> Mapping[str, np.ndarray]:
+def load_photos(path: FilePath | None) -> Mapping[str, np.ndarray]:
     """Returns grey images by their names, float64 (height, width), 0 black to 1 white.
 
     Args:
@@ -606,7 +607,7 @@ def load_photos(path: Path | None) -> Mapping[str, np.ndarray]:
             raise WorkshopError(
                 f"{path} has {size} pixels as it is read, takes {MIN_SIDE} a side or more: cut a wider part out"
             )
-        return {path.name: grey}
+        return {Path(path).name: grey}
     from sklearn.datasets import load_sample_image
 
     # The brightness of red, green and blue to the eye (ITU-R BT.601).

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -23,6 +22,7 @@ import numpy as np
 from workshop.figures import logistic_regression as figures
 from workshop.kit import cli, device, metrics, training
 from workshop.kit.data import tables
+from workshop.kit.files import FilePath
 from workshop.kit.lazy import keras
 from workshop.kit.report import Report, format_table
 from workshop.kit.saving.bundle import Input
@@ -142,7 +142,7 @@ class Cases(NamedTuple):
     source: str
 
 
-def load(path: Path | None, target: str | None = None, drop: Sequence[str] = ()) -> Cases:
+def load(path: FilePath | None, target: str | None = None, drop: Sequence[str] = ()) -> Cases:
     """Returns the tumours, or a table of one's own.
 
     Args:

@@ -22,7 +22,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -31,6 +30,7 @@ from workshop.figures import perceptron as figures
 from workshop.kit import cli
 from workshop.kit.data import tables
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 from workshop.kit.plots import animation
 from workshop.kit.report import Report, format_table
 
@@ -124,7 +124,7 @@ def load_irises(random: np.random.Generator) -> Samples:
     return Samples(with_ones(X - centre), y, features, ("versicolor", "virginica"), source)
 
 
-def load_table(path: Path, target: str | None = None, drop: Sequence[str] = ()) -> Samples:
+def load_table(path: FilePath, target: str | None = None, drop: Sequence[str] = ()) -> Samples:
     """Returns the samples of a table of one's own: columns of numbers, which are standardised, and a class of two.
 
     Args:
@@ -153,7 +153,9 @@ def load_table(path: Path, target: str | None = None, drop: Sequence[str] = ()) 
     return Samples(with_ones(X), y, [f"{name}, scaled" for name in features], classes, table.source)
 
 
-def load_samples(path: Path | None, seed: int, target: str | None = None, drop: Sequence[str] = ()) -> list[Samples]:
+def load_samples(
+    path: FilePath | None, seed: int, target: str | None = None, drop: Sequence[str] = ()
+) -> list[Samples]:
     """Returns points that a line separates, then irises that no line separates; or else the one table in the file."""
     if path is not None:
         return [load_table(path, target, drop)]

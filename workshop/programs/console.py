@@ -100,8 +100,9 @@ def add_scaler(made: Parser) -> None:
     )
 
 
-def check_output(path: Path, ending: str, option: str) -> None:
+def check_output(path: FilePath, ending: str, option: str) -> None:
     """Raises WorkshopError unless a file with this ending can be written to the path that an option names."""
+    path = Path(path)
     if path.suffix.lower() != ending:
         raise WorkshopError(f"{option} {path}: takes the name of a file that ends in {ending}")
     if path.is_dir():

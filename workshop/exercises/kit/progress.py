@@ -15,6 +15,7 @@ from pathlib import Path
 
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 
 FILE_NAME = "workshop-progress.json"
 FORMAT = 1
@@ -68,14 +69,14 @@ def default_path() -> Path:
     return Path(os.environ.get("WORKSHOP_PROGRESS") or FILE_NAME)
 
 
-def read(path: Path) -> Progress:
+def read(path: FilePath) -> Progress:
     """Reads a file of progress.
 
     Raises:
         WorkshopError: it is no such file, or damaged.
     """
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(Path(path).read_text("utf-8"))
         if content["format"] != FORMAT:
             raise ValueError(f"format {content['format']}")
         known = {}

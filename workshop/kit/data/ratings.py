@@ -9,6 +9,7 @@ import numpy as np
 
 from workshop.kit.data import shared_folder, tables
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 
 RATINGS = "restaurant_ratings.csv"
 MIN_RATINGS, MAX_VALUES, MAX_CELLS = 50, 20, 20_000_000
@@ -56,12 +57,13 @@ def generated_ratings(seed: int = 0) -> Ratings:
     return Ratings(users, items, np.clip(np.rint(liked), 0, 2).astype(int), np.arange(3.0), ("users", "places"), source)
 
 
-def read_ratings(path: Path) -> Ratings:
+def read_ratings(path: FilePath) -> Ratings:
     """Returns the ratings of a table, whose first three columns are the user, the item and the rating.
 
     Raises:
         WorkshopError: it is no such table, or too large a one.
     """
+    path = Path(path)
     table = tables.read_table(path)
     where = f"{path}: "
     if len(table.names) < 3:
@@ -96,7 +98,7 @@ def read_ratings(path: Path) -> Ratings:
     return ratings
 
 
-def load_ratings(path: Path | None) -> Ratings:
+def load_ratings(path: FilePath | None) -> Ratings:
     """Returns the ratings of a file, or of the shared data folder, or generated ones, announced."""
     path = path or shared_folder.shared_file(RATINGS)
     if path is not None:

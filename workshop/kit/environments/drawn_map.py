@@ -20,6 +20,7 @@ import numpy as np
 from workshop.kit import files
 from workshop.kit.environments import car
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 
 CELLS = 20  # lines, and characters of a line
 FREE, OBSTACLE, STATION = ".", "#", "G"
@@ -45,12 +46,13 @@ def add_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read(path: Path) -> car.Map:
+def read(path: FilePath) -> car.Map:
     """Reads a map that was drawn.
 
     Raises:
         WorkshopError: the file cannot be read, its text is no such map, or no way leads from the start to the station.
     """
+    path = Path(path)
     grid = _parse(path, _read_text(path))
     size = car.SIZE / CELLS
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workshop.kit import files
+from workshop.kit.files import FilePath
 
 # Okabe and Ito (2008), "Color Universal Design".
 BLUE = "#0072B2"
@@ -48,7 +49,7 @@ def subplots(rows: int = 1, columns: int = 1, width: float = 6.0, height: float 
     return figure, axes if rows * columns > 1 else axes[0, 0]
 
 
-def save(figure: Any, path: Path) -> Path:
+def save(figure: Any, path: FilePath) -> Path:
     """Saves a figure as PNG and returns the path. A run that is killed leaves no half-written file."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -58,4 +59,4 @@ def save(figure: Any, path: Path) -> Path:
         figure.set_dpi(110)
         FigureCanvasAgg(figure).print_png(content)  # `savefig` draws the figure twice
     files.write_atomically(path, content.getvalue())
-    return path
+    return Path(path)

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from workshop.kit import files
+from workshop.kit.files import FilePath
 
 DOTS_PER_INCH = 80  # a figure of 10 x 5 inches becomes 800 x 400 pixels, enough for a projector
 
 
-def save(figure: Any, frames: Iterable[float], path: Path) -> Path:
+def save(figure: Any, frames: Iterable[float], path: FilePath) -> Path:
     """Saves a figure that changes as GIF, in an endless loop, and returns the path.
 
     The axes stay where they are in the first frame, and all frames share their colours: nothing flickers that does not
@@ -63,4 +64,4 @@ def save(figure: Any, frames: Iterable[float], path: Path) -> Path:
         content, "GIF", save_all=True, append_images=indexed[1:], duration=milliseconds, loop=0, optimize=True
     )
     files.write_atomically(path, content.getvalue())
-    return path
+    return Path(path)

@@ -44,8 +44,9 @@ class Converted(NamedTuple):
     notes: list[str]
 
 
-def convert(old: Path, new: Path, like: Path | None = None) -> Converted:
+def convert(old: FilePath, new: FilePath, like: FilePath | None = None) -> Converted:
     """Returns what is to be written to `new`; raises as `workshop.__main__.convert` does."""
+    new = Path(new)
     content = files.read_bytes(old)
     if keras_archive.is_archive(content):
         if like is not None:

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from workshop.kit import device
+from workshop.kit.files import FilePath
 from workshop.kit.lazy import load
 from workshop.kit.training.checkpoint import Checkpoint, State, check_finite
 
@@ -345,6 +346,6 @@ def _describe(layer: keras.Layer) -> list[Any]:
         return [type(layer).__name__]
 
 
-def tensorboard(folder: Path | None, name: str) -> list[keras.callbacks.Callback]:
+def tensorboard(folder: FilePath | None, name: str) -> list[keras.callbacks.Callback]:
     """Returns Keras' TensorBoard callback for the model `name`, or none where `--tensorboard` was not given."""
-    return [keras.callbacks.TensorBoard(folder / name)] if folder else []
+    return [keras.callbacks.TensorBoard(Path(folder) / name)] if folder else []

@@ -14,6 +14,7 @@ import numpy as np
 
 from workshop.kit import files, processes
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 
 _SECONDS_BETWEEN_CHECKPOINTS = 0.5
 
@@ -38,8 +39,8 @@ class Checkpoint:
         resume: whether to go on from it.
     """
 
-    def __init__(self, path: Path, resume: bool = False) -> None:
-        self.path, self.resume = path, resume
+    def __init__(self, path: FilePath, resume: bool = False) -> None:
+        self.path, self.resume = Path(path), resume
         self._settings = ""
         self._saved = -math.inf
         self._patience = 1.0  # how many times as long it waits where writing itself takes long: ten million weights

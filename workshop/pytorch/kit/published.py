@@ -8,6 +8,7 @@ from torch import nn
 
 from workshop.kit.data import efficientnet_weights
 from workshop.kit.errors import WorkshopError, one_line
+from workshop.kit.files import FilePath
 from workshop.pytorch.kit.efficientnet import EfficientNetLite0
 from workshop.pytorch.kit.resnet import ResNet18
 
@@ -31,7 +32,7 @@ class Backbone(NamedTuple):
     size: int = 224
 
 
-def resnet18(path: Path) -> Backbone:
+def resnet18(path: FilePath) -> Backbone:
     """Returns ResNet18 with torchvision's published weights.
 
     Raises:
@@ -58,7 +59,7 @@ def efficientnet(weights: efficientnet_weights.Weights) -> Backbone:
     return Backbone("EfficientNet-Lite0", network, "output", weights.source, str(weights.place))
 
 
-def find(wanted: str, path: Path | None = None) -> Backbone | None:
+def find(wanted: str, path: FilePath | None = None) -> Backbone | None:
     """Returns the published network that can be had, or None where one is to be trained here.
 
     Args:
@@ -69,6 +70,7 @@ def find(wanted: str, path: Path | None = None) -> Backbone | None:
         WorkshopError: the one that was asked for cannot be had.
     """
     if path is not None:
+        path = Path(path)
         if not path.is_file():
             raise WorkshopError(f"--weights {path} is not there: give the path of a .pth")
         is_other = efficientnet_weights.is_published(path.read_bytes())
