@@ -250,7 +250,9 @@ def epsilon(done: float, settings: Settings) -> float:
     return max(LEAST_EPSILON, 1 - (1 - LEAST_EPSILON) * done / EXPLORING)
 
 
-def best_next(weights: Sequence[np.ndarray], target: Sequence[np.ndarray], states: np.ndarray, double: bool) -> Any:
+def best_next(
+    weights: Sequence[np.ndarray], target: Sequence[np.ndarray], states: np.ndarray, double: bool
+) -> np.ndarray:
     """Returns the Q value of the best action in each state, as the target network evaluates it; see `Settings`."""
     q = q_values(target, states)
     if not double:

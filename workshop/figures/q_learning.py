@@ -13,6 +13,8 @@ from workshop.kit.report import format_table
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+    from matplotlib.patches import Rectangle
 
 RADIUS = 0.27  # of a state's circle
 CARDS = ("A", *"23456789", "10")
@@ -165,7 +167,7 @@ def state_name(ace: int, row: int, column: int) -> str:
     return f"{('hard', 'soft')[ace]} {row + 12} against {'an ace' if column == 0 else CARDS[column]}"
 
 
-def draw_map(axes: Axes, numbers: np.ndarray, texts: Sequence[Sequence[str]], colours: Any, title: str) -> Any:
+def draw_map(axes: Axes, numbers: np.ndarray, texts: Sequence[Sequence[str]], colours: Any, title: str) -> AxesImage:
     """Draws numbers (10, 10) by the player's total, 12 below to 21 above, and the dealer's card, with their texts."""
     image = axes.imshow(numbers, origin="lower", aspect="auto", **colours)
     for row, column in np.ndindex(numbers.shape):
@@ -251,7 +253,7 @@ def errors(curves: Mapping[str, np.ndarray], close: float) -> Figure:
 # --- The cliff --------------------------------------------------------------------------------------------------------
 
 
-def draw_cliff(axes: Axes, shade: np.ndarray, title: str) -> Any:
+def draw_cliff(axes: Axes, shade: np.ndarray, title: str) -> AxesImage:
     """Draws the grid of the cliff with a shade (height, width), its cliff dark; returns the shade's image."""
     height, width = shade.shape
     image = axes.imshow(shade, cmap="Greys", vmin=0, vmax=max(1.6 * float(shade.max()), 1e-9), aspect="equal")
@@ -267,7 +269,7 @@ def draw_cliff(axes: Axes, shade: np.ndarray, title: str) -> Any:
     return image
 
 
-def _rectangle(left: float, top: float, width: float, colour: str) -> Any:
+def _rectangle(left: float, top: float, width: float, colour: str) -> Rectangle:
     from matplotlib.patches import Rectangle
 
     return Rectangle((left, top), width, 1, color=colour, zorder=1.5)

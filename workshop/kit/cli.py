@@ -39,7 +39,7 @@ class Parser(argparse.ArgumentParser):
             options.setdefault("prog", f"python -m {spec.name.removesuffix('.__main__')}")
         super().__init__(**options)
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Parses the command line; within a notebook, whose kernel has a command line of its own, nothing."""
         if args is None and Path(sys.argv[0]).name in _KERNELS:
             args = []

@@ -38,7 +38,7 @@ class LazyModule(types.ModuleType):
         return getattr(load(self.__name__), name)
 
 
-def load(name: str) -> Any:
+def load(name: str) -> types.ModuleType:
     """Imports the module `name`, without the notices of the libraries below it.
 
     Raises:

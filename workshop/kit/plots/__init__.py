@@ -4,12 +4,17 @@ A figure is made here and saved here, without pyplot, so no window opens and not
 saved. What several lessons draw into it is in `charts`, `contours` and `images`; `animation` saves one that changes.
 """
 
+from __future__ import annotations
+
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workshop.kit import files
 from workshop.kit.files import FilePath
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Okabe and Ito (2008), "Color Universal Design".
 BLUE = "#0072B2"
@@ -34,7 +39,9 @@ STYLE = {
 }
 
 
-def subplots(rows: int = 1, columns: int = 1, width: float = 6.0, height: float = 4.5, **options: Any) -> Any:
+def subplots(
+    rows: int = 1, columns: int = 1, width: float = 6.0, height: float = 4.5, **options: Any
+) -> tuple[Figure, Any]:
     """Returns (figure, axes) of the package's style; `width` and `height` are of one panel, in inches.
 
     Axes are a NumPy array of (rows, columns), or the one Axes where there is one panel.
@@ -49,7 +56,7 @@ def subplots(rows: int = 1, columns: int = 1, width: float = 6.0, height: float 
     return figure, axes if rows * columns > 1 else axes[0, 0]
 
 
-def save(figure: Any, path: FilePath) -> Path:
+def save(figure: Figure, path: FilePath) -> Path:
     """Saves a figure as PNG and returns the path. A run that is killed leaves no half-written file."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -139,7 +139,7 @@ class _Encoder(Step):
         for column, known in zip(cells.T, self._lookups(), strict=True):
             yield [_code(cell, known) for cell in column.tolist()]
 
-    def _infrequent(self, i: int) -> Any:
+    def _infrequent(self, i: int) -> np.ndarray | None:
         """Returns for a column the index of the category that each is grouped into; None where none is."""
         if not getattr(self, "_infrequent_enabled", False):
             return None

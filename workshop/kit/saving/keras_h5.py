@@ -222,7 +222,7 @@ def _count_calls(entry: Config, times: int = 1) -> int:
     return total
 
 
-def _layer(entry: Config) -> Any:
+def _layer(entry: Config) -> keras.Layer:
     """Returns the layer of an entry, or the model."""
     kind, settings = entry["class_name"], entry["config"]
     if upgrade.is_model(entry):
@@ -294,7 +294,7 @@ def _known_settings(layer_class: Any, kind: str, settings: Config) -> Config:
 _NEWER = {"renorm_momentum": 0.99}  # of later releases, by the value that says nothing
 
 
-def _input(settings: Config, name: str | None) -> Any:
+def _input(settings: Config, name: str | None) -> keras.KerasTensor:
     shape = settings["batch_shape"]
     if not all(n is None or (type(n) is int and 1 <= n <= MAX_OUTPUT_SIZE) for n in shape[1:]):
         raise WorkshopError(f"it takes inputs of shape {printable(shape)}, which is no shape")

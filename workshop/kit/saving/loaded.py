@@ -209,7 +209,7 @@ def _named(names: Sequence[str]) -> str:
     return ", ".join(names[:_MAX_NAMED]) + (", ..." if len(names) > _MAX_NAMED else "")
 
 
-def _cells_of_frame(frame: Any, inputs: Sequence[str]) -> Any:
+def _cells_of_frame(frame: Any, inputs: Sequence[str]) -> np.ndarray:
     """Returns the cells of a data frame (rows, columns); missing ones are None.
 
     Raises:

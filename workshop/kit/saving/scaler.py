@@ -75,7 +75,7 @@ class Step:
         """Returns the steps that it consists of."""
         return ()
 
-    def _column_numbers(self, name: str) -> Any:
+    def _column_numbers(self, name: str) -> np.ndarray:
         """Returns an attribute that has one number for each column."""
         numbers = getattr(self, name)
         if numbers.shape != (self.n_features_in_,):

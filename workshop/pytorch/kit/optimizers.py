@@ -29,7 +29,7 @@ class _Optimizer(torch.optim.Optimizer, abc.ABC):
         """Takes one step with one parameter."""
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Takes one step with all parameters that have a gradient."""
         loss = None
         if closure is not None:
@@ -98,7 +98,7 @@ class Adam(torch.optim.AdamW):
             if all(parameter.device.type == "cpu" for parameter in group["params"]):
                 group["fused"] = True  # one call for a parameter's step instead of ten; on a GPU PyTorch chooses
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Takes one step with all parameters that have a gradient."""
         for group in self.param_groups:
             steps = next((int(self.state[one]["step"]) for one in group["params"] if one in self.state), 0) + 1
