@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 LABELS = 10  # numbers of an input, the last ones
 MAX_DIGITS, MAX_ROWS = 100, 100
-SCALE, MARGIN = 4, 12  # of the sheet: pixels a pixel, and pixels around it
+SCALE = 4  # pixels of the sheet for each pixel of a digit
+MARGIN = 12  # pixels around the digits
 WIDTH = 14  # characters of a digit in the terminal
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a Braille character, rows of two
 SHADES = " .:+#@"  # where the terminal has no Braille

@@ -27,7 +27,8 @@ from workshop.kit.lazy import tensorflow
 from workshop.kit.photos import dataset as photos
 from workshop.kit.photos.augmentation import Augmentation
 
-SIZE, BATCH = 150, 32
+SIZE = 150
+BATCH = 32
 
 
 def images_a_second(batches: Callable[[], Any], images: int) -> float:

@@ -70,13 +70,13 @@ def test_a_verdict_counts_what_the_judge_is_sure_of_and_how_many_digits_there_ar
     images[3] = 0.75
     probabilities = np.full((4, 10), 0.01)
     probabilities[[0, 1, 2, 3], [3, 3, 7, 7]] = [0.91, 0.89, 0.95, 0.5]
-    verdict = lesson.judge_images(images, probabilities, np.array([3, 0, 7, 7]))
+    verdict = lesson.evaluate_images(images, probabilities, np.array([3, 0, 7, 7]))
     assert (verdict.certain, verdict.accuracy) == (0.5, 0.75)
     assert verdict.counts.tolist() == [0, 0, 0, 2, 0, 0, 0, 2, 0, 0]
     assert verdict.entropy == pytest.approx(np.log(2) / np.log(10))
     assert verdict.distance == pytest.approx((0.5 + 0.5 + 0.75) / 3)
     one = np.repeat(probabilities[:1], 4, axis=0)
-    assert lesson.judge_images(images, one, np.zeros(4)).entropy == 0
+    assert lesson.evaluate_images(images, one, np.zeros(4)).entropy == 0
 
 
 def test_the_nearest_training_image_is_found() -> None:
@@ -247,7 +247,7 @@ def test_the_shipped_generator_is_as_good_as_its_card_says(room: Path) -> None:
     assert MODEL.stat().st_size < 2**20 and generator.card["seed"] == 1 and generator.card["data"] == "MNIST"
     labels = np.arange(300) % 10
     images = generator.predict(lesson.generator_inputs(labels, 2))
-    verdict = lesson.judge_images(images, judge.predict(images), labels)
+    verdict = lesson.evaluate_images(images, judge.predict(images), labels)
     assert verdict.certain >= 0.9 and verdict.accuracy >= 0.93 and verdict.entropy >= 0.95
     said = generator.card["metrics"]
     assert said["certain_test_success_rate"] >= 0.9 and said["test_accuracy"] >= 0.95

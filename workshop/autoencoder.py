@@ -65,7 +65,9 @@ DENSE = {
     "denoiser": DenseLayers((256,), 128, "relu", "sigmoid"),
     "codes": DenseLayers((256, 64), 2, "silu", "sigmoid"),  # smooth, as a map is to be
 }
-FILTERS, LATENT_CHANNELS = 16, 4  # of the convolutional encoder
+# Of the convolutional encoder.
+FILTERS = 16
+LATENT_CHANNELS = 4
 RECIPES = {
     "linear": Recipe(epochs=400, learning_rate=0.01, batch_size=1000),  # all of its images in each step
     "deep": Recipe(epochs=4, learning_rate=0.01, batch_size=128),
@@ -79,15 +81,20 @@ MIN_STEPS, MIN_QUICK_STEPS = 400, 100
 VALIDATION_IMAGES = 5000  # of the training images, at most a fifth
 COMPONENTS = 32  # of the PCA that the networks are compared with
 MAX_NOISE = 0.8  # standard deviation; ink is 1
-NOISE_LEVELS, NOISE_REPORTED = (0.25, 0.5, 0.75), 0.5
+NOISE_LEVELS = (0.25, 0.5, 0.75)
+NOISE_REPORTED = 0.5
 FALSE_ALARMS = 0.01  # the share of the validation digits that may be taken for anomalies
-NEIGHBORS, MAX_NEIGHBORS_IMAGES = 10, 5000  # of the classifier of codes
+# Of the classifier of codes.
+NEIGHBORS = 10
+MAX_NEIGHBORS_IMAGES = 5000
 # Of 2 -> 1 -> 2: the code is the length along the diagonal, the reconstruction the nearest point on it.
 DIAGONAL = [np.full((2, 1), 1 / np.sqrt(2)), np.full((1, 2), 1 / np.sqrt(2))]
 PAIRS = np.array([[3.0, 1.0], [1.0, 3.0], [2.0, 2.0], [1.0, -1.0]])  # to follow with pencil and paper
-CLOUD_POINTS, ALONG, ACROSS = 200, 1.5, 0.4  # of the cloud: its standard deviations along the diagonal and across it
+CLOUD_POINTS = 200
+ALONG, ACROSS = 1.5, 0.4  # the cloud's standard deviations along the diagonal and across it
 MISSING = 0.5  # the share of the pixels that is lost
-FILLED_IMAGES, FILL_STEPS = 500, 10
+FILLED_IMAGES = 500
+FILL_STEPS = 10
 PARTS = ("numbers", "linear", "deep", "convolutional", "denoising", "anomaly", "missing", "codes")
 
 

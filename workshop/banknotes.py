@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 CLASSES = tuple(str(value) for value in VALUES)
 SIZE = 224  # pixels, of the images that the published networks were trained on
-DRAWN = {"train": 20, "validation": 8, "test": 15}  # notes of each value
+NOTE_COUNTS = {"train": 20, "validation": 8, "test": 15}  # notes of each value
 QUICK = {"train": 4, "validation": 2, "test": 2}
 HEAD = Recipe(epochs=60, learning_rate=0.001, batch_size=15, optimizer="adam", schedule=False, quick_epochs=20)
 SCRATCH = Recipe(epochs=20, learning_rate=0.001, batch_size=15, optimizer="adam", schedule=False, quick_epochs=2)
@@ -93,7 +93,7 @@ class Notes(NamedTuple):
 def draw_notes(quick: bool) -> Notes:
     """Returns the drawn notes, the same ones in every run."""
     X, y = {}, {}
-    counts = QUICK if quick else DRAWN
+    counts = QUICK if quick else NOTE_COUNTS
     for number, (part, count) in enumerate(counts.items()):
         print(f"Drawing   {count * len(VALUES)} banknotes: {part}", flush=True)
         X[part], y[part] = synthetic_banknotes.draw(count, SIZE, (2002, number))

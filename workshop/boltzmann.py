@@ -161,7 +161,8 @@ def reconstruction_error(machine: Machine, X: np.ndarray) -> float:
 
 # --- Training by contrastive divergence -------------------------------------------------------------------------------
 
-RATE, DECAY = 0.1, 1e-4  # each step also shortens the weights a little
+RATE = 0.1
+DECAY = 1e-4  # each step also shortens the weights a little
 MOMENTA = 0.5, 0.9  # in the first epoch, and after it
 EARLY_LOOKS = (5, 15, 30, 60, 100, 150, 200, 300, 400)  # steps of the first epoch after which a machine is looked at
 
@@ -241,12 +242,18 @@ Train = Callable[[Machine, np.ndarray, Settings, Checkpoint, History], Iterator[
 
 # --- Digits: reconstructions, filters, the chain, the free-energy gap -------------------------------------------------
 
-HIDDEN_UNITS, EPOCHS = 256, 5
-DRAWN = 0.6  # the share of the epochs in which the chain draws the pixels, too
+HIDDEN_UNITS = 256
+EPOCHS = 5
+DRAWN_SHARE = 0.6  # the share of the epochs in which the chain draws the pixels, too
 VALIDATION_IMAGES = 3000  # of the training images, at most a fifth: held out for the free-energy gap
-FEW_IMAGES, FEW_STEPS = 500, 400  # of the machine that memorises
-PERSISTENT_EPOCHS, PERSISTENT_RATE = 2, 0.05  # of the machine that dreams
-CHAINS, CHAIN_STEPS = 20, (0, 1, 2, 3, 5, 8, 13, 20, 30, 50, 80, 130, 200, 300)
+# Of the machine that memorises.
+FEW_IMAGES = 500
+FEW_STEPS = 400
+# Of the machine that dreams.
+PERSISTENT_EPOCHS = 2
+PERSISTENT_RATE = 0.05
+CHAINS = 20
+CHAIN_STEPS = (0, 1, 2, 3, 5, 8, 13, 20, 30, 50, 80, 130, 200, 300)
 
 
 class Digits(NamedTuple):
@@ -286,7 +293,7 @@ def look_at(machine: Machine, passed: float, X: np.ndarray, digits: Digits, hist
     history["filters"].append(machine.W[:, :64].T.astype(np.float32))
 
 
-def make_settings(arguments: argparse.Namespace, epochs: int, samples: int, drawn: float = DRAWN) -> Settings:
+def make_settings(arguments: argparse.Namespace, epochs: int, samples: int, drawn: float = DRAWN_SHARE) -> Settings:
     """Returns how a machine is trained on so many samples; on few of them it takes more epochs.
 
     In the first of them, the share `drawn`, the chain draws the visible units, too.
@@ -315,13 +322,13 @@ def train_on_digits(digits: Digits, report: Report, train: Train = train) -> tup
 
 
 def memorise(digits: Digits, report: Report, train: Train = train) -> History:
-    """Trains a machine on few images for so many steps that it knows them by heart; returns its history."""
+    """Trains a machine on few images for so many steps that it memorises them; returns its history."""
     arguments, X = report.arguments, digits.X_train[:FEW_IMAGES]
     machine = build_machine(X, arguments.hidden_units, arguments.seed)
     history: History = defaultdict(list)
     settings = make_settings(arguments, 1, len(X))
     epochs = (20 if arguments.quick else FEW_STEPS) // -(-len(X) // settings.batch_size) + 1
-    settings = settings._replace(epochs=epochs, drawn=round(DRAWN * epochs))
+    settings = settings._replace(epochs=epochs, drawn=round(DRAWN_SHARE * epochs))
     looks = {0, *np.geomspace(1, epochs, 15).round()}
     for passed in train(machine, X, settings, report.checkpoint("boltzmann-few"), history):
         if passed in looks:
@@ -398,7 +405,8 @@ def show_machine(
 
 PATTERNS = np.array([[1, 1, 0], [0, 0, 1]], float)  # from one to the other a chain must change all units
 SMALL_SHAPE = 3, 4  # visible and hidden units
-EXACT_STEPS, EXACT_RATE = 1000, 0.2
+EXACT_STEPS = 1000
+EXACT_RATE = 0.2
 KS = (1, 2, 5, 10, 20, 50, 100)
 
 
@@ -528,7 +536,10 @@ def compare_with_exact(report: Report) -> None:
 
 # --- Recommendations --------------------------------------------------------------------------------------------------
 
-RATING_UNITS, RATING_EPOCHS, RATING_RATE, RATING_DECAY = 20, 60, 0.02, 0.06
+RATING_UNITS = 20
+RATING_EPOCHS = 60
+RATING_RATE = 0.02
+RATING_DECAY = 0.06
 RATING_METRICS = ("global_mean", "item_mean", "user_mean", "biases", "ratings_machine")
 
 
@@ -633,8 +644,10 @@ def recommend(ratings: Ratings, report: Report) -> None:
 
 # --- A deep belief network: two machines, fine-tuned ------------------------------------------------------------------
 
-SECOND_UNITS, SECOND_EPOCHS = 128, 4
-LABELS, SEEDS = (100, 300, 1000), 5
+SECOND_UNITS = 128
+SECOND_EPOCHS = 4
+LABELS = (100, 300, 1000)
+SEEDS = 5
 KINDS = {"pretrained": "pre-trained", "random": "random sigmoid", "relu": "random relu"}
 STEPS = 90  # of fine-tuning, whatever the number of labels
 RATES = {"pretrained": 0.01, "random": 0.02, "relu": 0.003}  # for each the best of a few

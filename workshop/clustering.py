@@ -51,7 +51,7 @@ COLOUR_MAP = (18, 27)  # rows and columns of units
 DIGIT_MAP = (12, 16)
 NET = (9, 9)
 TRAIN_DIGITS, TEST_DIGITS = 5000, 1000
-SEEN = (0, 0.001, 0.01, 0.1, 0.3, 0.6, 1)  # shares of the training after which a map is measured
+MEASURED_SHARES = (0, 0.001, 0.01, 0.1, 0.3, 0.6, 1)  # shares of the training after which a map is measured
 RATES = 0.5, 0.1  # the learning rate at the beginning and at the end
 RADII = 0.3, 0.6  # the neighbourhood's radius: at the beginning a share of the map's longer side, at the end units
 
@@ -330,7 +330,7 @@ def print_map_errors(X: np.ndarray, snapshots: dict[int, np.ndarray], shape: tup
     return errors
 
 
-def shown_steps(steps: int, shares: Sequence[float] = SEEN) -> list[int]:
+def shown_steps(steps: int, shares: Sequence[float] = MEASURED_SHARES) -> list[int]:
     """Returns the steps after which a map is looked at."""
     return [round(share * steps) for share in shares]
 

@@ -88,7 +88,8 @@ def show_step_by_hand() -> float:
 # --- 2. Drivers -------------------------------------------------------------------------------------------------------
 
 TEST_SEED = 2_000_000_000  # training draws its maps from seeds below 1,000,000,000
-VALIDATION_MAPS, VALIDATION_SEED = 50, 1_900_000_000
+VALIDATION_SEED = 1_900_000_000
+VALIDATION_MAPS = 50
 QUICK_MAPS = 20
 TRAINING_SEEDS = 1_000_000_000
 
@@ -130,7 +131,7 @@ STEPS, QUICK_STEPS = 250, 80  # of each car, in what is called an epoch here
 UPDATES = 2  # of the network after each step: 500 an epoch
 CAPACITY = 50_000  # transitions in the replay memory
 FIRST_UPDATE = 1000  # transitions that are there before the first update
-LEAST_EPSILON = 0.05
+MIN_EPSILON = 0.05
 EXPLORING = 0.4  # of all epochs: so long epsilon falls from 1
 
 RECIPE = Recipe(6, 0.001, batch_size=100, optimizer="rmsprop", quick_epochs=2)
@@ -247,7 +248,7 @@ def epsilon(done: float, settings: Settings) -> float:
     """Returns the probability of a random action when this share of the training is done."""
     if not settings.explores:
         return 0.0
-    return max(LEAST_EPSILON, 1 - (1 - LEAST_EPSILON) * done / EXPLORING)
+    return max(MIN_EPSILON, 1 - (1 - MIN_EPSILON) * done / EXPLORING)
 
 
 def best_next(

@@ -46,7 +46,9 @@ if TYPE_CHECKING:
     Images = np.ndarray  # (n, 28, 28, 1), from 0, the paper, to 1, the ink
     Curve = tuple[Sequence[float], Sequence[float]]  # epochs passed, and the loss then
 
-NOISE, CLASSES = 32, 10  # the numbers that a generator gets: random ones, and the label
+# The numbers that a generator gets: random ones, and the label.
+NOISE = 32
+CLASSES = 10
 IMAGES = 20_000  # of the training images; each is seen four times
 RECIPES = {
     "digits": Recipe(4, 0.001, optimizer="adam", schedule=False, quick_epochs=6, small_set_epochs=30),
@@ -58,9 +60,12 @@ COLLAPSE_IMAGES = 9600  # 300 steps of 32
 REAL = 0.9  # what real images are to get: with 1 the discriminator soon is too sure, and its gradient vanishes
 AVERAGED = 0.995  # of the averaged weights stays at each step
 CERTAIN = 0.9  # from this probability up the judge is sure
-SAMPLES, NEAREST_SAMPLES = 1000, 200  # that are judged, and whose nearest training image is looked for
+SAMPLES = 1000  # images that the generator is evaluated on
+NEAREST_SAMPLES = 200  # of them, whose nearest training image is looked for
 MOMENTUM = 0.9  # of the moving averages of the normalisation: a memory of ten steps, so that they soon are right
-ROWS, FRAMES = 4, 24  # of the film: rows of ten digits, and frames
+# Of the film.
+ROWS = 4  # of ten digits
+FRAMES = 24
 NAMES = {"digits": "generator", "collapse": "out of balance"}
 PARTS = ("digits", "collapse")
 
@@ -344,7 +349,7 @@ class Verdict(NamedTuple):
     distance: float
 
 
-def judge_images(images: Images, probabilities: np.ndarray, labels: np.ndarray) -> Verdict:
+def evaluate_images(images: Images, probabilities: np.ndarray, labels: np.ndarray) -> Verdict:
     """Returns what the probabilities (n, 10) that the judge predicts say of images and their labels (n,)."""
     predicted = probabilities.argmax(axis=1)
     counts = np.bincount(predicted, minlength=CLASSES)
@@ -377,7 +382,7 @@ def report_generator(
     digits: ImageSet,
     report: Report,
 ) -> Verdict:
-    """Judges a generator, compares its images with the training images, and draws them.
+    """Evaluates a generator, compares its images with the training images, and draws them.
 
     Args:
         draw_images: from inputs to images.
@@ -389,7 +394,7 @@ def report_generator(
     """
     labels = np.arange(SAMPLES) % CLASSES
     images = draw_images(generator_inputs(labels, 1, is_labelled))
-    verdict = judge_images(images, judge(images), labels)
+    verdict = evaluate_images(images, judge(images), labels)
     prefix = "" if is_labelled else "unlabelled_"
     metrics = {f"{prefix}certain_test_success_rate": verdict.certain, f"{prefix}test_entropy": verdict.entropy}
     if is_labelled:
@@ -434,10 +439,10 @@ def balance() -> dict[str, float]:
 def report_collapse(
     draw_images: Callable[[np.ndarray], Images], judge: Callable[[Images], np.ndarray], report: Report
 ) -> Verdict:
-    """Judges a generator that was trained out of balance, and draws its images; see `report_generator`."""
+    """Evaluates a generator that was trained out of balance, and draws its images; see `report_generator`."""
     labels = np.arange(SAMPLES) % CLASSES
     images = draw_images(generator_inputs(labels, 1, is_labelled=False))
-    verdict = judge_images(images, judge(images), labels)
+    verdict = evaluate_images(images, judge(images), labels)
     report.result(
         {
             "collapse_certain_test_success_rate": verdict.certain,
@@ -510,7 +515,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
-    """Trains, judges, saves and draws the generators; returns the metrics."""
+    """Trains, evaluates, saves and draws the generators; returns the metrics."""
     arguments = parse(__doc__, argv)
     report = Report("gan", arguments)
     digits = load_digits(arguments, report)
@@ -529,7 +534,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     def predict(images: Images) -> np.ndarray:
         return judge.predict(images, batch_size=1000, verbose=0)
 
-    verdicts = {"real digits": judge_images(X_test, predict(X_test), digits.y_test)}
+    verdicts = {"real digits": evaluate_images(X_test, predict(X_test), digits.y_test)}
     use = ""
     if "digits" in arguments.parts:
         report.section("Generator against discriminator")

@@ -563,7 +563,9 @@ def report_race(report: Report, trained: Mapping[str, Trained], recipes: Mapping
 STALLING_LAYERS = COUNTED[1:-1]
 STALLING = Recipe(20, 0.1, batch_size=32, optimizer="momentum", schedule=False, quick_epochs=12)
 IMAGES = 8000  # a quarter of them to validate on
-FACTOR, PATIENCE, MIN_DELTA = 0.2, 3, 1e-4
+FACTOR = 0.2
+PATIENCE = 3
+MIN_DELTA = 1e-4
 
 
 def split(images: ImageSet) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:

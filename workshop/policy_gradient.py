@@ -280,7 +280,10 @@ def report_gradients(report: Report, by_library: np.ndarray, title: str) -> None
 
 # --- 2. The car -------------------------------------------------------------------------------------------------------
 
-CARS, CAR_STEPS, CAR_SEEDS, CAR_TESTS = 16, 100, 3, 100
+CARS = 16
+CAR_STEPS = 100
+CAR_SEEDS = 3
+CAR_TESTS = 100
 CAR_DISCOUNT = 0.98
 OBSERVATION = "ranges_bearing"  # of the car
 CAR_GOAL = 1.5  # a mean return; who drives to the station earns about 2

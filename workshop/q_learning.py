@@ -53,7 +53,7 @@ HANDS = 500_000
 QUICK_HANDS = 20_000
 SEATS = 20  # one for each hand of the player: a total of 12 to 21, with and without a usable ace
 BLACKJACK = (2, 10, 10, 2)  # usable ace, total - 12, dealer's card - 1, action: an array of all action values
-FEW = 30  # returns that tell nothing of their variance yet
+MIN_RETURNS = 30  # fewer tell nothing of their variance
 CLOSE = 0.03  # an error that does not count
 
 EPISODES = 500
@@ -341,9 +341,9 @@ def least_certain(
     """
     n = np.maximum(visits, 1)
     means = sums / n
-    variances = np.where(visits < FEW, 1, np.maximum(squares / n - means**2, 0.02))
+    variances = np.where(visits < MIN_RETURNS, 1, np.maximum(squares / n - means**2, 0.02))
     errors = np.sqrt(variances / n)  # the standard errors of the means
-    may_be_better = (means + 3 * errors >= (means - 3 * errors).max(axis=-1, keepdims=True)) | (visits < FEW)
+    may_be_better = (means + 3 * errors >= (means - 3 * errors).max(axis=-1, keepdims=True)) | (visits < MIN_RETURNS)
     weights = np.ravel(may_be_better * errors) ** 6  # the power leaves nearly all hands to the largest errors
     cells = random.choice(len(weights), size, p=weights / weights.sum())
     return [index.copy() for index in np.unravel_index(cells, BLACKJACK)]

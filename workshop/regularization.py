@@ -50,7 +50,7 @@ from workshop.kit.training import Recipe
 if TYPE_CHECKING:
     from workshop.kit.training import Snapshots
 
-FEW = 1_000  # images to train on
+SMALL_SET = 1_000  # images to train on
 HELD_OUT = 1_000  # the images behind them, by whose loss early stopping chooses
 UNITS = 36
 START = 1.0  # standard deviation of the first weights: much for 784 inputs, and how the course begins
@@ -442,7 +442,7 @@ def parse(
 
 
 def fit_few(report: Report, digits: Digits) -> tuple[keras.Sequential, dict[str, list[float]], Snapshots]:
-    """Trains the network on few images until it knows them by heart; returns it, its history and earlier weights."""
+    """Trains the network on few images until it has memorised them; returns it, its history and earlier weights."""
     recipe = RECIPES["few images"].with_options(report.arguments, len(digits.X))
     with device.scope(report.arguments.seed):
         model = build_network()
@@ -575,7 +575,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
 def split_few(everything: Digits) -> tuple[Digits, Digits]:
     """Returns the few images to train on, and those behind them; of a small set a half and a half."""
-    count = min(FEW, len(everything.X) // 2)
+    count = min(SMALL_SET, len(everything.X) // 2)
     return everything.first(count), everything.first(HELD_OUT, start=count)
 
 

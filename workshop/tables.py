@@ -49,7 +49,7 @@ RECIPES = {
     "class": Recipe(80, 0.005, batch_size=32, quick_epochs=20),
 }
 PATIENCE = 60  # epochs without a lower validation loss, before training stops
-MAX_STEPS = 20_000  # a table of many thousand rows is passed over less often
+MAX_STEPS = 20_000  # a table of many thousand rows gets fewer epochs
 STANDINS = {"concrete": "diabetes", "car": "wine"}
 MIX = (
     "Cement",
@@ -84,7 +84,7 @@ def fit_linear(task: Task) -> LinearRegression | LogisticRegression:
 
 
 def get_recipe(task: Task, arguments: argparse.Namespace) -> Recipe:
-    """Returns how the network is trained on a table: a large one is passed over less often."""
+    """Returns how the network is trained on a table: a large one for fewer epochs."""
     recipe = RECIPES[task.kind].with_options(arguments, len(task.train))
     if arguments.epochs is None:
         steps = -(-len(task.train) // recipe.batch_size)

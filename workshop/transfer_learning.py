@@ -63,7 +63,7 @@ FIRST_FINETUNED = {"efficientnet": "block15_expand_conv", "mobilenet": "conv_dw_
 HEAD = Recipe(epochs=100, learning_rate=0.003, batch_size=16, optimizer="adam", schedule=False)
 PRETRAINING = PhotoRecipe(epochs=3, learning_rate=0.003, batch_size=16)
 ANIMALS, QUICK_ANIMALS = 800, 200  # drawings for the pre-training
-DRAWN = "drawn animals (stand-in for ImageNet)"
+STANDIN = "drawn animals (stand-in for ImageNet)"
 
 
 class Backbone(NamedTuple):
@@ -230,7 +230,7 @@ def find_backbone(arguments: argparse.Namespace) -> Backbone:
         found = efficientnet_weights.load(arguments.weights) if published else imagenet.find(arguments.weights)
     elif wanted == "here" or (wanted == "auto" and arguments.quick):
         print("Backbone  trained here, on drawn animals")
-        return Backbone("here", DRAWN)
+        return Backbone("here", STANDIN)
     else:
         found = efficientnet_weights.find() if wanted != "mobilenet" else None
         if found is None and wanted != "efficientnet":
@@ -245,7 +245,7 @@ def find_backbone(arguments: argparse.Namespace) -> Backbone:
         choices = takes.get(wanted, f"{package}, or give --weights {imagenet.NAME}")
         raise WorkshopError(f"--backbone {wanted}: its weights cannot be had here: {choices}")
     print(f"Backbone  no ImageNet weights here ({package} brings them): one trained on drawn animals instead")
-    return Backbone("here", DRAWN)
+    return Backbone("here", STANDIN)
 
 
 def choose_counts(arguments: argparse.Namespace, y: np.ndarray, classes: Sequence[str]) -> list[int | str]:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METRES = np.array([10, 20 / 3])  # of the units of x and y
-STEPS_A_SECOND, MAX_FRAMES = 50, 40
+STEPS_A_SECOND = 50
+MAX_FRAMES = 40
 HULL = np.array([(-14, 17), (-17, 0), (-17, -10), (17, -10), (17, 0), (14, 17)]) / 30  # metres, as the environment's
 LEGS = np.array([[(-16, -4), (-24, -18)], [(16, -4), (24, -18)]]) / 30
 FLAMES = {1: np.array([(-17, 5), (-30, 5)]) / 30, 2: np.array([(0, -10), (0, -35)]) / 30}

@@ -214,7 +214,7 @@ def train(
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
-    """Trains, judges, saves and draws the generators; returns the metrics."""
+    """Trains, evaluates, saves and draws the generators; returns the metrics."""
     arguments = lesson.parse(__doc__, argv)
     report = Report("gan", arguments, engine="torch")
     digits = lesson.load_digits(arguments, report)
@@ -228,7 +228,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     print(f"The CNN that the lesson mnist saved predicts the digit of {accuracy:.2%} of the test images.")
     report.result({"judge_test_accuracy": accuracy})
 
-    verdicts: dict[str, Verdict] = {"real digits": lesson.judge_images(X_test, probabilities, digits.y_test)}
+    verdicts: dict[str, Verdict] = {"real digits": lesson.evaluate_images(X_test, probabilities, digits.y_test)}
     use = ""
     if "digits" in arguments.parts:
         report.section("Generator against discriminator")

@@ -148,7 +148,7 @@ def fit(remedy: Remedy, digits: Digits, seed: int, state: TrainingState, held_ou
 
 
 def fit_few(seed: int, few: Digits, state: TrainingState) -> tuple[TorchModel, History, Weights]:
-    """Trains the network on few images until it knows them by heart; returns it, its history and earlier weights."""
+    """Trains the network on few images until it has memorised them; returns it, its history and earlier weights."""
     return fit(NOTHING, few, seed, state), state.history, state.weights
 
 

@@ -115,7 +115,7 @@ def measure(network: Network, train_digits: Digits, test: Digits, seconds: float
 
 
 def overfit(report: Report, few: Digits, test: Digits) -> None:
-    """Trains the network on few images until it knows them by heart."""
+    """Trains the network on few images until it has memorised them."""
     recipe = RECIPES["few images"].with_options(report.arguments, len(few.X))
     epochs = lesson.looks(recipe.epochs)
     state = TrainingState(report.checkpoint("regularization-few"), recipe, snapshots=epochs)

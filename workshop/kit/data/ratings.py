@@ -12,7 +12,9 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
 
 RATINGS = "restaurant_ratings.csv"
-MIN_RATINGS, MAX_VALUES, MAX_CELLS = 50, 20, 20_000_000
+MIN_RATINGS = 50
+MAX_VALUES = 20
+MAX_CELLS = 20_000_000
 
 
 class Ratings(NamedTuple):

@@ -41,7 +41,8 @@ _HIGH = (1.0, 1.35)  # its height, as a share of what its shape asks for: photog
 _TILT = 18  # degrees to either side
 _UPSIDE_DOWN = 0.5
 _FADED = (0.6, 1.0)  # the ink that is left
-_BLURRED, _BLUR = 0.4, (0.3, 1.2)  # pixels
+_BLURRED = 0.4
+_BLUR = (0.3, 1.2)  # pixels
 _THUMBS = 0.3
 
 

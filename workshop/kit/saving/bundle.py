@@ -135,14 +135,14 @@ def find(name: str, *, has_card: bool = False) -> Path:
     folders = [Path(), Path("models"), files.shipped("models")]
     for folder in folders:
         h5_path = path_of(folder, name, "model")
-        # A bundle that is not whole is named, not passed over; in the current folder a .json may be anything.
+        # A bundle that is not whole is named, not skipped; in the current folder a .json may be anything.
         if folder != Path() and path_of(folder, name, "card").exists():
             return h5_path
         for path in (h5_path, folder / f"{name}{_HDF5}", folder / f"{name}{KERAS}"):
             if path.exists() and not has_card:
                 return path
         if not has_card and _is_saved_model(folder / name):
-            return folder / name  # to be refused with the line that saves it, not passed over
+            return folder / name  # to be refused with the line that saves it, not skipped
     raise WorkshopError(
         f"no model {name}.h5 or {name}{KERAS} in {Path().resolve()}, its folder models or among the shipped ones: "
         f"train it first"

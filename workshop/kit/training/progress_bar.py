@@ -24,4 +24,5 @@ class TqdmBar:
             self._bar.close()
         if finalize and self._bar.disable:
             seconds = time.perf_counter() - self._started
-            print(f"{at}/{self._target} {self._unit}s in {seconds:.1f} s{' - ' * bool(shown)}{shown}")
+            ending = f" - {shown}" if shown else ""
+            print(f"{at}/{self._target} {self._unit}s in {seconds:.1f} s{ending}")
