@@ -1,1 +1,1 @@
-"""What the figures in the README are measured with. Each module prints a table: `python -m benchmarks.lessons`."""
+"""Measurements of the README's numbers. Each module prints a table: `python -m benchmarks.lessons`."""

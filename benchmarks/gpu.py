@@ -58,7 +58,7 @@ LOOK = {
 
 
 class Machine(NamedTuple):
-    """What the benchmark runs on.
+    """The machine that the benchmark runs on.
 
     Attributes:
         name: of the GPU, or of the processor.

@@ -1,4 +1,4 @@
-"""How soon the package answers: the list of lessons, `--help` of every lesson and program, the first prompt.
+"""Start times: the list of lessons, `--help` of every lesson and program, the first prompt.
 
 python -m benchmarks.start [--runs 5]
 """

@@ -168,7 +168,7 @@ EARLY_LOOKS = (5, 15, 30, 60, 100, 150, 200, 300, 400)  # steps of the first epo
 
 
 class Settings(NamedTuple):
-    """How a machine is trained. The order of the samples and all states are drawn from the seed."""
+    """The settings of training a machine. The order of the samples and all states are drawn from the seed."""
 
     epochs: int
     batch_size: int

@@ -262,7 +262,7 @@ def best_next(
 
 
 class Training:
-    """What a training has beside its network and optimizer: cars on the road, replay memory, target network, history.
+    """The parts of a training beside its network and optimizer: cars, replay memory, target network, history.
 
     All of it depends on the seed and the epoch alone: the cars begin each epoch on new maps. So a training that was
     stopped goes on after its last epoch as if it had not been.

@@ -81,7 +81,7 @@ class Rung(NamedTuple):
 
     @property
     def work(self) -> tuple[bool, int]:
-        """How much there is to compute in its training, to put rungs in order: most where there are convolutions."""
+        """The size of the computation in its training, to put rungs in order: largest where there are convolutions."""
         return bool(self.filters), self.epochs * sum(self.hidden_units)
 
     @property

@@ -1,4 +1,4 @@
-"""What comes next: an LSTM reads five years of sunspots and forecasts the year after them.
+"""Forecasting: an LSTM reads five years of sunspots and forecasts the year after them.
 
 A window of past months goes in, the next twelve months come out, all at once. An LSTM reads the window month by month
 and remembers what matters. A forecast is only as good as the simplest one that it beats, so three stand beside it:

@@ -234,7 +234,7 @@ def walk_inputs(labels: np.ndarray, steps: int, seed: int) -> np.ndarray:
 
 
 class Trained(NamedTuple):
-    """What is left of a training, of whichever engine.
+    """The result of a training, of whichever engine.
 
     Attributes:
         steps: of the training, at each frame of the film.
@@ -331,7 +331,7 @@ def draw(generator: keras.Model, inputs: np.ndarray) -> Images:
 
 
 class Verdict(NamedTuple):
-    """What the judge, a CNN, says of a set of images.
+    """The metrics of a set of images by the judge, a CNN.
 
     Attributes:
         certain: the share of the images that it is at least 0.9 sure of.

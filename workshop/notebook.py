@@ -1,4 +1,4 @@
-"""What the notebooks need of the place they run in: Colab, Jupyter on this computer, or a room without a network.
+"""Tools of the notebooks for the place they run in: Colab, Jupyter on this computer, or a room without a network.
 
 from workshop import notebook
 

@@ -290,7 +290,7 @@ CAR_GOAL = 1.5  # a mean return; who drives to the station earns about 2
 
 
 class Method(NamedTuple):
-    """What the logarithm of an action's probability is multiplied with, and how the car is trained by it."""
+    """The factor of the logarithm of an action's probability, and the settings of training the car with it."""
 
     title: str
     rate: float  # of learning
@@ -437,7 +437,7 @@ SCALE = np.array([5, 3, 5, 5, 5, 5, 1, 1], np.float32)
 
 @dataclass(frozen=True)
 class Settings:
-    """How the lander is trained, beside the `Recipe` of the optimizers."""
+    """The settings of training the lander, beside the `Recipe` of the optimizers."""
 
     steps: int = 32  # of each environment in a rollout
     actor_passes: int = 1  # how often the actor sees a rollout

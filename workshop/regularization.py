@@ -151,7 +151,7 @@ class Result(NamedTuple):
 
     @property
     def gap(self) -> float:
-        """How many points of accuracy, in percent, the new images are behind the old ones."""
+        """The gap in accuracy, in percent, by which the new images are behind the old ones."""
         return 100 * (self.train_accuracy - self.test_accuracy)
 
 

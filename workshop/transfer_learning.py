@@ -67,7 +67,7 @@ STANDIN = "drawn animals (stand-in for ImageNet)"
 
 
 class Backbone(NamedTuple):
-    """What the network begins as.
+    """The network to begin with.
 
     Attributes:
         kind: "efficientnet", "mobilenet" or "here".

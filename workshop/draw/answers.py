@@ -36,7 +36,7 @@ _MAX_NAME = 60  # characters of a file's name in a message
 
 
 class Answer(NamedTuple):
-    """What the networks make of a picture.
+    """The predictions of the networks for an image.
 
     Attributes:
         image: the network's input, float32 (28, 28), 0 the background to 1.

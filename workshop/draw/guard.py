@@ -1,4 +1,4 @@
-"""What stands between the browser and Gradio: no page asks the world outside, and no large file comes in."""
+"""The guard between the browser and Gradio: no page asks the world outside, and no large file comes in."""
 
 from __future__ import annotations
 

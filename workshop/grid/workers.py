@@ -137,7 +137,7 @@ def connect(address: str) -> Iterator[Any]:
 
 
 class ImageSource(NamedTuple):
-    """Where another machine finds the images: as a lesson would there.
+    """The place of the images on another machine: as a lesson would find them there.
 
     Attributes:
         name: of the set.

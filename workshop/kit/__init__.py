@@ -1,1 +1,1 @@
-"""What the lessons share. The kit knows no lesson: arrows point from the lessons to the kit."""
+"""Tools that lessons share. The kit knows no lesson: arrows point from the lessons to the kit."""

@@ -1,4 +1,4 @@
-"""What a default run gives with other seeds: the bands of `workshop/bands.json`, measured over five of them.
+"""The bands of `workshop/bands.json`: the metrics of a default run with other seeds, measured over five of them.
 
 `python -m benchmarks.bands` measures and writes them. A band is five standard deviations to either side of the mean:
 a normally distributed value of a sixth seed lies within it 99 times in 100 (Student's t with four degrees of freedom,

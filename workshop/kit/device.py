@@ -68,7 +68,7 @@ def steps_per_execution() -> int:
 
 @contextlib.contextmanager
 def on_all_devices() -> Iterator[None]:
-    """What is built within gets a copy on each device, where the lesson uses several."""
+    """A context; a model built within it gets a copy on each device, where the lesson uses several."""
     with _strategy.scope() if _strategy is not None else contextlib.nullcontext():
         yield
 

@@ -1,4 +1,4 @@
-"""What the lessons on grey images of ten classes share: their options, a course's presets, and pixels left unscaled."""
+"""Tools of the lessons on grey images of ten classes: options, a course's presets, and pixels left unscaled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good a model is, counted by scikit-learn and named as the package names metrics."""
+"""Metrics by scikit-learn, named as the package names metrics."""
 
 import numpy as np
 

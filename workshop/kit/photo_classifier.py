@@ -1,4 +1,4 @@
-"""What the lessons on photos share: their options, their data, and recipes by the number of photos."""
+"""Tools of the lessons on photos: their options, their data, and recipes by the number of photos."""
 
 from __future__ import annotations
 

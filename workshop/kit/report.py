@@ -1,4 +1,4 @@
-"""What a lesson says: its data, its sections and, at its end, the result, in words and as one JSON object.
+"""The report of a run: its data, its sections and, at its end, the result, in words and as one JSON object.
 
 The options that it was given come from `cli`. It also says whether the result lies in the expected band, which is told
 of a run with the lesson's defaults only.
@@ -68,7 +68,7 @@ class Report:
 
     @property
     def verbose(self) -> int:
-        """How Keras shows its progress: 1, a bar that moves on a screen; 2, a line an epoch in a file or a pipe."""
+        """Keras' `verbose`: 1, a progress bar on a screen; 2, a line an epoch in a file or a pipe."""
         return 1 if sys.stdout.isatty() else 2
 
     def checkpoint(self, name: str) -> Checkpoint:

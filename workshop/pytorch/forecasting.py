@@ -1,4 +1,4 @@
-"""What comes next, forecast by an LSTM, in PyTorch: the mirror of `workshop/forecasting.py`.
+"""Forecasting by an LSTM, in PyTorch: the mirror of `workshop/forecasting.py`.
 
 The same series, windows, options, metrics, plots and files. PyTorch's own LSTM has two biases where Keras has one, and
 starts with other weights: `pytorch/kit/recurrent.py` has the one that is as Keras has it.

@@ -1,1 +1,1 @@
-"""What the exercises of all lessons share: an exercise, its check, time limit, comparison, Keras models, progress."""
+"""Tools that the exercises of all lessons share: an exercise, its check, time limit, comparison, models, progress."""

@@ -35,7 +35,7 @@ class Mistake(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a check found: `RIGHT`, one of `GENERAL` or the name of a mistake, and what the student reads."""
+    """The result of a check: `RIGHT`, one of `GENERAL` or the name of a mistake, and the text for the student."""
 
     name: str
     message: str
@@ -105,12 +105,12 @@ class Exercise:
 
     @functools.cached_property
     def expected(self) -> list[Any]:
-        """What the solution gives: for each of `inputs`, or, without inputs, its value."""
+        """The results of the solution: for each of `inputs`, or, without inputs, its value."""
         return self._results(self.run(self.solution))
 
     @functools.cached_property
     def _wrong(self) -> dict[str, list[Any]]:
-        """What each mistake gives; one that raises an error is known by nothing."""
+        """The results of each mistake; one that raises an error is known by nothing."""
         return {mistake.name: self._results(self.run(mistake.code), lenient=True) for mistake in self.mistakes}
 
     def _results(self, answer: Any, lenient: bool = False) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What a student has done, in a small JSON file that an instructor can collect.
+"""A student's progress, in a small JSON file that an instructor can collect.
 
 {"format": 1, "student": "ana", "exercises": {"mnist.2": {"tries": 3, "hints": 1, "solution_shown": false,
  "outcomes": {"not_divided": 2, "right": 1}, "solved": "2026-11-26 10:04"}}}
@@ -23,7 +23,7 @@ FORMAT = 1
 
 @dataclass
 class Entry:
-    """What was done with one exercise.
+    """The progress with one exercise.
 
     Attributes:
         tries: how often it was checked, up to the first right answer.

@@ -38,7 +38,7 @@ class Ratings(NamedTuple):
 
     @property
     def counts(self) -> tuple[int, int]:
-        """How many users and how many items there are."""
+        """The numbers of users and of items."""
         return int(self.users.max()) + 1, int(self.items.max()) + 1
 
     def matrix(self) -> np.ndarray:

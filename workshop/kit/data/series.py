@@ -557,7 +557,7 @@ class _Grid:
 
     @property
     def evenly(self) -> str:
-        """How far the moments are apart, in words."""
+        """The time between two moments, in words."""
         return f"{self.step if self.step[0].isdigit() else f'one {self.step}'} apart"
 
     @property

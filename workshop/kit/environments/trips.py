@@ -15,7 +15,7 @@ Driver = Callable[[np.ndarray], np.ndarray]  # from observations (cars, ...) to 
 
 
 class Driven(NamedTuple):
-    """What became of a driver, one trip on each map.
+    """The results of a driver, one trip on each map.
 
     Attributes:
         reached: the share of the maps on which the station was reached.

@@ -70,7 +70,7 @@ class Layer:
     weights: "dict[str, np.ndarray]" = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """What messages call it."""
+        """The name in messages."""
         return self.kind
 
 

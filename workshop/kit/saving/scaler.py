@@ -20,7 +20,7 @@ MAX_COLUMNS = 100_000
 
 @dataclass(frozen=True)
 class Column:
-    """What a fitted step knows of one of the columns that it takes.
+    """A column that a fitted step takes, as far as the step knows it.
 
     Attributes:
         minimum, maximum: the range that it was fitted on; infinite where unknown.

@@ -112,7 +112,7 @@ _OBJECTS = "it holds Python objects where a scaler has numbers"
 
 
 class _Named:
-    """What a name in the file stands for.
+    """A class or function that the file names.
 
     Attributes:
         name: the name, without its module.
@@ -228,14 +228,14 @@ def _is_cell(cell: object) -> bool:
 
 
 def _latin1_bytes(text: object, encoding: object) -> bytes:
-    """What `_codecs.encode` is for in a pickle: bytes, written as the text that has them in Latin-1."""
+    """Stands for `_codecs.encode`: bytes, written as the text that has them in Latin-1."""
     if not isinstance(text, str) or encoding != "latin1":
         raise TypeError("takes a text in Latin-1")
     return text.encode("latin1")
 
 
 def _new_object(kind: object, base: object, state: object) -> object:
-    """What `copyreg._reconstructor` is for in a pickle: an object of a class."""
+    """Stands for `copyreg._reconstructor`: an object of a class."""
     if not (isinstance(kind, _Named) and isinstance(base, _Named) and base.name == "object" and state is None):
         raise TypeError("takes a scaler")
     if kind.make is None:
@@ -244,21 +244,21 @@ def _new_object(kind: object, base: object, state: object) -> object:
 
 
 def _new_array(kind: object, shape: object, code: object) -> _Array:
-    """What NumPy's `_reconstruct` is for in a pickle: an empty array."""
+    """Stands for NumPy's `_reconstruct`: an empty array."""
     if not (isinstance(kind, _Named) and kind.name == "ndarray"):
         raise TypeError("takes NumPy's array")
     return _Array()
 
 
 def _array_from_bytes(content: object, dtype: object, shape: object, order: object, *_: object) -> np.ndarray:
-    """What NumPy's `_frombuffer` is for in a pickle: an array of the numbers in some bytes."""
+    """Stands for NumPy's `_frombuffer`: an array of the numbers in some bytes."""
     if not isinstance(dtype, _Dtype):
         raise TypeError("takes a type of numbers")
     return dtype.array(content, shape, order)
 
 
 def _scalar(dtype: object, content: object = None) -> Any:
-    """What NumPy's `scalar` is for in a pickle: one number, in its bytes."""
+    """Stands for NumPy's `scalar`: one number, in its bytes."""
     if not isinstance(dtype, _Dtype):
         raise TypeError("takes a type of numbers")
     return dtype.array(content, (1,), "C")[0]
@@ -271,7 +271,7 @@ def _slice(*limits: object) -> slice:
 
 
 def _bytearray(*arguments: Any) -> bytearray:
-    """What `bytearray` is for in a pickle: those of an array of numbers."""
+    """Stands for `bytearray`: the bytes of an array of numbers."""
     if len(arguments) == 2 and isinstance(arguments[0], str) and arguments[1] == "latin-1":
         return bytearray(arguments[0], "latin-1")
     if len(arguments) > 1 or not all(isinstance(content, bytes) for content in arguments):
@@ -280,7 +280,7 @@ def _bytearray(*arguments: Any) -> bytearray:
 
 
 def _new_index(kind: object, state: object) -> object:
-    """What pandas' `_new_Index` is for in a pickle: the names of columns."""
+    """Stands for pandas' `_new_Index`: the names of columns."""
     data = state.get("data") if type(state) is dict else None
     return data.array.tolist() if isinstance(data, _Array) and data.array is not None else _Ignored()
 
@@ -346,7 +346,7 @@ def _named(module: str, name: str) -> _Named:
 
 
 class _Budget:
-    """What a file may still make: it can name a text of a megabyte a million times."""
+    """The bytes that a file may still make: it can name a text of a megabyte a million times."""
 
     def __init__(self) -> None:
         self.made, self.opcodes = _MAX_MADE, _MAX_OPCODES

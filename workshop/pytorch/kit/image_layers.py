@@ -56,7 +56,7 @@ class PadAsTensorFlow(nn.Module):
         return F.pad(images, (*columns, *rows), value=self.value)
 
     def extra_repr(self) -> str:
-        """What `print(module)` shows in the parentheses."""
+        """The settings that `print(module)` shows in the parentheses."""
         return f"{self.kernel_size}, strides={self.strides}, value={self.value}"
 
 
@@ -79,7 +79,7 @@ class AveragePoolAsKeras(nn.Module):
         return means / F.avg_pool2d(inside, self.kernel_size, self.strides)
 
     def extra_repr(self) -> str:
-        """What `print(module)` shows in the parentheses."""
+        """The settings that `print(module)` shows in the parentheses."""
         return f"{self.kernel_size}, strides={self.strides}"
 
 
@@ -87,7 +87,7 @@ class GlobalAveragePooling(nn.Module):
     """(samples, channels, height, width) -> (samples, channels): the mean of each channel over the image."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """What `nn.AdaptiveAvgPool2d(1)` and `nn.Flatten()` give."""
+        """The same as `nn.AdaptiveAvgPool2d(1)` and `nn.Flatten()`."""
         return images.mean((2, 3))
 
 
@@ -95,7 +95,7 @@ class GlobalMaxPooling(nn.Module):
     """(samples, channels, height, width) -> (samples, channels): the largest number of each channel."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """What `nn.AdaptiveMaxPool2d(1)` and `nn.Flatten()` give."""
+        """The same as `nn.AdaptiveMaxPool2d(1)` and `nn.Flatten()`."""
         return images.amax((2, 3))
 
 

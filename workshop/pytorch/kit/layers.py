@@ -27,7 +27,7 @@ class Rescaling(nn.Module):
         return X * self.scale + self.offset
 
     def extra_repr(self) -> str:
-        """What `print(module)` shows in the parentheses."""
+        """The settings that `print(module)` shows in the parentheses."""
         return f"{self.scale}, offset={self.offset}"
 
 
@@ -89,7 +89,7 @@ class BatchNormAsKeras(nn.Module):
         return Y, mean, variance * ((n - 1) / n)
 
     def extra_repr(self) -> str:
-        """What `print(module)` shows in the parentheses."""
+        """The settings that `print(module)` shows in the parentheses."""
         return f"{len(self.running_mean)}, momentum={self.momentum}, epsilon={self.epsilon}, axis={self.axis}"
 
 
@@ -117,7 +117,7 @@ class LayerNormAsKeras(nn.Module):
         return F.layer_norm(X, (self.features,), self.weight, self.bias, self.epsilon).movedim(-1, self.axis)
 
     def extra_repr(self) -> str:
-        """What `print(module)` shows in the parentheses."""
+        """The settings that `print(module)` shows in the parentheses."""
         return f"{self.features}, epsilon={self.epsilon}, axis={self.axis}"
 
 
@@ -141,7 +141,7 @@ class ReLUAsKeras(nn.Module):
         return torch.where(self.threshold < X, above, self.negative_slope * (X - self.threshold))
 
     def extra_repr(self) -> str:
-        """What `print(module)` shows in the parentheses."""
+        """The settings that `print(module)` shows in the parentheses."""
         return f"{self.max_value}, negative_slope={self.negative_slope}, threshold={self.threshold}"
 
 
@@ -161,7 +161,7 @@ class PReLUAsKeras(nn.Module):
         return torch.where(X > 0, X, self.weight * X)
 
     def extra_repr(self) -> str:
-        """What `print(module)` shows in the parentheses."""
+        """The settings that `print(module)` shows in the parentheses."""
         return f"{tuple(self.weight.shape)}"
 
 

@@ -64,5 +64,5 @@ class ReshapeAsKeras(nn.Module):
         return samples.permute(0, 3, 1, 2) if samples.ndim == 4 else samples
 
     def extra_repr(self) -> str:
-        """What `print(module)` shows in the parentheses."""
+        """The settings that `print(module)` shows in the parentheses."""
         return f"{self.target_shape}"

@@ -16,7 +16,7 @@ class GaussianNoise(nn.Module):
         return X + self.stddev * torch.randn_like(X) if self.training else X
 
     def extra_repr(self) -> str:
-        """What `print(module)` shows in the parentheses."""
+        """The settings that `print(module)` shows in the parentheses."""
         return f"{self.stddev}"
 
 

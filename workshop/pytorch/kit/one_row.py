@@ -36,7 +36,7 @@ class OverSteps(nn.Module):
         return sequences.mean(1) if self.statistic == "mean" else sequences.amax(1)
 
     def extra_repr(self) -> str:
-        """What `print(module)` shows in the parentheses."""
+        """The settings that `print(module)` shows in the parentheses."""
         return self.statistic
 
 
@@ -52,5 +52,5 @@ class RepeatVector(nn.Module):
         return rows.unsqueeze(1).expand(-1, self.n, -1)
 
     def extra_repr(self) -> str:
-        """What `print(module)` shows in the parentheses."""
+        """The settings that `print(module)` shows in the parentheses."""
         return str(self.n)

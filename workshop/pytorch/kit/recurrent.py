@@ -15,7 +15,7 @@ from workshop.pytorch.kit.noise import StepDropout
 
 
 class _Recurrent(nn.Module):
-    """What the three share.
+    """The base class of the three.
 
     Their weights start as in Keras: the kernel is drawn as Glorot and Bengio (2010) do, the recurrent one orthogonal,
     biases are zeros. PyTorch draws all of them between -l and l, l = 1 / sqrt(units).
@@ -64,7 +64,7 @@ class _Recurrent(nn.Module):
         return states if self.return_sequences else states[:, -1]
 
     def extra_repr(self) -> str:
-        """What `print(module)` shows in the parentheses."""
+        """The settings that `print(module)` shows in the parentheses."""
         return f"return_sequences={self.return_sequences}, go_backwards={self.go_backwards}"
 
 

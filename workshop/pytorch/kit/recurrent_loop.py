@@ -83,5 +83,5 @@ class Loop(nn.Module):
         return z * h + (1 - z) * self.function(candidate + product), c
 
     def extra_repr(self) -> str:
-        """What `print(module)` shows in the parentheses."""
+        """The settings that `print(module)` shows in the parentheses."""
         return ", ".join([self.kind, str(self.inputs), *(f"{key}={value}" for key, value in self.settings.items())])

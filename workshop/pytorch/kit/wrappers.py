@@ -52,7 +52,7 @@ class BidirectionalAsKeras(nn.Module):
         return forward + backward if self.merge_mode == "sum" else (forward + backward) / 2
 
     def extra_repr(self) -> str:
-        """What `print(module)` shows in the parentheses."""
+        """The settings that `print(module)` shows in the parentheses."""
         return f"merge_mode={self.merge_mode}"
 
 

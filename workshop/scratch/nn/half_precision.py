@@ -64,7 +64,7 @@ class HalfPrecision(Layer):
         return half(self.activation.forward(Y))
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
-        """What the layer returns for its rounded weights."""
+        """As the layer, for its rounded weights."""
         dX = self.layer.backward(self.activation.backward(dY), needs_input_gradient)
         self.gradients = self.layer.gradients
         return dX

@@ -34,11 +34,11 @@ class InOneRow(Layer):
         return tuple(shape)
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        """What the layer for images returns."""
+        """As the layer for images."""
         return super().forward(X[:, None], training)[:, 0]
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
-        """What the layer for images returns."""
+        """As the layer for images."""
         return super().backward(dY[:, None], needs_input_gradient)[:, 0]
 
 

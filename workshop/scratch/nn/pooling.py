@@ -60,7 +60,7 @@ class UpSampling2D(Layer):
 
 
 class _GlobalPooling(Layer):
-    """What pooling over all positions shares."""
+    """The base class of poolings over all positions."""
 
     axes = 2  # of positions
 

@@ -66,7 +66,7 @@ class Conv2DTranspose(Window):
         return self.activation.forward(Z + self.parameters["bias"] if self.use_bias else Z)
 
     def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
-        """What a convolution has forward: dX is the convolution of dZ with W, dW sums X times dZ cell by cell."""
+        """The forward pass of a convolution: dX is the convolution of dZ with W, dW sums X times dZ cell by cell."""
         kernel, X = self.parameters["kernel"], self._X
         dZ = self.activation.backward(dY)
         if self.use_bias:
