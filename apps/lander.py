@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for seed in range(arguments.seed, arguments.seed + arguments.episodes):
         flight, probabilities = fly(environment, model, seed, arguments.sample)
         returns.append(flight.total)
-        ends.append(end_of(flight))
+        ends.append(describe_end(flight))
         print(f"seed {seed}: {ends[-1]}, return {flight.total:.1f}, {len(flight.actions)} steps", flush=True)
         if arguments.gif is not None and seed == arguments.seed:
             save_gif(flight, probabilities, arguments.gif)
@@ -147,7 +147,7 @@ def check_outputs(outputs: np.ndarray, is_sampled: bool, model: Bundle) -> None:
         raise WorkshopError(f"{model.path} predicts {outputs.tolist()}, no probabilities: fly it without --sample")
 
 
-def end_of(flight: Flight) -> str:
+def describe_end(flight: Flight) -> str:
     """Returns in words how a flight ended."""
     if flight.has_landed:
         return "landed"

@@ -55,7 +55,7 @@ def test_hint_solve_and_reset(ask: Ask, room: Path) -> None:
     assert ask("hint", "mnist.1").startswith("mnist.1, hint 1 of 3: How many numbers")
     assert ask("hint", "mnist.1").startswith("mnist.1, hint 2 of 3: ")
     assert ask("solve", "mnist.1").startswith("weights = 784 * 50")
-    path = room / answers.path_of(exercises.find("mnist.1"))
+    path = room / answers.answer_path(exercises.find("mnist.1"))
     assert "is as it was at first\n" in ask("reset", "mnist.1")
     begun = path.read_text("utf-8")
     assert begun.endswith("weights = ...\n") and "784 pixels" in begun

@@ -25,7 +25,7 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, S
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving import unpickling
 from workshop.kit.saving.card import Input
-from workshop.kit.saving.loaded import Bundle, check_shapes, inputs_of
+from workshop.kit.saving.loaded import Bundle, check_shapes, scaler_inputs
 from workshop.kit.saving.scaler import Step
 
 nan = float("nan")
@@ -168,7 +168,7 @@ class Sums:
 
 def bundle(step: Any, inputs: list[Input] | None = None) -> Bundle:
     loaded = load(step)
-    made = Bundle(Path("car.h5"), Sums(loaded.n_features_out_), loaded, {}, inputs or inputs_of(loaded))  # type: ignore[arg-type]
+    made = Bundle(Path("car.h5"), Sums(loaded.n_features_out_), loaded, {}, inputs or scaler_inputs(loaded))  # type: ignore[arg-type]
     check_shapes(made)
     return made
 

@@ -22,7 +22,7 @@ FOLDER = Path("exercises")
 START_SECONDS = 50  # for Python itself and the libraries that a file imports, on a slow machine
 
 
-def path_of(exercise: Exercise) -> Path:
+def answer_path(exercise: Exercise) -> Path:
     """Returns the file of an exercise: "exercises/mnist_2.py"."""
     return FOLDER / f"{exercise.name.replace('.', '_')}.py"
 
@@ -35,7 +35,7 @@ def new_file(exercise: Exercise) -> str:
 
 def prepare(exercise: Exercise) -> Path:
     """Returns the file of an exercise; writes it where there is none yet."""
-    path = path_of(exercise)
+    path = answer_path(exercise)
     if not path.exists():
         files.write_atomically(path, new_file(exercise).encode())
     return path
@@ -43,7 +43,7 @@ def prepare(exercise: Exercise) -> Path:
 
 def reset(exercise: Exercise) -> Path | None:
     """Writes the file of an exercise anew; returns where the old one is kept, None where it was not touched yet."""
-    path = path_of(exercise)
+    path = answer_path(exercise)
     kept = None
     if path.exists() and path.read_bytes() != new_file(exercise).encode():
         free = (path.with_name(f"{path.stem}.old-{number}.py") for number in itertools.count(1))

@@ -70,7 +70,7 @@ def reset(argv: Sequence[str]) -> int:
     """Writes the file of an exercise anew; the old one is kept beside it."""
     exercise = exercises.find(_parser("reset", argv, ("exercise", "its name, as mnist.2", "1")).exercise)
     kept = answers.reset(exercise)
-    print(f"{answers.path_of(exercise)} is as it was at first{f'; yours is kept as {kept}' if kept else ''}")
+    print(f"{answers.answer_path(exercise)} is as it was at first{f'; yours is kept as {kept}' if kept else ''}")
     return 0
 
 

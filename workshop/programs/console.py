@@ -21,7 +21,7 @@ from workshop.kit import cli, files
 from workshop.kit.errors import WorkshopError, one_line
 from workshop.kit.files import FilePath
 from workshop.kit.saving import bundle
-from workshop.kit.saving.loaded import Bundle, inputs_of
+from workshop.kit.saving.loaded import Bundle, scaler_inputs
 from workshop.programs import engines
 
 _MAX_QUOTE = 40  # characters of a refused entry that are shown
@@ -127,7 +127,7 @@ def inputs_without_card(
     scaler = bundle.read_own_scaler(path, scaler_path)
     if scaler is None:
         return assumed
-    inputs = inputs_of(scaler)
+    inputs = scaler_inputs(scaler)
     if scaler.names or len(assumed) != len(inputs):
         return inputs
     return [

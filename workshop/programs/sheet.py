@@ -123,7 +123,7 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> float:
     return float((a & b).sum() / (a | b).sum())
 
 
-def hull_of(region: np.ndarray) -> np.ndarray:
+def convex_hull(region: np.ndarray) -> np.ndarray:
     """Returns the corners of the convex hull of a region, (n, 2), the x and y of pixels (Andrew's monotone chain)."""
     rows = np.flatnonzero(region.any(axis=1))
     first, last = region[rows].argmax(axis=1), region.shape[1] - 1 - region[rows, ::-1].argmax(axis=1)
@@ -144,7 +144,7 @@ def hull_of(region: np.ndarray) -> np.ndarray:
 
 def hull_share(region: np.ndarray) -> float:
     """Returns which part of its convex hull a region fills, from 0 to 1."""
-    hull = hull_of(region)
+    hull = convex_hull(region)
     on_outline = np.gcd(*np.abs(hull - np.roll(hull, 1, axis=0)).T).sum()
     return float(region.sum() / (_area(hull) + on_outline / 2 + 1))  # Pick's theorem counts the pixels of the hull
 
@@ -156,7 +156,7 @@ def _area(polygon: np.ndarray) -> float:
 
 def _four_corners(region: np.ndarray) -> np.ndarray | None:
     """Returns the corners of a four-sided region, from the upper left one against the clock; None if it is none."""
-    hull = corners = hull_of(region).astype(float)
+    hull = corners = convex_hull(region).astype(float)
     while len(corners) > 4:
         # The corner that cuts off least goes.
         before, after = np.roll(corners, 1, axis=0) - corners, np.roll(corners, -1, axis=0) - corners

@@ -77,7 +77,7 @@ class Features(nn.Module):
 
     def __init__(self, machine: Machine) -> None:
         super().__init__()
-        self.hidden = linear_of(machine)
+        self.hidden = as_linear(machine)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns the features of images."""
@@ -99,7 +99,7 @@ class DeepNetwork(nn.Module):
         return self.output(self.activation(self.second(x)))
 
 
-def linear_of(machine: Machine) -> nn.Linear:
+def as_linear(machine: Machine) -> nn.Linear:
     """Returns the layer from a machine's visible units to its hidden ones."""
     layer = nn.Linear(*machine.W.shape)
     with torch.no_grad():
@@ -206,7 +206,7 @@ def fine_tune(machines: Sequence[Machine], digits: Digits, report: Report) -> tu
             network = DeepNetwork(hidden_units, nn.ReLU() if kind == "relu" else nn.Sigmoid())
             initialize_as_keras(network)
             if kind == "pretrained":  # the last layer alone keeps its random weights
-                network.first, network.second = (linear_of(machine) for machine in machines)
+                network.first, network.second = (as_linear(machine) for machine in machines)
             network.to(processor)
             fit(network, X, y, recipe)
             accuracy = measure(network, X_test, y_test)

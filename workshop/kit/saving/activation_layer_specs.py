@@ -12,7 +12,7 @@ def _relu(s: Settings) -> Named:
     """ReLU(max_value, negative_slope, threshold), by the name of an activation where it is one that has a name."""
     limit = s.take("max_value")
     settings = {
-        "max_value": None if limit is None else s.number_of("max_value", limit),
+        "max_value": None if limit is None else s.as_number("max_value", limit),
         "negative_slope": s.number("negative_slope", default=0),
         "threshold": s.number("threshold", default=0),
     }

@@ -30,9 +30,9 @@ from workshop.kit import files
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
 from workshop.kit.saving import hdf5, keras_archive, safety, storage, unpickling
-from workshop.kit.saving.card import FORMAT, inputs_in, path_of, printable, read_card, without_defaults
+from workshop.kit.saving.card import FORMAT, file_path, inputs_in, printable, read_card, without_defaults
 from workshop.kit.saving.card import Input as Input  # lessons say bundle.Input
-from workshop.kit.saving.loaded import Bundle, check_shapes, ends_linearly, inputs_of
+from workshop.kit.saving.loaded import Bundle, check_shapes, ends_linearly, scaler_inputs
 from workshop.kit.saving.model import Model, as_model
 from workshop.kit.saving.scaler import Scaler, Step
 
@@ -88,9 +88,9 @@ def save(
         WorkshopError: they cannot be written; the bundle that was there is whole.
     """
     folder, model = Path(folder), as_model(model)
-    contents = {path_of(folder, name, "model"): model.to_h5()}
+    contents = {file_path(folder, name, "model"): model.to_h5()}
     if scaler is not None:
-        contents[path_of(folder, name, "scaler")] = _scaler_bytes(scaler)
+        contents[file_path(folder, name, "scaler")] = _scaler_bytes(scaler)
     card = {
         "format": FORMAT,
         "lesson": lesson,
@@ -105,12 +105,12 @@ def save(
         "metrics": {key: float(value) for key, value in metrics.items()},
         "versions": {"workshop": __version__, "python": platform.python_version()} | _versions(model.engine),
         "sha256": {
-            role: hashlib.sha256(contents[path_of(folder, name, role)]).hexdigest()
+            role: hashlib.sha256(contents[file_path(folder, name, role)]).hexdigest()
             for role in ("model", "scaler")
-            if path_of(folder, name, role) in contents
+            if file_path(folder, name, role) in contents
         },
     }
-    contents[path_of(folder, name, "card")] = (json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode()
+    contents[file_path(folder, name, "card")] = (json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode()
     try:
         storage.write(folder, name, contents)
     except OSError as error:
@@ -134,9 +134,9 @@ def find(name: str, *, has_card: bool = False) -> Path:
     """
     folders = [Path(), Path("models"), files.shipped("models")]
     for folder in folders:
-        h5_path = path_of(folder, name, "model")
+        h5_path = file_path(folder, name, "model")
         # A bundle that is not whole is named, not skipped; in the current folder a .json may be anything.
-        if folder != Path() and path_of(folder, name, "card").exists():
+        if folder != Path() and file_path(folder, name, "card").exists():
             return h5_path
         for path in (h5_path, folder / f"{name}{_HDF5}", folder / f"{name}{KERAS}"):
             if path.exists() and not has_card:
@@ -174,11 +174,11 @@ def load(
     # Another program may save just now: the card and the files it describes are read while nobody renames any.
     with storage.lock(folder):
         storage.tidy(folder, name)
-        card = _card_of(path, lessons)
+        card = _checked_card(path, lessons)
         digests = card.get("sha256", {})
         content = storage.read(path, digests.get("model"), card)
         if "scaler" in digests:
-            scaler_path = path_of(folder, name, "scaler")
+            scaler_path = file_path(folder, name, "scaler")
         elif not card:
             scaler_path = find_scaler(path, scaler)
         _check_scaler_option(path, scaler, card)
@@ -196,7 +196,7 @@ def load(
         fitted = unpickling.load_scaler(scaler_content, scaler_path)
     inputs = inputs_in(card)
     if not inputs and fitted is not None and (fitted.names or not isinstance(fitted, Scaler)):
-        inputs = inputs_of(fitted)
+        inputs = scaler_inputs(fitted)
     if read is None:
         from workshop.kit.saving import keras_h5  # with NumPy, which a program does not need before it asks
 
@@ -214,7 +214,7 @@ def read_inputs(path: FilePath, lessons: Sequence[str]) -> list[Input]:
     """
     path = Path(path)
     _check_path(path)
-    card = _card_of(path, lessons)
+    card = _checked_card(path, lessons)
     if not card and not path.exists():
         raise WorkshopError(f"{path} is not there: give the path of a saved model, or train one")
     return inputs_in(card)
@@ -248,8 +248,8 @@ def read_own_scaler(path: FilePath, given: FilePath | None = None) -> Step | Non
 def _check_scaler_option(path: Path, given: FilePath | None, card: Mapping[str, Any]) -> None:
     if given is not None and card:
         raise WorkshopError(
-            f"--scaler {given}: {path} has a card, {path_of(path.parent, path.stem, 'card').name}, which names its own "
-            f"scaler: leave the option out, or delete the card to use the model unverified"
+            f"--scaler {given}: {path} has a card, {file_path(path.parent, path.stem, 'card').name}, which names its "
+            f"own scaler: leave the option out, or delete the card to use the model unverified"
         )
 
 
@@ -271,7 +271,7 @@ def _check_path(path: Path) -> None:
         )
 
 
-def _card_of(path: Path, lessons: Sequence[str]) -> dict[str, Any]:
+def _checked_card(path: Path, lessons: Sequence[str]) -> dict[str, Any]:
     if path.suffix in (KERAS, _HDF5):
         return {}  # a card of this name describes the .h5 beside it
     card = read_card(path.parent, path.stem)

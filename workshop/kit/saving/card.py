@@ -42,14 +42,14 @@ class Input:
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
 
-def path_of(folder: FilePath, name: str, role: str) -> Path:
+def file_path(folder: FilePath, name: str, role: str) -> Path:
     """Returns the path of the "model", the "scaler" or the "card" of the bundle `name`."""
     return Path(folder) / (name + {"model": ".h5", "scaler": "-scaler.gz", "card": ".json"}[role])
 
 
 def read_card(folder: FilePath, name: str) -> dict[str, Any]:
     """Returns the card, or nothing where there is none."""
-    path = path_of(folder, name, "card")
+    path = file_path(folder, name, "card")
     if not path.exists():
         return {}
     try:

@@ -374,7 +374,7 @@ class ColumnTransformer(_Composition):
             self._indices, selected = [], 0
             for name, step, columns in self.transformers_:
                 if isinstance(step, Step) or step == "passthrough":
-                    indices = self._indices_of(name, columns)
+                    indices = self._column_indices(name, columns)
                     selected += len(indices)
                     if selected > _MAX_CELLS:
                         raise ValueError(f"more than {_MAX_CELLS} columns")
@@ -384,7 +384,7 @@ class ColumnTransformer(_Composition):
                     raise TypeError("takes steps")
         return self._indices
 
-    def _indices_of(self, name: str, columns: Any) -> list[int]:
+    def _column_indices(self, name: str, columns: Any) -> list[int]:
         """Returns the indices of the columns that were selected by name, by number, by a slice or by a mask."""
         import numpy as np
 
@@ -409,7 +409,7 @@ class ColumnTransformer(_Composition):
         return [i % size for i in indices]
 
 
-def steps_of(step: Step, at_most: int) -> list[Step]:
+def list_steps(step: Step, at_most: int) -> list[Step]:
     """Returns a step and all that it consists of, each as often as it is run.
 
     Raises:

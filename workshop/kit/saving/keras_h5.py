@@ -137,7 +137,7 @@ def _steepen(layer: Any, entry: Config) -> None:
     for one, described in inner:
         _steepen(one, described)
     if not inner and "hard_sigmoid" in (settings.get("activation"), settings.get("recurrent_activation")):
-        variables = {_parts_of(variable)[-1]: variable for variable in layer.weights}
+        variables = {_name_parts(variable)[-1]: variable for variable in layer.weights}
         arrays = {name: np.asarray(keras.ops.convert_to_numpy(variable)) for name, variable in variables.items()}
         upgrade.steepen(entry["class_name"], settings, arrays)
         for name, variable in variables.items():
@@ -384,11 +384,11 @@ def _variables(layer: Any) -> Iterator[tuple[Any, Any]]:
         yield from _variables(inner)
     if not hasattr(layer, "layers"):
         for variable in layer.weights:
-            if _parts_of(variable)[-1] not in ("seed_generator_state", "seed"):
+            if _name_parts(variable)[-1] not in ("seed_generator_state", "seed"):
                 yield layer, variable
 
 
-def _parts_of(variable: Any) -> tuple[str, ...]:
+def _name_parts(variable: Any) -> tuple[str, ...]:
     return tuple(variable.path.split("/"))
 
 
@@ -415,19 +415,19 @@ def _put_weights(layer: Any, weights: Weights, put: set[int]) -> None:
 
 
 def _assign(layer: Any, weights: Weights, put: set[int]) -> None:
-    variables = [variable for variable in layer.weights if _parts_of(variable)[-1] != "seed_generator_state"]
+    variables = [variable for variable in layer.weights if _name_parts(variable)[-1] != "seed_generator_state"]
     arrays = list(weights.arrays.items())
     kind = weights.kind
     pairs: list[tuple[Any, np.ndarray]] | None = None
     for length in (1, 2, 3):
         by_name = {name[-length:]: array for name, array in arrays}
-        wanted = {_parts_of(variable)[-length:]: variable for variable in variables}
+        wanted = {_name_parts(variable)[-length:]: variable for variable in variables}
         if len(by_name) == len(arrays) and len(wanted) == len(variables) and set(by_name) == set(wanted):
             pairs = [(variable, by_name[name]) for name, variable in wanted.items()]
             break
     if pairs is None:
         last = [name[-1] for name, _ in arrays]
-        takes = [_parts_of(variable)[-1] for variable in variables]
+        takes = [_name_parts(variable)[-1] for variable in variables]
         if sorted(last) != sorted(takes):
             raise WorkshopError(
                 f"a {kind} layer has weights {printable(', '.join(sorted(last)))}, takes {', '.join(sorted(takes))}"
@@ -436,11 +436,11 @@ def _assign(layer: Any, weights: Weights, put: set[int]) -> None:
     for variable, array in pairs:
         if tuple(variable.shape) != array.shape:
             raise WorkshopError(
-                f"the {_parts_of(variable)[-1]} of a {kind} layer holds numbers of shape {array.shape}, "
+                f"the {_name_parts(variable)[-1]} of a {kind} layer holds numbers of shape {array.shape}, "
                 f"takes shape {tuple(variable.shape)}"
             )
         if "float" in str(variable.dtype) and array.dtype.kind != "f":
-            raise WorkshopError(f"the {_parts_of(variable)[-1]} of a {kind} layer holds whole numbers, takes floats")
+            raise WorkshopError(f"the {_name_parts(variable)[-1]} of a {kind} layer holds whole numbers, takes floats")
         variable.assign(array)
         put.add(id(variable))
     if hasattr(layer, "finalize_state"):  # a Normalization layer computes with what it makes of its weights

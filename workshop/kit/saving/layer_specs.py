@@ -122,9 +122,9 @@ class Settings:
 
     def number(self, *names: str, default: float | None = None, least: float = 0.0) -> float:
         """Takes a number from `least` up."""
-        return self.number_of(names[0], self.take(*names, default=default), least)
+        return self.as_number(names[0], self.take(*names, default=default), least)
 
-    def number_of(self, name: str, value: Any, least: float = 0.0) -> float:
+    def as_number(self, name: str, value: Any, least: float = 0.0) -> float:
         """Returns what was taken as the setting of this name as a number from `least` up."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < 1e9:
             raise self.refuse(f"has {name} = {value!r}")

@@ -82,8 +82,8 @@ class Bundle:
         import numpy as np
 
         if self.scaler is not None and not (isinstance(self.scaler, Scaler) and self.inputs):
-            return _piped(rows, self.scaler, self.inputs or inputs_of(self.scaler)).astype(np.float32)
-        numbers = np.array([_numbers_of(row, self.inputs) for row in rows], np.float32)
+            return _piped(rows, self.scaler, self.inputs or scaler_inputs(self.scaler)).astype(np.float32)
+        numbers = np.array([_row_numbers(row, self.inputs) for row in rows], np.float32)
         scaled = iter((numbers if self.scaler is None else self.scaler.transform(numbers)).T)
         columns: list[Any] = []
         for i, column in enumerate(self.inputs):
@@ -127,7 +127,7 @@ class Bundle:
         return self.model.predict(batch)
 
 
-def inputs_of(scaler: Step) -> list[Input]:
+def scaler_inputs(scaler: Step) -> list[Input]:
     """Returns the inputs that a scaler was fitted on, by the names of its columns if it has them."""
     names = scaler.names or [f"input {i + 1}" for i in range(scaler.n_features_in_)]
     return [
@@ -278,7 +278,7 @@ def _cell(cell: Any, name: str, known: Mapping[str, Any]) -> Any:
     return cell if known else _number(cell, name)
 
 
-def _numbers_of(row: Sequence[Any], inputs: Sequence[Input]) -> list[float]:
+def _row_numbers(row: Sequence[Any], inputs: Sequence[Input]) -> list[float]:
     """Returns the numbers among the cells of a row."""
     _check_length(row, inputs)
     return [_number(cell, column.name) for cell, column in zip(row, inputs, strict=True) if not column.values]

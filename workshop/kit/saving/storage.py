@@ -15,7 +15,7 @@ from typing import Any
 
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
-from workshop.kit.saving.card import path_of, read_card
+from workshop.kit.saving.card import file_path, read_card
 
 _NEW = ".new"
 
@@ -31,7 +31,7 @@ def write(folder: Path, name: str, contents: Mapping[Path, bytes]) -> None:
     Raises:
         WorkshopError, OSError: they cannot be written; the bundle that was there is whole.
     """
-    card_path, scaler_path = path_of(folder, name, "card"), path_of(folder, name, "scaler")
+    card_path, scaler_path = file_path(folder, name, "card"), file_path(folder, name, "scaler")
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder):
         _heal(folder, name)  # files of a killed run must not mix with the new ones
@@ -53,7 +53,7 @@ def write(folder: Path, name: str, contents: Mapping[Path, bytes]) -> None:
 
 def tidy(folder: Path, name: str) -> None:
     """Finishes or undoes the save of a killed run, while the caller holds the folder's lock."""
-    if any(_new(path_of(folder, name, role)).exists() for role in ("model", "scaler", "card")):
+    if any(_new(file_path(folder, name, role)).exists() for role in ("model", "scaler", "card")):
         # In a folder that cannot be written to, the files are read from where they are.
         with contextlib.suppress(OSError):
             _heal(folder, name)
@@ -73,7 +73,7 @@ def read(path: Path, digest: str | None, card: dict[str, Any]) -> bytes:
     if path.exists():
         raise WorkshopError(
             f"{path} is not the file that its card describes (SHA-256 differs): copy it again, train it again, or "
-            f"delete {path_of(path.parent, path.stem.removesuffix('-scaler'), 'card').name} to use it unverified"
+            f"delete {file_path(path.parent, path.stem.removesuffix('-scaler'), 'card').name} to use it unverified"
         )
     part = " of its bundle" if card else ""
     raise WorkshopError(f"{path}{part} is not there: copy all files of the model, or train it again")
@@ -99,13 +99,13 @@ def lock(folder: Path) -> Iterator[None]:
 
 def _heal(folder: Path, name: str) -> None:
     """Finishes the renames of a save that was killed after its commit; removes the files of one killed before it."""
-    _new(path_of(folder, name, "card")).unlink(missing_ok=True)
+    _new(file_path(folder, name, "card")).unlink(missing_ok=True)
     try:
         digests = read_card(folder, name).get("sha256", {})
     except WorkshopError:
         return  # the card, corrupt or of a newer release, may well match them: loading reports it
     for role in ("model", "scaler"):
-        path = path_of(folder, name, role)
+        path = file_path(folder, name, role)
         if not _new(path).exists():
             continue
         if hashlib.sha256(_new(path).read_bytes()).hexdigest() == digests.get(role):

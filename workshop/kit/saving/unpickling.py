@@ -592,7 +592,7 @@ def _check(scaler: Step) -> None:
     name = type(scaler).__name__
     if name in _ALONE:
         raise _RefusedError(f"it is a {name} alone, no scaler of numbers: {_ALONE[name]}")
-    for step in column_steps.steps_of(scaler, _MAX_STEPS):
+    for step in column_steps.list_steps(scaler, _MAX_STEPS):
         if "n_features_in_" in vars(step):
             step.n_features_in_ = operator.index(step.n_features_in_)
     columns = scaler.n_features_in_
@@ -612,7 +612,7 @@ def _check(scaler: Step) -> None:
 def _is_fitted(scaler: Step) -> bool:
     """Returns whether a scaler has attributes of those that fitting makes, whose names end in a low line."""
     try:
-        steps = column_steps.steps_of(scaler, _MAX_STEPS)
+        steps = column_steps.list_steps(scaler, _MAX_STEPS)
     except Exception as error:  # a damaged pickle raises anything
         return not isinstance(error, AttributeError)
     return any(name.endswith("_") for step in steps for name in vars(step))

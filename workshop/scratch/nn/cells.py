@@ -29,7 +29,7 @@ class SimpleRNN(Recurrent):
         **options: Any,
     ) -> None:
         super().__init__(units, return_sequences, use_bias, activation=activation, **options)
-        self.function = self.function_of("activation", activation)
+        self.function = self.get_function("activation", activation)
 
     def step(self, projected: np.ndarray, state: State) -> tuple[State, Any]:
         """a = z + h U, h' = f(a)."""
@@ -77,8 +77,8 @@ class LSTM(Recurrent):
     ) -> None:
         options |= {"activation": activation, "recurrent_activation": recurrent_activation}
         super().__init__(units, return_sequences, use_bias, **options)
-        self.function = self.function_of("activation", activation)
-        self.gate = self.function_of("recurrent_activation", recurrent_activation)
+        self.function = self.get_function("activation", activation)
+        self.gate = self.get_function("recurrent_activation", recurrent_activation)
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
         """As in `Recurrent`, but b_f starts at 1, so that the memory stays until the layer has learned to forget."""
@@ -144,8 +144,8 @@ class GRU(Recurrent):
         options |= {"activation": activation, "recurrent_activation": recurrent_activation}
         super().__init__(units, return_sequences, use_bias, reset_after=reset_after, **options)
         self.reset_after = reset_after
-        self.function = self.function_of("activation", activation)
-        self.gate = self.function_of("recurrent_activation", recurrent_activation)
+        self.function = self.get_function("activation", activation)
+        self.gate = self.get_function("recurrent_activation", recurrent_activation)
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
         """As in `Recurrent`; b and q start at zero."""

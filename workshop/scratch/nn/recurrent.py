@@ -66,7 +66,7 @@ class Recurrent(Layer, abc.ABC):
         self.units, self.return_sequences, self.use_bias = units, return_sequences, use_bias
         self.go_backwards, self.dropout, self.recurrent_dropout = go_backwards, dropout, recurrent_dropout
 
-    def function_of(self, setting: str, name: str) -> Activation:
+    def get_function(self, setting: str, name: str) -> Activation:
         """Returns an activation function by its name, which is that of a setting."""
         if name not in ACTIVATIONS:
             kind, known = type(self).__name__, ", ".join(ACTIVATIONS)

@@ -35,7 +35,7 @@ class SavedModel:
     notes: list[str]
 
 
-def version_of(root: Group) -> int:
+def read_version(root: Group) -> int:
     """Returns the first number of the version of the Keras that wrote a file; 1 where it does not say."""
     places = [root, *(entry for name, entry in root.entries.items() if name == "model_weights")]
     versions = [place.attributes.get("keras_version") for place in places]
@@ -55,7 +55,7 @@ def read(config: Config, root: Group) -> SavedModel:
         WorkshopError: it cannot be said in Keras 3's terms, or its weights are none of its layers'.
         UnreadableError: the file is damaged.
     """
-    version = version_of(root)
+    version = read_version(root)
     entry = upgrade_model(config, is_old=version < 3)
     return SavedModel(entry, _weights(entry, root, root.group("model_weights")), _notes(config, version))
 
@@ -72,10 +72,10 @@ def read_like(config: Config, model: Group, root: Group) -> SavedModel:
         WorkshopError: the weights are not those of such a model.
         UnreadableError: a file is damaged.
     """
-    version, version_of_weights = version_of(model), version_of(root)
-    if (version < 3) != (version_of_weights < 3) and _has(config, "hard_sigmoid"):
+    version, weights_version = read_version(model), read_version(root)
+    if (version < 3) != (weights_version < 3) and _has(config, "hard_sigmoid"):
         raise WorkshopError(
-            f"the model is of Keras {version}, the weights are of Keras {version_of_weights}, and the hard_sigmoid in "
+            f"the model is of Keras {version}, the weights are of Keras {weights_version}, and the hard_sigmoid in "
             f"it is not the same in both"
         )
     entry = upgrade_model(config, is_old=version < 3)
@@ -84,7 +84,7 @@ def read_like(config: Config, model: Group, root: Group) -> SavedModel:
 
 
 def _weights(entry: Config, root: Group, place: Group) -> Weights:
-    version, groups = version_of(root), weights.groups_in(place)
+    version, groups = read_version(root), weights.groups_in(place)
     is_turned = version < 3 and weights.turned_kernels(root, place, groups, is_keras_1=version < 2)
     return weights.Distribution(version, is_turned=is_turned).of_model(entry, groups)
 

@@ -17,7 +17,7 @@ from workshop.kit.saving.upgrade.layers import (
     RECURRENT,
     Config,
     described_layer,
-    entry_of,
+    layer_entry,
     merge_layer,
     upgrade_layer,
 )
@@ -102,7 +102,7 @@ def _needs_slope(entry: Config, is_old: bool) -> bool:
 
 def _slope_before(entry: Config) -> Config:
     """Returns the layer that multiplies the input of such an Activation layer: Keras 3's then has the same outputs."""
-    return entry_of("Rescaling", {"name": f"{entry['config']['name']}_slope", "scale": SLOPE, "offset": 0.0})
+    return layer_entry("Rescaling", {"name": f"{entry['config']['name']}_slope", "scale": SLOPE, "offset": 0.0})
 
 
 def _sequential(inner: Any, is_old: bool, depth: int) -> Config:
@@ -128,7 +128,7 @@ def _sequential(inner: Any, is_old: bool, depth: int) -> Config:
     if not layers:
         raise WorkshopError("its model has no layers")
     if shape is None and is_model(layers[0]):
-        shape, dtype = _input_of(layers[0])
+        shape, dtype = _input_type(layers[0])
     _named(layers)
     layers = [one for entry in layers for one in ([_slope_before(entry)] * _needs_slope(entry, is_old) + [entry])]
     _named(layers)
@@ -165,10 +165,10 @@ def _input_layer(name: str, shape: Any, dtype: Any) -> Config:
         raise WorkshopError(f"it takes inputs of shape {printable(shape)}, which is no shape")
     # It has no weights, so what its inputs are turned into is a type, no policy.
     config = {"batch_shape": [None, *shape[1:]], "dtype": dtype.removeprefix("mixed_"), "name": name}
-    return entry_of("InputLayer", config)
+    return layer_entry("InputLayer", config)
 
 
-def _input_of(entry: Config) -> tuple[Any, Any]:
+def _input_type(entry: Config) -> tuple[Any, Any]:
     """Returns the shape and the type of the only input of a model that is a layer; None where it says none."""
     layers = entry["config"]["layers"]
     if entry["class_name"] == "Functional":
@@ -177,7 +177,7 @@ def _input_of(entry: Config) -> tuple[Any, Any]:
     first = layers[0] if layers else None
     if first is not None and first["class_name"] == "InputLayer":
         return first["config"]["batch_shape"], first["config"]["dtype"]
-    return _input_of(first) if first is not None and is_model(first) else (None, None)
+    return _input_type(first) if first is not None and is_model(first) else (None, None)
 
 
 def _functional(inner: Config, is_old: bool, depth: int) -> Config:
@@ -323,7 +323,7 @@ def _merged(described: list[Config], is_old: bool, depth: int) -> Config:
     layers: list[Config] = []
     inputs, outputs = [], []
     for number, branch in enumerate(branches):
-        shape, dtype = _input_of(branch)
+        shape, dtype = _input_type(branch)
         if shape is None:
             raise WorkshopError("a branch of its Merge layer does not say the shape of its input")
         if branch["class_name"] == "Sequential":  # without a name in the file

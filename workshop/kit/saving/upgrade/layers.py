@@ -107,7 +107,7 @@ MERGES = {"sum": "Add", "mul": "Multiply", "concat": "Concatenate", "ave": "Aver
 _REGULARIZERS = {"L1": ("l1",), "L2": ("l2",), "L1L2": ("l1", "l2")}
 
 
-def entry_of(kind: str, config: Config) -> Config:
+def layer_entry(kind: str, config: Config) -> Config:
     """Returns a layer in the form in which Keras 3 describes it."""
     return {"module": "keras.layers", "class_name": kind, "config": config, "registered_name": None}
 
@@ -147,7 +147,7 @@ def upgrade_layer(
             settings[name] = upgraded(settings[name])
     if isinstance(settings.get("cells"), list):
         settings["cells"] = [upgraded(cell) for cell in settings["cells"]]
-    return entry_of(kind, settings)
+    return layer_entry(kind, settings)
 
 
 def described_layer(described: Any) -> tuple[str, Config]:
@@ -170,7 +170,7 @@ def upgrade_activation(value: Any, *, is_old: bool) -> Any:
     if not isinstance(value, str):
         return value
     if is_old and value in ("LeakyReLU", "leaky_re_lu"):
-        return entry_of("LeakyReLU", {"negative_slope": 0.3})
+        return layer_entry("LeakyReLU", {"negative_slope": 0.3})
     return _SAME_ACTIVATIONS.get(value, value)
 
 
@@ -286,4 +286,4 @@ def merge_layer(config: Config) -> Config:
         settings["axis"] = config.get("concat_axis", -1)
     if mode == "dot":
         settings["axes"] = config.get("dot_axes", -1)
-    return entry_of(MERGES[mode], settings)
+    return layer_entry(MERGES[mode], settings)

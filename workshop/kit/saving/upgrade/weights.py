@@ -108,7 +108,7 @@ def groups_in(group: Group) -> dict[str, list[Array]]:
     for layer in layer_names:
         part = group.group(layer)
         names = names_in(part, "weight_names")
-        arrays = [Array(_parts_of(name), part.dataset(name)) for name in names]
+        arrays = [Array(_name_parts(name), part.dataset(name)) for name in names]
         if len(set(names)) < len(names):
             raise WorkshopError(f"a layer has two weights of the same name: {printable(', '.join(names))}")
         arrays = [array for array in arrays if array.name[-1] not in (*_NOT_WEIGHTS, *_RENORM)]
@@ -117,7 +117,7 @@ def groups_in(group: Group) -> dict[str, list[Array]]:
     return groups
 
 
-def _parts_of(name: str) -> tuple[str, ...]:
+def _name_parts(name: str) -> tuple[str, ...]:
     """'dense_1/kernel:0' and 'dense_1_W' -> ('dense_1', 'kernel'); 'lstm_1_W_i' -> ('lstm_1', 'W_i')."""
     *before, last = re.sub(r":\d+$", "", name).split("/")
     last = last if last in _KNOWN_NAMES else re.sub(r"^(\D+)_\d+$", r"\1", last)
