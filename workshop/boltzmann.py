@@ -523,10 +523,11 @@ def compare_with_exact(report: Report) -> None:
         for name, one in machines.items()
     }
     report.result({f"cd_{k}_test_relative_error": errors["after 300 steps"][KS.index(k)] for k in (1, 100)})
-    one, random = machines["after 200 steps"], np.random.default_rng(seed)
+    machine, random = machines["after 200 steps"], np.random.default_rng(seed)
     X = np.tile(PATTERNS, (1000 if quick else 25_000, 1))
     errors[f"{len(X):,} chains, after 200"] = [
-        relative_error(directions(one, X, gibbs(one, X, k, random)), exact_gradient(one, PATTERNS)) for k in KS
+        relative_error(directions(machine, X, gibbs(machine, X, k, random)), exact_gradient(machine, PATTERNS))
+        for k in KS
     ]
     print("How far the direction of CD-k is from the exact gradient, as a share of its length, over all chains:")
     print(figures.error_table(KS, errors))

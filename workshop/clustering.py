@@ -178,10 +178,10 @@ def compare_iterations(X: np.ndarray, start: np.ndarray, report: Report) -> list
         if iteration == 0:  # of scikit-learn's, the first state to be had is that after an iteration
             rows.append([*row[:3], "", "", row[3]])
             continue
-        theirs = KMeans(len(start), init=start, n_init=1, max_iter=iteration, tol=0).fit(X)
-        errors.append(abs(theirs.inertia_ - step.inertia))
-        differing.append(np.count_nonzero(theirs.labels_ != step.labels))
-        rows.append([*row[:3], f"{theirs.inertia_:.4f}", differing[-1], row[3]])
+        by_sklearn = KMeans(len(start), init=start, n_init=1, max_iter=iteration, tol=0).fit(X)
+        errors.append(abs(by_sklearn.inertia_ - step.inertia))
+        differing.append(np.count_nonzero(by_sklearn.labels_ != step.labels))
+        rows.append([*row[:3], f"{by_sklearn.inertia_:.4f}", differing[-1], row[3]])
     headings = ["iteration", "inertia", "changed", "scikit-learn's", "other labels", "centres" if is_plane else ""]
     print(format_table(headings, rows))
     report.result({"labels_train_zero_one_loss": max(differing) / len(X), "inertia_train_max_error": max(errors)})
@@ -664,8 +664,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.section(f"How many clusters? The best of {RESTARTS} starts of each number")
     clusters = choose_clusters(X, random, report)
     # Of the true blobs the numbers of the clusters may be any permutation: this score is 1 where the groups are equal.
-    found = best_clustering(X, clusters, random).labels
-    report.result({"train_adjusted_rand_score": float(adjusted_rand_score(blobs, found))})
+    labels = best_clustering(X, clusters, random).labels
+    report.result({"train_adjusted_rand_score": float(adjusted_rand_score(blobs, labels))})
 
     report.section(f"A self-organising map: a net of {NET[0]}x{NET[1]} units over the blobs")
     map_blobs(X, random, arguments, report)

@@ -400,7 +400,7 @@ def report_generator(
     if is_labelled:
         metrics["test_accuracy"] = verdict.accuracy
 
-    found, distances = nearest(images[:NEAREST_SAMPLES], digits.X_train)
+    nearest_images, distances = nearest(images[:NEAREST_SAMPLES], digits.X_train)
     _, real_distances = nearest(scale_pixels(digits.X_test[:NEAREST_SAMPLES]), digits.X_train)
     metrics[f"{prefix}nearest_test_root_mean_squared_error"] = float(distances.mean())
     report.result(metrics)
@@ -417,7 +417,7 @@ def report_generator(
         f"{name}training", figures.sheet, trained.frames[shown, 0], "The same noise, while it trains", rows, columns
     )
     report.plot(f"{name}loss", figures.losses, trained.curves, balance())
-    pairs = np.stack([images[:CLASSES], found[:CLASSES] / 255])[..., 0]
+    pairs = np.stack([images[:CLASSES], nearest_images[:CLASSES] / 255])[..., 0]
     report.plot(
         f"{name}nearest", figures.sheet, pairs, "The nearest training images", ["drawn", "nearest\ntraining image"]
     )

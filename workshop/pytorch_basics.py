@@ -69,11 +69,11 @@ def show(*codes: str, **names: object) -> None:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                said = [str(eval(code, {"torch": torch, "nn": nn, "np": np, **names}))]
+                results = [str(eval(code, {"torch": torch, "nn": nn, "np": np, **names}))]
             except Exception as error:  # a result like any other
-                said = [textwrap.fill(f"{type(error).__name__}: {error}", 110)]
-        said += [textwrap.fill(f"{one.category.__name__}: {one.message}", 110) for one in caught]
-        print(f"> {code}", *(textwrap.indent(text, "    ") for text in said), sep="\n")
+                results = [textwrap.fill(f"{type(error).__name__}: {error}", 110)]
+        results += [textwrap.fill(f"{one.category.__name__}: {one.message}", 110) for one in caught]
+        print(f"> {code}", *(textwrap.indent(text, "    ") for text in results), sep="\n")
 
 
 # --- 2 and 3. Modules -------------------------------------------------------------------------------------------------

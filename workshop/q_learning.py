@@ -443,8 +443,8 @@ def report_blackjack(report: Report, hands: int) -> None:
     print("A mean of n returns is off by some 0.9 / sqrt(n): ten times the hands, a third of the error.")
     print("Shared: as many hands, each settled with all dealers of its batch who show the same card, none of whom")
     print("looks at a player's cards; and begun where the means are least certain.")
-    one = learned["one player"]
-    for state in np.argwhere(one.argmax(axis=-1) != exact.argmax(axis=-1)):
+    one_player = learned["one player"]
+    for state in np.argwhere(one_player.argmax(axis=-1) != exact.argmax(axis=-1)):
         gap = np.ptp(exact[tuple(state)])
         print(f"Not found by one player: {figures.state_name(*state)}, where the two actions differ by {gap:.3f}.")
     close_up = {"exact": exact, **learned}
@@ -452,8 +452,8 @@ def report_blackjack(report: Report, hands: int) -> None:
         [action, *(values[0, 6, 8, i] for values in close_up.values())] for i, action in enumerate(blackjack.ACTIONS)
     ]
     print("\n" + format_table(["hard 18 against 9", *close_up], rows))
-    report.plot("q_learning-blackjack-values", figures.values, {"exact": exact, f"after {hands:,} hands": one})
-    report.plot("q_learning-blackjack-policy", figures.policy, exact, one)
+    report.plot("q_learning-blackjack-values", figures.values, {"exact": exact, f"after {hands:,} hands": one_player})
+    report.plot("q_learning-blackjack-policy", figures.policy, exact, one_player)
     report.plot("q_learning-blackjack-errors", figures.errors, curves, CLOSE)
 
 

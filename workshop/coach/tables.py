@@ -48,15 +48,15 @@ def read_folder(folder: Path) -> tuple[list[tuple[Path, Progress]], list[str]]:
     """
     if not folder.is_dir():
         raise WorkshopError(f"got {folder}, takes a folder with the {progress.FILE_NAME} of each student in it")
-    found, others = [], []
+    files, others = [], []
     for path in sorted(folder.rglob("*.json")):
         try:
-            found.append((path, progress.read(path)))
+            files.append((path, progress.read(path)))
         except WorkshopError as error:
             others.append(f"left out: {error}")
-    if not found:
+    if not files:
         raise WorkshopError(f"got {folder}, in which no .json is a file of progress: collect {progress.FILE_NAME}")
-    return found, others
+    return files, others
 
 
 def of_room(folder: Path) -> str:
@@ -65,10 +65,10 @@ def of_room(folder: Path) -> str:
     Raises:
         WorkshopError: the folder holds no file of progress.
     """
-    found, others = read_folder(folder)
+    files, others = read_folder(folder)
     total = len(exercises.names())
     rows = []
-    for path, kept in sorted(found, key=lambda pair: pair[1].student.casefold()):
+    for path, kept in sorted(files, key=lambda pair: pair[1].student.casefold()):
         entries = list(kept.exercises.values())
         solved = [entry for entry in entries if entry.solved]
         rows.append(
@@ -84,12 +84,12 @@ def of_room(folder: Path) -> str:
         )
     head = ["student", "done", "checks", "hints", "solutions seen", "last", "file"]
     lines = [format_table(head, rows), ""]
-    started = {name for _, kept in found for name in kept.exercises}
+    started = {name for _, kept in files for name in kept.exercises}
     of_exercises = []
     for name in exercises.names():
         if name not in started:
             continue
-        entries = [kept.exercises[name] for _, kept in found if name in kept.exercises]
+        entries = [kept.exercises[name] for _, kept in files if name in kept.exercises]
         wrong: Counter[str] = Counter()
         for entry in entries:
             wrong.update({outcome: count for outcome, count in entry.outcomes.items() if outcome != "right"})

@@ -51,8 +51,8 @@ def _finding(lesson: str, run: subprocess.CompletedProcess[str]) -> Finding:
     lines = run.stdout.splitlines()
     seconds = next((line.split()[1] for line in lines if line.startswith("Time ")), "?")
     held = sum("  expected " in line for line in lines)
-    said = [line.rstrip(".") for line in lines if line.startswith(_VERDICTS)]
-    verdict = said[-1] if said else "has no expected band"
+    verdicts = [line.rstrip(".") for line in lines if line.startswith(_VERDICTS)]
+    verdict = verdicts[-1] if verdicts else "has no expected band"
     if verdict.startswith("As expected"):
         return Finding("OK", f"{lesson}: as expected, {held} metrics within their bands ({seconds} s)")
     if verdict.startswith("Not as expected"):

@@ -41,25 +41,25 @@ def empty(classifier: Classifier, message: str = "") -> tuple[str, str]:
     """
     kind = f"a garment: {', '.join(classifier.classes)}" if classifier.is_garment else "a digit"
     invitation = "" if message else f"Draw {escape(kind)}, with the mouse, a pen or a finger."
-    said = f'<p class="refused" role="alert">{escape(message)}</p>' if message else ""
-    return f'<div class="answer">{said}<p class="invitation">{invitation}</p>{_notes(classifier.notes)}</div>', ""
+    refusal = f'<p class="refused" role="alert">{escape(message)}</p>' if message else ""
+    return f'<div class="answer">{refusal}<p class="invitation">{invitation}</p>{_notes(classifier.notes)}</div>', ""
 
 
-def answer(classifier: Classifier, found: Answer) -> tuple[str, str]:
+def answer(classifier: Classifier, result: Answer) -> tuple[str, str]:
     """Returns the two panels of an answer: the prediction with what the network sees, and the layers' outputs."""
-    name = classifier.classes[found.label]
-    first = next(iter(found.probabilities.values()))
-    seen = _image(_dark(found.image), "seen", "the network's input", "What the network sees: 28 x 28")
-    if found.heat is not None:
+    name = classifier.classes[result.label]
+    first = next(iter(result.probabilities.values()))
+    seen = _image(_dark(result.image), "seen", "the network's input", "What the network sees: 28 x 28")
+    if result.heat is not None:
         alt = f"the evidence for {name}"
-        seen += _image(_heated(found.image, found.heat), "seen", alt, f"Grad-CAM: light speaks for {name}")
+        seen += _image(_heated(result.image, result.heat), "seen", alt, f"Grad-CAM: light speaks for {name}")
     prediction = (
         f'<p class="prediction" data-class="{escape(name)}"><strong>{escape(name)}</strong> '
-        f"{console.percent(float(first[found.label]))}</p>"
+        f"{console.percent(float(first[result.label]))}</p>"
     )
-    bars = f'<div class="prediction-and-bars">{prediction}{_bars(classifier.classes, found)}</div>'
+    bars = f'<div class="prediction-and-bars">{prediction}{_bars(classifier.classes, result)}</div>'
     notes = _notes(classifier.notes)
-    return f'<div class="answer"><div class="pictures">{seen}</div>{bars}{notes}</div>', _layers(found.stages)
+    return f'<div class="answer"><div class="pictures">{seen}</div>{bars}{notes}</div>', _layers(result.stages)
 
 
 def _bars(classes: Sequence[str], found: Answer) -> str:
@@ -144,11 +144,11 @@ def training(state: Training) -> str:
     epoch = len(state.losses)
     words = "before training" if not epoch else f"after {epoch} epoch{'s' if epoch > 1 else ''}"
     loss = f", loss {state.losses[-1]:.3f}" if epoch else ""
-    said = f"{words}{loss}, {state.accuracy():.0%} of the points right"
+    text = f"{words}{loss}, {state.accuracy():.0%} of the points right"
     plots_ = _boundary(state) + _losses(state.losses)
     return (
-        f'<div class="training" data-epoch="{epoch}"><p class="progress">{said[0].upper()}{said[1:]}</p>'
-        f'<svg viewBox="0 0 1000 500" role="img" aria-label="{said}">{plots_}</svg></div>'
+        f'<div class="training" data-epoch="{epoch}"><p class="progress">{text[0].upper()}{text[1:]}</p>'
+        f'<svg viewBox="0 0 1000 500" role="img" aria-label="{text}">{plots_}</svg></div>'
     )
 
 

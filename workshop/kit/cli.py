@@ -47,9 +47,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Ends the program: `message` says which option got which value, and what it takes."""
-        said = str(WorkshopError(message))
-        said = said if len(said) <= 500 else f"{said[:500]}..."
-        print(f"error: {said} (--help lists the options)", file=sys.stderr)
+        text = str(WorkshopError(message))
+        text = text if len(text) <= 500 else f"{text[:500]}..."
+        print(f"error: {text} (--help lists the options)", file=sys.stderr)
         raise SystemExit(2)
 
 

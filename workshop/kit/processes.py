@@ -184,18 +184,19 @@ def _supervise() -> None:
     ) as child:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the child gets it too, and says what there is to say
         assert child.stderr is not None
-        said, held = False, ""
+        has_error = False
+        held = ""
         for line in child.stderr:
             if line.startswith("error: "):
-                said = True
+                has_error = True
                 sys.stderr.write(line)
             elif held or _CPP_ERROR.match(line):
                 held += line
             elif not _CPP_NOTICE.match(line):
                 sys.stderr.write(line)
-    if child.returncode < 0 and not said:
+    if child.returncode < 0 and not has_error:
         print(f"error: {LostProcessError()}", file=sys.stderr)
-    elif child.returncode > 0 and not said:
+    elif child.returncode > 0 and not has_error:
         sys.stderr.write(held)
     raise SystemExit(2 if child.returncode < 0 else child.returncode)
 

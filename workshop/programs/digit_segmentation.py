@@ -249,11 +249,11 @@ def _with_dashes(kept: list[Part], parts: list[Part], labels: np.ndarray) -> np.
     left -= {part.label for part in kept}
     while left:
         near = ndimage.distance_transform_edt(~drawn) <= _BREAK * main.length
-        found = left & set(np.unique(labels[near]).tolist())
-        if not found:
+        joined = left & set(np.unique(labels[near]).tolist())
+        if not joined:
             break
-        drawn |= np.isin(labels, list(found))
-        left -= found
+        drawn |= np.isin(labels, list(joined))
+        left -= joined
     return drawn
 
 

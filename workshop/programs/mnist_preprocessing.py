@@ -44,8 +44,8 @@ def digit(grey: np.ndarray, name: FilePath) -> np.ndarray:
         drawn = drawn_pixels(whole, otsu_threshold(whole.strength))
         if 18 <= max(_cut(drawn, drawn).shape) <= 20 and np.abs(_centre(whole.strength) - 14).max() < 1:
             return _stretch(whole.strength)  # as in the set already
-    found = find_digit(grey, name)
-    return place_digit(found.ink.strength, found.drawn)
+    segmented = find_digit(grey, name)
+    return place_digit(segmented.ink.strength, segmented.drawn)
 
 
 def place_digit(strength: np.ndarray, drawn: np.ndarray) -> np.ndarray:

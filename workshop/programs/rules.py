@@ -93,17 +93,17 @@ def _find_lines(strength: np.ndarray, least: float) -> Iterator[tuple[int, float
     slopes = np.linspace(-_STEEPEST, _STEEPEST, _SLOPES)
     rows, position = np.arange(1, height + 1)[:, None], np.arange(len(columns))
     weakest = round(_BROKEN * len(columns))
-    found = np.empty((len(slopes), height))
+    strengths = np.empty((len(slopes), height))
     for i, slope in enumerate(slopes):
         along = (rows + np.rint(slope * (columns - width / 2)).astype(int)).clip(0, height + 1)
-        found[i] = np.partition(looked_at[along, position], weakest, axis=1)[:, weakest]
+        strengths[i] = np.partition(looked_at[along, position], weakest, axis=1)[:, weakest]
     near = 2 + round(0.01 * max(height, width))
     for _ in range(_MOST_RULES):
-        i, row = (int(index) for index in np.unravel_index(found.argmax(), found.shape))
-        if found[i, row] < least:
+        i, row = (int(index) for index in np.unravel_index(strengths.argmax(), strengths.shape))
+        if strengths[i, row] < least:
             return
         yield row, float(slopes[i])
-        found[:, max(0, row - near) : row + near + 1] = 0
+        strengths[:, max(0, row - near) : row + near + 1] = 0
 
 
 def _follow(strength: np.ndarray, rows: np.ndarray) -> np.ndarray:

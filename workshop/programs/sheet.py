@@ -95,7 +95,7 @@ def _stable_regions(small: np.ndarray, levels: np.ndarray, is_light: bool) -> li
     """Returns for each region with four straight sides its masks at the levels over which it stays the same."""
     from scipy import ndimage
 
-    found: list[list[np.ndarray]] = []
+    stable: list[list[np.ndarray]] = []
     growing: list[list[np.ndarray]] = []
     for level in levels:
         labels, _ = ndimage.label(small > level if is_light else small < level)
@@ -112,11 +112,11 @@ def _stable_regions(small: np.ndarray, levels: np.ndarray, is_light: bool) -> li
             same = next((regions for regions in growing if _overlap(regions[-1], region) > _STABLE), None)
             if same is None:
                 same = []
-                found.append(same)
+                stable.append(same)
             same.append(region)
             now.append(same)
         growing = now
-    return found
+    return stable
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:

@@ -20,14 +20,14 @@ def with_activations(model: Any, kind: Any) -> list[tuple[Any, str]]:
 
     `Dense(8, activation="relu")` and `Dense(8)` with `Activation("relu")` or `ReLU()` behind it are the same network.
     """
-    found: list[tuple[Any, str]] = []
+    layers: list[tuple[Any, str]] = []
     for layer in model.layers:
         if isinstance(layer, kind):
-            found.append((layer, _name(layer.activation)))
-        elif isinstance(layer, (keras.layers.Activation, keras.layers.ReLU, keras.layers.Softmax)) and found:
-            before, name = found[-1]
-            found[-1] = before, _name(layer) if name == "linear" else name
-    return found
+            layers.append((layer, _name(layer.activation)))
+        elif isinstance(layer, (keras.layers.Activation, keras.layers.ReLU, keras.layers.Softmax)) and layers:
+            before, name = layers[-1]
+            layers[-1] = before, _name(layer) if name == "linear" else name
+    return layers
 
 
 def _name(activation: Any) -> str:

@@ -154,9 +154,9 @@ def _moment(
     cell = _WEEKDAY.sub("", cell.translate(_CHINESE).strip(), count=1) if cell[:1].isalpha() else cell
     cell = cell.translate(_CHINESE).strip() if not cell.isascii() else cell
     day, seconds, offset = cell, 0, None
-    found = re.match(r"(.*?\d)(?:[T,]\s*|\s+(?:at )?|:)(\d{1,2}[:.h]\d\d.*)", cell)
-    if found and (match := _TIME.fullmatch(found[2])):
-        day = found[1]
+    parts = re.match(r"(.*?\d)(?:[T,]\s*|\s+(?:at )?|:)(\d{1,2}[:.h]\d\d.*)", cell)
+    if parts and (match := _TIME.fullmatch(parts[2])):
+        day = parts[1]
         time = _seconds(match)
         if time is None:
             return None, None
@@ -301,8 +301,8 @@ def _order(cells: Sequence[str]) -> tuple[Callable[[str], tuple[int, int, int] |
     other = orders[min(scores, key=lambda title: scores[title])]
     readable = [cell for cell in cells if _moment(cell, read)[0]]
     example = next((cell for cell in readable if not _moment(cell, other)[0]), readable[0] if readable else "")
-    said = f": {example} is {_moment(example, read)[0]:%Y-%m-%d}" if readable else ""
-    return read, f"the dates are read as {title}{said}"
+    shown = f": {example} is {_moment(example, read)[0]:%Y-%m-%d}" if readable else ""
+    return read, f"the dates are read as {title}{shown}"
 
 
 def _most_frequent(steps: np.ndarray) -> int:

@@ -84,9 +84,9 @@ def find(given: FilePath | None) -> Weights | None:
         return Weights(arrays, "MobileNet with weights of an unverified file", given)
     path = lazy.keras_folder() / "models" / NAME
     for kept in (shared_folder.shared_file(NAME), path):
-        found = None if kept is None else _kept(kept)
-        if kept is not None and found is not None:
-            return Weights(read(found, kept), TITLE, kept)
+        kept_content = None if kept is None else _kept(kept)
+        if kept is not None and kept_content is not None:
+            return Weights(read(kept_content, kept), TITLE, kept)
     downloaded = _download(path)
     return None if downloaded is None else Weights(read(downloaded, path), TITLE, path)
 

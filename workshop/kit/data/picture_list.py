@@ -66,10 +66,10 @@ def find(path: FilePath) -> Path:
     if not path.is_dir():
         return path
     try:
-        found = sorted(child for child in path.iterdir() if child.suffix.lower() in _ENDINGS and child.is_file())
+        files = sorted(child for child in path.iterdir() if child.suffix.lower() in _ENDINGS and child.is_file())
     except OSError as error:
         raise WorkshopError(f"{path} cannot be read ({error.strerror})") from error
-    tables = [child for child in found if child.suffix.lower() != ".txt"] or found
+    tables = [child for child in files if child.suffix.lower() != ".txt"] or files
     if len(tables) == 1:
         return tables[0]
     if not tables:
@@ -147,16 +147,16 @@ def sort_out(
 def _find_columns(rows: Sequence[Sequence[str]], path: Path) -> tuple[tuple[int, ...], int]:
     """Returns where type, path and class stand, and the number of the first row that is no header."""
     header = [cell.lower().replace(" ", "_") for cell in rows[0]]
-    found = {
+    columns = {
         column: [i for name in names for i, cell in enumerate(header) if cell == name]
         for column, names in COLUMNS.items()
     }
-    if all(found.values()):
-        return tuple(places[0] for places in found.values()), 1
+    if all(columns.values()):
+        return tuple(places[0] for places in columns.values()), 1
     # Without a header line the columns stand in this order.
     if len(header) == len(COLUMNS) and header[0] in _PART_OF:
         return (0, 1, 2), 0
-    missing = ", ".join(column for column, places in found.items() if not places)
+    missing = ", ".join(column for column, places in columns.items() if not places)
     got = ", ".join(rows[0][:8])[:100]
     raise WorkshopError(f"{path} has the columns {got}: takes type, path and class (missing: {missing})")
 

@@ -250,23 +250,23 @@ def _read_table(path: Path, column: str | None) -> _Table:
         _left_out(rows[last:], lines[last:], "have no date below the table")
     if last - first < MIN_ROWS:
         raise WorkshopError(f"{path}: has {last - first} rows below the header, takes {MIN_ROWS} or more")
-    found = np.array(lines[first:last])
+    row_lines = np.array(lines[first:last])
     cells = np.array([" ".join(rows[row][i] for i in date_columns) for row in range(first, last)], dtype=object)
     if dates is None:
-        _check_counter(path, names, columns, slice(first, last), found)
+        _check_counter(path, names, columns, slice(first, last), row_lines)
         moments, offsets = None, np.full(last - first, np.nan)
     else:
         if dates.note:
             _note(dates.note)
         moments, offsets = dates.moments[first:last], dates.offsets[first:last]
         for row in np.flatnonzero(np.isnat(moments))[:1]:
-            raise WorkshopError(f"{path}, line {found[row]}: got {short(cells[row])}, takes {_EXAMPLES}")
+            raise WorkshopError(f"{path}, line {row_lines[row]}: got {short(cells[row])}, takes {_EXAMPLES}")
     numbers = {i: read_numbers(columns[i][first:last]) for i in others}
-    index = _choose_numbers(path, column, names, numbers, found, columns, first)
+    index = _choose_numbers(path, column, names, numbers, row_lines, columns, first)
     values, _, note = numbers[index]
     if note:
         _note(f"{names[index]}: {note}")
-    return _Table(path, names[index], moments, offsets, cells, values, found)
+    return _Table(path, names[index], moments, offsets, cells, values, row_lines)
 
 
 def _read_cells(path: Path) -> Cells:
@@ -353,8 +353,8 @@ def _by_month(rows: list[list[str]], lines: list[int]) -> tuple[list[list[str]],
 def _find_dates(columns: list[list[str]]) -> tuple[Dates | None, list[int]]:
     """Returns the dates of a table and the columns that they stand in, or None."""
     names = [column[0].lower() for column in columns]
-    found = {i: dates for i, column in enumerate(columns) if (dates := read_dates(column, names[i])) is not None}
-    for i, dates in found.items():
+    date_columns = {i: dates for i, column in enumerate(columns) if (dates := read_dates(column, names[i])) is not None}
+    for i, dates in date_columns.items():
         if dates.is_sure:
             return _with_times(dates, i, columns)
     parts = {_PARTS[name]: i for i, name in reversed(list(enumerate(names))) if name in _PARTS}
@@ -362,7 +362,7 @@ def _find_dates(columns: list[list[str]]) -> tuple[Dates | None, list[int]]:
         dates = _from_parts(columns, parts)
         if dates is not None:
             return dates, sorted(parts.values())
-    for i, dates in found.items():
+    for i, dates in date_columns.items():
         known = dates.moments[~np.isnat(dates.moments)]
         steps = np.diff(known).astype(np.int64)
         if dates.kind == "year" and np.any(steps == 0):

@@ -144,8 +144,8 @@ def read_target(table: tables.Table, kind: str | None = None) -> tuple[np.ndarra
         if share > NEARLY_ALL:
             others = _other_targets(table)
             more = f"; --target names another column, such as {others}" if others else ""
-            said = f"{share:.1%} of the rows are of one class: a model that says no other is as often right"
-            print(f"Note      {said}{more}")
+            note = f"{share:.1%} of the rows are of one class: a model that predicts no other is as often right"
+            print(f"Note      {note}{more}")
         return y, classes
     if len(distinct) == 1:
         raise WorkshopError(f"{table.path}, column {name}: is {classes[0]} in all rows, takes numbers that differ")
@@ -215,10 +215,10 @@ def split_rows(y: np.ndarray, has_classes: bool, seed: int) -> tuple[np.ndarray,
     for missing in np.setdiff1d(y, y[train]):
         for part in ("validation", "test"):
             held_out = validation if part == "validation" else test
-            found = held_out[y[held_out] == missing]
-            if not len(found) or len(held_out) == 1:
+            of_class = held_out[y[held_out] == missing]
+            if not len(of_class) or len(held_out) == 1:
                 continue
-            train, rest = np.append(train, found[0]), held_out[held_out != found[0]]
+            train, rest = np.append(train, of_class[0]), held_out[held_out != of_class[0]]
             validation, test = (rest, test) if part == "validation" else (validation, rest)
             break
     return train, validation, test
@@ -280,10 +280,10 @@ def _choose(table: tables.Table, features: Sequence[Column], train: np.ndarray) 
         if not reason and not present[train].any():
             reason = "every cell of the training rows is missing"
         if not reason and column.is_numeric and np.abs(column.present).max() > MAX_NUMBER:
-            found = column.present
-            if np.any(found != np.round(found)) or len(np.unique(found)) < len(found):
+            numbers = column.present
+            if np.any(numbers != np.round(numbers)) or len(np.unique(numbers)) < len(numbers):
                 table.numbers([table.names.index(column.name)])  # which names the cell
-            reason = f"it is an identifier, {len(found)} different numbers as long as those of cards or parcels"
+            reason = f"it is an identifier, {len(numbers)} different numbers as long as those of cards or parcels"
         if reason:
             left_out.append((column, reason))
             continue

@@ -83,10 +83,10 @@ class Table:
         values = np.empty((len(self.rows), len(columns)), np.float32)
         for j, i in enumerate(columns):
             column = self.columns[i]
-            found = column.values if column.kind == "number" else np.full(len(self.rows), np.nan)
-            for row in np.flatnonzero(~(np.abs(found) <= MAX_NUMBER))[:1]:
+            cells = column.values if column.kind == "number" else np.full(len(self.rows), np.nan)
+            for row in np.flatnonzero(~(np.abs(cells) <= MAX_NUMBER))[:1]:
                 self._refuse_cell(column, self._first_that_is_none(column) if column.kind != "number" else int(row))
-            values[:, j] = found
+            values[:, j] = cells
         return values
 
     def _first_that_is_none(self, column: Column) -> int:
@@ -139,17 +139,17 @@ class Table:
         column = self.columns[-1]
         where = f"{self.path}, column {short(self.names[-1])}"
         cells = column.values if column.is_numeric else column.texts.astype(str)
-        found, first, y = np.unique(cells, return_index=True, return_inverse=True)
+        distinct, first, y = np.unique(cells, return_index=True, return_inverse=True)
         names = [str(column.texts[i]) for i in first]
-        if len(found) == 1:
+        if len(distinct) == 1:
             raise WorkshopError(f"{where}: all rows are of one class ({short(names[0])}), takes two or more")
-        if len(found) > 2:
+        if len(distinct) > 2:
             row = int(first[2])
             raise WorkshopError(
                 f"{self.path}, line {self.lines[row]}, column {short(self.names[-1])}: got {short(names[2])} beside "
                 f"{short(names[0])} and {short(names[1])}, takes two classes, such as 0 and 1"
             )
-        if column.is_numeric and set(found) == {0.0, 1.0}:
+        if column.is_numeric and set(distinct) == {0.0, 1.0}:
             names = ["0", "1"]
         if _are_reversed(names):
             names, y = names[::-1], 1 - y
@@ -393,9 +393,9 @@ def find_column(table: Table, name: str, option: str) -> int:
     if name in table.names:
         return table.names.index(name)
     wanted = splitting.clean(name).casefold()
-    found = [i for i, other in enumerate(table.names) if other.casefold() == wanted]
-    if len(found) == 1:
-        return found[0]
+    indices = [i for i, other in enumerate(table.names) if other.casefold() == wanted]
+    if len(indices) == 1:
+        return indices[0]
     near = difflib.get_close_matches(name, table.names, n=1)
     meant = f"; is {short(near[0])} meant?" if near else ""
     raise WorkshopError(f"{option}: got {short(name)}, {table.path} has {listed(table.names, 20)}{meant}")

@@ -87,20 +87,20 @@ def evaluate(driver: Driver, observation: str, maps: int, seed: int) -> Driven:
 
 def take_trip(driver: Driver, observation: str, *, seed: int | None = None, map: car.Map | None = None) -> Trip:
     """Drives on one map, a given one or that of a seed."""
-    one = car.Car(observation)
-    seen, _ = one.reset(seed=seed, options={"map": map})
+    environment = car.Car(observation)
+    seen, _ = environment.reset(seed=seed, options={"map": map})
     path, observations = [], []
     has_ended = has_reached = terminated = False
     while True:
-        path.append([*one.cars.positions[0], one.cars.headings[0]])
+        path.append([*environment.cars.positions[0], environment.cars.headings[0]])
         observations.append(seen)
         if has_ended:
             break
-        seen, _, terminated, truncated, info = one.step(driver(seen[None])[0])
+        seen, _, terminated, truncated, info = environment.step(driver(seen[None])[0])
         has_reached, has_ended = info["reached"], terminated or truncated
     return Trip(
-        one.cars.obstacles[0],
-        one.cars.stations[0],
+        environment.cars.obstacles[0],
+        environment.cars.stations[0],
         np.array(path),
         np.array(observations),
         has_reached,

@@ -190,9 +190,9 @@ def by_name(photos: PhotoSet) -> PhotoSet:
     )
     classes = tuple(sorted((set(train) & set(validation)) - {""}))
     if len(classes) < 2:
-        found = f"only {one_line(classes[0])}" if classes else "no class"
+        names = f"only {one_line(classes[0])}" if classes else "no class"
         raise WorkshopError(
-            f"--by-name: got {found} with photos in both parts, takes two or more: Abyssinian_12.jpg, Bengal_7.jpg"
+            f"--by-name: got {names} with photos in both parts, takes two or more: Abyssinian_12.jpg, Bengal_7.jpg"
         )
     rows = [i for i, name in enumerate(train) if name in classes]
     validation_rows = [i for i, name in enumerate(validation) if name in classes]

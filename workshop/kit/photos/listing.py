@@ -168,14 +168,14 @@ def _class_folders(source: Source, part: str) -> list[str]:
 
 def _by_file_name(names: Iterator[str]) -> dict[str, list[str]] | None:
     """Returns the files by the beginnings of their names, "cat" of "cat.0.jpg", or None where these are no classes."""
-    found, count = dict[str, list[str]](), 0
+    named, count = dict[str, list[str]](), 0
     for name in names:
         count += 1
         match = _NAMED.fullmatch(PurePosixPath(name).name)
         if match:
-            found.setdefault(match[1].lower(), []).append(name)
-    words = {word for key in found for word in re.split(r"[\W_]+", key)}
-    classes = {key: files for key, files in found.items() if len(files) > 1}
+            named.setdefault(match[1].lower(), []).append(name)
+    words = {word for key in named for word in re.split(r"[\W_]+", key)}
+    classes = {key: files for key, files in named.items() if len(files) > 1}
     if (
         len(classes) < 2
         or any(map(_NO_CLASS.fullmatch, words))

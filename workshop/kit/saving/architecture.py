@@ -181,14 +181,14 @@ def _bidirectional(s: Settings) -> Config:
 
 
 def _both_weights(settings: Config, shape: Shape) -> dict[str, Shape]:
-    one = inner(settings)
-    weights = KINDS[one.kind].weights(one.settings, shape)
+    layer = inner(settings)
+    weights = KINDS[layer.kind].weights(layer.settings, shape)
     return {f"{way}_{name}": size for way in ("forward", "backward") for name, size in weights.items()}
 
 
 def _both_outputs(settings: Config, shape: Shape) -> Shape:
-    one = inner(settings)
-    *steps, units = KINDS[one.kind].output(one.settings, shape)
+    layer = inner(settings)
+    *steps, units = KINDS[layer.kind].output(layer.settings, shape)
     return (*steps, units * (2 if settings["merge_mode"] == "concat" else 1))
 
 

@@ -276,17 +276,17 @@ class Pipeline(_AsItsFirst):
 
     def columns(self) -> Sequence[Column]:
         """Returns what the first steps know of each column, up to the one that changes what stands in them."""
-        found: Sequence[Column] = []
+        columns: Sequence[Column] = []
         for step in self.children():
             known = step.columns()
-            if not found:
-                found = known
-            if len(known) != len(found):
+            if not columns:
+                columns = known
+            if len(known) != len(columns):
                 break
-            found = [later if column == Column() else column for column, later in zip(found, known, strict=True)]
+            columns = [later if column == Column() else column for column, later in zip(columns, known, strict=True)]
             if not isinstance(step, SimpleImputer):
                 break
-        return found
+        return columns
 
     def children(self) -> Sequence[Step]:
         """Returns its steps, without those that do nothing."""
@@ -355,14 +355,14 @@ class ColumnTransformer(_Composition):
 
     def columns(self) -> Sequence[Column]:
         """Returns what the steps know of each column."""
-        found: list[list[Column]] = [[] for _ in range(self.n_features_in_)]
+        by_column: list[list[Column]] = [[] for _ in range(self.n_features_in_)]
         for _, step, columns in self.parts():
             known = step.columns() if isinstance(step, Step) else []
             if len(known) != len(columns):
                 known = [Column()] * len(columns)
             for i, column in zip(columns, known, strict=True):
-                found[i].append(column)
-        return [_best(known) for known in found]
+                by_column[i].append(column)
+        return [_best(known) for known in by_column]
 
     def children(self) -> Sequence[Step]:
         """Returns its steps, without those that do nothing."""
@@ -415,20 +415,20 @@ def list_steps(step: Step, at_most: int) -> list[Step]:
     Raises:
         ValueError: they are more than `at_most`, or have too many columns and categories together.
     """
-    found, pending, cells = [], [step], 0
+    steps, pending, cells = [], [step], 0
     while pending:
-        found.append(pending.pop())
-        pending += found[-1].children()
-        if len(found) + len(pending) > at_most:
+        steps.append(pending.pop())
+        pending += steps[-1].children()
+        if len(steps) + len(pending) > at_most:
             raise ValueError(f"more than {at_most} steps")
-        cells += int(vars(found[-1]).get("n_features_in_", 0))
-        if isinstance(found[-1], ColumnTransformer):
-            cells += sum(len(columns) for _, _, columns in found[-1].parts())
-        if isinstance(found[-1], _Encoder):
-            cells += sum(len(categories) for categories in found[-1].category_arrays())
+        cells += int(vars(steps[-1]).get("n_features_in_", 0))
+        if isinstance(steps[-1], ColumnTransformer):
+            cells += sum(len(columns) for _, _, columns in steps[-1].parts())
+        if isinstance(steps[-1], _Encoder):
+            cells += sum(len(categories) for categories in steps[-1].category_arrays())
         if cells > _MAX_CELLS:
             raise ValueError(f"more than {_MAX_CELLS} columns and categories")
-    return found
+    return steps
 
 
 def _listed(columns: Any) -> list[Any]:

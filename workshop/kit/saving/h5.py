@@ -236,9 +236,9 @@ def _read_weights(architecture: Architecture, described: list[_Node]) -> None:
     shapes = architecture.weight_shapes()
     stored = [node.arrays() for node in _without_input(described)]
     wanting = [layer for layer, names in zip(architecture.layers, shapes, strict=True) if names]
-    found = sum(bool(arrays) for arrays in stored)
-    if found != len(wanting):
-        raise WorkshopError(f"its configuration has {len(wanting)} layers with weights, the file {found}")
+    with_weights = sum(bool(arrays) for arrays in stored)
+    if with_weights != len(wanting):
+        raise WorkshopError(f"its configuration has {len(wanting)} layers with weights, the file {with_weights}")
     for layer, names, arrays in zip(architecture.layers, shapes, stored, strict=True):
         if set(arrays) != set(names):
             raise WorkshopError(

@@ -183,16 +183,16 @@ def _no_more_weights_than(numbers: int) -> Iterator[None]:
     """
     layer_class = keras.layers.Layer
     add_weight = layer_class.add_weight
-    asked = 0
+    total = 0
 
     @functools.wraps(add_weight)
     def add_counted(self: Any, shape: Any = None, initializer: Any = None, *args: Any, **options: Any) -> Any:
-        nonlocal asked
+        nonlocal total
         size = math.prod(int(n) for n in shape or ())
-        asked += size
-        if asked > numbers:
+        total += size
+        if total > numbers:
             raise WorkshopError(
-                f"a {type(self).__name__} layer of it takes {size:,} weights, all layers {asked:,}; "
+                f"a {type(self).__name__} layer of it takes {size:,} weights, all layers {total:,}; "
                 f"the file has {numbers:,}"
             )
         return add_weight(self, shape, "zeros", *args, **options)
@@ -406,10 +406,10 @@ def _put_weights(layer: Any, weights: Weights, put: set[int]) -> None:
     elif hasattr(layer, "cells"):
         inner = {str(number): cell for number, cell in enumerate(layer.cells)}
     for name, part in weights.parts.items():
-        one = inner.get(name)
-        if one is None:
+        inner_layer = inner.get(name)
+        if inner_layer is None:
             raise WorkshopError(f"the file has weights for a layer {printable(name)}, which its configuration has not")
-        _put_weights(one, part, put)
+        _put_weights(inner_layer, part, put)
     if weights.arrays:
         _assign(layer, weights, put)
 

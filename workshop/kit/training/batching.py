@@ -20,8 +20,8 @@ def batches(samples: int, size: int) -> Iterator[slice]:
 
 def digest(array: np.ndarray) -> str:
     """Returns the SHA-256 of an array's numbers, which tells training data from other training data."""
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for rows in batches(len(array), 1000):
-        found.update(np.ascontiguousarray(array[rows]).data)
+        sha256.update(np.ascontiguousarray(array[rows]).data)
         files.release_pages(array)
-    return found.hexdigest()
+    return sha256.hexdigest()

@@ -131,18 +131,18 @@ def _read_moments(name: str, texts: np.ndarray, missing: np.ndarray, glance: Seq
 
 def tells_nothing(column: Column) -> str:
     """Returns why a column tells a model nothing, in words that follow its name; nothing where it may."""
-    found = column.present
-    if not len(found):
+    present = column.present
+    if not len(present):
         return "every cell is missing"
-    different = len(np.unique(found)) if column.is_numeric else len(set(found))
+    different = len(np.unique(present)) if column.is_numeric else len(set(present))
     if different == 1 and (column.is_numeric or not column.missing.any()):
         return f"it is {short(str(column.texts[np.flatnonzero(~column.missing)[0]]))} in all rows"
     if is_identifier(column):
-        return f"it is an identifier, {different} different values in {len(found)} rows"
+        return f"it is an identifier, {different} different values in {len(present)} rows"
     if column.is_numeric:
         return ""
-    if different > len(found) / 2:
-        return f"{different} different texts in {len(found)} rows tell nothing"
+    if different > len(present) / 2:
+        return f"{different} different texts in {len(present)} rows tell nothing"
     if different > MAX_TEXTS:
         return f"{different} different texts are too many columns of 0 and 1"
     return ""
@@ -150,8 +150,8 @@ def tells_nothing(column: Column) -> str:
 
 def is_identifier(column: Column) -> bool:
     """Returns whether a column only counts the rows or names them: by its name, and because most are different."""
-    found = column.present
-    if column.kind not in ("number", "text") or len(found) < 2:
+    present = column.present
+    if column.kind not in ("number", "text") or len(present) < 2:
         return False
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", column.name)
     words = [word for word in re.split(r"[\W_]+", spaced.lower()) if word]
@@ -160,10 +160,10 @@ def is_identifier(column: Column) -> bool:
         is_named = words[-1] in _LAST_WORDS or words[0] in _FIRST_WORDS
     if not is_named or column.unit:
         return False
-    if column.is_numeric and np.any(found != np.round(found)):
+    if column.is_numeric and np.any(present != np.round(present)):
         return False
     # Some rows may stand there twice.
-    return len(set(found.tolist())) > len(found) / 2
+    return len(set(present.tolist())) > len(present) / 2
 
 
 def frequent_words(column: Column, words: frozenset[str], at_least: int) -> list[str]:

@@ -132,14 +132,14 @@ def decimal_sign(columns: Iterable[Sequence[str]], separator: str) -> str:
 def _bodies(cells: Sequence[str]) -> list[str]:
     """Returns the digits of the cells of a column that have a point or a comma."""
     step = max(1, len(cells) // _SAMPLE)
-    found = []
+    bodies = []
     for cell in cells[::step]:
         if "." in cell or "," in cell:
             parts = _take_apart(cell)
             if parts is not None:
                 # Digits more make it plain that 6,314E+00 is not six thousand.
-                found.append(re.sub(r"[eE].*", "0000", parts.body))
-    return found
+                bodies.append(re.sub(r"[eE].*", "0000", parts.body))
+    return bodies
 
 
 def _own_sign(bodies: Sequence[str]) -> str:

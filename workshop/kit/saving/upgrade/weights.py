@@ -269,15 +269,15 @@ def _shares(layers: Sequence[Config], arrays: list[Array]) -> dict[str, list[Arr
     """Returns the arrays of each layer of a model that is a layer itself."""
     owners = _owners(layers)
     shares: dict[str, list[Array]] = {layer["name"]: [] for layer in layers}
-    found = []
+    owner_names = []
     for array in arrays:
         before = array.name[:-1]
         named = {owners[part] for part in before if owners.get(part)}
         if len(named) > 1:  # the name of the outer model may be a layer's, too: the innermost counts
             named = {owners[part] for part in before[-1:] if owners.get(part)}
-        found.append(named.pop() if len(named) == 1 else None)
-    if all(found):
-        for array, name in zip(arrays, found, strict=True):
+        owner_names.append(named.pop() if len(named) == 1 else None)
+    if all(owner_names):
+        for array, name in zip(arrays, owner_names, strict=True):
             shares[str(name)].append(array)
         return shares
     prefixed = _by_prefix(arrays)

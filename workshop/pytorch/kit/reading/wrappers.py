@@ -68,11 +68,11 @@ def time_distributed(reader: Reader, module: TimeDistributed) -> None:
     """TimeDistributed."""
     if reader.channels_first or len(reader.shape) < 2:
         raise reader.refuse(module, f"takes sequences (steps, ...) and gets samples of shape {reader.shape}")
-    found = reader.inside(module.network, reader.shape[1:])
-    if len(found) != 1:
-        raise reader.refuse(module, f"has {len(found)} layers in it, in Keras it has one: takes one for each")
-    layer = found[0].layer
-    reader.add(module, "TimeDistributed", {"layer": as_inner(layer.kind, layer.settings)}, **found[0].weights)
+    layers = reader.inside(module.network, reader.shape[1:])
+    if len(layers) != 1:
+        raise reader.refuse(module, f"has {len(layers)} layers in it, in Keras it has one: takes one for each")
+    layer = layers[0].layer
+    reader.add(module, "TimeDistributed", {"layer": as_inner(layer.kind, layer.settings)}, **layers[0].weights)
 
 
 def add_branches(reader: Reader, module: AddBranches) -> None:
