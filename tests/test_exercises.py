@@ -72,7 +72,7 @@ def test_a_check_does_not_tell_the_answer(name: str) -> None:
         for line in lines:
             text = ast.unparse(line).rpartition(" = ")[2].removeprefix("return ")
             assert len(text) < 8 or not any(text in message for message in said)
-    if not one.inputs and one.judge is None and isinstance(one.expected[0], (int, float)):
+    if not one.inputs and one.grade is None and isinstance(one.expected[0], (int, float)):
         number = f"{one.expected[0]:,}"
         for message in said:
             assert not re.search(rf"(?<![\d.,]){re.escape(number)}(?![\d,]|\.\d)", message), message

@@ -1,4 +1,4 @@
-"""Row A4 of the curriculum: the sigmoid, cross-entropy, likelihood, and one neuron that judges tumours."""
+"""Row A4 of the curriculum: the sigmoid, cross-entropy, likelihood, and one neuron that classifies tumours."""
 
 from pathlib import Path
 

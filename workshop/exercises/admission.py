@@ -15,7 +15,7 @@ LOW, HIGH = np.array([30.0, 32.0]), np.array([98.0, 100.0])
 WEIGHTS, BIAS = np.array([5.0, 4.0]), -4.5
 
 
-def judge_two_outputs(model: Any) -> str:
+def grade_two_outputs(model: Any) -> str:
     """Returns "" for a network of two inputs, eight relu units and two softmax outputs."""
     check_is_model(model)
     if tuple(model.input_shape[1:]) != (2,):
@@ -268,7 +268,7 @@ two_outputs = keras.Sequential(
                 " keras.layers.Dense(2, activation='softmax')])",
             ),
         ),
-        judge=judge_two_outputs,
+        grade=grade_two_outputs,
         imports="import keras",
     ),
 )

@@ -17,7 +17,7 @@ ROWS = [
 MATRIX = [[8, 2, 0], [1, 9, 5], [0, 4, 11]]
 
 
-def judge_prepare(prepare: Callable[[Any, int], Any]) -> str:
+def grade_prepare(prepare: Callable[[Any, int], Any]) -> str:
     """Returns "" for a function that freezes a network and puts a new last layer in."""
     if not callable(prepare):
         raise AnswerError("A function is asked for.", "type")
@@ -149,7 +149,7 @@ def prepare(network, classes):
                 "def prepare(network, classes):\n    network.head = nn.Linear(6, classes)\n    return network",
             ),
         ),
-        judge=judge_prepare,
+        grade=grade_prepare,
         imports="import numpy as np\nfrom torch import nn",
     ),
     Exercise(
@@ -167,7 +167,7 @@ def best_epoch(validation_losses):
     return int(np.argmin(validation_losses)) + 1
 """,
         explanation="np.argmin returns the first of equal ones. The training loss would not do: it falls as long as "
-        "one trains. And the test notes must not choose: what they chose, they could not judge any more.",
+        "one trains. And the test notes must not choose: what they chose could no longer be evaluated on them.",
         hints=(
             "NumPy has a function that returns where the smallest element is.",
             "np.argmin counts from 0.",

@@ -13,7 +13,7 @@ SMALL = np.array([[0.5, -1.0], [0.25, -2.0]])
 WIDE = np.array([[9.0, 1.0, 2.0, 3.0, 0.0, 8.0], [1.0, 1.0, 5.0, 4.0, 7.0, 6.0]])
 
 
-def judge_vertical_edges(kernel: Any) -> str:
+def grade_vertical_edges(kernel: Any) -> str:
     """Returns "" for a 3x3 kernel that is 0 on plain areas and above 0 where an image turns from dark to bright."""
     try:
         weights = np.asarray(kernel, float)
@@ -122,7 +122,7 @@ EXERCISES = (
                 "edge_kernel = np.array([[-2, -1, 0], [-1, 0, 1], [0, 1, 2]])",
             ),
         ),
-        judge=judge_vertical_edges,
+        grade=grade_vertical_edges,
     ),
     Exercise(
         title="What a 5x5 filter takes off",

@@ -49,7 +49,7 @@ def double_targets(rewards, q_next, q_next_copy, terminated, discount):
 """
 
 
-def judge_network(model: Any) -> str:
+def grade_network(model: Any) -> str:
     """Returns "" for 20 inputs, 20 and 150 units with relu and three linear outputs."""
     check_is_model(model)
     if tuple(model.input_shape[1:]) == (21,):
@@ -168,7 +168,7 @@ EXERCISES = (
                 " keras.layers.Dense(3)])",
             ),
         ),
-        judge=judge_network,
+        grade=grade_network,
         imports="import keras",
     ),
     Exercise(

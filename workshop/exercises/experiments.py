@@ -9,7 +9,7 @@ from workshop.exercises.kit.models import check_is_model, with_activations
 from workshop.kit.lazy import keras
 
 
-def judge_two_layers(model: Any) -> str:
+def grade_two_layers(model: Any) -> str:
     """Returns "" for the dense network 784-128-128-10, relu twice and softmax."""
     check_is_model(model)
     if tuple(model.input_shape[1:]) != (28, 28, 1):
@@ -124,7 +124,7 @@ two_layers = keras.Sequential(
                 model_code("Flatten()", "Dense(128)", "Dense(128)", OUTPUTS),
             ),
         ),
-        judge=judge_two_layers,
+        grade=grade_two_layers,
         imports="import keras",
     ),
     Exercise(

@@ -17,7 +17,7 @@ NOISES = (
 )
 
 
-def _judge_generator(answer: Any) -> str:
+def _grade_generator(answer: Any) -> str:
     """Looks at a generator, and names the mistake in it."""
     check_is_model(answer)
     if tuple(answer.input_shape) != (None, 42):
@@ -114,7 +114,7 @@ generator = keras.Sequential(
                 GENERATOR.replace("sigmoid", "relu"),
             ),
         ),
-        judge=_judge_generator,
+        grade=_grade_generator,
         imports="import keras\nimport numpy as np",
     ),
     Exercise(

@@ -14,7 +14,7 @@ BEST_GUESS = (1.5, 1.3)  # the best of the lines in the notebook's table
 FEW_HOUSES = np.array([[1000.0, 5.0, 70.0], [2000.0, 6.0, 90.0], [2500.0, 2.0, 95.0]])
 
 
-def judge_line(answer: Any) -> str:
+def grade_line(answer: Any) -> str:
     """Returns "" for a weight and a bias whose mean squared error on the houses is below 2.4."""
     try:
         weight, bias = (float(number) for number in answer)
@@ -138,7 +138,7 @@ def mean_squared_error(predicted, prices):
                 "weight_and_bias = (1.4, 0)",
             ),
         ),
-        judge=judge_line,
+        grade=grade_line,
     ),
     Exercise(
         title="Min-max scaling by hand",

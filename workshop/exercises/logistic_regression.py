@@ -18,7 +18,7 @@ TWO_CLASSES, CLASS_NUMBERS, ONE_HOT = (
 SQUARES = ("mean_squared_error", "mse", "meansquarederror", "mean_absolute_error", "mae")
 
 
-def judge_losses(losses: Any) -> str:
+def grade_losses(losses: Any) -> str:
     """Returns "" for the losses of one sigmoid, of class numbers, and of one-hot rows, in this order."""
     if not isinstance(losses, (list, tuple)) or not all(isinstance(loss, str) for loss in losses):
         raise AnswerError('A list of three texts is asked for, such as ["mean_squared_error", ...].', "type")
@@ -296,6 +296,6 @@ def cut(weight, bias):
                 ' "sparse_categorical_crossentropy"]',
             ),
         ),
-        judge=judge_losses,
+        grade=grade_losses,
     ),
 )

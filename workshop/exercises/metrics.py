@@ -14,7 +14,7 @@ PREDICTED = np.array([1, 1, 1, 1, 0, 1, 1, 0, 0])
 SIZES = ((12, 4), (10, 3), (11, 4))  # samples and folds; the first divides without a remainder
 
 
-def judge_folds(answer: Any) -> str:
+def grade_folds(answer: Any) -> str:
     """Returns "" for a function that gives k parts of the numbers below n, of nearly equal sizes."""
     if not callable(answer):
         raise AnswerError("A function is asked for.", "type")
@@ -256,7 +256,7 @@ def folds(n, k):
                 "def folds(n, k):\n    return [list(range(first + 1, n + 1, k)) for first in range(k)]",
             ),
         ),
-        judge=judge_folds,
+        grade=grade_folds,
     ),
     Exercise(
         title="Choose a model",

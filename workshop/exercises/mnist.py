@@ -14,7 +14,7 @@ PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.5, 0.4, 0.1], [0.
 LABELS = np.array([0, 2, 1, 2])
 
 
-def judge_cnn(model: Any) -> str:
+def grade_cnn(model: Any) -> str:
     """Returns "" for a CNN of 28x28x1 -> 28x28x8 -> 14x14x8 -> 14x14x16 -> 7x7x16 -> 10."""
     check_is_model(model)
     kinds = [type(layer).__name__ for layer in model.layers if type(layer).__name__ != "InputLayer"]
@@ -242,7 +242,7 @@ cnn_9098 = keras.Sequential(
                 " keras.layers.Dense(10, activation='softmax')])",
             ),
         ),
-        judge=judge_cnn,
+        grade=grade_cnn,
         imports="import keras",
     ),
 )

@@ -21,7 +21,7 @@ def fires(numbers: np.ndarray) -> np.ndarray:
     return np.asarray(CORNERS @ numbers[:3] + numbers[3] > 0)
 
 
-def judge_majority(answer: Any) -> str:
+def grade_majority(answer: Any) -> str:
     """Returns "" for w1, w2, w3 and b of a neuron that fires where at least two of three inputs are 1."""
     try:
         numbers = np.asarray(answer, dtype=float)
@@ -251,6 +251,6 @@ def batch_change(X, y, w):
                 "majority = [-1.5, 1, 1, 1]",
             ),
         ),
-        judge=judge_majority,
+        grade=grade_majority,
     ),
 )

@@ -107,7 +107,7 @@ def gradient_moments(baseline: float) -> tuple[float, float]:
     return mean, float(PROBABILITIES @ (gradients - mean) ** 2)
 
 
-def judge_baseline(baseline: Any) -> str:
+def grade_baseline(baseline: Any) -> str:
     """Returns "" for a baseline with which the sampled gradient varies a hundredth of what it does without one."""
     try:
         number = float(baseline)
@@ -385,7 +385,7 @@ def mean_and_variance(probabilities, returns, baseline):
                 "baseline = -102",
             ),
         ),
-        judge=judge_baseline,
+        grade=grade_baseline,
     ),
     Exercise(
         title="The advantage of one step",

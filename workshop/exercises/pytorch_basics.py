@@ -69,7 +69,7 @@ RETURNED = (
 )
 
 
-def judge_dataset(cls: Any) -> str:
+def grade_dataset(cls: Any) -> str:
     """Returns "" for a class of the numbers 1 to 50, each with 1 where it can be divided by 3 and 0 elsewhere."""
     if not isinstance(cls, type):
         raise AnswerError("A class is asked for.", "type")
@@ -108,7 +108,7 @@ def run_steps(step: Callable[..., Any]) -> tuple[list[Any], list[float]]:
     return losses, [float(net.weight.detach()), float(net.bias.detach())]
 
 
-def judge_step(step: Any) -> str:
+def grade_step(step: Any) -> str:
     """Returns "" for a function that trains a network by one step and returns the loss as a number."""
     if not callable(step):
         raise AnswerError("A function is asked for.", "type")
@@ -116,7 +116,7 @@ def judge_step(step: Any) -> str:
         losses, weights = run_steps(step)
     except (Exception, SystemExit) as error:
         raise AnswerError(f"Your function stopped: {tell_error(error)}", "error") from None
-    exercise = next(one for one in EXERCISES if one.judge is judge_step)
+    exercise = next(one for one in EXERCISES if one.grade is grade_step)
     right_losses, right_weights = run_steps(exercise.run(exercise.solution))
     if all(loss is None or loss is ... for loss in losses) and weights == [0.5, 0.0]:
         raise AnswerError("Nothing yet: no weight has changed, and nothing is returned.", "unanswered")
@@ -299,7 +299,7 @@ class Threes(Dataset):
                 dataset_code(length="49"),
             ),
         ),
-        judge=judge_dataset,
+        grade=grade_dataset,
         imports="from torch.utils.data import Dataset",
     ),
     Exercise(
@@ -320,7 +320,7 @@ def train_step(net, optimizer, loss_function, x, y):
             "`.item()` gives the number of a tensor that holds one.",
         ),
         mistakes=(*WRONG_STEPS, *RETURNED),
-        judge=judge_step,
+        grade=grade_step,
         imports="import torch\nfrom torch import nn",
     ),
     Exercise(

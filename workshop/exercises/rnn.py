@@ -14,7 +14,7 @@ from workshop.kit.lazy import keras
 STEPS = 100
 
 
-def judge_gates(biases: Any) -> str:
+def grade_gates(biases: Any) -> str:
     """Returns "" for biases (b_i, b_f) of the gates of a memory that lasts, and that nothing is written to."""
     try:
         b_i, b_f = (float(bias) for bias in biases)
@@ -37,7 +37,7 @@ def judge_gates(biases: Any) -> str:
     raise AnswerError(f"After {STEPS} steps {kept:.2g} of the 1 is left, and {written:.2g} was added by the inputs.")
 
 
-def judge_reader(model: Any) -> str:
+def grade_reader(model: Any) -> str:
     """Returns "" for 28 rows of 28 -> a GRU's 28 states of 32 -> 896 -> 10."""
     check_is_model(model)
     if tuple(model.input_shape[1:]) != (28, 28):
@@ -204,7 +204,7 @@ def lstm_step(i, f, g, o, c):
                 "biases = (8, -8)",
             ),
         ),
-        judge=judge_gates,
+        grade=grade_gates,
         imports="",
     ),
     Exercise(
@@ -294,7 +294,7 @@ reader = keras.Sequential(
                 " keras.layers.GlobalAveragePooling1D(), keras.layers.Dense(10, activation='softmax')])",
             ),
         ),
-        judge=judge_reader,
+        grade=grade_reader,
         imports="import keras",
     ),
 )

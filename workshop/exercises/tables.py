@@ -11,7 +11,7 @@ from workshop.exercises.kit.models import check_is_model, with_activations
 from workshop.kit.lazy import keras
 
 
-def judge_network(model: Any) -> str:
+def grade_network(model: Any) -> str:
     """Returns "" for a network 8 -> 64 relu -> 64 relu -> one number."""
     check_is_model(model)
     if tuple(model.input_shape[1:]) != (8,):
@@ -96,7 +96,7 @@ network = keras.Sequential(
                 network(RELU, RELU, "1, activation='relu'"),
             ),
         ),
-        judge=judge_network,
+        grade=grade_network,
         imports="import keras",
     ),
     Exercise(

@@ -14,7 +14,7 @@ IMAGES = np.array([[[[0, 128, 255], [124, 116, 104]]], [[[255, 255, 255], [10, 2
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
-def judge_freeze(freeze: Callable[[Any], Any]) -> str:
+def grade_freeze(freeze: Callable[[Any], Any]) -> str:
     """Returns "" for a function that freezes all layers of a model but the last."""
     if not callable(freeze):
         raise AnswerError("A function is asked for.", "type")
@@ -93,7 +93,7 @@ def freeze(model):
                 "def freeze(model):\n    model.is_frozen = True\n    return model",
             ),
         ),
-        judge=judge_freeze,
+        grade=grade_freeze,
     ),
     Exercise(
         title="A new head",

@@ -29,7 +29,7 @@ def three_gates(gates: np.ndarray) -> np.ndarray:
     return sigmoid(gates[2, 0] + hidden @ gates[2, 1:])
 
 
-def judge_gates(answer: Any) -> str:
+def grade_gates(answer: Any) -> str:
     """Returns "" for three gates, the third behind the first two, that make XOR."""
     try:
         gates = np.asarray(answer, dtype=float)
@@ -59,7 +59,7 @@ def judge_gates(answer: Any) -> str:
     raise AnswerError(f"{says}, which rounds to {table[i]}.")
 
 
-def judge_network(model: Any) -> str:
+def grade_network(model: Any) -> str:
     """Returns "" for a 2-4-1 network of sigmoids."""
     check_is_model(model)
     if tuple(model.input_shape[1:]) != (2,):
@@ -162,7 +162,7 @@ EXERCISES = (
                 "gates = [(-0.5, 1, 1), (1.5, -1, -1), (-1.5, 1, 1)]",
             ),
         ),
-        judge=judge_gates,
+        grade=grade_gates,
     ),
     Exercise(
         title="A network by hand",
@@ -278,7 +278,7 @@ course_241 = keras.Sequential(
                 "course_241 = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4, activation='sigmoid')])",
             ),
         ),
-        judge=judge_network,
+        grade=grade_network,
         imports="import keras",
     ),
 )

@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
 
 
 class AnswerError(Exception):
-    """Raised by the judge of an exercise: the answer is wrong, and the text says why. `kind` is one of `GENERAL`."""
+    """Raised by the grader of an exercise: the answer is wrong, and the text says why. `kind` is one of `GENERAL`."""
 
     def __init__(self, text: str, kind: str = "value") -> None:
         super().__init__(text)
@@ -69,7 +69,7 @@ class Exercise:
         mistakes: typical wrong answers, two at least.
         inputs: of a function: the arguments of each call that the check makes.
         tolerance: how far a number may be off.
-        judge: where more than one answer is right: gets the answer; returns "" where it is right or the name of a
+        grade: where more than one answer is right: gets the answer; returns "" where it is right or the name of a
             mistake, or raises `AnswerError`.
         imports: the code that the stub needs before it, as a notebook has it in its first cells.
         name: "mnist.2", from the lesson and the order; `workshop.exercises` fills it in.
@@ -84,7 +84,7 @@ class Exercise:
     mistakes: tuple[Mistake, ...]
     inputs: tuple[tuple[Any, ...], ...] = ()
     tolerance: float = 1e-6
-    judge: Callable[[Any], str] | None = None
+    grade: Callable[[Any], str] | None = None
     imports: str = "import numpy as np"
     name: str = ""
 
@@ -142,8 +142,8 @@ class Exercise:
         if answer is ... or answer is None:
             return Outcome(UNANSWERED, f"Nothing yet: {self.answer_name} is still ... - write your answer there.")
         try:
-            if self.judge is not None:
-                return self._outcome(self.judge(answer))
+            if self.grade is not None:
+                return self._outcome(self.grade(answer))
             return self._compare(answer)
         except AnswerError as error:
             return Outcome(error.kind, str(error))
@@ -184,7 +184,7 @@ class _Failed:
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Returns what a student's function gives; for judges too.
+    """Returns what a student's function gives; for graders too.
 
     Raises:
         AnswerError: it raised an error, or changed its arguments.

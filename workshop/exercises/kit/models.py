@@ -1,4 +1,4 @@
-"""A Keras model as a judge sees it: layers of one kind, each with its activation, wherever that is written."""
+"""A Keras model as a grader sees it: layers of one kind, each with its activation, wherever that is written."""
 
 from typing import Any
 
