@@ -338,6 +338,7 @@ def test_the_program_says_that_a_model_is_missing_or_of_other_inputs(run: Run) -
     [
         (["--weights", "a.pth", "--backbone", "here"], "--weights: got --backbone here too"),
         (["--write", "a", "--data", "b"], "--write: got --data too"),
+        (["--tensorboard", "logs"], "--tensorboard: got logs, which is a callback of Keras: PyTorch trains here"),
     ],
 )
 def test_options_that_exclude_each_other(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -147,7 +147,8 @@ def test_a_lesson_shows_its_training(lesson: str) -> None:
         return
     of_samples = (r"\.compile\(", r"\.fit\(|\bfit_table\(", r"\.evaluate\(")
     of_steps = (r"keras\.optimizers\.", r"\.train_on_batch\(|GradientTape\(")
-    for call in (r"\.summary\(", *(of_steps if lesson in ACTING else of_samples), r"report\.save\("):
+    shared = (r"\.summary\(", r"report\.save\(", r"\btraining\.tensorboard\(|keras\.callbacks\.TensorBoard\(")
+    for call in (*shared, *(of_steps if lesson in ACTING else of_samples)):
         assert re.search(call, source), f"{lesson} has no {call}"
 
 

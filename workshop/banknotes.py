@@ -363,6 +363,8 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     add("--weights", type=Path, metavar="FILE", help="published weights of ResNet18 or EfficientNet-Lite0 (.pth)")
     add("--write", type=Path, metavar="DIR", help="write the drawn notes and their CSV there, and end")
     arguments = cli.parse_lesson(parser, argv)
+    if arguments.tensorboard:
+        parser.error(f"--tensorboard: got {arguments.tensorboard}, which is a callback of Keras: PyTorch trains here")
     if arguments.write:
         files.check_writable(arguments.write, "--write")
     if arguments.weights and arguments.backbone == "here":

@@ -457,7 +457,11 @@ def fit_few(report: Report, digits: Digits) -> tuple[keras.Sequential, dict[str,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         seed=report.arguments.seed,
-        callbacks=[snapshots, training.Resume(report.checkpoint("regularization-few"), keep=[snapshots])],
+        callbacks=[
+            *training.tensorboard(report.arguments.tensorboard, "few"),
+            snapshots,
+            training.Resume(report.checkpoint("regularization-few"), keep=[snapshots]),
+        ],
         plain=report.arguments.plain,
     ).history
     losses = [OUTPUTS * loss for loss in history["loss"]]
@@ -485,7 +489,11 @@ def fit_remedy(
         batch_size=recipe.batch_size,
         seed=arguments.seed,
         validation_data=held_out if remedy.stops_early else None,
-        callbacks=[*kept, training.Resume(report.checkpoint(f"regularization-{name}"), keep=kept)],
+        callbacks=[
+            *training.tensorboard(arguments.tensorboard, name),
+            *kept,
+            training.Resume(report.checkpoint(f"regularization-{name}"), keep=kept),
+        ],
         plain=arguments.plain,
     )
     if remedy.stops_early:
@@ -506,7 +514,10 @@ def fit_ring(report: Report, name: str, X: np.ndarray, y: np.ndarray) -> keras.S
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         seed=report.arguments.seed,
-        callbacks=[training.Resume(report.checkpoint(f"regularization-ring-{name}"))],
+        callbacks=[
+            *training.tensorboard(report.arguments.tensorboard, f"ring-{name}"),
+            training.Resume(report.checkpoint(f"regularization-ring-{name}")),
+        ],
         plain=report.arguments.plain,
     )
     return model
@@ -550,7 +561,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         seed=arguments.seed,
-        callbacks=[training.Resume(report.checkpoint("regularization-all"))],
+        callbacks=[
+            *training.tensorboard(arguments.tensorboard, "all"),
+            training.Resume(report.checkpoint("regularization-all")),
+        ],
         plain=arguments.plain,
     )
     report_all_images(report, measure(model, everything, test, time.perf_counter() - started))
@@ -686,7 +700,10 @@ def run_simard(report: Report, digits: Digits, test: Digits) -> dict[str, float]
             batches,
             epochs=recipe.epochs,
             shuffle=False,  # the batches come shuffled, each epoch anew
-            callbacks=[training.Resume(report.checkpoint(f"regularization-simard-{name}"), batches)],
+            callbacks=[
+                *training.tensorboard(arguments.tensorboard, f"simard-{name}"),
+                training.Resume(report.checkpoint(f"regularization-simard-{name}"), batches),
+            ],
             verbose=report.verbose,
         )
         results[name] = measure(model, digits, test, time.perf_counter() - started)
