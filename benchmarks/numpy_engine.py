@@ -28,7 +28,7 @@ from workshop.scratch import mnist as scratch_mnist
 from workshop.scratch.nn import device as numpy_device
 from workshop.scratch.nn.state import TrainingState as NumpyState
 
-RECIPE = Recipe(1, batch_size=64, optimizer="adam", schedule=False)
+RECIPE = Recipe(epochs=1, batch_size=64, optimizer="adam", schedule=False)
 
 
 def keras_epoch(options: argparse.Namespace, kind: str, images: ImageSet) -> Callable[[], object]:

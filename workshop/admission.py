@@ -37,7 +37,7 @@ from workshop.kit.training import Recipe
 if TYPE_CHECKING:
     from sklearn.preprocessing import MinMaxScaler
 
-RECIPE = Recipe(1200, 0.2, batch_size=32, optimizer="sgd", schedule=False, quick_epochs=100)
+RECIPE = Recipe(epochs=1200, learning_rate=0.2, batch_size=32, optimizer="sgd", schedule=False, quick_epochs=100)
 RECIPES = {"neuron": RECIPE, "network": RECIPE}
 FOLDS = 5
 QUICK_FOLDS = 2

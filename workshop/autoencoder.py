@@ -276,7 +276,7 @@ def train(
     batches = training.shuffled_batches(
         X, y, recipe.batch_size, arguments.seed, preprocess=scale_pixels, preprocess_targets=scale_pixels
     )
-    with device.scope(arguments.seed):
+    with device.scope(arguments.seed):  # the first weights are drawn from the seed
         model = build(kind)
     print(f"The network {kind}: {model.count_params():,} weights, {len(X):,} images")
     model.summary()

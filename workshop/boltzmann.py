@@ -652,7 +652,7 @@ SEEDS = 5
 KINDS = {"pretrained": "pre-trained", "random": "random sigmoid", "relu": "random relu"}
 STEPS = 90  # of fine-tuning, whatever the number of labels
 RATES = {"pretrained": 0.01, "random": 0.02, "relu": 0.003}  # for each the best of a few
-FINE_TUNING = Recipe(1, batch_size=100, optimizer="adam", schedule=False)
+FINE_TUNING = Recipe(epochs=1, batch_size=100, optimizer="adam", schedule=False)
 
 
 def build_network(hidden_units: Sequence[int], activation: str = "sigmoid") -> keras.Sequential:

@@ -47,6 +47,7 @@ from workshop.kit.saving.bundle import Input
 if TYPE_CHECKING:
     import keras
 
+# `images` is how many photos a training shows: of a small set each comes in many epochs.
 RECIPES = {
     # As it is taught, but in a minute: without augmentation. Ten million weights take no higher rate.
     "workshop": PhotoRecipe(images=1700, learning_rate=0.001, optimizer="adam", schedule=False),
@@ -240,7 +241,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     for kind in arguments.recipes:
         name = f"cats_vs_dogs_{kind}{suffix}"
         recipe = arguments.recipes[kind].with_options(arguments, samples=len(X_train))
-        with device.scope(arguments.seed):
+        with device.scope(arguments.seed):  # the first weights are drawn from the seed
             model = build(kind, arguments.size, len(classes))
         weights = model.count_params()
         report.section(f"{kind}: {weights:,} weights, {recipe.epochs} epochs of {len(X_train):,} photos")
@@ -271,7 +272,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
                 )
             model.make_test_function(force=True)  # was compiled for the generator's targets, which have one axis less
         else:
-            sizes = recipe.sizes(arguments.size, len(X_train))
+            sizes = recipe.sizes(arguments.size, len(X_train))  # of a large set: smaller images in the first epochs
             photo_classifier.report_sizes(sizes)
             batches = training.photo_batches(
                 X_train, y_train, recipe.batch_size, arguments.seed, recipe.augmentation, sizes

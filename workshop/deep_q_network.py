@@ -134,7 +134,7 @@ FIRST_UPDATE = 1000  # transitions that are there before the first update
 MIN_EPSILON = 0.05
 EXPLORING = 0.4  # of all epochs: so long epsilon falls from 1
 
-RECIPE = Recipe(6, 0.001, batch_size=100, optimizer="rmsprop", quick_epochs=2)
+RECIPE = Recipe(epochs=6, learning_rate=0.001, batch_size=100, optimizer="rmsprop", quick_epochs=2)
 COURSE_RECIPE = replace(RECIPE, schedule=False)
 
 

@@ -31,8 +31,10 @@ from workshop.kit.report import Report
 from workshop.kit.training import Recipe
 
 RECIPES = {
-    "dense": Recipe(5, 0.003, batch_size=64, quick_epochs=8, small_set_epochs=20, own_batch_size=32),
-    "cnn": Recipe(4, 0.004, batch_size=64, quick_epochs=8, small_set_epochs=20, own_batch_size=32),
+    "dense": Recipe(
+        epochs=5, learning_rate=0.003, batch_size=64, quick_epochs=8, small_set_epochs=20, own_batch_size=32
+    ),
+    "cnn": Recipe(epochs=4, learning_rate=0.004, batch_size=64, quick_epochs=8, small_set_epochs=20, own_batch_size=32),
 }
 
 
@@ -71,7 +73,9 @@ def parse(
     docstring: str | None, argv: Sequence[str] | None, recipes: Mapping[str, Recipe] = RECIPES
 ) -> argparse.Namespace:
     """Reads the options of the command line."""
-    arguments = image_classifier.parse(docstring, recipes, (16, 32, 64), "128 dense, 96 cnn", argv)
+    arguments = image_classifier.parse(
+        docstring, recipes, filters=(16, 32, 64), hidden_units="128 dense, 96 cnn", argv=argv
+    )
     if arguments.preset and not arguments.no_band:
         arguments.no_band = "the preset is a course's for digits"
     return arguments

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 UNITS = 32
 WINDOW, HORIZON = 60, 12  # values in and out; fewer for a short series
 MIN_WINDOWS = 8  # to train on
-RECIPE = Recipe(13, 0.005, batch_size=64)
+RECIPE = Recipe(epochs=13, learning_rate=0.005, batch_size=64)
 WINDOWS_SEEN, QUICK_WINDOWS_SEEN = 25_000, 5_000  # in a training: a short series gets more epochs
 MAX_EPOCHS = 200
 PATIENCE = 60  # epochs without a lower validation loss, before training stops

@@ -51,9 +51,13 @@ NOISE = 32
 CLASSES = 10
 IMAGES = 20_000  # of the training images; each is seen four times
 RECIPES = {
-    "digits": Recipe(4, 0.001, optimizer="adam", schedule=False, quick_epochs=6, small_set_epochs=30),
+    "digits": Recipe(
+        epochs=4, learning_rate=0.001, optimizer="adam", schedule=False, quick_epochs=6, small_set_epochs=30
+    ),
     # A generator that runs, and a discriminator that hardly moves.
-    "collapse": Recipe(1, 0.01, optimizer="adam", schedule=False, quick_epochs=3, small_set_epochs=7),
+    "collapse": Recipe(
+        epochs=1, learning_rate=0.01, optimizer="adam", schedule=False, quick_epochs=3, small_set_epochs=7
+    ),
 }
 DISCRIMINATOR_RATE = {"digits": 1.0, "collapse": 0.01}  # times that of the generator
 COLLAPSE_IMAGES = 9600  # 300 steps of 32

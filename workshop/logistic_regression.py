@@ -31,7 +31,9 @@ from workshop.kit.training import Recipe
 if TYPE_CHECKING:
     from sklearn.preprocessing import StandardScaler
 
-RECIPES = {"neuron": Recipe(100, 0.01, batch_size=32, optimizer="adam", schedule=False, quick_epochs=20)}
+RECIPES = {
+    "neuron": Recipe(epochs=100, learning_rate=0.01, batch_size=32, optimizer="adam", schedule=False, quick_epochs=20)
+}
 THRESHOLD = 0.5
 SATURATED_RATE = 0.15
 SATURATED_STEPS = 300

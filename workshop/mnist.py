@@ -41,6 +41,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -51,9 +52,11 @@ from workshop.kit.lazy import keras
 from workshop.kit.report import Report, format_table
 from workshop.kit.training import Recipe
 
+# With another optimizer, `--optimizer`, a step takes 32 images, as Keras does by default.
+SHARED: dict[str, Any] = {"batch_size": 64, "quick_epochs": 8, "small_set_epochs": 20, "own_batch_size": 32}
 RECIPES = {
-    "dense": Recipe(5, 0.003, batch_size=64, quick_epochs=8, small_set_epochs=20, own_batch_size=32),
-    "cnn": Recipe(2, 0.005, batch_size=64, quick_epochs=8, small_set_epochs=20, own_batch_size=32),
+    "dense": Recipe(epochs=5, learning_rate=0.003, **SHARED),
+    "cnn": Recipe(epochs=2, learning_rate=0.005, **SHARED),
 }
 
 
@@ -169,14 +172,14 @@ def layer_outputs(model: keras.Sequential, image: np.ndarray) -> list[tuple[str,
 def parse(
     docstring: str | None, argv: Sequence[str] | None, recipes: Mapping[str, Recipe] = RECIPES
 ) -> argparse.Namespace:
-    """Reads the options of the command line."""
-    return image_classifier.parse(docstring, recipes, (32, 32), "128", argv)
+    """Reads the options of the command line: --model, --activation, --hidden-units, --filters, --look and others."""
+    return image_classifier.parse(docstring, recipes, filters=(32, 32), hidden_units="128", argv=argv)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains, evaluates, saves and plots the networks; returns the metrics."""
     arguments = parse(__doc__, argv)
-    report = Report("mnist", arguments, may_share=True)
+    report = Report("mnist", arguments, may_share=True)  # several processes may share the training
     images = load_image_set("mnist", arguments.data, quick=arguments.quick)
     report.data(images.source, images.place, images.is_standin)
     if arguments.look is not None:
@@ -196,7 +199,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         batches = training.shuffled_batches(
             images.X_train, images.y_train, recipe.batch_size, arguments.seed, preprocess
         )
-        with device.scope(arguments.seed):
+        with device.scope(arguments.seed):  # the first weights are drawn from the seed
             model = build(kind, arguments)
         model.summary()
         model.compile(
@@ -232,8 +235,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             classes=images.classes,
             metrics=metrics,
         )
-        shown = figures.classifier(kind, images.X_test, images.y_test, probabilities, images.classes)
-        report.plots(name, shown)
+        # The confusion matrix and the most confident mistakes.
+        report.plots(name, figures.classifier(kind, images.X_test, images.y_test, probabilities, images.classes))
         outputs = layer_outputs(model, X_test[0])
         report.plot(f"{name}-layers", figures.layers, kind, outputs, images.classes)
         if kind == "cnn":

@@ -408,7 +408,7 @@ def memory_numpy(name: str, weights: np.ndarray) -> float:
 
 def memory_keras(name: str, weights: np.ndarray) -> float:
     """Returns the bytes of the variables of Keras' optimizer, the number of steps and the rate among them."""
-    optimizer = Recipe(1, optimizer=name, schedule=False).make_optimizer()
+    optimizer = Recipe(epochs=1, optimizer=name, schedule=False).make_optimizer()
     optimizer.build([keras.Variable(weights)])
     return sum(keras.ops.convert_to_numpy(variable.value).nbytes for variable in optimizer.variables)
 
@@ -446,7 +446,7 @@ def report_memory(counts: Mapping[str, Callable[[str, np.ndarray], float]], name
 # --- 5. The race on the digits ----------------------------------------------------------------------------------------
 
 LAYERS = (500, 300)
-RACE = Recipe(1, batch_size=128, schedule=False, quick_epochs=2, small_set_epochs=8)
+RACE = Recipe(epochs=1, batch_size=128, schedule=False, quick_epochs=2, small_set_epochs=8)
 NOT_GIVEN = ("optimizer", "batch_size", "learning_rate")  # options of other lessons
 QUICK_RACE = ("sgd", "rprop", "adam")
 RACE_RATES = {
@@ -561,7 +561,7 @@ def report_race(report: Report, trained: Mapping[str, Trained], recipes: Mapping
 # --- 6. The rate lowered when validation stalls -----------------------------------------------------------------------
 
 STALLING_LAYERS = COUNTED[1:-1]
-STALLING = Recipe(20, 0.1, batch_size=32, optimizer="momentum", schedule=False, quick_epochs=12)
+STALLING = Recipe(epochs=20, learning_rate=0.1, batch_size=32, optimizer="momentum", schedule=False, quick_epochs=12)
 IMAGES = 8000  # a quarter of them to validate on
 FACTOR = 0.2
 PATIENCE = 3

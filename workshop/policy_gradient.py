@@ -470,10 +470,16 @@ SETTINGS = {
 TITLES = {"a2c": "advantage actor-critic", "ppo": "PPO", "course": "the course's recipe"}
 NAMES = {"a2c": "lander", "ppo": "lander_ppo", "course": "lander_course"}  # of the saved models
 RECIPES = {
-    "car": Recipe(22, None, batch_size=CARS * CAR_STEPS, optimizer="adam", schedule=False, quick_epochs=2),
-    "a2c": Recipe(20, 0.003, batch_size=512, optimizer="adam", schedule=False, clip=0.5, quick_epochs=2),
-    "ppo": Recipe(12, 0.002, batch_size=512, optimizer="adam", schedule=False, clip=0.5, quick_epochs=2),
-    "course": Recipe(20, 0.001, batch_size=512, optimizer="adam", schedule=False, quick_epochs=2),
+    "car": Recipe(
+        epochs=22, learning_rate=None, batch_size=CARS * CAR_STEPS, optimizer="adam", schedule=False, quick_epochs=2
+    ),
+    "a2c": Recipe(
+        epochs=20, learning_rate=0.003, batch_size=512, optimizer="adam", schedule=False, clip=0.5, quick_epochs=2
+    ),
+    "ppo": Recipe(
+        epochs=12, learning_rate=0.002, batch_size=512, optimizer="adam", schedule=False, clip=0.5, quick_epochs=2
+    ),
+    "course": Recipe(epochs=20, learning_rate=0.001, batch_size=512, optimizer="adam", schedule=False, quick_epochs=2),
 }
 
 

@@ -59,10 +59,14 @@ START = 1.0  # standard deviation of the first weights: much for 784 inputs, and
 OUTPUTS = 10
 RATE = 0.3 * OUTPUTS
 RECIPES = {
-    "few images": Recipe(500, RATE, batch_size=10, optimizer="sgd", schedule=False, quick_epochs=20),
-    "all images": Recipe(5, RATE, batch_size=10, optimizer="sgd", schedule=False, quick_epochs=2),
-    "a remedy": Recipe(100, RATE, batch_size=10, optimizer="sgd", schedule=False, quick_epochs=4),
-    "the ring": Recipe(1000, 0.01, batch_size=32, optimizer="adam", schedule=False, quick_epochs=50),
+    "few images": Recipe(
+        epochs=500, learning_rate=RATE, batch_size=10, optimizer="sgd", schedule=False, quick_epochs=20
+    ),
+    "all images": Recipe(epochs=5, learning_rate=RATE, batch_size=10, optimizer="sgd", schedule=False, quick_epochs=2),
+    "a remedy": Recipe(epochs=100, learning_rate=RATE, batch_size=10, optimizer="sgd", schedule=False, quick_epochs=4),
+    "the ring": Recipe(
+        epochs=1000, learning_rate=0.01, batch_size=32, optimizer="adam", schedule=False, quick_epochs=50
+    ),
 }
 FULL_EPOCHS = 30
 LOOKS = 30  # epochs, at growing distances, after which the loss on the test images is measured
@@ -629,7 +633,7 @@ SIMARD = {
     "affine": (15, AFFINE),
     "elastic": (50, ELASTIC),
 }
-SIMARD_RECIPE = Recipe(8, 0.1, batch_size=100, optimizer="nesterov")
+SIMARD_RECIPE = Recipe(epochs=8, learning_rate=0.1, batch_size=100, optimizer="nesterov")
 
 
 def build_simard() -> keras.Sequential:

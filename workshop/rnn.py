@@ -70,7 +70,9 @@ LARGE = {
     "lstm": Recipe(epochs=10, learning_rate=0.002, **SHARED),
     "gru": Recipe(epochs=10, learning_rate=0.002, **SHARED),
 }
-COURSE = dict.fromkeys(CELLS, Recipe(10, 0.001, batch_size=64, optimizer="adam", schedule=False, quick_epochs=1))
+COURSE = dict.fromkeys(
+    CELLS, Recipe(epochs=10, learning_rate=0.001, batch_size=64, optimizer="adam", schedule=False, quick_epochs=1)
+)
 PRESETS: dict[str | None, dict[str, Any]] = {
     None: {"units": 48, "layers": 1, "read": "all", "recipes": RECIPES},
     "course": {"units": 256, "layers": 2, "read": "all", "recipes": COURSE},
@@ -698,14 +700,14 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         report.section(name)
         recipe = arguments.recipes[cell].with_options(arguments, samples=len(X_train))
         batches = training.shuffled_batches(X_train, images.y_train, recipe.batch_size, arguments.seed, scale_pixels)
-        with device.scope(arguments.seed):
+        with device.scope(arguments.seed):  # the first weights are drawn from the seed
             model = build_network(cell, arguments.units, arguments.layers, arguments.read)
         model.summary()
         model.compile(
             optimizer=recipe.make_optimizer(),  # AdamW on a schedule, or the course's Adam; --clip is in it
             loss="sparse_categorical_crossentropy",
             metrics=["accuracy"],
-            steps_per_execution=device.steps_per_execution(),
+            steps_per_execution=device.steps_per_execution(),  # 32 steps in one call of TensorFlow: the same, quicker
         )
         losses = training.StepLosses()  # the loss within the epochs, for the plot
         started = time.perf_counter()

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from sklearn.linear_model import LinearRegression, LogisticRegression
 
 RECIPES = {
-    "number": Recipe(200, 0.005, batch_size=32, quick_epochs=20),
-    "class": Recipe(80, 0.005, batch_size=32, quick_epochs=20),
+    "number": Recipe(epochs=200, learning_rate=0.005, batch_size=32, quick_epochs=20),
+    "class": Recipe(epochs=80, learning_rate=0.005, batch_size=32, quick_epochs=20),
 }
 PATIENCE = 60  # epochs without a lower validation loss, before training stops
 MAX_STEPS = 20_000  # a table of many thousand rows gets fewer epochs

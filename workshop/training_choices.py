@@ -37,17 +37,17 @@ from workshop.kit.report import Report, format_table
 from workshop.kit.training import Recipe, batching
 from workshop.linear_regression import build_neuron, flatten, solve_normal_equation, with_ones
 
-DESCENT = Recipe(40, 0.1, optimizer="sgd", schedule=False, quick_epochs=4)  # of the three descents
+DESCENT = Recipe(epochs=40, learning_rate=0.1, optimizer="sgd", schedule=False, quick_epochs=4)  # of the three descents
 MINI_BATCH = 16
 RATES = (0.001, 0.01, 0.1, 0.3, 1.0)
-CANDIDATE = Recipe(300, optimizer="sgd", schedule=False, quick_epochs=30)  # of each learning rate
-STOPPED = Recipe(300, 0.2, optimizer="sgd", schedule=False, quick_epochs=30)
+CANDIDATE = Recipe(epochs=300, optimizer="sgd", schedule=False, quick_epochs=30)  # of each learning rate
+STOPPED = Recipe(epochs=300, learning_rate=0.2, optimizer="sgd", schedule=False, quick_epochs=30)
 PATIENCE = 40
 GUESSED_ROWS = 30  # houses whose prices were guessed
 PRICE_ERROR = 500  # standard deviation of the guesses, in 1,000 pesos
 RANDOM_COLUMNS = 30
 RANDOM_SIZE = 0.3  # standard deviation of these columns; the real ones have 1
-OUTPUTS = Recipe(300, 0.2, optimizer="sgd", schedule=False, quick_epochs=30)
+OUTPUTS = Recipe(epochs=300, learning_rate=0.2, optimizer="sgd", schedule=False, quick_epochs=30)
 
 
 class Split(NamedTuple):

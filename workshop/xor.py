@@ -43,17 +43,23 @@ if TYPE_CHECKING:
 
 SQUARES, CROSS_ENTROPY = "mean_squared_error", "binary_crossentropy"
 RECIPES = {
-    "corners": Recipe(300, 0.1, batch_size=4, optimizer="adam", schedule=False, quick_epochs=200),
-    "noisy": Recipe(200, 0.05, batch_size=10, optimizer="adam", schedule=False, quick_epochs=40),
+    "corners": Recipe(epochs=300, learning_rate=0.1, batch_size=4, optimizer="adam", schedule=False, quick_epochs=200),
+    "noisy": Recipe(epochs=200, learning_rate=0.05, batch_size=10, optimizer="adam", schedule=False, quick_epochs=40),
 }
 # The recipes of two courses: 2-3-1 with squared errors on the corners, 2-4-1 with cross-entropy on points around them.
 PRESETS = {
-    "course-2-3-1": Recipe(50_000, 0.01, batch_size=1, optimizer="sgd", schedule=False, quick_epochs=1000),
-    "course-2-4-1": Recipe(500, 0.01, batch_size=1, optimizer="sgd", schedule=False, quick_epochs=20),
+    "course-2-3-1": Recipe(
+        epochs=50_000, learning_rate=0.01, batch_size=1, optimizer="sgd", schedule=False, quick_epochs=1000
+    ),
+    "course-2-4-1": Recipe(
+        epochs=500, learning_rate=0.01, batch_size=1, optimizer="sgd", schedule=False, quick_epochs=20
+    ),
 }
 SHAPES = {
-    "curves": Recipe(3000, 0.05, batch_size=101, optimizer="adam", schedule=False, quick_epochs=200),
-    "classes": Recipe(100, 0.05, batch_size=10, optimizer="adam", schedule=False, quick_epochs=10),
+    "curves": Recipe(
+        epochs=3000, learning_rate=0.05, batch_size=101, optimizer="adam", schedule=False, quick_epochs=200
+    ),
+    "classes": Recipe(epochs=100, learning_rate=0.05, batch_size=10, optimizer="adam", schedule=False, quick_epochs=10),
 }
 X_CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 Y_CORNERS = np.array([0, 1, 1, 0], np.float32)
@@ -363,10 +369,10 @@ def train_network(report: Report, task: Task, points: Points) -> None:
     """Trains, evaluates and saves the network on the corners, or that of a course's recipe."""
     report.section(task.title)
     arguments = report.arguments
-    with device.scope(arguments.seed):
+    with device.scope(arguments.seed):  # the first weights are drawn from the seed
         model = build_network(task.hidden_units, loss=task.loss)
     model.summary()
-    snapshots = training.Snapshots(snapshot_epochs(task.recipe.epochs))
+    snapshots = training.Snapshots(snapshot_epochs(task.recipe.epochs))  # the weights after these epochs, for the plot
     callbacks = [
         *training.tensorboard(arguments.tensorboard, "corners"),
         snapshots,

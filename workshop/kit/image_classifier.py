@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workshop.kit.saving.model import Preprocess
 
 # A course's networks, and how it trains both of them.
-COURSE = Recipe(10, 0.001, batch_size=64, optimizer="adam", schedule=False)
+COURSE = Recipe(epochs=10, learning_rate=0.001, batch_size=64, optimizer="adam", schedule=False)
 PRESETS: dict[str, dict[str, Any]] = {
     "course-dense": {"model": "dense", "hidden_units": [50]},
     "course-cnn": {"model": "cnn", "filters": [8, 16], "hidden_units": [0]},

@@ -27,7 +27,7 @@ from workshop.kit.training import Recipe
 if TYPE_CHECKING:
     import argparse
 
-RECIPE = Recipe(9, 0.005, batch_size=64)
+RECIPE = Recipe(epochs=9, learning_rate=0.005, batch_size=64)
 CHANGES = Augmentation(flip=0, rotation=13, shear=10, shift=0.06, zoom=0.12)
 
 _PARTS = 10_000  # images that are changed together: as numbers in 32 bits they take four times their memory

@@ -155,7 +155,7 @@ def train(
     print(network)
 
     criterion = nn.MSELoss()
-    optimizer, scheduler = optimizers.make(recipe, network.parameters())
+    optimizer, scheduler = optimizers.make(recipe, network.parameters())  # with Keras' constants
     state = TrainingState(report.checkpoint(f"autoencoder_{kind}"), recipe)
     processor = device.choose_device()
     for _epoch in state.epochs(model, optimizer, scheduler, loader):

@@ -208,7 +208,7 @@ def train(
         criterion: the loss.
         watched: photos that are evaluated after every epoch.
     """
-    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
+    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())  # with Keras' constants
     scaler = device.grad_scaler()  # for float16, whose smallest gradients would be 0
     processor = device.choose_device()
     for _epoch in state.epochs(model, optimizer, scheduler, loader, scaler):
@@ -268,13 +268,13 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         weights = model.count_params()
         report.section(f"{kind}: {weights:,} weights, {recipe.epochs} epochs of {len(X_train):,} photos")
         print(network)
-        sizes = recipe.sizes(arguments.size, len(X_train))
+        sizes = recipe.sizes(arguments.size, len(X_train))  # of a large set: smaller images in the first epochs
         photo_classifier.report_sizes(sizes)
         train_set = PhotoDataset(X_train, y_train, arguments.seed, recipe.augmentation, sizes)
         batches = make_batches(recipe, len(train_set), arguments.seed)
         loader = DataLoader(train_set, sampler=batches, batch_size=None)  # the sampler gives whole batches
         started = time.perf_counter()
-        # How photos are changed is known from the photos' own settings: a refusal names it once.
+        # The train set tells the checkpoint its augmentation; a refused resume would name it twice.
         state = TrainingState(report.checkpoint(name), replace(recipe, augmentation=None))
         train(network, model, loader, state, criterion, watched)
         seconds = (time.perf_counter() - started) / recipe.epochs

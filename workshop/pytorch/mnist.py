@@ -115,7 +115,7 @@ def train(network: nn.Module, model: TorchModel, loader: DataLoader, state: Trai
         state: shows the progress, remembers it, and goes on where a training was stopped.
     """
     criterion = nn.CrossEntropyLoss()
-    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
+    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())  # with Keras' constants
     shared = distributed.shared(network)  # in several processes its backward pass takes the mean of their gradients
     scaler = device.grad_scaler()  # for float16, whose smallest gradients would be 0
     processor = device.choose_device()

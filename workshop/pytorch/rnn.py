@@ -87,7 +87,7 @@ def train(network: nn.Module, model: TorchModel, loader: DataLoader, state: Trai
         state: shows the progress, remembers it, and goes on where a training was stopped.
     """
     criterion = nn.CrossEntropyLoss()
-    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
+    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())  # with Keras' constants
     processor = device.choose_device()
     for _epoch in state.epochs(model, optimizer, scheduler, loader):
         network.train()

@@ -58,7 +58,7 @@ def train(
         loss_name: "mean_squared_error" or, of logits, "binary_crossentropy".
     """
     criterion = nn.BCEWithLogitsLoss() if loss_name == CROSS_ENTROPY else nn.MSELoss()
-    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
+    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())  # with Keras' constants
     for _epoch in state.epochs(model, optimizer, scheduler, loader):
         for inputs, targets in loader:
             optimizer.zero_grad()
