@@ -16,7 +16,7 @@ _STEEPEST = 0.12  # pixels down for a pixel to the right
 _SLOPES = 49
 _COLUMNS = 64  # that are looked at
 _BROKEN = 0.15  # of a rule's length: it may be missing there
-_MOST_RULES = 60  # in one direction
+_MAX_RULES = 60  # in one direction
 _FAINT = 0.6  # of the strength of the ink: a fainter rule lets the ink through
 
 
@@ -98,7 +98,7 @@ def _find_lines(strength: np.ndarray, least: float) -> Iterator[tuple[int, float
         along = (rows + np.rint(slope * (columns - width / 2)).astype(int)).clip(0, height + 1)
         strengths[i] = np.partition(looked_at[along, position], weakest, axis=1)[:, weakest]
     near = 2 + round(0.01 * max(height, width))
-    for _ in range(_MOST_RULES):
+    for _ in range(_MAX_RULES):
         i, row = (int(index) for index in np.unravel_index(strengths.argmax(), strengths.shape))
         if strengths[i, row] < least:
             return
