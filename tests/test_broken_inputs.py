@@ -157,8 +157,12 @@ def test_pictures(room: Path) -> None:
 
 def archive(kind: str) -> bytes:
     content = io.BytesIO()
-    members = {f"{part}/{name}/{i}.png": picture(i + 10 * len(part) + len(name), "PNG")
-               for part in ("train", "val") for name in ("cat", "sheep") for i in range(4)}  # fmt: skip
+    members = {
+        f"{part}/{name}/{i}.png": picture(i + 10 * len(part) + len(name), "PNG")
+        for part in ("train", "val")
+        for name in ("cat", "sheep")
+        for i in range(4)
+    }
     if kind == "zip":
         with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as zipped:
             for name, data in members.items():

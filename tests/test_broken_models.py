@@ -122,9 +122,19 @@ def graph_of_keras_3() -> bytes:
         functional(
             [
                 node("InputLayer", "one", batch_shape=[None, 3], dtype="float32"),
-                called("Dense", "hidden", [tensor("one")], units=3, activation="relu", dtype={
-                    "module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"},
-                    "registered_name": None}),
+                called(
+                    "Dense",
+                    "hidden",
+                    [tensor("one")],
+                    units=3,
+                    activation="relu",
+                    dtype={
+                        "module": "keras",
+                        "class_name": "DTypePolicy",
+                        "config": {"name": "float32"},
+                        "registered_name": None,
+                    },
+                ),
                 called("Add", "sum", [[tensor("one"), tensor("hidden")]]),
                 called("Dense", "out", [tensor("sum")], units=2, activation="softmax"),
             ],
@@ -132,11 +142,9 @@ def graph_of_keras_3() -> bytes:
             [["out", 0, 0]],
             kind="Functional",
         ),
-        arrays(
-            hidden={"hidden/kernel": (3, 3), "hidden/bias": (3,)}, out={"out/kernel": (3, 2), "out/bias": (2,)}
-        ),
+        arrays(hidden={"hidden/kernel": (3, 3), "hidden/bias": (3,)}, out={"out/kernel": (3, 2), "out/bias": (2,)}),
         version="3.8.0",
-    )  # fmt: skip
+    )
 
 
 GOOD = [images_of_keras_1(), sequences_of_keras_2(), graph_of_keras_2(), graph_of_keras_3()]
@@ -187,7 +195,7 @@ HOSTILE: list[Any] = [
     {"class_name": "StringLookup", "config": {"vocabulary": "/etc/passwd"}},
     *("Lambda", "TFOpLambda", "eval", "__import__", "os.system", "Layer", "Model", "Sequential", "deserialize", "RNN"),
     *("MelSpectrogram", "Embedding", "TimeDistributed", "Bidirectional", "MultiHeadAttention", "Conv3D", "Merge"),
-]  # fmt: skip
+]
 
 
 def edited(content: bytes, draw: random.Random) -> bytes:

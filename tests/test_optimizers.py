@@ -67,8 +67,13 @@ def test_the_rules_and_the_steps_are_printed(quick: Run) -> None:
     assert len(steps) == 11
     # What is the same has two cells, what differs also the term.
     assert {name for name, cells in steps.items() if len(cells) == 4} == {
-        "Adagrad", "RMSprop", "Adam", "Nadam", "momentum, rate halved", "Nesterov, rate halved"
-    }  # fmt: skip
+        "Adagrad",
+        "RMSprop",
+        "Adam",
+        "Nadam",
+        "momentum, rate halved",
+        "Nesterov, rate halved",
+    }
     for kind in ("keras_steps", "torch_steps", "torch_terms"):
         assert quick.metrics[f"{kind}_test_max_error"] < 1e-6
 

@@ -64,7 +64,7 @@ MATRIX = np.eye(len(NAMES), dtype=int)
         ),
         lambda: text_generation.overview(([1], [3]), [("a", 2.0)], {0.5: np.array([0.3, 0.7])}, ["\ufffd", "a"], "a"),
     ],
-)  # fmt: skip
+)
 def test_figures_of_names(draw: Any) -> None:
     drawn_texts(draw())
 

@@ -65,8 +65,10 @@ def test_the_lesson_shows(code: str, expected: list[str], run: Run) -> None:
 
 
 def test_a_shuffled_loader_draws_the_same_rows_in_another_order(run: Run) -> None:
-    batches = [eval(line) for line in shown(run, "for batch in DataLoader(table, batch_size=3, shuffle=True): "
-                                                 "print(batch.tolist())")]  # fmt: skip
+    batches = [
+        eval(line)
+        for line in shown(run, "for batch in DataLoader(table, batch_size=3, shuffle=True): print(batch.tolist())")
+    ]
     rows = [row for batch in batches for row in batch]
     table = np.arange(36).reshape(9, 4).tolist()
     assert [len(batch) for batch in batches] == [3, 3, 3]

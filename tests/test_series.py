@@ -155,20 +155,47 @@ ONE_SATURDAY = sorted([*MONDAY_TO_FRIDAY, DAYS[12]])
         (without(table(DAYS), 20, 30, 31), ROWS, VALUES[-1], "day", "3 of 60 dates, one day apart, are missing"),
         (table(ONE_SATURDAY), 44, VALUES[44], "working day", "1 row is left out, the first of 2021-01-16: the others"),
         (table(SUNDAY_TO_THURSDAY), len(SUNDAY_TO_THURSDAY), VALUES[len(SUNDAY_TO_THURSDAY) - 1], "working day", ""),
-        ([f"{line},{c}" for line, c in zip(table(DAYS), ["signal", *ROWS * ["up"]], strict=True)], ROWS, VALUES[-1],
-         "day", "in the column price: signal"),
+        (
+            [f"{line},{c}" for line, c in zip(table(DAYS), ["signal", *ROWS * ["up"]], strict=True)],
+            ROWS,
+            VALUES[-1],
+            "day",
+            "in the column price: signal",
+        ),
         ([f"{i},{line}" for i, line in enumerate(table(DAYS))], ROWS, VALUES[-1], "day", "last column (price): 0"),
-        (["date,time,price", *(f"{d},12:00,{v}" for d, v in zip(DAYS, VALUES, strict=True))], ROWS, VALUES[-1], "day",
-         "the times of the day are in the column time"),
-        (["year,month,price", *(f"{d.year},{d.month},{v}" for d, v in zip(MONTHS, VALUES, strict=True))], ROWS,
-         VALUES[-1], "month", "the parts of the dates are in columns of their own: year, month"),
-        ([f"{d.year};{d.month:02d};{v}" for d, v in zip(MONTHS, VALUES, strict=True)], ROWS, VALUES[-1], "month",
-         "parts of"),
-        (["year,Jan,Feb,Mar,Apr,May,Jun,Jul,Aug,Sep,Oct,Nov,Dec,mean",
-          *(f"{2015 + i},{','.join(map(str, VALUES[12 * i : 12 * i + 12]))},7" for i in range(5))], ROWS, VALUES[-1],
-         "month", "the months are put below one another"),
+        (
+            ["date,time,price", *(f"{d},12:00,{v}" for d, v in zip(DAYS, VALUES, strict=True))],
+            ROWS,
+            VALUES[-1],
+            "day",
+            "the times of the day are in the column time",
+        ),
+        (
+            ["year,month,price", *(f"{d.year},{d.month},{v}" for d, v in zip(MONTHS, VALUES, strict=True))],
+            ROWS,
+            VALUES[-1],
+            "month",
+            "the parts of the dates are in columns of their own: year, month",
+        ),
+        (
+            [f"{d.year};{d.month:02d};{v}" for d, v in zip(MONTHS, VALUES, strict=True)],
+            ROWS,
+            VALUES[-1],
+            "month",
+            "parts of",
+        ),
+        (
+            [
+                "year,Jan,Feb,Mar,Apr,May,Jun,Jul,Aug,Sep,Oct,Nov,Dec,mean",
+                *(f"{2015 + i},{','.join(map(str, VALUES[12 * i : 12 * i + 12]))},7" for i in range(5)),
+            ],
+            ROWS,
+            VALUES[-1],
+            "month",
+            "the months are put below one another",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_stands_around_a_series(
     lines: list[str], rows: int, last: float, step: str, note: str, room: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

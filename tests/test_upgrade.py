@@ -246,8 +246,10 @@ def test_a_sequential_that_merges_two_others() -> None:
 
     merge = layer("Merge", "merge", mode="concat", mode_type="raw", concat_axis=-1, layers=[branch("a"), branch("b")])
     last = layer("Dense", "c", output_dim=2, bias=True)
-    arrays = {name: {f"{name}_W:0": draw(size, n), f"{name}_b:0": draw(n)}
-              for name, size, n in (("a", 4, 3), ("b", 4, 3), ("c", 6, 2))}  # fmt: skip
+    arrays = {
+        name: {f"{name}_W:0": draw(size, n), f"{name}_b:0": draw(n)}
+        for name, size, n in (("a", 4, 3), ("b", 4, 3), ("c", 6, 2))
+    }
     content = file_of({"class_name": "Sequential", "config": [merge, last]}, arrays, "1.2.0", None)
     dense = lambda x, name: x @ arrays[name][f"{name}_W:0"] + arrays[name][f"{name}_b:0"]  # noqa: E731
     expected = dense(np.concatenate([dense(X, "a"), dense(2 * X, "b")], axis=1), "c")
@@ -339,28 +341,60 @@ def test_models_in_a_row_are_one_row_of_layers(room: Path) -> None:
     ("entry", "arrays", "inputs", "expected"),
     [
         (
-            layer("DepthwiseConv2D", "d", kernel_size=[1, 1], groups=1, use_bias=False, dilation_rate=[1, 1],
-                  batch_input_shape=[None, 6, 5, 2], depthwise_initializer={"class_name": "VarianceScaling"}),
-            {"d/depthwise_kernel:0": np.array([2, 3]).reshape(1, 1, 2, 1)}, P, P * [2, 3],
+            layer(
+                "DepthwiseConv2D",
+                "d",
+                kernel_size=[1, 1],
+                groups=1,
+                use_bias=False,
+                dilation_rate=[1, 1],
+                batch_input_shape=[None, 6, 5, 2],
+                depthwise_initializer={"class_name": "VarianceScaling"},
+            ),
+            {"d/depthwise_kernel:0": np.array([2, 3]).reshape(1, 1, 2, 1)},
+            P,
+            P * [2, 3],
         ),
         (layer("LeakyReLU", "l", alpha={"type": "ndarray", "value": 0.5}, **INPUT), {}, X, np.where(X > 0, X, X / 2)),
         (layer("Activation", "s", activation="swish", **INPUT), {}, X, X * sigmoid(X)),
         (layer("SpatialDropout1D", "s", rate=0.5, trainable=True, noise_shape=None, **FEATURES), {}, S, S),
         (layer("ThresholdedReLU", "t", theta=0.5, **INPUT), {}, X, np.where(X > 0.5, X, 0)),
-        (layer("ZeroPadding2D", "z", padding=[0, 1], batch_input_shape=[None, 6, 5, 2]), {}, P,
-         np.pad(P, ((0, 0), (0, 0), (1, 1), (0, 0)))),
-        (layer("Dense", "a", units=3, activation={"class_name": "LeakyReLU", "config": {"alpha": 0.1}}, **INPUT), DENSE,
-         X, np.maximum(X @ DENSE["a/kernel:0"] + DENSE["a/bias:0"],
-                       0.1 * (X @ DENSE["a/kernel:0"] + DENSE["a/bias:0"]))),
-        (layer("Dense", "a", units=3, kernel_regularizer={"class_name": "L1L2", "config": {"l1": 0.0, "l2": 0.1}},
-               kernel_constraint={"class_name": "Own", "config": {}}, **INPUT), DENSE, X,
-         X @ DENSE["a/kernel:0"] + DENSE["a/bias:0"]),
-        (layer("BatchNormalizationV1", "n", axis=[1], renorm=True, epsilon=0.0, center=False, scale=False, **INPUT),
-         {"n/moving_mean:0": [1, 2, 3, 4], "n/moving_variance:0": [4] * 4, "n/moving_stddev:0": [9] * 4}, X,
-         (X - [1, 2, 3, 4]) / 2),
+        (
+            layer("ZeroPadding2D", "z", padding=[0, 1], batch_input_shape=[None, 6, 5, 2]),
+            {},
+            P,
+            np.pad(P, ((0, 0), (0, 0), (1, 1), (0, 0))),
+        ),
+        (
+            layer("Dense", "a", units=3, activation={"class_name": "LeakyReLU", "config": {"alpha": 0.1}}, **INPUT),
+            DENSE,
+            X,
+            np.maximum(
+                X @ DENSE["a/kernel:0"] + DENSE["a/bias:0"], 0.1 * (X @ DENSE["a/kernel:0"] + DENSE["a/bias:0"])
+            ),
+        ),
+        (
+            layer(
+                "Dense",
+                "a",
+                units=3,
+                kernel_regularizer={"class_name": "L1L2", "config": {"l1": 0.0, "l2": 0.1}},
+                kernel_constraint={"class_name": "Own", "config": {}},
+                **INPUT,
+            ),
+            DENSE,
+            X,
+            X @ DENSE["a/kernel:0"] + DENSE["a/bias:0"],
+        ),
+        (
+            layer("BatchNormalizationV1", "n", axis=[1], renorm=True, epsilon=0.0, center=False, scale=False, **INPUT),
+            {"n/moving_mean:0": [1, 2, 3, 4], "n/moving_variance:0": [4] * 4, "n/moving_stddev:0": [9] * 4},
+            X,
+            (X - [1, 2, 3, 4]) / 2,
+        ),
     ],
     ids=lambda value: value["class_name"] if isinstance(value, dict) and "class_name" in value else "",
-)  # fmt: skip
+)
 def test_a_setting_of_keras_2(
     entry: Config, arrays: Mapping[str, np.ndarray], inputs: np.ndarray, expected: np.ndarray
 ) -> None:
@@ -381,14 +415,21 @@ def test_a_policy_of_16_bits_rounds_each_result(policy: Any, room: Path, capsys:
     in_single = {"class_name": "Policy", "config": {"name": "float32"}}
     content = file_of(
         sequential(
-            layer("Conv2D", "c", filters=3, kernel_size=[3, 2], activation="relu", dtype=policy,
-                  batch_input_shape=[None, 6, 5, 2]),
+            layer(
+                "Conv2D",
+                "c",
+                filters=3,
+                kernel_size=[3, 2],
+                activation="relu",
+                dtype=policy,
+                batch_input_shape=[None, 6, 5, 2],
+            ),
             layer("Flatten", "flat", dtype=policy),
             layer("Dense", "a", units=4, activation="sigmoid", dtype=in_single),
         ),
         {"c": {"c/kernel:0": KERNELS, "c/bias:0": BIAS[:3]}, "a": {"a/kernel:0": OUT, "a/bias:0": BIAS[:4]}},
         "2.4.0",
-    )  # fmt: skip
+    )
     maps = relu(half(half(correlated(half(P), half(KERNELS))) + half(BIAS[:3])))
     expected = sigmoid(maps.reshape(len(P), -1) @ OUT + BIAS[:4])
     PATH.write_bytes(content)
