@@ -456,8 +456,9 @@ def test_a_lesson_that_fails_or_takes_too_long_is_named() -> None:
 
 def test_the_readme_has_a_row_for_every_lesson_and_every_mirror() -> None:
     text = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
-    lessons, engines = text.split("\n## The lessons\n")[1].split("\n## Three engines\n")
-    engines = engines.split("\n## ")[0]
+    lessons, engines = (
+        text.split(f"<!-- {name} -->")[1].split(f"<!-- end of {name} -->")[0] for name in ("lessons", "engines")
+    )
     for lesson in LESSONS:
         assert lessons.count(f"\n| `{lesson.name}` | ") == 1, lesson.name
         assert engines.count(f"\n| `{lesson.name}` | ") == bool(lesson.mirrors and lesson.trains), lesson.name
