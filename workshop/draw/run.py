@@ -88,8 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"Open      {address}", flush=True)
     if arguments.host not in ("127.0.0.1", "localhost", "::1"):
         print(f"          everyone who reaches port {port} of this machine can open the page", flush=True)
-    print("Stop      with Ctrl-C", flush=True)
     try:
+        print("Stop      with Ctrl-C", flush=True)  # from here on it may come
         threading.Event().wait()
     except KeyboardInterrupt:
         if not hasattr(sys, "ps1"):  # else it was started at Python's prompt, or IPython's, which goes on
