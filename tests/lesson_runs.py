@@ -79,6 +79,18 @@ class Run(NamedTuple):
         start = next(i for i, row in enumerate(cells) if row[: len(headings)] == [*headings]) + 2
         return list(itertools.takewhile(lambda row: len(row) > 1, cells[start:]))
 
+    @property
+    def seconds(self) -> list[float]:
+        """The seconds of all tables that have a column of them."""
+        seconds = []
+        for i, line in enumerate(self.lines):
+            heading = re.search("(?:^|  )seconds(?=  |$)", line)
+            if heading and re.fullmatch("[- ]*-", self.lines[i + 1]):
+                rows = itertools.takewhile(str.strip, self.lines[i + 2 :])
+                cells = (re.match(r"\d+(\.\d+)?", row[heading.end() - len("seconds") :]) for row in rows)
+                seconds += [float(cell[0]) for cell in cells if cell]
+        return seconds
+
     def load(self, name: str) -> Bundle:
         """Returns a model that the run saved."""
         return bundle.load(self.models / f"{name}.h5", [self.answer["lesson"]])

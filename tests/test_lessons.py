@@ -76,6 +76,12 @@ def test_metrics_are_finite_and_named_as_everywhere(quick: Run) -> None:
         assert known, name
 
 
+@pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
+def test_no_part_takes_longer_than_the_whole(quick: Run, lesson: str) -> None:
+    assert quick.seconds or lesson not in {"experiments", "regularization", "rnn"}
+    assert all(0 <= seconds <= quick.answer["seconds"] + 0.5 for seconds in quick.seconds)  # printed without decimals
+
+
 @pytest.mark.parametrize("lesson", EACH_THAT_TRAINS, indirect=True)
 def test_bundles_load_and_their_cards_say_what_was_reported(quick: Run, lesson: str) -> None:
     paths = sorted(quick.models.glob("*.h5"))

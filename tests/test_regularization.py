@@ -46,6 +46,7 @@ def test_the_table_has_a_row_for_each_remedy(run: Run) -> None:
         on_train, on_test = run.metrics[f"{name}_train_accuracy"], run.metrics[f"{name}_test_accuracy"]
         gap = 100 * (on_train - on_test)
         assert row.split()[-6:-2] == [f"{on_train:.2%}", f"{on_test:.2%}", f"{gap:.1f}", "points"]
+    assert len(run.seconds) == len(REMEDIES) and sum(run.seconds) <= run.answer["seconds"] + 0.5
 
 
 def test_the_saved_network_is_the_same_in_every_engine(run: Run) -> None:
