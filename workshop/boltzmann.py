@@ -831,9 +831,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         arguments.no_band = arguments.no_band or ("" if ratings.place else "the ratings are a stand-in")
     report.engine(device.prepare(arguments.seed) if needs_digits else f"NumPy {np.__version__}")
 
-    # The matrices are small: more than two cores would mostly wait for one another.
+    # One core: a second one takes an eighth off the time, but where another program has it, the two wait for each
+    # other at each of the small products, and the lesson took nine times as long.
     # A training that diverges is told in a line of its own.
-    with threadpoolctl.threadpool_limits(2, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
+    with threadpoolctl.threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
         if needs_digits:
             report.section(f"machine: 784 pixels and {arguments.hidden_units} hidden units")
             machine, history = train_on_digits(digits, report)
