@@ -108,7 +108,9 @@ def test_what_is_no_command_is_refused_in_one_line(
     assert ("did you mean" in line) == (meant is not None)
 
 
-@pytest.mark.parametrize(("option", "text"), [("--version", f"workshop {__version__}"), ("--help", "workshop doctor")])
+@pytest.mark.parametrize(
+    ("option", "text"), [("--version", f"workshop {__version__}"), ("--help", "usage: python -m workshop [-h]")]
+)
 def test_help_and_version(option: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         __main__.main([option])

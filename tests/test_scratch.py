@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import threadpoolctl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from workshop.kit.lazy import keras
 from workshop.kit.saving.architecture import layer_from
 from workshop.kit.saving.layer_specs import ACTIVATIONS as OF_KERAS
 from workshop.kit.training import batching
+from workshop.scratch.nn import device
 from workshop.scratch.nn.activations import ACTIVATIONS
 from workshop.scratch.nn.convolution import Conv2D
 from workshop.scratch.nn.layers import Activation, Dense, Layer
@@ -340,3 +342,9 @@ def test_what_cannot_be_built_is_refused_in_words(make: Callable[[], object], sa
 def test_an_activation_that_is_not_keras_stays_out_of_files() -> None:
     with pytest.raises(WorkshopError, match="hardlims"):
         Network([Dense(3, "hardlims")], (2,)).to_h5()
+
+
+def test_products_of_matrices_are_computed_by_one_core() -> None:
+    assert "1 of " in device.prepare()
+    threads = [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+    assert threads and set(threads) == {1}
