@@ -303,12 +303,12 @@ Image(animation.save(figure, frames, Path("film.gif")).read_bytes(), format="gif
 # %% [markdown]
 # ## How good, how varied
 #
-# A judge that had no part in the game: the CNN that the lesson on MNIST trained. How often is it more than 0.9 sure of
-# the digit, and is it the one that was asked for? On MNIST expect nine in ten drawn digits or more, as many as of real
-# ones.
+# A classifier that had no part in the game: the CNN that the lesson on MNIST trained. How often is it more than 0.9
+# sure of the digit, and is it the one that was asked for? On MNIST expect nine in ten drawn digits or more, as many as
+# of real ones.
 
 # %%
-judge = keras.models.load_model(files.shipped("models") / "mnist_cnn.h5", compile=False)
+classifier = keras.models.load_model(files.shipped("models") / "mnist_cnn.h5", compile=False)
 asked = np.arange(1000) % 10
 noise = np.random.default_rng(2).standard_normal((1000, 32), np.float32)
 inputs = np.concatenate([noise, np.eye(10, dtype=np.float32)[asked]], axis=1)
@@ -318,7 +318,7 @@ drawn = gan.averaged.predict(inputs, verbose=0)
 sets = {"real digits": (X_test, digits.y_test), "generator": (drawn, asked)}
 counts = {}
 for name, (images, wanted) in sets.items():
-    p = judge.predict(images, batch_size=1000, verbose=0)
+    p = classifier.predict(images, batch_size=1000, verbose=0)
     found = p.argmax(axis=1)
     counts[name] = np.bincount(found, minlength=10)
     print(f"{name}: sure of {np.mean(p.max(axis=1) > 0.9):.1%}, {np.mean(found == wanted):.1%} are what was asked for")
@@ -326,9 +326,9 @@ for name, (images, wanted) in sets.items():
 # %% [markdown]
 # ### Your turn 3: how varied
 #
-# A judge names the digit on each drawn image; `counts` says how often it named each of the ten. Return the entropy of
-# the digits as a share of the largest possible: minus the sum of p times ln p, divided by ln 10, where p are the shares
-# of the digits. A digit that was never named adds nothing.
+# A classifier names the digit on each drawn image; `counts` says how often it named each of the ten. Return the entropy
+# of the digits as a share of the largest possible: minus the sum of p times ln p, divided by ln 10, where p are the
+# shares of the digits. A digit that was never named adds nothing.
 
 
 # %%
@@ -431,7 +431,7 @@ collapsed_history = collapsed.fit(few, no_labels, batch_size=32)
 # %%
 inputs = np.concatenate([noise, np.full((1000, 10), 0.1, np.float32)], axis=1)
 same = collapsed.averaged.predict(inputs, verbose=0)
-found = judge.predict(same, batch_size=1000, verbose=0).argmax(axis=1)
+found = classifier.predict(same, batch_size=1000, verbose=0).argmax(axis=1)
 counts["collapsed"] = np.bincount(found, minlength=10)
 figures.sheet(same[:30].reshape(3, 10, 28, 28), "Thirty noises, and nearly one image")
 
@@ -462,7 +462,8 @@ Image("year.png")
 # %% [markdown]
 # ## What to try next
 #
-# - Without labels: `labels = np.full((len(X), 10), 0.1, np.float32)`. How many of the digits is the judge sure of then?
+# - Without labels: `labels = np.full((len(X), 10), 0.1, np.float32)`. How many of the digits is the classifier sure of
+#   then?
 # - Take the batch normalisation of the discriminator away, or write 1 in place of 0.9.
 # - The garments: `load_image_set("fashion_mnist")`.
 # - `python -m workshop.gan` compares these, and `python -m workshop.pytorch.gan` is the same in PyTorch, both steps in

@@ -161,9 +161,9 @@ def test_all_engines_draw_the_same(model: Path) -> None:
 def test_the_generator_that_ships_draws_what_is_asked_for(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     draw_digits.main(["0123456789", "--rows", "10", "--output", "sheet.png"])
     assert capsys.readouterr().err == "note: the model is digit_generator.h5, which ships with the package\n"
-    judge = engines.load(files.shipped("models") / "mnist_cnn.h5", ["mnist"], "numpy")
+    classifier = engines.load(files.shipped("models") / "mnist_cnn.h5", ["mnist"], "numpy")
     ink = sheet("sheet.png").reshape(-1, 28, 28, 1)
-    assert np.mean(judge.predict(ink).argmax(axis=1) == np.arange(100) % 10) >= 0.9
+    assert np.mean(classifier.predict(ink).argmax(axis=1) == np.arange(100) % 10) >= 0.9
 
 
 def test_on_a_screen(room: Path, model: Path) -> None:

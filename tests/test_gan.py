@@ -25,7 +25,7 @@ from workshop.pytorch.kit.tracing import as_sequential
 
 pytestmark = pytest.mark.usefixtures("alone")
 MODEL = files.shipped("models") / "digit_generator.h5"
-JUDGE = files.shipped("models") / "mnist_cnn.h5"
+CLASSIFIER = files.shipped("models") / "mnist_cnn.h5"
 MODULES: dict[str, Any] = {"keras": lesson, "torch": mirror}
 SMALL = ("--quick", "--part", "digits")
 
@@ -169,7 +169,7 @@ def test_the_averaged_generator_follows(prepared: None) -> None:
 def test_the_mirror_reports_what_the_lesson_reports(run: Run, of_keras: Run) -> None:
     assert run.answer["engine"] == "torch" and run.answer["data"] == of_keras.answer["data"]
     assert [*run.metrics] == [*of_keras.metrics]
-    shared = {"judge_test_accuracy", "real_certain_test_success_rate", "real_test_entropy"}
+    shared = {"classifier_test_accuracy", "real_certain_test_success_rate", "real_test_entropy"}
     assert {name: run.metrics[name] for name in shared} == pytest.approx(
         {name: of_keras.metrics[name] for name in shared}, abs=0.003
     )
@@ -243,11 +243,11 @@ def test_options_that_make_no_sense_are_refused(option: list[str], capsys: pytes
 
 def test_the_shipped_generator_is_as_good_as_its_card_says(room: Path) -> None:
     generator = engines.load(MODEL, ["gan"], "numpy")
-    judge = engines.load(JUDGE, ["mnist"], "numpy")
+    classifier = engines.load(CLASSIFIER, ["mnist"], "numpy")
     assert MODEL.stat().st_size < 2**20 and generator.card["seed"] == 1 and generator.card["data"] == "MNIST"
     labels = np.arange(300) % 10
     images = generator.predict(lesson.generator_inputs(labels, 2))
-    verdict = lesson.evaluate_images(images, judge.predict(images), labels)
+    verdict = lesson.evaluate_images(images, classifier.predict(images), labels)
     assert verdict.certain >= 0.9 and verdict.accuracy >= 0.93 and verdict.entropy >= 0.95
     said = generator.card["metrics"]
     assert said["certain_test_success_rate"] >= 0.9 and said["test_accuracy"] >= 0.95

@@ -582,7 +582,7 @@ LESSONS = (
             "test_accuracy": at_least(0.95),
             "test_entropy": at_least(0.98),
             "real_certain_test_success_rate": (0.95, 0.99),
-            "judge_test_accuracy": at_least(0.985),
+            "classifier_test_accuracy": at_least(0.985),
             "collapse_test_entropy": at_most(0.6),
             "collapse_distance_test_root_mean_squared_error": at_most(0.2),  # 0.36 of real digits
         },

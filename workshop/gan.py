@@ -63,7 +63,7 @@ DISCRIMINATOR_RATE = {"digits": 1.0, "collapse": 0.01}  # times that of the gene
 COLLAPSE_IMAGES = 9600  # 300 steps of 32
 REAL = 0.9  # what real images are to get: with 1 the discriminator soon is too sure, and its gradient vanishes
 AVERAGED = 0.995  # of the averaged weights stays at each step
-CERTAIN = 0.9  # from this probability up the judge is sure
+CERTAIN = 0.9  # from this probability up the classifier is sure
 SAMPLES = 1000  # images that the generator is evaluated on
 NEAREST_SAMPLES = 200  # of them, whose nearest training image is looked for
 MOMENTUM = 0.9  # of the moving averages of the normalisation: a memory of ten steps, so that they soon are right
@@ -335,7 +335,7 @@ def draw(generator: keras.Model, inputs: np.ndarray) -> Images:
 
 
 class Verdict(NamedTuple):
-    """The metrics of a set of images by the judge, a CNN.
+    """The metrics of a set of images by the classifier, a CNN.
 
     Attributes:
         certain: the share of the images that it is at least 0.9 sure of.
@@ -354,7 +354,7 @@ class Verdict(NamedTuple):
 
 
 def evaluate_images(images: Images, probabilities: np.ndarray, labels: np.ndarray) -> Verdict:
-    """Returns what the probabilities (n, 10) that the judge predicts say of images and their labels (n,)."""
+    """Returns what the probabilities (n, 10) that the classifier predicts say of images and their labels (n,)."""
     predicted = probabilities.argmax(axis=1)
     counts = np.bincount(predicted, minlength=CLASSES)
     shares = counts[counts > 0] / len(images)
@@ -380,7 +380,7 @@ def nearest(images: Images, training_images: np.ndarray) -> tuple[np.ndarray, np
 
 def report_generator(
     draw_images: Callable[[np.ndarray], Images],
-    judge: Callable[[Images], np.ndarray],
+    classifier: Callable[[Images], np.ndarray],
     trained: Trained,
     is_labelled: bool,
     digits: ImageSet,
@@ -390,7 +390,7 @@ def report_generator(
 
     Args:
         draw_images: from inputs to images.
-        judge: from images to the probabilities of their classes.
+        classifier: from images to the probabilities of their classes.
         trained: its training.
         is_labelled: whether it was told which digit to draw.
         digits: that it was trained on.
@@ -398,7 +398,7 @@ def report_generator(
     """
     labels = np.arange(SAMPLES) % CLASSES
     images = draw_images(generator_inputs(labels, 1, is_labelled))
-    verdict = evaluate_images(images, judge(images), labels)
+    verdict = evaluate_images(images, classifier(images), labels)
     prefix = "" if is_labelled else "unlabelled_"
     metrics = {f"{prefix}certain_test_success_rate": verdict.certain, f"{prefix}test_entropy": verdict.entropy}
     if is_labelled:
@@ -441,12 +441,12 @@ def balance() -> dict[str, float]:
 
 
 def report_collapse(
-    draw_images: Callable[[np.ndarray], Images], judge: Callable[[Images], np.ndarray], report: Report
+    draw_images: Callable[[np.ndarray], Images], classifier: Callable[[Images], np.ndarray], report: Report
 ) -> Verdict:
     """Evaluates a generator that was trained out of balance, and draws its images; see `report_generator`."""
     labels = np.arange(SAMPLES) % CLASSES
     images = draw_images(generator_inputs(labels, 1, is_labelled=False))
-    verdict = evaluate_images(images, judge(images), labels)
+    verdict = evaluate_images(images, classifier(images), labels)
     report.result(
         {
             "collapse_certain_test_success_rate": verdict.certain,
@@ -460,7 +460,7 @@ def report_collapse(
 
 
 def report_verdicts(verdicts: Mapping[str, Verdict], digits: ImageSet, report: Report) -> None:
-    """Prints and draws what the judge says of real digits and of drawn ones."""
+    """Prints and draws what the classifier says of real digits and of drawn ones."""
     rows = [
         [
             name,
@@ -527,16 +527,16 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     if keras.config.backend() == "jax":
         raise WorkshopError("KERAS_BACKEND=jax: the train_step of this lesson takes tensorflow or torch")
 
-    report.section("The judge")
-    judge = keras.models.load_model(files.shipped("models") / "mnist_cnn.h5", compile=False)
-    judge.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    report.section("The classifier")
+    classifier = keras.models.load_model(files.shipped("models") / "mnist_cnn.h5", compile=False)
+    classifier.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     X_test = scale_pixels(digits.X_test)
-    _, accuracy = judge.evaluate(X_test, digits.y_test, batch_size=1000, verbose=0)
+    _, accuracy = classifier.evaluate(X_test, digits.y_test, batch_size=1000, verbose=0)
     print(f"The CNN that the lesson mnist saved predicts the digit of {accuracy:.2%} of the test images.")
-    report.result({"judge_test_accuracy": accuracy})
+    report.result({"classifier_test_accuracy": accuracy})
 
     def predict(images: Images) -> np.ndarray:
-        return judge.predict(images, batch_size=1000, verbose=0)
+        return classifier.predict(images, batch_size=1000, verbose=0)
 
     verdicts = {"real digits": evaluate_images(X_test, predict(X_test), digits.y_test)}
     use = ""

@@ -154,9 +154,9 @@ generator = keras.Sequential(
     ),
     Exercise(
         title="How varied",
-        task="A judge names the digit on each drawn image; `counts` says how often it named each of the ten. Return "
-        "the entropy of the digits as a share of the largest possible: minus the sum of p times ln p, divided by ln "
-        "10, where p are the shares of the digits. A digit that was never named adds nothing.",
+        task="A classifier names the digit on each drawn image; `counts` says how often it named each of the ten. "
+        "Return the entropy of the digits as a share of the largest possible: minus the sum of p times ln p, divided "
+        "by ln 10, where p are the shares of the digits. A digit that was never named adds nothing.",
         stub='''\
 def variety(counts):
     """Returns a number from 0 to 1 for the counts of ten digits, a list of whole numbers."""

@@ -90,7 +90,7 @@ def losses(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], balanc
 
 
 def classes(counts: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
-    """Returns a figure of the shares of the classes that the judge finds in sets of images.
+    """Returns a figure of the shares of the classes that the classifier finds in sets of images.
 
     Args:
         counts: how many images of each class, by the names of the sets.
@@ -104,5 +104,5 @@ def classes(counts: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
         panel.grid(axis="x", visible=False)
         panel.set_ylim(0, 1)
         panel.set_ylabel("share")
-    np.ravel(axes)[-1].set_xlabel("class that the judge predicts")
+    np.ravel(axes)[-1].set_xlabel("class that the classifier predicts")
     return figure

@@ -220,13 +220,13 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     digits = lesson.load_digits(arguments, report)
     report.engine(device.prepare(arguments.seed))
 
-    report.section("The judge")
-    judge = bundle.load(files.shipped("models") / "mnist_cnn.h5", ["mnist"], TorchModel.from_bytes).model
+    report.section("The classifier")
+    classifier = bundle.load(files.shipped("models") / "mnist_cnn.h5", ["mnist"], TorchModel.from_bytes).model
     X_test = scale_pixels(digits.X_test)
-    probabilities = judge.predict(X_test)
+    probabilities = classifier.predict(X_test)
     accuracy = metrics.accuracy(digits.y_test, probabilities)
     print(f"The CNN that the lesson mnist saved predicts the digit of {accuracy:.2%} of the test images.")
-    report.result({"judge_test_accuracy": accuracy})
+    report.result({"classifier_test_accuracy": accuracy})
 
     verdicts: dict[str, Verdict] = {"real digits": lesson.evaluate_images(X_test, probabilities, digits.y_test)}
     use = ""
@@ -234,7 +234,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         report.section("Generator against discriminator")
         is_labelled = not arguments.no_labels
         model, trained = train("digits", digits, is_labelled, arguments, report)
-        verdict = lesson.report_generator(model.predict, judge.predict, trained, is_labelled, digits, report)
+        verdict = lesson.report_generator(model.predict, classifier.predict, trained, is_labelled, digits, report)
         lesson.save(model, verdict, is_labelled, digits, report)
         verdicts[NAMES["digits"] if is_labelled else "without labels"] = verdict
         use = f"python -m apps.draw_digits --model {report.last_model} 2026" if is_labelled else ""
@@ -243,7 +243,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         n = lesson.COLLAPSE_IMAGES
         first = replace(digits, X_train=digits.X_train[:n], y_train=digits.y_train[:n])
         collapsed, _ = train("collapse", first, False, arguments, report)
-        verdicts[NAMES["collapse"]] = lesson.report_collapse(collapsed.predict, judge.predict, report)
+        verdicts[NAMES["collapse"]] = lesson.report_collapse(collapsed.predict, classifier.predict, report)
     report.section("How digit-like, how varied")
     lesson.report_verdicts(verdicts, digits, report)
     return report.finish(use=use)
