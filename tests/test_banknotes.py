@@ -17,7 +17,6 @@ from workshop import banknotes as lesson
 from workshop.kit.data import picture_list, synthetic_banknotes
 from workshop.kit.errors import WorkshopError
 from workshop.programs import engines
-from workshop.pytorch.kit import published
 from workshop.pytorch.kit.model import TorchModel
 from workshop.pytorch.kit.resnet import ResNet18
 
@@ -140,7 +139,10 @@ def test_published_weights_come_from_torchs_cache_or_a_file(
     whole = ResNet18()
     torch.save(whole.state_dict(), checkpoints / "resnet18-f37072fd.pth")
     (checkpoints / "resnet18-damaged.pth").write_text("half of a download")
-    for found in (published.find("auto"), published.find("auto", checkpoints / "resnet18-f37072fd.pth")):
+    for found in (
+        lesson.find_backbone("auto"),
+        lesson.find_backbone("auto", checkpoints / "resnet18-f37072fd.pth"),
+    ):
         assert found is not None
         assert (found.name, found.head) == ("ResNet18", "fc")
         assert all(map(torch.equal, found.network.state_dict().values(), whole.state_dict().values()))
@@ -148,7 +150,7 @@ def test_published_weights_come_from_torchs_cache_or_a_file(
     head = lesson.replace_head(found, seed=1)
     trained = [name for name, one in found.network.named_parameters() if one.requires_grad]
     assert (trained, tuple(head.weight.shape)) == (["fc.weight", "fc.bias"], (7, 512))
-    assert published.find("here") is None
+    assert lesson.find_backbone("here") is None
 
 
 def test_other_files_than_published_weights_are_refused_in_a_line(resnet: ResNet18, tmp_path: Path) -> None:
@@ -156,12 +158,12 @@ def test_other_files_than_published_weights_are_refused_in_a_line(resnet: ResNet
     Path("text.pth").write_text("no weights")
     for name in ("seven.pth", "text.pth", "absent.pth"):
         with pytest.raises(WorkshopError, match=rf"{name} is not [^\n]+$"):
-            published.find("auto", Path(name))
+            lesson.find_backbone("auto", Path(name))
 
 
 def test_frozen_averages_stay_where_they_are(resnet: ResNet18) -> None:
     before = {name: tensor.clone() for name, tensor in resnet.state_dict().items() if not name.startswith("fc.")}
-    found = published.Backbone("ResNet18", resnet, "fc", "random", size=32)
+    found = lesson.Backbone("ResNet18", resnet, "fc", "random", size=32)
     head = lesson.replace_head(found, seed=1)
     X = np.random.default_rng(0).integers(0, 255, (4, 32, 32, 3), np.uint8)
     optimizer = torch.optim.Adam(head.parameters())

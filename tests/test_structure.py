@@ -18,6 +18,8 @@ ALL = [lesson.name for lesson in LESSONS]
 TORCH = [lesson.name for lesson in LESSONS if "torch" in lesson.mirrors]
 NUMPY = [lesson.name for lesson in LESSONS if "numpy" in lesson.mirrors]
 ACTING = {lesson.name for lesson in LESSONS if lesson.acts}
+KITS = ("workshop.kit.", "workshop.pytorch.kit.", "workshop.scratch.nn.")
+NOTEBOOK_FILES = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.py"))
 LOOP = ("zero_grad(", ".backward(", "step(")  # of PyTorch
 
 # From the ground up: a module imports from its own room, and from those that stand before it.
@@ -91,6 +93,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 EDGES = {name: {target for target in imports(path) if target in MODULES} for name, path in MODULES.items()}
+NOTEBOOKS = {path.stem: {target for target in imports(path) if target in MODULES} for path in NOTEBOOK_FILES}
 
 
 def test_every_import_points_down() -> None:
@@ -122,17 +125,16 @@ def test_no_imports_go_round() -> None:
 
 
 def test_a_module_of_the_kit_has_more_than_one_user() -> None:
+    # A notebook may not import a lesson: what it and a lesson need stands in the kit.
     users: dict[str, set[str]] = defaultdict(set)
-    for source, targets in EDGES.items():
+    for source, targets in [*EDGES.items(), *NOTEBOOKS.items()]:
         for target in targets:
             users[target].add(source)
     for module in MODULES:
-        if not module.startswith("workshop.kit.") or module.startswith(
-            ("workshop.kit.data.", "workshop.kit.environments")
-        ):
+        if not module.startswith(KITS) or module.startswith("workshop.kit.data."):
             continue
-        # The mirrors and the plots of a lesson are that lesson.
-        names = {user: user.rpartition(".")[2] for user in users[module]}
+        # The mirrors and the plots of a lesson are that lesson; a module of the kit may bear a lesson's name.
+        names = {user: user if user.startswith(KITS) else user.rpartition(".")[2] for user in users[module]}
         of_lessons = {name for name in names.values() if name in ALL}
         others = {user for user, name in names.items() if name not in ALL}
         assert others or len(of_lessons) != 1, f"{module} serves one lesson: {of_lessons}"
