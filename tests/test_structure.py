@@ -154,6 +154,18 @@ def test_a_lesson_shows_its_training(lesson: str) -> None:
         assert re.search(call, source), f"{lesson} has no {call}"
 
 
+def test_whatever_is_fitted_is_compiled_and_evaluated() -> None:
+    of_keras = [lesson for lesson in ALL if lesson not in IN_PYTORCH]
+    sources = {lesson: MODULES[f"workshop.{lesson}"].read_text("utf-8") for lesson in of_keras}
+    fitting = {
+        lesson: source for lesson, source in sources.items() if re.search(r"\bmodel\.fit\(|\bfit_table\(", source)
+    }
+    assert len(fitting) > len(LESSONS) / 2
+    for lesson, source in fitting.items():
+        for call in (".compile(", ".evaluate("):
+            assert call in source, f"{lesson} has no {call}"
+
+
 @pytest.mark.parametrize("lesson", TORCH)
 def test_a_pytorch_mirror_has_the_loop(lesson: str) -> None:
     source = MODULES[f"workshop.pytorch.{lesson}"].read_text("utf-8")

@@ -150,6 +150,10 @@ def test_the_other_engines_find_the_same(module: ModuleType, run: Run, room: Pat
     for lines in (other.table("learning rate"), run.table("learning rate")):
         assert [line[0] for line in lines if line[-1] == "chosen"] == ["0.3"]
         assert [line[0] for line in lines if line[-1] == "diverged"] == ["1"]
+    errors = [[float(line[1]) for line in one.table("learning rate")[:-1]] for one in (other, run)]
+    assert errors[0] == pytest.approx(errors[1], rel=1e-3)
+    best, _, kept = other.table("weights", "after epoch")
+    assert kept[-2:] == best[-2:]
 
 
 # --- Stopped and resumed ----------------------------------------------------------------------------------------------

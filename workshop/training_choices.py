@@ -22,6 +22,7 @@ worse; two outputs at once are those of two separate neurons. About 15 s on two 
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -77,12 +78,14 @@ class Trained(NamedTuple):
         history: the losses in each epoch, "loss" and, where there is validation data, "val_loss".
         snapshots: the weights after some of the epochs, in the same form.
         best_epoch: the epoch whose weights these are, counted from 1.
+        loss: the mean squared error of these weights on the training rows.
     """
 
     weights: np.ndarray
     history: dict[str, list[float]]
     snapshots: dict[int, np.ndarray]
     best_epoch: int
+    loss: float
 
 
 def split_in_three(X: np.ndarray, y: np.ndarray, seed: int) -> Split:
@@ -191,7 +194,9 @@ def fit_neuron(
     ).history
     best_epoch = kept[1].best_epoch + 1 if validation is not None else len(history["loss"])
     weights = {epoch: stack(values) for epoch, values in kept[0].weights.items()}
-    return Trained(stack(model.get_weights()), history, weights, best_epoch)
+    # fit's loss of an epoch is a mean over its batches, while the weights change; this is that of the final weights.
+    loss = model.evaluate(X, targets, batch_size=len(X), verbose=0)
+    return Trained(stack(model.get_weights()), history, weights, best_epoch, loss)
 
 
 # --- 1. Batch, mini-batch and stochastic descent ----------------------------------------------------------------------
@@ -261,7 +266,7 @@ def report_rates(report: Report, split: Split, trained: dict[float, Trained]) ->
 
     `split` is scaled as the neurons were trained on it.
     """
-    (X, y), validation_rows, (X_test, y_test) = split
+    (_, y), validation_rows, (X_test, y_test) = split
     print(f"{len(y)} rows to train on, {len(validation_rows[1])} to choose by, {len(y_test)} held out for the end")
     errors: dict[float, float] = {}
     rows: list[list[object]] = []
@@ -269,7 +274,7 @@ def report_rates(report: Report, split: Split, trained: dict[float, Trained]) ->
         losses = neuron.history["loss"]
         if losses[-1] <= losses[0]:
             errors[rate] = rmse(neuron.weights, *validation_rows)
-            rows.append([f"{rate:g}", rmse(neuron.weights, X, y), errors[rate], ""])
+            rows.append([f"{rate:g}", math.sqrt(neuron.loss), errors[rate], ""])
         else:  # also where it is no number any more
             rows.append([f"{rate:g}", "diverged", "", ""])
     chosen = min(errors, key=lambda rate: errors[rate])
@@ -316,6 +321,7 @@ def report_stopping(
     best, last = neuron.snapshots[neuron.best_epoch], neuron.snapshots[len(losses)]
     lines = [("best", neuron.best_epoch, best), ("last", len(losses), last), ("kept", "", neuron.weights)]
     rows = [[name, epoch, rmse(weights, *train), rmse(weights, *validation)] for name, epoch, weights in lines]
+    rows[-1][2] = math.sqrt(neuron.loss)  # as the engine measured it
     print(format_table(["weights", "after epoch", "training RMSE", "validation RMSE"], rows))
     errors = {name: rmse(weights, *validation) for name, _, weights in lines}
     report.result({"kept_validation_root_mean_squared_error": errors["kept"]})

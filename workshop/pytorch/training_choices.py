@@ -77,9 +77,15 @@ def train(
             optimizer.step()
             state.log(len(inputs), loss=loss)
         if validation is not None:
-            with torch.no_grad():
-                inputs, targets = (torch.from_numpy(np.float32(part)).to(processor) for part in validation)
-                state.log_validation(loss=float(criterion(network(inputs), targets)))
+            state.log_validation(loss=evaluate(network, *validation))
+
+
+def evaluate(network: nn.Module, X: np.ndarray, y: np.ndarray) -> float:
+    """Returns the mean squared error on rows X (n, features) and targets y (n, outputs)."""
+    processor = device.choose_device()
+    inputs, targets = (torch.from_numpy(np.float32(part)).to(processor) for part in (X, y))
+    with torch.no_grad():
+        return float(nn.MSELoss()(network(inputs), targets))
 
 
 def fit_neuron(
@@ -111,7 +117,7 @@ def fit_neuron(
     state = TrainingState(checkpoint, recipe, patience=patience, snapshots=[*snapshots], may_diverge=may_diverge)
     train(network, model, loader, state, validation)
     weights = {epoch: stack(values) for epoch, values in state.weights.items()}
-    return Trained(stack(model.get_weights()), state.history, weights, state.best_epoch)
+    return Trained(stack(model.get_weights()), state.history, weights, state.best_epoch, evaluate(network, X, targets))
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:

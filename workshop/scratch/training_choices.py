@@ -98,7 +98,9 @@ def fit_neuron(
     state = TrainingState(checkpoint, recipe, patience=patience, snapshots=[*snapshots], may_diverge=may_diverge)
     train(network, X, targets, report.arguments.seed, state, validation)
     weights = {epoch: stack(values) for epoch, values in state.weights.items()}
-    return Trained(stack(network.get_weights()), state.history, weights, state.best_epoch)
+    with np.errstate(over="ignore", invalid="ignore"):  # where the training diverged
+        loss = network.measure(network.forward(X), targets, MeanSquaredError())
+    return Trained(stack(network.get_weights()), state.history, weights, state.best_epoch, loss)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
