@@ -14,7 +14,7 @@ from PIL import Image
 
 from apps import banknote
 from workshop import banknotes as lesson
-from workshop.kit.data import picture_list, synthetic_banknotes
+from workshop.kit.data import efficientnet_weights, picture_list, synthetic_banknotes
 from workshop.kit.errors import WorkshopError
 from workshop.programs import engines
 from workshop.pytorch.kit.model import TorchModel
@@ -151,6 +151,17 @@ def test_published_weights_come_from_torchs_cache_or_a_file(
     trained = [name for name, one in found.network.named_parameters() if one.requires_grad]
     assert (trained, tuple(head.weight.shape)) == (["fc.weight", "fc.bias"], (7, 512))
     assert lesson.find_backbone("here") is None
+
+
+def test_without_published_weights_one_that_was_named_is_refused_and_auto_finds_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(efficientnet_weights, "find", lambda: None)
+    assert published.find("auto") is None
+    for name in ("resnet18", "efficientnet"):
+        with pytest.raises(WorkshopError, match=rf"^--backbone {name}: its weights are not [^\n]+$"):
+            published.find(name)
 
 
 def test_other_files_than_published_weights_are_refused_in_a_line(resnet: ResNet18, tmp_path: Path) -> None:
