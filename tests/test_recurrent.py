@@ -83,6 +83,16 @@ def test_outputs_and_gradients_of_each_layer_are_keras_in_each_engine(name: str)
     assert_the_same_in_each_engine(layer, X)
 
 
+@pytest.mark.parametrize("name", [name for name, (_, options) in CASES.items() if "dropout" not in options])
+def test_without_dropout_a_layer_computes_the_same_in_training_as_in_a_prediction(name: str) -> None:
+    _, description, X = case(name)
+    network, module = Network.from_architecture(description), from_architecture(description)
+    expected = network.predict(X)
+    np.testing.assert_allclose(network.forward(X, training=True), expected, rtol=1e-6)
+    by_torch = module.train()(torch.tensor(X)).detach().numpy()
+    np.testing.assert_allclose(by_torch, expected, rtol=1e-5, atol=1e-5)
+
+
 MASK = np.array([[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1], [0, 0, 1, 0, 1, 1]], bool)
 GRADIENT_CASES: dict[str, Callable[[], Layer]] = {
     "SimpleRNN": lambda: SimpleRNN(5, return_sequences=True),
