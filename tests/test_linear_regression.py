@@ -4,6 +4,7 @@ import json
 import runpy
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from workshop.kit.data import tables
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving import bundle
 from workshop.pytorch import linear_regression as in_torch
+from workshop.scratch import linear_regression as in_numpy
 
 LESSONS = ["linear_regression"]
 FEW = ["--quick", "--epochs", "20", "--no-plots"]
@@ -116,6 +118,15 @@ def test_other_seeds_find_the_line_too(seed: str) -> None:
     found = linear_regression.main(["--part", "line", "--seed", seed, "--no-plots"])
     assert list(found) == ["line_test_max_error"]
     assert found["line_test_max_error"] <= 0.05
+
+
+@pytest.mark.parametrize("mirror", [in_numpy, in_torch])
+def test_a_mirror_finds_the_line_and_prices_houses_too(mirror: ModuleType, room: Path) -> None:
+    assert mirror.main(["--part", "line", "--no-plots"])["line_test_max_error"] <= 0.05
+    quick = start(mirror, room, "--quick", "--no-plots")
+    assert quick.metrics["houses_weights_train_max_error"] < 0.1
+    assert quick.metrics["scaled_test_r2_score"] > 0.9 > quick.metrics["unscaled_slow_test_r2_score"]
+    assert [path.name for path in sorted(quick.models.glob("*.h5"))] == ["house_price-quick.h5", "houses-quick.h5"]
 
 
 def test_the_weights_of_the_houses_are_those_of_the_normal_equation(default_run: Run) -> None:
