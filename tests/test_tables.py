@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from engines_helper import CASES, train
 from lesson_runs import Run, start
 from PIL import Image
 from sklearn.metrics import accuracy_score, root_mean_squared_error
@@ -21,7 +22,10 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.plots import charts
 from workshop.kit.report import Report
 from workshop.kit.saving import bundle
+from workshop.kit.training import Recipe
 from workshop.programs import engines
+from workshop.pytorch.kit.model import TorchModel
+from workshop.scratch import tables as in_numpy
 
 LESSONS = ["tables"]
 FEW = ["--epochs", "3", "--no-plots"]
@@ -396,6 +400,19 @@ def test_the_kind_of_the_target(cells: list[Any], kind: str | None, classes: tup
     # What could be meant otherwise says how.
     could_be_both = kind is None and not any(str(cell).isalpha() for cell in cells)
     assert (f"--target-kind {'number' if classes else 'class'} overrules" in said) == could_be_both
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_mirrors_train_classes_by_their_cross_entropy(classes: int) -> None:
+    X, y = np.random.default_rng(2).normal(size=(30, 4)).astype(np.float32), np.arange(30) % classes
+    network = in_numpy.build_network(4, classes, seed=1)
+    in_torch = TorchModel.from_bytes(network.to_h5(), Path("network.h5"))
+    # The only step of the epoch measures the network as it is before.
+    cross_entropy = -np.log(network.predict(X)[np.arange(30), y]).mean()
+    recipe = Recipe(1, 0.01, batch_size=30, optimizer="sgd", schedule=False)
+    for engine, model in (("numpy", network), ("torch", in_torch)):
+        (loss,) = train(engine, CASES["car"], model, X, np.eye(classes, dtype=np.float32)[y], recipe, seed=1)
+        assert loss == pytest.approx(cross_entropy, rel=1e-5)
 
 
 @pytest.mark.slow
