@@ -13,6 +13,8 @@ from sklearn.preprocessing import MinMaxScaler
 
 from workshop import training_choices as lesson
 from workshop.kit.data import tables
+from workshop.kit.report import Report
+from workshop.kit.training import Recipe
 from workshop.linear_regression import solve_normal_equation
 from workshop.pytorch import training_choices as in_torch
 from workshop.scratch import training_choices as in_numpy
@@ -121,6 +123,27 @@ def test_the_weights_of_the_best_epoch_are_kept(run: Run) -> None:
     assert float(last[3]) > 1.1 * float(best[3])
     found = {name: run.metrics[f"{name}_validation_root_mean_squared_error"] for name in ("kept", "best_epoch")}
     assert found["kept"] == found["best_epoch"]
+
+
+@pytest.mark.parametrize("module", [lesson, in_torch, in_numpy])
+def test_each_engine_stops_after_the_best_epoch_and_returns_to_it(module: ModuleType, prepared: None) -> None:
+    # Each step takes a fifth of the way to slope 1: 0.2, 0.36, 0.488, 0.5904. The validation rows want 0.5.
+    X = np.array([[-1.0], [1.0]], np.float32)
+    recipe = Recipe(100, 0.1, batch_size=2, optimizer="sgd", schedule=False)
+    report = Report("training_choices", lesson.parse(None, ["--no-plots"]))
+    found = module.fit_neuron(
+        "slope",
+        X,
+        X[:, 0],
+        recipe,
+        report,
+        snapshots=range(101),
+        validation=(X, X[:, 0] / 2),
+        start=[np.zeros((1, 1), np.float32), np.zeros(1, np.float32)],
+    )
+    assert found.best_epoch == 3 and len(found.history["val_loss"]) == 3 + lesson.PATIENCE
+    assert found.weights == pytest.approx([0.488, 0])
+    np.testing.assert_array_equal(found.weights, found.snapshots[3])
 
 
 # --- Two outputs ------------------------------------------------------------------------------------------------------
