@@ -158,10 +158,10 @@ def test_without_published_weights_one_that_was_named_is_refused_and_auto_finds_
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(efficientnet_weights, "find", lambda: None)
-    assert published.find("auto") is None
+    assert lesson.find_backbone("auto") is None
     for name in ("resnet18", "efficientnet"):
         with pytest.raises(WorkshopError, match=rf"^--backbone {name}: its weights are not [^\n]+$"):
-            published.find(name)
+            lesson.find_backbone(name)
 
 
 def test_other_files_than_published_weights_are_refused_in_a_line(resnet: ResNet18, tmp_path: Path) -> None:
