@@ -73,6 +73,12 @@ class Run(NamedTuple):
         kept = [line for line in self.lines if line.startswith("Kept ")]
         return [re.sub(r"\d[\d.,]*(e[+-]?\d+)?", "#", line) for line in underlined + kept if "  " not in line]
 
+    @property
+    def headings(self) -> list[list[str]]:
+        """The headings of its tables, each table's without the empty ones."""
+        underlined = [line for line, below in itertools.pairwise(self.lines) if re.fullmatch("-+(  +-+)+", below)]
+        return [re.split("  +", line.strip()) for line in underlined]
+
     def table(self, *headings: str) -> list[list[str]]:
         """Returns the cells of the table whose first headings these are, as far as the next empty line or text."""
         cells = [re.split("  +", line.strip()) for line in self.lines]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from engines_helper import PACKAGES, assert_same_answers, module_of
+from engines_helper import PACKAGES, assert_same_answers, assert_same_headings, module_of
 from lesson_runs import Run, start, without_published_data
 from PIL import Image
 from scipy.linalg import subspace_angles
@@ -253,12 +253,13 @@ def test_one_part_alone_in_each_engine(engine: str, room: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", [pytest.param("keras", marks=pytest.mark.slow), "torch", "numpy"])
-def test_images_and_targets_are_scaled_in_each_engine(engine: str, room: Path) -> None:
+def test_images_and_targets_are_scaled_in_each_engine(engine: str, quick: Run, room: Path) -> None:
     run = start(module_of(engine, "autoencoder"), room, "--quick", "--part", "deep", "--no-plots")
     # 0.09 is the error of the mean digit, 0.26 that of targets as bytes, which make all pixels black.
     assert run.metrics["deep_test_mean_squared_error"] < 0.03
     assert set(run.metrics) == {"deep_test_mean_squared_error", "pca_test_mean_squared_error"}
     assert "deep" in run.titles
+    assert_same_headings(run, quick)
 
 
 def test_a_part_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
