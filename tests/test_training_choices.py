@@ -8,6 +8,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from engines_helper import assert_same_headings
 from lesson_runs import Run, start, stop_after
 from sklearn.preprocessing import MinMaxScaler
 
@@ -156,6 +157,16 @@ def test_two_outputs_are_two_neurons(run: Run) -> None:
     np.testing.assert_allclose(numbers[:, 0::2], numbers[:, 1::2], rtol=1e-4)
     assert np.abs(numbers[:, 0] - numbers[:, 2]).min() > 1  # two different questions
     assert run.metrics["two_outputs_train_max_error"] < 0.01
+
+
+@pytest.mark.parametrize("module", [lesson, in_torch, in_numpy])
+def test_two_outputs_are_two_neurons_from_their_first_steps_on_in_any_engine(
+    module: ModuleType, run: Run, room: Path
+) -> None:
+    # A quick run ends long before the weights that descent comes to from anywhere.
+    quick = start(module, room, "--quick", "--no-plots")
+    assert_same_headings(quick, run)
+    assert quick.metrics["two_outputs_train_max_error"] < 0.01
 
 
 # --- The other engines ------------------------------------------------------------------------------------------------
