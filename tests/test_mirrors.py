@@ -4,6 +4,7 @@ The tests run over `workshop.LESSONS` and both engines. A quick run is made once
 a process of its own, where neither Keras nor TensorFlow may be loaded and the same files must come out.
 """
 
+import dataclasses
 import importlib.metadata
 import importlib.util
 import json
@@ -35,7 +36,7 @@ from engines_helper import (
     quick_options,
     quick_run,
 )
-from lesson_runs import start, stop_after
+from lesson_runs import start, stop_after, write_table
 
 from workshop import LESSONS
 from workshop.kit import metrics
@@ -150,6 +151,21 @@ def test_a_card_names_the_engine_and_its_version(
         assert card["versions"].get("torch") == (importlib.metadata.version("torch") if engine == "torch" else None)
         assert not {"keras", "tensorflow"} & card["versions"].keys()
     assert_tells_the_same(run, of_keras)
+
+
+@pytest.mark.parametrize("engine", PACKAGES)
+@pytest.mark.parametrize("lesson", ["admission", "logistic_regression", "tables"])
+def test_a_table_of_ones_own_is_held_against_no_band_in_any_engine(
+    engine: str, lesson: str, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipes = module_of("keras", lesson).RECIPES
+    for name, recipe in recipes.items():
+        # Without an option, which would be the reason that is said.
+        monkeypatch.setitem(recipes, name, dataclasses.replace(recipe, epochs=2, small_set_epochs=None))
+    X = np.random.default_rng(0).uniform(0, 100, (60, 2)).round(1)
+    table = write_table(room / "own.csv", "width,height,fits", np.column_stack([X, X[:, 0] > X[:, 1]]))
+    run = start(module_of(engine, lesson), room, "--no-plots", "--data", str(table))
+    assert "No expected band: the table is your own." in run.lines
 
 
 # --- Trained in one engine, used in another ---------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engines_helper import assert_tells_the_same
+from engines_helper import assert_tells_the_same, module_of
 from lesson_runs import start
 
 from workshop import text_generation
@@ -129,6 +129,16 @@ def test_the_mirror_trains_and_reports_the_same(tmp_path: Path) -> None:
     assert card["metrics"] == run.metrics
     lesson = start(text_generation, tmp_path / "keras", "--data", "own.txt", "--epochs", "1", *FEW)
     assert_tells_the_same(run, lesson)
+
+
+@pytest.mark.parametrize("engine", ["keras", "torch"])
+def test_a_text_of_ones_own_is_held_against_no_expected_bits(
+    engine: str, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_generation, "MAX_CHARACTERS", 2000)  # as many as are read in training
+    Path("own.txt").write_text("one two three. " * 100)
+    run = start(module_of(engine, "text_generation"), room, "--data", "own.txt", *FEW)
+    assert "No expected band: the text is your own." in run.lines
 
 
 @pytest.mark.parametrize(
