@@ -1,13 +1,18 @@
 """Row A4 of the curriculum: the sigmoid, cross-entropy, likelihood, and one neuron that classifies tumours."""
 
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 from lesson_runs import Run, start
 
 from workshop import LESSONS, logistic_regression
+from workshop.kit import plots
 from workshop.kit.errors import WorkshopError
+from workshop.pytorch import logistic_regression as in_torch
+from workshop.scratch import logistic_regression as in_numpy
 
 (BANDS,) = (lesson.bands() for lesson in LESSONS if lesson.name == "logistic_regression")
 
@@ -163,6 +168,28 @@ def test_a_table_of_ones_own(room: Path, capsys: pytest.CaptureFixture[str]) -> 
     metrics = logistic_regression.main(["--no-plots", "--data", str(table)])
     assert metrics["test_accuracy"] > 0.8
     assert "No expected band" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("module", [logistic_regression, in_torch, in_numpy])
+def test_the_confusion_matrix_counts_what_the_metrics_do(
+    module: ModuleType, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: dict[str, Any] = {}
+    save = plots.save
+
+    def note(figure: Any, path: Path) -> Path:
+        drawn[path.stem] = figure
+        return save(figure, path)
+
+    monkeypatch.setattr(plots, "save", note)
+    table = write_table(room / "own.csv", [0, 0, 1] * 40)
+    run = start(module, room, "--data", str(table))
+    axes = drawn["logistic_regression-confusion"].axes[0]
+    assert axes.get_title() == f"{run.metrics['test_accuracy']:.1%} of the test rows right"
+    counts = {cell.get_position(): int(cell.get_text()) for cell in axes.texts}  # (predicted, true); no 0 is written
+    right = counts[1, 1]
+    assert right / (right + counts.get((1, 0), 0)) == pytest.approx(run.metrics["test_precision"])
+    assert right / (right + counts.get((0, 1), 0)) == pytest.approx(run.metrics["test_recall"])
 
 
 def test_a_table_with_one_class_is_refused(room: Path) -> None:
