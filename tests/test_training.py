@@ -1,6 +1,7 @@
 """Training in Keras: the same weights as its own fit, many epochs in one call, and resuming to the same bits."""
 
 import argparse
+import io
 import math
 import os
 import signal
@@ -21,6 +22,7 @@ from workshop.kit.lazy import keras
 from workshop.kit.saving import bundle
 from workshop.kit.training import Recipe, batching
 from workshop.kit.training.checkpoint import Checkpoint
+from workshop.kit.training.progress_bar import TqdmBar
 
 CHECKPOINT = Path("run-checkpoint.npz")
 RANDOM = np.random.default_rng(11)
@@ -107,6 +109,30 @@ def test_progress_is_shown_of_epochs(capsys: pytest.CaptureFixture[str]) -> None
     assert "6/6" in capsys.readouterr().out
     fit(build(), 6, verbose=0)
     assert capsys.readouterr().out == ""
+
+
+class Screen(io.StringIO):
+    """A standard output that a person watches."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("kind", [io.StringIO, Screen])
+def test_the_bar_of_the_other_engines_moves_now_and_then_on_a_screen_and_is_one_line_in_a_file(
+    kind: type[io.StringIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", output := kind())
+    bar = TqdmBar(3000, "step")
+    for step in range(1, 3000):
+        bar.update(step, [("loss", 1 / step)])
+    bar.update(3000, [("loss", 0.25)], finalize=True)
+    drawn = output.getvalue().split("\r")
+    assert "3000/3000" in drawn[-1] and "loss: 0.2500" in drawn[-1]
+    if output.isatty():
+        assert 1 < len(drawn) < 1000  # ten times a second: drawing it takes longer than a step
+    else:
+        assert len(drawn) == output.getvalue().count("\n") == 1
 
 
 # --- Batches ----------------------------------------------------------------------------------------------------------
