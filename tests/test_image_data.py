@@ -401,6 +401,18 @@ def test_a_download_that_gets_no_answer_gives_up(
     )
 
 
+def test_a_download_that_gave_up_leaves_no_connection_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "TIMEOUT", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        use_proxy(monkeypatch, server.getsockname()[1])
+        assert not download.download("mnist")
+        connection, _ = server.accept()
+    with connection:
+        connection.settimeout(5)  # a TimeoutError if it stays open
+        while connection.recv(1000):
+            pass
+
+
 @pytest.mark.parametrize("error", [TimeoutError("timed out"), urllib.error.URLError(TimeoutError("timed out"))])
 def test_whichever_clock_ends_first_the_words_are_the_same(
     error: OSError, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
