@@ -126,6 +126,20 @@ def test_the_steps_of_rprop_stay_within_their_limits() -> None:
     assert np.abs(back_and_forth[-2:]).max() == pytest.approx(1e-6)
 
 
+def test_a_model_is_saved_with_rprop_and_its_settings(tmp_path: Path) -> None:
+    from workshop.kit.training.rprop import Rprop
+
+    settings: dict[str, Any] = {"shrink": 0.4, "grow": 1.3, "smallest": 1e-5, "largest": 10.0, "name": "of_all_samples"}
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(optimizer=Rprop(0.02, **settings), loss="mean_squared_error")
+    model.fit(np.ones((4, 2)), np.ones(4), verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras").optimizer.get_config()
+    assert loaded == model.optimizer.get_config()
+    assert {name: loaded[name] for name in settings} == settings
+    assert loaded["learning_rate"] == pytest.approx(0.02)
+
+
 # --- Memory -----------------------------------------------------------------------------------------------------------
 
 
