@@ -110,6 +110,8 @@ def test_the_table_of_both_models_is_printed(default_run: Run) -> None:
 def test_38_and_75_points_are_predicted_by_both_models(default_run: Run) -> None:
     table = default_run.table("model", "probability of Admitted")[:2]
     loaded = bundle.load(default_run.models / "admission.h5", ["admission"])
+    one, other = loaded.scaler.transform([[38.0, 75.0]])[0]
+    assert f"38 and 75 points, which the scaler makes {one:.3f} and {other:.3f}:" in default_run.lines
     probability = loaded.predict(np.array([[38.0, 75.0]]))[0, 0]
     assert table[1] == ["network", f"{probability:.3f}", "Sorry"]
     # What the curve of the table says: (38 - 30) (75 - 30) = 360 is below 600. The line lets a strong exam make up.

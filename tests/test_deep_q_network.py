@@ -45,6 +45,17 @@ def test_the_target_of_the_step_by_hand_is_307_and_the_other_outputs_stay(by_ker
     assert by_keras.metrics["step_test_max_error"] == 0
 
 
+def test_the_headlights_that_are_printed_show_an_obstacle_on_the_left_and_the_station_on_the_right(
+    by_keras: Run,
+) -> None:
+    start_ = next(i for i, line in enumerate(by_keras.lines) if line.startswith("The headlights light 20 x 10 cells"))
+    cells = np.array(by_keras.rows[start_ + 1 : start_ + 11])
+    assert cells.shape == (10, 20)
+    assert {*cells[:, :10].flat} == {"-", "."} and {*cells[:, 10:].flat} == {"+", "."}
+    sums = [int(number) for number in by_keras.rows[start_ + 11][:20]]
+    assert sums == [column.count("+") - column.count("-") for column in cells.T.tolist()]
+
+
 def test_the_replay_memory_forgets_the_oldest() -> None:
     memory = lesson.ReplayMemory(2, capacity=5)
     for i in range(0, 8, 2):
