@@ -1,12 +1,20 @@
 """What every test gets: its own empty folder to run in, and the real data sets only where they are."""
 
+from __future__ import annotations
+
+import dataclasses
+import hashlib
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # A run that was started in the background ignores Ctrl-C, and so would every program that the tests start and stop.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -110,7 +118,7 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
 @pytest.fixture(scope="module")
 def alone() -> Iterator[None]:
     """Lets PyTorch and NumPy compute in one thread as long as the tests of a file run."""
-    from engines_helper import one_thread
+    from helpers.engines import one_thread
 
     with one_thread():
         yield
@@ -131,3 +139,20 @@ def real_data() -> Path:
     """The folder of the real data sets, for a test marked `real`."""
     assert _REAL_DATA is not None
     return Path(_REAL_DATA)
+
+
+@pytest.fixture
+def arrays(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """A tiny set of images and classes, which passes for the published MNIST."""
+    import numpy as np
+    from helpers.image_files import SHAPES
+
+    from workshop.kit.data import published_images
+
+    random = np.random.default_rng(5)
+    made = [random.integers(0, 256 if len(shape) == 3 else 10, shape, np.uint8) for shape in SHAPES]
+    d = [hashlib.sha256(array.tobytes()).hexdigest() for array in made]
+    monkeypatch.setattr(published_images, "SHAPES", SHAPES)
+    published = dataclasses.replace(published_images.SETS["mnist"], digests=(d[0], d[1], d[2], d[3]))
+    monkeypatch.setitem(published_images.SETS, "mnist", published)
+    return made

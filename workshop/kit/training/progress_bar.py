@@ -11,7 +11,8 @@ class TqdmBar:
     def __init__(self, target: int, unit: str) -> None:
         from tqdm import tqdm
 
-        self._bar = tqdm(total=target, unit=unit, file=sys.stdout, disable=not sys.stdout.isatty(), dynamic_ncols=True)
+        self._is_shown = sys.stdout.isatty()
+        self._bar = tqdm(total=target, unit=unit, file=sys.stdout, disable=not self._is_shown, dynamic_ncols=True)
         self._target, self._unit, self._started = target, unit, time.perf_counter()
 
     def update(self, at: int, metrics: Sequence[tuple[str, float]] = (), finalize: bool = False) -> None:
@@ -22,7 +23,7 @@ class TqdmBar:
         self._bar.update(0)
         if finalize:
             self._bar.close()
-        if finalize and self._bar.disable:
+        if finalize and not self._is_shown:
             seconds = time.perf_counter() - self._started
             ending = f" - {shown}" if shown else ""
             print(f"{at}/{self._target} {self._unit}s in {seconds:.1f} s{ending}")

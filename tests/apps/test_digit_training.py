@@ -1,0 +1,65 @@
+"""The training of the model that `apps.digit` uses: augmented digits, and the bundle that is saved."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.lesson_runs import without_published_data
+
+from workshop.kit import files
+from workshop.kit.data import synthetic_images
+from workshop.kit.saving import bundle, card
+from workshop.programs import digit_training
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    X, y, *_ = synthetic_images.image_set("mnist")
+    return X[:300], y[:300]
+
+
+def test_every_image_is_changed_a_little_and_the_seed_decides_how(digits: tuple[np.ndarray, np.ndarray]) -> None:
+    images, labels = digits
+    changed = digit_training.augment(images, labels, np.random.default_rng(1))
+    assert changed.shape == images.shape
+    assert changed.dtype == np.uint8
+    assert (changed != images).any(axis=(1, 2, 3)).all()
+    np.testing.assert_array_equal(changed, digit_training.augment(images, labels, np.random.default_rng(1)))
+    assert not np.array_equal(changed, digit_training.augment(images, labels, np.random.default_rng(2)))
+    # It still looks like an image of the same digit.
+    flat, original = (array.reshape(len(array), -1).astype(float) for array in (changed, images))
+    nearest = np.argmin([np.abs(original - image).sum(axis=1) for image in flat], axis=1)
+    assert (labels[nearest] == labels).mean() > 0.7
+
+
+def test_strokes_become_thinner_and_thicker_and_none_is_lost(digits: tuple[np.ndarray, np.ndarray]) -> None:
+    images, labels = digits
+    ink, before = (
+        array.astype(float).sum(axis=(1, 2, 3))
+        for array in (digit_training.augment(images, labels, np.random.default_rng(1)), images)
+    )
+    ratio = np.sort(ink / before)
+    assert ratio[30] < 0.8
+    assert ratio[-30] > 1.2
+    assert ratio[0] > 0.2
+
+
+def test_a_stand_in_is_trained_on_and_saved_beside_the_model(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with without_published_data(room):
+        metrics = digit_training.main(["--epochs", "2"])
+    loaded = bundle.load(room / "models" / "digit_reader-standin.h5", ["mnist"])
+    assert loaded.card["metrics"] == metrics
+    assert loaded.card["data"].endswith(", augmented")
+    assert metrics["test_accuracy"] > 0.3
+    output = capsys.readouterr().out
+    # As many epochs as were asked for; Keras prints no 1/1.
+    assert re.findall("^Epoch (.*)", output, re.MULTILINE) == ["2/2"]
+    assert "test images right" in output
+
+
+def test_the_model_that_ships_was_trained_here_and_is_not_the_lessons() -> None:
+    reader, lessons_own = (card.read_card(files.shipped("models"), name) for name in ("digit_reader", "mnist_cnn"))
+    assert reader["data"] == "MNIST, augmented"
+    assert reader["metrics"]["test_accuracy"] >= 0.994
+    assert reader["sha256"]["model"] != lessons_own["sha256"]["model"]

@@ -1,0 +1,108 @@
+"""The lesson on policy gradients in PyTorch: the steps are those of Keras, and it lands as well."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers.engines import assert_same_answers, assert_tells_the_same
+from helpers.lesson_runs import Run, quick_run, start, stop_after
+
+from workshop import policy_gradient as lesson
+from workshop.kit.environments import drawn_map
+from workshop.kit.training.checkpoint import Checkpoint
+from workshop.programs import engines
+from workshop.pytorch import policy_gradient as mirror
+
+# Box2D's types warn while they are made; where warnings are errors, that ends the interpreter.
+pytestmark = [pytest.mark.usefixtures("alone"), pytest.mark.filterwarnings("ignore:builtin type:DeprecationWarning")]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return start(mirror, tmp_path_factory.mktemp("mirror"), "--quick", "--no-plots")
+
+
+def test_it_reports_what_the_lesson_reports(run: Run, tmp_path_factory: pytest.TempPathFactory) -> None:
+    of_keras = quick_run("policy_gradient", tmp_path_factory)
+    assert run.answer["engine"] == "torch" and run.answer["data"] == of_keras.answer["data"]
+    assert [*run.metrics] == [*of_keras.metrics]
+    assert run.metrics["gradient_test_max_error"] < 1e-6
+    assert run.titles == of_keras.titles
+    assert_tells_the_same(run, of_keras)
+    assert json.loads((run.models / "lander-quick.json").read_text("utf-8"))["engine"] == "torch"
+
+
+def test_the_trained_cars_drive_on_a_map_that_one_draws(room: Path) -> None:
+    options = ("--quick", "--epochs", "1", "--part", "car", "--map", str(drawn_map.example()))
+    driven = start(mirror, room, *options)
+    rows = driven.table("driver", "end")
+    assert [row[0] for row in rows] == [method.title for method in lesson.METHODS.values()]
+    assert all(row[1] in {"reached", "crashed", "out of time"} and 0 < int(row[2]) <= 150 for row in rows)
+    assert (driven.plots / "policy_gradient-map.png").stat().st_size > 10_000
+
+
+def test_three_engines_read_the_saved_pilot(run: Run) -> None:
+    path = run.models / "lander-quick.h5"
+    X = np.random.default_rng(1).uniform(-1, 1, (50, 8)).astype(np.float32)
+    answers = {name: engines.load(path, ["policy_gradient"], name).predict(X) for name in ("keras", "torch", "numpy")}
+    assert_same_answers(answers)
+    assert np.ptp(answers["numpy"]) > 0.1
+
+
+def trained(module: Any, algorithm: str) -> tuple[Any, list[float]]:
+    """Trains the lander on one rollout of each environment; returns the actor and the returns of its episodes."""
+    arguments = lesson.parse(None, ["--algorithm", algorithm, "--epochs", "1", "--no-plots"])
+    settings, recipe = lesson.lander_recipe(arguments)
+    actor, curve = module.train_lander(settings, recipe, arguments, Checkpoint(Path("checkpoint.npz")))
+    return actor, curve.returns
+
+
+@pytest.mark.parametrize("algorithm", ["a2c", "ppo"])
+def test_the_steps_are_those_of_keras(algorithm: str, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = lesson.ENVIRONMENTS * lesson.SETTINGS[algorithm].steps
+    for module in (lesson, mirror):
+        monkeypatch.setattr(module, "epoch_steps", lambda arguments: steps)
+    in_torch, returns = trained(mirror, algorithm)
+    torch.manual_seed(1)  # from the same weights
+    networks = iter([mirror.Network(8, 4, 0.01), mirror.Network(8, 1, 1)])
+    first = (network := next(networks)).arrays()
+    build, given = lesson.build, iter([network, *networks])
+
+    def build_the_same(*arguments: Any, **options: Any) -> Any:
+        model = build(*arguments, **options)
+        model.set_weights(next(given).arrays())
+        return model
+
+    monkeypatch.setattr(lesson, "build", build_the_same)
+    in_keras, their_returns = trained(lesson, algorithm)
+    assert returns == their_returns
+    for start_, ours, theirs in zip(first, in_torch.arrays(), in_keras.get_weights(), strict=True):
+        assert np.abs(ours - start_).max() > 1e-3
+        # Adam makes a whole step also of a gradient that is nothing but rounding.
+        assert np.quantile(np.abs(ours - theirs), 0.98) < 1e-5
+
+
+@pytest.mark.parametrize("part", ["lander", pytest.param("car", marks=pytest.mark.slow)])
+def test_a_resumed_run_ends_as_one_that_was_never_stopped(
+    part: str, run: Run, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ["--part", part, "--quick", "--no-plots"]
+    stop_after(1, monkeypatch, lambda: start(mirror, room, *options))
+    resumed = start(mirror, room, *options, "--resume")
+    assert any(line.startswith("Resumed   after epoch 1 of 2") for line in resumed.lines)
+    assert resumed.metrics.items() <= run.metrics.items()
+    for path in resumed.models.glob("*.h5"):
+        assert path.read_bytes() == (run.models / path.name).read_bytes()
+
+
+# The default run is what is promised. Another seed's may end lower: 2 at 191 on one processor, at 259 on another.
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [[], ["--algorithm", "ppo"]])
+def test_it_lands(options: list[str], room: Path) -> None:
+    found = start(mirror, room, "--no-plots", "--part", "lander", *options)
+    prefix = "ppo_" if "ppo" in options else ""
+    assert found.metrics[f"{prefix}test_mean_return"] >= 200
+    assert found.metrics[f"{prefix}test_success_rate"] >= 0.9

