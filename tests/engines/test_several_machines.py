@@ -155,8 +155,8 @@ def lose_one(engine: str, victim: int, *options: str) -> None:
 @pytest.mark.parametrize(
     ("engine", "options"),
     [
-        ("torch", ("--model", "cnn", "--filters", "8", "--epochs", "30")),
-        pytest.param("keras", ("--model", "dense", "--epochs", "60"), marks=needs_jax),
+        ("torch", ("--model", "cnn", "--filters", "8", "--epochs", "12")),
+        pytest.param("keras", ("--model", "dense", "--epochs", "20"), marks=needs_jax),
     ],
     ids=["torch", "jax"],
 )
