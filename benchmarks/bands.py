@@ -6,13 +6,18 @@
 
 Each lesson is run with its defaults, without plots, and each run is written down when it ends: a killed measurement
 goes on. The file has the mean, the spread (the standard deviation of a sample) and the five values of each metric,
-beside the data and the versions. A lesson whose packages have other versions than its entry begins again. All lessons
-in Keras are about 100 minutes on two cores, all mirrors about as many.
+beside the data, the versions and the settings: recipes and other constants of the lesson's file. A lesson whose
+packages or settings are not those of its entry begins again. All lessons in Keras are about 100 minutes on two cores,
+all mirrors about as many.
 """
 
 import argparse
+import ast
 import contextlib
+import dataclasses
+import importlib
 import importlib.metadata
+import inspect
 import json
 import platform
 import statistics
@@ -41,6 +46,39 @@ def versions() -> dict[str, str]:
     return found
 
 
+def settings(lesson: Lesson, engine: str) -> dict[str, str]:
+    """Returns the constants of a lesson's or a mirror's own file by their names, as Python writes them."""
+    module = importlib.import_module(f"{PACKAGES[engine if engine in lesson.mirrors else 'keras']}.{lesson.name}")
+    tree = ast.parse(inspect.getsource(module))
+    targets = [node.targets[0] for node in tree.body if isinstance(node, ast.Assign)]
+    targets += [node.target for node in tree.body if isinstance(node, ast.AnnAssign)]
+    names = [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+    values = {name: getattr(module, name) for name in names if name.isupper()}
+    return {name: show(value) for name, value in values.items() if not isinstance(value, str) and is_plain(value)}
+
+
+def show(value: object) -> str:
+    """Returns a value as Python writes it, a recipe without what is as it is by default."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name!r}: {show(one)}" for name, one in value.items()) + "}"
+    if not dataclasses.is_dataclass(value):
+        return repr(value)
+    given = [(field, getattr(value, field.name)) for field in dataclasses.fields(value)]
+    texts = [f"{field.name}={show(one)}" for field, one in given if one != field.default]
+    return f"{type(value).__name__}({', '.join(texts)})"
+
+
+def is_plain(value: object) -> bool:
+    """Returns whether a value is a number or a text, or holds nothing else."""
+    if isinstance(value, (tuple, list)):
+        return all(map(is_plain, value))
+    if isinstance(value, dict):
+        return all(map(is_plain, [*value, *value.values()]))
+    if dataclasses.is_dataclass(value):
+        return all(is_plain(getattr(value, field.name)) for field in dataclasses.fields(value))
+    return value is None or isinstance(value, (int, float, str))
+
+
 def run(lesson: str, engine: str, seed: int) -> dict[str, Any]:
     """Runs a lesson with its defaults and returns the JSON object of its last line."""
     command = ["-m", f"{PACKAGES[engine]}.{lesson}", "--seed", str(seed), "--no-plots", "--json"]
@@ -65,7 +103,8 @@ def missing(
         for engine in engines:
             if lesson.name in lessons and engine in ("keras", *lesson.mirrors):
                 entry = measured.get(lesson.name, {}).get(kept_as(measured, lesson, engine), {})
-                known = entry.get("seeds", []) if entry.get("versions") == versions() else []
+                is_the_same = entry.get("versions") == versions() and entry.get("settings") == settings(lesson, engine)
+                known = entry["seeds"] if is_the_same else []
                 yield from ((lesson.name, engine, seed) for seed in seeds if seed not in known)
 
 
@@ -77,8 +116,10 @@ def add(measured: dict[str, dict[str, Any]], answer: dict[str, Any]) -> None:
     """
     engines = measured.setdefault(answer["lesson"], {})
     entry = engines.get(answer["engine"])
+    lesson = next(lesson for lesson in LESSONS if lesson.name == answer["lesson"])
     what = {"data": answer["data"], "preset": answer["preset"], "versions": versions()}
-    if entry is None or entry["versions"] != what["versions"]:
+    what["settings"] = settings(lesson, answer["engine"])
+    if entry is None or any(entry.get(name) != what[name] for name in ("versions", "settings")):
         entry = engines[answer["engine"]] = {**what, "seeds": [], "metrics": {}}
     if {name: entry[name] for name in what} != what:
         raise ValueError(f"{answer['lesson']}: seed {answer['seed']} ran on {what}, not as those before: {entry}")

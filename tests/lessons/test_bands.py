@@ -57,6 +57,15 @@ def test_a_band_is_the_mean_and_five_spreads_within_what_is_claimed(measured: di
     assert expected({"scipy_test_max_error": at_most(1e-5)})["scipy_test_max_error"] == at_most(1e-5)
 
 
+MEASURED = [(lesson, engine) for lesson in LESSONS for engine in bands.measured()[lesson.name]]
+
+
+@pytest.mark.parametrize(("lesson", "engine"), MEASURED, ids=[f"{engine}-{one.name}" for one, engine in MEASURED])
+def test_the_recipes_and_the_other_constants_are_those_that_were_measured(lesson: Lesson, engine: str) -> None:
+    # A change of one of them needs new bands: python -m benchmarks.bands LESSON --engine ENGINE
+    assert bands.measured()[lesson.name][engine]["settings"] == benchmark.settings(lesson, engine)
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"data": "my digits"}, {"preset": "course-cnn"}, {"engine": "torch"}, {"lesson": "xor"}],
