@@ -188,6 +188,25 @@ def test_a_program_says_what_each_option_does(program: str, capsys: pytest.Captu
     assert not unexplained(text)
 
 
+@pytest.mark.parametrize("name", [*(f"workshop.{lesson}" for lesson in EXISTING), *(f"apps.{one}" for one in PROGRAMS)])
+def test_the_defaults_that_help_names_are_those_that_are_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsers: list[argparse.ArgumentParser] = []
+
+    def remember(parser: argparse.ArgumentParser, *given: Any) -> None:
+        parsers.append(parser)
+        raise SystemExit
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_known_args", remember)
+    with pytest.raises(SystemExit):
+        importlib.import_module(name).main([])
+    for action in parsers[0]._actions:
+        stated = re.search(r"\(default: ('[^']*'|[^,;)]+)", action.help or "")
+        if stated and action.default is not None and "%" not in stated[1]:
+            default = action.default
+            several = " ".join(f"{one:g}" for one in default) if isinstance(default, (list, tuple)) else ""
+            assert stated[1] in (str(default), repr(default), several), action.option_strings
+
+
 # --- The report -------------------------------------------------------------------------------------------------------
 
 
