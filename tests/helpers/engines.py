@@ -107,6 +107,8 @@ def assert_tells_the_same(mirror: Run, lesson: Run) -> None:
         assert described.input_shape == expected.input_shape
         shapes, expected_shapes = ([*filter(None, one.weight_shapes())] for one in (described, expected))
         assert shapes == expected_shapes
+        layers, expected_layers = ([(one.kind, one.settings) for one in each.layers] for each in (described, expected))
+        assert layers == expected_layers
 
 
 def brighter_in_the_middle(random: np.random.Generator, samples: int) -> tuple[np.ndarray, np.ndarray]:

@@ -53,8 +53,8 @@ class CNN(nn.Module):
         self.pooling = nn.MaxPool2d(2)
         size -= 2
         # The last convolution keeps all of its positions, unless it is the only one.
-        self.last_pooling = nn.Identity() if padded else nn.MaxPool2d(2)
-        size = size if padded else size // 2
+        self.is_pooled_last = not padded
+        size = size // 2 if self.is_pooled_last else size
         self.flatten = FlattenAsKeras()  # the order that Keras has: of one pixel all channels, then the next
         sizes = [last * size * size, *hidden_units]
         self.hidden = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in itertools.pairwise(sizes))
@@ -65,7 +65,9 @@ class CNN(nn.Module):
         """Returns the logits of images."""
         for convolution in self.convolutions:
             x = self.pooling(self.activation(convolution(x)))
-        x = self.last_pooling(self.activation(self.last_convolution(x)))
+        x = self.activation(self.last_convolution(x))
+        if self.is_pooled_last:
+            x = self.pooling(x)
         x = self.flatten(x)
         for hidden in self.hidden:
             x = self.activation(hidden(x))
