@@ -641,6 +641,12 @@ def test_a_lambda_layer_that_only_the_hdf5_library_finds(saved: Path, monkeypatc
         ({"class_name": "load_data", "module": "keras.src.datasets.mnist", "config": {}}, "keras.src.datasets.mnist"),
         ({"class_name": "X", "module": "keras.layersx", "config": {}}, "keras.layersx.X"),
         ({"class_name": "X", "module": ["os"], "config": {}}, "['os'].X"),
+        ({"class_name": "Policy", "module": "os", "config": {}}, "os.Policy"),
+        (
+            {"class_name": "PolicyV1", "module": "keras.mixed_precisionx", "config": {}},
+            "keras.mixed_precisionx.PolicyV1",
+        ),
+        ({"class_name": "X", "module": "keras.mixed_precision", "config": {}}, "keras.mixed_precision.X"),
         (
             {"class_name": "Dense", "module": "keras.layers", "registered_name": "evil>Dense", "config": {}},
             "evil>Dense",

@@ -408,9 +408,12 @@ def half(x: Any) -> np.ndarray:
 
 KERAS_2_POLICY = {"class_name": "Policy", "config": {"name": "mixed_float16"}}
 LOSS_SCALED = {"class_name": "PolicyV1", "config": {"name": "mixed_float16", "loss_scale": {"class_name": "Dynamic"}}}
+# The last versions of Keras 2 said where each class is, as Keras 3 does.
+WITH_MODULE = {**KERAS_2_POLICY, "module": "keras.mixed_precision", "registered_name": None}
+POLICIES = [KERAS_2_POLICY, LOSS_SCALED, WITH_MODULE, LOSS_SCALED | {"module": "keras.mixed_precision"}]
 
 
-@pytest.mark.parametrize("policy", [KERAS_2_POLICY, LOSS_SCALED, "mixed_float16", "float16"], ids=str)
+@pytest.mark.parametrize("policy", [*POLICIES, "mixed_float16", "float16"], ids=str)
 def test_a_policy_of_16_bits_rounds_each_result(policy: Any, room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     in_single = {"class_name": "Policy", "config": {"name": "float32"}}
     content = file_of(
