@@ -1,12 +1,15 @@
-"""Refusals that no single lesson owns: sizes of photos at the limit, and a forged checkpoint."""
+"""Refusals that no single lesson owns: sizes of photos at the limit, and forged checkpoints and weights."""
 
 import importlib
+import io
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers.lesson_runs import start, stop_after
 
 from workshop import xor
 from workshop.kit import files
@@ -56,3 +59,49 @@ def test_a_forged_checkpoint_runs_no_code(monkeypatch: pytest.MonkeyPatch) -> No
     assert not Path("executed").exists()
     np.load(checkpoint, allow_pickle=True)[names[0]]
     assert Path("executed").exists()  # the payload works where it is trusted
+
+
+# Each writes its checkpoints in a way of its own; the other lessons that train in PyTorch do as the first.
+TRAINED_IN_PYTORCH = {
+    "xor": (),
+    "boltzmann": ("--part", "machine", "--epochs", "2", "--hidden-units", "8"),
+    "deep_q_network": ("--part", "network", "--epochs", "2"),
+    "policy_gradient": ("--part", "car"),
+}
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.filterwarnings("ignore:builtin type:DeprecationWarning")  # of Box2D's types
+@pytest.mark.parametrize("lesson", TRAINED_IN_PYTORCH)
+def test_a_forged_state_of_pytorch_runs_no_code(lesson: str, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    module = importlib.import_module(f"workshop.pytorch.{lesson}")
+    options = ["--quick", "--no-plots", *TRAINED_IN_PYTORCH[lesson]]
+    stop_after(1, monkeypatch, lambda: start(module, room, *options))
+    (checkpoint,) = (room / "models").glob("*checkpoint.npz")
+    with np.load(checkpoint) as archive:
+        arrays = dict(archive)
+    (name,) = (one for one in arrays if one.rpartition("/")[2] == "torch")
+    content = io.BytesIO()
+    torch.save(Touch(), content)
+    np.savez(checkpoint, **arrays | {name: np.frombuffer(content.getvalue(), np.uint8)})
+    with pytest.raises(WorkshopError, match="is not a checkpoint: delete it"):
+        start(module, room, "--resume", *options)
+    assert not Path("executed").exists()
+    torch.load(io.BytesIO(content.getvalue()), weights_only=False)
+    assert Path("executed").exists()  # the payload works where it is trusted
+
+
+def test_forged_weights_run_no_code() -> None:
+    torch = pytest.importorskip("torch")
+    from workshop import banknotes, pytorch_basics
+
+    torch.save(Touch(), "forged.pth")
+    with pytest.raises(WorkshopError, match=r"forged\.pth is not the state_dict of ResNet18"):
+        banknotes.resnet18("forged.pth")
+    net = pytorch_basics.make_net()
+    with pytest.raises(pickle.UnpicklingError):
+        pytorch_basics.load_checkpoint("forged.pth", net, pytorch_basics.make_optimizer(net))
+    assert not Path("executed").exists()
+    torch.load("forged.pth", weights_only=False)
+    assert Path("executed").exists()
