@@ -190,6 +190,7 @@ def test_the_rate_is_lowered_as_keras_and_pytorch_lower_it() -> None:
 @pytest.mark.parametrize("module", [in_numpy, in_torch])
 def test_the_other_engines_race_too(module: ModuleType, room: Path, quick: Run) -> None:
     other = start(module, room, "--quick", "--no-plots", "--algorithms", "adam")
+    assert other.answer["data"] == quick.answer["data"]
     assert other.metrics.keys() <= quick.metrics.keys()
     assert other.metrics["adam_test_accuracy"] == pytest.approx(quick.metrics["adam_test_accuracy"], abs=0.06)
     assert [row[0] for row in other.table("rate", "in the end")] == ["constant", "lowered"]

@@ -26,6 +26,8 @@ from workshop.scratch.nn.losses import BinaryCrossentropy
 from workshop.scratch.nn.optimizers import make_optimizer
 from workshop.scratch.nn.state import TrainingState
 
+FEW_DIGITS = "digits (stand-in for mnist), the first 1,000 and 500"
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
@@ -46,6 +48,7 @@ def test_the_table_has_a_row_for_each_remedy(run: Run) -> None:
         on_train, on_test = run.metrics[f"{name}_train_accuracy"], run.metrics[f"{name}_test_accuracy"]
         gap = 100 * (on_train - on_test)
         assert row.split()[-6:-2] == [f"{on_train:.2%}", f"{on_test:.2%}", f"{gap:.1f}", "points"]
+    assert run.answer["data"] == FEW_DIGITS
     assert len(run.seconds) == len(REMEDIES) and sum(run.seconds) <= run.answer["seconds"] + 0.5
 
 
@@ -215,6 +218,7 @@ def test_two_processes_go_on_with_what_one_began_and_end_with_the_same_bits(
 
     options = ["--quick", "--no-plots"]
     one = start(in_torch, tmp_path / "one", *options)
+    assert one.answer["data"] == FEW_DIGITS
     stop_after(7, monkeypatch, lambda: start(in_torch, tmp_path / "two", *options))
     two = start(in_torch, tmp_path / "two", *options, "--resume", "--jobs", "2")
     assert "Resumed   after epoch 7 of 20" in two.output
