@@ -611,6 +611,19 @@ def test_a_light_garment_on_a_dark_ground_is_turned_round(tmp_path: Path) -> Non
     assert np.abs(first - second).max() < 0.02
 
 
+def test_a_garment_that_leaves_the_picture_keeps_its_shades_in_uneven_light(tmp_path: Path) -> None:
+    y, x = np.mgrid[0:1:300j, 0:1:240j]
+    dim = 1 - 0.5 * (0.6 * x + 0.4 * y) - 0.15 * ((x - 0.5) ** 2 + (y - 0.5) ** 2)
+    even, uneven = tmp_path / "even.png", tmp_path / "uneven.png"
+    values = np.asarray(garment().crop((105, 60, 295, 240)).resize((240, 300)), float)  # cut off above the hem
+    for light, path in ((1, even), (dim, uneven)):
+        Image.fromarray((0.9 * light * values).astype(np.uint8)).save(path)
+    # Most of the lower side is garment, no paper.
+    assert np.mean(values[-1] < 200) > 0.75
+    expected = mnist_preprocessing.read_garment(even)
+    assert np.abs(mnist_preprocessing.read_garment(uneven) - expected).max() < 0.03
+
+
 @pytest.mark.parametrize("paper", [255, 200])
 def test_a_garment_in_any_place_and_size_gives_nearly_the_same(tmp_path: Path, paper: int) -> None:
     body, sleeve = round(paper * 0.2), round(paper * 0.6)
