@@ -17,13 +17,14 @@ from workshop.scratch.nn import adaptive, cells, depthwise, pooling, sgd
 from workshop.scratch.nn.activations import ACTIVATIONS
 from workshop.scratch.nn.convolution import Conv2D
 from workshop.scratch.nn.embedding import Embedding
-from workshop.scratch.nn.layers import Dense, Layer, Rescaling
+from workshop.scratch.nn.layers import Dense, Layer
 from workshop.scratch.nn.losses import make_loss
-from workshop.scratch.nn.network import Network
+from workshop.scratch.nn.network import LAYERS, Network
 from workshop.scratch.nn.optimizers import cosine_with_warmup, make_optimizer
 from workshop.scratch.nn.recurrent import orthogonal
 from workshop.scratch.nn.regularization import BatchNormalization, Dropout
 from workshop.scratch.nn.sgd import Optimizer
+from workshop.scratch.nn.wrappers import Bidirectional
 
 RANDOM = np.random.default_rng
 
@@ -185,29 +186,47 @@ def test_a_run_of_one_step_has_a_rate() -> None:
 
 # --- Layers -----------------------------------------------------------------------------------------------------------
 
-DEFAULTS: dict[str, tuple[Layer, tuple[Any, ...]]] = {
-    "Dense": (Dense(3), (3,)),
-    "Conv2D": (Conv2D(3, 2), (3, 2)),
-    "DepthwiseConv2D": (depthwise.DepthwiseConv2D(3), (3,)),
-    "SeparableConv2D": (depthwise.SeparableConv2D(2, 3), (2, 3)),
-    "ZeroPadding2D": (pooling.ZeroPadding2D(), ()),
-    "UpSampling2D": (pooling.UpSampling2D(), ()),
-    "MaxPooling2D": (pooling.MaxPooling2D(), ()),
-    "AveragePooling2D": (pooling.AveragePooling2D(), (2,)),
-    "BatchNormalization": (BatchNormalization(), ()),
-    "Rescaling": (Rescaling(2), (2,)),
-    "SimpleRNN": (cells.SimpleRNN(3), (3,)),
-    "LSTM": (cells.LSTM(3), (3,)),
-    "GRU": (cells.GRU(3), (3,)),
+# What each layer cannot be made without, in Keras or here; all else has a default.
+ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "Dense": (3,),
+    "Rescaling": (2,),
+    "ReLU": (5.0,),  # without a limit it is an Activation
+    "LeakyReLU": (),
+    "PReLU": (),
+    "ELU": (),
+    "BatchNormalization": (),
+    "LayerNormalization": (),
+    "Conv2D": (3, 2),
+    "DepthwiseConv2D": (3,),
+    "SeparableConv2D": (2, 3),
+    "Conv2DTranspose": (3, 2),
+    "ZeroPadding2D": (),
+    "UpSampling2D": (),
+    "MaxPooling2D": (),
+    "AveragePooling2D": (2,),
+    "Conv1D": (3, 2),
+    "ZeroPadding1D": (),
+    "UpSampling1D": (),
+    "MaxPooling1D": (),
+    "AveragePooling1D": (2,),
+    "SimpleRNN": (3,),
+    "LSTM": (3,),
+    "GRU": (3,),
 }
 
 
-@pytest.mark.parametrize("kind", DEFAULTS)
+@pytest.mark.parametrize("kind", ARGUMENTS)
 def test_defaults_are_keras_defaults(kind: str) -> None:
-    layer, arguments = DEFAULTS[kind]
-    described = layer_from(kind, getattr(keras.layers, kind)(*arguments).get_config()).settings
+    make: Callable[..., Layer] = LAYERS[kind]
+    layer = make(*ARGUMENTS[kind])
+    described = layer_from(kind, getattr(keras.layers, kind)(*ARGUMENTS[kind]).get_config()).settings
     assert layer.settings == described
     assert type(layer)(**described).settings == described
+
+
+def test_both_directions_are_put_side_by_side_as_in_keras() -> None:
+    by_keras = keras.layers.Bidirectional(keras.layers.LSTM(3))
+    assert Bidirectional(cells.LSTM(3)).settings["merge_mode"] == by_keras.merge_mode
 
 
 @settings(max_examples=25, deadline=None)
