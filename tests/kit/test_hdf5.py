@@ -93,6 +93,20 @@ def test_all_that_h5py_writes_by_default_is_read(options: dict[str, object]) -> 
         assert_equal(hdf5.read(content), theirs)
 
 
+def test_a_text_in_another_encoding_keeps_no_file_from_being_read() -> None:
+    latin = "größer".encode("latin-1")
+
+    def fill(file: h5py.File) -> None:
+        file.attrs["text of one length"] = np.bytes_(latin)
+        file.attrs.create("text of any length", latin, dtype=h5py.string_dtype())
+        file["numbers"] = [1.0, 2.0]
+
+    content = hdf5.read(made(fill))
+    assert content.attributes == dict.fromkeys(("text of one length", "text of any length"), "gr\ufffd\ufffder")
+    numbers = content.entries["numbers"]
+    assert isinstance(numbers, Dataset) and numbers.array().tolist() == [1, 2]
+
+
 @pytest.mark.parametrize("libver", ["latest", "v108", "v110"])
 def test_a_model_in_the_newest_form_of_the_format_is_read(libver: str) -> None:
     path = MODELS / "mnist_cnn.h5"
