@@ -22,7 +22,10 @@ from workshop.kit.saving.architecture import Architecture, Layer
 from workshop.kit.saving.layer_specs import ACTIVATIONS
 from workshop.kit.saving.model import KerasModel
 from workshop.kit.training import batching
+from workshop.pytorch import cats_vs_dogs, fashion_mnist, mnist, rnn, text_generation
+from workshop.pytorch import optimizers as optimizers_lesson
 from workshop.pytorch.kit import image_layers, layers, layout, optimizers
+from workshop.pytorch.kit.dataset import ArrayDataset
 from workshop.pytorch.kit.model import TorchModel, from_architecture, to_architecture
 
 MODELS = sorted(path.stem for path in files.shipped("models").glob("*.h5"))
@@ -390,6 +393,33 @@ def test_samples_and_optimizers_that_do_not_fit_are_refused() -> None:
         loaded_in_torch(SMALL).predict(np.zeros((2, 8, 9, 1)))
     with pytest.raises(WorkshopError, match="lion"):
         optimizers.make_optimizer("lion", [nn.Parameter(torch.zeros(1))])
+
+
+# Of the same numbers in batches of 32, 32 and 6: a mean over the batches would be another one.
+ROWS = 70
+MEASURED = {
+    **dict.fromkeys((mnist, fashion_mnist, rnn), lambda right, nats: right),
+    optimizers_lesson: lambda right, nats: (nats, right),
+    text_generation: lambda right, nats: (nats / np.log(2), right),
+    cats_vs_dogs: lambda right, nats: (nats, right),
+}
+
+
+@pytest.mark.parametrize("lesson", MEASURED, ids=lambda lesson: lesson.__name__.rpartition(".")[2])
+def test_a_network_is_measured_by_the_mean_over_all_rows(lesson: Any) -> None:
+    random = np.random.default_rng(8)
+    window = (text_generation.WINDOW,) if lesson is text_generation else ()
+    logits, y = random.normal(size=(ROWS, *window, 5)).astype(np.float32), random.integers(0, 5, (ROWS, *window))
+    # The text is measured on the second half of each window.
+    X, classes = (logits[:, window[0] // 2 :], y[:, window[0] // 2 :]) if window else (logits, y)
+    right = np.mean(X.argmax(axis=-1) == classes)
+    nats = np.mean(np.log(np.exp(X).sum(axis=-1)) - np.take_along_axis(X, classes[..., None], axis=-1)[..., 0])
+    batches = ArrayDataset(logits, y)
+    if lesson is cats_vs_dogs:
+        found = lesson.evaluate(nn.Identity(), batches, nn.CrossEntropyLoss())
+    else:
+        found = lesson.evaluate(nn.Identity(), [batches[[*range(i, min(i + 32, ROWS))]] for i in (0, 32, 64)])
+    assert found == pytest.approx(MEASURED[lesson](right, nats), rel=1e-5)
 
 
 @pytest.mark.slow
