@@ -7,6 +7,7 @@ import argparse
 import os
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from workshop.kit.data.images import load_image_set
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 from workshop.kit.report import Report
+from workshop.kit.saving.model import as_model
 from workshop.kit.training import Recipe
 from workshop.programs import engines
 from workshop.regularization import AFFINE, ELASTIC, NOTHING, REMEDIES, SIDE, Digits, Distortion, Remedy
@@ -77,12 +79,19 @@ def test_what_is_said_of_overfitting_is_true_and_a_row_of_the_table(
     accuracy: list[float], losses: list[float], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report = Report("regularization", lesson.parse(None, ["--no-plots"]))
-    tests = {epoch: (loss, 0.5) for epoch, loss in enumerate(losses, 1)}
-    lesson.report_overfitting(report, {"loss": [0.1] * 6, "accuracy": accuracy}, tests)
+    tests = {epoch: (loss, 0.5 + epoch / 100) for epoch, loss in enumerate(losses, 1)}
+    lesson.report_overfitting(report, {"loss": [0.6, 0.5, 0.4, 0.3, 0.2, 0.1], "accuracy": accuracy}, tests)
     table, _, sentence = capsys.readouterr().out.rpartition("The test loss is lowest after ")
     assert sentence.startswith(said)
     lowest = said.split(";")[0].split(",")[0].split()[-1]
     assert [line.split()[2] for line in table.splitlines() if line.startswith(f"{lowest} ")] == ["1"]
+    assert report.metrics == {
+        "few_train_log_loss": 0.1,
+        "few_train_accuracy": accuracy[-1],
+        "few_test_accuracy": 0.5 + len(tests) / 100,
+        "few_test_log_loss": losses[-1],
+        "few_lowest_test_log_loss": 1,
+    }
 
 
 def test_the_text_says_what_five_seeds_gave() -> None:
@@ -257,6 +266,29 @@ def test_the_ring_lies_around_the_other_points() -> None:
     assert np.median(radius[y == 1]) == pytest.approx(1.65, abs=0.1)
     assert np.median(radius[y == 0]) < 0.9
     assert radius[y == 0].max() > radius[y == 1].min()  # the noise mixes them
+
+
+def ring_in_pytorch(report: Report, name: str, X: np.ndarray, y: np.ndarray) -> Any:
+    pytest.importorskip("torch")
+    from workshop.pytorch import regularization as in_torch
+    from workshop.pytorch.kit.state import TrainingState as TorchState
+
+    recipe = lesson.RECIPES["the ring"].with_options(report.arguments, len(X))
+    return in_torch.fit_ring(report.arguments.seed, name, X, y, TorchState(None, recipe))
+
+
+FIT_RING = {"keras": lesson.fit_ring, "numpy": in_numpy.fit_ring, "torch": ring_in_pytorch}
+
+
+@pytest.mark.parametrize("engine", FIT_RING)
+def test_the_ring_is_told_from_what_it_surrounds_with_dropout_and_without(engine: str, room: Path) -> None:
+    report = Report("regularization", lesson.parse(None, ["--quick", "--no-plots"]))
+    (X, y), (X_test, y_test) = lesson.rings(seed=1)
+    networks = [FIT_RING[engine](report, name, X, y) for name in ("plain", "dropout")]
+    plain, dropout = (as_model(one).predict(X_test) for one in networks)
+    for answer in (plain, dropout):  # a straight line has two thirds right at most
+        assert np.mean(answer.argmax(axis=1) == y_test) > 0.8
+    assert np.abs(plain - dropout).max() > 0.05
 
 
 def test_simards_network_is_trained_on_images_distorted_anew(tmp_path: Path) -> None:
