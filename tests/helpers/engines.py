@@ -20,6 +20,7 @@ from workshop.kit.data import table_encoding
 from workshop.kit.data import tables as table_data
 from workshop.kit.lazy import nn, torch
 from workshop.kit.saving import h5
+from workshop.kit.saving.architecture import Architecture
 from workshop.kit.training import Recipe, fit_table
 from workshop.logistic_regression import load as load_tumours
 
@@ -93,6 +94,15 @@ def assert_same_headings(mirror: Run, lesson: Run) -> None:
     assert headings == [row for row in expected if row in headings]
 
 
+def assert_same_network(mirror: Architecture, lesson: Architecture) -> None:
+    """Compares all but the weights: the layers with their activations and other settings, and their shapes."""
+    assert mirror.input_shape == lesson.input_shape
+    layers, expected = ([(one.kind, one.settings) for one in network.layers] for network in (mirror, lesson))
+    assert layers == expected
+    shapes, expected_shapes = ([*filter(None, network.weight_shapes())] for network in (mirror, lesson))
+    assert shapes == expected_shapes
+
+
 def assert_tells_the_same(mirror: Run, lesson: Run) -> None:
     """Compares the parts and tables that a mirror has, what it says of them, what it saves, with its lesson's."""
     titles = [title.removesuffix(": # weights") for title in mirror.titles]
@@ -104,11 +114,7 @@ def assert_tells_the_same(mirror: Run, lesson: Run) -> None:
         assert card.keys() == theirs.keys()
         assert {key: card[key] for key in card.keys() - own} == {key: theirs[key] for key in theirs.keys() - own}
         described, expected = (h5.read((run.models / path.name).with_suffix(".h5")) for run in (mirror, lesson))
-        assert described.input_shape == expected.input_shape
-        shapes, expected_shapes = ([*filter(None, one.weight_shapes())] for one in (described, expected))
-        assert shapes == expected_shapes
-        layers, expected_layers = ([(one.kind, one.settings) for one in each.layers] for each in (described, expected))
-        assert layers == expected_layers
+        assert_same_network(described, expected)
 
 
 def brighter_in_the_middle(random: np.random.Generator, samples: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.engines import assert_same_network
 from helpers.lesson_runs import Run, quick_run, start, stop_after
 
 from workshop import LESSONS
 from workshop import optimizers as lesson
 from workshop.kit.lazy import keras, torch
+from workshop.kit.saving import h5
+from workshop.kit.saving.model import as_model
 from workshop.optimizers import ALGORITHMS, SURFACES, TORCH_TERMS
 from workshop.pytorch import optimizers as in_torch
 from workshop.pytorch.kit import device
@@ -154,6 +157,13 @@ def test_the_memory_is_that_of_the_curriculum(quick: Run) -> None:
 
 
 # --- The digits, and the lowered rate ---------------------------------------------------------------------------------
+
+
+def test_the_networks_of_the_race_are_the_same_in_every_engine() -> None:
+    expected = h5.from_bytes(as_model(lesson.build()).to_h5(), Path("race.h5"))
+    module = in_torch.build(lesson.LAYERS, seed=1)
+    assert_same_network(TorchModel(module, (28, 28, 1), "softmax").architecture, expected)
+    assert_same_network(in_numpy.build(lesson.LAYERS, seed=1).architecture, expected)
 
 
 def test_a_quick_race_has_three(quick: Run) -> None:
