@@ -188,7 +188,10 @@ def test_a_program_says_what_each_option_does(program: str, capsys: pytest.Captu
     assert not unexplained(text)
 
 
-@pytest.mark.parametrize("name", [*(f"workshop.{lesson}" for lesson in EXISTING), *(f"apps.{one}" for one in PROGRAMS)])
+WITH_DEFAULTS = [f"workshop.{name}" for name in (*EXISTING, "draw.run", "programs.digit_training")]
+
+
+@pytest.mark.parametrize("name", [*WITH_DEFAULTS, *(f"apps.{one}" for one in PROGRAMS)])
 def test_the_defaults_that_help_names_are_those_that_are_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     parsers: list[argparse.ArgumentParser] = []
 
