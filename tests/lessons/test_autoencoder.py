@@ -235,8 +235,7 @@ def test_the_mirrors_build_the_lessons_networks(kind: str) -> None:
     assert codes["keras"].shape == (4, *((7, 7, 4) if kind == "convolutional" else autoencoder.DENSE[kind][1:2]))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("engine", PACKAGES)
+@pytest.mark.parametrize("engine", [pytest.param("keras", marks=pytest.mark.slow), "torch", "numpy"])
 def test_one_part_alone_in_each_engine(engine: str, room: Path) -> None:
     run = start(module_of(engine, "autoencoder"), room, "--quick", "--part", "linear", "--epochs", "3", "--no-plots")
     assert [path.stem for path in run.models.glob("*.h5")] == ["autoencoder_linear-quick-standin"]
