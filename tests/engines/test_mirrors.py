@@ -36,7 +36,7 @@ from helpers.engines import (
     quick_options,
     quick_run,
 )
-from helpers.lesson_runs import start, stop_after, write_table
+from helpers.lesson_runs import assert_no_part_takes_longer, start, stop_after, write_table
 from helpers.screens import assert_screen
 
 from workshop import LESSONS
@@ -135,9 +135,8 @@ def test_a_mirror_reports_what_its_lesson_reports_and_names_its_engine(
     (said,) = (line for line in run.lines if line.startswith("Engine    "))
     assert said.startswith(f"Engine    {NAMES[engine]} {importlib.metadata.version(engine).partition('+')[0]}, ")
     assert "No expected band: a quick run." in run.lines
-    # No part takes longer than the whole; some are printed without decimals.
     assert run.seconds or not of_keras.seconds
-    assert all(0 <= seconds <= answer["seconds"] + 0.5 for seconds in run.seconds)
+    assert_no_part_takes_longer(run)
 
 
 @pytest.mark.parametrize(("engine", "lesson"), EACH_MIRROR)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.engines import PACKAGES, assert_same_answers, brighter_in_the_middle
-from helpers.lesson_runs import start
+from helpers.lesson_runs import assert_no_part_takes_longer, start
 from helpers.photo_folders import make_photos
 from helpers.photo_networks import as_if_learned, brighter_and_darker
 from torch import nn
@@ -144,6 +144,8 @@ def test_a_quick_run_saves_a_bundle_that_all_engines_load(tmp_path: Path, monkey
     assert any(line.startswith(f"Engine    PyTorch {torch.__version__.partition('+')[0]}, ") for line in run.lines)
     answer = run.answer
     assert (answer["lesson"], answer["engine"]) == ("transfer_learning", "torch")
+    assert len(run.seconds) == len(keras_lesson.METHODS)
+    assert_no_part_takes_longer(run)
     assert set(answer["metrics"]) == {f"{method}_3_validation_accuracy" for method in keras_lesson.METHODS}
     path = run.models / "transfer_learning-quick.h5"
     card = json.loads(path.with_suffix(".json").read_text("utf-8"))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from helpers import lesson_runs
-from helpers.lesson_runs import Run, start
+from helpers.lesson_runs import Run, assert_no_part_takes_longer, start
 from workshop import LESSONS, tables, xor
 from workshop.kit.data import images as image_data
 from workshop.kit.data import table_encoding
@@ -104,10 +104,11 @@ def assert_same_network(mirror: Architecture, lesson: Architecture) -> None:
 
 
 def assert_tells_the_same(mirror: Run, lesson: Run) -> None:
-    """Compares the parts and tables that a mirror has, what it says of them, what it saves, with its lesson's."""
+    """Compares the parts, tables and times that a mirror has, what it says of them and saves, with its lesson's."""
     titles = [title.removesuffix(": # weights") for title in mirror.titles]
     assert titles == [title for title in lesson.titles if title in titles]
     assert_same_headings(mirror, lesson)
+    assert_no_part_takes_longer(mirror)
     own = {"engine", "metrics", "versions", "sha256", "seed"}  # all else in a card is the lesson's
     for path in sorted(mirror.models.glob("*.json")):
         card, theirs = (json.loads((run.models / path.name).read_text("utf-8")) for run in (mirror, lesson))

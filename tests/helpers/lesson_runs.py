@@ -92,12 +92,18 @@ class Run(NamedTuple):
         """The seconds of all tables that have a column of them."""
         seconds = []
         for i, line in enumerate(self.lines):
-            heading = re.search("(?:^|  )seconds(?=  |$)", line)
+            heading = re.search("(?:^|  )(seconds(?: by hand)?)(?=  |$)", line)
             if heading and re.fullmatch("[- ]*-", self.lines[i + 1]):
                 rows = itertools.takewhile(str.strip, self.lines[i + 2 :])
-                cells = (re.match(r"\d+(\.\d+)?", row[heading.end() - len("seconds") :]) for row in rows)
+                cells = (re.match(r"\d+(\.\d+)?", row[heading.start(1) :]) for row in rows)
                 seconds += [float(cell[0]) for cell in cells if cell]
         return seconds
+
+    @property
+    def told_seconds(self) -> list[float]:
+        """The seconds that its sentences tell of its parts: "5 epochs in 1.2 s"."""
+        lines = (line for line in self.lines[:-1] if not line.startswith("Time "))
+        return [float(found) for line in lines for found in re.findall(r"(?<![\d.])(\d+(?:\.\d+)?) s\b", line)]
 
     def load(self, name: str) -> Bundle:
         """Returns a model that the run saved."""
@@ -119,6 +125,11 @@ def start(lesson: ModuleType, folder: Path, *options: str, **given: Any) -> Run:
     with contextlib.redirect_stdout(output):
         metrics = lesson.main(["--json", *saves, "--plots", str(folder / "plots"), *options], **given)
     return Run(metrics, output.getvalue(), folder)
+
+
+def assert_no_part_takes_longer(run: Run) -> None:
+    """Compares the seconds that a run tells of its parts with those of the whole; some are printed without decimals."""
+    assert all(0 <= seconds <= run.answer["seconds"] + 0.5 for seconds in run.seconds + run.told_seconds)
 
 
 def stop_after(saves: int, monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.lesson_runs import Run, start, stop_after, without_published_data
+from helpers.lesson_runs import Run, assert_no_part_takes_longer, start, stop_after, without_published_data
 from PIL import Image
 
 from workshop import LESSONS
@@ -288,6 +288,8 @@ def test_the_mirror_reports_and_saves_what_the_lesson_does(run: Run, tmp_path: P
 
     with without_published_data(tmp_path):
         mirror = start(in_torch, tmp_path, "--quick", "--no-plots", "--epochs", "2", "--hidden-units", str(UNITS))
+    assert mirror.told_seconds
+    assert_no_part_takes_longer(mirror)
     assert mirror.answer["engine"] == "torch"
     relu = {"relu_100_test_accuracy"}
     assert mirror.metrics.keys() - relu < run.metrics.keys()

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from helpers.lesson_runs import Run, quick_run, start, without_published_data
+from helpers.lesson_runs import Run, assert_no_part_takes_longer, quick_run, start, without_published_data
 
 from workshop import initialization as lesson
 from workshop.kit.data.images import load_image_set
@@ -148,6 +148,8 @@ def test_equal_and_dead_units_are_counted(quick: Run) -> None:
 def test_what_each_start_costs_on_mnist(engine: ModuleType, tmp_path: Path) -> None:
     run = start(engine, tmp_path, "--no-plots")
     assert "As expected for this lesson." in run.lines
+    assert len(run.told_seconds) >= 8
+    assert_no_part_takes_longer(run)
     assert run.answer["data"] == "MNIST"
     dead = {row[0]: [int(cell) for cell in row[1:4]] for row in run.table("dead of 200 units")}
     assert dead["usual"] == [0, 0, 0] and dead["bad start normalised"][1] == 0

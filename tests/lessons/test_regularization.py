@@ -5,13 +5,15 @@ The quick run in NumPy is made once for all tests.
 
 import argparse
 import os
+import re
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers.lesson_runs import Run, start, stop_after
+from helpers.lesson_runs import Run, assert_no_part_takes_longer, start, stop_after
 
 from workshop import regularization as lesson
 from workshop.kit import bands
@@ -52,6 +54,8 @@ def test_the_table_has_a_row_for_each_remedy(run: Run) -> None:
         assert row.split()[-6:-2] == [f"{on_train:.2%}", f"{on_test:.2%}", f"{gap:.1f}", "points"]
     assert run.answer["data"] == FEW_DIGITS
     assert len(run.seconds) == len(REMEDIES) and sum(run.seconds) <= run.answer["seconds"] + 0.5
+    assert re.search(r"It took \d+\.\d s", run.output)
+    assert_no_part_takes_longer(run)
 
 
 def test_the_saved_network_is_the_same_in_every_engine(run: Run) -> None:
@@ -218,6 +222,24 @@ def test_a_remedy_takes_the_same_steps_in_pytorch(digits: Digits, tmp_path: Path
         np.testing.assert_allclose(by_torch, by_keras, atol=2e-6)
 
 
+def test_the_seconds_of_a_training_in_pytorch_are_its_own(digits: Digits, room: Path) -> None:
+    pytest.importorskip("torch")
+    from workshop.kit.training.checkpoint import Checkpoint
+    from workshop.pytorch import regularization as in_torch
+    from workshop.pytorch.kit.state import TrainingState as TorchState
+
+    arguments, recipe = lesson.parse(None, []), Recipe(1, 0.5, batch_size=10, optimizer="sgd", schedule=False)
+    checkpoint = Checkpoint(room / "state.npz", False)
+    trainings = [
+        lambda: in_torch.fit_all(1, digits, TorchState(checkpoint, recipe)),
+        lambda: in_torch.fit_remedy(arguments, NOTHING, recipe, checkpoint, digits, digits),
+    ]
+    for training in trainings:
+        started = time.perf_counter()
+        _, seconds = training()
+        assert 0 < seconds <= time.perf_counter() - started
+
+
 @pytest.mark.slow
 def test_two_processes_go_on_with_what_one_began_and_end_with_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -230,6 +252,9 @@ def test_two_processes_go_on_with_what_one_began_and_end_with_the_same_bits(
     assert one.answer["data"] == FEW_DIGITS
     stop_after(7, monkeypatch, lambda: start(in_torch, tmp_path / "two", *options))
     two = start(in_torch, tmp_path / "two", *options, "--resume", "--jobs", "2")
+    for run in (one, two):
+        assert len(run.seconds) == len(REMEDIES)
+        assert_no_part_takes_longer(run)
     assert "Resumed   after epoch 7 of 20" in two.output
     assert two.metrics == one.metrics
     (of_one,), (of_two,) = (run.models.glob("*.h5") for run in (one, two))

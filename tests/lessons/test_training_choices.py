@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from helpers.engines import assert_same_headings
-from helpers.lesson_runs import Run, start, stop_after
+from helpers.lesson_runs import Run, assert_no_part_takes_longer, start, stop_after
 from sklearn.preprocessing import MinMaxScaler
 
 from workshop import training_choices as lesson
@@ -166,6 +166,8 @@ def test_two_outputs_are_two_neurons_from_their_first_steps_on_in_any_engine(
     # A quick run ends long before the weights that descent comes to from anywhere.
     quick = start(module, room, "--quick", "--no-plots")
     assert_same_headings(quick, run)
+    assert len(quick.seconds) == 3
+    assert_no_part_takes_longer(quick)
     assert quick.metrics["two_outputs_train_max_error"] < 0.01
 
 
