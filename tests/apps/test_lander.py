@@ -6,9 +6,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from helpers.dialogues import Screen
 from PIL import Image
 
 from apps import lander
@@ -80,6 +82,19 @@ def test_each_flight_and_the_mean_are_printed(model: Path, capsys: pytest.Captur
     assert output.err == FOUND
     lander.main(["--episodes", "1", "--seed", "3"])  # the third flight by itself
     assert flights_in(capsys.readouterr().out) == returns[2:]
+
+
+def test_each_flight_is_told_before_the_next_takes_off(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, fly, seen = Screen(), lander.fly, []
+
+    def watched(*arguments: Any) -> Any:
+        seen.append(screen.seen().count("landed"))
+        return fly(*arguments)
+
+    monkeypatch.setattr(lander, "fly", watched)
+    monkeypatch.setattr(sys, "stdout", screen)
+    lander.main(["--episodes", "3"])
+    assert seen == [0, 1, 2]
 
 
 def test_the_model_that_ships_lands(room: Path, capsys: pytest.CaptureFixture[str]) -> None:

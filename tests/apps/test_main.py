@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers.dialogues import Screen
 
 from workshop import LESSONS, __main__, __version__, rnn, xor
 from workshop.doctor import findings, machine, results
@@ -451,6 +452,24 @@ def test_a_lesson_that_fails_or_takes_too_long_is_named() -> None:
     assert finding.level == "FIX" and "No module named workshop.no_such_lesson" in finding.text
     (finding,) = results.check_results(["gradient_descent"], seconds=0.01)
     assert finding == findings.Finding("NOTE", "gradient_descent: no result in 0.01 s, this machine is slow or busy")
+
+
+def test_each_finding_of_the_doctor_is_seen_before_the_next_check_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, seen = Screen(), []
+
+    def check(*titles: str) -> Iterator[findings.Finding]:
+        for title in titles:
+            yield findings.Finding("OK", title)
+            seen.append(screen.seen().splitlines()[-1])
+
+    def run(names: list[str]) -> Iterator[findings.Finding]:
+        seen.append(screen.seen().splitlines()[-1])
+        yield from check(*names)
+
+    monkeypatch.setattr(results, "check_results", run)
+    monkeypatch.setattr(sys, "stdout", screen)
+    assert doctor.main(check("Python", "Memory"), ran=["xor"]) == 0
+    assert seen == ["OK   Python", "OK   Memory", "...  running xor", "OK   xor"]
 
 
 # --- The README -------------------------------------------------------------------------------------------------------

@@ -1,12 +1,14 @@
 """The console program `apps.write`: texts that are given, and its dialogue through a pseudo-terminal."""
 
 import io
+from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from helpers.dialogues import dialogue, end_of
+from helpers.dialogues import Screen, dialogue, end_of
 
 from apps import write
 from workshop.kit.data import text
@@ -68,6 +70,20 @@ def test_a_text_is_continued(model: Path) -> None:
     assert run("abc", "--length", "7", "--temperature", "0.1") == ("abcdefgh\na\n", FOUND)
     # Nothing is a beginning too: that of a line.
     assert run("", "--length", "3", "--temperature", "0.1") == ("abc\n", FOUND)
+
+
+def test_each_character_is_seen_before_the_next_is_computed(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, generate, seen = Screen(), text.generate, []
+
+    def watched(*arguments: Any) -> Iterator[str]:
+        for character in generate(*arguments):
+            seen.append(screen.seen())
+            yield character
+
+    monkeypatch.setattr(text, "generate", watched)
+    with redirect_stdout(screen):
+        write.main(["abc", "--length", "3", "--temperature", "0.1"])
+    assert seen == ["abc", "abcd", "abcde"]
 
 
 @pytest.mark.parametrize("engine", ["numpy", "all"])

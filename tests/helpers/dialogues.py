@@ -1,5 +1,6 @@
-"""A console program in a pseudo-terminal: what a person sees, types and interrupts."""
+"""What a person sees of a program that goes on: in a pseudo-terminal, to type and interrupt, or behind a buffer."""
 
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+
+class Screen(io.TextIOWrapper):
+    """A standard output as a pipe has it: what is printed waits in a buffer until it is flushed."""
+
+    def __init__(self) -> None:
+        self._arrived = io.BytesIO()
+        super().__init__(self._arrived, "utf-8")
+
+    def seen(self) -> str:
+        """Returns what has arrived."""
+        return self._arrived.getvalue().decode("utf-8")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import gzip
 import http.server
 import io
 import socket
+import sys
 import threading
 import time
 import tracemalloc
@@ -21,9 +22,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.dialogues import Screen
 from helpers.image_files import IDX, idx, write_idx, write_npz
 
-from workshop.kit.data import download, published_images
+from workshop.kit.data import download, imagenet, published_images
 from workshop.kit.data import images as image_data
 from workshop.kit.errors import WorkshopError
 
@@ -365,6 +367,24 @@ def test_a_download_that_gets_no_answer_gives_up(
     assert capfd.readouterr().out.splitlines()[-1] == (
         "Data      no MNIST here and none could be downloaded: using digits instead"
     )
+
+
+def test_a_download_is_announced_before_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, seen = Screen(), []
+
+    def refuse(*arguments: object, **options: object) -> None:
+        seen.append(screen.seen())
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(sys, "stdout", screen)
+    for fetch in (lambda: download.download("mnist"), lambda: imagenet.find(None)):
+        assert not fetch()
+        screen.flush()
+    assert [lines.splitlines()[-1] for lines in seen] == [
+        "Data      downloading MNIST ...",
+        f"Weights   downloading {imagenet.TITLE} ({imagenet.SIZE / 1e6:.1f} MB) ...",
+    ]
 
 
 def test_a_download_that_gave_up_leaves_no_connection_open(monkeypatch: pytest.MonkeyPatch) -> None:
