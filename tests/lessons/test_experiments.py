@@ -446,7 +446,7 @@ def test_a_worker_of_a_cluster_is_killed_and_no_row_is_lost(
     [("mnist", ["--full"], lesson.LADDER), ("fashion_mnist", [], lesson.DEFAULT_RUNGS)],
 )
 def test_the_ladder_reaches_its_figures(name: str, options: list[str], rungs: Sequence[str], tmp_path: Path) -> None:
-    run = start(lesson, tmp_path, name, *options, "--jobs", "2", "--results", str(tmp_path))
+    run = start(lesson, tmp_path, name, *options, "--jobs", "1", "--results", str(tmp_path))
     assert "As expected for this lesson." in run.lines
     assert {row["rung"] for row in read(tmp_path / f"{name}-ladder.csv")} == {*rungs}
     assert load_image_set(name).source in run.output
