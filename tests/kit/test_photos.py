@@ -487,6 +487,19 @@ def test_a_name_that_would_steer_the_terminal_is_shown_harmless(tmp_path: Path) 
     assert load(folder).left_out[0].isprintable()
 
 
+def test_a_photo_in_twenty_folders_is_taken_and_in_one_more_is_left_out(tmp_path: Path) -> None:
+    folder = make_set(tmp_path / "pets")
+    content = save(picture(77), tmp_path / "deep.png").read_bytes()
+    with tarfile.open(tmp_path / "p.tar", "w") as archive:
+        archive.add(folder, "pets")
+        for folders in (20, 21):
+            add_to_tar(archive, "pets/train/cats/" + "a/" * (folders - 3) + f"{folders}.png", content)
+    found = load(tmp_path / "p.tar")
+    assert len(found.X_train) == len(load(folder).X_train) + 1
+    (line,) = found.left_out
+    assert line.startswith("pets/train/cats/a/") and line.endswith("lies deeper than 20 folders")
+
+
 def test_links_and_paths_out_of_a_tar_are_left_out(tmp_path: Path) -> None:
     folder = make_set(tmp_path / "pets")
     secret = save(picture(77), tmp_path / "evil.png").read_bytes()

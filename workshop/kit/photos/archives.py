@@ -90,7 +90,7 @@ class _Archive(Source):
         parts = [part for part in slashed.split("/") if part not in {"", "."}]
         if slashed.startswith("/") or slashed[1:2] == ":" or ".." in parts:
             self.left_out.append(f"{name}: its path leads out of the archive")
-        elif len(parts) > MAX_DEPTH:
+        elif len(parts) - 1 > MAX_DEPTH:
             self.left_out.append(f"{name[:80]}: lies deeper than {MAX_DEPTH} folders")
         elif not parts or not all(map(_is_shown, parts)):
             return
