@@ -45,6 +45,25 @@ def test_strokes_become_thinner_and_thicker_and_none_is_lost(digits: tuple[np.nd
     assert ratio[0] > 0.2
 
 
+def test_some_ones_get_the_upstroke_and_the_foot_of_other_hands() -> None:
+    stroke = np.zeros((28, 28, 1), np.uint8)
+    stroke[4:24, 13:15] = 255
+    ones, sevens = (
+        digit_training.augment(np.repeat(stroke[None], 1000, axis=0), np.full(1000, digit), np.random.default_rng(1))
+        for digit in (1, 7)
+    )
+    added = ones.mean(axis=(0, 3)) - sevens.mean(axis=(0, 3))
+    # The upstroke comes from below, on the left, and ends at the top; the foot lies to both sides of the bottom.
+    assert added[4:14, 5:12].mean() > 10 and abs(added[4:14, 16:]).max() < 10 and abs(added[:4]).max() < 10
+    assert min(added[22:25, 7:12].mean(), added[22:25, 16:21].mean()) > 8
+    assert abs(added[15:19, :11]).max() < 5 and abs(added[15:19, 17:]).max() < 5
+    # Half of the ones get the first, which is not always broad; a fifth get the second.
+    above, below = (
+        ((ones[:, rows] > 127).any(axis=(1, 3)).sum(axis=1) > 6).mean() for rows in (slice(14), slice(20, 28))
+    )
+    assert 0.22 < above < 0.32 and 0.15 < below < 0.24
+
+
 def test_a_stand_in_is_trained_on_and_saved_beside_the_model(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with without_published_data(room):
         metrics = digit_training.main(["--epochs", "2"])
