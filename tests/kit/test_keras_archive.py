@@ -205,6 +205,23 @@ def test_an_archive_that_unpacks_to_all_of_the_memory(content: bytes) -> None:
     assert peak < 20e6
 
 
+def test_an_archive_may_unpack_to_twenty_times_its_size_and_no_more(content: bytes) -> None:
+    size = 30_000
+    whole = parts(content)
+    whole["unread"] = bytes(20 * size - sum(map(len, whole.values())))
+    deflated = packed(whole, zipfile.ZIP_DEFLATED)
+    for missing in (0, 1):
+        filled = io.BytesIO(deflated)
+        with zipfile.ZipFile(filled, "a") as archive:
+            archive.comment = bytes(size - len(deflated) - missing)
+        assert len(filled.getvalue()) == size - missing
+        if missing:
+            refused(filled.getvalue(), "my.keras is refused: unpacked it is more than 20 times as large")
+        else:
+            PATH.write_bytes(filled.getvalue())
+            assert bundle.load(PATH, ["mnist"]).outputs == 4
+
+
 def test_a_savedmodel_folder_is_refused_with_the_line_that_saves_it(
     room: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
