@@ -272,6 +272,12 @@ def test_a_folder_is_that_of_its_only_list() -> None:
         picture_list.find("nowhere")
 
 
+def test_the_list_that_is_written_is_the_same_text_on_every_system(written: Path) -> None:
+    lines = (written / "notes.csv").read_bytes().decode().split("\n")
+    assert lines[0] == "type,path,class" and lines[-1] == ""
+    assert all(re.fullmatch(r"(train|validation|test),\1/\d+-\d{3}\.jpg,[0-6]", line) for line in lines[1:-1])
+
+
 def test_what_cannot_be_used_is_left_out_and_said(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(written, "notes")
     table = Path("notes/notes.csv")

@@ -176,7 +176,7 @@ def test_half_a_line_at_the_end_is_run_again(half: str) -> None:
     assert rows.find({"seed": "1", "name": "a"}) == {"seed": "1", "name": "a", "test_accuracy": "0.25"}
     assert rows.find({"seed": "2", "name": "b"}) is None
     rows.append({"seed": "2", "name": "b", "test_accuracy": "0.75"})
-    assert path.read_text() == "seed,name,test_accuracy\n1,a,0.25\n2,b,0.75\n"
+    assert path.read_bytes() == b"seed,name,test_accuracy\n1,a,0.25\n2,b,0.75\n"
 
 
 def test_a_row_is_appended_and_another_metric_gets_a_column() -> None:
