@@ -546,6 +546,34 @@ def test_each_multiplication_with_a_weight_is_counted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("make", "largest", "says"),
+    [
+        (lambda n: Architecture((n, 1), [layer_from("LSTM", {"units": 2})]), 100_000, "takes up to 100,000"),
+        (
+            lambda n: Architecture((50_000,), [layer_from("RepeatVector", {"n": n})]),
+            1000,
+            "a RepeatVector layer has an output of more than 50,000,000 numbers",
+        ),
+        (
+            lambda n: Architecture((20, n, 1), [layer_from("MaxPooling2D", {"pool_size": [20, n]})]),
+            5000,
+            r"window of \[20, 5001\] is far larger than samples of shape",
+        ),
+        (
+            lambda n: Architecture((5, n), [layer_from("MaxPooling1D", {"pool_size": 5, "padding": "same"})]),
+            5_000_000,  # of ten steps, with the border
+            r"window of \[5\] is far larger than samples of shape",
+        ),
+    ],
+    ids=["steps", "output", "window", "border"],
+)
+def test_the_largest_that_a_layer_takes(make: Callable[[int], Architecture], largest: int, says: str) -> None:
+    assert len(make(largest).shapes()) == 2
+    with pytest.raises(WorkshopError, match=says):
+        make(largest + 1).shapes()
+
+
+@pytest.mark.parametrize(
     ("make", "says"),
     [
         (lambda: Network([one_row.Conv1D(2, 10)], STEPS), r"window of \[1, 10\] does not fit"),

@@ -61,6 +61,14 @@ def test_a_file_that_is_no_text_to_train_on(content: bytes | None, message: str)
     assert message in str(caught.value)
 
 
+def test_a_thousand_characters_are_a_text_to_train_on() -> None:
+    Path("a.txt").write_text("é" * 1000, "utf-8")
+    assert len(text.read("a.txt")[0]) == 1000
+    Path("a.txt").write_text("é" * 999, "utf-8")
+    with pytest.raises(WorkshopError, match=r"a\.txt has 999 characters, takes at least 1,000"):
+        text.read("a.txt")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
 def test_a_text_in_another_encoding(encoding: str, capsys: pytest.CaptureFixture[str]) -> None:
     whole = "« Où vas-tu ? » dit la reine, l\u2019été.\n" * 40

@@ -248,6 +248,16 @@ def test_a_table_that_holds_no_ratings_is_refused(rows: list[str], header: str, 
         read_ratings(write(tmp_path / "mine.csv", rows, header))
 
 
+@pytest.mark.parametrize(("count", "values"), [(50, 2), (50, 20), (49, 2), (60, 1), (60, 21)])
+def test_fifty_ratings_of_two_to_twenty_values_are_enough(count: int, values: int, tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.csv", [f"u{i};a;{i % values}" for i in range(count)])
+    if count >= 50 and 2 <= values <= 20:
+        assert len(read_ratings(path).values) == values
+    else:
+        with pytest.raises(WorkshopError, match=f"has {count} ratings of {values} different values, takes 50 or more"):
+            read_ratings(path)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -458,6 +458,12 @@ def test_files_that_are_no_series(room: Path, content: str, message: str | None)
         series.read(room / "x.csv")
 
 
+def test_forty_rows_are_a_series(room: Path) -> None:
+    assert len(series.read(write(room / "x.csv", months(40), range(40))).values) == 40
+    with pytest.raises(WorkshopError, match="has 39 rows below the header, takes 40 or more"):
+        series.read(write(room / "x.csv", months(39), range(39)))
+
+
 def test_dates_that_are_not_evenly_apart(room: Path) -> None:
     days = every("D", 7)
     days[20] = str(np.datetime64(days[20]) + 2)
