@@ -481,6 +481,18 @@ def test_what_cannot_be_used_is_named_and_left_out(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_picture_of_eight_pixels_a_side_is_the_smallest_that_is_taken(tmp_path: Path) -> None:
+    folder = make_set(tmp_path / "pets")
+    before = len(load(folder).X_train)
+    for size in ((8, 8), (7, 8), (8, 7)):
+        save(picture(60, size), folder / "train" / "cats" / f"x{size[0]}x{size[1]}.png")
+    found = load(folder)
+    assert len(found.X_train) == before + 1
+    assert [line.split(" pixels")[0] for line in found.left_out] == [
+        f"train/cats/x{size}.png: has {size}" for size in ("7x8", "8x7")
+    ]
+
+
 def test_a_name_that_would_steer_the_terminal_is_shown_harmless(tmp_path: Path) -> None:
     folder = make_set(tmp_path / "pets")
     (folder / "train" / "cats" / "\x1b[2J\n.jpg").write_bytes(b"x")
