@@ -77,6 +77,22 @@ def save_bare(model: Any, name: str = "my") -> str:
 
 
 @pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The figures that are saved, as they are drawn."""
+    from workshop.kit import plots
+
+    drawn: list[Any] = []
+    save_figure = plots.save
+
+    def note(figure: Any, path: Path) -> Path:
+        drawn.append(figure)
+        return save_figure(figure, path)
+
+    monkeypatch.setattr(plots, "save", note)
+    return drawn
+
+
+@pytest.fixture
 def models(room: Path) -> Path:
     """The bundle that the program looks for, in the folder `models` of the room."""
     return save(looks_at_colours(), room / "models")
@@ -147,6 +163,21 @@ def test_a_model_without_a_card_is_used_and_said_to_be_unverified(
     assert [line.split(" (")[0] for line in output.out.splitlines()] == ["a.png: dogs", "a.png: class 1"]
     note = "note: my.h5 has no card, so it is unverified; assumed: RGB pixels from 0 to 1, and the classes "
     assert output.err.splitlines() == [f"{note}cats, dogs", f"{note}class 0, class 1, class 2"]
+
+
+@pytest.mark.parametrize("count", [10, 11])
+def test_of_many_classes_the_first_ten_are_named(
+    room: Path, capsys: pytest.CaptureFixture[str], figures: list[Any], count: int
+) -> None:
+    network = Network([Flatten(), Dense(count, "softmax")], (8, 8, 3))
+    network.set_weights([np.zeros((192, count)), np.arange(count) / 10])
+    photograph("a.png")
+    cat_or_dog.main(["--model", save_bare(network), "--show", "a.png"])
+    named = "the classes " + ", ".join(f"class {i}" for i in range(10)) + (", ..." if count == 11 else "")
+    assert capsys.readouterr().err.splitlines()[0].endswith(named)
+    # The chart has the ten most probable ones.
+    ticks = figures[0].axes[-1].get_yticklabels()
+    assert [tick.get_text() for tick in ticks] == [f"class {i}" for i in range(count - 10, count)]
 
 
 def test_photographs_of_every_kind_are_read_right(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -291,18 +322,8 @@ def panels_in(path: Path) -> int:
 
 
 def test_show_draws_what_decided(
-    models: Path, room: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    models: Path, room: Path, capsys: pytest.CaptureFixture[str], figures: list[Any]
 ) -> None:
-    from workshop.kit import plots
-
-    figures: list[Any] = []
-    save_figure = plots.save
-
-    def note(figure: Any, path: Path) -> Path:
-        figures.append(figure)
-        return save_figure(figure, path)
-
-    monkeypatch.setattr(plots, "save", note)
     image = Image.new("RGB", (48, 48))
     image.paste(RED, (0, 0, 16, 48))
     (room / "other").mkdir()

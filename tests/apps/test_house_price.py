@@ -226,6 +226,23 @@ def test_a_model_of_texts_and_numbers(
     assert output.endswith(f"age (1 to 7): area 50, town Bonn, age 1: prediction {expected[0]}\n")
 
 
+@pytest.mark.parametrize("count", [1, 12, 13])
+def test_of_many_texts_the_first_twelve_are_listed(room: Path, count: int, capsys: pytest.CaptureFixture[str]) -> None:
+    import pandas as pd
+    from sklearn.compose import ColumnTransformer
+    from sklearn.preprocessing import OneHotEncoder
+
+    towns = [f"town{i:02d}" for i in range(count)]
+    scaler = ColumnTransformer([("texts", OneHotEncoder(handle_unknown="ignore"), ["town"])])
+    scaler.fit(pd.DataFrame({"town": towns}))
+    inputs = [bundle.Input("town", values=tuple(towns))]
+    model = Network([Dense(1)], (count,))
+    bundle.save(Path(), "rent", model, lesson="tables", data="", seed=1, inputs=inputs, metrics={}, scaler=scaler)
+    house_price.main(["--model", "rent.h5", "Rome"])
+    listed = {1: "town00", 12: ", ".join(towns[:11]) + " or town11", 13: ", ".join(towns[:11]) + " or town11, ..."}
+    assert f"note: town Rome is none of {listed[count]}, where the model" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["my-scaler.pkl", "my-scaler.joblib", "my_scaler.save", "other.pkl"])
 def test_a_scaler_as_people_name_it(room: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     import joblib

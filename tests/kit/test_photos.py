@@ -465,6 +465,14 @@ def broken_set(folder: Path) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize("count", [0, 5, 6, 1005])
+def test_of_many_that_are_left_out_the_first_five_are_printed(count: int, capsys: pytest.CaptureFixture[str]) -> None:
+    photos.print_left_out([f"{i}.jpg: is empty" for i in range(count)])
+    said = [f"Left out  {i}.jpg: is empty" for i in range(min(count, 5))]
+    more = {6: ["Left out  1 more"], 1005: ["Left out  1,000 more"]}
+    assert capsys.readouterr().out.splitlines() == said + more.get(count, [])
+
+
 @pytest.mark.parametrize("ending", ["", ".zip", ".tar.gz"])
 def test_what_cannot_be_used_is_named_and_left_out(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], ending: str

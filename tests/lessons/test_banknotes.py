@@ -295,6 +295,19 @@ def test_what_cannot_be_used_is_left_out_and_said(written: Path, capsys: pytest.
     assert "the same picture is in train, line 2" in left_out[2]
 
 
+@pytest.mark.parametrize("count", [5, 6])
+def test_of_many_that_are_left_out_the_first_five_are_printed(
+    count: int, written: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(written, "notes")
+    with Path("notes/notes.csv").open("a") as table:
+        table.writelines(f"train,absent-{i}.jpg,1\n" for i in range(count))
+    lesson.read_notes(Path("notes"), quick=False)
+    left_out = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Left out")]
+    assert [bool(re.search(r"absent-\d\.jpg", line)) for line in left_out[:5]] == [True] * 5
+    assert left_out[5:] == ["Left out  1 more"] * (count == 6)
+
+
 # --- The run and the program ------------------------------------------------------------------------------------------
 
 
