@@ -65,7 +65,7 @@ def one_thread() -> Iterator[None]:
 def quick_options(lesson: str) -> list[str]:
     """Returns the options of a mirror's run that takes a second or two."""
     epochs = {"tables": "20"} | dict.fromkeys(IMAGE_LESSONS, "1")
-    return ["--quick", "--no-plots", "--epochs", epochs.get(lesson, "10")]
+    return ["--quick", "--epochs", epochs.get(lesson, "10")]
 
 
 _QUICK_RUNS: dict[tuple[str, str, bool], Run] = {}
@@ -81,7 +81,7 @@ def quick_run(engine: str, lesson: str, temporary: pytest.TempPathFactory) -> Ru
         return lesson_runs.quick_run(lesson, temporary)
     if key not in _QUICK_RUNS:
         folder = temporary.mktemp(f"{engine}-{lesson}")
-        _QUICK_RUNS[key] = start(module_of(engine, lesson), folder, *quick_options(lesson))
+        _QUICK_RUNS[key] = start(module_of(engine, lesson), folder, *quick_options(lesson), is_drawn=False)
     return _QUICK_RUNS[key]
 
 

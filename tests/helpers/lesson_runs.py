@@ -3,6 +3,8 @@
 The tests of all lessons use it, in any engine. What only the comparisons of the engines need is in `helpers.engines`.
 """
 
+from __future__ import annotations
+
 import contextlib
 import importlib
 import io
@@ -12,19 +14,25 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from workshop import LESSONS
+from workshop.kit import plots
 from workshop.kit.saving import bundle
 from workshop.kit.saving.loaded import Bundle
 from workshop.kit.training.checkpoint import Checkpoint, State
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_AXES = 12  # of a plot that are looked at
 THAT_TRAIN = [lesson.name for lesson in LESSONS if lesson.trains]
 # Of the JSON object in a run's last line.
 KEYS = {"lesson", "engine", "preset", "data", "seed", "seconds", "files", "metrics"}
@@ -38,11 +46,13 @@ class Run(NamedTuple):
         metrics: what `main` returned.
         output: what it printed.
         folder: where the folders `models` and `plots` are that it wrote to.
+        drawn: what its plots show, in words: see `describe`.
     """
 
     metrics: dict[str, float]
     output: str
     folder: Path
+    drawn: Sequence[str] = ()
 
     @property
     def models(self) -> Path:
@@ -110,21 +120,41 @@ class Run(NamedTuple):
         return bundle.load(self.models / f"{name}.h5", [self.answer["lesson"]])
 
 
-def start(lesson: ModuleType, folder: Path, *options: str, **given: Any) -> Run:
+def describe(figure: Figure) -> Iterator[str]:
+    """Yields a line for each of the first axes of a figure: its texts, and how much is drawn of what."""
+    for axes in figure.axes[:MOST_AXES]:
+        legend = axes.get_legend()
+        names = [text.get_text() for text in legend.get_texts()] if legend else []
+        points = [len(np.asarray(line.get_xdata())) for line in axes.lines]
+        images = ["x".join(map(str, np.asarray(image.get_array()).shape)) for image in axes.images]
+        counts = f"{len(axes.patches)} patches, {len(axes.collections)} collections, {len(axes.texts)} texts"
+        texts = " | ".join([axes.get_title(), axes.get_xlabel(), axes.get_ylabel(), *names])
+        yield f"axes {texts}: lines of {points} points, images {images}, {counts}"
+
+
+def start(lesson: ModuleType, folder: Path, *options: str, is_drawn: bool = True, **given: Any) -> Run:
     """Runs a lesson, in the engine whose module it is, and returns what it left behind.
 
     Args:
         lesson: the module; what it prints is caught, and its last line is the JSON object.
         folder: it saves models in the folder `models` of this one, and pictures in `plots`.
         options: what else is typed behind its name.
+        is_drawn: whether its plots become files; what they show is noted in any case.
         given: other arguments of its `main`, such as an engine.
     """
     output = io.StringIO()
     # One that trains nothing has no option for models.
     saves = ["--models", str(folder / "models")] if lesson.__name__.rpartition(".")[2] in THAT_TRAIN else []
-    with contextlib.redirect_stdout(output):
+    drawn: list[str] = []
+    save = plots.save
+
+    def note(figure: Figure, path: Path) -> Path:
+        drawn.extend([f"plot {path.name}", *describe(figure)])
+        return save(figure, path) if is_drawn else path
+
+    with contextlib.redirect_stdout(output), mock.patch.object(plots, "save", note):
         metrics = lesson.main(["--json", *saves, "--plots", str(folder / "plots"), *options], **given)
-    return Run(metrics, output.getvalue(), folder)
+    return Run(metrics, output.getvalue(), folder, drawn)
 
 
 def assert_no_part_takes_longer(run: Run) -> None:
@@ -184,14 +214,14 @@ def quick_run(lesson: str, temporary: pytest.TempPathFactory) -> Run:
         while not done.exists():
             assert time.monotonic() < deadline, f"the quick run of {lesson} failed in the other worker"
             time.sleep(0.05)
-        metrics, output = json.loads(done.read_text("utf-8"))
-        return Run(metrics, output, folder)
+        metrics, output, drawn = json.loads(done.read_text("utf-8"))
+        return Run(metrics, output, folder, drawn)
     try:
         run = start_as_the_first(lesson, folder, "--quick")
     except BaseException:  # skipped too, without PyTorch: nobody waits for what will not come
         shutil.rmtree(folder)
         raise
-    (folder / "run").write_text(json.dumps([run.metrics, run.output]), "utf-8")
+    (folder / "run").write_text(json.dumps([run.metrics, run.output, run.drawn]), "utf-8")
     (folder / "run").rename(done)
     return run
 

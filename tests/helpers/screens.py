@@ -1,4 +1,4 @@
-"""What the quick runs print, as it was recorded: the texts, and the numbers that depend on no seed and no clock.
+"""What the quick runs print and draw, as recorded: the texts, and the numbers that depend on no seed and no clock.
 
     python tests/helpers/screens.py                   # records all of them anew: look at what `git diff` says
     python tests/helpers/screens.py xor torch-xor     # these
@@ -9,12 +9,14 @@ differ, and where a clock counts, `□` stands for them. A run has to print the 
 
 import argparse
 import difflib
+import functools
 import importlib
 import random
 import re
 import sys
 import tempfile
 import time
+import timeit
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -36,9 +38,9 @@ ELSEWHERE = re.compile(r"^(Engine|Model|Plots) |^\{|^Epoch \d|^\d+/\d+ |(^| )/\S
 RECORDED = [lesson.name for lesson in LESSONS] + [f"{engine}-{one}" for engine in MIRRORS for one in EACH_LESSON]
 
 
-def lines_of(output: str) -> list[str]:
+def lines_of(run: Run) -> list[str]:
     """Returns the lines that a run can be held to: their words one space apart, without rules and frames."""
-    lines = (re.sub(r"[^\x20-\x7e]|-{2,}|={2,}", " ", line) for line in output.splitlines())
+    lines = (re.sub(r"[^\x20-\x7e]|-{2,}|={2,}", " ", line) for line in [*run.lines, *run.drawn])
     return [" ".join(line.split()) for line in lines if line.strip() and not ELSEWHERE.search(line)]
 
 
@@ -64,9 +66,9 @@ def merge(first: str, second: str) -> str:
     return re.sub(f"{NUMBER.pattern}|{ANY}", agreed, first)
 
 
-def find_missing(expected: Sequence[str], output: str) -> str | None:
+def find_missing(expected: Sequence[str], run: Run) -> str | None:
     """Returns the first of the expected lines that a run did not print, in their order; None where all are there."""
-    printed = iter(lines_of(output))
+    printed = iter(lines_of(run))
     for line in expected:
         pattern = re.compile(rf"({NUMBER.pattern})".join(re.escape(part) for part in line.split(ANY)))
         if not any(pattern.fullmatch(other) for other in printed):
@@ -77,7 +79,7 @@ def find_missing(expected: Sequence[str], output: str) -> str | None:
 def assert_screen(name: str, run: Run) -> None:
     """Compares what a quick run printed with what was recorded under this name."""
     expected = (FOLDER / f"{name}.txt").read_text("utf-8").splitlines()
-    missing = find_missing(expected, run.output)
+    missing = find_missing(expected, run)
     assert missing is None, f"not printed, or elsewhere: {missing}\nMeant so? python tests/helpers/screens.py {name}"
 
 
@@ -104,9 +106,11 @@ def record(name: str) -> list[str]:
     for seed in SEEDS:
         with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
-            patch.setattr(time, "perf_counter", jumping(time.perf_counter))
+            clock = jumping(time.perf_counter)
+            patch.setattr(time, "perf_counter", clock)
+            patch.setattr(timeit, "repeat", functools.partial(timeit.repeat, timer=clock))
             with without_published_data(Path(folder)):
-                lines = lines_of(start(module, Path(folder), *options, "--seed", str(seed)).output)
+                lines = lines_of(start(module, Path(folder), *options, "--seed", str(seed), is_drawn=False))
         kept = lines if kept is None else [merge(one, other) for one, other in common(kept, lines)]
     assert kept
     return kept

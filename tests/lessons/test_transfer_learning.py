@@ -460,7 +460,7 @@ def run(*options: str) -> Run:
 
 def test_three_methods_train_on_the_same_photos(noted: list[Noted], tmp_path: Path) -> None:
     folder = make_photos(tmp_path / "pets", {"a": (8, 2), "b": (6, 2), "c": (9, 3)})
-    found, output, _ = run("--data", str(folder), "--photos", "3", "7", "all")
+    found, output, *_ = run("--data", str(folder), "--photos", "3", "7", "all")
     assert "one trained on drawn animals instead" in output
     assert "Left out  7 of each class: b has 6" in output
     names = ["backbone", "head", "3_finetuned", "3_scratch", "head", "all_finetuned", "all_scratch"]
