@@ -335,6 +335,8 @@ SHEETS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "the edges of a scan": with_scanner_edges,
     "faint rules": lined,
     "strong rules": lambda sheet: lined(sheet, 0.7, 0.01),
+    "strong rules askew": lambda sheet: lined(sheet, 0.7, 0.1),
+    "strong rules askew, the other way": lambda sheet: lined(sheet, 0.7, -0.1),
     "squared paper": squared,
     "a shadow with a sharp edge": in_a_shadow,
     "a sheet on a desk": on_a_desk,
@@ -373,13 +375,24 @@ def test_the_paper_within_a_loop_is_no_digit(tmp_path: Path) -> None:
         assert found[5:23].max(axis=1).min() > 0.4
 
 
-def test_the_bars_of_a_digit_that_fills_the_image_are_no_rules(tmp_path: Path) -> None:
+def filling() -> Image.Image:
+    """A 2 with three bars, drawn up to the border of the image."""
     image = Image.new("L", (200, 300), 255)
     canvas = ImageDraw.Draw(image)
     canvas.line([(0, 10), (190, 10), (190, 150), (10, 150), (10, 290), (200, 290)], fill=0, width=20)
-    rows, columns = np.nonzero(reading_of(image, tmp_path) > 0.5)
+    return image
+
+
+def test_the_bars_of_a_digit_that_fills_the_image_are_no_rules(tmp_path: Path) -> None:
+    rows, columns = np.nonzero(reading_of(filling(), tmp_path) > 0.5)
     assert np.ptp(rows) + 1 >= 19  # all three bars
     assert np.ptp(columns) + 1 >= 13
+
+
+def test_a_short_mark_beside_a_digit_that_fills_the_image_is_not_read_in_its_place(tmp_path: Path) -> None:
+    image = filling()
+    ImageDraw.Draw(image).line([(100, 215), (120, 225)], fill=0, width=4)  # it alone lies free of the border
+    assert difference(reading_of(image, tmp_path), reading_of(filling(), tmp_path)) < 0.1
 
 
 SHEET = ((70, 90), (60, 350), (330, 380), (310, 70))  # its corners on the table, against the clock
