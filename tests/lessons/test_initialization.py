@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,14 +66,39 @@ def test_activations_and_gradients_are_the_same_in_the_engines(
             np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+def fit(engine: ModuleType, case: lesson.Case, weights: list[np.ndarray] | None = None) -> tuple[Any, lesson.Trained]:
+    """Trains a network, from weights where they are given; returns it with Keras' methods, and what it reached."""
+    network = engine.build(case, seed=1)
+    model = TorchModel(network, (784,)) if engine is in_torch else network
+    if weights is not None:
+        model.set_weights(weights)
+    report = Report("initialization", lesson.parse(None, ["--no-plots"]))
+    recipe = lesson.make_recipe(case, len(Y), quick=True)
+    return model, engine.fit("few", network, lesson.Digits((X, Y), (X[:50], Y[:50])), recipe, report)
+
+
+@pytest.mark.parametrize("normalises", [False, True])
+def test_a_training_is_the_same_in_the_engines(normalises: bool, room: Path) -> None:
+    case = lesson.Case("tanh", "LeCun", layers=2, units=9, rate=0.1, normalises=normalises)
+    start_weights = lesson.build(case, seed=1).get_weights()
+    expected, reached = fit(lesson, case, start_weights)
+    assert reached.losses[-1] < 0.9 * reached.losses[0]
+    for engine in (in_torch, in_numpy):
+        model, trained = fit(engine, case, start_weights)
+        for one, other in zip(model.get_weights(), expected.get_weights(), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-4)
+        assert trained.losses == pytest.approx(reached.losses, rel=1e-4)
+        assert (trained.accuracies, trained.test_accuracy) == (
+            pytest.approx(reached.accuracies, abs=0.011),
+            pytest.approx(reached.test_accuracy, abs=0.021),
+        )
+
+
 @pytest.mark.parametrize("scheme", ["zeros", "constant"])
 def test_equal_units_stay_equal_whatever_is_trained(scheme: str, room: Path) -> None:
-    report = Report("initialization", lesson.parse(None, ["--no-plots"]))
-    digits = lesson.Digits((X, Y), (X, Y))
     case = lesson.Case("tanh", scheme, layers=2, units=7, rate=0.1)
-    model = lesson.build(case, seed=1)
-    before = model.get_weights()
-    lesson.fit("equal", model, digits, lesson.make_recipe(case, len(Y), quick=True), report)
+    before = lesson.build(case, seed=1).get_weights()
+    model, _ = fit(lesson, case)
     first, _, second, _, last, biases = model.get_weights()
     assert [lesson.different_units(weights) for weights in (first, second)] == [1, 1]
     assert np.ptp(first, axis=1).max() < 1e-6 and np.ptp(second, axis=1).max() < 1e-6
