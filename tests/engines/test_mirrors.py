@@ -30,6 +30,7 @@ from helpers.engines import (
     PACKAGES,
     Samples,
     assert_same_answers,
+    assert_same_network,
     assert_tells_the_same,
     in_its_own_units,
     module_of,
@@ -42,6 +43,8 @@ from helpers.screens import assert_screen
 from workshop import LESSONS
 from workshop.kit import metrics
 from workshop.kit.errors import WorkshopError
+from workshop.kit.saving import h5
+from workshop.kit.saving.model import as_model
 from workshop.kit.training import Recipe
 from workshop.kit.training.checkpoint import Checkpoint
 from workshop.programs import engines
@@ -63,6 +66,7 @@ EACH_MIRROR = [
     for lesson in EACH_LESSON
     for engine in MIRRORS
 ]
+IMAGE = 28, 28, 1
 NAMES = {"torch": "PyTorch", "numpy": "NumPy"}
 HEAVY = {"keras", "tensorflow", "torch", "jax", "sklearn", "matplotlib", "PIL", "joblib", "h5py"}
 
@@ -176,6 +180,36 @@ def test_a_table_of_ones_own_is_held_against_no_band_in_any_engine(
     table = write_table(room / "own.csv", "width,height,fits", np.column_stack([X, X[:, 0] > X[:, 1]]))
     run = start(module_of(engine, lesson), room, "--no-plots", "--data", str(table))
     assert "No expected band: the table is your own." in run.lines
+
+
+# --- The networks without a choice of sizes ---------------------------------------------------------------------------
+
+# Of each: the lesson, what its network has to be told, the shape of a sample, the last activation, which the networks
+# of PyTorch leave to the loss, and what builds it in Keras, in PyTorch and in NumPy.
+WITHOUT_SIZES: list[tuple[str, tuple[Any, ...], tuple[int, ...], str | None, dict[str, str]]] = [
+    ("xor", (), (2,), None, {"keras": "build_network", "torch": "Network"}),
+    ("admission", (), (2,), "sigmoid", {"keras": "build_network", "torch": "Network"}),
+    ("deep_q_network", (3,), (3,), None, {"keras": "build", "torch": "QNetwork"}),
+    ("mnist", (), IMAGE, "softmax", {"keras": "build_dense", "torch": "DenseNetwork", "numpy": "build_dense"}),
+    ("mnist", (), IMAGE, "softmax", {"keras": "build_cnn", "torch": "CNN", "numpy": "build_cnn"}),
+    ("fashion_mnist", (), IMAGE, "softmax", {"keras": "build_cnn", "torch": "CNN", "numpy": "build_cnn"}),
+    ("rnn", ("gru",), IMAGE[:2], "softmax", {"keras": "build_network", "torch": "RowReader", "numpy": "build_layers"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("lesson", "told", "shape", "last", "builders"),
+    WITHOUT_SIZES,
+    ids=[f"{lesson}-{builders['keras']}" for lesson, *_, builders in WITHOUT_SIZES],
+)
+def test_a_network_of_no_given_size_is_the_lessons_in_every_engine(
+    lesson: str, told: tuple[Any, ...], shape: tuple[int, ...], last: str | None, builders: dict[str, str]
+) -> None:
+    built = {engine: getattr(module_of(engine, lesson), name)(*told) for engine, name in builders.items()}
+    expected = h5.from_bytes(as_model(built["keras"]).to_h5(), Path("network.h5"))
+    assert_same_network(TorchModel(built["torch"], shape, last).architecture, expected)
+    if "numpy" in built:
+        assert_same_network(Network(built["numpy"], shape).architecture, expected)
 
 
 # --- Trained in one engine, used in another ---------------------------------------------------------------------------
