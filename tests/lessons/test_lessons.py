@@ -134,6 +134,26 @@ def test_the_screen_says_data_result_and_files(quick: Run) -> None:
     assert sorted(quick.answer["files"]) == sorted(map(str, written))
 
 
+# Errors of rounding, not of a training: one is as small after a quick run.
+ROUNDING = {
+    lesson.name: {
+        name: most for name, (_, most) in lesson.bands().items() if name.endswith("_max_error") and most <= 1e-4
+    }
+    for lesson in LESSONS
+}
+
+
+@pytest.mark.parametrize(
+    "lesson",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name, errors in ROUNDING.items() if errors],
+    indirect=True,
+)
+def test_what_differs_by_rounding_alone_does_so_in_a_quick_run_too(quick: Run, lesson: str) -> None:
+    found = {name: value for name, value in quick.metrics.items() if name in ROUNDING[lesson]}
+    assert found
+    assert {name: value for name, value in found.items() if value > ROUNDING[lesson][name]} == {}
+
+
 @pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
 def test_it_prints_what_was_recorded(quick: Run, lesson: str) -> None:
     assert_screen(lesson, quick)
