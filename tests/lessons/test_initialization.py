@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.engines import assert_tells_the_same
 from helpers.lesson_runs import Run, assert_no_part_takes_longer, quick_run, start, without_published_data
 
 from workshop import initialization as lesson
@@ -166,6 +167,13 @@ def test_equal_and_dead_units_are_counted(quick: Run) -> None:
     usual, bad = quick.table("dead of 200 units")
     assert int(usual[1]) < 30 < 150 < int(bad[1]) <= int(bad[2])
     assert usual[3] == bad[3] == "0"  # none came back
+
+
+@pytest.mark.parametrize("engine", [in_torch, in_numpy])
+def test_a_mirror_reports_what_its_lesson_reports(engine: ModuleType, quick: Run, tmp_path: Path) -> None:
+    run = start(engine, tmp_path, "--quick", "--no-plots")
+    assert run.metrics.keys() == quick.metrics.keys()
+    assert_tells_the_same(run, quick)
 
 
 @pytest.mark.real
