@@ -16,6 +16,7 @@ from workshop import forecasting
 from workshop.kit.data import series
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
+from workshop.kit.report import Report
 from workshop.kit.saving import bundle
 from workshop.programs import engines
 
@@ -492,6 +493,16 @@ def test_the_longest_numbers_that_are_taken_work() -> None:
     assert forecasting.forecast_seasonal(task).shape == (11, 10)
     shortest = forecasting.prepare(series_of(np.arange(40)), None, None, None)
     assert [len(X) for X, _ in shortest.windows.values()] == [19, 1, 5]
+
+
+def test_the_options_tell_which_column_is_forecast_and_from_what(room: Path) -> None:
+    rows = [f"{day},{i},{-i}" for i, day in enumerate(every("D", 1))]
+    (room / "x.csv").write_text("\n".join(["day,high,low", *rows]), "utf-8")
+    options = ["--column", "high", "--window", "7", "--horizon", "4", "--season", "5"]
+    arguments = forecasting.parse(None, ["--data", "x.csv", *options])
+    task = forecasting.load(arguments, Report("forecasting", arguments))
+    assert (task.series.name, task.series.values[3]) == ("high", 3)
+    assert (task.window, task.horizon, task.season) == (7, 4, 5)
 
 
 def test_a_training_part_that_is_constant() -> None:

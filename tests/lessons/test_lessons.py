@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sklearn.metrics
+from helpers.engines import module_of
 from helpers.lesson_runs import (
     IN_PYTORCH,
     KEYS,
@@ -19,12 +20,14 @@ from helpers.lesson_runs import (
     Run,
     assert_no_part_takes_longer,
     quick_run,
+    start,
     start_as_the_first,
 )
 from helpers.screens import assert_screen
 from PIL import Image
 
 from workshop import LESSONS
+from workshop.kit.errors import WorkshopError
 from workshop.kit.saving import bundle
 
 WITH_MIRRORS = {lesson.name for lesson in LESSONS if lesson.mirrors}
@@ -54,6 +57,13 @@ LONG = {
 }
 EACH_LESSON = [
     pytest.param(lesson.name, marks=pytest.mark.slow) if lesson.name in LONG else lesson.name for lesson in LESSONS
+]
+# The lessons that take a table of one's own, and the options that name its columns.
+WITH_A_TARGET = ("xor", "perceptron", "admission", "logistic_regression", "linear_regression", "tables")
+OF_A_COLUMN = [
+    *((lesson, option) for lesson in WITH_A_TARGET for option in ("--target", "--drop")),
+    ("clustering", "--drop"),
+    ("forecasting", "--column"),
 ]
 EACH_THAT_TRAINS = [pytest.param(one, marks=pytest.mark.slow) if one in LONG else one for one in THAT_TRAIN]
 
@@ -211,6 +221,16 @@ def test_a_lesson_begins_with_the_command_that_runs_it(lesson: str) -> None:
     assert spec.origin
     source = Path(spec.origin).read_text("utf-8")
     assert f"python -m workshop.{lesson}" in source.split('"""')[1]
+
+
+@pytest.mark.parametrize(("lesson", "option"), OF_A_COLUMN)
+def test_a_column_that_ones_own_table_has_not_is_refused_in_each_engine(lesson: str, option: str, room: Path) -> None:
+    rows = [f"{1990 + i // 12}-{i % 12 + 1:02},{i * i},{i % 7},{'NY'[i % 2]}" for i in range(80)]
+    (room / "own.csv").write_text("\n".join(["month,area,rooms,sold", *rows]), "utf-8")
+    (mirrors,) = (entry.mirrors for entry in LESSONS if entry.name == lesson)
+    for engine in ("keras", *mirrors):
+        with pytest.raises(WorkshopError, match=f"{option}:? (got )?weight"):
+            start(module_of(engine, lesson), room, "--quick", "--data", "own.csv", option, "weight")
 
 
 # --- The figures of the curriculum, on the real data ------------------------------------------------------------------
