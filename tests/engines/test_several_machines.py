@@ -16,12 +16,15 @@ import numpy as np
 import pytest
 from helpers.engines import one_thread
 from helpers.one_of_several import remember
+from torch import nn
 
 from workshop.kit import processes, training
 from workshop.kit.errors import WorkshopError
 from workshop.kit.training import batching
-from workshop.pytorch.kit import distributed
+from workshop.pytorch.kit import device, distributed
 from workshop.pytorch.kit.model import TorchModel
+from workshop.scratch.nn.cells import LSTM
+from workshop.scratch.nn.network import Network
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="starts and kills processes as Unix does")
 needs_jax = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX")
@@ -200,6 +203,32 @@ def test_pytorchs_batches_are_divided_and_an_odd_one_goes_to_all(monkeypatch: py
         assert parts == [BATCHES[0][own].tolist(), BATCHES[1][own].tolist(), BATCHES[2].tolist()]
     with pytest.raises(WorkshopError, match="--batch-size: got 7, which 2 cannot share evenly: take 8"):
         distributed.SharedBatches(21, 7, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("count", "here", "cores"),
+    [
+        (1, None, 8),
+        (1, "2", 8),  # a cluster's variable, of a training in one process
+        (2, "2", 4),
+        (3, "3", 2),
+        (16, "16", 1),
+        (2, None, 8),  # nothing says that the other one is on this machine
+    ],
+)
+def test_pytorchs_processes_share_the_cores_of_their_machine(
+    count: int, here: str | None, cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {*range(8)}, raising=False)
+    monkeypatch.setattr(processes, "_share", processes._Share(0, count))
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    if here is not None:
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", here)
+    network = TorchModel(nn.Linear(500, 400), (500,)).architecture
+    assert device.choose_threads(network, batch_size=1000) == cores
+    assert device.choose_threads(network, batch_size=100) == 1  # the step is over before another core has begun
+    recurrent = Network([LSTM(200)], (300, 100), seed=1).architecture
+    assert device.choose_threads(recurrent, batch_size=1000) == 1  # its steps are many, and small
 
 
 def test_keras_batches_are_divided_and_an_odd_one_goes_to_each_device(monkeypatch: pytest.MonkeyPatch) -> None:
