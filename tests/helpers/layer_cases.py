@@ -89,6 +89,7 @@ def assert_the_same_in_each_engine(layer: Any, X: np.ndarray, is_differentiable:
     assert architecture.shapes()[-1] == expected.shape[1:] and np.ptp(expected) > 0.2
     direction = np.random.default_rng(2).normal(size=expected.shape).astype(np.float32)
     network, module = Network.from_architecture(architecture), from_architecture(architecture)
+    assert network.output_shape == expected.shape[1:]
     np.testing.assert_allclose(network.predict(X), expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(TorchModel(module, X.shape[1:]).predict(X), expected, rtol=1e-5, atol=1e-5)
     if is_differentiable:
