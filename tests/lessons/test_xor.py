@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.lesson_runs import Run, start, stop_after, write_table
+from matplotlib.figure import Figure
 
 from workshop import LESSONS, xor
 from workshop.figures import xor as figures
@@ -112,8 +113,9 @@ def test_the_boundary_is_kept_on_the_way_even_if_the_training_was_stopped(
 ) -> None:
     drawn: dict[str, list[str]] = {}
 
-    def note(panels: dict[str, object], X: np.ndarray, y: np.ndarray, heading: str, **options: object) -> None:
+    def note(panels: dict[str, object], X: np.ndarray, y: np.ndarray, heading: str, **options: object) -> Figure:
         drawn[heading] = list(panels)
+        return Figure()
 
     monkeypatch.setattr("workshop.kit.plots.contours.boundary_row", note)
     monkeypatch.setattr("workshop.kit.plots.save", lambda figure, path: path)
