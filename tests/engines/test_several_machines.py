@@ -260,6 +260,26 @@ def test_an_error_of_a_lost_process_is_told_from_others(
     assert processes.is_lost(error) == is_lost
 
 
+SUPERVISED = """
+import os, sys
+from workshop.kit import processes
+if "WORKSHOP_SUPERVISED" not in os.environ:
+    processes._supervise()
+sys.stderr.write(sys.argv[1])
+raise SystemExit(2)
+"""
+LOST = "error: one of the 2 processes that share this training ended\n"
+NOTICE = "W1128 03:24:01.5 7 client.cc:9] Failed to poll: UNAVAILABLE: Socket closed\n"
+PAGE = "Additional GRPC error information while calling /tensorflow.CoordinationService/PollForError:\n"
+PAGE += ':UNKNOWN:Error received from peer  {grpc_message:"Socket closed", grpc_status:14}\n\n'
+
+
+@pytest.mark.parametrize("said", [NOTICE + PAGE + LOST, LOST + PAGE, LOST + NOTICE + PAGE, LOST + "F1128 the end\n"])
+def test_what_cpp_says_of_a_lost_process_is_kept_from_the_screen(said: str) -> None:
+    done = subprocess.run([sys.executable, "-c", SUPERVISED, said], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, LOST)
+
+
 # --- Refusals ---------------------------------------------------------------------------------------------------------
 
 

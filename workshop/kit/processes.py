@@ -32,7 +32,8 @@ _LOST = re.compile(
     r"gloo|nccl|coordination ?service|connection (reset|closed|refused)|barrier|timed out", re.IGNORECASE
 )
 _LOST_TYPES = {"DistBackendError", "DistNetworkError", "DistStoreError"}  # PyTorch's
-_CPP_NOTICE = re.compile(r"WARNING: All log messages before absl|[IW]\d{4} ")
+# The second line of a notice and its third, which is empty, come without a letter and a date.
+_CPP_NOTICE = re.compile(r"WARNING: All log messages before absl|[IW]\d{4} |Additional GRPC error|:[A-Z]+:Error|$")
 _CPP_ERROR = re.compile(r"[EF]\d{4} ")  # more lines follow
 
 
@@ -190,6 +191,8 @@ def _supervise() -> None:
             if line.startswith("error: "):
                 has_error = True
                 sys.stderr.write(line)
+            elif has_error:  # all is said: what follows is C++, which ends as well
+                continue
             elif held or _CPP_ERROR.match(line):
                 held += line
             elif not _CPP_NOTICE.match(line):
