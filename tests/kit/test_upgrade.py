@@ -357,6 +357,17 @@ def test_models_in_a_row_are_one_row_of_layers(room: Path) -> None:
         ),
         (layer("LeakyReLU", "l", alpha={"type": "ndarray", "value": 0.5}, **INPUT), {}, X, np.where(X > 0, X, X / 2)),
         (layer("Activation", "s", activation="swish", **INPUT), {}, X, X * sigmoid(X)),
+        (  # an activation that is a layer, with another one in it
+            layer(
+                "Activation",
+                "a",
+                activation=layer("TimeDistributed", "t", layer=layer("LeakyReLU", "l", alpha=0.1)),
+                **FEATURES,
+            ),
+            {},
+            S,
+            np.maximum(S, 0.1 * S),
+        ),
         (layer("SpatialDropout1D", "s", rate=0.5, trainable=True, noise_shape=None, **FEATURES), {}, S, S),
         (layer("ThresholdedReLU", "t", theta=0.5, **INPUT), {}, X, np.where(X > 0.5, X, 0)),
         (
