@@ -637,6 +637,22 @@ def test_a_garment_that_leaves_the_picture_keeps_its_shades_in_uneven_light(tmp_
     assert np.abs(mnist_preprocessing.read_garment(uneven) - expected).max() < 0.03
 
 
+@pytest.mark.parametrize("is_inverted", [False, True])
+def test_a_garment_keeps_its_shades_where_more_light_falls_on_a_corner_than_an_image_can_tell(
+    tmp_path: Path, is_inverted: bool
+) -> None:
+    y, x = np.mgrid[0:1:300j, 0:1:240j]
+    light = 1.16 * (1 - 0.7 * (0.6 * x + 0.4 * y))
+    values = np.asarray(garment().resize((240, 300)), float)
+    assert (light * values > 255).sum() > 0.05 * values.size
+    even, bright = tmp_path / "even.png", tmp_path / "bright.png"
+    for strength, path in ((0.9, even), (light, bright)):
+        image = Image.fromarray((strength * values).clip(0, 255).astype(np.uint8))
+        (ImageOps.invert(image) if is_inverted else image).save(path)
+    expected = mnist_preprocessing.read_garment(even)
+    assert np.abs(mnist_preprocessing.read_garment(bright) - expected).max() < 0.03
+
+
 @pytest.mark.parametrize("paper", [255, 200])
 def test_a_garment_in_any_place_and_size_gives_nearly_the_same(tmp_path: Path, paper: int) -> None:
     body, sleeve = round(paper * 0.2), round(paper * 0.6)
