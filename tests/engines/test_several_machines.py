@@ -5,6 +5,7 @@ import importlib.util
 import io
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from helpers.engines import one_thread
 from helpers.one_of_several import remember
 from torch import nn
@@ -229,6 +231,48 @@ def test_pytorchs_processes_share_the_cores_of_their_machine(
     assert device.choose_threads(network, batch_size=100) == 1  # the step is over before another core has begun
     recurrent = Network([LSTM(200)], (300, 100), seed=1).architecture
     assert device.choose_threads(recurrent, batch_size=1000) == 1  # its steps are many, and small
+
+
+@pytest.mark.parametrize(
+    ("here", "gpus", "taken", "way"),
+    [
+        ({"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "2"}, 2, [0], "cpu:gloo,cuda:nccl"),
+        ({"LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}, 2, [1], "cpu:gloo,cuda:nccl"),
+        ({"LOCAL_RANK": "2", "LOCAL_WORLD_SIZE": "3"}, 2, [0], "gloo"),  # which it shares with the first process
+        ({"LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}, 0, [], "gloo"),
+        # Started without torchrun, one on each machine.
+        ({}, 2, [0], "cpu:gloo,cuda:nccl"),
+        ({}, 1, [0], "cpu:gloo,cuda:nccl"),
+        ({}, 0, [], "gloo"),
+    ],
+)
+def test_pytorchs_processes_take_a_gpu_each_as_far_as_there_are_enough(
+    here: dict[str, str], gpus: int, taken: list[int], way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in here.items():
+        monkeypatch.setenv(name, value)
+    devices: list[int] = []
+    ways: list[str] = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "set_device", devices.append)
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda way, timeout: ways.append(way))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(processes, "_share", processes._Share(0, 2))
+    assert distributed.join() == "each batch shared by 2 processes"
+    assert (devices, ways) == (taken, [way])
+
+
+def test_pytorchs_processes_that_are_not_told_where_to_meet_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(processes, "_share", processes._Share(0, 2))
+    with pytest.raises(WorkshopError, match=r"the processes of this training did not find one another: .*MASTER_ADDR"):
+        distributed.join()
 
 
 def test_keras_batches_are_divided_and_an_odd_one_goes_to_each_device(monkeypatch: pytest.MonkeyPatch) -> None:
