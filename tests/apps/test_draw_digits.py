@@ -144,6 +144,17 @@ def test_a_model_that_is_no_generator_is_refused(room: Path) -> None:
         draw_digits.main(["--model", str(save(stripes(), lesson="xor"))])
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of the sum that has no number in 32 bits
+def test_a_generator_that_draws_no_finite_numbers_is_refused(room: Path) -> None:
+    largest = float(np.finfo(np.float32).max)
+    network = Network([Dense(784)], (NOISE + 10,))
+    network.set_weights([largest * np.eye(NOISE + 10)[:, [NOISE + 5]].repeat(784, axis=1), np.full(784, largest)])
+    path = save(network)
+    with pytest.raises(WorkshopError, match=r"digit_generator\.h5 draws no finite numbers: train it again"):
+        draw_digits.main(["5", "--model", str(path)])
+    draw_digits.main(["4", "--model", str(path)])
+
+
 def test_a_generator_of_ones_own_needs_no_card(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stripes().save_h5("mine.h5")
     draw_digits.main(["5", "--model", "mine.h5"])

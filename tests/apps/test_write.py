@@ -1,7 +1,7 @@
 """The console program `apps.write`: texts that are given, and its dialogue through a pseudo-terminal."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.saving import bundle
 from workshop.scratch.nn.cells import LSTM
 from workshop.scratch.nn.embedding import Embedding
-from workshop.scratch.nn.layers import Dense
+from workshop.scratch.nn.layers import Dense, Layer
 from workshop.scratch.nn.network import Network
 
 FOUND = "note: the model is models/text_generation.h5\n"
@@ -41,14 +41,12 @@ def follow(vocabulary: text.Vocabulary) -> Network:
     return network
 
 
-@pytest.fixture
-def model(room: Path) -> Path:
-    """The model of that kind, as a bundle in the folder `models`."""
-    vocabulary = text.Vocabulary("\nabcdefgh")
+def save(network: Network, vocabulary: text.Vocabulary) -> Path:
+    """Saves a network as the lesson does, in the folder `models`."""
     bundle.save(
-        room / "models",
+        "models",
         "text_generation",
-        follow(vocabulary),
+        network,
         lesson="text_generation",
         data="the alphabet",
         seed=1,
@@ -56,7 +54,14 @@ def model(room: Path) -> Path:
         metrics={},
         classes=vocabulary.names(),
     )
-    return room / "models" / "text_generation.h5"
+    return Path("models").resolve() / "text_generation.h5"
+
+
+@pytest.fixture
+def model(room: Path) -> Path:
+    """The model of that kind, as a bundle in the folder `models`."""
+    vocabulary = text.Vocabulary("\nabcdefgh")
+    return save(follow(vocabulary), vocabulary)
 
 
 def run(*arguments: str) -> tuple[str, str]:
@@ -105,6 +110,20 @@ def test_a_model_without_a_card_is_refused(model: Path) -> None:
     model.with_suffix(".json").unlink()
     with pytest.raises(WorkshopError, match="has no card with its characters"):
         run("abc", "--model", str(model))
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [LSTM(4), Dense(10, "softmax")],  # after the last step alone
+        [LSTM(4, return_sequences=True), Dense(9, "softmax")],
+        [LSTM(4, return_sequences=True), Dense(11, "softmax")],
+    ],
+)
+def test_a_model_that_predicts_something_else_is_refused(layers: Sequence[Layer], room: Path) -> None:
+    save(Network([Embedding(10, 4), *layers], (6,)), text.Vocabulary("\nabcdefgh"))
+    with pytest.raises(WorkshopError, match="does not predict 10 characters at every step: train it again"):
+        run("abc")
 
 
 def test_a_model_of_another_lesson_or_none_is_refused_before_the_text_is_asked_for(model: Path) -> None:
