@@ -19,6 +19,9 @@ from workshop.kit.errors import WorkshopError
 from workshop.programs import engines
 from workshop.pytorch.kit.model import TorchModel
 from workshop.pytorch.kit.resnet import ResNet18
+from workshop.scratch.nn.layers import Dense
+from workshop.scratch.nn.network import Network
+from workshop.scratch.nn.reshaping import Flatten
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -354,6 +357,31 @@ def test_the_program_names_notes(run: Run, written: Path, capsys: pytest.Capture
     note, *errors = output.err.splitlines()
     assert note == "note: the model is models/banknotes-standin.h5"
     assert [line.split()[:2] for line in errors] == [["error:", "bad.jpg"], ["error:", "absent.jpg"]]
+
+
+def bare(name: str, classes: int) -> None:
+    """Saves a network without a card that takes every note for one of the last class."""
+    network = Network([Flatten(), Dense(classes, "softmax")], (8, 8, 3))
+    network.set_weights([np.zeros((192, classes)), 9.0 * (np.arange(classes) == classes - 1)])
+    Path(name).write_bytes(network.to_h5())
+
+
+def test_the_model_of_photographs_is_taken_before_that_of_drawn_notes(capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (30, 20)).save("note.png")
+    for name in ("banknotes-standin.h5", "banknotes.h5"):
+        bare(name, 7)
+        banknote.main(["note.png"])
+        assert f"note: the model is {name} in the current folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("classes", "last"), [(7, "500"), (6, "class 5"), (8, "class 7")])
+def test_seven_classes_without_names_are_the_values(
+    classes: int, last: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (30, 20)).save("note.png")
+    bare("my.h5", classes)
+    banknote.main(["--model", "my.h5", "note.png"])
+    assert capsys.readouterr().out.startswith(f"note.png: {last} (9")
 
 
 def test_the_program_says_that_a_model_is_missing_or_of_other_inputs(run: Run) -> None:
