@@ -31,6 +31,7 @@ from workshop.kit import device
 from workshop.kit.data.ratings import read_ratings
 from workshop.kit.errors import WorkshopError
 from workshop.kit.plots import animation
+from workshop.kit.report import Report
 from workshop.kit.saving import bundle
 from workshop.programs import engines
 
@@ -199,6 +200,25 @@ def test_as_many_labelled_images_of_each_digit_are_seen_equally_often() -> None:
     assert set(samples[100, 1]) != set(samples[100, 2])
     of_few = lesson.labelled_samples(y[:800], lesson.parse(None, []))  # has no hundred of each digit
     assert {count for count, *_ in of_few} == {100, 300}
+
+
+def test_a_network_of_few_labels_remembers_nothing_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lesson, "KINDS", {"pretrained": SIGMOIDS["pretrained"]})
+    monkeypatch.setattr(lesson, "STEPS", 3)
+    monkeypatch.setattr(lesson, "compare_few_labels", lambda *_: None)
+    monkeypatch.setattr(device, "steps_per_execution", lambda: 1)
+    arguments = lesson.parse(None, ["--quick", "--no-plots"])
+    digits = lesson.load_digits(arguments, Report("boltzmann", arguments))
+    features = np.random.default_rng(1).random((20, 8), np.float32)
+    machines = [build_machine(digits.X_train, 8, seed=1), build_machine(features, 4, seed=1)]
+    one, other = lesson.labelled_samples(digits.images.y_train[: len(digits.X_train)], arguments)
+    trained = []
+    for samples in ([one, other], [other]):
+        monkeypatch.setattr(lesson, "labelled_samples", lambda *_, samples=samples: samples)
+        network, _ = lesson.fine_tune(machines, digits, Report("boltzmann", arguments))
+        trained.append(network.get_weights())
+    for second, alone in zip(*trained, strict=True):
+        np.testing.assert_allclose(second, alone, rtol=0, atol=1e-6)
 
 
 # --- Ratings ----------------------------------------------------------------------------------------------------------
