@@ -67,6 +67,8 @@ def epoch(factor: int) -> list[str]:
         (epoch(10**9), "day", ""),
         ([str(1000 + i) for i in range(ROWS)], "step", "there is no column of dates"),
         ([f"2021-03-{i // 24 + 1:02d} {i % 24:02d}:30" for i in range(ROWS)], "hour", ""),
+        ([f"2021-03-{i // 24 + 1:02d} {(i - 1) % 12 + 1}:30 {'AP'[i // 12 % 2]}M" for i in range(ROWS)], "hour", ""),
+        ([f"2021-03-{i // 24 + 1:02d} {(i - 1) % 12 + 1}.30 {'ap'[i // 12 % 2]}.m." for i in range(ROWS)], "hour", ""),
         ([f"2021-03-01 {i // 60:02d}:{i % 60:02d}:0{i % 3}" for i in range(ROWS)], "minute", "off their place"),
         ([f"2021-03-01 00:00:{i:02d}" for i in range(ROWS)], "second", ""),
     ],
