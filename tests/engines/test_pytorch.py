@@ -24,9 +24,10 @@ from workshop.kit.saving.model import KerasModel
 from workshop.kit.training import batching
 from workshop.pytorch import cats_vs_dogs, fashion_mnist, mnist, rnn, text_generation
 from workshop.pytorch import optimizers as optimizers_lesson
-from workshop.pytorch.kit import image_layers, layers, layout, optimizers
+from workshop.pytorch.kit import image_layers, layers, layout, noise, one_row, optimizers, recurrent, wrappers
 from workshop.pytorch.kit.dataset import ArrayDataset
 from workshop.pytorch.kit.model import TorchModel, from_architecture, to_architecture
+from workshop.pytorch.kit.recurrent_loop import Loop
 
 MODELS = sorted(path.stem for path in files.shipped("models").glob("*.h5"))
 
@@ -386,6 +387,41 @@ def images(*modules: nn.Module) -> nn.Sequential:
 def test_what_keras_could_not_be_told_is_refused_by_name(module: nn.Module, named: str) -> None:
     with pytest.raises(WorkshopError, match=named):
         TorchModel(module, (8, 8, 2))
+
+
+SETTINGS = {"units": 2, "activation": "relu", "return_sequences": True, "use_bias": False, "go_backwards": True}
+
+
+@pytest.mark.parametrize(
+    ("module", "settings"),
+    [
+        (layers.Rescaling(2.0, -1.0), "2.0, offset=-1.0"),
+        (layers.BatchNormAsKeras(4, 0.8, 0.01, axis=2), "4, momentum=0.8, epsilon=0.01, axis=2"),
+        (layers.LayerNormAsKeras(4, 0.1, axis=1), "4, epsilon=0.1, axis=1"),
+        (layers.ReLUAsKeras(6.0, 0.3, 0.2), "6.0, negative_slope=0.3, threshold=0.2"),
+        (layers.PReLUAsKeras((3, 1)), "(3, 1)"),
+        (image_layers.PadAsTensorFlow(3, (2, 1), 0.5), "(3, 3), strides=(2, 1), value=0.5"),
+        (image_layers.AveragePoolAsKeras((3, 2)), "(3, 2), strides=(3, 2)"),
+        (layout.ReshapeAsKeras((2, 3, 1)), "(2, 3, 1)"),
+        (noise.GaussianNoise(0.5), "0.5"),
+        (one_row.OverSteps("max"), "max"),
+        (one_row.RepeatVector(4), "4"),
+        (recurrent.RNNAsKeras(3, 2), "return_sequences=False, go_backwards=False"),
+        (recurrent.LSTMAsKeras(3, 2, return_sequences=True), "return_sequences=True, go_backwards=False"),
+        (recurrent.GRUAsKeras(3, 2, go_backwards=True), "return_sequences=False, go_backwards=True"),
+        (
+            Loop("LSTM", 3, SETTINGS),
+            "LSTM, 3, units=2, return_sequences=True, use_bias=False, activation=relu, go_backwards=True",
+        ),
+        (wrappers.BidirectionalAsKeras(nn.Identity(), nn.Identity(), "ave", True), "merge_mode=ave"),
+    ],
+    ids=lambda given: type(given).__name__ if isinstance(given, nn.Module) else None,
+)
+def test_a_layer_that_is_printed_tells_its_settings(module: nn.Module, settings: str) -> None:
+    # Modules within it come on lines of their own.
+    name, _, told = str(module).partition("(")
+    assert name == type(module).__name__
+    assert told.strip().split("\n")[0] == settings + ("" if "\n" in told else ")")
 
 
 def test_samples_and_optimizers_that_do_not_fit_are_refused() -> None:
