@@ -1,6 +1,7 @@
 """The lesson on policy gradients in PyTorch: the steps are those of Keras, and it lands as well."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from helpers.lesson_runs import Run, quick_run, start, stop_after
 
 from workshop import policy_gradient as lesson
 from workshop.kit.environments import drawn_map
+from workshop.kit.lazy import keras
 from workshop.kit.training.checkpoint import Checkpoint
+from workshop.kit.training.variables import Variables
 from workshop.programs import engines
 from workshop.pytorch import policy_gradient as mirror
 
@@ -60,16 +63,11 @@ def trained(module: Any, algorithm: str) -> tuple[Any, list[float]]:
     return actor, curve.returns
 
 
-@pytest.mark.parametrize("algorithm", ["a2c", "ppo"])
-def test_the_steps_are_those_of_keras(algorithm: str, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = lesson.ENVIRONMENTS * lesson.SETTINGS[algorithm].steps
-    for module in (lesson, mirror):
-        monkeypatch.setattr(module, "epoch_steps", lambda arguments: steps)
-    in_torch, returns = trained(mirror, algorithm)
-    torch.manual_seed(1)  # from the same weights
-    networks = iter([mirror.Network(8, 4, 0.01), mirror.Network(8, 1, 1)])
-    first = (network := next(networks)).arrays()
-    build, given = lesson.build, iter([network, *networks])
+def start_keras_as_pytorch(inputs: int, actions: int, monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """Gives the next actor and critic of Keras the weights of PyTorch's with the seed 1; returns the actor's."""
+    torch.manual_seed(1)
+    networks = [mirror.Network(inputs, actions, 0.01), mirror.Network(inputs, 1, 1)]
+    build, given = lesson.build, iter(networks)
 
     def build_the_same(*arguments: Any, **options: Any) -> Any:
         model = build(*arguments, **options)
@@ -77,12 +75,43 @@ def test_the_steps_are_those_of_keras(algorithm: str, room: Path, monkeypatch: p
         return model
 
     monkeypatch.setattr(lesson, "build", build_the_same)
-    in_keras, their_returns = trained(lesson, algorithm)
-    assert returns == their_returns
-    for start_, ours, theirs in zip(first, in_torch.arrays(), in_keras.get_weights(), strict=True):
+    return networks[0].arrays()
+
+
+def assert_trained_alike(
+    first: Sequence[np.ndarray], in_torch: Sequence[np.ndarray], in_keras: Sequence[np.ndarray]
+) -> None:
+    for start_, ours, theirs in zip(first, in_torch, in_keras, strict=True):
         assert np.abs(ours - start_).max() > 1e-3
         # Adam makes a whole step also of a gradient that is nothing but rounding.
         assert np.quantile(np.abs(ours - theirs), 0.98) < 1e-5
+
+
+@pytest.mark.parametrize("algorithm", ["a2c", "ppo"])
+def test_the_steps_are_those_of_keras(algorithm: str, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = lesson.ENVIRONMENTS * lesson.SETTINGS[algorithm].steps
+    for module in (lesson, mirror):
+        monkeypatch.setattr(module, "epoch_steps", lambda arguments: steps)
+    in_torch, returns = trained(mirror, algorithm)
+    first = start_keras_as_pytorch(8, 4, monkeypatch)
+    in_keras, their_returns = trained(lesson, algorithm)
+    assert returns == their_returns
+    assert_trained_alike(first, in_torch.arrays(), in_keras.get_weights())
+
+
+@pytest.mark.parametrize("method", lesson.METHODS)
+def test_the_steps_of_the_cars_are_those_of_keras(method: str, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (_, recipe), *_ = lesson.car_recipes(lesson.parse(None, ["--epochs", "1"]))[method]
+    in_torch, curve = mirror.train_car(method, 1, recipe, Checkpoint(Path("torch.npz")))
+    inputs = len(lesson.car_scale())
+    models = lesson.build(inputs, 3, gain=0.01), lesson.build(inputs, 1, gain=1)
+    models[0].compile(recipe.make_optimizer(), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    models[1].compile(recipe.make_optimizer(), "mean_squared_error")
+    before = Variables(*models).capture()
+    first = start_keras_as_pytorch(inputs, 3, monkeypatch)
+    in_keras, theirs = lesson.train_car(method, 1, recipe, models, before, Checkpoint(Path("keras.npz")))
+    assert curve == theirs
+    assert_trained_alike(first, in_torch, in_keras)
 
 
 @pytest.mark.parametrize("part", ["lander", pytest.param("car", marks=pytest.mark.slow)])
