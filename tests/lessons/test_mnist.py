@@ -79,7 +79,9 @@ def test_an_image_that_is_not_there_is_refused_before_anything_is_trained(
 def count_weights(engine: str, lesson: str, arguments: argparse.Namespace) -> int:
     (kind,) = arguments.kinds
     network = module_of(engine, lesson).build(kind, arguments)
-    return int((TorchModel(network, (28, 28, 1), "softmax") if engine == "torch" else network).count_params())
+    model = TorchModel(network, (28, 28, 1), "softmax") if engine == "torch" else network
+    assert tuple(model.input_shape)[-3:] == (28, 28, 1)  # which its file tells the programs
+    return int(model.count_params())
 
 
 @pytest.mark.parametrize("engine", PACKAGES)
