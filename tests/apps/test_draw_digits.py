@@ -87,6 +87,11 @@ def test_the_same_seed_draws_the_same_and_no_file_is_replaced(model: Path) -> No
     assert Path("folder/any.png").read_bytes() == first
 
 
+def test_a_hundred_digits_and_a_hundred_rows_are_the_most(model: Path) -> None:
+    assert run("7" * 100, "--rows", "1").endswith(".png: 1 handwriting of " + "7" * 100 + "\n")
+    assert run("7", "--rows", "100").endswith(".png: 100 handwritings of 7\n")
+
+
 def test_the_first_row_is_drawn_in_characters() -> None:
     images = np.zeros((2, 28, 28))
     images[0, 8:12, 4:6] = 1  # one whole character

@@ -222,6 +222,13 @@ def test_a_table_that_cannot_be_clustered_is_refused_in_a_line(
         start(clustering, tmp_path, "--data", str(path), *options)
 
 
+def test_there_may_be_one_cluster_less_than_different_rows(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("a,b\n1,2\n3,4\n3,5\n")
+    run = start(clustering, tmp_path, "--data", str(path), "--clusters", "2", is_drawn=False)
+    assert sorted(row[1] for row in run.table("cluster", "rows")) == ["1", "2"]
+
+
 def test_options_of_a_table_take_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         clustering.main(["--clusters", "3"])

@@ -68,6 +68,18 @@ OF_A_COLUMN = [
 EACH_THAT_TRAINS = [pytest.param(one, marks=pytest.mark.slow) if one in LONG else one for one in THAT_TRAIN]
 
 
+# Of a lesson, with its other options: the largest batch is a rollout, the largest network one that can be trained.
+LARGEST = [
+    ("policy_gradient", "", "--batch-size", 512),
+    ("policy_gradient", "--preset course", "--batch-size", 512),
+    ("policy_gradient", "--algorithm ppo", "--batch-size", 2048),
+    ("rnn", "", "--units", 2048),
+    ("rnn", "", "--layers", 8),
+    ("text_generation", "", "--units", 2048),
+    ("text_generation", "", "--layers", 8),
+]
+
+
 @pytest.fixture
 def lesson(request: pytest.FixtureRequest) -> str:
     """The lesson's name, given by `EACH_LESSON`."""
@@ -231,6 +243,20 @@ def test_a_column_that_ones_own_table_has_not_is_refused_in_each_engine(lesson: 
     for engine in ("keras", *mirrors):
         with pytest.raises(WorkshopError, match=f"{option}:? (got )?weight"):
             start(module_of(engine, lesson), room, "--quick", "--data", "own.csv", option, "weight")
+
+
+@pytest.mark.parametrize(("lesson", "others", "option", "largest"), LARGEST)
+def test_the_largest_that_an_option_takes_is_the_one_that_the_line_names(
+    lesson: str, others: str, option: str, largest: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parse = module_of("keras", lesson).parse
+    given = parse(None, [*others.split(), option, str(largest)])
+    assert getattr(given, option[2:].replace("-", "_")) == largest
+    with pytest.raises(SystemExit):
+        parse(None, [*others.split(), option, str(largest + 1)])
+    said = capsys.readouterr().err
+    assert f"got {largest + 1}" in said or f"and {largest + 1}, " in said
+    assert re.search(rf"takes up to (2048 and )?{largest}\b", said)
 
 
 # --- The figures of the curriculum, on the real data ------------------------------------------------------------------
