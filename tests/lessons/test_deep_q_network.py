@@ -14,8 +14,10 @@ from workshop import LESSONS
 from workshop import deep_q_network as lesson
 from workshop.kit.environments import car, drawn_map
 from workshop.kit.environments.trips import evaluate
+from workshop.kit.training.checkpoint import Checkpoint
 from workshop.programs import engines
 from workshop.pytorch import deep_q_network as mirror
+from workshop.pytorch.kit.model import TorchModel
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -126,6 +128,25 @@ def test_the_mirror_tells_the_same(by_keras: Run, by_torch: Run) -> None:
     # The drivers that learn nothing are the same in both.
     for name in ("random", "straight", "steering"):
         assert by_torch.metrics[f"{name}_test_mean_return"] == by_keras.metrics[f"{name}_test_mean_return"]
+
+
+@pytest.mark.parametrize("preset", [(), ("--preset", "course")], ids=["default", "course"])
+def test_an_epoch_of_the_mirror_is_that_of_keras(preset: tuple[str, ...], room: Path) -> None:
+    arguments = lesson.parse(None, ["--quick", "--epochs", "1", "--part", "network", *preset])
+    (planned,), recipe = lesson.plan(arguments), lesson.make_recipe(arguments)
+    network = mirror.build(planned.settings, arguments.seed)
+    first = network.get_weights()
+    model = lesson.build(len(first[0]), planned.settings.hidden_units)
+    model.set_weights(first)
+    model.compile(recipe.make_optimizer(), planned.settings.loss)
+    of_keras, of_torch = (lesson.Training(planned, recipe, arguments) for _ in range(2))
+    theirs = lesson.train(model, of_keras, recipe, Checkpoint(room / "keras.npz"))
+    saved = TorchModel(network, input_shape=(len(first[0]),))
+    ours = mirror.train(network, saved, of_torch, recipe, Checkpoint(room / "torch.npz"))
+    assert of_torch.history["mean_return"] == of_keras.history["mean_return"]
+    for before, one, other in zip(first, ours, theirs, strict=True):
+        assert np.abs(one - before).max() > 1e-3
+        assert np.quantile(np.abs(one - other), 0.98) < 1e-4
 
 
 def test_the_trip_is_an_animation(by_keras: Run) -> None:
