@@ -414,8 +414,7 @@ def train(
     engine = describe(model) | {"batch_size": recipe.batch_size}
     for epoch in state.epochs(checkpoint, engine, variables.capture, variables.restore):
         told.on_epoch_begin(epoch)
-        model.reset_metrics()  # the loss that `train_on_batch` returns is the mean since then
-        loss = 0.0
+        losses = []
         weights = model.get_weights()
         for _step in range(state.steps):
             state.drive(weights)
@@ -423,9 +422,9 @@ def train(
                 continue
             for _update in range(UPDATES):
                 batch = state.sample(recipe.batch_size)
-                loss = model.train_on_batch(batch.states, state.targets(weights, batch))
+                losses.append(model.train_on_batch(batch.states, state.targets(weights, batch)))
                 weights = model.get_weights()
-        state.end_epoch(weights, float(loss))
+        state.end_epoch(weights, float(np.mean(losses or [0.0])))
         told.on_epoch_end(epoch, {name: values[-1] for name, values in state.history.items()})
     told.on_train_end()
     return model.get_weights()

@@ -144,6 +144,7 @@ def test_an_epoch_of_the_mirror_is_that_of_keras(preset: tuple[str, ...], room: 
     saved = TorchModel(network, input_shape=(len(first[0]),))
     ours = mirror.train(network, saved, of_torch, recipe, Checkpoint(room / "torch.npz"))
     assert of_torch.history["mean_return"] == of_keras.history["mean_return"]
+    assert of_torch.history["loss"] == pytest.approx(of_keras.history["loss"], rel=1e-4)
     for before, one, other in zip(first, ours, theirs, strict=True):
         assert np.abs(one - before).max() > 1e-3
         assert np.quantile(np.abs(one - other), 0.98) < 1e-4
