@@ -1,5 +1,6 @@
 """Keras' own settings file, as an older Keras left it: the lessons run all the same, or say which file to correct."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -10,7 +11,12 @@ import pytest
 
 from workshop.doctor import machine
 
-SHOW = "from workshop.kit.lazy import keras; c = keras.config; print(c.backend(), c.image_data_format(), c.floatx())"
+SHOW = """
+import importlib.util, sys
+from workshop.kit.lazy import keras
+print(keras.config.backend(), keras.config.image_data_format(), keras.config.floatx())
+print("jax" in sys.modules, importlib.util.find_spec("jax") is not None)
+"""
 
 
 def run(folder: Path, content: str, code: str) -> subprocess.CompletedProcess[str]:
@@ -33,7 +39,9 @@ def run(folder: Path, content: str, code: str) -> subprocess.CompletedProcess[st
 )
 def test_what_an_old_keras_left_changes_nothing(settings: dict[str, object], tmp_path: Path) -> None:
     done = run(tmp_path, json.dumps(settings), SHOW)
-    assert (done.stdout, done.stderr) == ("tensorflow channels_last float32\n", "")
+    # JAX, where it is installed, is not imported with TensorFlow, and can be afterwards.
+    has_jax = importlib.util.find_spec("jax") is not None
+    assert (done.stdout, done.stderr) == (f"tensorflow channels_last float32\nFalse {has_jax}\n", "")
 
 
 def test_settings_that_keras_refuses_are_named_in_a_line(tmp_path: Path) -> None:

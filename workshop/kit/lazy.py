@@ -14,7 +14,7 @@ import sys
 import tempfile
 import types
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,8 @@ def load(name: str) -> types.ModuleType:
     if root == "keras" and not os.environ.get("KERAS_BACKEND"):
         os.environ["KERAS_BACKEND"] = backend
     try:
-        with held_back_stderr():
+        # TensorFlow imports JAX, where it is installed, for a converter that no lesson uses: half a second.
+        with held_back_stderr(), hidden("jax") if backend != "jax" else nullcontext():
             module = importlib.import_module(name)
     except ImportError as error:
         raise WorkshopError(f"the library {root} is installed, but does not work on this machine ({error})") from error
@@ -108,6 +109,19 @@ def not_installed(library: str) -> WorkshopError:
     acting = dict.fromkeys(("gymnasium", "Box2D", "pygame"), '"gymnasium[box2d]"')
     options = {"torch": checkout, **acting}.get(library, library)
     return WorkshopError(f"the library {library} is not installed: python -m pip install {options}")
+
+
+@contextmanager
+def hidden(name: str) -> Iterator[None]:
+    """Lets a module that is not imported yet pass for one that is not installed, as long as the block lasts."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # as the import system has it: importing this fails
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 @contextmanager
