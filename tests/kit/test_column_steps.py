@@ -23,7 +23,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from workshop.kit.errors import WorkshopError
-from workshop.kit.saving import unpickling
+from workshop.kit.saving import column_steps, unpickling
 from workshop.kit.saving.card import Input
 from workshop.kit.saving.loaded import Bundle, check_shapes, scaler_inputs
 from workshop.kit.saving.scaler import Step
@@ -236,6 +236,55 @@ def test_powers_of_any_numbers(method: str) -> None:
     rows = np.exp(rows) if method == "box-cox" else rows
     step = preprocessing.PowerTransformer(method).fit(rows)
     np.testing.assert_allclose(load(step).transform(rows), step.transform(rows), rtol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["yeo-johnson", "box-cox"])
+def test_powers_that_are_logarithms_and_others_by_hand(method: str) -> None:
+    rows = np.array([[0.5, 3, 2, 7], [1, 8, 0.25, 1], [2, 1, 4, 3]]) * ([1, 1, 1, 1] if method == "box-cox" else 1)
+    step = preprocessing.PowerTransformer(method, standardize=False).fit(rows)
+    step.lambdas_ = np.array([0.0, 2, 1, -0.5])
+    test = rows if method == "box-cox" else np.vstack([rows, -rows, [[0.0] * 4]])
+    np.testing.assert_allclose(load(step).transform(test), step.transform(test), rtol=1e-12)
+
+
+MORE_STEPS: dict[str, Any] = {
+    **{f"length {norm}": preprocessing.Normalizer(norm) for norm in ("l1", "l2", "max")},
+    **{name: preprocessing.FunctionTransformer(getattr(np, name)) for name in column_steps.FUNCTIONS},
+    "no function": preprocessing.FunctionTransformer(),
+    "fours are missing": SimpleImputer(missing_values=4, strategy="mean"),
+    "fours are missing and told": SimpleImputer(missing_values=4, strategy="median", add_indicator=True),
+    "a number for the missing ones": SimpleImputer(missing_values=4, strategy="constant", fill_value=7.5),
+    "union with weights": FeatureUnion(
+        [("a", MinMaxScaler()), ("b", StandardScaler())], transformer_weights={"b": 3, "a": 0.5}
+    ),
+    "union of some": FeatureUnion([("a", "drop"), ("b", StandardScaler()), ("c", "passthrough")]),
+    "pipeline with a gap": Pipeline(
+        [("a", StandardScaler()), ("b", "passthrough"), ("c", None), ("d", MinMaxScaler())]
+    ),
+    "some from behind": ColumnTransformer([("a", MinMaxScaler(), slice(-2, None)), ("b", StandardScaler(), [-3, 0])]),
+    "every other one": ColumnTransformer([("a", MinMaxScaler(), slice(0, None, 2))]),
+    "ranks": ColumnTransformer(
+        [("a", OrdinalEncoder(min_frequency=2, handle_unknown="use_encoded_value", unknown_value=99), [0, 1])]
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MORE_STEPS)
+def test_steps_of_numbers_alone_are_those_of_scikit_learn(case: str) -> None:
+    rows = np.array([[1.0, 4, 0.5], [2, 5, 0.25], [2, 6, 4], [1, 4, 3]])
+    test = np.array([[2.0, 4, 0.5], [0, 0, 0], [1, 6, 8]])
+    if case.startswith(("log", "reciprocal")) and case != "log1p":
+        test = test[::2]  # of 0 they are infinite
+    step = make_pipeline(MORE_STEPS[case], preprocessing.MaxAbsScaler()).fit(rows)
+    np.testing.assert_allclose(load(step).transform(test), step.transform(test), rtol=1e-12)
+
+
+def test_columns_from_one_name_to_another_are_those_between_them() -> None:
+    step = ColumnTransformer([("texts", texts(), slice("city", "old")), ("level", MinMaxScaler(), ["level"])])
+    step.fit(TRAINING)
+    np.testing.assert_array_equal(
+        load(step).transform(TRAINING.astype(object).where(TRAINING.notna(), None).to_numpy()), step.transform(TRAINING)
+    )
 
 
 def test_a_number_is_the_text_that_it_is_written_as() -> None:
