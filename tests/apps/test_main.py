@@ -65,6 +65,25 @@ def test_the_list_names_every_lesson_in_teaching_order(capsys: pytest.CaptureFix
     assert max(map(len, lines)) <= 110
 
 
+def test_each_command_below_the_list_is_one_that_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    told = [line.partition(" python -m ")[::2] for line in lines if " python -m " in line]
+    assert [title.strip() for title, _ in told] == [
+        "Start one",
+        "In PyTorch",
+        "In NumPy alone",
+        "Exercises",
+        "Check this machine",
+    ]
+    for title, command in told:
+        module, _, name = command.partition(" ")
+        assert importlib.util.find_spec(module), title
+        assert not name or name in __main__.COMMANDS, title
+    # One lesson in all three engines: who compares them sees the same.
+    assert told[1][1].rpartition(".")[2] == told[2][1].rpartition(".")[2]
+
+
 def test_nothing_heavy_is_imported_for_the_list_nor_by_the_doctor_itself() -> None:
     code = (
         "import runpy, sys\n"
