@@ -112,8 +112,9 @@ def test_the_bar_of_the_other_engines_moves_now_and_then_on_a_screen_and_is_one_
     assert output.getvalue().count("\n") == 1
     if output.isatty():
         assert 1 < len(drawn) < 1000  # ten times a second: drawing it takes longer than a step
+        assert "step/s" in drawn[-1]
     else:
-        assert len(drawn) == 1
+        assert len(drawn) == 1 and "3000/3000 steps in " in drawn[0]
 
 
 # --- Batches ----------------------------------------------------------------------------------------------------------
