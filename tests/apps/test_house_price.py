@@ -226,6 +226,25 @@ def test_a_model_of_texts_and_numbers(
     assert output.endswith(f"age (1 to 7): area 50, town Bonn, age 1: prediction {expected[0]}\n")
 
 
+@pytest.mark.parametrize(
+    ("number", "unit", "shown"),
+    [
+        (0.5, "", "0.5"),
+        (-0.1234567, "m", "-0.123 m"),
+        (0.000012345, "m", "1.23e-05 m"),
+        (1, "years", "1 years"),
+        (-2.004, "m", "-2 m"),
+        (12.505001, "10,000 pesos", "12.51 x 10,000 pesos"),
+        (120.5, "m2", "120.50 m2"),
+        (1234567.891, "pesos", "1,234,567.89 pesos"),
+        (1e15, "", "1,000,000,000,000,000"),
+        (1.5e15, "pesos", "1.5e+15 pesos"),
+    ],
+)
+def test_a_number_has_as_many_digits_as_it_needs_and_its_unit(number: float, unit: str, shown: str) -> None:
+    assert house_price.quantity(number, unit) == shown
+
+
 @pytest.mark.parametrize("count", [1, 12, 13])
 def test_of_many_texts_the_first_twelve_are_listed(room: Path, count: int, capsys: pytest.CaptureFixture[str]) -> None:
     import pandas as pd
