@@ -10,6 +10,7 @@ import importlib.util
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -451,6 +452,36 @@ def test_a_lesson_is_resumed_by_its_own_engine_alone(
     assert not left.exists()
     for path in whole.models.glob("car-quick*"):
         assert (run.models / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+# --- Stopped early ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("engine", "lesson"),
+    [
+        ("torch", "forecasting"),
+        ("torch", "tables"),
+        ("numpy", "tables"),
+        pytest.param("keras", "forecasting", marks=pytest.mark.slow),
+        pytest.param("keras", "tables", marks=pytest.mark.slow),
+    ],
+)
+def test_a_training_stops_where_validation_no_longer_gains_and_keeps_its_best_epoch(
+    engine: str, lesson: str, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module_of(engine, lesson), "PATIENCE", 2)
+    noise = np.random.default_rng(3).normal(size=(60, 3))  # there is nothing to learn from it but by heart
+    if lesson == "tables":
+        path = write_table(room / "noise.csv", "a,b,c", noise)
+        options = ["--target", "c"]
+    else:
+        path = write_table(room / "noise.csv", "day,value", np.column_stack([np.arange(60), noise[:, 0]]))
+        options = ["--window", "6", "--horizon", "2"]
+    options += ["--data", str(path), "--epochs", "99", "--learning-rate", "0.05", "--no-plots"]
+    run = start(module_of(engine, lesson), room, *options)
+    (kept,) = re.findall(r"^Kept the weights of epoch (\d+) of (\d+), the best on", run.output, re.MULTILINE)
+    assert int(kept[0]) + 2 == int(kept[1]) < 99
 
 
 # --- Pictures ---------------------------------------------------------------------------------------------------------
