@@ -57,8 +57,6 @@ class Weight(NamedTuple):
 
     def _in_order(self, array: np.ndarray) -> np.ndarray:
         """Returns an array in Keras' layout with its gates in the other library's order."""
-        if len(self.gates) == 1:
-            return array
         blocks = np.split(array, len(self.gates), axis=-1)
         return np.concatenate([blocks[gate] for gate in self.gates], axis=-1)
 
