@@ -131,7 +131,7 @@ def roc_curve(y_true: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.nd
     """
     if not (0 < np.sum(y_true) < len(y_true)):
         raise WorkshopError(f"a ROC curve got {len(y_true)} labels of one class, takes both classes: add samples")
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores)
     is_last_of_ties = np.append(np.diff(scores[order]) != 0, True)
     passed = np.append(0, np.flatnonzero(is_last_of_ties) + 1)
     tp = np.append(0, np.cumsum(y_true[order]))[passed]
