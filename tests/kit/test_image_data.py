@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import http.server
 import io
+import math
 import socket
 import sys
 import threading
@@ -188,6 +189,16 @@ def test_a_changed_byte_is_seen(arrays: list[np.ndarray]) -> None:
     content[len(content) // 2] ^= 0xFF
     packed.write_bytes(content)
     refused(Path("damaged"), "train-images-idx3-ubyte.gz", "fetch it again")
+
+
+def test_the_published_sets_have_60000_images_to_learn_and_10000_to_test(tmp_path: Path) -> None:
+    shapes = ((60_000, 28, 28), (60_000,), (10_000, 28, 28), (10_000,))
+    for name, shape in zip(IDX, shapes, strict=True):
+        with (tmp_path / name).open("wb") as file:
+            file.write(b"\0\0\x08" + bytes([len(shape)]) + np.array(shape, ">u4").tobytes())
+            file.truncate(file.tell() + math.prod(shape))  # nothing but zeros, which take no room on the disk
+    # As far as sizes go they are the published files.
+    refused(tmp_path, f"{IDX[0]} is not the published file of MNIST", "SHA-256 differs")
 
 
 @pytest.mark.parametrize(
