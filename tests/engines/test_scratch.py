@@ -348,3 +348,20 @@ def test_products_of_matrices_are_computed_by_one_core() -> None:
     assert "1 of " in device.prepare()
     threads = [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
     assert threads and set(threads) == {1}
+
+
+def test_other_libraries_of_the_same_process_keep_their_cores() -> None:
+    pytest.importorskip("torch")  # which computes with OpenMP
+
+    def threads() -> dict[str, int]:
+        return {
+            pool["filepath"]: pool["num_threads"]
+            for pool in threadpoolctl.threadpool_info()
+            if pool["user_api"] == "openmp"
+        }
+
+    with threadpoolctl.threadpool_limits(2, user_api="openmp"):
+        before = threads()
+        assert before
+        device.prepare()
+        assert threads() == before
