@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFile, ImageOps, features
 from workshop.kit.data import images as image_data
 from workshop.kit.errors import WorkshopError
 from workshop.programs import mnist_preprocessing
+from workshop.programs.sheet import find_sheets, hull_share, is_sheet, take_out
 
 # Pen strokes in a square of side 1, and how wide the pen is.
 DIGITS = {
@@ -421,6 +422,110 @@ def test_a_sheet_that_lies_askew_on_a_table_is_found(
     for digit in DIGITS:
         sheet = draw(digit, tall=130, size=(260, 280), at=(80, 70), paper=paper, ink=ink)
         assert difference(reading_of(on_table(sheet, table), tmp_path), references[digit]) < 0.7
+
+
+Corners = list[tuple[float, float]]
+
+
+def upright(left: float, top: float, width: float, height: float) -> Corners:
+    """The corners of a sheet that lies straight, from the upper left one against the clock."""
+    return [(left, top), (left, top + height), (left + width, top + height), (left + width, top)]
+
+
+def blank_sheet(
+    corners: Corners, paper: float = 0.85, table: float = 0.3, size: tuple[int, int] = (300, 260)
+) -> np.ndarray:
+    """A sheet with nothing on it on a table, with smooth edges, from 0 black to 1 white."""
+    image = Image.new("F", (4 * size[0], 4 * size[1]), table)
+    ImageDraw.Draw(image).polygon([(4 * x, 4 * y) for x, y in corners], fill=paper)
+    return np.asarray(image.resize(size, Image.Resampling.BOX))
+
+
+@pytest.mark.parametrize(("paper", "table"), [(0.85, 0.3), (0.2, 0.75)])
+@pytest.mark.parametrize(
+    "corners",
+    [
+        upright(50, 50, 200, 150),
+        [(60, 40), (40, 220), (250, 230), (240, 30)],
+        [(90, 30), (30, 190), (210, 240), (260, 80)],
+        [(40, 90), (80, 230), (270, 170), (220, 20)],
+    ],
+)
+def test_the_corners_of_a_sheet_are_found_wherever_it_lies(corners: Corners, paper: float, table: float) -> None:
+    (found,) = find_sheets(blank_sheet(corners, paper, table))
+    np.testing.assert_allclose(found.corners * (300, 260), corners, atol=4.5)  # the image is looked at half as large
+    x, y = np.transpose(corners)
+    area = abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+    assert found.area == pytest.approx(area / (300 * 260), abs=0.01)
+    assert found.contrast == pytest.approx(0.55, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("corners", "paper", "is_one"),
+    [
+        (upright(15, 15, 270, 100), 0.85, True),
+        (upright(15, 15, 270, 80), 0.85, False),  # more than three times as wide as high
+        (upright(15, 15, 60, 170), 0.85, True),
+        (upright(15, 15, 60, 200), 0.85, False),
+        (upright(60, 60, 150, 120), 0.35, True),
+        (upright(60, 60, 150, 120), 0.33, False),  # hardly lighter than the table
+        (upright(100, 100, 48, 48), 0.85, True),
+        (upright(100, 100, 34, 34), 0.85, False),  # a hundredth of the image
+        ([(60, 40), (60, 200), (240, 200), (240, 60), (220, 40)], 0.85, True),  # a corner is folded
+        ([(60, 40), (60, 200), (240, 200), (240, 100), (180, 40)], 0.85, False),
+    ],
+)
+def test_a_sheet_has_four_straight_sides_none_of_them_long_and_stands_out(
+    corners: Corners, paper: float, is_one: bool
+) -> None:
+    assert bool(find_sheets(blank_sheet(corners, paper))) == is_one
+
+
+def test_of_two_sheets_the_one_that_stands_out_most_is_looked_at_first() -> None:
+    small, large = upright(20, 20, 100, 100), upright(150, 100, 130, 140)
+    both = np.maximum(blank_sheet(small), blank_sheet(large, paper=0.7))
+    areas = [found.area for found in find_sheets(both)]
+    assert areas == pytest.approx([130 * 140 / (300 * 260), 100 * 100 / (300 * 260)], abs=0.01)
+    both = np.maximum(blank_sheet(small), blank_sheet(large, paper=0.4))
+    areas = [found.area for found in find_sheets(both)]
+    assert areas == pytest.approx([100 * 100 / (300 * 260), 130 * 140 / (300 * 260)], abs=0.01)
+
+
+@pytest.mark.parametrize("side", [63, 64])
+def test_an_image_of_less_than_64_pixels_shows_no_sheet(side: int) -> None:
+    for size in ((side, 80), (80, side)):
+        assert len(find_sheets(blank_sheet(upright(12, 12, 35, 35), size=size))) == (side == 64)
+
+
+def test_a_sheet_is_taken_out_as_large_as_it_is_and_the_right_way_up() -> None:
+    grey = blank_sheet(upright(40, 60, 200, 120))
+    (found,) = find_sheets(grey)
+    quarters = grey.copy()
+    quarters[60:120, 40:140], quarters[120:180, 40:140], quarters[120:180, 140:240] = 0.7, 0.75, 0.8
+    taken = take_out(quarters, found)
+    assert taken.shape == pytest.approx((0.95 * 120, 0.95 * 200), abs=3)  # without its edge
+    middle = [[float(np.median(half)) for half in np.array_split(rows, 2, axis=1)] for rows in np.array_split(taken, 2)]
+    np.testing.assert_allclose(middle, [[0.7, 0.85], [0.75, 0.8]], atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("corners", "share", "is_one"),
+    [
+        (upright(10, 12, 30, 38), 1, True),
+        (upright(10, 12, 22, 38), 1, False),  # a stroke is as narrow
+        (upright(10, 12, 38, 22), 1, False),
+        ([(30, 5), (5, 30), (30, 55), (55, 30)], 1, True),
+        ([(5, 50), (30, 5), (55, 40)], 1, False),
+        ([(10, 10), (10, 50), (50, 50), (50, 40), (20, 40), (20, 10)], 0.642, False),
+    ],
+)
+def test_how_much_of_its_convex_hull_a_region_fills(corners: Corners, share: float, is_one: bool) -> None:
+    image = Image.new("1", (60, 60))
+    ImageDraw.Draw(image).polygon(corners, fill=1)
+    left, upper, right, lower = image.getbbox() or (0, 0, 0, 0)
+    region = np.asarray(image)[upper:lower, left:right]
+    assert hull_share(region) == pytest.approx(share, abs=0.001)
+    assert is_sheet(region) == is_one
 
 
 def several(*digits: int) -> Image.Image:
