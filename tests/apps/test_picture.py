@@ -446,6 +446,7 @@ def blank_sheet(
     "corners",
     [
         upright(50, 50, 200, 150),
+        upright(190, 20, 90, 80),
         [(60, 40), (40, 220), (250, 230), (240, 30)],
         [(90, 30), (30, 190), (210, 240), (260, 80)],
         [(40, 90), (80, 230), (270, 170), (220, 20)],
@@ -498,12 +499,13 @@ def test_an_image_of_less_than_64_pixels_shows_no_sheet(side: int) -> None:
 
 
 def test_a_sheet_is_taken_out_as_large_as_it_is_and_the_right_way_up() -> None:
-    grey = blank_sheet(upright(40, 60, 200, 120))
+    grey = blank_sheet(upright(90, 20, 200, 120))
     (found,) = find_sheets(grey)
     quarters = grey.copy()
-    quarters[60:120, 40:140], quarters[120:180, 40:140], quarters[120:180, 140:240] = 0.7, 0.75, 0.8
+    quarters[20:80, 90:190], quarters[80:140, 90:190], quarters[80:140, 190:290] = 0.7, 0.75, 0.8
     taken = take_out(quarters, found)
     assert taken.shape == pytest.approx((0.95 * 120, 0.95 * 200), abs=3)  # without its edge
+    assert taken.min() > 0.65
     middle = [[float(np.median(half)) for half in np.array_split(rows, 2, axis=1)] for rows in np.array_split(taken, 2)]
     np.testing.assert_allclose(middle, [[0.7, 0.85], [0.75, 0.8]], atol=0.01)
 
