@@ -287,6 +287,42 @@ def test_columns_from_one_name_to_another_are_those_between_them() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [
+        [0, -3],
+        [-5],
+        slice(1, 2),
+        slice(0, None, 2),
+        [True, False, True, False, True],
+        ["rooms", "area"],
+        np.array([2, 0]),
+    ],
+)
+def test_columns_are_selected_as_in_releases_that_did_not_note_their_numbers(columns: Any) -> None:
+    table = TRAINING.assign(city=range(5), old=[3, 1, 4, 1, 5]).fillna(50.0)
+    step = ColumnTransformer([("numbers", StandardScaler(), columns)]).fit(table)
+    expected = step.transform(table)
+    del step._transformer_to_input_indices
+    np.testing.assert_allclose(load(step).transform(table.to_numpy()), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [OneHotEncoder, OrdinalEncoder])
+@pytest.mark.parametrize("count", [2, 20, 21])
+def test_an_encoder_that_takes_no_others_names_the_first_twenty_that_it_takes(kind: Any, count: int) -> None:
+    towns = [f"town{i:02d}" for i in range(count)]
+    step = ColumnTransformer([("town", kind(), ["town"])]).fit(pd.DataFrame({"town": towns}))
+    made = step.transform(pd.DataFrame({"town": towns[:2]}))
+    loaded = load(step)
+    np.testing.assert_array_equal(
+        loaded.transform([[towns[0]], [towns[1]]]), made.toarray() if hasattr(made, "toarray") else made
+    )
+    with pytest.raises(ValueError, match="town: got Rome, takes one of ") as refused:
+        loaded.transform([[towns[0]], ["Rome"]])
+    listed = str(refused.value).partition("takes one of ")[2]
+    assert listed == ", ".join(towns[:20]) + (", ..." if count > 20 else "")
+
+
 def test_a_number_is_the_text_that_it_is_written_as() -> None:
     frame = pd.DataFrame({"doors": ["2", "4", "5more"]})
     model = bundle(ColumnTransformer([("doors", OneHotEncoder(), ["doors"])]).fit(frame))
