@@ -191,7 +191,10 @@ def test_a_program_says_what_each_option_does(program: str, capsys: pytest.Captu
 WITH_DEFAULTS = [f"workshop.{name}" for name in (*EXISTING, "draw.run", "programs.digit_training")]
 
 
-@pytest.mark.parametrize("name", [*WITH_DEFAULTS, *(f"apps.{one}" for one in PROGRAMS)])
+PROGRAM_MODULES = [f"apps.{one}" for one in PROGRAMS]
+
+
+@pytest.mark.parametrize("name", [*WITH_DEFAULTS, *PROGRAM_MODULES])
 def test_the_defaults_that_help_names_are_those_that_are_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     parsers: list[argparse.ArgumentParser] = []
 
@@ -208,6 +211,34 @@ def test_the_defaults_that_help_names_are_those_that_are_taken(name: str, monkey
             default = action.default
             several = " ".join(f"{one:g}" for one in default) if isinstance(default, (list, tuple)) else ""
             assert stated[1] in (str(default), repr(default), several), action.option_strings
+
+
+MIRRORS = [
+    f"workshop.{package}.{lesson.name}"
+    for lesson in LESSONS
+    for engine, package in (("torch", "pytorch"), ("numpy", "scratch"))
+    if engine in lesson.mirrors
+]
+COMMANDS = [f"workshop {command}" for command in ("", "draw", "pack", "exercises", "watch", "hint", "solve", "reset")]
+COMMANDS += ["workshop progress", "workshop.programs.digit_training"]
+
+
+@pytest.mark.parametrize("name", [*(f"workshop.{one}" for one in EXISTING), *MIRRORS, *PROGRAM_MODULES, *COMMANDS])
+def test_help_explains_all_that_may_be_typed_behind_a_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsers: list[argparse.ArgumentParser] = []
+
+    def remember(parser: argparse.ArgumentParser, *given: Any) -> None:
+        parsers.append(parser)
+        raise SystemExit
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_known_args", remember)
+    module, *words = name.split()
+    with pytest.raises(SystemExit):
+        importlib.import_module(f"{module}.__main__" if module == "workshop" else module).main(words)
+    (parser,) = parsers
+    assert parser.description and parser.prog.startswith("python -m ")
+    assert parser.formatter_class is argparse.RawDescriptionHelpFormatter  # its lines stay as they are
+    assert [action.dest for action in parser._actions if not action.help] == []
 
 
 # --- The report -------------------------------------------------------------------------------------------------------
