@@ -2,6 +2,7 @@
 
 import copy
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from workshop.kit import cli, files, training
+from workshop.kit import cli, files, processes, training
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 from workshop.kit.saving.architecture import Architecture, Layer
@@ -24,7 +25,7 @@ from workshop.kit.saving.model import KerasModel
 from workshop.kit.training import batching
 from workshop.pytorch import cats_vs_dogs, fashion_mnist, mnist, rnn, text_generation
 from workshop.pytorch import optimizers as optimizers_lesson
-from workshop.pytorch.kit import image_layers, layers, layout, noise, one_row, optimizers, recurrent, wrappers
+from workshop.pytorch.kit import device, image_layers, layers, layout, noise, one_row, optimizers, recurrent, wrappers
 from workshop.pytorch.kit.dataset import ArrayDataset
 from workshop.pytorch.kit.model import TorchModel, from_architecture, to_architecture
 from workshop.pytorch.kit.recurrent_loop import Loop
@@ -456,6 +457,70 @@ def test_a_network_is_measured_by_the_mean_over_all_rows(lesson: Any) -> None:
     else:
         found = lesson.evaluate(nn.Identity(), [batches[[*range(i, min(i + 32, ROWS))]] for i in (0, 32, 64)])
     assert found == pytest.approx(MEASURED[lesson](right, nats), rel=1e-5)
+
+
+# --- The machine ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def has_gpu(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """Which graphics card PyTorch says that there is: none, NVIDIA's ("cuda") or Apple's ("mps")."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: request.param == "cuda")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA X")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: request.param == "mps")
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    monkeypatch.setattr(device, "_autocast", None)
+    return str(request.param)
+
+
+@pytest.mark.parametrize("has_gpu", ["", "cuda", "mps"], indirect=True)
+def test_the_graphics_card_is_taken_where_it_can_do_what_is_asked(
+    has_gpu: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    assert device.choose_device().type == (has_gpu or "cpu")
+    # Its convolutions would be rounded to 10 bits, and answer otherwise than the other engines.
+    assert torch.backends.cudnn.allow_tf32 == (has_gpu != "cuda")
+    assert device.choose_device(torch.float64).type == ("cuda" if has_gpu == "cuda" else "cpu")
+    monkeypatch.setattr(processes, "_share", processes._Share(0, 2))
+    assert device.choose_device().type == ("cuda" if has_gpu == "cuda" else "cpu")
+
+
+@pytest.mark.parametrize("has_gpu", ["", "cuda"], indirect=True)
+@pytest.mark.parametrize(
+    ("precision", "said", "dtype"),
+    [
+        ("auto", "", None),
+        ("float32", "", None),
+        ("mixed_float16", ", mixed_float16", torch.float16),
+        ("mixed_bfloat16", ", mixed_bfloat16", torch.bfloat16),
+    ],
+)
+def test_a_run_says_what_it_computes_on_and_how_precisely(
+    has_gpu: str, precision: str, said: str, dtype: torch.dtype | None
+) -> None:
+    version = torch.__version__.partition("+")[0]
+    cores = f"{os.cpu_count()} CPU cores"
+    assert device.prepare(3, precision) == f"PyTorch {version}, {'NVIDIA X' if has_gpu else cores}{said}"
+    first = torch.rand(4)
+    assert torch.are_deterministic_algorithms_enabled() and torch.is_deterministic_algorithms_warn_only_enabled()
+    assert not torch.utils.deterministic.fill_uninitialized_memory
+    assert device.autocast_dtype() == dtype
+    if not has_gpu:
+        scaler = device.grad_scaler()  # in float16 alone the smallest gradients would be 0
+        assert scaler.is_enabled() == (dtype is torch.float16)
+        assert scaler.get_scale() == (1024 if dtype is torch.float16 else 1)
+        with device.autocast():
+            product = torch.ones(2, 2) @ torch.ones(2, 2)
+        assert product.dtype == (dtype or torch.float32)
+    assert device.prepare(3, on_cpu=True) == f"PyTorch {version}, {cores}"
+    assert torch.equal(torch.rand(4), first) and device.autocast_dtype() is None
+
+
+def test_another_core_helps_from_80_million_multiplications_a_step_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {*range(8)}, raising=False)
+    network = TorchModel(nn.Linear(400, 200), (400,)).architecture
+    assert [device.choose_threads(network, batch_size) for batch_size in (990, 1010)] == [1, 8]
 
 
 @pytest.mark.slow
