@@ -1,5 +1,6 @@
 """The constants, defaults and edge cases of the NumPy engine, against Keras and PyTorch where they have them."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -222,6 +223,27 @@ def test_defaults_are_keras_defaults(kind: str) -> None:
     described = layer_from(kind, getattr(keras.layers, kind)(*ARGUMENTS[kind]).get_config()).settings
     assert layer.settings == described
     assert type(layer)(**described).settings == described
+
+
+# What a file has to say, where it is not the arguments above: a GRU without `reset_after` is of a Keras that had no
+# other way.
+SAID = {"ReLU": [], "ZeroPadding1D": ["padding"], "ZeroPadding2D": ["padding"], "UpSampling1D": ["size"]}
+SAID |= {"GRU": ["units", "reset_after"], "Softmax": []}
+
+
+@pytest.mark.parametrize("kind", [*ARGUMENTS, "Softmax"])
+def test_what_a_file_says_nothing_of_is_as_keras_has_it(kind: str) -> None:
+    by_keras = getattr(keras.layers, kind)
+    arguments = () if kind in ("ReLU", "Softmax") else ARGUMENTS[kind]
+    whole = by_keras(*arguments).get_config()
+    said = SAID.get(kind, list(inspect.signature(by_keras).parameters)[: len(arguments)])
+    assert layer_from(kind, {name: whole[name] for name in said}) == layer_from(kind, whole)
+
+
+@pytest.mark.parametrize("axes", ["1D", "2D"])
+def test_a_mean_is_of_as_many_as_a_maximum_where_nothing_is_said(axes: str) -> None:
+    mean, largest = (LAYERS[f"{kind}Pooling{axes}"]() for kind in ("Average", "Max"))
+    assert mean.settings == largest.settings
 
 
 def test_both_directions_are_put_side_by_side_as_in_keras() -> None:
