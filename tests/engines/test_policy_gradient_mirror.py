@@ -38,13 +38,15 @@ def test_it_reports_what_the_lesson_reports(run: Run, tmp_path_factory: pytest.T
     assert json.loads((run.models / "lander-quick.json").read_text("utf-8"))["engine"] == "torch"
 
 
+@pytest.mark.usefixtures("comparable")
 def test_the_trained_cars_drive_on_a_map_that_one_draws(room: Path) -> None:
-    options = ("--quick", "--epochs", "1", "--part", "car", "--map", str(drawn_map.example()))
+    options = ("--quick", "--epochs", "1", "--part", "car", "--discount", "0.9", "--map", str(drawn_map.example()))
     driven = start(mirror, room, *options)
     rows = driven.table("driver", "end")
     assert [row[0] for row in rows] == [method.title for method in lesson.METHODS.values()]
     assert all(row[1] in {"reached", "crashed", "out of time"} and 0 < int(row[2]) <= 150 for row in rows)
     assert (driven.plots / "policy_gradient-map.png").stat().st_size > 10_000
+    assert "No expected band: --discount given." in driven.lines
 
 
 def test_three_engines_read_the_saved_pilot(run: Run) -> None:

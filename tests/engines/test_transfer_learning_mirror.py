@@ -136,6 +136,7 @@ def test_the_optimizer_gets_only_what_is_to_be_trained() -> None:
 # --- The lesson -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("comparable")
 def test_a_quick_run_saves_a_bundle_that_all_engines_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras_lesson, "QUICK_ANIMALS", 30)
     folder = make_photos(tmp_path / "pets", {"cats": (5, 3), "dogs": (5, 3)})
@@ -146,6 +147,7 @@ def test_a_quick_run_saves_a_bundle_that_all_engines_load(tmp_path: Path, monkey
     assert (answer["lesson"], answer["engine"]) == ("transfer_learning", "torch")
     assert len(run.seconds) == len(keras_lesson.METHODS)
     assert_no_part_takes_longer(run)
+    assert "No expected band: the photos are your own." in run.lines
     assert set(answer["metrics"]) == {f"{method}_3_validation_accuracy" for method in keras_lesson.METHODS}
     path = run.models / "transfer_learning-quick.h5"
     card = json.loads(path.with_suffix(".json").read_text("utf-8"))

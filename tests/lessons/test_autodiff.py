@@ -238,6 +238,7 @@ def test_the_graph_shows_operations_values_and_gradients() -> None:
     assert edges == {(0, 2), (0, 3), (1, 2), (2, 4), (3, 4)}
 
 
+@pytest.mark.usefixtures("comparable")
 def test_without_the_libraries_their_columns_are_left_out(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -249,6 +250,7 @@ def test_without_the_libraries_their_columns_are_left_out(
     assert metrics["tape_test_max_error"] <= 1e-10
     assert "torch_test_max_error" not in metrics
     assert "z = x1 x2 + sin x1 at (-1.5, 1000)" in output
+    assert "No expected band: --at given." in output
 
 
 @pytest.mark.parametrize(

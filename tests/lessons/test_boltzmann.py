@@ -160,6 +160,7 @@ def test_a_stopped_training_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch
     assert gaps[0] == gaps[1]  # the looks of before are kept, too
 
 
+@pytest.mark.usefixtures("comparable")
 @pytest.mark.parametrize("engine", ["keras", "torch"])
 def test_a_part_trains_the_machines_that_it_needs(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.import_module(f"workshop{'.pytorch' if engine == 'torch' else ''}.boltzmann")
@@ -175,6 +176,7 @@ def test_a_part_trains_the_machines_that_it_needs(engine: str, tmp_path: Path, m
     tuned = {f"{kind}_100_test_accuracy" for kind in lesson.KINDS} if engine == "torch" else set()
     assert run.metrics.keys() == {"deep_test_accuracy", *tuned}
     assert {path.stem for path in run.models.iterdir()} == {"boltzmann_deep-quick-standin"}
+    assert "No expected band: --hidden-units given." in run.lines
 
 
 def test_the_features_and_the_network_are_the_same_in_every_engine(run: Run) -> None:

@@ -160,6 +160,13 @@ def test_the_trip_is_an_animation(by_keras: Run) -> None:
     assert all((one != other).any() for one, other in pairwise(frames))
 
 
+@pytest.mark.usefixtures("comparable")
+@pytest.mark.parametrize("engine", ["keras", "torch"])
+def test_a_discount_of_ones_own_is_held_against_no_band(engine: str, room: Path) -> None:
+    run = start(module_of(engine, "deep_q_network"), room, "--part", "step", "--discount", "0.5")
+    assert "No expected band: --discount given." in run.lines
+
+
 def test_the_trained_car_drives_on_a_map_that_one_draws(room: Path) -> None:
     options = ("--quick", "--epochs", "1", "--part", "network", "--map", str(drawn_map.example()))
     run = start(mirror, room, *options)

@@ -130,6 +130,7 @@ def test_a_forecast_knows_nothing_of_what_comes_after_its_window() -> None:
     np.testing.assert_array_equal(tasks[0].scaled("test")[0][:known], tasks[1].scaled("test")[0][:known])
 
 
+@pytest.mark.usefixtures("comparable")
 def test_the_test_part_changes_no_weight(small: Run, room: Path) -> None:
     values = passengers()
     values[80:] = values[80:][::-1] ** 2
@@ -142,6 +143,7 @@ def test_the_test_part_changes_no_weight(small: Run, room: Path) -> None:
     for scaler in scalers:
         assert (scaler.data_min_[0], scaler.data_max_[0]) == pytest.approx((min(passengers()[:70]), max(values[:70])))
     assert other.metrics[f"lstm_{RMSE}"] != small.metrics[f"lstm_{RMSE}"]
+    assert "No expected band: the series is your own." in other.lines
 
 
 # --- The forecasts ----------------------------------------------------------------------------------------------------
@@ -258,11 +260,13 @@ def test_the_saved_model_gives_the_forecasts_that_were_measured(small: Run) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("comparable")
 def test_the_mirror_does_the_same_and_every_engine_forecasts_with_both_models(small: Run, room: Path) -> None:
     with one_thread():
         options = ["--data", str(small.folder / "passengers.csv"), "--no-plots", *SMALL]
         run = start(module_of("torch", "forecasting"), room, *options)
     assert "\nEngine    PyTorch " in run.output
+    assert "No expected band: the series is your own." in run.lines
     assert_tells_the_same(run, small)
     measured = run.metrics
     assert measured.keys() == small.metrics.keys()

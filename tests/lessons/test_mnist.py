@@ -185,6 +185,7 @@ def test_the_most_confident_mistakes_are_drawn_first() -> None:
     assert "20.00%" in shown["confusion"].axes[0].get_title()
 
 
+@pytest.mark.usefixtures("comparable")
 @pytest.mark.parametrize("engine", PACKAGES)
 def test_a_model_of_unscaled_pixels_has_its_own_name_and_says_what_it_takes(engine: str, tmp_path: Path) -> None:
     with without_published_data(tmp_path):
@@ -200,6 +201,7 @@ def test_a_model_of_unscaled_pixels_has_its_own_name_and_says_what_it_takes(engi
     after_the_last_epoch = re.findall(r"accuracy: (\d\.\d{4})", run.output)[-1]
     assert f"{run.metrics['train_accuracy']:.4f}" == after_the_last_epoch
     assert not any(line.startswith("Use it") for line in run.lines)  # the programs give pixels of 0 to 1
+    assert "No expected band: --activation, --no-scaling given." in run.lines
 
 
 @pytest.mark.parametrize(
@@ -219,6 +221,14 @@ def test_a_preset_leaves_the_model_and_the_plots_of_the_default_run(engine: str,
     program = {"mnist": "digit", "fashion_mnist": "garment"}[lesson]
     (use,) = [line for line in run.lines if line.startswith("Use it")]
     assert re.search(rf"apps\.{program} --model \S*{lesson}_course-dense-quick-standin\.h5 ", use)
+
+
+@pytest.mark.usefixtures("comparable")
+@pytest.mark.parametrize("engine", [pytest.param("keras", marks=pytest.mark.slow), "torch", "numpy"])
+def test_garments_by_a_preset_for_digits_are_held_against_no_band(engine: str, room: Path) -> None:
+    options = ("--quick", "--no-plots", "--epochs", "1", "--preset", "course-dense")
+    run = start(module_of(engine, "fashion_mnist"), room, *options)
+    assert "No expected band: the preset is a course's for digits." in run.lines
 
 
 def test_a_presets_model_is_found_by_its_name(room: Path, capsys: pytest.CaptureFixture[str]) -> None:

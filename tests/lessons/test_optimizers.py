@@ -197,6 +197,7 @@ def test_the_rate_is_lowered_as_keras_and_pytorch_lower_it() -> None:
     np.testing.assert_allclose(rates, rates[:, :1].repeat(3, axis=1), rtol=1e-5)
 
 
+@pytest.mark.usefixtures("comparable")
 @pytest.mark.parametrize("module", [in_numpy, in_torch])
 def test_the_other_engines_race_too(module: ModuleType, room: Path, quick: Run) -> None:
     other = start(module, room, "--quick", "--no-plots", "--algorithms", "adam")
@@ -205,6 +206,7 @@ def test_the_other_engines_race_too(module: ModuleType, room: Path, quick: Run) 
     assert other.metrics["adam_test_accuracy"] == pytest.approx(quick.metrics["adam_test_accuracy"], abs=0.06)
     assert [row[0] for row in other.table("rate", "in the end")] == ["constant", "lowered"]
     assert not (room / "models").exists() or not list((room / "models").iterdir())
+    assert "No expected band: --algorithms given." in other.lines
 
 
 def test_a_race_that_was_stopped_goes_on(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:

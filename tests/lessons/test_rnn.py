@@ -345,6 +345,7 @@ def test_one_cell_reports_itself_alone(engine: str, tmp_path: Path) -> None:
     assert [path.name for path in run.models.glob("*.h5")] == ["rnn_gru-quick-standin.h5"]
 
 
+@pytest.mark.usefixtures("comparable")
 @pytest.mark.parametrize("engine", [pytest.param("keras", marks=pytest.mark.slow), *MIRRORS])
 def test_a_preset_leaves_what_the_default_run_saved(engine: str, room: Path) -> None:
     options = ("--preset", "course", "--layers", "1", "--cell", "simple")
@@ -352,6 +353,7 @@ def test_a_preset_leaves_what_the_default_run_saved(engine: str, room: Path) -> 
     assert [path.name for path in run.models.glob("*.h5")] == ["rnn_course_simple-quick-standin.h5"]
     assert {"rnn_course.png", "rnn_course-rows.png"} <= {path.name for path in run.plots.iterdir()}
     assert not {"rnn.png", "rnn-rows.png"} & {path.name for path in run.plots.iterdir()}
+    assert "No expected band: --layers, --units given." in run.lines
 
 
 def test_numpy_tells_what_pytorch_tells(by_numpy: Run, by_torch: Run) -> None:

@@ -200,10 +200,15 @@ def test_noisy_points_lie_around_the_corners_with_the_standard_deviation_asked_f
     assert xor.parse("", ["--preset", "course-2-4-1"]).noise == 0.01
 
 
-@pytest.mark.slow
-def test_noise_of_ones_own_is_used_and_said(capsys: pytest.CaptureFixture[str]) -> None:
-    xor.main([*FEW, "--noise", "0.2"])
-    assert "100 noisy points: normal noise of standard deviation 0.2 on both inputs" in capsys.readouterr().out
+@pytest.mark.usefixtures("comparable")
+@pytest.mark.parametrize("module", [pytest.param(xor, marks=pytest.mark.slow), in_torch, in_numpy])
+def test_noise_of_ones_own_is_used_and_said(module: ModuleType, room: Path) -> None:
+    run = start(module, room, *FEW, "--noise", "0.2")
+    assert "100 noisy points: normal noise of standard deviation 0.2 on both inputs" in run.output
+    assert "No expected band: --noise given." in run.lines
+
+
+def test_noise_is_no_negative_number(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         xor.main([*FEW, "--noise", "-1"])
     assert "got -1, takes a number above 0" in capsys.readouterr().err
