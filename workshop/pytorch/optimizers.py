@@ -88,7 +88,7 @@ def train(name: str, recipe: Recipe, images: ImageSet, report: Report) -> Traine
     print(f"{TITLES[name]}, rate {recipe.rate:g}")
     seed = report.arguments.seed
     network = build(LAYERS, seed)
-    model = TorchModel(network, input_shape=(28, 28, 1), activation="softmax")
+    model = TorchModel(network, input_shape=(28, 28, 1))
     loader = make_loader(images.X_train, images.y_train, recipe.batch_size, seed)
     criterion = nn.CrossEntropyLoss()
     optimizer, scheduler = optimizers.make(recipe, network.parameters())
@@ -116,7 +116,7 @@ def train_stalling(images: ImageSet, report: Report, lowers: bool) -> Stalled:
     seed, recipe = report.arguments.seed, stalling_recipe(report.arguments.quick)
     train_set, validation_set = split(images)
     network = build(STALLING_LAYERS, seed)
-    model = TorchModel(network, input_shape=(28, 28, 1), activation="softmax")
+    model = TorchModel(network, input_shape=(28, 28, 1))
     loader = make_loader(*train_set, recipe.batch_size, seed)
     validation_loader = make_loader(*validation_set, 1000, seed)
     criterion = nn.CrossEntropyLoss()

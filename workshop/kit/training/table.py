@@ -96,7 +96,7 @@ def _epochs_together(callbacks: Sequence[Any], finished: int, epochs: int, sampl
     end = min(epochs, finished + max(1, _STEPS_A_CALL // -(-samples // batch_size)))
     for callback in callbacks:
         # `Resume` and `Snapshots` say at which epochs they look at the weights; nobody knows it of the others.
-        looks_at = getattr(callback, "at", range(finished, end + 1))
+        looks_at = getattr(callback, "at", [finished + 1])
         end = min([end, *(epoch for epoch in looks_at if epoch > finished)])
     return end - finished
 
