@@ -17,7 +17,7 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 from workshop.kit.photos import decoding
 from workshop.kit.saving import bundle
-from workshop.programs import engines
+from workshop.programs import console, engines
 from workshop.scratch.nn.convolution import Conv2D
 from workshop.scratch.nn.layers import Dense, Layer
 from workshop.scratch.nn.network import Network
@@ -345,6 +345,24 @@ def test_show_draws_what_decided(
     assert np.array_equal(photo, cat_or_dog.read(Path("dog.png"), (24, 24, 3)))
     # Red is on the left.
     assert heat[:, :6].min() > 0.8 and heat[:, 12:].max() == 0
+    # A map that one sees through, over the photo in grey; its bar is lower than the two.
+    assert [image.get_cmap().name for image in decided.images] == ["gray", "inferno"]
+    assert decided.images[1].get_alpha() == 0.5
+    assert all(image.get_clim() == (0, 1) for image in (*seen.images, *decided.images))
+    assert bar.get_position().height == pytest.approx(0.8 * decided.get_position().height)
+    assert (bar.get_ylabel(), bar.collections[-1].get_alpha()) == ("evidence for dogs", 1)
+    assert [text.get_size() for text in (bar.yaxis.label, *bar.get_yticklabels())] == [13, 13, 13]
+    assert (
+        {axes.get_xlabel() for axes in (seen, decided)} == {axes.get_ylabel() for axes in (seen, decided)} == {"pixel"}
+    )
+    # Of the two bars the longer one is darker.
+    cats, dogs = chart.patches
+    assert chart.yaxis_inverted() and [label.get_text() for label in chart.get_yticklabels()] == ["cats", "dogs"]
+    assert cats.get_width() + dogs.get_width() == pytest.approx(1) and cats.get_width() < 0.5
+    assert sum(cats.get_facecolor()) > sum(dogs.get_facecolor())
+    assert (chart.get_xlabel(), chart.get_xlim()) == ("probability", (0, 1.25))
+    assert chart.get_xticks().tolist() == [0, 0.5, 1]
+    assert chart.texts[1].get_text() == console.percent(dogs.get_width())
 
 
 def test_a_model_that_only_keras_knows_answers_without_a_picture_of_what_decided(
