@@ -129,6 +129,21 @@ def test_the_steps_of_rprop_stay_within_their_limits() -> None:
     assert np.abs(back_and_forth[-2:]).max() == pytest.approx(1e-6)
 
 
+def test_rprop_in_keras_takes_the_same_steps_up_to_its_limits() -> None:
+    from workshop.kit.training.rprop import Rprop
+
+    to_and_fro = (-1.0) ** np.arange(60)
+    gradients = np.column_stack([np.random.default_rng(2).normal(size=(60, 3)), np.ones(60), to_and_fro])
+    optimizer, w = Rprop(1.0), keras.Variable(np.zeros(5), dtype="float64")
+    path = [np.zeros(5)]
+    for gradient in gradients:
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [w])
+        path.append(keras.ops.convert_to_numpy(w.value))
+    ours = lesson.steps_numpy(make_optimizer("rprop", 1.0), gradients)
+    np.testing.assert_allclose(np.diff(path, axis=0), ours, rtol=1e-6, atol=1e-9)
+    assert np.abs(ours).max(axis=0)[3:] == pytest.approx([50, 1])
+
+
 def test_a_model_is_saved_with_rprop_and_its_settings(tmp_path: Path) -> None:
     from workshop.kit.training.rprop import Rprop
 
