@@ -28,6 +28,7 @@ from workshop.boltzmann import (
 )
 from workshop.figures import boltzmann as figures
 from workshop.kit import device
+from workshop.kit.data import synthetic_images
 from workshop.kit.data.ratings import read_ratings
 from workshop.kit.errors import WorkshopError
 from workshop.kit.plots import animation
@@ -190,6 +191,16 @@ def test_the_features_and_the_network_are_the_same_in_every_engine(run: Run) -> 
             np.testing.assert_allclose(other, outputs[0], atol=1e-5)
 
 
+def assert_right_as_often_as_told(run: Run) -> None:
+    X, y = synthetic_images.image_set("mnist")[2:4]
+    predicted = run.load("boltzmann_deep-quick-standin").predict(X / np.float32(255)).argmax(axis=1)
+    assert np.mean(predicted == y) == pytest.approx(run.metrics["deep_test_accuracy"], abs=0.003)  # of one image
+
+
+def test_the_accuracy_is_that_of_the_saved_network(run: Run) -> None:
+    assert_right_as_often_as_told(run)
+
+
 def test_as_many_labelled_images_of_each_digit_are_seen_equally_often() -> None:
     y = np.random.default_rng(0).integers(0, 10, 5000)
     samples = {(count, seed): rows for count, seed, rows in lesson.labelled_samples(y, lesson.parse(None, []))}
@@ -331,6 +342,7 @@ def test_the_mirror_reports_and_saves_what_the_lesson_does(run: Run, tmp_path: P
         assert bundle.load(path, ["boltzmann"]).card["engine"] == "torch"
         in_numpy, by_torch = (engines.load(path, ["boltzmann"], engine).predict(X) for engine in ("numpy", "torch"))
         np.testing.assert_allclose(in_numpy, by_torch, atol=1e-5)
+    assert_right_as_often_as_told(mirror)
 
 
 @pytest.mark.parametrize("engine", ["keras", "torch"])
