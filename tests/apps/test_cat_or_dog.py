@@ -362,7 +362,27 @@ def test_show_draws_what_decided(
     assert sum(cats.get_facecolor()) > sum(dogs.get_facecolor())
     assert (chart.get_xlabel(), chart.get_xlim()) == ("probability", (0, 1.25))
     assert chart.get_xticks().tolist() == [0, 0.5, 1]
+    assert chart.get_axisbelow() is True
+    along, across = ([line.get_visible() for line in axis.get_gridlines()] for axis in (chart.xaxis, chart.yaxis))
+    assert all(along) and not any(across)
     assert chart.texts[1].get_text() == console.percent(dogs.get_width())
+
+
+def test_the_ten_likeliest_of_many_classes_get_a_bar_in_their_order(room: Path, figures: list[Any]) -> None:
+    classes = ["a class of a long name, too long for a chart", *"bcdefghijkl"]
+    percent = np.array([30, 0.5, 20, 0.4, 10, 9, 8, 7, 6, 5, 3.2, 0.9])
+    network = Network([GlobalAveragePooling2D(), Dense(12, "softmax")], (24, 24, 3))
+    network.set_weights([np.zeros((3, 12)), np.log(percent)])
+    name = "a-photograph-of-a-long-name-too-long-for-a-title.png"
+    cat_or_dog.main(["--model", str(save(network, room, classes=classes)), "--show", photograph(name)])
+    chart = figures[0].axes[-1]
+    assert [label.get_text() for label in chart.get_yticklabels()] == ["a class of a long na", *"cefghijkl"]
+    assert [text.get_text() for text in chart.texts] == [
+        *("30.0 %", "20.0 %", "10.0 %", "9.0 %", "8.0 %", "7.0 %", "6.0 %", "5.0 %", "3.2 %", "")
+    ]
+    assert len({bar.get_facecolor() for bar in chart.patches}) == 2
+    assert chart.patches[0].get_facecolor() != chart.patches[1].get_facecolor()
+    assert chart.get_title() == name[:40]
 
 
 def test_a_model_that_only_keras_knows_answers_without_a_picture_of_what_decided(
