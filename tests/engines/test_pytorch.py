@@ -3,6 +3,7 @@
 import copy
 import io
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -388,6 +389,74 @@ def images(*modules: nn.Module) -> nn.Sequential:
 def test_what_keras_could_not_be_told_is_refused_by_name(module: nn.Module, named: str) -> None:
     with pytest.raises(WorkshopError, match=named):
         TorchModel(module, (8, 8, 2))
+
+
+def both_ways(forward: nn.Module, backward: nn.Module, has_all_states: bool = False) -> nn.Module:
+    return wrappers.BidirectionalAsKeras(forward, backward, "concat", has_all_states)
+
+
+SAME_BUT_FOR_THE_WAY = "has two layers that differ by more than going backwards"
+BACKWARD = {"go_backwards": True}
+
+
+@pytest.mark.parametrize(
+    ("shape", "module", "said"),
+    [
+        ((5, 4), both_ways(recurrent.GRUAsKeras(4, 3), recurrent.GRUAsKeras(4, 3)), SAME_BUT_FOR_THE_WAY),
+        ((5, 4), both_ways(recurrent.GRUAsKeras(4, 3), recurrent.GRUAsKeras(4, 2, **BACKWARD)), SAME_BUT_FOR_THE_WAY),
+        ((5, 4), both_ways(recurrent.RNNAsKeras(4, 3), recurrent.LSTMAsKeras(4, 3, **BACKWARD)), SAME_BUT_FOR_THE_WAY),
+        (
+            (5, 4),
+            both_ways(recurrent.GRUAsKeras(4, 3), recurrent.GRUAsKeras(4, 3, **BACKWARD), has_all_states=True),
+            SAME_BUT_FOR_THE_WAY,
+        ),
+        (
+            (5, 4),
+            wrappers.TimeDistributed(nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))),
+            "has 2 layers in it, in Keras it has one: takes one for each",
+        ),
+        (
+            (4,),
+            wrappers.TimeDistributed(nn.Sequential(nn.Linear(4, 3))),
+            "takes sequences (steps, ...) and gets samples of shape (4,)",
+        ),
+        (
+            (5, 8, 8, 2),
+            wrappers.TimeDistributed(nn.Sequential(layout.ChannelsFirst(), nn.Conv2d(2, 3, 3))),
+            "gives its images in another order than Keras",
+        ),
+        ((4,), wrappers.HalfPrecision(nn.Linear(4, 4), nn.Linear(4, 4)), "has not one layer of Keras in it"),
+        ((4,), wrappers.HalfPrecision(), "has not one layer of Keras in it"),
+        (
+            (8, 8, 2),
+            wrappers.AddBranches(nn.Sequential(layout.ChannelsFirst()), nn.Sequential()),
+            "has branches that give images in different orders",
+        ),
+        (
+            (8, 8, 2),
+            nn.Sequential(layout.ChannelsFirst(), layout.ChannelsFirst()),
+            "takes images, channels last, and gets samples of shape (8, 8, 2)",
+        ),
+        ((5,), layout.ChannelsFirst(), "takes images, channels last, and gets samples of shape (5,)"),
+        ((5, 4), one_row.OverSteps("min"), "is not known here: takes mean or max"),
+        ((8, 8, 2), images(nn.MaxPool2d(2, dilation=2)), "has dilation = 2, takes 1"),
+        ((8, 8, 2), images(nn.BatchNorm2d(2, momentum=None)), "has momentum = None, takes a number"),
+        ((8, 8, 2), images(nn.BatchNorm2d(2, track_running_stats=False)), "track_running_stats = False, takes True"),
+        (
+            (5, 4),
+            nn.BatchNorm1d(5),
+            "gets samples of shape (5, 4): takes nn.BatchNorm2d for images",
+        ),
+        ((8, 8, 2), images(layers.BatchNormAsKeras(8, axis=2)), "normalises another axis than Keras, axis 1"),
+        ((8, 8, 2), layers.LayerNormAsKeras(8, axis=1), "normalises another axis than Keras, axis 3"),
+        ((8, 8, 2), images(nn.LayerNorm(8)), "is not over the last axis of Keras: takes LayerNormAsKeras here"),
+        ((8, 4), nn.LayerNorm((8, 4)), "is not over the last axis of Keras: takes LayerNormAsKeras here"),
+        ((4,), nn.Softplus(beta=2.5), "has beta = 2.5, takes 1"),
+    ],
+)
+def test_a_module_that_keras_has_not_is_refused_in_words(shape: tuple[int, ...], module: nn.Module, said: str) -> None:
+    with pytest.raises(WorkshopError, match=re.escape(said) + "$"):
+        TorchModel(nn.Sequential(module), shape)
 
 
 SETTINGS = {"units": 2, "activation": "relu", "return_sequences": True, "use_bias": False, "go_backwards": True}
