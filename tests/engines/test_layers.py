@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import math
 import pkgutil
 from collections.abc import Callable
 from functools import partial
@@ -482,6 +483,47 @@ def test_a_setting_that_is_not_known_is_refused_by_name(kind: str, settings: dic
     with pytest.raises(UnknownLayerError, match=says) as raised:
         layer_from(kind, settings)
     assert "\n" not in str(raised.value)
+
+
+SLIDING = {"filters": 2, "kernel_size": 3}
+
+
+@pytest.mark.parametrize(
+    ("kind", "rest", "name", "taken", "refused"),
+    [
+        ("Dense", {}, "units", [1, 1_000_000, 3.0], [0, 1_000_001, 1.5, True, "3", math.nan]),
+        ("Dense", {"units": 2}, "use_bias", [True, False], [0, 1, "True"]),
+        ("Embedding", {"output_dim": 2}, "input_dim", [1, 1_000_000], [0, 1_000_001]),
+        ("Dropout", {}, "rate", [0, 0.999], [1, -0.001, False, "0.5"]),
+        ("GaussianNoise", {}, "stddev", [0, 999_999_999], [-0.001, 1_000_000_000, math.inf]),
+        ("LeakyReLU", {}, "negative_slope", [0, 999_999_999], [-0.001, 1_000_000_000]),
+        ("Rescaling", {}, "scale", [-1e9, 999_999_999], [-1.001e9, 1e9, [1, 2, 3]]),
+        ("Rescaling", {"scale": 1}, "offset", [-1e9, 999_999_999], [-1.001e9, 1e9]),
+        ("PReLU", {}, "shared_axes", [1, [1], [1, 3], []], [0, 4, [4], [1.0], "1"]),
+        ("Softmax", {}, "axis", [-1], [0, 1, [1, 2]]),
+        ("BatchNormalization", {}, "axis", [-1, 3, [3]], ["last", 1.0, [1, 2]]),
+        ("BatchNormalization", {}, "mode", [0], [1, 2]),
+        ("Reshape", {}, "target_shape", [[1], [-1], [1_000_000, -1, 2]], [[], [0], [-2], [1_000_001], [1.0], 4, "4"]),
+        ("Conv2D", SLIDING, "strides", [1, 10_000, [1, 2]], [0, 10_001, 1.0, [1], [1, 2, 3], "1"]),
+        ("Conv2D", SLIDING, "groups", [1], [2]),
+        ("Conv2D", SLIDING, "padding", ["valid", "same"], ["causal", "full", ["same"]]),
+        ("Conv1D", SLIDING, "dilation_rate", [1, 10_000, [2]], [0, 10_001, [1, 2]]),
+        ("DepthwiseConv2D", {"kernel_size": 3}, "depth_multiplier", [1], [2]),
+        ("DepthwiseConv2D", {"kernel_size": 3}, "dilation_rate", [1, [1, 1]], [2, [1, 2]]),
+        ("Conv2DTranspose", SLIDING, "dilation_rate", [1, [1, 1]], [2, [2, 1]]),
+        ("ZeroPadding1D", {}, "padding", [[0, 10_000]], [[0, 10_001], [-1, 0], [1], 1, [[1, 1]], [True, 1]]),
+        ("MaxPooling2D", {}, "pool_size", [1, [10_000, 1]], [0, [10_001, 1], [2]]),
+        ("RepeatVector", {}, "n", [1, 1_000_000], [0, 1_000_001]),
+    ],
+)
+def test_a_setting_is_taken_up_to_its_limits_and_refused_beyond(
+    kind: str, rest: dict[str, Any], name: str, taken: list[Any], refused: list[Any]
+) -> None:
+    for value in taken:
+        layer_from(kind, rest | {name: value})
+    for value in refused:
+        with pytest.raises(UnknownLayerError, match=f"{kind} layer has .*which is not known here"):
+            layer_from(kind, rest | {name: value})
 
 
 def test_settings_that_change_no_output_are_taken_from_any_keras() -> None:
