@@ -225,10 +225,19 @@ def test_a_preset_leaves_the_model_and_the_plots_of_the_default_run(engine: str,
 
 @pytest.mark.usefixtures("comparable")
 @pytest.mark.parametrize("engine", [pytest.param("keras", marks=pytest.mark.slow), "torch", "numpy"])
-def test_garments_by_a_preset_for_digits_are_held_against_no_band(engine: str, room: Path) -> None:
-    options = ("--quick", "--no-plots", "--epochs", "1", "--preset", "course-dense")
-    run = start(module_of(engine, "fashion_mnist"), room, *options)
-    assert "No expected band: the preset is a course's for digits." in run.lines
+def test_garments_without_a_hidden_layer_have_weight_images_and_no_band(engine: str, room: Path) -> None:
+    options = ("--quick", "--epochs", "1", "--model", "dense", "--hidden-units", "0")
+    run = start(module_of(engine, "fashion_mnist"), room, *options, is_drawn=False)
+    assert "No expected band: --hidden-units given." in run.lines
+    drawn = [line.removeprefix("plot fashion_mnist") for line in run.drawn if line.startswith("plot ")]
+    assert drawn == [*(f"_dense-{name}.png" for name in ("mistakes", "confusion", "layers", "weights")), "-loss.png"]
+
+
+def test_a_preset_for_digits_is_held_against_no_band_of_garments() -> None:
+    for given, reason in ((), "the preset is a course's for digits"), (("--filters", "4"), "--filters given"):
+        arguments = fashion_mnist.parse(fashion_mnist.__doc__, ["--preset", "course-cnn", *given])
+        assert arguments.no_band == reason
+    assert parse("--preset", "course-cnn").no_band == ""
 
 
 def test_a_presets_model_is_found_by_its_name(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
