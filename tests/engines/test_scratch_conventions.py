@@ -246,6 +246,37 @@ def test_a_mean_is_of_as_many_as_a_maximum_where_nothing_is_said(axes: str) -> N
     assert mean.settings == largest.settings
 
 
+IMAGES = "(height, width, channels)", [(5,), (6, 5), (2, 6, 5, 1)]
+SEQUENCES = "(steps, features)", [(5,), (6, 5, 1)]
+TAKES: dict[str, tuple[str, list[tuple[int, ...]]]] = {
+    **{kind: IMAGES for kind in LAYERS if kind.endswith("2D")},
+    **dict.fromkeys((*(kind for kind in LAYERS if kind.endswith("1D")), "SimpleRNN", "LSTM", "GRU"), SEQUENCES),
+    "Dense": ("(features,): put a Flatten layer before it", [(6, 5, 1)]),
+    "BatchNormalization": ("axis = -1, the last one, not 1", [(6, 5), (6, 5, 1)]),
+    "LayerNormalization": ("axis = -1, the last one, not 1", [(6, 5), (6, 5, 1)]),
+    "Embedding": ("(steps,), one whole number a step", [(6, 5)]),
+    "RepeatVector": ("(features,)", [(6, 5), (6, 5, 1)]),
+}
+OTHER_ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "BatchNormalization": (1,),
+    "LayerNormalization": (1,),
+    "Embedding": (3, 2),
+    "RepeatVector": (3,),
+    **dict.fromkeys(("SpatialDropout1D", "SpatialDropout2D"), (0.5,)),
+}
+
+
+@pytest.mark.parametrize("kind", TAKES)
+def test_samples_of_another_shape_are_refused_with_the_shape_that_a_layer_takes(kind: str) -> None:
+    takes, shapes = TAKES[kind]
+    make: Callable[..., Layer] = LAYERS[kind]
+    for shape in shapes:
+        layer = make(*(ARGUMENTS | OTHER_ARGUMENTS).get(kind, ()))
+        with pytest.raises(WorkshopError) as refused:
+            Network([layer], shape)
+        assert str(refused.value) == f"a {kind} layer gets samples of shape {shape}, takes {takes}"
+
+
 def test_both_directions_are_put_side_by_side_as_in_keras() -> None:
     by_keras = keras.layers.Bidirectional(keras.layers.LSTM(3))
     assert Bidirectional(cells.LSTM(3)).settings["merge_mode"] == by_keras.merge_mode
