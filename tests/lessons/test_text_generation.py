@@ -76,7 +76,15 @@ def test_of_a_long_text_the_beginning_is_trained_on_unless_all_is_asked_for(
         assert len(vocabulary) == characters
         assert (len(train), len(held_out)) == (trained_on, 200)
         note = "trains on the first 1,000 characters of 3,600; --epochs 1 reads them all"
-        assert (note in capsys.readouterr().out) == (not options)
+        said = capsys.readouterr().out.splitlines()
+        assert (f"Note      {note}" in said) == (not options)
+        assert f"Text      {characters - 1} different characters; 200 characters are held out" in said
+        unknown = "Note      200 of those never occur in the training text: all of them stand as one, unknown"
+        assert (unknown in said) == (not options)
+    # Up to a fifth more than the limit is trained on as well.
+    for length, trained_on in ((1334, 1200), (1335, 1000)):
+        _, train, _ = text_generation.split("a" * length, text_generation.parse(None, FEW))
+        assert len(train) == trained_on
 
 
 @pytest.mark.parametrize(

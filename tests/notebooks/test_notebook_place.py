@@ -1,6 +1,7 @@
 """What a notebook needs of the place it runs in: Colab's dialogues where they are, plain paths where not."""
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -77,14 +78,20 @@ def test_a_notebook_in_which_the_package_is_there_installs_nothing(monkeypatch: 
     exec(FIRST_CELL, {})
 
 
-def test_on_ones_own_computer_a_file_is_a_path(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_on_ones_own_computer_a_file_is_a_path(
+    room: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert notebook.upload("mine.csv") is None
     assert f"mine.csv is not there, so the notebook's own example is taken. Put yours into {room}" in _said(capsys)
     (room / "mine.csv").write_text("1,2", "utf-8")
     assert notebook.upload("mine.csv") == Path("mine.csv")
     notebook.download("mine.csv")
     assert f"mine.csv: 3 bytes, in {room}" in _said(capsys)
-    assert notebook.drive("kept").is_dir()
+    monkeypatch.setenv("HOME" if os.name == "posix" else "USERPROFILE", str(room))
+    assert notebook.upload("~/mine.csv") == room / "mine.csv"
+    for _ in range(2):  # also where it is there already
+        assert notebook.drive("kept") == Path("kept") and (room / "kept").is_dir()
+    assert notebook.drive() == Path("my-workshop") and (room / "my-workshop").is_dir()
 
 
 def test_in_colab_a_dialogue_asks(colab: SimpleNamespace, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
