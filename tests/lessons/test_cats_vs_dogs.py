@@ -1,6 +1,7 @@
 """The lesson `cats_vs_dogs`: both networks, both pipelines, photos of one's own, and what is refused."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -203,6 +204,26 @@ def test_the_generators_give_pixels_from_0_to_1_and_the_class_indices(room: Path
         assert sorted(y) == [0] * of_each + [1] * of_each
 
 
+def test_the_generators_make_batches_of_the_recipes_size_in_the_order_of_the_seed(room: Path) -> None:
+    folder = write_photos(room / "toys", 3)
+
+    def of(recipe: PhotoRecipe, seed: int = 1) -> list[tuple[np.ndarray, np.ndarray]]:
+        return [next(generator) for generator in cats_vs_dogs.make_generators(folder, recipe, 32, 3, seed)]
+
+    plain = replace(cats_vs_dogs.TAUGHT, batch_size=5, validation_batch_size=0)
+    (X, y), (watched, _) = of(plain)
+    assert (len(X), len(watched)) == (5, 5)
+    assert [len(X) for X, _ in of(replace(plain, validation_batch_size=4))] == [5, 4]
+    (same, labels), _ = of(plain)
+    np.testing.assert_array_equal(same, X)
+    np.testing.assert_array_equal(labels, y)
+    assert set(labels) <= {0, 1, 2} and not np.array_equal(of(plain, seed=2)[0][0], X)
+    # The photos to train on are changed at random, those to validate on never.
+    (changed, _), (still_watched, _) = of(replace(plain, augmentation=Augmentation()))
+    assert np.abs(changed - X).mean() > 0.01
+    np.testing.assert_array_equal(still_watched, watched)
+
+
 def test_an_epoch_of_the_preset_goes_on_where_the_photos_end(room: Path) -> None:
     options = ["--data", str(write_photos(room / "toys")), "--preset", "workshop", "--size", "32", "--epochs", "2"]
     run = start(cats_vs_dogs, room, *options, "--batch-size", "5", "--no-plots")
@@ -227,10 +248,18 @@ def test_the_generator_changes_photos_and_takes_three_classes_from_an_archive(ro
 
 
 def test_the_same_kinds_of_changes_for_the_generator() -> None:
-    augmentation = Augmentation()
-    options = photo_classifier.generator_options(augmentation)
-    assert options["horizontal_flip"] and options["rotation_range"] == augmentation.rotation
-    assert min(options["shear_range"], options["width_shift_range"], options["zoom_range"]) > 0
+    augmentation = Augmentation(flip=0.5, rotation=7.0, shear=4.0, shift=0.1, zoom=0.2, contrast=0.3, brightness=0.4)
+    assert photo_classifier.generator_options(augmentation) == {
+        "horizontal_flip": True,
+        "rotation_range": 7.0,
+        "shear_range": 4.0,
+        "width_shift_range": 0.1,
+        "height_shift_range": 0.1,
+        "zoom_range": 0.2,
+        "brightness_range": (0.7, 1.3),
+        "channel_shift_range": 255 * 0.4,
+    }
+    assert not photo_classifier.generator_options(Augmentation(flip=0))["horizontal_flip"]
 
 
 # --- Options and what is refused --------------------------------------------------------------------------------------
