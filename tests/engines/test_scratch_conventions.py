@@ -14,6 +14,8 @@ from workshop.kit import training
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras, tensorflow
 from workshop.kit.saving.architecture import Architecture, layer_from
+from workshop.pytorch.kit import optimizers
+from workshop.pytorch.kit.optimizers import warm_up_then_cosine
 from workshop.scratch.nn import adaptive, cells, depthwise, pooling, sgd
 from workshop.scratch.nn.activations import ACTIVATIONS
 from workshop.scratch.nn.convolution import Conv2D
@@ -166,22 +168,40 @@ def test_weight_decay_shrinks_a_weight_without_a_gradient() -> None:
     assert weight[0] == pytest.approx(1 - 0.5 * 0.01)
 
 
+RATES: dict[str, Callable[[float, int], Callable[[int], float]]] = {
+    "numpy": cosine_with_warmup,
+    "torch": lambda highest, steps: lambda step: highest * warm_up_then_cosine(steps)(step),
+}
+
+
+@pytest.mark.parametrize("engine", RATES)
 @settings(max_examples=60, deadline=None)
-@given(st.integers(2, 500))
-def test_the_rate_warms_up_over_a_tenth_and_falls_to_zero_along_a_cosine(steps: int) -> None:
-    rate, warmup = cosine_with_warmup(0.4, steps), max(1, steps // 10)
+@given(steps=st.integers(2, 500))
+def test_the_rate_warms_up_over_a_tenth_and_falls_to_zero_along_a_cosine(engine: str, steps: int) -> None:
+    rate, warmup = RATES[engine](0.4, steps), max(1, steps // 10)
     rates = np.array([rate(step) for step in range(steps + 1)])
     assert rates[0] == pytest.approx(0.4 / 25) and rates[warmup] == pytest.approx(0.4)
     np.testing.assert_allclose(np.diff(rates[: warmup + 1]), (0.4 - 0.4 / 25) / warmup)
     falling = (np.arange(warmup, steps + 1) - warmup) / (steps - warmup)
     np.testing.assert_allclose(rates[warmup:], 0.2 * (1 + np.cos(np.pi * falling)), atol=1e-12)
     assert rate(steps + 7) == pytest.approx(0, abs=1e-12)
-    given_rate = make_optimizer("sgd", 0.4, steps).learning_rate
-    assert callable(given_rate) and given_rate(warmup) == pytest.approx(0.4)
 
 
-def test_a_run_of_one_step_has_a_rate() -> None:
-    rate = cosine_with_warmup(0.4, 1)
+def test_an_optimizer_takes_the_rates_of_its_steps_one_after_the_other() -> None:
+    rate = make_optimizer("sgd", 0.4, 30).learning_rate
+    assert callable(rate)
+    optimizer, scheduler = optimizers.make_optimizer("sgd", [torch.nn.Parameter(torch.zeros(1))], 0.4, 30)
+    assert scheduler is not None
+    for step in range(31):
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(rate(step)) == pytest.approx(RATES["numpy"](0.4, 30)(step))
+        optimizer.step()
+        scheduler.step()
+    assert optimizers.make_optimizer("sgd", [torch.nn.Parameter(torch.zeros(1))], 0.4)[1] is None
+
+
+@pytest.mark.parametrize("engine", RATES)
+def test_a_run_of_one_step_has_a_rate(engine: str) -> None:
+    rate = RATES[engine](0.4, 1)
     assert (rate(0), rate(1)) == pytest.approx((0.4 / 25, 0.4))
 
 
