@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFile, ImageOps, features
 
 from workshop.kit.data import images as image_data
 from workshop.kit.errors import WorkshopError
-from workshop.programs import mnist_preprocessing
+from workshop.programs import mnist_preprocessing, segmentation
 from workshop.programs.sheet import find_sheets, hull_share, is_sheet, take_out
 
 # Pen strokes in a square of side 1, and how wide the pen is.
@@ -230,6 +230,26 @@ def test_a_photograph_in_uneven_light(
     image = ImageOps.invert(image) if is_inverted else image
     found = reading_of(image, tmp_path, "photo.jpg", quality=85)
     assert difference(found, references[digit]) < 0.35
+
+
+LIGHTS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "from the right": lambda x, y: x,
+    "from below": lambda x, y: y,
+    "into two corners": lambda x, y: x * y,
+    "on both sides": lambda x, y: x**2,
+    "above and below": lambda x, y: y**2,
+    "on the middle": lambda x, y: -(x**2) - y**2,
+}
+
+
+@pytest.mark.parametrize("light", LIGHTS)
+def test_the_paper_in_uneven_light_is_known_in_every_pixel(light: str) -> None:
+    y, x = np.ogrid[-1:1:90j, -1:1:120j]
+    paper = 0.65 + 0.06 * x + 0.09 * y + 0.12 * LIGHTS[light](x, y)
+    drawn = paper.copy()
+    drawn[30:60, 40:80] *= 0.3
+    drawn[40:50, :60] *= 0.3  # it touches the border
+    np.testing.assert_allclose(segmentation.estimate_paper(drawn), paper, atol=1 / 255)
 
 
 def test_ink_is_as_strong_in_the_dim_corner_as_in_the_bright_one(tmp_path: Path) -> None:
