@@ -62,8 +62,8 @@ def test_some_ones_get_the_upstroke_and_the_foot_of_other_hands() -> None:
         ((ones[:, rows] > 127).any(axis=(1, 3)).sum(axis=1) > 6).mean() for rows in (slice(14), slice(20, 28))
     )
     assert 0.22 < above < 0.32 and 0.15 < below < 0.24
-    # Measured: the middle of the ink that they add, and how much it is in the mean, in whole pixels. A quarter of a pixel
-    # beside the stroke's middle, a length, a width or an angle other than drawn today, and one of these is another.
+    # Measured: the middle of the ink that they add, and how much it is in the mean, in whole pixels. One of the three
+    # changes where they begin beside the stroke's middle, with their lengths, their widths and their angle.
     for lines, column, row, ink in ((slice(18), 9.41, 8.01, 4.59), (slice(20, 28), 14.29, 23.16, 3.6)):
         weight = added[lines]
         rows, columns = np.mgrid[lines, :28]

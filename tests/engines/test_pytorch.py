@@ -20,7 +20,7 @@ from torch import nn
 from workshop.kit import cli, files, processes, training
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
-from workshop.kit.saving.architecture import Architecture, Layer
+from workshop.kit.saving.architecture import Architecture, Layer, layer_from
 from workshop.kit.saving.layer_specs import ACTIVATIONS
 from workshop.kit.saving.model import KerasModel
 from workshop.kit.training import batching
@@ -492,6 +492,34 @@ def test_a_layer_that_is_printed_tells_its_settings(module: nn.Module, settings:
     name, _, told = str(module).partition("(")
     assert name == type(module).__name__
     assert told.strip().split("\n")[0] == settings + ("" if "\n" in told else ")")
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "module", "shape"),
+    [
+        ("Rescaling", (2.0,), layers.Rescaling(2.0), (4,)),
+        ("BatchNormalization", (), layers.BatchNormAsKeras(4), (4,)),
+        ("LayerNormalization", (), layers.LayerNormAsKeras(4), (4,)),
+        ("ReLU", (5.0,), layers.ReLUAsKeras(5.0), (4,)),
+        ("ReLU", (None, 0.0, 0.5), layers.ReLUAsKeras(threshold=0.5), (4,)),
+        ("SimpleRNN", (3,), recurrent.RNNAsKeras(4, 3), (5, 4)),
+        ("LSTM", (3,), recurrent.LSTMAsKeras(4, 3), (5, 4)),
+        ("GRU", (3,), recurrent.GRUAsKeras(4, 3), (5, 4)),
+        ("Conv2DTranspose", (3, 2), images(image_layers.ConvTranspose2dAsKeras(2, 3, 2)), (6, 6, 2)),
+        ("SeparableConv2D", (3, 2), images(image_layers.SeparableConv2d(2, 3, 2)), (6, 6, 2)),
+        ("AveragePooling2D", ((3, 2), None, "same"), images(image_layers.AveragePoolAsKeras((3, 2))), (6, 6, 2)),
+        ("Conv2D", (3, 3, 1, "same"), images(image_layers.PadAsTensorFlow(3), nn.Conv2d(2, 3, 3)), (6, 6, 2)),
+    ],
+)
+def test_defaults_are_keras_defaults(
+    kind: str, arguments: tuple[Any, ...], module: nn.Module, shape: tuple[int, ...]
+) -> None:
+    network = module if isinstance(module, nn.Sequential) else nn.Sequential(module)
+    described, expected = (
+        to_architecture(network, shape).layers[0],
+        layer_from(kind, getattr(keras.layers, kind)(*arguments).get_config()),
+    )
+    assert (described.kind, described.settings) == (expected.kind, expected.settings)
 
 
 def test_samples_and_optimizers_that_do_not_fit_are_refused() -> None:
