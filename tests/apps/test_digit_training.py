@@ -45,6 +45,27 @@ def test_strokes_become_thinner_and_thicker_and_none_is_lost(digits: tuple[np.nd
     assert ratio[0] > 0.2
 
 
+def test_images_are_moved_turned_sheared_and_resized_by_as_much_as_the_model_that_ships_learned_from() -> None:
+    bar = np.zeros((28, 28, 1), np.uint8)
+    bar[5:23, 11:17] = 255
+    flag = bar.copy()
+    flag[5:9, 17:23] = 255
+    ink, with_flag = (
+        digit_training.augment(np.repeat(one[None], 1000, axis=0), np.full(1000, 7), np.random.default_rng(1))[..., 0]
+        for one in (bar, flag)
+    )
+    # None is mirrored.
+    assert (with_flag[..., 18:].sum(axis=(1, 2)) > with_flag[..., :10].sum(axis=(1, 2))).mean() > 0.9
+    weight, (y, x) = ink.sum(axis=(1, 2)), np.mgrid[:28, :28]
+    row, column = ((ink * at).sum(axis=(1, 2)) / weight for at in (y, x))
+    y, x = y - row[:, None, None], x - column[:, None, None]
+    xx, yy, xy = ((ink * product).sum(axis=(1, 2)) / weight for product in (x * x, y * y, x * y))
+    # A number drawn evenly from -a to a deviates by a / sqrt(3); the bar's angle is that of turning and shearing.
+    assert np.degrees(np.arctan2(2 * xy, yy - xx) / 2).std() == pytest.approx(np.hypot(13, 10) / 3**0.5, rel=0.03)
+    assert (row.std(), column.std()) == pytest.approx((0.06 * 28 / 3**0.5,) * 2, rel=0.05)
+    assert (np.sqrt(yy) / np.sqrt(yy).mean()).std() == pytest.approx(0.077, rel=0.05)
+
+
 def test_some_ones_get_the_upstroke_and_the_foot_of_other_hands() -> None:
     stroke = np.zeros((28, 28, 1), np.uint8)
     stroke[4:24, 13:15] = 255
@@ -78,6 +99,7 @@ def test_a_stand_in_is_trained_on_and_saved_beside_the_model(room: Path, capsys:
     loaded = bundle.load(room / "models" / "digit_reader-standin.h5", ["mnist"])
     assert loaded.card["metrics"] == metrics
     assert loaded.card["data"].endswith(", augmented")
+    assert loaded.inputs == [bundle.Input("image", shape=(28, 28, 1))] and loaded.card["seed"] == 1
     assert metrics["test_accuracy"] > 0.3
     output = capsys.readouterr().out
     # As many epochs as were asked for; Keras prints no 1/1.
