@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workshop.kit import training
+from workshop.kit.cli import OPTIMIZERS
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras, tensorflow
 from workshop.kit.saving.architecture import Architecture, layer_from
@@ -160,6 +161,21 @@ def test_steps_along_gradients_of_all_sizes_are_keras_steps(name: str) -> None:
         # Relative to the step where weights start at 0; those at 1 are rounded to float32.
         tolerance = 1e-7 if name == "adamw" else 1e-12
         np.testing.assert_allclose(weight - before, np.asarray(variable) - before_in_keras, rtol=2e-3, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_pytorchs_steps_along_gradients_of_all_sizes_are_numpys(name: str) -> None:
+    sizes = np.logspace(-8, 1, 10)
+    weight = np.ones(10)
+    parameter = torch.nn.Parameter(torch.ones(10, dtype=torch.float64))
+    ours, (theirs, _) = make_optimizer(name), optimizers.make_optimizer(name, [parameter])
+    for step in range(4):
+        gradient = sizes * (1 + 0.3 * np.sin(step + np.arange(10)))
+        parameter.grad = torch.tensor(gradient)
+        before, before_in_torch = weight.copy(), parameter.detach().numpy().copy()
+        ours.apply({"w": weight}, {"w": gradient})
+        assert theirs.step(lambda: float(torch.is_grad_enabled())) == 1
+        np.testing.assert_allclose(weight - before, parameter.detach().numpy() - before_in_torch, rtol=1e-4, atol=1e-14)
 
 
 def test_weight_decay_shrinks_a_weight_without_a_gradient() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -244,6 +245,32 @@ def test_the_losses_within_epochs() -> None:
     # The mean of an epoch is that of its parts.
     for epoch in (0, 1):
         assert (2 * values[2 * epoch] + values[2 * epoch + 1]) / 3 == pytest.approx(history.history["loss"][epoch])
+
+
+@pytest.mark.parametrize(
+    ("in_a_call", "steps", "parts"),
+    [
+        (1, 3, [(0, 1), (1, 2), (2, 3)]),
+        (3, 7, [(0, 3), (3, 7)]),  # 3, 3 and 1, which says too little by itself
+        (3, 8, [(0, 3), (3, 6), (6, 8)]),
+        (2, 3, [(0, 2), (2, 3)]),
+        (5, 3, [(0, 3)]),
+    ],
+)
+def test_the_few_steps_at_the_end_of_an_epoch_count_with_those_before(
+    in_a_call: int, steps: int, parts: list[tuple[int, int]]
+) -> None:
+    losses = training.StepLosses("bits")
+    losses.set_model(SimpleNamespace(steps_per_execution=in_a_call))
+    losses.set_params({"steps": steps})
+    each = np.random.default_rng(1).uniform(1, 2, (2, steps))
+    for epoch in (0, 1):
+        losses.on_epoch_begin(epoch)
+        for done in [*range(in_a_call, steps, in_a_call), steps]:
+            losses.on_train_batch_end(done - 1, {"loss": 99.0, "bits": each[epoch, :done].mean()})
+    epochs, values = losses.curve
+    assert epochs == pytest.approx([epoch + end / steps for epoch in (0, 1) for _, end in parts])
+    assert values == pytest.approx([each[epoch, start:end].mean() for epoch in (0, 1) for start, end in parts])
 
 
 def test_validation_is_measured_after_every_epoch() -> None:
