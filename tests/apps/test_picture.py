@@ -252,6 +252,62 @@ def test_the_paper_in_uneven_light_is_known_in_every_pixel(light: str) -> None:
     np.testing.assert_allclose(segmentation.estimate_paper(drawn), paper, atol=1 / 255)
 
 
+@pytest.mark.parametrize("is_dark", [True, False])
+def test_ink_is_as_strong_as_the_share_of_the_light_that_it_takes(is_dark: bool) -> None:
+    random = np.random.default_rng(1)
+    light = 0.8 + random.normal(0, 0.01, (60, 80))
+    light[20:40, 30:34] = 0.2
+    light[20:40, 50:54] = 0.6
+    ink = segmentation.find_ink(light if is_dark else 1 - light, "a.png")
+    assert ink.strength.dtype == np.float32
+    for columns, strength in ((slice(30, 34), 0.75), (slice(50, 54), 0.25)):
+        np.testing.assert_allclose(ink.strength[20:40, columns], strength, atol=0.01)
+    assert ink.strength[:, :20].max() < 0.06
+    assert ink.noise == pytest.approx(0.01 / 0.8, rel=0.15)
+
+
+def test_the_border_is_a_twentieth_of_the_shorter_side_and_a_pixel_at_least() -> None:
+    border = segmentation.border_mask((40, 100))
+    assert border.sum() == 40 * 100 - 36 * 96 and not border[2:-2, 2:-2].any()
+    assert segmentation.border_mask((8, 8)).sum() == 64 - 36
+
+
+def test_the_spread_of_paper_is_its_standard_deviation() -> None:
+    assert segmentation.spread(np.random.default_rng(1).normal(0, 0.3, 20_000)) == pytest.approx(0.3, rel=0.02)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
+def test_the_threshold_between_paper_and_ink_parts_them_best(share: float) -> None:
+    random = np.random.default_rng(2)
+    values = np.where(random.random(3000) < share, random.normal(0.3, 0.1, 3000), random.normal(0.7, 0.08, 3000))
+    values = values.clip(0, 1)
+
+    def within(threshold: float) -> float:
+        return sum(part.var() * len(part) for part in (values[values < threshold], values[values >= threshold]))
+
+    found = segmentation.otsu_threshold(values)
+    thresholds = np.arange(30, 220) / 256
+    best = min(map(within, thresholds))
+    assert found * 256 == round(found * 256) and within(found) == pytest.approx(best, rel=1e-3)
+
+
+def test_specks_are_left_out_by_their_weight_and_what_touches_at_a_corner_belongs_together() -> None:
+    strength = np.zeros((30, 30), np.float32)
+    strength[5:15, 5:15] = 1  # weighs 100
+    strength[15, 15] = strength[16, 16] = 0.9  # at a corner of it
+    strength[20, 20] = strength[0, 29] = 1  # two specks
+    strength[25, 5:8] = 1  # 3 % of it
+    strength[28, 20:28] = 0.4  # below the threshold
+    ink = segmentation.Ink(strength, 0.0)
+    drawn = segmentation.drawn_pixels(ink, 0.5)
+    expected = strength >= 0.5
+    expected[20, 20] = expected[0, 29] = False
+    np.testing.assert_array_equal(drawn, expected)
+    assert segmentation.drawn_pixels(ink, 0.5, smallest=0.15).sum() == 102
+    assert segmentation.drawn_pixels(ink, 0.3).sum() == 105 + 8
+    assert segmentation.drawn_pixels(ink, 0.5, smallest=0.009).sum() == 107
+
+
 def test_ink_is_as_strong_in_the_dim_corner_as_in_the_bright_one(tmp_path: Path) -> None:
     x = np.linspace(0, 1, 400)
     values = np.tile(230 - 150 * x, (300, 1))  # the paper: 230 on the left, 80 on the right
