@@ -291,6 +291,10 @@ def test_the_threshold_between_paper_and_ink_parts_them_best(share: float) -> No
     assert found * 256 == round(found * 256) and within(found) == pytest.approx(best, rel=1e-3)
 
 
+def test_the_lowest_of_equally_good_thresholds_is_taken() -> None:
+    assert segmentation.otsu_threshold(np.array([40.5 / 256] * 5 + [100.5 / 256] * 3)) == 41 / 256
+
+
 def test_specks_are_left_out_by_their_weight_and_what_touches_at_a_corner_belongs_together() -> None:
     strength = np.zeros((30, 30), np.float32)
     strength[5:15, 5:15] = 1  # weighs 100

@@ -133,6 +133,6 @@ def otsu_threshold(values: np.ndarray) -> float:
     below = np.cumsum(counts)
     above = below[-1] - below
     sum_below = np.cumsum(counts * middles)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # 0 / 0 where one class is empty
         between = below * above * (sum_below / below - (sum_below[-1] - sum_below) / above) ** 2
     return float(edges[1:][np.nanargmax(between)])
