@@ -252,6 +252,16 @@ def test_the_paper_in_uneven_light_is_known_in_every_pixel(light: str) -> None:
     np.testing.assert_allclose(segmentation.estimate_paper(drawn), paper, atol=1 / 255)
 
 
+def test_even_paper_is_of_one_grey_where_ink_covers_most_of_the_border() -> None:
+    random = np.random.default_rng(1)
+    grey = 0.8 + random.uniform(-1 / 255, 1 / 255, (60, 60))
+    grey[:, :35] = random.uniform(0.1, 0.6, (60, 35))
+    border = segmentation.border_mask(grey.shape)
+    assert 0.4 < (grey[border] > 0.7).mean() < 0.46
+    paper = segmentation.estimate_paper(grey)
+    assert np.ptp(paper) == 0 and paper[0, 0] == pytest.approx(0.8, abs=0.001)
+
+
 @pytest.mark.parametrize("is_dark", [True, False])
 def test_ink_is_as_strong_as_the_share_of_the_light_that_it_takes(is_dark: bool) -> None:
     random = np.random.default_rng(1)

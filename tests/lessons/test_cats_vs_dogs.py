@@ -224,6 +224,26 @@ def test_the_generators_make_batches_of_the_recipes_size_in_the_order_of_the_see
     np.testing.assert_array_equal(still_watched, watched)
 
 
+@pytest.mark.parametrize(
+    ("steps", "samples", "lines"),
+    [
+        (0, 876, ["Steps an epoch  8 batches of 125"]),
+        (8, 1500, ["Steps an epoch  8 batches of 125"]),
+        (8, 876, ["Steps an epoch  8 batches of 125"]),
+        (8, 875, ["Steps an epoch  8 batches of 125", "875 photos make 7 batches"]),
+        (8, 125, ["Steps an epoch  8 batches of 125", "125 photos make 1 batch"]),
+        (20, 1250, ["Steps an epoch  20 batches of 125", "1,250 photos make 10 batches"]),
+    ],
+)
+def test_the_run_says_what_happens_where_the_photos_make_fewer_batches(
+    steps: int, samples: int, lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cats_vs_dogs.report_steps(replace(cats_vs_dogs.TAUGHT, steps_per_epoch=steps), samples)
+    first, *others = lines
+    expected = [first, *(f"{16 * ' '}{other}: they come again, in another order" for other in others)]
+    assert capsys.readouterr().out.splitlines() == expected
+
+
 def test_an_epoch_of_the_preset_goes_on_where_the_photos_end(room: Path) -> None:
     options = ["--data", str(write_photos(room / "toys")), "--preset", "workshop", "--size", "32", "--epochs", "2"]
     run = start(cats_vs_dogs, room, *options, "--batch-size", "5", "--no-plots")
