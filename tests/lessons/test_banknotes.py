@@ -238,6 +238,42 @@ def test_a_list_is_read_as_people_have_it(content: str, encoding: str) -> None:
     assert [(row.part, str(row.path.relative_to(here)), str(row.label)) for row in rows] == ROWS
 
 
+COLUMN_NAMES = {
+    "type": "type split set part subset usage phase",
+    "path": "path file filename file_name filepath image picture photo img name",
+    "class": "class label target category class_id y",
+}
+PART_NAMES = {
+    "train": "train training trn",
+    "validation": "validation validate valid val dev",
+    "test": "test testing tst",
+}
+
+
+def test_columns_and_parts_have_the_names_that_people_give_them() -> None:
+    for column, names in COLUMN_NAMES.items():
+        for name in names.split():
+            header = ["type", "path", "class"]
+            header[header.index(column)] = name.replace("_", " ").title()
+            (row,) = picture_list.read(write_list(f"{','.join(header)}\ntrain,a.jpg,5\n"), 7)
+            assert (row.part, row.path.name, row.label, row.line) == ("train", "a.jpg", 5, 2)
+    for part, names in PART_NAMES.items():
+        for name in names.split():
+            (row,) = picture_list.read(write_list(f"{name},a.jpg,5\n"), 7)
+            assert (row.part, row.line) == (part, 1), name
+
+
+def test_of_two_files_that_differ_in_their_capitals_none_is_guessed() -> None:
+    content = "type,path,class\ntrain,D.JPG,0\n"
+    path = write_list(content)
+    Path("d.jpg").touch()
+    (row,) = picture_list.read(path, 7)
+    assert row.path.name == "d.jpg"
+    Path("d.JPG").touch()
+    (row,) = picture_list.read(path, 7)
+    assert row.path.name == "D.JPG"  # and that is not there
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -250,6 +286,14 @@ def test_a_list_is_read_as_people_have_it(content: str, encoding: str) -> None:
         ("type,path,class\nteach,a.jpg,0\n", "notes.csv, line 2: got the type teach, takes train, validation or test"),
         ("type,path,class\ntrain,a.jpg,7\n", "notes.csv, line 2: got the class 7, takes a whole number from 0 to 6"),
         ("type,path,class\ntrain,a.jpg,fifty\n", "line 2: got the class fifty, takes a whole number from 0 to 6"),
+        ("type,path,class\ntrain,a.jpg,2.5\n", "line 2: got the class 2.5, takes a whole number from 0 to 6"),
+        ("type,path,class\ntrain,a.jpg,-1\n", "line 2: got the class -1, takes a whole number from 0 to 6"),
+        ("type,path,class\ntrain,a.jpg,\n", r"line 2: got the class \(empty\), takes a whole number from 0 to 6"),
+        (f"type,path,class\ntrain,a.jpg,{'x' * 41}\n", f"got the class {'x' * 40}, takes a whole number from 0 to 6"),
+        (f"type,path,class\n{'y' * 41},a.jpg,0\n", f"got the type {'y' * 40}, takes train, validation or test"),
+        ("type,path,class\n,a.jpg,0\n", r"line 2: got the type \(empty\), takes train, validation or test"),
+        ("a,b,c,d,e,f,g,h,i\n", r"has the columns a, b, c, d, e, f, g, h: takes .*\(missing: type, path, class\)"),
+        (f"{'z' * 120},path\n", rf"has the columns {'z' * 100}: takes type, path and class \(missing: type, class\)"),
         ("type,path,class\ntrain,,1\n", "line 2 names no file"),
         ("type,path,class\ntrain,a.jpg\n", "line 2 has 2 cells, takes a type, a path and a class"),
         ("type,path,class\ntrain,absent.jpg,1\n", r"no usable picture of type train \(left out: line 2: .*absent.jpg "),
@@ -264,15 +308,36 @@ def test_a_fault_of_a_list_is_said_in_a_line(content: str, message: str) -> None
 
 def test_a_folder_is_that_of_its_only_list() -> None:
     Path("photos").mkdir()
-    for names, message in (([], "has no CSV"), (["a.csv", "b.csv"], r"has several lists \(a.csv, b.csv\)")):
-        for name in names:
-            Path("photos", name).touch()
+
+    def refused(message: str) -> None:
         with pytest.raises(WorkshopError, match=message):
             picture_list.find("photos")
-    Path("photos", "b.csv").unlink()
-    assert picture_list.find("photos") == Path("photos", "a.csv")
-    with pytest.raises(WorkshopError, match="nowhere is not there"):
+
+    Path("photos", "a.jpg").touch()
+    Path("photos", "folder.csv").mkdir()
+    refused(r"photos has no CSV that lists its pictures: takes one with the columns type, path, class$")
+    # A text may be the list where there is no table, and a note beside one.
+    for name, found in (("readme.txt", "readme.txt"), ("b.CSV", "b.CSV")):
+        Path("photos", name).touch()
+        assert picture_list.find("photos") == Path("photos", found)
+    Path("photos", "a.tsv").touch()
+    refused(r"photos has several lists \(a.tsv, b.CSV\): give the path of one of them")
+    for name in ("c.csv", "d.csv", "e.csv", "f.csv"):
+        Path("photos", name).touch()
+    refused(r"\(a.tsv, b.CSV, c.csv, d.csv, e.csv\)")
+    assert picture_list.find("photos/readme.txt") == Path("photos/readme.txt")
+    with pytest.raises(WorkshopError, match=r"nowhere is not there: give the path of a CSV .*, or of its folder"):
         picture_list.find("nowhere")
+
+
+def test_the_first_rows_of_each_part_and_class_are_kept() -> None:
+    rows = [
+        picture_list.Picture(part, Path(), label, line)
+        for line, (part, label) in enumerate([("train", 0), ("train", 0), ("test", 0), ("train", 1), ("train", 0)], 2)
+    ]
+    for train, test, lines in ((2, 1, [2, 3, 4, 5]), (1, 0, [2, 5]), (9, 9, [2, 3, 4, 5, 6])):
+        kept = picture_list.first(rows, {"train": train, "validation": 0, "test": test})
+        assert [row.line for row in kept] == lines
 
 
 def test_the_list_that_is_written_is_the_same_text_on_every_system(written: Path) -> None:
