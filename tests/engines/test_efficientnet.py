@@ -1,5 +1,6 @@
 """EfficientNet-Lite0 in Keras and in PyTorch from one table, with its published weights."""
 
+import importlib.util
 import pickle
 from pathlib import Path
 
@@ -70,6 +71,24 @@ def test_an_unpublished_file_is_not_unpickled(tmp_path: Path) -> None:
         efficientnet_weights.load(path)
     with pytest.raises(WorkshopError, match="cannot be read"):
         efficientnet_weights.load(tmp_path / "nowhere.pth")
+
+
+def test_the_file_of_the_shared_folder_goes_before_the_package_unless_it_is_damaged(
+    weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORKSHOP_DATA", str(tmp_path))
+    shared = tmp_path / efficientnet_weights.NAME
+    shared.write_bytes(weights.place.read_bytes())
+    found = efficientnet_weights.find()
+    assert found is not None and (found.place, found.source) == (shared, "EfficientNet-Lite0 with ImageNet weights")
+    assert efficientnet_weights.load(shared).place == shared and capsys.readouterr().out == ""
+    shared.write_bytes(b"half of it")
+    found = efficientnet_weights.find()
+    assert found is not None and found.place == weights.place
+    skipped = f"Weights   skipped: {shared} is not the published file (SHA-256 differs)\n"
+    assert capsys.readouterr().out == skipped
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert efficientnet_weights.find() is None and capsys.readouterr().out == skipped
 
 
 def test_weights_of_another_network_are_refused(weights: Weights) -> None:

@@ -307,6 +307,18 @@ def test_a_data_frame_has_the_columns_of_the_model_in_its_order(saved: Path) -> 
         load().predict(frame.set_axis(["a", "b"], axis=1))
 
 
+def test_of_many_columns_the_first_twenty_are_named(saved: Path) -> None:
+    import pandas as pd
+
+    for count, end in ((20, "c19"), (21, "c19, ...")):
+        frame = pd.DataFrame(np.zeros((1, count)), columns=[f"c{i}" for i in range(count)])
+        with pytest.raises(WorkshopError, match=rf"got the columns c0, .*, {re.escape(end)}, takes first exam, second"):
+            load().predict(frame)
+    frame = pd.DataFrame(np.zeros((1, 3)), columns=["first exam", "second exam", "third exam"])
+    with pytest.raises(WorkshopError, match=r"takes first exam, second exam: leave the others out$"):
+        load().predict(frame)
+
+
 def test_a_long_text_is_cut_in_its_middle() -> None:
     text = "got " + "x" * 500 + "\x1b, takes a number"
     assert len(printable(text)) == 200 and printable(printable(text)) == printable(text)
