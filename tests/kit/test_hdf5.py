@@ -138,6 +138,23 @@ def test_names_and_texts_in_every_script_are_read(libver: str) -> None:
         assert_equal(hdf5.read(content), theirs)
 
 
+@pytest.mark.parametrize("is_ordered", [False, True])
+@pytest.mark.parametrize("libver", ["earliest", "v108", "latest"])
+def test_names_of_any_length_are_read_in_any_order(libver: str, is_ordered: bool) -> None:
+    names = [letter * length for length in (1, 255, 256, 300) for letter in "zé"]
+
+    def fill(file: h5py.File) -> None:
+        for i, name in enumerate(names[:6]):
+            group = file.create_group(name, track_order=is_ordered)
+            group["z"], group["a"] = np.arange(i), np.float32(i)
+            group.attrs[name[:200]] = i
+        file[names[-1]] = np.float64(7)
+
+    content = made(fill, libver=libver, track_order=is_ordered)
+    with h5py.File(io.BytesIO(content)) as theirs:
+        assert_equal(hdf5.read(content), theirs)
+
+
 def test_reading_a_model_needs_no_hdf5_library() -> None:
     program = (
         "import pathlib, sys; from workshop.scratch.nn.network import Network;"
