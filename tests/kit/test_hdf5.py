@@ -65,6 +65,7 @@ def fill(file: h5py.File) -> None:
     file.attrs["long"] = "configuration " * 10_000
     file.attrs["text of any length"] = "größer"
     file.attrs["text of one length"] = np.bytes_(b"abc")
+    file.attrs["letter"] = np.bytes_(b"x")
     file.attrs["texts of one length"] = [b"dense", b"dense_1"]
     file.attrs["texts of any length"] = ["dense", "", "größer"]
     file.attrs["none"] = []
@@ -93,15 +94,18 @@ def test_all_that_h5py_writes_by_default_is_read(options: dict[str, object]) -> 
         assert_equal(hdf5.read(content), theirs)
 
 
-def test_a_text_in_another_encoding_keeps_no_file_from_being_read() -> None:
+@pytest.mark.parametrize("libver", ["earliest", "v108", "latest"])
+def test_a_text_in_another_encoding_keeps_no_file_from_being_read(libver: str) -> None:
     latin = "größer".encode("latin-1")
 
     def fill(file: h5py.File) -> None:
         file.attrs["text of one length"] = np.bytes_(latin)
         file.attrs.create("text of any length", latin, dtype=h5py.string_dtype())
         file["numbers"] = [1.0, 2.0]
+        file[latin] = np.float32(3)
 
-    content = hdf5.read(made(fill))
+    content = hdf5.read(made(fill, libver=libver))
+    assert set(content.entries) == {"numbers", "gr\ufffd\ufffder"}
     assert content.attributes == dict.fromkeys(("text of one length", "text of any length"), "gr\ufffd\ufffder")
     numbers = content.entries["numbers"]
     assert isinstance(numbers, Dataset) and numbers.array().tolist() == [1, 2]
@@ -228,6 +232,11 @@ def many_links(file: h5py.File) -> None:
         file[f"model_weights/entry{number}"] = number
 
 
+def many_attributes(file: h5py.File) -> None:
+    for number in range(20):
+        file["model_weights"].attrs[f"attribute{number}"] = number
+
+
 @pytest.mark.parametrize(
     ("change", "options", "says"),
     [
@@ -241,6 +250,9 @@ def many_links(file: h5py.File) -> None:
         (lambda f: f.create_dataset("c", data=np.ones(99), compression="gzip"), {}, "in chunks, perhaps compressed"),
         (attribute_of_a_named_type, {"libver": "latest"}, "an attribute in it is of an unknown version"),
         (many_links, {"libver": "latest"}, "newer form (dense): save it again with Keras"),
+        (many_attributes, {"libver": "latest"}, "its attributes are stored in a newer form (dense): save it again"),
+        (lambda f: f.__setitem__("none", h5py.Empty("f4")), {}, "an array in it has an unknown shape"),
+        (lambda f: f.__setitem__("none", h5py.Empty("f4")), {"libver": "latest"}, "an array in it has an unknown"),
         (lambda f: f.__setitem__("model_weights/dense/again", f["model_weights"]), {}, "a group in it holds itself"),
         (lambda f: f.__setitem__("again", f["/"]), {}, "a group in it holds itself"),
         (lambda f: f.__setitem__("type", np.dtype("f4")), {}, "entry type is not data"),
