@@ -16,6 +16,7 @@ from helpers.layer_cases import (
     assert_close,
     assert_the_same_in_each_engine,
     described,
+    keras_gradients,
     numpy_gradients,
     torch_gradients,
 )
@@ -27,7 +28,7 @@ from workshop import scratch
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 from workshop.kit.saving import h5, keras_h5
-from workshop.kit.saving.architecture import Architecture, layer_from
+from workshop.kit.saving.architecture import KINDS, Architecture, layer_from
 from workshop.kit.saving.layer_specs import UnknownLayerError
 from workshop.kit.saving.model import KerasModel, as_model
 from workshop.pytorch.kit.model import TorchModel, from_architecture, to_architecture
@@ -131,6 +132,32 @@ def test_outputs_and_gradients_of_each_layer_are_keras_in_each_engine(name: str)
     X = np.random.default_rng(1).normal(size=(3, *shape)).astype(np.float32)
     # TensorFlow 2.21 crashes at times where the windows of a transposed convolution do not touch.
     assert_the_same_in_each_engine(make(keras.layers), X, is_differentiable="apart" not in name)
+
+
+# Where several numbers of a window are equal, and where an activation bends, at 0. At the bend of PReLU, Keras has the
+# gradient 0; the others have that of the side below.
+OF_EQUAL_NUMBERS = {
+    **{
+        name: case
+        for name, case in CASES.items()
+        if "Max" in name or name.startswith(("Dense leaky_relu", "Dense elu", "Dense selu", "LeakyReLU", "ELU", "ReLU"))
+    },
+    "MaxPooling2D": (IMAGE, lambda layers: layers.MaxPooling2D()),
+    "MaxPooling2D overlapping": (IMAGE, lambda layers: layers.MaxPooling2D(3, strides=2)),
+}
+
+
+@pytest.mark.parametrize("name", OF_EQUAL_NUMBERS)
+def test_the_gradients_by_equal_numbers_and_by_zeros_are_keras_in_each_engine(name: str) -> None:
+    shape, make = OF_EQUAL_NUMBERS[name]
+    X = np.random.default_rng(1).integers(-1, 2, (3, *shape)).astype(np.float32)
+    layer = make(keras.layers)
+    architecture = described(layer, X)
+    direction = np.random.default_rng(2).normal(size=layer(X).shape).astype(np.float32)
+    by_keras = keras_gradients(layer, X, direction)
+    network = Network.from_architecture(architecture)
+    assert_close(numpy_gradients(network.layers[0], X, direction), by_keras, 1e-4)
+    assert_close(torch_gradients(from_architecture(architecture), X, direction), by_keras, 1e-4)
 
 
 @settings(max_examples=25, deadline=None)
@@ -553,6 +580,44 @@ def test_settings_that_change_no_output_are_taken_from_any_keras() -> None:
         assert layer_from("Dropout", {"rate": 0.5, "noise_shape": None, "dtype": policy}).settings == {"rate": 0.5}
 
 
+# What a file has to say of a layer; what it leaves out is as if Keras had written its default.
+NEEDED: dict[str, dict[str, Any]] = {
+    **{kind: {"rate": 0.5} for kind in KINDS if kind.endswith("Dropout") or kind.startswith("SpatialDropout")},
+    "Activation": {"activation": "tanh"},
+    "Bidirectional": {"layer": {"class_name": "LSTM", "config": {"units": 5}}, "merge_mode": "concat"},
+    "Conv1D": {"filters": 4, "kernel_size": 3},
+    "Conv2D": {"filters": 4, "kernel_size": 3},
+    "Conv2DTranspose": {"filters": 4, "kernel_size": 3},
+    "Dense": {"units": 5},
+    "DepthwiseConv2D": {"kernel_size": 3},
+    "Embedding": {"input_dim": 7, "output_dim": 2},
+    "GaussianNoise": {"stddev": 0.5},
+    "GRU": {"units": 5, "reset_after": True},  # Keras 2 came without it
+    "LSTM": {"units": 5},
+    "RepeatVector": {"n": 3},
+    "Rescaling": {"scale": 2.0},
+    "Reshape": {"target_shape": [2, 3]},
+    "SeparableConv2D": {"filters": 4, "kernel_size": 3},
+    "SimpleRNN": {"units": 5},
+    "TimeDistributed": {"layer": {"class_name": "Dense", "config": {"units": 5}}},
+    "UpSampling1D": {"size": 2},
+    "ZeroPadding1D": {"padding": [1, 2]},
+    "ZeroPadding2D": {"padding": [[1, 2], [3, 4]]},
+}
+
+
+@pytest.mark.parametrize("kind", sorted({*KINDS, "Softmax"} - {"Add"}))
+def test_a_setting_that_a_file_leaves_out_is_keras_default(kind: str) -> None:
+    needed = NEEDED.get(kind, {})
+    options = {"pool_size": 2} if kind.startswith("AveragePooling") else dict(needed)  # as Keras 2 has it
+    if "layer" in needed:
+        inner = needed["layer"]
+        options["layer"] = getattr(keras.layers, inner["class_name"])(**inner["config"])
+    whole = layer_from(kind, getattr(keras.layers, kind)(**options).get_config())
+    brief = layer_from(kind, needed)
+    assert (brief.kind, brief.settings) == (whole.kind, whole.settings)
+
+
 @pytest.mark.parametrize(
     ("name", "config", "expected"),
     [
@@ -561,6 +626,7 @@ def test_settings_that_change_no_output_are_taken_from_any_keras() -> None:
         ("ReLU", {"max_value": 6.0}, ("Activation", {"activation": "relu6"})),
         ("ReLU", {}, ("Activation", {"activation": "relu"})),
         ("ThresholdedReLU", {"theta": 0.5}, ("ReLU", {"max_value": None, "negative_slope": 0.0, "threshold": 0.5})),
+        ("ThresholdedReLU", {}, ("ReLU", {"max_value": None, "negative_slope": 0.0, "threshold": 1.0})),
         ("Softmax", {"axis": -1}, ("Activation", {"activation": "softmax"})),
     ],
 )
