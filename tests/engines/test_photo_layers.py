@@ -239,18 +239,24 @@ def test_a_mirror_written_by_hand_is_a_keras_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
+        ("Dense", {"units": 60}),
+        ("Conv1D", {"filters": 60, "kernel_size": 4}),
+        ("Conv2D", {"filters": 60, "kernel_size": 3}),
+        ("Conv2DTranspose", {"filters": 60, "kernel_size": 3}),
         ("DepthwiseConv2D", {"kernel_size": 3}),
-        ("SeparableConv2D", {"filters": 4, "kernel_size": 3}),
+        ("SeparableConv2D", {"filters": 60, "kernel_size": 3}),
     ],
 )
 def test_kernels_start_as_keras_draws_them(kind: str, options: dict[str, Any]) -> None:
     keras.utils.set_random_seed(1)
     torch.manual_seed(1)
-    theirs = keras.Sequential([keras.layers.Input((8, 8, 40)), getattr(keras.layers, kind)(**options)])
-    empty = Architecture((8, 8, 40), [layer_from(kind, theirs.layers[0].get_config())])
-    for mirror in (Network.from_architecture(empty), TorchModel(from_architecture(empty), (8, 8, 40))):
+    shape = {"Dense": (40,), "Conv1D": (8, 40)}.get(kind, (8, 8, 40))
+    theirs = keras.Sequential([keras.layers.Input(shape), getattr(keras.layers, kind)(**options)])
+    empty = Architecture(shape, [layer_from(kind, theirs.layers[0].get_config())])
+    for mirror in (Network.from_architecture(empty), TorchModel(from_architecture(empty), shape)):
         for ours, weight in zip(mirror.get_weights(), theirs.get_weights(), strict=True):
             assert ours.std() == pytest.approx(weight.std(), rel=0.2)
+            assert np.abs(ours).max() == pytest.approx(np.abs(weight).max(), rel=0.1)
 
 
 def test_each_multiplication_with_a_weight_is_counted() -> None:
