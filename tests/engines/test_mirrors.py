@@ -145,6 +145,7 @@ def test_a_mirror_reports_what_its_lesson_reports_and_names_its_engine(
     assert "No expected band: a quick run." in run.lines
     assert run.seconds or not of_keras.seconds
     assert_no_part_takes_longer(run)
+    assert run.trainings == of_keras.trainings
 
 
 @pytest.mark.parametrize(("engine", "lesson"), EACH_MIRROR)

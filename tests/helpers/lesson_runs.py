@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -84,6 +85,18 @@ class Run(NamedTuple):
         underlined = [line for line, below in itertools.pairwise(self.lines) if re.fullmatch("-+", below)]
         kept = [line for line in self.lines if line.startswith("Kept ")]
         return [re.sub(r"\d[\d.,]*(e[+-]?\d+)?", "#", line) for line in underlined + kept if "  " not in line]
+
+    @property
+    def trainings(self) -> Counter[str]:
+        """How many trainings it shows the end of in each of its parts, by the parts' titles."""
+        counts: Counter[str] = Counter()
+        title = ""
+        for line, below in itertools.pairwise(self.lines):
+            if re.fullmatch("-+", below):
+                title = line.partition(":")[0]
+            # Keras counts the epochs of small tables and, where they are longer, the steps of each.
+            counts[title] += bool(re.match(r" *\d+/\d+ (epochs in |- .*/epoch)|Epoch (\d+)/\2$", line))
+        return +counts
 
     @property
     def headings(self) -> list[list[str]]:
