@@ -1147,6 +1147,15 @@ def test_a_folder_that_cannot_be_saved_to(model: Any) -> None:
         save(model)
 
 
+def test_a_folder_that_is_not_there_is_made_with_those_above_it(model: Any) -> None:
+    bundle.save(Path("room/of/mine"), NAME, model, lesson=NAME, data="", seed=1, inputs=[], metrics={})
+    np.testing.assert_array_equal(
+        bundle.load(Path("room/of/mine") / H5, [NAME]).predict(X), KerasModel(model).predict(X)
+    )
+    files.write_flushed("another/one/mine.txt", b"kept")
+    assert Path("another/one/mine.txt").read_bytes() == b"kept"
+
+
 def test_a_save_that_was_killed_in_a_folder_that_is_now_read_only(
     saved: Path, model: Any, scaler: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,7 @@ from workshop.kit.report import Report
 from workshop.kit.saving import bundle
 from workshop.kit.training import Recipe
 from workshop.programs import engines
+from workshop.pytorch import tables as in_torch
 from workshop.pytorch.kit.model import TorchModel
 from workshop.scratch import tables as in_numpy
 
@@ -299,6 +300,21 @@ def test_a_card_of_texts_alone_that_does_not_fit_is_refused(room: Path) -> None:
     path.write_text(json.dumps(card | {"inputs": card["inputs"][1:]}))
     with pytest.raises(WorkshopError, match="they are not of one model"):
         found.load("cars")
+
+
+@pytest.mark.parametrize("lesson", [pytest.param(tables, marks=pytest.mark.slow), in_numpy, in_torch])
+def test_the_losses_that_are_drawn_are_in_the_unit_of_the_target(
+    lesson: Any, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(lesson, "save_and_plot", lambda *given: drawn.append(given))
+    lesson.main(["--data", str(write_toys(Path("toys.csv"))), "--epochs", "2", "--no-plots"])
+    ((task, _, _, predicted, losses),) = drawn
+    rows = task.validation
+    kept = np.mean((predicted["network"][rows] - task.y[rows]) ** 2)  # of the epoch whose weights were kept
+    assert min(losses["validation"]) == pytest.approx(kept, rel=1e-3)
+    assert [len(losses[part]) for part in ("training", "validation")] == [2, 2]
+    assert 0.2 < losses["training"][-1] / kept < 5
 
 
 def test_a_table_of_a_spreadsheet_with_decimal_commas(toys: Run, room: Path) -> None:
