@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workshop.kit.data import tables
-from workshop.kit.data.table import columns, numerals
+from workshop.kit.data.table import columns, numerals, splitting
 from workshop.kit.errors import WorkshopError
 
 HEADER = b"area,rooms,price\n"
@@ -98,6 +98,44 @@ def comma(number: float) -> str:
 
 BASE = flats()
 LINES = BASE.splitlines()
+
+
+def wrapped(lines: list[str]) -> list[str]:
+    """Each line in quotation marks, as some spreadsheets write it."""
+    return [f'"{line}"' for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("lines", "separator"),
+    [
+        # Blanks, where nine lines of ten have the same number of cells.
+        (["a b c", *["1 2 3"] * 8, "1 2"], " "),
+        (["a b c", *["1 2 3"] * 7, "1 2"], ","),
+        # Something else, where half the lines have it.
+        (["a b, c", *["1 2, 3"] * 49, *["1 2 3"] * 50], ","),
+        (["a b, c", *["1 2, 3"] * 48, *["1 2 3"] * 51], " "),
+        # Blanks with a tab before the last cell, where nineteen lines of twenty have the same number of cells.
+        (["a  b\tc", *["1  2\t3"] * 18, "1  2\t3 4"], " "),
+        (["a  b\tc", *["1  2\t3"] * 17, "1  2\t3 4"], "\t"),
+        (["a  b\tc", *["1  2\t3"] * 18, "1 2\t3"], "\t"),
+        # What stands in quotation marks separates nothing, behind a blank neither.
+        (["name, note", *['1, "x, y"'] * 3, *['2, "x, y, z"'] * 3, *["3, x"] * 3], ","),
+        # Of lines that are wholly in quotation marks, nine of ten have the same number of cells, else they stay whole.
+        (wrapped(["a;b;c", *["1;2;3"] * 8, "1;2"]), ";"),
+        (wrapped(["a;b;c", *["1;2;3"] * 7, "1;2"]), ","),
+        ([*wrapped(["a;b;c", *["1;2;3"] * 18]), "1,2"], ","),
+    ],
+)
+def test_what_separates_the_cells_of_most_lines(lines: list[str], separator: str) -> None:
+    assert splitting.split("\n".join([*lines, ""]), Path("table.csv")).separator == separator
+
+
+def test_between_blanks_a_cell_in_quotation_marks_may_have_blanks() -> None:
+    text = "name  size\n'big house'  3\n\"red house\" 4\n's 5\n\"x' 6\n"
+    found = splitting.split(text, Path("table.txt"))
+    assert found.separator == " " and found.lines == [1, 2, 3, 4, 5]
+    names = [row[0] for row in found.rows]
+    assert names == ["name", "big house", "red house", "'s", "\"x'"]
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def _rows(text: str, separator: str, quote: str, path: Path, skipped: int) -> It
 def _unwrap(rows: list[list[str]]) -> tuple[list[list[str]], str]:
     """Returns the cells of rows that are one cell each, which holds a whole line, and what separates those cells."""
     alone = [row[0] for row in rows if len(row) == 1 or not any(row[1:])]
-    if len(alone) < 0.9 * len(rows):
+    if len(alone) < len(rows):
         return rows, ""
     separator = _find_separator(alone)
     widths = Counter(len(row) for row in _parse(alone, separator)) if separator != BLANKS else Counter()
