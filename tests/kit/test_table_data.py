@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workshop.kit.data import tables
-from workshop.kit.data.table import columns, numerals, splitting
+from workshop.kit.data.table import columns, decoding, layout, numerals, splitting
 from workshop.kit.errors import WorkshopError
 
 HEADER = b"area,rooms,price\n"
@@ -136,6 +136,65 @@ def test_between_blanks_a_cell_in_quotation_marks_may_have_blanks() -> None:
     assert found.separator == " " and found.lines == [1, 2, 3, 4, 5]
     names = [row[0] for row in found.rows]
     assert names == ["name", "big house", "red house", "'s", "\"x'"]
+
+
+NUMBERED = [f"{i},{i % 4}5,{i % 3}7" for i in range(2, 30)]
+DATED = [f"2024-01-{i:02},{i % 4}5,{i % 3}7" for i in range(2, 30)]
+
+
+@pytest.mark.parametrize(
+    ("above", "names", "notes"),
+    [
+        (["#a,b,c"], ("a", "b", "c"), ()),
+        (["# one", "a,b,c"], ("a", "b", "c"), ("line 1: comments are left out",)),
+        (["# one"] * 3 + ["a,b,c"], ("a", "b", "c"), ("lines 1, 2, 3: comments are left out",)),
+        (["# one"] * 4 + ["a,b,c"], ("a", "b", "c"), ("lines 1, 2, 3, ... (4 in all): comments are left out",)),
+        (["title", "a,b,c"], ("a", "b", "c"), ("line 1 above the table is left out",)),
+        (["title", "and more", "a,b,c"], ("a", "b", "c"), ("lines 1, 2 above the table are left out",)),
+        (["a,b,"], ("a", "b", "column 3"), ("columns without a name are called column 3",)),
+        ([",b,c"], ("b", "c"), ("the first column has no name: it is taken for an index and left out (2, ...)",)),
+        (
+            ["a,b,c", "m,kg,s"],
+            ("a", "b", "c"),
+            ("line 2 is left out: no numbers but more names or units",),
+        ),
+        (
+            ["a,b,c", "m,kg,s", "one,two,three"],
+            ("a", "b", "c"),
+            ("lines 2, 3 are left out: no numbers but more names or units",),
+        ),
+        (  # as yfinance writes it
+            ["Price,Close,Open", "Ticker,ABC,ABC", "Date,,"],
+            ("Price", "Close", "Open"),
+            ("lines 2, 3 are left out: no numbers but more names or units",),
+        ),
+        (
+            ["Price,Close,Open", "Ticker,ABC,ABC", "Currency,EUR,EUR", "Date,,"],
+            ("Price", "Close", "Open"),
+            ("lines 2, 3, 4 are left out: no numbers but more names or units",),
+        ),
+    ],
+)
+def test_what_stands_above_the_rows_is_named_or_left_out(
+    above: list[str], names: tuple[str, ...], notes: tuple[str, ...]
+) -> None:
+    path = Path("table.csv")
+    rows = DATED if above[-1] == "Date,," else NUMBERED
+    found = layout.arrange(splitting.split("\n".join([*above, *rows, ""]), path), path)
+    assert (found.names, found.notes) == (names, notes)
+    assert found.rows == tuple(tuple(line.split(","))[-len(names) :] for line in rows)
+    assert found.lines == tuple(range(len(above) + 1, len(above) + len(rows) + 1))
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "cp932"])
+def test_letters_that_are_not_of_western_europe_are_read_as_what_they_are(encoding: str) -> None:
+    pytest.importorskip("charset_normalizer")
+    cells = "Москва,центральный округ" if encoding == "cp1251" else "東京,中央区の南"
+    text = "".join(f"{cells},{40 + i},{100 + i}\n" for i in range(30))
+    assert decoding.decode(text.encode(encoding), Path("table.csv")) == (text, encoding)
+    if encoding == "cp1251":  # a byte that is no letter, far below, spoils no other
+        found, named = decoding.decode((text * 60).encode(encoding) + b"\x98\n", Path("table.csv"))
+        assert named == encoding and found.startswith(text * 60)
 
 
 @pytest.mark.parametrize(
