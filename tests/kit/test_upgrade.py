@@ -413,6 +413,28 @@ def test_a_setting_of_keras_2(
     same(by_keras(content, inputs), expected)
 
 
+@pytest.mark.parametrize(
+    ("regularizer", "l1", "l2"),
+    [
+        ({"class_name": "L1L2", "config": {"l1": 0.25, "l2": 0.5}}, 0.25, 0.5),
+        ({"class_name": "L1L2", "config": {"l2": 0.5}}, 0, 0.5),
+        ({"class_name": "L1", "config": {"l1": 0.25}}, 0.25, 0),
+        ({"class_name": "L2", "config": {"l2": {"type": "ndarray", "value": 0.5}}}, 0, 0.5),
+        ({"class_name": "L2", "config": {"l2": "0.5"}}, 0, None),
+        ({"class_name": "Own", "config": {"l2": 0.5}}, 0, None),
+        ({"name": "L1L2Regularizer", "l1": 0.25, "l2": 0.5}, 0.25, 0.5),  # of Keras 1
+    ],
+    ids=str,
+)
+def test_a_regularizer_has_its_strengths_of_then(regularizer: Config, l1: float, l2: float | None) -> None:
+    # They count where the model is trained further. One that Keras 3 does not have is left out.
+    entry = layer("Dense", "a", units=3, kernel_regularizer=regularizer, **INPUT)
+    model = keras_h5.from_bytes(file_of(sequential(entry), {"a": DENSE}, "2.4.0"), PATH).keras
+    kernel = DENSE["a/kernel:0"]
+    expected = [] if l2 is None else [l1 * np.abs(kernel).sum() + l2 * np.square(kernel).sum()]
+    same([float(loss) for loss in model.losses], np.array(expected))
+
+
 def half(x: Any) -> np.ndarray:
     return np.asarray(x, np.float16).astype(np.float32)
 
