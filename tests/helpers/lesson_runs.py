@@ -167,6 +167,7 @@ def start(lesson: ModuleType, folder: Path, *options: str, is_drawn: bool = True
 
     with contextlib.redirect_stdout(output), mock.patch.object(plots, "save", note):
         metrics = lesson.main(["--json", *saves, "--plots", str(folder / "plots"), *options], **given)
+    assert isinstance(metrics, dict)  # a notebook takes what `main` returns, {} where nothing is measured
     return Run(metrics, output.getvalue(), folder, drawn)
 
 
