@@ -205,8 +205,6 @@ def _modern(kind: str, old: Config) -> tuple[str, Config]:
     kernel = kernel or [settings.pop(f"kernel_dim{n}") for n in (1, 2, 3) if f"kernel_dim{n}" in settings]
     if kernel:
         settings["kernel_size"] = kernel
-    if kind not in ("Conv1D", "Conv2D", "Conv3D") and settings.get("groups") == 1:
-        settings.pop("groups")
     if settings.pop("time_major", False):
         raise WorkshopError(f"its {was} layer has time_major = True, which Keras 3 does not have")
     _special(was, kind, settings)
@@ -250,8 +248,8 @@ def _borders(padding: Any) -> Any:
         return [sides[:2], sides[2:]]
     if type(padding) is int:
         return [[padding, padding], [padding, padding]]
-    if isinstance(padding, list) and len(padding) == 2 and all(type(n) is int for n in padding):
-        return [[n, n] for n in padding]
+    if isinstance(padding, list) and all(type(n) is int for n in padding):
+        return [[n, n] for n in padding] if len(padding) == 2 else [padding[:2], padding[2:]]
     return padding
 
 
