@@ -106,6 +106,14 @@ def test_the_gates_of_an_lstm(settings: Config, version: str | None, gate: Calla
     same(by_numpy(content, S), expected)
 
 
+def test_a_state_that_was_kept_from_batch_to_batch_begins_anew() -> None:
+    settings = {"units": 2, "recurrent_activation": "sigmoid", "stateful": True, "batch_input_shape": [6, 5, 3]}
+    model = keras_h5.from_bytes(file_of(sequential(layer("LSTM", "lstm", **settings)), {"lstm": LSTM}), PATH)
+    expected = lstm(S, KERNEL, RECURRENT, BIAS, sigmoid)[:, -1]
+    for _ in range(2):
+        same(model.predict(S), expected)
+
+
 def test_the_gates_of_a_gru_of_a_keras_that_had_one_way_only() -> None:
     kernel, recurrent, bias = draw(3, 6), draw(2, 6), draw(6)
     arrays = {"gru/kernel:0": kernel, "gru/recurrent_kernel:0": recurrent, "gru/bias:0": bias}
@@ -228,6 +236,21 @@ def test_theano_turns_kernels_by_half(name: str, version: str, backend: str | No
     same(by_numpy(content, P), expected)
 
 
+@pytest.mark.parametrize("kind", ["Convolution3D", "Deconvolution3D"])
+def test_a_kernel_of_three_axes(kind: str) -> None:
+    sizes = {"kernel_dim1": 1, "kernel_dim2": 3, "kernel_dim3": 2, "subsample": [1, 1, 1], "bias": False}
+    shape = {"batch_input_shape": [None, 1, 6, 5, 2]} | ({"output_shape": [None]} if kind == "Deconvolution3D" else {})
+    entry = layer(kind, "conv", nb_filter=2, dim_ordering="tf", border_mode="valid", **sizes, **shape)
+    kernel = draw(3, 2, 2, 2)
+    content = file_of({"class_name": "Sequential", "config": [entry]}, {"conv": {"conv_W:0": kernel[None]}}, "1.2.2")
+    outputs = by_keras(content, P[:, None])
+    if kind == "Convolution3D":
+        same(outputs[:, 0], correlated(P, kernel))
+    else:  # its kernel is (rows, columns, out, in), and it spreads each pixel over a window
+        padded = np.pad(P, ((0, 0), (2, 2), (1, 1), (0, 0)))
+        same(outputs[:, 0], correlated(padded, kernel[::-1, ::-1].swapaxes(2, 3)))
+
+
 def test_a_kernel_with_theanos_axes() -> None:
     kernel = draw(3, 2, 2, 3)
     first = {**CONVOLUTION, "config": {**CONVOLUTION["config"], "dim_ordering": "th"}}
@@ -337,6 +360,18 @@ def test_models_in_a_row_are_one_row_of_layers(room: Path) -> None:
     same(by_numpy(content), expected)
 
 
+# Of a ZeroPadding2D layer: how Keras 1 and 2 wrote it, and the rows and the columns that it adds before and after.
+PADDINGS: list[tuple[Config, tuple[int, int], tuple[int, int]]] = [
+    ({}, (1, 1), (1, 1)),
+    ({"padding": 2}, (2, 2), (2, 2)),
+    ({"padding": [0, 1]}, (0, 0), (1, 1)),
+    ({"padding": [1, 0, 3, 2]}, (1, 0), (3, 2)),
+    ({"padding": [[1, 0], [3, 2]]}, (1, 0), (3, 2)),
+    ({"padding": {"top_pad": 1, "bottom_pad": 0, "left_pad": 3, "right_pad": 2}}, (1, 0), (3, 2)),
+    ({"padding": {"bottom_pad": 1}}, (0, 1), (0, 0)),
+]
+
+
 @pytest.mark.parametrize(
     ("entry", "arrays", "inputs", "expected"),
     [
@@ -370,11 +405,32 @@ def test_models_in_a_row_are_one_row_of_layers(room: Path) -> None:
         ),
         (layer("SpatialDropout1D", "s", rate=0.5, trainable=True, noise_shape=None, **FEATURES), {}, S, S),
         (layer("ThresholdedReLU", "t", theta=0.5, **INPUT), {}, X, np.where(X > 0.5, X, 0)),
+        (layer("ThresholdedReLU", "t", **INPUT), {}, X, np.where(X > 1, X, 0)),
+        (layer("RandomHeight", "r", factor=0.2, seed=1, batch_input_shape=[None, 6, 5, 2]), {}, P, P),
+        (layer("LeakyReLU", "l", **INPUT), {}, X, np.where(X > 0, X, 0.3 * X)),
+        (layer("LeakyReLU", "l", negative_slope=0.2, **INPUT), {}, X, np.where(X > 0, X, 0.2 * X)),
+        *(
+            (
+                layer("ZeroPadding2D", "z", batch_input_shape=[None, 6, 5, 2], **padding),
+                {},
+                P,
+                np.pad(P, ((0, 0), rows, columns, (0, 0))),
+            )
+            for padding, rows, columns in PADDINGS
+        ),
         (
-            layer("ZeroPadding2D", "z", padding=[0, 1], batch_input_shape=[None, 6, 5, 2]),
-            {},
-            P,
-            np.pad(P, ((0, 0), (0, 0), (1, 1), (0, 0))),
+            layer("EinsumDense", "e", equation="nsi,io->nso", output_shape=[None, 2], bias_axes=None, **FEATURES),
+            {"e/kernel:0": KERNEL[:, :2]},
+            S,
+            S @ KERNEL[:, :2],
+        ),
+        (  # an activation within an activation
+            layer("Dense", "a", units=3, activation=layer("Activation", "b", activation="LeakyReLU"), **INPUT),
+            DENSE,
+            X,
+            np.maximum(
+                X @ DENSE["a/kernel:0"] + DENSE["a/bias:0"], 0.3 * (X @ DENSE["a/kernel:0"] + DENSE["a/bias:0"])
+            ),
         ),
         (
             layer("Dense", "a", units=3, activation={"class_name": "LeakyReLU", "config": {"alpha": 0.1}}, **INPUT),
@@ -433,6 +489,22 @@ def test_a_regularizer_has_its_strengths_of_then(regularizer: Config, l1: float,
     kernel = DENSE["a/kernel:0"]
     expected = [] if l2 is None else [l1 * np.abs(kernel).sum() + l2 * np.square(kernel).sum()]
     same([float(loss) for loss in model.losses], np.array(expected))
+
+
+def test_an_embedding_of_keras_1_keeps_its_regularizer() -> None:
+    table = draw(4, 2)
+    settings = {"input_dim": 4, "output_dim": 2, "input_length": 3, "W_regularizer": {"l1": 0.25, "l2": 0.0}}
+    config = {"class_name": "Sequential", "config": [layer("Embedding", "e", **settings)]}
+    model = keras_h5.from_bytes(file_of(config, {"e": {"e_W:0": table}}, "1.2.2"), PATH).keras
+    same([float(loss) for loss in model.losses], np.array([0.25 * np.abs(table).sum()]))
+
+
+@pytest.mark.parametrize("activation", [5, ["relu"], {"class_name": "function", "config": {"name": 5}}], ids=str)
+def test_an_activation_that_is_none_is_refused(activation: Any) -> None:
+    content = file_of(sequential(layer("Dense", "a", units=3, activation=activation, **INPUT)), {"a": DENSE}, "2.4.0")
+    for read in (by_keras, by_numpy):
+        with pytest.raises(WorkshopError, match=r"^old\.h5 "):
+            read(content)
 
 
 def half(x: Any) -> np.ndarray:
