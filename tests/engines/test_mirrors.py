@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.engines import (
+    ALL_MIRRORS,
     CASES,
     EACH_LESSON,
     IMAGE_LESSONS,
@@ -148,7 +149,7 @@ def test_a_mirror_reports_what_its_lesson_reports_and_names_its_engine(
     assert run.trainings == of_keras.trainings
 
 
-@pytest.mark.parametrize(("engine", "lesson"), EACH_MIRROR)
+@pytest.mark.parametrize(("engine", "lesson"), ALL_MIRRORS)
 def test_a_mirror_prints_what_was_recorded(
     engine: str, lesson: str, room: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -34,6 +34,7 @@ EACH_LESSON = [
     for lesson in LESSONS
     if set(lesson.mirrors) == set(MIRRORS) and lesson.trains and lesson.name not in _COMPARED_BY_THEIR_OWN
 ]
+ALL_MIRRORS = [(engine, lesson.name) for lesson in LESSONS for engine in MIRRORS if engine in lesson.mirrors]
 IMAGE_LESSONS = ("mnist", "fashion_mnist")
 ON_REAL_DATA = (*IMAGE_LESSONS, "tables")  # where something else stands in for the published data
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # for other processes
@@ -63,9 +64,9 @@ def one_thread() -> Iterator[None]:
 
 
 def quick_options(lesson: str) -> list[str]:
-    """Returns the options of a mirror's run that takes a second or two."""
-    epochs = {"tables": "20"} | dict.fromkeys(IMAGE_LESSONS, "1")
-    return ["--quick", "--epochs", epochs.get(lesson, "10")]
+    """Returns the options of a mirror's run that takes seconds."""
+    epochs = dict.fromkeys(EACH_LESSON, "10") | {"tables": "20"} | dict.fromkeys(IMAGE_LESSONS, "1")
+    return ["--quick", "--epochs", epochs[lesson]] if lesson in epochs else ["--quick"]
 
 
 _QUICK_RUNS: dict[tuple[str, str, bool], Run] = {}

@@ -23,6 +23,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from matplotlib.patches import Rectangle
 
 from workshop import LESSONS
 from workshop.kit import plots
@@ -134,7 +135,7 @@ class Run(NamedTuple):
 
 
 def describe(figure: Figure) -> Iterator[str]:
-    """Yields a line for each of the first axes of a figure: its texts, and how much is drawn of what."""
+    """Yields a line for each of the first axes of a figure: its texts, how much is drawn of what, and the means."""
     for axes in figure.axes[:MOST_AXES]:
         legend = axes.get_legend()
         names = [text.get_text() for text in legend.get_texts()] if legend else []
@@ -143,6 +144,12 @@ def describe(figure: Figure) -> Iterator[str]:
         counts = f"{len(axes.patches)} patches, {len(axes.collections)} collections, {len(axes.texts)} texts"
         texts = " | ".join([axes.get_title(), axes.get_xlabel(), axes.get_ylabel(), *names])
         yield f"axes {texts}: lines of {points} points, images {images}, {counts}"
+        bars = [patch.get_height() for patch in axes.patches if isinstance(patch, Rectangle)]
+        drawn = [line.get_ydata() for line in axes.lines] + [image.get_array() for image in axes.images] + [bars]
+        arrays = [np.ma.masked_invalid(np.asarray(values, np.float64)) for values in drawn]
+        means = [array.mean() for array in arrays if array.size]
+        if means:
+            yield f"means {' '.join(f'{mean:.4g}' for mean in means[:MOST_AXES])}"
 
 
 def start(lesson: ModuleType, folder: Path, *options: str, is_drawn: bool = True, **given: Any) -> Run:
