@@ -186,6 +186,16 @@ def test_what_stands_above_the_rows_is_named_or_left_out(
     assert found.lines == tuple(range(len(above) + 1, len(above) + len(rows) + 1))
 
 
+@pytest.mark.parametrize(
+    ("letter", "factor"),
+    [("k", 1e3), ("K", 1e3), ("M", 1e6), ("Mn", 1e6), ("mn", 1e6), ("B", 1e9), ("bn", 1e9)],
+)
+def test_a_letter_for_thousands_millions_or_billions_multiplies(letter: str, factor: float) -> None:
+    found = numerals.read([f"1.5{letter}", "20", f"3{letter}", "7k"], np.zeros(4, bool), ",", ".")
+    assert found is not None and found.unit == ""
+    np.testing.assert_allclose(found.values, [1.5 * factor, 20, 3 * factor, 7000], rtol=1e-12)
+
+
 @pytest.mark.parametrize("encoding", ["cp1251", "cp932"])
 def test_letters_that_are_not_of_western_europe_are_read_as_what_they_are(encoding: str) -> None:
     pytest.importorskip("charset_normalizer")
