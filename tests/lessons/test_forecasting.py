@@ -268,6 +268,7 @@ def test_the_mirror_does_the_same_and_every_engine_forecasts_with_both_models(sm
     assert "\nEngine    PyTorch " in run.output
     assert "No expected band: the series is your own." in run.lines
     assert_tells_the_same(run, small)
+    assert run.trainings == small.trainings
     measured = run.metrics
     assert measured.keys() == small.metrics.keys()
     for name, value in measured.items():

@@ -174,6 +174,7 @@ def test_the_mirror_reports_what_the_lesson_reports(run: Run, of_keras: Run) -> 
         {name: of_keras.metrics[name] for name in shared}, abs=0.003
     )
     assert_tells_the_same(run, of_keras)
+    assert run.trainings == of_keras.trainings
 
 
 @pytest.mark.parametrize("engine", ["torch", pytest.param("keras", marks=pytest.mark.slow)])

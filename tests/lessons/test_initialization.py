@@ -174,6 +174,7 @@ def test_a_mirror_reports_what_its_lesson_reports(engine: ModuleType, quick: Run
     run = start(engine, tmp_path, "--quick", "--no-plots")
     assert run.metrics.keys() == quick.metrics.keys()
     assert_tells_the_same(run, quick)
+    assert run.trainings == quick.trainings
 
 
 @pytest.mark.real

@@ -358,6 +358,7 @@ def test_a_preset_leaves_what_the_default_run_saved(engine: str, room: Path) -> 
 
 def test_numpy_tells_what_pytorch_tells(by_numpy: Run, by_torch: Run) -> None:
     assert_tells_the_same(by_numpy, by_torch)
+    assert by_numpy.trainings == by_torch.trainings
     assert by_numpy.titles == by_torch.titles
     assert by_numpy.metrics.keys() == by_torch.metrics.keys()
     assert (by_numpy.answer["engine"], by_numpy.answer["data"]) == ("numpy", by_torch.answer["data"])
