@@ -507,6 +507,42 @@ def test_an_activation_that_is_none_is_refused(activation: Any) -> None:
             read(content)
 
 
+@pytest.mark.parametrize("wrapped", [lambda inner: [inner], lambda inner: {"a": inner}], ids=["lists", "dictionaries"])
+def test_arguments_within_one_another_end_somewhere(wrapped: Callable[[Any], Any]) -> None:
+    argument: Any = 1
+    for _ in range(25):
+        argument = wrapped(argument)
+    layers = [
+        node("InputLayer", "x", dtype="float32", **INPUT),
+        node("Dense", "a", [[["x", 0, 0, {"own": argument}]]], units=3),
+    ]
+    content = file_of(functional(layers, [["x", 0, 0]], [["a", 0, 0]]), {"a": DENSE}, "2.4.0")
+    for read in (by_keras, by_numpy):
+        with pytest.raises(WorkshopError, match="none that Keras writes: lists within lists"):
+            read(content)
+
+
+def test_a_layer_of_keras_3_that_was_called_with_a_tuple() -> None:
+    def tensor(name: str) -> Config:
+        return {"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}}
+
+    both = {"class_name": "__tuple__", "items": [tensor("x"), tensor("half")]}
+    layers = [
+        node("InputLayer", "x", dtype="float32", batch_shape=[None, 4]),
+        node("Rescaling", "half", [{"args": [tensor("x")], "kwargs": {}}], scale=0.5, offset=0),
+        node("Subtract", "minus", [{"args": [both], "kwargs": {}}]),
+    ]
+    content = file_of(functional(layers, [["x", 0, 0]], [["minus", 0, 0]], "Functional"), {}, "3.4.1")
+    same(by_keras(content), X / 2)
+
+
+def test_inputs_have_eight_axes_at_most() -> None:
+    flat = lambda axes: sequential(layer("Flatten", "f", batch_input_shape=[None, *[1] * (axes - 1)]))  # noqa: E731
+    same(by_keras(file_of(flat(8), {}, "2.4.0"), X[:, :1].reshape(6, *[1] * 7)), X[:, :1])
+    with pytest.raises(WorkshopError, match="which is no shape"):
+        by_keras(file_of(flat(9), {}, "2.4.0"))
+
+
 def half(x: Any) -> np.ndarray:
     return np.asarray(x, np.float16).astype(np.float32)
 
