@@ -159,7 +159,7 @@ def jumping(clock: Callable[[], float]) -> Callable[[], float]:
     passed, generator = [0.0], random.Random()
 
     def tell() -> float:
-        passed[0] += generator.uniform(1, 100)
+        passed[0] += 10 ** generator.uniform(-2, 3)
         return clock() + passed[0]
 
     return tell
