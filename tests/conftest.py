@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import hashlib
 import os
 import signal
@@ -97,6 +98,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("real") and not (_REAL_DATA and Path(_REAL_DATA).is_dir()):
             item.add_marker(missing)
+
+
+def pytest_collection_finish() -> None:
+    """Keeps Python from looking for garbage among thousands of tests and the libraries that they imported."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
