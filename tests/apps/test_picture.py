@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFile, ImageOps, features
 
 from workshop.kit.data import images as image_data
 from workshop.kit.errors import WorkshopError
-from workshop.programs import mnist_preprocessing, segmentation
+from workshop.programs import digit_segmentation, mnist_preprocessing, segmentation
 from workshop.programs.sheet import find_sheets, hull_share, is_sheet, take_out
 
 # Pen strokes in a square of side 1, and how wide the pen is.
@@ -322,6 +322,112 @@ def test_specks_are_left_out_by_their_weight_and_what_touches_at_a_corner_belong
     assert segmentation.drawn_pixels(ink, 0.5, smallest=0.009).sum() == 107
 
 
+Box = tuple[int, int, int, int]  # a filled one: its first row and column, how high and how wide
+STROKE = 20, 46, 60, 8  # free of the border; weighs 480
+
+
+def chosen(*boxes: Box, side: int = 100) -> tuple[digit_segmentation.Digit, list[bool]]:
+    """What is taken for the digit of an image with these boxes of ink, and which of them belong to it."""
+    strength = np.zeros((side, side), np.float32)
+    for row, column, high, wide in boxes:
+        strength[row : row + high, column : column + wide] = 1
+    digit = digit_segmentation.choose_parts(segmentation.Ink(strength, 0.0), 1 - 0.9 * strength)
+    return digit, [bool(digit.drawn[row, column]) for row, column, *_ in boxes]
+
+
+@pytest.mark.parametrize(
+    ("part", "belongs"),
+    [
+        ((30, 56, 3, 3), True),  # 2 cells away: a piece of a broken stroke
+        ((30, 57, 3, 3), False),  # 3 cells away: dirt, less than a fiftieth of the stroke
+        ((30, 66, 4, 4), True),  # 12 cells away, a fifth of the stroke's length
+        ((30, 67, 4, 4), False),
+        ((84, 48, 4, 4), True),
+        ((30, 80, 7, 7), True),  # more than a tenth of the stroke
+        ((30, 80, 7, 6), False),
+        ((30, 0, 14, 4), False),  # comes in from the border
+    ],
+)
+def test_what_belongs_to_a_stroke_by_its_weight_and_distance(part: Box, belongs: bool) -> None:
+    digit, found = chosen(STROKE, part)
+    assert found == [True, belongs]
+    assert digit.is_free and digit.is_stroke and digit.how_many == 1 and digit.along_border == 0
+
+
+def test_small_pieces_continue_a_stroke_one_after_another() -> None:
+    assert chosen(STROKE, (82, 48, 3, 3), (87, 48, 3, 3), (94, 48, 3, 3))[1] == [True, True, True, False]
+
+
+def test_a_digit_that_is_cut_off_at_the_border_is_taken_with_all_but_specks() -> None:
+    cut_off = 0, 46, 60, 8
+    digit, found = chosen(cut_off, (30, 80, 10, 10), (70, 10, 3, 3))
+    assert found == [True, True, False] and not digit.is_free
+    assert digit.along_border == pytest.approx(8 / (132 + 36))  # of both outlines
+    # A free part of 15 cells and more is preferred to a heavier one along much of the border, and not to another.
+    assert chosen((0, 0, 100, 10), (30, 60, 15, 3))[1] == [False, True]
+    assert chosen((0, 0, 100, 10), (30, 60, 14, 3))[1] == [True, True]
+    assert chosen((0, 20, 9, 47), (30, 60, 15, 8))[1] == [True, True]
+    assert chosen((0, 20, 9, 48), (30, 60, 15, 8))[1] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("other", "count"),
+    [
+        ((20, 63, 60, 8), 1),  # side by side, 9 cells apart
+        ((20, 64, 60, 8), 2),
+        ((49, 64, 30, 8), 1),  # half as long
+        ((49, 64, 31, 8), 2),
+        ((85, 40, 8, 31), 1),  # below
+        ((30, 55, 8, 44), 1),  # together as wide as the stroke is long at most
+        ((30, 55, 8, 52), 2),
+    ],
+)
+def test_large_parts_side_by_side_are_several_digits(other: Box, count: int) -> None:
+    assert chosen(STROKE, other, side=120)[0].how_many == count
+
+
+@pytest.mark.parametrize(("gap", "count"), [(20, 1), (21, 2)])
+def test_parts_one_above_the_other_are_one_digit_unless_they_lie_far_apart(gap: int, count: int) -> None:
+    assert chosen((10, 46, 50, 8), (60 + gap, 46, 40, 8), side=130)[0].how_many == count
+
+
+@pytest.mark.parametrize(
+    ("boxes", "is_stroke"),
+    [
+        (((20, 40, 40, 17),), True),
+        (((20, 40, 40, 19),), False),  # a stroke is no thicker than 0.44 of its length
+        (((20, 40, 40, 10), (50, 40, 10, 40)), True),
+        (((20, 30, 40, 19), (41, 30, 19, 40)), True),  # a curved one may be thicker
+        (((20, 30, 40, 22), (38, 30, 22, 40)), False),
+        (((20, 30, 60, 26),), False),  # a sheet
+    ],
+)
+def test_how_thick_a_stroke_may_be(boxes: tuple[Box, ...], is_stroke: bool) -> None:
+    assert chosen(*boxes)[0].is_stroke == is_stroke
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "is_one"),
+    [
+        ((50, 57), (2, 197), True),  # from side to side
+        ((50, 57), (3, 196), False),
+        ((50, 58), (0, 200), False),  # too thick
+        ((11, 15), (20, 181), True),  # near a side
+        ((11, 15), (20, 180), False),
+        ((12, 16), (20, 181), False),
+        ((86, 89), (20, 181), True),
+        ((85, 88), (20, 181), False),
+        ((2, 100), (100, 107), True),
+        ((3, 100), (100, 107), False),
+    ],
+)
+def test_a_bar_goes_from_side_to_side_or_lies_near_a_side(
+    rows: tuple[int, int], columns: tuple[int, int], is_one: bool
+) -> None:
+    part = digit_segmentation.Part(1, 1.0, (slice(*rows), slice(*columns)), 0)
+    assert part.is_bar((100, 200)) == is_one
+
+
 def test_ink_is_as_strong_in_the_dim_corner_as_in_the_bright_one(tmp_path: Path) -> None:
     x = np.linspace(0, 1, 400)
     values = np.tile(230 - 150 * x, (300, 1))  # the paper: 230 on the left, 80 on the right
@@ -580,6 +686,14 @@ def test_of_two_sheets_the_one_that_stands_out_most_is_looked_at_first() -> None
     both = np.maximum(blank_sheet(small), blank_sheet(large, paper=0.4))
     areas = [found.area for found in find_sheets(both)]
     assert areas == pytest.approx([100 * 100 / (300 * 260), 130 * 140 / (300 * 260)], abs=0.01)
+
+
+@pytest.mark.parametrize(("width", "count"), [(100, 2), (160, 2), (174, 1)])
+def test_a_sheet_on_a_sheet_is_another_one_unless_it_covers_nearly_all_of_it(width: int, count: int) -> None:
+    both = np.maximum(blank_sheet(upright(60, 40, 180, 180), 0.6), blank_sheet(upright(60, 40, width, 180)))
+    areas = [180 * 180, width * 180][:count]
+    found = sorted((sheet.area * 300 * 260 for sheet in find_sheets(both)), reverse=True)
+    assert found == pytest.approx(areas, rel=0.04)
 
 
 @pytest.mark.parametrize("side", [63, 64])
