@@ -1,8 +1,13 @@
 """Tables: what is read, and the one line that refuses what cannot be."""
 
+import bz2
+import gzip
+import lzma
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -151,6 +156,7 @@ DATED = [f"2024-01-{i:02},{i % 4}5,{i % 3}7" for i in range(2, 30)]
         (["# one"] * 4 + ["a,b,c"], ("a", "b", "c"), ("lines 1, 2, 3, ... (4 in all): comments are left out",)),
         (["title", "a,b,c"], ("a", "b", "c"), ("line 1 above the table is left out",)),
         (["title", "and more", "a,b,c"], ("a", "b", "c"), ("lines 1, 2 above the table are left out",)),
+        (["5 m2,8 m2,9 m2"], ("5 m2", "8 m2", "9 m2"), ()),
         (["a,b,"], ("a", "b", "column 3"), ("columns without a name are called column 3",)),
         ([",b,c"], ("b", "c"), ("the first column has no name: it is taken for an index and left out (2, ...)",)),
         (
@@ -207,12 +213,48 @@ def test_letters_that_are_not_of_western_europe_are_read_as_what_they_are(encodi
         assert named == encoding and found.startswith(text * 60)
 
 
+@pytest.mark.parametrize(("few", "many"), [(29, 71), (31, 69)])
+def test_utf_16_without_a_mark_is_known_by_zeros_in_more_than_seven_tenths_of_its_letters(few: int, many: int) -> None:
+    text = "я" * few + "a" * many
+    for encoding in ("utf-16-le", "utf-16-be"):
+        if many > 70:
+            assert decoding.decode(text.encode(encoding), Path("table.csv")) == (text, encoding.upper())
+        else:
+            with pytest.raises(WorkshopError, match="not a text file"):
+                decoding.decode(text.encode(encoding), Path("table.csv"))
+
+
+def test_utf_8_with_few_broken_letters_is_still_that() -> None:
+    content = "größer,schön,".encode()
+    assert decoding.decode(content + b"\xc3", Path("table.csv")) == (
+        "größer,schön,\N{REPLACEMENT CHARACTER}",
+        "UTF-8 with 1 broken letters",
+    )
+    content = "größe,schon,".encode()  # as many letters as three times the broken ones, with them, are too few
+    assert "UTF-8" not in decoding.decode(content + b"\xc3", Path("table.csv"))[1]
+    assert decoding.decode(b"caf\xe9,\x81", Path("table.csv")) == ("café,\x81", "Latin-1")
+
+
+@pytest.mark.parametrize(("alone", "encoding"), [(4, "cp1251"), (5, "Windows-1252 (Latin-1)")])
+def test_what_stands_alone_between_plain_letters_are_accents(
+    alone: int, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guess = SimpleNamespace(best=lambda: SimpleNamespace(encoding="cp1251"))
+    monkeypatch.setitem(sys.modules, "charset_normalizer", SimpleNamespace(from_bytes=lambda content: guess))
+    content = b"a\xe9b," * alone + b"\xe9\xe8,\xe9\xe8\n"
+    assert decoding.decode(content, Path("table.csv"))[1] == encoding
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         (BASE, ""),
         (BASE.encode("utf-16"), "is read as UTF-16"),
         (BASE.encode("utf-16-le"), "is read as UTF-16-LE"),
+        (BASE.encode("utf-16-be"), "is read as UTF-16-BE"),
+        (b"\xfe\xff" + BASE.encode("utf-16-be"), "is read as UTF-16"),
+        (BASE.encode("utf-32"), "is read as UTF-32"),
+        (b"\0\0\xfe\xff" + BASE.encode("utf-32-be"), "is read as UTF-32"),
         (BASE.replace("\n", "\r"), ""),
         (BASE + "\n\n , , ,\n\x1a", ""),
         ("sep=,\n" + BASE, ""),
@@ -315,6 +357,15 @@ def test_what_its_cells_leave_open_the_other_columns_tell(sign: str, separator: 
         ([*"1234567890" * 3, "five"], "number", 1),
         ([*(str(i) for i in range(60)), *["varies"] * 20], "number", 20),
         ([*"0123" * 9, *["4+"] * 3], "text", 0),  # a text is as good as a number here
+        ([*"0123" * 9, *["4+"] * 2], "number", 2),
+        ([*"0123456789" * 6, *["10+"] * 3], "text", 0),
+        ([*"0123456789" * 6, "10", *["11+"] * 3], "number", 3),
+        ([*"123456789" * 2, "five", "six"], "number", 2),  # a tenth of them
+        ([*"123456789" * 2, "five", "six", "six"], "text", 0),
+        ([*(str(i) for i in range(21)), *["varies"] * 21], "number", 21),
+        ([*(str(i) for i in range(20)), *["varies"] * 20], "text", 0),
+        ([*(str(i) for i in range(21)), *["varies", "unknown", "none yet"] * 6], "number", 18),
+        ([*(str(i) for i in range(21)), *["varies", "unknown", "none yet", "later"] * 4], "text", 0),
         (["2", "3", "4", "5more"] * 5, "text", 0),
         ([f"A{i}" for i in range(20)], "text", 0),
         (["2 BHK", "4 Bedroom"] * 9, "text", 0),
@@ -430,9 +481,29 @@ def test_the_file_itself() -> None:
         (b"a,b\n1,2\n3,\x004\n", "not a text file"),
         (b"a,b\n\xff\x02,2\n3,4\n", "not a text file"),
         (b"PK\x03\x04\x14\0\x06\0\x08\0", "a workbook or a zip archive"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "a workbook: save its sheet as CSV"),
+        (gzip.compress(b"a,b"), "a gzip archive: unpack it"),
+        (bz2.compress(b"a,b"), "a bzip2 archive: unpack it"),
+        (lzma.compress(b"a,b"), "an xz archive: unpack it"),
+        (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it"),
+        (b"Rar!\x1a\x07", "a rar archive: unpack it"),
+        (b"%PDF-1.7\n", "a PDF: save the table as CSV"),
         (b"\x89PNG\r\n\x1a\n\0\0", "a picture"),
+        (b"\xff\xd8\xff\xe0", "a picture: save the table as CSV"),
+        (b"PAR1\x15\x04", "a Parquet file: save the table as CSV"),
+        (b"\x89HDF\r\n", "an HDF5 file: save the table as CSV"),
+        (b"SQLite format 3\0", "a database: save the table as CSV"),
         (b"\n<!DOCTYPE html><html>", "a web page"),
+        (b"<HTML>", "a web page"),
+        (b"<head>", "a web page"),
+        (b'<?xml version="1.0"?>', "XML: save the table as CSV"),
+        (b"<svg>", "XML: save the table as CSV"),
         (b'[{"a": 1}]', "JSON"),
+        (b"[[1, 2]]", "JSON: save the table as CSV"),
+        (b'{"a": 1}', "JSON: save the table as CSV"),
+        (b"{ }", "JSON: save the table as CSV"),
+        (b"% flats\n%\n@RELATION flats\n", "an ARFF file: save the table as CSV"),
+        (b"{\\rtf1\\ansi", "a document: save the table as CSV"),
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
         ("a,b\n1,2\n".encode("utf-16")[:-1], "not whole UTF-16"),
     ],
