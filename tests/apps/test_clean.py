@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.lesson_runs import start, without_published_data
+from matplotlib.figure import Figure
 from PIL import Image
 
 from apps import clean
+from workshop.kit import plots
 from workshop.kit.data import synthetic_images
 from workshop.kit.errors import WorkshopError
 from workshop.programs import mnist_preprocessing
@@ -103,18 +105,50 @@ def test_a_bad_picture_gives_one_line_and_the_others_are_cleaned(
     assert "bad.png is not an image" in said[0] and "missing.png is not there" in said[1] and "blank" in said[2]
 
 
+@pytest.mark.parametrize("shape", [(28, 28, 1), (28, 28), (784,)])
 def test_the_noise_is_the_root_mean_square_of_the_change(
-    digits: np.ndarray, capsys: pytest.CaptureFixture[str]
+    shape: tuple[int, ...], digits: np.ndarray, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # A model whose images are all of half ink.
-    half = Network([Flatten(), Dense(784, "sigmoid")], (28, 28, 1))
+    half = Network([Flatten(), Dense(784, "sigmoid")], shape)
     half.set_weights([np.zeros((784, 784)), np.zeros(784)])
     half.save_h5("half.h5")
     path = write(Path("one.png"), with_noise(digits[0]))
     clean.main(["--model", "half.h5", str(path)])
     noise = np.sqrt(np.mean((mnist_preprocessing.read_noisy_digit(path) - 0.5) ** 2))
     assert 0.3 < noise < 0.5
-    assert capsys.readouterr().out == f"one.png: one-clean.png (noise {noise:.2f}, where ink is 1)\n"
+    said, note = capsys.readouterr()
+    assert said == f"one.png: one-clean.png (noise {noise:.2f}, where ink is 1)\n"
+    assert note == (
+        "note: half.h5 has no card, so it is unverified; assumed: 28x28 grey pixels from 0 (background) to 1, for "
+        "inputs and outputs\n"
+    )
+
+
+def test_before_and_after_are_drawn_side_by_side_in_the_same_greys(
+    model: Path, digits: np.ndarray, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn: list[Figure] = []
+    save = plots.save
+
+    def note(figure: Figure, to: Path) -> Path:
+        drawn.append(figure)
+        return save(figure, to)
+
+    monkeypatch.setattr(plots, "save", note)
+    path = write(Path("one.png"), with_noise(digits[0]))
+    clean.main(["--model", str(model), "--show", str(path)])
+    assert capsys.readouterr().out.splitlines()[1] == "  before and after: plots/one-cleaned.png"
+    assert Path("plots/one-cleaned.png").is_file()
+    (figure,) = drawn
+    assert [(axes.get_title(), axes.get_xlabel(), axes.get_ylabel()) for axes in figure.axes] == [
+        ("before", "pixel", "pixel"),
+        ("after", "pixel", "pixel"),
+    ]
+    (before,), (after,) = (axes.images for axes in figure.axes)
+    np.testing.assert_array_equal(before.get_array(), mnist_preprocessing.read_noisy_digit(path))
+    assert error(np.asarray(after.get_array()), ink_in(Path("one-clean.png"))) < 0.003
+    assert {(image.get_clim(), image.get_cmap().name) for image in (before, after)} == {((0, 1), "gray_r")}
 
 
 def test_a_model_that_is_no_denoiser_is_refused(digits: np.ndarray) -> None:
@@ -122,6 +156,12 @@ def test_a_model_that_is_no_denoiser_is_refused(digits: np.ndarray) -> None:
     Network([Flatten(), Dense(10, "softmax")], (28, 28, 1)).save_h5(Path("other.h5"))
     with pytest.raises(WorkshopError, match=r"other.h5 has inputs of shape \(28, 28, 1\) and outputs of shape \(10,\)"):
         clean.main(["--model", "other.h5", "one.png"])
+    for shape in ((28, 27, 1), (27, 28), (783,), (28, 28, 2)):
+        Network([Flatten(), Dense(784, "sigmoid")], shape).save_h5(Path("other.h5"))
+        with pytest.raises(
+            WorkshopError, match=r"outputs of shape \(784,\), this program takes 28x28 pixels for both$"
+        ):
+            clean.main(["--model", "other.h5", "one.png"])
     with pytest.raises(WorkshopError, match=r"missing\.h5 is not there"):
         clean.main(["--model", "missing.h5", "one.png"])
 
