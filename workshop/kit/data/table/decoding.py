@@ -117,10 +117,9 @@ def _eastern(content: bytes) -> str:
 
     Accents stand alone between plain letters; such letters stand together.
     """
-    runs = [len(run) for run in re.findall(rb"[\x80-\xff][\x40-\xff]*", content) if len(run) > 1]
     upper = sum(byte > 127 for byte in content)
     together = sum(len(run) for run in re.findall(rb"[\x80-\xff]{2,}", content))
-    if not runs or together < 0.5 * upper:
+    if not together or together < 0.5 * upper:
         return ""
     try:
         from charset_normalizer import from_bytes
