@@ -1,6 +1,7 @@
 """The program `apps.draw_digits`: sheets of a generator whose weights are chosen by hand, and what it refuses."""
 
 import io
+import math
 import subprocess
 import sys
 from contextlib import redirect_stdout
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.dialogues import dialogue, end_of
+from helpers.dialogues import Screen, dialogue, end_of
 from PIL import Image
 
 from apps import draw_digits
@@ -71,6 +72,10 @@ def test_the_sheet_shows_the_digits_in_their_order(model: Path, capsys: pytest.C
     assert capsys.readouterr().err == "note: the model is models/digit_generator.h5\n"
     ink = sheet("digits-2026.png")
     assert ink.shape == (4, 4, 28, 28)
+    with Image.open("digits-2026.png") as image:
+        assert image.size == (472, 472)  # each digit four times as large, and a margin of 12 pixels
+        pixels = np.asarray(image)
+        assert pixels[:8].min() == pixels[:, :8].min() == pixels[-8:].min() == pixels[:, -8:].min() == 255
     assert (ink[:, :, :20].mean(axis=3).argmax(axis=2) == [4, 0, 4, 12]).all()
     # The random numbers of all sixteen are others.
     assert 2 < np.sum(ink[..., 24, :].mean(axis=2) > 0.5) < 14
@@ -85,6 +90,21 @@ def test_the_same_seed_draws_the_same_and_no_file_is_replaced(model: Path) -> No
     assert Path("digits-77.png").read_bytes() != first
     run("77", "--rows", "1", "--output", "folder/any.png")
     assert Path("folder/any.png").read_bytes() == first
+
+
+def test_the_first_row_is_on_the_screen_before_the_sheet_is_written(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen, write, seen = Screen(), files.write_atomically, []
+
+    def watched(path: Path, content: bytes) -> None:
+        seen.append(screen.seen())
+        write(path, content)
+
+    monkeypatch.setattr(files, "write_atomically", watched)
+    with redirect_stdout(screen):
+        draw_digits.main(["1", "--rows", "1"])
+    assert len(seen) == 1 and "\u2824" in seen[0] and "handwriting" not in seen[0]
 
 
 def test_a_hundred_digits_and_a_hundred_rows_are_the_most(model: Path) -> None:
@@ -143,6 +163,14 @@ def test_what_cannot_be_drawn_is_refused(options: list[str], message: str, model
 def test_a_model_that_is_no_generator_is_refused(room: Path) -> None:
     with pytest.raises(WorkshopError, match=r"inputs of shape \(13,\) and outputs of shape \(10,\), .* a generator"):
         draw_digits.main(["--model", str(save(stripes(outputs=10)))])
+    for numbers, shape in ((10, (28, 28, 1)), (13, (28, 14, 2)), (13, (27, 28)), (13, (783,))):
+        Network([Dense(math.prod(shape)), Reshape(shape)], (numbers,)).save_h5("other.h5")
+        with pytest.raises(
+            WorkshopError, match=rf"inputs of shape \({numbers},\) .* a generator: random numbers and a "
+        ):
+            draw_digits.main(["--model", "other.h5"])
+    Network([Dense(784)], (11,)).save_h5("other.h5")  # one random number is enough
+    draw_digits.main(["--model", "other.h5", "--output", "one.png"])
     with pytest.raises(WorkshopError, match="without labels: it cannot be told which digit to draw"):
         draw_digits.main(["--model", str(save(stripes(), classes=""))])
     with pytest.raises(WorkshopError, match="is a model of the lesson xor; this takes one of gan"):
@@ -160,10 +188,19 @@ def test_a_generator_that_draws_no_finite_numbers_is_refused(room: Path) -> None
     draw_digits.main(["4", "--model", str(path)])
 
 
-def test_a_generator_of_ones_own_needs_no_card(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    stripes().save_h5("mine.h5")
+@pytest.mark.parametrize("shape", [(28, 28, 1), (28, 28), (784,)])
+def test_a_generator_of_ones_own_needs_no_card(
+    shape: tuple[int, ...], room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dense, _ = stripes().layers
+    network = Network([dense, Reshape(shape)], (NOISE + 10,))
+    network.set_weights(stripes().get_weights())
+    network.save_h5("mine.h5")
     draw_digits.main(["5", "--model", "mine.h5"])
-    assert "note: mine.h5 has no card, so it is unverified; assumed: 3 random numbers" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        "note: mine.h5 has no card, so it is unverified; assumed: 3 random numbers, then the label; 28x28 pixels from "
+        "0 (paper) to 1\n"
+    )
     assert (sheet("digits-5.png")[..., :20, :].mean(axis=3).argmax(axis=2) == 10).all()
 
 
