@@ -49,12 +49,14 @@ class Run(NamedTuple):
         output: what it printed.
         folder: where the folders `models` and `plots` are that it wrote to.
         drawn: what its plots show, in words: see `describe`.
+        at_once: how many characters it had printed each time it did not leave the last ones in a buffer.
     """
 
     metrics: dict[str, float]
     output: str
     folder: Path
     drawn: Sequence[str] = ()
+    at_once: Sequence[int] = ()
 
     @property
     def models(self) -> Path:
@@ -152,6 +154,18 @@ def describe(figure: Figure) -> Iterator[str]:
             yield f"means {' '.join(f'{mean:.4g}' for mean in means[:MOST_AXES])}"
 
 
+class Output(io.StringIO):
+    """What is printed, and how many characters of it were there each time it was flushed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_once: list[int] = []
+
+    def flush(self) -> None:
+        super().flush()
+        self.at_once.append(self.tell())
+
+
 def start(lesson: ModuleType, folder: Path, *options: str, is_drawn: bool = True, **given: Any) -> Run:
     """Runs a lesson, in the engine whose module it is, and returns what it left behind.
 
@@ -162,7 +176,7 @@ def start(lesson: ModuleType, folder: Path, *options: str, is_drawn: bool = True
         is_drawn: whether its plots become files; what they show is noted in any case.
         given: other arguments of its `main`, such as an engine.
     """
-    output = io.StringIO()
+    output = Output()
     # One that trains nothing has no option for models.
     saves = ["--models", str(folder / "models")] if lesson.__name__.rpartition(".")[2] in THAT_TRAIN else []
     drawn: list[str] = []
@@ -175,7 +189,7 @@ def start(lesson: ModuleType, folder: Path, *options: str, is_drawn: bool = True
     with contextlib.redirect_stdout(output), mock.patch.object(plots, "save", note):
         metrics = lesson.main(["--json", *saves, "--plots", str(folder / "plots"), *options], **given)
     assert isinstance(metrics, dict)  # a notebook takes what `main` returns, {} where nothing is measured
-    return Run(metrics, output.getvalue(), folder, drawn)
+    return Run(metrics, output.getvalue(), folder, drawn, output.at_once)
 
 
 def assert_no_part_takes_longer(run: Run) -> None:
@@ -235,14 +249,14 @@ def quick_run(lesson: str, temporary: pytest.TempPathFactory) -> Run:
         while not done.exists():
             assert time.monotonic() < deadline, f"the quick run of {lesson} failed in the other worker"
             time.sleep(0.05)
-        metrics, output, drawn = json.loads(done.read_text("utf-8"))
-        return Run(metrics, output, folder, drawn)
+        metrics, output, drawn, at_once = json.loads(done.read_text("utf-8"))
+        return Run(metrics, output, folder, drawn, at_once)
     try:
         run = start_as_the_first(lesson, folder, "--quick")
     except BaseException:  # skipped too, without PyTorch: nobody waits for what will not come
         shutil.rmtree(folder)
         raise
-    (folder / "run").write_text(json.dumps([run.metrics, run.output, run.drawn]), "utf-8")
+    (folder / "run").write_text(json.dumps([run.metrics, run.output, run.drawn, run.at_once]), "utf-8")
     (folder / "run").rename(done)
     return run
 

@@ -79,6 +79,15 @@ LARGEST = [
     ("text_generation", "", "--layers", 8),
 ]
 
+# The lines that say how a long part comes on.
+AT_ONCE = {
+    "banknotes": r"Drawing .*\n|epoch \d+: .*\n|\w+: \d+ notes, .*\n",
+    "boltzmann": r"\d+ +0\.\d+ +-?\d\.\d+ +\d+\.\d\n",
+    "deep_q_network": r"Epoch .*\n",
+    "initialization": r".* epochs? in .*\n",
+    "policy_gradient": r"Epoch .*\n",
+}
+
 
 @pytest.fixture
 def lesson(request: pytest.FixtureRequest) -> str:
@@ -179,6 +188,14 @@ def test_what_differs_by_rounding_alone_does_so_in_a_quick_run_too(quick: Run, l
 @pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
 def test_it_prints_what_was_recorded(quick: Run, lesson: str) -> None:
     assert_screen(lesson, quick)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lesson", AT_ONCE, indirect=True)
+def test_how_far_a_long_part_is_can_be_seen_behind_a_pipe_too(quick: Run, lesson: str) -> None:
+    ends = {found.end() for found in re.finditer(f"^(?:{AT_ONCE[lesson]})", quick.output, re.MULTILINE)}
+    assert len(ends) > 1
+    assert ends <= {*quick.at_once}
 
 
 @pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
