@@ -50,6 +50,7 @@ COLOURS = 500
 COLOUR_MAP = (18, 27)  # rows and columns of units
 DIGIT_MAP = (12, 16)
 NET = (9, 9)
+NET_STEPS, COLOUR_STEPS, DIGIT_STEPS = 5000, 12_000, 10_000  # samples that each map is shown
 TRAIN_DIGITS, TEST_DIGITS = 5000, 1000
 MEASURED_SHARES = (0, 0.001, 0.01, 0.1, 0.3, 0.6, 1)  # shares of the training after which a map is measured
 RATES = 0.5, 0.1  # the learning rate at the beginning and at the end
@@ -337,7 +338,7 @@ def shown_steps(steps: int, shares: Sequence[float] = MEASURED_SHARES) -> list[i
 
 def map_blobs(X: np.ndarray, random: np.random.Generator, arguments: argparse.Namespace, report: Report) -> None:
     """Trains a map on the three blobs, and draws it as a net that unfolds over them."""
-    steps, frames = (1000, 10) if arguments.quick else (5000, 36)
+    steps, frames = (1000, 10) if arguments.quick else (NET_STEPS, 36)
     seen = shown_steps(steps, np.concatenate([[0], np.geomspace(1 / steps, 1, frames - 1)]).tolist())
     start = X.mean(axis=0) + random.uniform(-0.5, 0.5, (NET[0] * NET[1], 2))
     snapshots = train_map(X, start, NET, steps, seen, random)
@@ -352,7 +353,7 @@ def map_blobs(X: np.ndarray, random: np.random.Generator, arguments: argparse.Na
 
 def map_colours(random: np.random.Generator, quick: bool, report: Report) -> tuple[list[int], np.ndarray]:
     """Trains a map on random colours; returns the steps and the errors."""
-    steps = 2000 if quick else 12_000
+    steps = 2000 if quick else COLOUR_STEPS
     X = random.uniform(size=(COLOURS, 3))  # red, green and blue, 0 to 1
     start = random.uniform(0, 0.4, (COLOUR_MAP[0] * COLOUR_MAP[1], 3))  # dark ones, in no order
     snapshots = train_map(X, start, COLOUR_MAP, steps, shown_steps(steps), random)
@@ -383,7 +384,7 @@ def map_digits(
     digits: ImageSet, random: np.random.Generator, quick: bool, report: Report
 ) -> tuple[list[int], np.ndarray]:
     """Trains a map on digits without their labels, then names its units by them; returns the steps and the errors."""
-    steps = 1000 if quick else 10_000
+    steps = 1000 if quick else DIGIT_STEPS
     X = scale_pixels(digits.X_train).reshape(len(digits.X_train), -1)
     X_test = scale_pixels(digits.X_test).reshape(len(digits.X_test), -1)
     start = random.uniform(0, 0.2, (DIGIT_MAP[0] * DIGIT_MAP[1], X.shape[1])).astype(np.float32)

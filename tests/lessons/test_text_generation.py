@@ -54,6 +54,11 @@ def test_a_text_of_ones_own() -> None:
         np.testing.assert_allclose(TorchModel.from_h5(loaded.path).predict(X), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(("options", "length"), [([], 300), (["--quick"], 80), (["--length", "5"], 5)])
+def test_how_long_a_sample_is(options: list[str], length: int) -> None:
+    assert text_generation.parse(None, options).length == length
+
+
 def test_the_model_is_evaluated_on_the_second_half_of_each_window() -> None:
     Path("own.txt").write_text("one two three. " * 100)
     run = start(text_generation, Path(), "--data", "own.txt", "--epochs", "1", *FEW)
