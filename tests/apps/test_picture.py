@@ -323,87 +323,148 @@ def test_specks_are_left_out_by_their_weight_and_what_touches_at_a_corner_belong
 
 
 Box = tuple[int, int, int, int]  # a filled one: its first row and column, how high and how wide
-STROKE = 20, 46, 60, 8  # free of the border; weighs 480
+STROKE = 30, 120, 200, 10  # free of the border; weighs 2000
 
 
-def chosen(*boxes: Box, side: int = 100) -> tuple[digit_segmentation.Digit, list[bool]]:
-    """What is taken for the digit of an image with these boxes of ink, and which of them belong to it."""
+def strength_of(*boxes: Box, side: int = 260, pale: float = 1.0) -> np.ndarray:
+    """The ink of an image with these boxes, the last of them pale."""
     strength = np.zeros((side, side), np.float32)
-    for row, column, high, wide in boxes:
-        strength[row : row + high, column : column + wide] = 1
-    digit = digit_segmentation.choose_parts(segmentation.Ink(strength, 0.0), 1 - 0.9 * strength)
-    return digit, [bool(digit.drawn[row, column]) for row, column, *_ in boxes]
+    for i, (row, column, high, wide) in enumerate(boxes, 1):
+        strength[row : row + high, column : column + wide] = pale if i == len(boxes) else 1
+    return strength
+
+
+def chosen(strength: np.ndarray, grey: np.ndarray | None = None) -> digit_segmentation.Digit:
+    """What is taken for the digit of an image with this ink."""
+    return digit_segmentation.choose_parts(
+        segmentation.Ink(strength, 0.0), 1 - 0.9 * strength if grey is None else grey
+    )
+
+
+def belonging(*boxes: Box, pale: float = 1.0) -> list[bool]:
+    """Which boxes of ink belong to the digit."""
+    drawn = chosen(strength_of(*boxes, pale=pale)).drawn
+    return [bool(drawn[row, column]) for row, column, *_ in boxes]
 
 
 @pytest.mark.parametrize(
     ("part", "belongs"),
     [
-        ((30, 56, 3, 3), True),  # 2 cells away: a piece of a broken stroke
-        ((30, 57, 3, 3), False),  # 3 cells away: dirt, less than a fiftieth of the stroke
-        ((30, 66, 4, 4), True),  # 12 cells away, a fifth of the stroke's length
-        ((30, 67, 4, 4), False),
-        ((84, 48, 4, 4), True),
-        ((30, 80, 7, 7), True),  # more than a tenth of the stroke
-        ((30, 80, 7, 6), False),
-        ((30, 0, 14, 4), False),  # comes in from the border
+        ((60, 141, 1, 5), True),  # 12 cells away, 0.06 of the stroke's length: a piece of a broken stroke
+        ((60, 142, 1, 5), False),
+        ((60, 141, 2, 2), False),  # dirt, no more than two thousandths of the stroke
+        ((60, 150, 5, 8), False),  # dirt, no more than a fiftieth of it
+        ((60, 150, 6, 7), True),
+        ((60, 170, 6, 7), True),  # 40 cells away, a fifth of the stroke's length
+        ((60, 171, 6, 7), False),
+        ((10, 80, 6, 7), True),
+        ((60, 200, 10, 20), False),  # no more than a tenth of the stroke
+        ((60, 200, 10, 21), True),
+        ((60, 0, 10, 21), False),  # comes in from the border
     ],
 )
 def test_what_belongs_to_a_stroke_by_its_weight_and_distance(part: Box, belongs: bool) -> None:
-    digit, found = chosen(STROKE, part)
-    assert found == [True, belongs]
+    assert belonging(STROKE, part) == [True, belongs]
+    digit = chosen(strength_of(STROKE, part))
     assert digit.is_free and digit.is_stroke and digit.how_many == 1 and digit.along_border == 0
 
 
+def test_a_pale_part_weighs_less() -> None:
+    assert belonging(STROKE, (60, 200, 10, 21), pale=0.9) == [True, False]
+    assert belonging(STROKE, (60, 200, 10, 23), pale=0.9) == [True, True]
+
+
 def test_small_pieces_continue_a_stroke_one_after_another() -> None:
-    assert chosen(STROKE, (82, 48, 3, 3), (87, 48, 3, 3), (94, 48, 3, 3))[1] == [True, True, True, False]
+    pieces: list[Box] = [(60, 141, 5, 5), (60, 157, 5, 5), (60, 174, 5, 5)]
+    assert belonging(STROKE, *pieces) == [True, True, True, False]
 
 
 def test_a_digit_that_is_cut_off_at_the_border_is_taken_with_all_but_specks() -> None:
-    cut_off = 0, 46, 60, 8
-    digit, found = chosen(cut_off, (30, 80, 10, 10), (70, 10, 3, 3))
-    assert found == [True, True, False] and not digit.is_free
-    assert digit.along_border == pytest.approx(8 / (132 + 36))  # of both outlines
-    # A free part of 15 cells and more is preferred to a heavier one along much of the border, and not to another.
-    assert chosen((0, 0, 100, 10), (30, 60, 15, 3))[1] == [False, True]
-    assert chosen((0, 0, 100, 10), (30, 60, 14, 3))[1] == [True, True]
-    assert chosen((0, 20, 9, 47), (30, 60, 15, 8))[1] == [True, True]
-    assert chosen((0, 20, 9, 48), (30, 60, 15, 8))[1] == [False, True]
+    boxes: list[Box] = [(0, 120, 200, 10), (60, 200, 10, 10), (160, 20, 5, 8)]
+    assert belonging(*boxes) == [True, True, False]
+    digit = chosen(strength_of(*boxes))
+    assert not digit.is_free and digit.is_stroke
+    assert digit.along_border == pytest.approx(10 / (2 * 200 + 2 * 10 - 4 + 36))  # of both outlines
+
+
+def test_a_free_part_is_preferred_to_a_heavier_one_along_the_border_unless_that_is_a_digit_cut_off() -> None:
+    along: Box = (0, 0, 260, 20)
+    assert belonging(along, (60, 160, 39, 5)) == [False, True]  # 0.15 of the image's side
+    assert belonging(along, (60, 160, 38, 5)) == [True, True]
+    assert belonging((0, 60, 20, 124), (60, 160, 39, 20)) == [True, True]  # touches 0.12 of the border
+    assert belonging((0, 60, 20, 125), (60, 160, 39, 20)) == [False, True]
+
+
+def test_the_soft_edge_of_what_is_left_out_is_no_ink() -> None:
+    strength = strength_of(STROKE, (0, 0, 260, 20))
+    strength[:, 20:24] = 0.3
+    found = chosen(strength).ink.strength
+    assert not found[:, :22].any() and (found[:, 22:24] == np.float32(0.3)).all()
+    assert (found[30:230, 120:130] == 1).all()
 
 
 @pytest.mark.parametrize(
     ("other", "count"),
     [
-        ((20, 63, 60, 8), 1),  # side by side, 9 cells apart
-        ((20, 64, 60, 8), 2),
-        ((49, 64, 30, 8), 1),  # half as long
-        ((49, 64, 31, 8), 2),
-        ((85, 40, 8, 31), 1),  # below
-        ((30, 55, 8, 44), 1),  # together as wide as the stroke is long at most
-        ((30, 55, 8, 52), 2),
+        ((30, 160, 200, 10), 1),  # side by side, 30 cells apart
+        ((30, 161, 200, 10), 2),
+        ((30, 79, 200, 10), 2),
+        ((100, 170, 100, 10), 1),  # half as long
+        ((100, 170, 101, 10), 2),
+        ((80, 131, 20, 189), 1),  # together no wider than the stroke is long
+        ((80, 131, 20, 190), 2),
     ],
 )
 def test_large_parts_side_by_side_are_several_digits(other: Box, count: int) -> None:
-    assert chosen(STROKE, other, side=120)[0].how_many == count
+    assert chosen(strength_of(STROKE, other, side=340)).how_many == count
 
 
-@pytest.mark.parametrize(("gap", "count"), [(20, 1), (21, 2)])
+@pytest.mark.parametrize(("gap", "count"), [(80, 1), (81, 2)])
 def test_parts_one_above_the_other_are_one_digit_unless_they_lie_far_apart(gap: int, count: int) -> None:
-    assert chosen((10, 46, 50, 8), (60 + gap, 46, 40, 8), side=130)[0].how_many == count
+    below = 230 + gap, 120, 150, 10
+    assert chosen(strength_of(STROKE, below, side=500)).how_many == count
+
+
+def ring(high: int, wide: int, hole: int = 0) -> np.ndarray:
+    """An ellipse with a round hole in its middle."""
+    y, x = np.mgrid[:160, :160] - 80.0
+    outer, inner = (2 * y / high) ** 2 + (2 * x / wide) ** 2 <= 1, 4 * (x**2 + y**2) < hole**2
+    return (outer & ~inner).astype(np.float32)
 
 
 @pytest.mark.parametrize(
-    ("boxes", "is_stroke"),
+    ("strength", "is_stroke"),
     [
-        (((20, 40, 40, 17),), True),
-        (((20, 40, 40, 19),), False),  # a stroke is no thicker than 0.44 of its length
-        (((20, 40, 40, 10), (50, 40, 10, 40)), True),
-        (((20, 30, 40, 19), (41, 30, 19, 40)), True),  # a curved one may be thicker
-        (((20, 30, 40, 22), (38, 30, 22, 40)), False),
-        (((20, 30, 60, 26),), False),  # a sheet
+        (ring(101, 43), True),
+        (ring(101, 47), False),  # thicker than 0.44 of its length
+        (ring(61, 29, hole=9), True),
+        (ring(61, 33, hole=9), False),  # fills much of a box that is more than half as wide as high
+        (ring(61, 33, hole=21), True),  # a zero
+        (strength_of((30, 40, 100, 50), (80, 40, 50, 100)), True),  # a curved one may be thicker
+        (strength_of((30, 40, 100, 54), (76, 40, 54, 100)), False),
+        (strength_of((20, 30, 60, 26)), False),  # a sheet
     ],
 )
-def test_how_thick_a_stroke_may_be(boxes: tuple[Box, ...], is_stroke: bool) -> None:
-    assert chosen(*boxes)[0].is_stroke == is_stroke
+def test_how_thick_a_stroke_may_be(strength: np.ndarray, is_stroke: bool) -> None:
+    assert chosen(strength).is_stroke == is_stroke
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "grey", "is_stroke"),
+    [
+        (slice(30, 166), slice(130, 260), 0.1, True),  # less than three tenths of what lies around it
+        (slice(30, 186), slice(130, 260), 0.1, False),
+        (slice(30, 230), slice(130, 260), 0.48, True),  # nearer to the paper than to the ink
+        (slice(30, 230), slice(130, 260), 0.44, False),
+        (slice(30, 230), slice(145, 260), 0.1, True),  # far from it
+        (slice(30, 230), slice(130, 136), 0.1, True),  # its edge
+    ],
+)
+def test_there_is_paper_around_a_stroke(rows: slice, columns: slice, grey: float, is_stroke: bool) -> None:
+    strength = strength_of(STROKE)
+    image = 1 - 0.9 * strength
+    image[rows, columns] = grey
+    assert chosen(strength, image).is_stroke == is_stroke
 
 
 @pytest.mark.parametrize(
