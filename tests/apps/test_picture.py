@@ -458,6 +458,7 @@ def test_how_thick_a_stroke_may_be(strength: np.ndarray, is_stroke: bool) -> Non
         (slice(30, 230), slice(130, 260), 0.44, False),
         (slice(30, 230), slice(145, 260), 0.1, True),  # far from it
         (slice(30, 230), slice(130, 136), 0.1, True),  # its edge
+        (slice(30, 230), slice(136, 145), 0.1, False),
     ],
 )
 def test_there_is_paper_around_a_stroke(rows: slice, columns: slice, grey: float, is_stroke: bool) -> None:
@@ -465,6 +466,39 @@ def test_there_is_paper_around_a_stroke(rows: slice, columns: slice, grey: float
     image = 1 - 0.9 * strength
     image[rows, columns] = grey
     assert chosen(strength, image).is_stroke == is_stroke
+
+
+@pytest.mark.parametrize(
+    ("thickness", "gap", "length", "is_frame"),
+    [
+        (10, 0, 45, True),
+        (32, 0, 45, True),  # less than half of it is ink
+        (33, 0, 45, False),
+        (10, 43, 45, True),  # along four fifths of each side
+        (10, 45, 45, False),
+        (10, 45, 66, False),
+        (10, 45, 67, True),  # or what stands within is longer than three tenths of it
+        (10, 0, 38, False),  # what stands within is short
+    ],
+)
+def test_what_runs_around_a_stroke_is_a_frame(thickness: int, gap: int, length: int, is_frame: bool) -> None:
+    for turns in range(4):
+        strength = strength_of((20, 20, 220, 220))
+        strength[20 + thickness : 240 - thickness, 20 + thickness : 240 - thickness] = 0
+        strength[20 : 20 + thickness, 130 : 130 + gap] = 0
+        strength[90 : 90 + length, 125:135] = 1
+        drawn = np.rot90(chosen(np.rot90(strength, turns)).drawn, -turns)
+        assert drawn[230, 100] != is_frame
+        assert drawn[100, 130] or not is_frame
+
+
+def test_what_is_left_out_does_not_count_where_ink_begins() -> None:
+    strength = strength_of(STROKE)
+    strength[130:230, 120:130] = 0.45
+    assert chosen(strength).drawn[[100, 200], 125].all()
+    strength[:, :60] = 1  # a dark table
+    drawn = chosen(strength).drawn
+    assert drawn[[100, 200], 125].all() and not drawn[:, :60].any()
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,58 @@ def test_a_letter_for_thousands_millions_or_billions_multiplies(letter: str, fac
     np.testing.assert_allclose(found.values, [1.5 * factor, 20, 3 * factor, 7000], rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("cells", "notes"),
+    [
+        (["1 200", "2 300", "950"], ("1 200 is read as 1200",)),
+        (["1'200", "2'300", "950"], ("1'200 is read as 1200",)),
+        (["1,200.5", "2,300.5", "950"], ("1,200.5 is read as 1200.5",)),
+        (["6", "(5)", "(7)"], ("(5) is read as -5",)),
+        (["6", "\N{MINUS SIGN}5", "\N{MINUS SIGN}7"], ("\N{MINUS SIGN}5 is read as -5",)),
+        (["5 kg", "6 kg", "7"], ("5 kg is read as 5",)),
+        (["$ 5", "$ 6", "7"], ("$ 5 is read as 5",)),
+        (["$5", "(6)", "($7)"], ("$5 is read as 5", "(6) is read as -6")),
+        (["5", "-6", "+7.5", "1e3"], ()),
+    ],
+)
+def test_each_way_in_which_numbers_are_not_plain_is_shown_once(cells: list[str], notes: tuple[str, ...]) -> None:
+    found = numerals.read(cells, np.zeros(len(cells), bool), ",", ".")
+    assert found is not None and found.notes == notes and not len(found.odd)
+
+
+@pytest.mark.parametrize(
+    ("cells", "unit", "odd"),
+    [
+        (["5 kg", "6 kg", "7", "8"], "kg", 0),  # half of the cells have it
+        (["5 kg", "6", "7", "8"], "", 1),
+        (["5 year", "6 years", "7 Years", "8"], "year", 0),
+        (["5 kg", "6 kg", "7 kg", "8 m"], "kg", 1),
+        (["$5", "6", "7", "8"], "$", 0),
+        (["5M", "6M", "7M"], "M", 0),
+        (["5k", "6k", "7k"], "", 0),
+    ],
+)
+def test_the_unit_of_a_column_is_that_of_half_of_its_cells(cells: list[str], unit: str, odd: int) -> None:
+    found = numerals.read(cells, np.zeros(len(cells), bool), ",", ".")
+    assert found is not None and (found.unit, len(found.odd)) == (unit, odd)
+
+
+@pytest.mark.parametrize(
+    ("columns", "separator", "sign"),
+    [
+        ([["1,5", "2,75"], ["3,5"], ["2.5"]], ",", ","),
+        ([["1,5", "2,75"], ["3.5"], ["2.5"]], ";", "."),
+        ([["1,5"], ["2.5"]], ";", ","),
+        ([["1,5"], ["2.5"]], ",", "."),
+        ([["1,500"], ["2.500"], ["x"]], ",", ""),
+    ],
+)
+def test_the_decimal_sign_of_a_file_is_that_of_most_columns(
+    columns: list[list[str]], separator: str, sign: str
+) -> None:
+    assert numerals.decimal_sign(columns, separator) == sign
+
+
 @pytest.mark.parametrize("encoding", ["cp1251", "cp932"])
 def test_letters_that_are_not_of_western_europe_are_read_as_what_they_are(encoding: str) -> None:
     pytest.importorskip("charset_normalizer")
