@@ -492,6 +492,38 @@ def test_what_runs_around_a_stroke_is_a_frame(thickness: int, gap: int, length: 
         assert drawn[100, 130] or not is_frame
 
 
+def two_strokes(wide: int = 8, share: float = 0.6, shadow: float = 0.5, is_dark: bool = True) -> np.ndarray:
+    """Two strokes that take this share of the light, one of them in a shadow with a sharp edge."""
+    light = np.full((256, 256), 0.8)
+    light[:, 128:] *= shadow
+    for column in (30, 160):
+        light[80:180, column : column + wide] *= 1 - share
+    light *= 1 + np.random.default_rng(1).normal(0, 0.004, light.shape)
+    return light if is_dark else 1 - light
+
+
+@pytest.mark.parametrize("is_dark", [True, False])
+def test_ink_is_found_by_the_paper_nearby_in_the_light_and_in_a_shadow(is_dark: bool) -> None:
+    ink = digit_segmentation.find_ink_nearby(two_strokes(is_dark=is_dark))
+    assert ink is not None and ink.strength.dtype == np.float32
+    assert ink.noise == pytest.approx(0.0039, rel=0.05)  # how far the brightest paper nearby is above its mean
+    for column in (34, 164):
+        np.testing.assert_allclose(ink.strength[100:160, column], 0.6, atol=0.015)
+        assert ink.strength[60:200, column + 20 : column + 50].max() < 0.015
+    assert ink.strength[:, 120:136].max() < 0.15  # the edge of the shadow
+
+
+@pytest.mark.parametrize(("wide", "strength"), [(60, 0.6), (70, 0)])
+def test_what_is_wider_than_a_quarter_of_the_image_is_paper(wide: int, strength: float) -> None:
+    ink = digit_segmentation.find_ink_nearby(two_strokes(wide))
+    assert ink is not None and ink.strength[130, 30 + wide // 2] == pytest.approx(strength, abs=0.015)
+
+
+@pytest.mark.parametrize(("share", "is_ink"), [(0.06, True), (0.04, False)])
+def test_what_takes_less_than_a_twentieth_of_the_light_is_no_ink(share: float, is_ink: bool) -> None:
+    assert (digit_segmentation.find_ink_nearby(two_strokes(share=share, shadow=1)) is not None) == is_ink
+
+
 def test_what_is_left_out_does_not_count_where_ink_begins() -> None:
     strength = strength_of(STROKE)
     strength[130:230, 120:130] = 0.45
