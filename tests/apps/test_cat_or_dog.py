@@ -165,6 +165,16 @@ def test_a_model_without_a_card_is_used_and_said_to_be_unverified(
     assert output.err.splitlines() == [f"{note}cats, dogs", f"{note}class 0, class 1, class 2"]
 
 
+def test_photos_of_one_pixel_and_of_512_a_side_are_the_smallest_and_the_largest(
+    room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photograph("a.png", BLUE)
+    for network in (Network([Flatten(), Dense(1, "sigmoid")], (1, 1, 3)), looks_at_colours(size=512)):
+        cat_or_dog.main(["--model", save_bare(network), "a.png"])
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 2 and all(line.startswith("a.png: ") for line in said)
+
+
 @pytest.mark.parametrize("count", [10, 11])
 def test_of_many_classes_the_first_ten_are_named(
     room: Path, capsys: pytest.CaptureFixture[str], figures: list[Any], count: int
