@@ -395,10 +395,11 @@ def test_a_free_part_is_preferred_to_a_heavier_one_along_the_border_unless_that_
     assert belonging((0, 60, 20, 125), (60, 160, 39, 20)) == [False, True]
 
 
-def test_the_soft_edge_of_what_is_left_out_is_no_ink() -> None:
+@pytest.mark.parametrize("turns", range(4))
+def test_the_soft_edge_of_what_is_left_out_is_no_ink(turns: int) -> None:
     strength = strength_of(STROKE, (0, 0, 260, 20))
     strength[:, 20:24] = 0.3
-    found = chosen(strength).ink.strength
+    found = np.rot90(chosen(np.rot90(strength, turns)).ink.strength, -turns)
     assert not found[:, :22].any() and (found[:, 22:24] == np.float32(0.3)).all()
     assert (found[30:230, 120:130] == 1).all()
 
@@ -409,6 +410,8 @@ def test_the_soft_edge_of_what_is_left_out_is_no_ink() -> None:
         ((30, 160, 200, 10), 1),  # side by side, 30 cells apart
         ((30, 161, 200, 10), 2),
         ((30, 79, 200, 10), 2),
+        ((229, 161, 105, 10), 2),  # at the same height in one row
+        ((230, 161, 105, 10), 1),
         ((100, 170, 100, 10), 1),  # half as long
         ((100, 170, 101, 10), 2),
         ((80, 131, 20, 189), 1),  # together no wider than the stroke is long

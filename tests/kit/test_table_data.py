@@ -413,6 +413,8 @@ def test_what_its_cells_leave_open_the_other_columns_tell(sign: str, separator: 
         ([*"0123456789" * 6, *["10+"] * 3], "text", 0),
         ([*"0123456789" * 6, "10", *["11+"] * 3], "number", 3),
         ([*"123456789" * 2, "five", "six"], "number", 2),  # a tenth of them
+        ([*"56789", "five"], "number", 1),  # a single one
+        ([*"56789", "five", "six"], "text", 0),
         ([*"123456789" * 2, "five", "six", "six"], "text", 0),
         ([*(str(i) for i in range(21)), *["varies"] * 21], "number", 21),
         ([*(str(i) for i in range(20)), *["varies"] * 20], "text", 0),
