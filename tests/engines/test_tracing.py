@@ -1,5 +1,8 @@
 """Networks as PyTorch is written, classes with a forward, told in Keras' words: the same numbers, from one file."""
 
+from collections.abc import Callable
+from operator import methodcaller
+
 import numpy as np
 import pytest
 import torch
@@ -80,6 +83,61 @@ class Decoder(nn.Module):
         return torch.sigmoid(self.smooth(self.dense(x).unflatten(1, (1, 3, 3))))
 
 
+# What a forward calls behind a convolution: functions of PyTorch, and methods of a tensor.
+CALLS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    **{name: getattr(torch, name) for name in ("relu", "sigmoid", "tanh")},
+    **{f"x.{name}": methodcaller(name) for name in ("relu", "sigmoid", "tanh")},
+    **{
+        f"F.{name}": getattr(F, name)
+        for name in ("relu", "sigmoid", "tanh", "silu", "relu6", "selu", "softsign", "hardsigmoid", "elu", "gelu")
+    },
+    "F.elu of 0.5": lambda x: F.elu(x, 0.5),
+    "F.leaky_relu": lambda x: F.leaky_relu(x, 0.2),
+    "F.leaky_relu as it is": F.leaky_relu,
+    "F.softplus": F.softplus,
+    "x.flatten": lambda x: x.flatten(1),
+    "torch.flatten by name": lambda x: torch.flatten(x, start_dim=1),
+    "x.reshape": lambda x: x.reshape(x.size(0), -1),
+    "torch.mean": lambda x: torch.mean(x, (2, 3)),
+    "torch.mean by name": lambda x: torch.mean(x, dim=(2, 3)),
+    "x.mean": lambda x: x.mean([2, 3]),
+    "F.max_pool2d": lambda x: F.max_pool2d(x, 3),
+    "F.max_pool2d with strides": lambda x: F.max_pool2d(x, 3, stride=2),
+    "torch.max_pool2d": lambda x: torch.max_pool2d(x, 2),
+    "F.interpolate": lambda x: F.interpolate(x, scale_factor=2),
+}
+
+
+class Calling(nn.Module):
+    def __init__(self, call: Callable[[torch.Tensor], torch.Tensor], is_flat: bool = False) -> None:
+        super().__init__()
+        self.call = call
+        self.convolution = nn.Conv2d(3, 4, 3)
+        self.output = nn.Linear(4 * 10 * 8, 3) if is_flat else nn.Identity()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.output(self.call(self.convolution(x)))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_what_a_forward_calls_is_computed_by_all_engines(name: str, room: object) -> None:
+    torch.manual_seed(1)
+    network = Calling(CALLS[name], is_flat="flatten" in name or "reshape" in name)
+    with torch.no_grad():
+        network.convolution.weight.mul_(5)  # outputs far on both sides of 0
+    expected = by_pytorch(network)
+    expected = expected.transpose(0, 2, 3, 1) if expected.ndim == 4 else expected
+    model = TorchModel(network, (12, 10, 3))
+    np.testing.assert_allclose(model.predict(IMAGES), expected, rtol=1e-5, atol=1e-5)
+    model.save_h5("calls.h5")
+    np.testing.assert_allclose(Network.from_h5("calls.h5").predict(IMAGES), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_network_of_double_precision_is_told_in_keras_words() -> None:
+    layer = TorchModel(Calling(torch.relu).double(), (12, 10, 3)).architecture.layers[0]
+    assert (layer.kind, layer.settings["activation"]) == ("Conv2D", "relu")
+
+
 def test_images_come_out_with_their_channels_last() -> None:
     decoder = Decoder()
     numbers = np.random.default_rng(1).random((2, 4), np.float32)
@@ -114,6 +172,27 @@ class Unknown(Classifier):
         return F.mish(x.flatten(1))
 
 
+class Indexing(Classifier):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, 1]
+
+
+class Reshaping(Classifier):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.reshape(x.size(0), 6, -1)
+
+
+class Averaging(Classifier):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((1, 2))
+
+
+class Two(Classifier):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        torch.relu(self.convolutions[0](x))
+        return x
+
+
 class Nothing(nn.Module):
     pass
 
@@ -124,6 +203,13 @@ class Nothing(nn.Module):
         (Branching(), "forward of Branching does not take what the call before it returns"),
         (Deciding(), "forward of Deciding cannot be followed"),
         (Unknown(), "mish.* in forward has no name in Keras"),
+        (Calling(lambda x: F.gelu(x, approximate="tanh")), "approximate = 'tanh'"),
+        (Calling(lambda x: F.interpolate(x, (5, 4), mode="bilinear", antialias=True)), "interpolate .* has no name"),
+        (Calling(lambda x: F.interpolate(x, scale_factor=2, mode="bilinear")), "mode = 'bilinear', takes 'nearest'"),
+        (Indexing(), "an index in forward .* has no name in Keras"),
+        (Reshaping(), "reshape in forward has no name in Keras"),
+        (Averaging(), "mean in forward has no name in Keras"),
+        (Two(), "forward of Two returns something else than its last call"),
         (Nothing(), "forward of Nothing"),
     ],
 )

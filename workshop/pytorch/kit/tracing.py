@@ -100,8 +100,9 @@ def _calls(network: nn.Module) -> list[nn.Module]:
     for node in graph.nodes:
         if node.op == "placeholder" and current is None:
             current = node
-        elif node.op == "output" and node.args[0] is current:
-            return modules
+        elif node.op == "output":
+            if node.args[0] is current:
+                return modules
         elif node.op == "call_method" and node.target == "size":
             continue  # of x.view(x.size(0), -1)
         elif node.args and node.args[0] is current:
@@ -132,8 +133,8 @@ def _as_module(node: fx.Node) -> nn.Module:
         return GlobalAveragePooling()
     if node.target in (F.max_pool2d, torch.max_pool2d):
         return nn.MaxPool2d(*arguments, **named)
-    if node.target in (F.interpolate,):
-        return nn.Upsample(**named)
+    if node.target is F.interpolate and not named.pop("antialias", False):
+        return nn.Upsample(*arguments, **named)
     if node.target is operator.getitem:
         raise UnknownLayerError(f"an index in forward ({node.args[1]}) has no name in Keras")
     raise UnknownLayerError(f"{node.target} in forward has no name in Keras")
