@@ -67,6 +67,26 @@ def test_gradients_agree_with_finite_differences(name: str) -> None:
             assert gradient[index] == pytest.approx((above - below) / (2 * step), abs=1e-6)
 
 
+class Noting(Dense):
+    """A layer that notes whether it is asked for the gradient by its input."""
+
+    def __init__(self, units: int, asked: list[tuple[int, bool]]) -> None:
+        super().__init__(units)
+        self.asked = asked
+
+    def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
+        self.asked.append((self.units, needs_input_gradient))
+        return super().backward(dY, needs_input_gradient)
+
+
+def test_the_first_layer_with_weights_is_spared_the_gradient_by_its_input() -> None:
+    asked: list[tuple[int, bool]] = []
+    network = Network([Flatten(), Noting(4, asked), Noting(3, asked), Noting(2, asked)], (2, 2), seed=1)
+    loss, T = make_loss("mean_squared_error"), np.zeros((5, 2), np.float32)
+    network.backward(network.forward(np.ones((5, 2, 2)), training=True), T, loss)
+    assert asked == [(2, True), (3, True), (4, False)]
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
 def test_loss_gradients_fused_or_not_agree_with_finite_differences(loss: str, activation: str) -> None:
