@@ -156,6 +156,26 @@ def test_a_mirror_prints_what_was_recorded(
     assert_screen(f"{engine}-{lesson}", quick_run(engine, lesson, tmp_path_factory))
 
 
+# Lessons whose results do not have the accuracy that the progress shows, and their trainings on all of those rows.
+MEASURED_TWICE = {
+    "logistic_regression": {2: "train_accuracy"},
+    "admission": {0: "neuron_train_accuracy", 1: "network_train_accuracy"},
+}
+
+
+@pytest.mark.parametrize("lesson", MEASURED_TWICE)
+@pytest.mark.parametrize("engine", MIRRORS)
+def test_the_progress_shows_the_accuracy_on_the_rows_that_are_trained_on(
+    engine: str, lesson: str, room: Path, tmp_path: Path
+) -> None:
+    # Steps that change nothing: the network is the same in each of them, and when it is measured.
+    options = ["--no-plots", "--epochs", "1", "--learning-rate", "1e-12"]
+    run = start(module_of(engine, lesson), tmp_path, "--quick", *options)
+    shown = re.findall(r"^1/1 epochs in .*accuracy: ([\d.]+)$", run.output, re.MULTILINE)
+    for place, name in MEASURED_TWICE[lesson].items():
+        assert float(shown[place]) == pytest.approx(run.metrics[name], abs=6e-5)
+
+
 @pytest.mark.parametrize(("engine", "lesson"), EACH_MIRROR)
 def test_a_card_names_the_engine_and_its_version(
     engine: str, lesson: str, room: Path, tmp_path_factory: pytest.TempPathFactory
