@@ -77,6 +77,36 @@ def test_a_text_in_another_encoding(encoding: str, capsys: pytest.CaptureFixture
     assert ("not as UTF-8" in capsys.readouterr().out) == (encoding != "utf-8-sig")
 
 
+@pytest.mark.parametrize(
+    ("content", "is_text"),
+    [
+        (b"\xc0" * 150 + b"a" * 850, True),
+        (b"\xc0" * 151 + b"a" * 849, False),
+        (b"\xe9" + b"\xbf" * 999, True),  # a mark of punctuation, not a letter
+        (b"\xe9" + b"a\t\f\r\n" * 300, True),
+        (b"\xe9" + b"a" * 999 + b"\x1f", False),
+        (b"\xe9" + b"a" * 999 + b"\x0b", False),
+    ],
+)
+def test_a_text_of_western_europe_has_few_foreign_letters_and_no_control_characters(
+    content: bytes, is_text: bool
+) -> None:
+    Path("a.txt").write_bytes(content)
+    if is_text:
+        assert text.read("a.txt")[0] == content.decode("cp1252").replace("\r\n", "\n").replace("\r", "\n")
+    else:
+        with pytest.raises(WorkshopError, match="is no text in UTF-8"):
+            text.read("a.txt")
+
+
+def test_a_file_of_more_than_100_million_bytes_is_not_read() -> None:
+    for size, says in [(100_000_000, "zero bytes"), (100_000_001, "has 100,000,001 bytes, takes at most 100,000,000")]:
+        with Path("a.txt").open("wb") as file:
+            file.truncate(size)
+        with pytest.raises(WorkshopError, match=says):
+            text.read("a.txt")
+
+
 def test_a_text_of_one_line_is_a_text() -> None:
     Path("a.txt").write_text("word " * 400)
     assert text.Vocabulary.of(text.read(Path("a.txt"))[0]).characters == [text.UNKNOWN, *" dorw"]
@@ -99,6 +129,12 @@ def test_what_was_never_seen_is_unknown() -> None:
 def test_of_very_many_characters_the_frequent_ones_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text, "MAX_CHARACTERS", 2)
     assert text.Vocabulary.of("abbcccd").characters == [text.UNKNOWN, "b", "c"]
+
+
+def test_a_vocabulary_has_a_thousand_characters_and_one_for_all_others() -> None:
+    whole = "".join(map(chr, range(0x4E00, 0x4E00 + 1001)))
+    assert len(text.Vocabulary.of(whole)) == 1001
+    assert text.Vocabulary.of(whole).encode(whole)[-1] == 0
 
 
 @pytest.mark.parametrize("names", [[], ["a", "b"], [text.UNKNOWN, "a", "a"], [text.UNKNOWN, "cat"]])

@@ -1,5 +1,6 @@
 """The lesson `boltzmann`: energies by hand, contrastive divergence, the exact gradient, ratings, pre-training."""
 
+import hashlib
 import importlib
 import itertools
 from pathlib import Path
@@ -29,7 +30,7 @@ from workshop.boltzmann import (
 from workshop.figures import boltzmann as figures
 from workshop.kit import device
 from workshop.kit.data import synthetic_images
-from workshop.kit.data.ratings import read_ratings
+from workshop.kit.data.ratings import generated_ratings, read_ratings
 from workshop.kit.errors import WorkshopError
 from workshop.kit.plots import animation
 from workshop.kit.report import Report
@@ -289,6 +290,20 @@ def test_fifty_ratings_of_two_to_twenty_values_are_enough(count: int, values: in
     else:
         with pytest.raises(WorkshopError, match=f"has {count} ratings of {values} different values, takes 50 or more"):
             read_ratings(path)
+
+
+def test_twenty_million_cells_are_the_most(tmp_path: Path) -> None:
+    rows = [f"u{i % 2500};i{i};{i % 2}" for i in range(4000)]
+    assert read_ratings(write(tmp_path / "mine.csv", rows)).counts == (2500, 4000)
+    with pytest.raises(WorkshopError, match="has 2,500 users and 4,001 items, takes up to 20,000,000 cells"):
+        read_ratings(write(tmp_path / "more.csv", [*rows, "u1;more;1"]))
+
+
+def test_the_made_up_ratings_are_the_same_to_the_bit() -> None:
+    made = generated_ratings()
+    assert made.counts == (138, 130) and made.values.tolist() == [0, 1, 2] and made.names == ("users", "places")
+    ratings = np.stack([made.users, made.items, made.grades]).astype("<i4")
+    assert hashlib.sha256(ratings.tobytes()).hexdigest()[:16] == "7710249d8d9cf521"
 
 
 @pytest.mark.parametrize(
