@@ -133,6 +133,20 @@ def test_what_a_forward_calls_is_computed_by_all_engines(name: str, room: object
     np.testing.assert_allclose(Network.from_h5("calls.h5").predict(IMAGES), expected, rtol=1e-5, atol=1e-5)
 
 
+def test_a_network_may_be_one_layer() -> None:
+    torch.manual_seed(1)
+    layer, convolution = nn.Linear(3, 2), nn.Conv2d(3, 4, 3)
+    rows = np.random.default_rng(1).random((5, 3), np.float32)
+    outputs = layer(torch.from_numpy(rows)).detach()
+    np.testing.assert_allclose(TorchModel(layer, (3,)).predict(rows), outputs.numpy(), atol=1e-6)
+    of_rows, of_images = TorchModel(layer, (3,), "sigmoid"), TorchModel(convolution, (12, 10, 3), "sigmoid")
+    np.testing.assert_allclose(of_rows.predict(rows), torch.sigmoid(outputs).numpy(), atol=1e-6)
+    expected = torch.sigmoid(torch.from_numpy(by_pytorch(convolution))).permute(0, 2, 3, 1)
+    np.testing.assert_allclose(of_images.predict(IMAGES), expected.numpy(), atol=1e-6)
+    with pytest.raises(WorkshopError, match="the module Mish.* is not known here"):
+        TorchModel(nn.Mish(), (3,))
+
+
 def test_a_network_of_double_precision_is_told_in_keras_words() -> None:
     layer = TorchModel(Calling(torch.relu).double(), (12, 10, 3)).architecture.layers[0]
     assert (layer.kind, layer.settings["activation"]) == ("Conv2D", "relu")

@@ -281,9 +281,12 @@ def test_an_npz_with_something_else_in_it(arrays: list[np.ndarray]) -> None:
     ):
         npz_with("x_train", member, arrays)
         refused(Path("given"), "mnist.npz is truncated or damaged", "fetch it again")
-    # Labels as wide integers are the same labels.
-    npz_with("y_train", npy(arrays[1].astype(">i8")), arrays)
-    check_is(image_data.load_image_set("mnist", Path("given")), arrays)
+    # Labels as wide integers are the same labels, and a header of the second form says the same.
+    second = io.BytesIO()
+    np.lib.format.write_array(second, arrays[1], version=(2, 0))
+    for labels in (npy(arrays[1].astype(">i8")), second.getvalue()):
+        npz_with("y_train", labels, arrays)
+        check_is(image_data.load_image_set("mnist", Path("given")), arrays)
 
 
 def test_a_file_that_is_no_npz(arrays: list[np.ndarray]) -> None:

@@ -56,6 +56,27 @@ def test_nested_derivatives_do_not_mix_their_variables(inner: type[Number], oute
     assert slope(lambda x: slope(lambda y: x * 2.0, inner)(3.0) + 0.0, outer)(5.0) == 0
 
 
+def test_numbers_of_ones_own_are_nested_in_one_another_and_within_a_derivative() -> None:
+    def squared(x: Any) -> Any:
+        """x times the derivative of 2 x y by a number y of its own."""
+        y = Variable(5.0)
+        (2 * x * y).backward()
+        return x * y.gradient
+
+    x = Variable(3.0)
+    outer = Variable(x)
+    (outer * outer * outer).backward()
+    outer.gradient.backward()
+    assert float(plain(x.gradient)) == 18  # 6 x
+    x = Variable(3.0)
+    dual = Dual(x, 1.0)
+    (dual * dual * dual).tangent.backward()
+    assert float(plain(x.gradient)) == 18
+    for mode in (Dual, Variable):
+        assert [float(plain(one)) for one in gradient(squared, mode)(3.0)] == [12]  # (2 x^2)'
+        assert [float(plain(one)) for one in gradient(lambda x: (x * Dual(5.0, 1.0)).tangent, mode)(3.0)] == [1]
+
+
 def test_powers_at_zero() -> None:
     """0 ** -1 is met on the way, and multiplied by 0."""
     for mode in MODES:

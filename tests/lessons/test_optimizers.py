@@ -14,7 +14,9 @@ from helpers.lesson_runs import Run, quick_run, start, stop_after
 
 from workshop import LESSONS
 from workshop import optimizers as lesson
+from workshop.kit.data.images import ImageSet
 from workshop.kit.lazy import keras, torch
+from workshop.kit.report import Report
 from workshop.kit.saving import h5
 from workshop.kit.saving.model import as_model
 from workshop.optimizers import ALGORITHMS, SURFACES, TORCH_TERMS
@@ -210,6 +212,23 @@ def test_the_rate_is_lowered_as_keras_and_pytorch_lower_it() -> None:
     rates = np.array(ours)
     assert len({*rates[:, 0].round(6)}) == 5
     np.testing.assert_allclose(rates, rates[:, :1].repeat(3, axis=1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("module", [pytest.param(lesson, marks=pytest.mark.slow), in_numpy, in_torch])
+def test_the_rate_of_a_training_is_lowered_where_its_validation_losses_stall(module: Any, room: Path) -> None:
+    arguments = lesson.parse(None, ["--quick"])
+    random = np.random.default_rng(1)
+    X, y = random.integers(0, 256, (64, 28, 28, 1), np.uint8), random.integers(0, 10, 64, np.int32)  # nothing to learn
+    images = ImageSet("mnist", "noise", X, y, X[:16], y[:16], tuple("0123456789"))
+    for lowers in (False, True):
+        found = module.train_stalling(images, Report("optimizers", arguments), lowers)
+        expected, plateau, rate = [], in_numpy.ReduceOnPlateau(), 0.1
+        for loss in found.validation_losses:
+            expected.append(rate)
+            rate = plateau.next_rate(rate, loss) if lowers else rate
+        assert len(found.losses) == len(expected) == 12
+        assert (len({*expected}) > 2) == lowers
+        assert found.rates == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.usefixtures("comparable")
