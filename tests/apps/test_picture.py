@@ -5,7 +5,7 @@ import os
 import struct
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFile, ImageOps, features
 from workshop.kit.data import images as image_data
 from workshop.kit.errors import WorkshopError
 from workshop.programs import digit_segmentation, mnist_preprocessing, segmentation
+from workshop.programs.rules import without_rules
 from workshop.programs.sheet import find_sheets, hull_share, is_sheet, take_out
 
 # Pen strokes in a square of side 1, and how wide the pen is.
@@ -700,6 +701,65 @@ def test_the_paper_within_a_loop_is_no_digit(tmp_path: Path) -> None:
         found = reading_of(image, tmp_path)
         assert found[11:17, 13:15].max() < 0.5
         assert found[5:23].max(axis=1).min() > 0.4
+
+
+def ruled(
+    size: tuple[int, int] = (100, 120),
+    rows: Sequence[int] = (30, 60),
+    slope: float = 0.0,
+    gap: float = 0.0,
+    thickness: int = 1,
+    ink: float = 0.8,
+    stroke: float = 1.0,
+) -> np.ndarray:
+    """The strength of the ink of rules, with a gap of this share of their width, and of a stroke across them."""
+    height, width = size
+    strength = np.zeros(size, np.float32)
+    strength[height // 5 : -height // 5, width // 2 : width // 2 + 6] = stroke
+    x = np.arange(width)
+    x = x[(x < 10) | (x >= 10 + gap * width)]
+    for row in rows:
+        path = np.rint(row + slope * (x - width / 2)).astype(int)
+        for y in range(thickness):
+            strength[path + y, x] = np.maximum(strength[path + y, x], ink)
+    return strength
+
+
+@pytest.mark.parametrize(
+    ("is_rule", "rules"),
+    [
+        *((True, {"size": (150, 400), "rows": (65, 95), "slope": slope}) for slope in (0.12, -0.12)),
+        *((False, {"size": (150, 400), "rows": (65, 95), "slope": slope}) for slope in (0.13, -0.13)),
+        *((gap < 0.16, {"gap": gap}) for gap in (0.155, 0.17)),
+        *((thickness < 3, {"thickness": thickness}) for thickness in (2, 3)),
+        *((thickness < 4, {"size": (150, 200), "thickness": thickness}) for thickness in (3, 4)),
+        *((ink > 0.05, {"ink": ink}) for ink in (0.049, 0.051)),
+        *((ink < 0.6, {"rows": (30,), "ink": ink}) for ink in (0.59, 0.61)),  # alone, a strong one may be a bar
+        *((height >= 64, {"size": (height, 100)}) for height in (63, 64)),
+        *((width >= 64, {"size": (100, width)}) for width in (63, 64)),
+        *((stroke > 0.4, {"stroke": stroke}) for stroke in (0.39, 0.41)),  # or else too little would be left
+    ],
+)
+def test_a_thin_straight_line_from_side_to_side_is_a_rule(is_rule: bool, rules: dict[str, Any]) -> None:
+    strength, stroke = ruled(**rules), ruled(**rules | {"rows": ()})
+    for before, across in ((strength, stroke), (strength.T, stroke.T)):
+        after = without_rules(segmentation.Ink(before, 0.0)).strength
+        if is_rule:
+            assert after[across == 0].sum() < 0.02 * before[across == 0].sum()
+            np.testing.assert_array_equal(after[across > 0], before[across > 0])
+        else:
+            np.testing.assert_array_equal(after, before)
+
+
+def test_rules_stand_out_from_the_noise_of_the_paper_and_are_sixty_at_most() -> None:
+    strength = ruled(ink=0.3)
+    for noise, is_seen in ((0.099, True), (0.101, False)):
+        after = without_rules(segmentation.Ink(strength, noise)).strength
+        assert (after[30, :50].mean() < 0.02) == is_seen
+    for count in (60, 61):
+        strength = ruled((800, 100), range(6, 6 + 12 * count, 12))
+        after = without_rules(segmentation.Ink(strength, 0.0)).strength
+        assert np.count_nonzero(after[:, :45].max(axis=1)) == count - 60
 
 
 def filling() -> Image.Image:

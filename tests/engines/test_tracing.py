@@ -143,7 +143,7 @@ def test_a_network_may_be_one_layer() -> None:
     np.testing.assert_allclose(of_rows.predict(rows), torch.sigmoid(outputs).numpy(), atol=1e-6)
     expected = torch.sigmoid(torch.from_numpy(by_pytorch(convolution))).permute(0, 2, 3, 1)
     np.testing.assert_allclose(of_images.predict(IMAGES), expected.numpy(), atol=1e-6)
-    with pytest.raises(WorkshopError, match="the module Mish.* is not known here"):
+    with pytest.raises(WorkshopError, match=r"the module Mish.* is not known here"):
         TorchModel(nn.Mish(), (3,))
 
 
