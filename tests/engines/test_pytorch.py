@@ -1,6 +1,7 @@
 """PyTorch gives Keras' numbers: files, layers, batch normalisation, optimizers, and modules as students write them."""
 
 import copy
+import importlib
 import io
 import os
 import re
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.lesson_runs import without_published_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -20,6 +22,7 @@ from torch import nn
 from workshop.kit import cli, files, processes, training
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
+from workshop.kit.report import Report
 from workshop.kit.saving.architecture import Architecture, Layer, layer_from
 from workshop.kit.saving.layer_specs import ACTIVATIONS
 from workshop.kit.saving.model import KerasModel
@@ -667,6 +670,26 @@ def test_a_run_says_what_it_computes_on_and_how_precisely(
         assert product.dtype == (dtype or torch.float32)
     assert device.prepare(3, on_cpu=True) == f"PyTorch {version}, {cores}"
     assert torch.equal(torch.rand(4), first) and device.autocast_dtype() is None
+
+
+class SaidError(Exception):
+    """What a run computes on."""
+
+
+@pytest.mark.parametrize("has_gpu", ["cuda"], indirect=True)
+@pytest.mark.parametrize(
+    "lesson", ["xor", "admission", "logistic_regression", "regularization", "policy_gradient", "mnist"]
+)
+def test_lessons_of_small_steps_leave_a_graphics_card_alone(
+    lesson: str, has_gpu: str, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tell(report: Report, said: str) -> None:
+        raise SaidError(said)
+
+    monkeypatch.setattr(Report, "engine", tell)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    with without_published_data(room), pytest.raises(SaidError, match="NVIDIA X" if lesson == "mnist" else "CPU cores"):
+        importlib.import_module(f"workshop.pytorch.{lesson}").main(["--quick"])
 
 
 def test_another_core_helps_from_80_million_multiplications_a_step_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 The quick run is the one that the tests of all lessons share.
 """
 
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -214,12 +215,26 @@ def test_the_rate_is_lowered_as_keras_and_pytorch_lower_it() -> None:
     np.testing.assert_allclose(rates, rates[:, :1].repeat(3, axis=1), rtol=1e-5)
 
 
+def noise(samples: int) -> ImageSet:
+    """Images of which there is nothing to learn."""
+    random = np.random.default_rng(1)
+    X, y = random.integers(0, 256, (samples, 28, 28, 1), np.uint8), random.integers(0, 10, samples, np.int32)
+    return ImageSet("mnist", "noise", X, y, X[:16], y[:16], tuple("0123456789"))
+
+
+@pytest.mark.parametrize("module", [in_numpy, in_torch])
+def test_a_race_counts_its_steps_and_the_seconds_of_each(module: Any, room: Path) -> None:
+    arguments, images = lesson.parse(None, ["--quick"]), noise(200)
+    recipe = lesson.race_recipes(arguments, 200)["adam"]
+    started = time.perf_counter()
+    trained = module.train("adam", recipe, images, Report("optimizers", arguments))
+    assert trained.steps == [2, 4]  # of two batches an epoch, the second one a smaller one
+    assert 0 < trained.seconds < time.perf_counter() - started
+
+
 @pytest.mark.parametrize("module", [pytest.param(lesson, marks=pytest.mark.slow), in_numpy, in_torch])
 def test_the_rate_of_a_training_is_lowered_where_its_validation_losses_stall(module: Any, room: Path) -> None:
-    arguments = lesson.parse(None, ["--quick"])
-    random = np.random.default_rng(1)
-    X, y = random.integers(0, 256, (64, 28, 28, 1), np.uint8), random.integers(0, 10, 64, np.int32)  # nothing to learn
-    images = ImageSet("mnist", "noise", X, y, X[:16], y[:16], tuple("0123456789"))
+    arguments, images = lesson.parse(None, ["--quick"]), noise(64)
     for lowers in (False, True):
         found = module.train_stalling(images, Report("optimizers", arguments), lowers)
         expected, plateau, rate = [], in_numpy.ReduceOnPlateau(), 0.1
