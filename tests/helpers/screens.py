@@ -144,8 +144,31 @@ def find_missing(expected: Sequence[str], lines: Sequence[str]) -> str | None:
     return next((line for line, numbers in found if numbers is None), None)
 
 
+# The program that each lesson names at its end, and what it gives to it: {} is the last model that it saved. Of the
+# autoencoders, that is not the one.
+USES = {
+    "admission": "apps.admission --model {}",
+    "autoencoder": "apps.clean --model {denoiser} YOUR-PICTURE.png",
+    "banknotes": "apps.banknote --model {} PHOTO.jpg",
+    "cats_vs_dogs": "apps.cat_or_dog --model {} YOUR-PHOTO.jpg",
+    "fashion_mnist": "apps.garment --model {} YOUR-PICTURE.png",
+    "gan": "apps.draw_digits --model {} 2026",
+    "linear_regression": "apps.house_price --model {}",
+    "mnist": "apps.digit --model {} YOUR-PICTURE.png",
+    "policy_gradient": "apps.lander --model {}",
+    "rnn": "apps.digit --model {} YOUR-PICTURE.png",
+    "text_generation": "apps.write --model {}",
+    "transfer_learning": "apps.cat_or_dog --model {} YOUR-PHOTO.jpg",
+}
+
+
 def assert_screen(name: str, run: Run) -> None:
     """Compares what a quick run printed, drew and saved with what was recorded under this name."""
+    saved = [path for line in run.lines if line.startswith("Model     ") for path in line[10:].split(", ")]
+    models = {Path(path).name.partition("-")[0]: path for path in saved if path.endswith(".h5")}
+    use = USES.get(name.rpartition("-")[2], "").format(*[*models.values()][-1:], **models)
+    told = [line for line in run.lines if line.startswith("Use it")]
+    assert told == ([f"Use it    python -m {use}"] if use else [])
     expected = (FOLDER / f"{name}.txt").read_text("utf-8").splitlines()
     missing = find_missing(expected, lines_of(run))
     assert missing is None, f"not printed, or elsewhere: {missing}\nMeant so? python tests/helpers/screens.py {name}"
