@@ -732,7 +732,8 @@ def ruled(
         *((False, {"size": (150, 400), "rows": (65, 95), "slope": slope}) for slope in (0.13, -0.13)),
         *((gap < 0.16, {"gap": gap}) for gap in (0.155, 0.17)),
         *((thickness < 3, {"thickness": thickness}) for thickness in (2, 3)),
-        *((thickness < 4, {"size": (150, 200), "thickness": thickness}) for thickness in (3, 4)),
+        (True, {"size": (120, 170), "thickness": 3}),
+        (False, {"size": (150, 240), "thickness": 4}),
         *((ink > 0.05, {"ink": ink}) for ink in (0.049, 0.051)),
         *((ink < 0.6, {"rows": (30,), "ink": ink}) for ink in (0.59, 0.61)),  # alone, a strong one may be a bar
         *((height >= 64, {"size": (height, 100)}) for height in (63, 64)),
