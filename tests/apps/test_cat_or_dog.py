@@ -190,6 +190,18 @@ def test_of_many_classes_the_first_ten_are_named(
     assert [tick.get_text() for tick in ticks] == [f"class {i}" for i in range(count - 10, count)]
 
 
+def test_of_classes_that_are_alike_the_first_are_named_and_drawn(
+    room: Path, capsys: pytest.CaptureFixture[str], figures: list[Any]
+) -> None:
+    network = Network([Flatten(), Dense(64, "softmax")], (8, 8, 3))
+    network.set_weights([np.zeros((192, 64)), np.repeat([-1000, 0, -1000], [20, 40, 4])])
+    photograph("a.png")
+    cat_or_dog.main(["--model", save_bare(network), "--show", "a.png"])
+    assert capsys.readouterr().out.startswith("a.png: class 20 (2.5 %), or class 21 (2.5 %)\n")
+    ticks = figures[0].axes[-1].get_yticklabels()
+    assert [tick.get_text() for tick in ticks] == [f"class {i}" for i in range(20, 30)]
+
+
 def test_photographs_of_every_kind_are_read_right(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # It weighs every place: the second class is a picture that is red above.
     network = Network([Flatten(), Dense(1, "sigmoid")], (8, 8, 3))

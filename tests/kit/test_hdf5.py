@@ -1,6 +1,7 @@
 """The reader of HDF5 files: it reads what h5py reads, and a hostile or damaged file ends in one line, quickly."""
 
 import io
+import itertools
 import json
 import random
 import struct
@@ -17,6 +18,7 @@ import pytest
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving import h5, hdf5
+from workshop.kit.saving.hdf5.checked_bytes import UnreadableError
 from workshop.kit.saving.hdf5.objects import Dataset, Group
 from workshop.scratch.nn.network import Network
 
@@ -157,6 +159,24 @@ def test_names_of_any_length_are_read_in_any_order(libver: str, is_ordered: bool
     content = made(fill, libver=libver, track_order=is_ordered)
     with h5py.File(io.BytesIO(content)) as theirs:
         assert_equal(hdf5.read(content), theirs)
+
+
+def test_a_type_of_number_that_differs_in_any_bit_is_refused() -> None:
+    def fill(file: h5py.File) -> None:
+        file.create_dataset("a", (1, 1), "f4", data=[[1]])
+
+    content = made(fill)
+    # Class and order; size; offset and precision in bits; where exponent and mantissa lie; the exponent's bias.
+    message = bytes.fromhex("11201f00 04000000 00002000 17080017 7f000000")
+    assert content.count(message) == 1
+    start = content.index(message)
+    assert hdf5.read(content).dataset("a").array().tolist() == [[1]]
+    # Other classes, the order of a VAX, and all that makes a number one of IEEE 754.
+    for at, bit in [(0, 1), (0, 2), (0, 3), (1, 6), *itertools.product(range(4, 16), range(8))]:
+        damaged = bytearray(content)
+        damaged[start + at] ^= 1 << bit
+        with pytest.raises(UnreadableError):
+            hdf5.read(bytes(damaged)).dataset("a").array()
 
 
 def test_reading_a_model_needs_no_hdf5_library() -> None:

@@ -251,6 +251,25 @@ def test_a_kernel_of_three_axes(kind: str) -> None:
         same(outputs[:, 0], correlated(padded, kernel[::-1, ::-1].swapaxes(2, 3)))
 
 
+@pytest.mark.parametrize(("filters", "length", "channels"), [(4, 2, 3), (2, 2, 1), (1, 2, 3), (3, 1, 3)])
+@pytest.mark.parametrize("form", ["Keras 2", "Keras 1.2", "Keras 1.1", "Theano"])
+def test_a_kernel_of_one_axis(form: str, filters: int, length: int, channels: int) -> None:
+    kernel, inputs = draw(length, channels, filters), S[..., :channels]
+    shape = {"use_bias": False, "batch_input_shape": [None, 5, channels]}
+    entry = layer("Conv1D", "conv", filters=filters, kernel_size=[length], padding="valid", **shape)
+    if form.startswith("Keras 1"):  # which had two axes then, one of them 1
+        sizes = {"nb_filter": filters, "filter_length": length, "input_dim": channels, "input_length": 5}
+        entry = layer("Convolution1D", "conv", border_mode="valid", subsample_length=1, bias=False, **sizes)
+    of_then = {"Keras 1.2": kernel[:, None], "Keras 1.1": kernel[:, None].transpose(3, 2, 0, 1)}.get(form, kernel)
+    name = "conv_W:0" if form.startswith("Keras 1") else "conv/kernel:0"
+    version, backend = "1.2.2" if form.startswith("Keras 1") else "2.0.5", "theano" if form == "Theano" else None
+    content = file_of({"class_name": "Sequential", "config": [entry]}, {"conv": {name: of_then}}, version, backend)
+    windows = np.lib.stride_tricks.sliding_window_view(inputs, length, axis=1)
+    expected = np.einsum("nsil,lif->nsf", windows, kernel[::-1] if form == "Theano" else kernel)
+    same(by_keras(content, inputs), expected)
+    same(by_numpy(content, inputs), expected)
+
+
 def test_a_kernel_with_theanos_axes() -> None:
     kernel = draw(3, 2, 2, 3)
     first = {**CONVOLUTION, "config": {**CONVOLUTION["config"], "dim_ordering": "th"}}
