@@ -166,12 +166,76 @@ def test_an_activation_in_a_graph_that_is_called_twice() -> None:
 # --- Keras 1 ----------------------------------------------------------------------------------------------------------
 
 
-def test_an_lstm_of_keras_1_had_a_kernel_for_each_gate() -> None:
+def of_gates(prefix: str, kernel: np.ndarray = KERNEL) -> dict[str, np.ndarray]:
+    """Returns the arrays of an LSTM of Keras 1, a kernel for each gate."""
     arrays: dict[str, np.ndarray] = {}
     for gate, column in zip("icfo", (0, 2, 1, 3), strict=True):
         part = slice(2 * column, 2 * column + 2)
-        arrays |= {f"lstm_W_{gate}:0": KERNEL[:, part], f"lstm_U_{gate}:0": RECURRENT[:, part]}
-        arrays[f"lstm_b_{gate}:0"] = BIAS[part]
+        arrays |= {f"{prefix}_W_{gate}:0": kernel[:, part], f"{prefix}_U_{gate}:0": RECURRENT[:, part]}
+        arrays[f"{prefix}_b_{gate}:0"] = BIAS[part]
+    return arrays
+
+
+@pytest.mark.parametrize(
+    ("version", "names"),
+    [
+        ("1.2.2", ("forward_lstm_1", "backward_lstm_1")),
+        ("2.2.4", ("b/forward_lstm_1", "b/backward_lstm_1")),
+        ("2.2.4", ("b/lstm_1", "b/lstm_2")),  # the first half goes forward
+    ],
+)
+def test_an_lstm_in_both_directions(version: str, names: tuple[str, str]) -> None:
+    other, arrays = draw(3, 8), dict[str, np.ndarray]()
+    for name, kernel in zip(names, (KERNEL, other), strict=True):
+        whole = {f"{name}/kernel:0": kernel, f"{name}/recurrent_kernel:0": RECURRENT, f"{name}/bias:0": BIAS}
+        arrays |= of_gates(name, kernel) if version == "1.2.2" else whole
+    size = {"output_dim": 2, "input_dim": 3} if version == "1.2.2" else {"units": 2}
+    inner = layer("LSTM", "lstm_1", return_sequences=True, **size)
+    config = sequential(layer("Bidirectional", "b", merge_mode="concat", layer=inner, **FEATURES))
+    if version == "1.2.2":
+        config["config"] = config["config"]["layers"]
+    content = file_of(config, {"b": arrays}, version)
+    backward = lstm(S[:, ::-1], other, RECURRENT, BIAS, old_hard_sigmoid)[:, ::-1]
+    expected = np.concatenate([lstm(S, KERNEL, RECURRENT, BIAS, old_hard_sigmoid), backward], axis=2)
+    same(by_keras(content, S), expected)
+    same(by_numpy(content, S), expected)
+
+
+@pytest.mark.parametrize("order", [("one", "two"), ("two", "one")])
+def test_two_lstms_of_keras_1_within_a_model_have_the_gates_of_their_names(order: tuple[str, str]) -> None:
+    second = draw(2, 8)
+    layers = [
+        node("InputLayer", "inside", input_dtype="float32", **FEATURES),
+        node("LSTM", "one", [[["inside", 0, 0]]], output_dim=2, return_sequences=True),
+        node("LSTM", "two", [[["one", 0, 0]]], output_dim=2, return_sequences=True),
+    ]
+    inner = functional(layers, [["inside", 0, 0]], [["two", 0, 0]])
+    inner["config"]["name"] = "inner"
+    config = {"class_name": "Sequential", "config": [inner, layer("Activation", "end", activation="tanh")]}
+    gates = {"one": of_gates("one"), "two": of_gates("two", second)}
+    content = file_of(config, {"inner": gates[order[0]] | gates[order[1]]}, "1.2.2")
+    states = lstm(S, KERNEL, RECURRENT, BIAS, old_hard_sigmoid)
+    expected = np.tanh(lstm(states, second, RECURRENT, BIAS, old_hard_sigmoid))
+    same(by_keras(content, S), expected)
+    same(by_numpy(content, S), expected)
+
+
+def test_cells_on_one_another_have_weights_each() -> None:
+    kernels, recurrents = (draw(3, 2), draw(2, 4)), (draw(2, 2), draw(4, 4))
+    cells = [layer("SimpleRNNCell", f"cell_{i}", units=2 * i, use_bias=False) for i in (1, 2)]
+    stacked = layer("StackedRNNCells", "stacked", cells=cells)
+    arrays = dict[str, np.ndarray]()
+    for i in (1, 2):
+        arrays |= {f"r/cell_{i}/kernel:0": kernels[i - 1], f"r/cell_{i}/recurrent_kernel:0": recurrents[i - 1]}
+    content = file_of(sequential(layer("RNN", "r", cell=stacked, **FEATURES)), {"r": arrays})
+    first, second = np.zeros((6, 2)), np.zeros((6, 4))
+    for step in range(5):
+        first = np.tanh(S[:, step] @ kernels[0] + first @ recurrents[0])
+        second = np.tanh(first @ kernels[1] + second @ recurrents[1])
+    same(by_keras(content, S), second)
+
+
+def test_an_lstm_of_keras_1_had_a_kernel_for_each_gate() -> None:
     recurrent = layer(
         "LSTM",
         "lstm",
@@ -191,7 +255,7 @@ def test_an_lstm_of_keras_1_had_a_kernel_for_each_gate() -> None:
         stateful=False,
         W_regularizer={"name": "WeightRegularizer", "l1": 0.0, "l2": 0.01},
     )
-    content = file_of({"class_name": "Sequential", "config": [recurrent]}, {"lstm": arrays}, "1.2.2", None)
+    content = file_of({"class_name": "Sequential", "config": [recurrent]}, {"lstm": of_gates("lstm")}, "1.2.2", None)
     expected = lstm(S, KERNEL, RECURRENT, BIAS, old_hard_sigmoid)
     same(by_keras(content, S), expected)
     same(by_numpy(content, S), expected)
@@ -268,6 +332,24 @@ def test_a_kernel_of_one_axis(form: str, filters: int, length: int, channels: in
     expected = np.einsum("nsil,lif->nsf", windows, kernel[::-1] if form == "Theano" else kernel)
     same(by_keras(content, inputs), expected)
     same(by_numpy(content, inputs), expected)
+
+
+@pytest.mark.parametrize("ordering", ["tf", "th"])
+def test_a_kernel_of_keras_1_that_goes_the_other_way(ordering: str) -> None:
+    kernel = draw(3, 2, 3, 2)  # rows, columns, out, in; it spreads each pixel over a window
+    entry = {**CONVOLUTION, "class_name": "Deconvolution2D", "config": {**CONVOLUTION["config"]}}
+    entry["config"] |= {"dim_ordering": ordering, "output_shape": [None, 8, 6, 3]}
+    padded = np.pad(P, ((0, 0), (2, 2), (1, 1), (0, 0)))
+    expected = correlated(padded, kernel[::-1, ::-1].swapaxes(2, 3))
+    config = {"class_name": "Sequential", "config": [entry]}
+    if ordering == "tf":
+        content = file_of(config, {"conv": {"conv_W:0": kernel.swapaxes(2, 3)}}, "1.2.2")
+        same(by_keras(content, P), expected)
+        same(by_numpy(content, P), expected)
+    else:
+        entry["config"]["batch_input_shape"] = [None, 2, 6, 5]
+        content = file_of(config, {"conv": {"conv_W:0": kernel.transpose(2, 3, 0, 1)}}, "1.2.2")
+        same(by_keras(content, P.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1), expected)
 
 
 def test_a_kernel_with_theanos_axes() -> None:
@@ -409,6 +491,12 @@ PADDINGS: list[tuple[Config, tuple[int, int], tuple[int, int]]] = [
             P,
             P * [2, 3],
         ),
+        (
+            layer("DepthwiseConv1D", "d", kernel_size=[1], use_bias=False, **FEATURES),
+            {"d/depthwise_kernel:0": np.array([2, 3, 4]).reshape(1, 3, 1)},
+            S,
+            S * [2, 3, 4],
+        ),
         (layer("LeakyReLU", "l", alpha={"type": "ndarray", "value": 0.5}, **INPUT), {}, X, np.where(X > 0, X, X / 2)),
         (layer("Activation", "s", activation="swish", **INPUT), {}, X, X * sigmoid(X)),
         (  # an activation that is a layer, with another one in it
@@ -486,6 +574,63 @@ def test_a_setting_of_keras_2(
 ) -> None:
     content = file_of(sequential(entry), {entry["config"]["name"]: arrays} if arrays else {}, "2.4.0")
     same(by_keras(content, inputs), expected)
+
+
+POOLS = (("Max", "Max"), ("Avg", "Average"))
+GATED = {"units": 2, "recurrent_activation": "sigmoid"}
+ONE_AXIS = {"nb_filter": 2, "filter_length": 2}, {"filters": 2, "kernel_size": 2}
+TWO_AXES = {"nb_filter": 2, "nb_row": 3, "nb_col": 2}, {"filters": 2, "kernel_size": [3, 2]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "today", "settings_today", "inputs"),
+    [
+        ("Convolution1D", {**ONE_AXIS[0], "subsample_length": 2}, "Conv1D", {**ONE_AXIS[1], "strides": 2}, S),
+        *(
+            (kind, {**ONE_AXIS[0], "atrous_rate": 2}, "Conv1D", {**ONE_AXIS[1], "dilation_rate": 2}, S)
+            for kind in ("AtrousConvolution1D", "AtrousConv1D")
+        ),
+        *(
+            (kind, {**TWO_AXES[0], "atrous_rate": [2, 1]}, "Conv2D", {**TWO_AXES[1], "dilation_rate": [2, 1]}, P)
+            for kind in ("AtrousConvolution2D", "AtrousConv2D")
+        ),
+        ("Convolution2DTranspose", TWO_AXES[1], "Conv2DTranspose", TWO_AXES[1], P),
+        ("SeparableConvolution1D", ONE_AXIS[1], "SeparableConv1D", ONE_AXIS[1], S),
+        ("SeparableConvolution2D", TWO_AXES[1], "SeparableConv2D", TWO_AXES[1], P),
+        ("DepthwiseConvolution2D", {"kernel_size": [3, 2]}, "DepthwiseConv2D", {"kernel_size": [3, 2]}, P),
+        ("BatchNormalizationV2", {"axis": [3]}, "BatchNormalization", {}, P),
+        ("SyncBatchNormalization", {"axis": [3]}, "BatchNormalization", {}, P),
+        ("TimeDistributedDense", {"output_dim": 2}, "Dense", {"units": 2}, S),
+        *((kind, GATED, "LSTM", GATED, S) for kind in ("UnifiedLSTM", "LSTMV2")),
+        *((kind, {**GATED, "reset_after": True}, "GRU", GATED, S) for kind in ("UnifiedGRU", "GRUV2")),
+        *(
+            (f"{short}Pool1D", {"pool_length": 2, "stride": 1}, f"{name}Pooling1D", {"pool_size": 2, "strides": 1}, S)
+            for short, name in POOLS
+        ),
+        *(
+            (f"{short}Pool2D", {"pool_size": [3, 2]}, f"{name}Pooling2D", {"pool_size": [3, 2]}, P)
+            for short, name in POOLS
+        ),
+        *((f"Global{short}Pool1D", {}, f"Global{name}Pooling1D", {}, S) for short, name in POOLS),
+        *((f"Global{short}Pool2D", {}, f"Global{name}Pooling2D", {}, P) for short, name in POOLS),
+        ("UpSampling1D", {"length": 3}, "UpSampling1D", {"size": 3}, S),
+        ("Dropout", {"p": 0.5}, "Dropout", {"rate": 0.5}, X),
+        ("GaussianNoise", {"sigma": 0.5}, "GaussianNoise", {"stddev": 0.5}, X),
+        ("RandomWidth", {"factor": 0.2}, "Identity", {}, P),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_layer_by_another_name_is_the_one_of_today(
+    kind: str, settings: Config, today: str, settings_today: Config, inputs: np.ndarray
+) -> None:
+    modern = getattr(keras.layers, today)(**settings_today)
+    modern.build(inputs.shape)
+    generator = np.random.default_rng(1)
+    modern.set_weights([generator.uniform(0.5, 1.5, one.shape) for one in modern.weights])
+    arrays = {f"a/{one.name}:0": one.numpy() for one in modern.weights if "seed" not in one.name}
+    entry = layer(kind, "a", batch_input_shape=[None, *inputs.shape[1:]], **settings)
+    content = file_of(sequential(entry), {"a": arrays} if arrays else {})
+    same(by_keras(content, inputs), np.asarray(modern(inputs)))
 
 
 @pytest.mark.parametrize(
