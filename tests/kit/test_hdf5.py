@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import pytest
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving import h5, hdf5
-from workshop.kit.saving.hdf5.checked_bytes import UnreadableError
+from workshop.kit.saving.hdf5.checked_bytes import Bytes, UnreadableError
 from workshop.kit.saving.hdf5.objects import Dataset, Group
 from workshop.scratch.nn.network import Network
 
@@ -177,6 +178,61 @@ def test_a_type_of_number_that_differs_in_any_bit_is_refused() -> None:
         damaged[start + at] ^= 1 << bit
         with pytest.raises(UnreadableError):
             hdf5.read(bytes(damaged)).dataset("a").array()
+
+
+LONGER, SHORTER = "an attribute in it is longer than its message", "a text in it is shorter than it says"
+
+
+@pytest.mark.parametrize(
+    ("after", "at", "number", "says"),
+    [
+        (b"numbers\0", -8, b"\4", "an attribute in it is of an unknown version"),
+        (b"numbers\0", -8, b"\2\1", "an attribute in it is of an unknown version"),  # its type is elsewhere
+        # The sizes of the name, the type and the shape, and then the shape itself.
+        *((b"numbers\0", at, b"\xe8\3", LONGER) for at in (-6, -4, -2, 32)),
+        (b"numbers\0", -4, b"\7", "an attribute in it is too short"),
+        (b"numbers\0", -2, b"\3", "an attribute in it is too short"),
+        (b"text\0", 40, b"\4", SHORTER),  # how long it is, where its heap is, and its number there
+        (b"text\0", 44, b"\0", "not what its address says (GCOL)"),
+        (b"text\0", 52, b"\2", SHORTER),
+        (b"GCOL", 24, b"\xe1\x0f", "a text in it is longer than its heap"),
+        (b"GCOL", 24, b"\xe0\x0f", ""),  # as long as can be
+        (b"text\0", 40, b"\0\0\0\0" + b"\xff" * 8, ""),  # an empty one needs no heap
+    ],
+)
+def test_an_attribute_that_is_damaged_is_refused_with_the_reason(
+    after: bytes, at: int, number: bytes, says: str
+) -> None:
+    def fill(file: h5py.File) -> None:
+        file.attrs["numbers"] = np.arange(3, dtype="<i4")
+        file.attrs["text"] = "abc"
+
+    content = bytearray(made(fill, libver="earliest"))
+    at += content.index(after)
+    content[at : at + len(number)] = number
+    if says:
+        with pytest.raises(UnreadableError, match=re.escape(says)):
+            hdf5.read(bytes(content))
+    else:
+        text = "abc" if after == b"GCOL" else ""
+        assert hdf5.read(bytes(content)).attributes == {"numbers": [0, 1, 2], "text": text}
+
+
+def test_a_file_is_read_within_its_ends_and_so_often_only() -> None:
+    source = Bytes(b"abcd")
+    assert [source.part(0, 4), source.part(1, 2), source.part(4, 0)] == [b"abcd", b"bc", b""]
+    for start, count in ((-1, 1), (0, 5), (4, 1), (5, 0), (2, -1)):
+        with pytest.raises(UnreadableError, match="lies beyond its end"):
+            source.part(start, count)
+    source = Bytes(b"")
+    for _ in range(300_000):
+        source.spend(0)
+    with pytest.raises(UnreadableError, match="again and again"):
+        source.spend(0)
+    source = Bytes(b"abcd")
+    source.spend(100_016)
+    with pytest.raises(UnreadableError, match="again and again"):
+        source.spend(1)
 
 
 def test_reading_a_model_needs_no_hdf5_library() -> None:
