@@ -190,6 +190,7 @@ LONGER, SHORTER = "an attribute in it is longer than its message", "a text in it
         (b"numbers\0", -8, b"\2\1", "an attribute in it is of an unknown version"),  # its type is elsewhere
         # The sizes of the name, the type and the shape, and then the shape itself.
         *((b"numbers\0", at, b"\xe8\3", LONGER) for at in (-6, -4, -2, 32)),
+        (b"numbers\0", -6, b"\x64\0\x64\0\xc8\0", LONGER),
         (b"numbers\0", -4, b"\7", "an attribute in it is too short"),
         (b"numbers\0", -2, b"\3", "an attribute in it is too short"),
         (b"text\0", 40, b"\4", SHORTER),  # how long it is, where its heap is, and its number there
@@ -216,6 +217,12 @@ def test_an_attribute_that_is_damaged_is_refused_with_the_reason(
     else:
         text = "abc" if after == b"GCOL" else ""
         assert hdf5.read(bytes(content)).attributes == {"numbers": [0, 1, 2], "text": text}
+
+
+def test_attributes_of_other_types_keep_no_file_from_being_read() -> None:
+    values = {"yes": True, "pairs": np.zeros(2, [("a", "f4")]), "none": h5py.Empty("f4"), "complex": 1j}
+    content = made(lambda file: file.attrs.update({"number": 3, **values, "text": "abc"}))
+    assert hdf5.read(content).attributes == {"number": 3, **dict.fromkeys(values), "text": "abc"}
 
 
 def test_a_file_is_read_within_its_ends_and_so_often_only() -> None:

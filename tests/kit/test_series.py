@@ -206,6 +206,7 @@ def test_what_stands_around_a_series(
     assert found.values[-1] == pytest.approx(last)
     said = capsys.readouterr().out
     assert note in said and (note or not said)
+    assert all(line.startswith("Note      ") for line in said.splitlines())
 
 
 def test_a_day_keeps_its_place_where_the_clocks_change(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -223,6 +224,32 @@ def test_a_day_keeps_its_place_where_the_clocks_change(room: Path, capsys: pytes
     ]
     found = series.read(write(room / "x.csv", table(repeated, VALUES[: len(repeated)])))
     assert found.step == "hour" and found.values[27] == pytest.approx((VALUES[27] + VALUES[28]) / 2)
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+@pytest.mark.parametrize(
+    ("seconds", "step", "season"),
+    [
+        *((n, f"{n} seconds", 0) for n in (2, 5, 10, 15, 20, 30)),
+        (60, "minute", 0),
+        *((60 * n, f"{n} minutes", 0) for n in (2, 5, 10, 15, 20, 30)),
+        (3600, "hour", 24),
+        *((3600 * n, f"{n} hours", 0) for n in (2, 3, 4, 6, 12)),
+        (86_400, "day", 7),
+        (7 * 86_400, "week", 52),
+        (14 * 86_400, "14 days", 0),
+    ],
+)
+def test_a_step_has_its_name_and_its_season_also_where_a_clock_is_late_now_and_then(
+    seconds: int, step: str, season: int, is_late: bool, room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    late = np.resize([0, 1, 0, 2], ROWS) * (is_late and 30 <= seconds <= 86_400)  # no two gaps in a row are the same
+    moments = np.datetime64("2021-03-01T00:00:00") + seconds * np.arange(ROWS) + late
+    found = series.read(write(room / "x.csv", table(list(map(str, moments)))))
+    assert (found.step, found.season, len(found.values)) == (step, season, ROWS)
+    np.testing.assert_array_equal(found.dates, np.datetime64("2021-03-01T00:00:00") + seconds * np.arange(ROWS))
+    assert found.count(1) == (f"1 x {step}" if step[0].isdigit() else f"1 {step}")
+    assert found.count(12) == (f"12 x {step}" if step[0].isdigit() else f"12 {step}s")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
