@@ -293,11 +293,52 @@ def test_the_column_that_is_asked_for(room: Path, capsys: pytest.CaptureFixture[
         (table(sorted([*DAYS[:30], *DAYS[:30]])), r"lines 2 and 3: .*\(30 dates occur more than once\)"),
         (table([DAYS[0] + datetime.timedelta(i * i) for i in range(ROWS)]), "is off the dates before it|are missing"),
         (table(DAYS, [*VALUES[:20], *20 * [""], *VALUES[40:]]), "20 of 60 cells of price are empty"),
+        # Numbers that might be years, in the first column or the second: years come one after the other.
+        (["a,b", *(f"{1900 + i // 2},{v}" for i, v in enumerate(VALUES))], "none of the columns a, b has dates"),
+        (["a,b", *(f"{2000 - i // 2},{v}" for i, v in enumerate(VALUES))], "none of the columns a, b has dates"),
+        (["a,b,c", *(f"{v},{-v},{1900 + i}" for i, v in enumerate(VALUES))], "none of the columns a, b, c has dates"),
+        (
+            table(DAYS[: series.MIN_ROWS - 1]),
+            f"has {series.MIN_ROWS - 1} rows below the header, takes {series.MIN_ROWS}",
+        ),
+        (["Price,Close", "Ticker,AAPL", "a,b", "c,d", "Date,", *table(DAYS)[1:]], "line 2: got Ticker, takes a date"),
     ],
 )
 def test_what_is_no_series(lines: list[str], message: str, room: Path) -> None:
     with pytest.raises(WorkshopError, match=message):
         series.read(write(room / "x.csv", lines))
+
+
+@pytest.mark.parametrize("is_falling", [False, True])
+@pytest.mark.parametrize("before", ["", "x,"])
+def test_years_one_after_the_other_are_dates_whatever_their_column_is_called(
+    is_falling: bool, before: str, room: Path
+) -> None:
+    years = range(1900, 1900 + ROWS)[:: -1 if is_falling else 1]
+    rows = [f"{before}a,price", *(f"{before}{year},{v}" for year, v in zip(years, VALUES, strict=True))]
+    found = series.read(write(room / "x.csv", rows))
+    assert (found.name, found.step, str(found.dates[0])) == ("price", "year", "1900-01")
+    assert found.values[0] == pytest.approx(VALUES[-1 if is_falling else 0])
+
+
+def test_as_few_rows_as_can_be_and_as_many_headers(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    headers = ["Price,Close", "Ticker,AAPL", "a,b", "Date,"]
+    found = series.read(write(room / "x.csv", [*headers, *table(DAYS)[1 : 1 + series.MIN_ROWS]]))
+    assert len(found.values) == series.MIN_ROWS
+    assert "the first 4 lines are headers: the names of the columns are in line 1" in capsys.readouterr().out
+
+
+def test_times_of_the_day_in_a_column_of_their_own_count(room: Path) -> None:
+    rows = (f"{DAYS[i // 24]},{i % 24:02d}:00,{v}" for i, v in enumerate(VALUES))
+    found = series.read(write(room / "x.csv", ["date,time,price", *rows]))
+    assert (found.step, [str(found.dates[i]) for i in (0, -1)]) == ("hour", ["2021-01-04T00:00", "2021-01-06T11:00"])
+
+
+def test_what_is_no_month_among_months_is_named(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = (f"{2015 + i},{','.join(map(str, VALUES[12 * i : 12 * i + 12]))},7,8" for i in range(5))
+    found = series.read(write(room / "x.csv", ["year,Jan,Feb,Mar,Apr,May,Jun,Jul,Aug,Sep,Oct,Nov,Dec,mean,sum", *rows]))
+    assert "Note      left out, as they are no months: mean, sum\n" in capsys.readouterr().out
+    np.testing.assert_allclose(found.values, VALUES, rtol=1e-6)
 
 
 def test_a_workbook_is_refused(room: Path) -> None:
