@@ -261,6 +261,28 @@ def test_an_lstm_of_keras_1_had_a_kernel_for_each_gate() -> None:
     same(by_numpy(content, S), expected)
 
 
+@pytest.mark.parametrize("ordering", ["tf", "th"])
+def test_a_convolution_with_gates_of_keras_1(ordering: str) -> None:
+    data_format, is_first = {"tf": ("channels_last", False), "th": ("channels_first", True)}[ordering]
+    films = np.stack([P, P[::-1], -P], axis=1)
+    films = films.transpose(0, 1, 4, 2, 3) if is_first else films
+    modern = keras.layers.ConvLSTM2D(3, (3, 2), recurrent_activation="sigmoid", data_format=data_format)
+    modern.build(films.shape)
+    kernel, recurrent, bias = weights = draw(3, 2, 2, 12), draw(3, 2, 3, 12), draw(12)
+    modern.set_weights(weights)
+    arrays = dict[str, np.ndarray]()
+    for gate, part in zip("ifco", np.split(np.arange(12), 4), strict=True):
+        for letter, array in (("W", kernel), ("U", recurrent)):
+            own = array[..., part]
+            arrays[f"conv_{letter}_{gate}:0"] = own.transpose(3, 2, 0, 1) if is_first else own
+        arrays[f"conv_b_{gate}:0"] = bias[part]
+    sizes = {"nb_filter": 3, "nb_row": 3, "nb_col": 2, "subsample": [1, 1], "border_mode": "valid"}
+    shape = {"dim_ordering": ordering, "batch_input_shape": [None, *films.shape[1:]]}
+    entry = layer("ConvLSTM2D", "conv", inner_activation="sigmoid", **sizes, **shape)
+    content = file_of({"class_name": "Sequential", "config": [entry]}, {"conv": arrays}, "1.2.2")
+    same(by_keras(content, films), np.asarray(modern(films)))
+
+
 def correlated(images: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Returns a convolution without padding, as TensorFlow computes it; the kernel is (rows, columns, in, out)."""
     windows = np.lib.stride_tricks.sliding_window_view(images, kernel.shape[:2], axis=(1, 2))

@@ -208,7 +208,7 @@ class Distribution:
         elif kind == "Embedding" and "kernel" in last:
             last["embeddings"] = last.pop("kernel")
         elif any("_" in name and name[0] in "WUb" and len(name) == 3 for name in last):
-            last = _joined_gates(kind, last)
+            last = _joined_gates(kind, settings, last)
         elif len(last) < len(loaded):
             return loaded  # a layer of several parts, which Keras 3 names as before
         if kind in _CONVOLUTIONS and last.get("kernel") is not None:
@@ -307,15 +307,16 @@ def _directions(arrays: list[Array]) -> tuple[list[Array], list[Array]]:
     return arrays[:half], arrays[half:]
 
 
-def _joined_gates(kind: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _joined_gates(kind: str, settings: Config, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Returns the kernels and biases of Keras 1's gates side by side, in the order of today."""
     gates = _GATES.get(kind, "")
+    outputs = 0 if settings.get("data_format") == "channels_first" else -1  # their axis in a kernel
     joined = {}
     for letter in "WUb":
         parts = [f"{letter}_{gate}" for gate in gates]
         if not gates or any(part not in arrays for part in parts):
             raise WorkshopError(f"a {kind} layer has weights {printable(', '.join(arrays))}, not one for each gate")
-        joined[_OLD_NAMES[letter]] = np.concatenate([arrays[part] for part in parts], axis=-1)
+        joined[_OLD_NAMES[letter]] = np.concatenate([arrays[part] for part in parts], axis=outputs)
     return joined
 
 
