@@ -17,6 +17,7 @@ import joblib
 import numpy as np
 import pytest
 from sklearn import preprocessing
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 
 from workshop.kit.errors import WorkshopError
@@ -72,6 +73,17 @@ def test_a_scaler_of_an_old_release_is_read(kind: Callable[[], Any]) -> None:
     old_scaler = kind().fit(X)
     del old_scaler.n_features_in_  # which releases before 0.24 do not have
     check_taken(dumped(old_scaler), scaler)
+
+
+@pytest.mark.parametrize("encoder", [preprocessing.OneHotEncoder, preprocessing.OrdinalEncoder])
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_an_encoder_fitted_on_an_array_of_texts_is_read(encoder: Callable[[], Any], protocol: int) -> None:
+    rows = np.array([["Rome", "5more"], ["Oslo", "2"], ["Bonn", "4"]])  # NumPy's own texts, in categories_ too
+    step = ColumnTransformer([("texts", encoder(), [0, 1])], sparse_threshold=0).fit(rows)
+    assert step.transformers_[0][1].categories_[1].dtype == "U5"
+    for content in (dumped(step, protocol=protocol), pickle.dumps(step, protocol)):
+        loaded = unpickling.load_scaler(content, "scaler.gz")
+        np.testing.assert_array_equal(loaded.transform(rows[::-1]), step.transform(rows[::-1]))
 
 
 @pytest.mark.parametrize(
