@@ -132,7 +132,8 @@ def test_a_download_without_an_answer_is_given_up(
 ) -> None:
     never = threading.Event()
     monkeypatch.setattr(download, "TIMEOUT", 0.05)
-    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: never.wait(5))
+    # The connection too is closed after this time.
+    monkeypatch.setattr(urllib.request, "urlopen", lambda url, timeout: never.wait(100 * timeout))
     assert imagenet.find(None) is None
     assert "no response within 0.05 s: going on without a network" in capsys.readouterr().out
     never.set()
@@ -226,6 +227,35 @@ def test_the_same_seed_draws_the_same_animals() -> None:
     assert np.array_equal(X, synthetic_animals.draw(30, 24, seed=1)[0])
     assert not np.array_equal(X, synthetic_animals.draw(30, 24, seed=2)[0])
     assert len({drawing.tobytes() for drawing in X}) == 30
+
+
+# Sums of all pixels, each with a sign of its own, of five drawings of each kind: what moves an edge changes some.
+SUMS = {
+    "cats": (-70.88, -103.26, -35.50, -98.39, -35.43),
+    "dogs": (-12.24, -77.03, 11.51, -29.89, -127.42),
+    "bear": (-99.34, -108.84, -82.30, -21.26, -21.89),
+    "cow": (-54.28, -91.41, -64.61, -34.97, -71.74),
+    "fox": (-14.84, -74.61, -36.24, -69.91, -87.84),
+    "koala": (-73.48, -77.43, -61.87, -42.49, -105.45),
+    "lion": (23.10, 3.23, -69.26, 32.53, -36.46),
+    "monkey": (-110.43, -74.08, -64.48, 7.49, -84.54),
+    "mouse": (-46.15, -77.87, -105.45, -35.88, -72.40),
+    "owl": (-53.20, -118.05, -35.52, 7.71, -56.99),
+    "pig": (-21.63, -75.01, -75.82, -84.86, -96.84),
+    "rabbit": (14.88, -26.75, -36.62, -56.40, -74.70),
+}
+
+
+def test_the_animals_are_drawn_as_when_the_figures_were_measured() -> None:
+    photos_of, photos_y = synthetic_animals.draw_photos(5, 128, 4)
+    others, others_y = synthetic_animals.draw(50, 128, 4)
+    kinds = (*synthetic_animals.CLASSES, *synthetic_animals.KINDS)
+    X, y = np.concatenate([photos_of, others]), np.concatenate([photos_y, 2 + others_y])
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], X[0].size)
+    sums = X.reshape(len(X), -1) @ signs / np.sqrt(signs.size)
+    assert kinds == tuple(SUMS)
+    for number, kind in enumerate(kinds):
+        np.testing.assert_allclose(sums[y == number], SUMS[kind], rtol=0, atol=0.3, err_msg=kind)
 
 
 def test_cats_and_dogs_are_not_among_the_animals() -> None:
