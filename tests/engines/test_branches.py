@@ -71,6 +71,20 @@ def test_one_file_gives_the_same_predictions_in_all_engines_and_comes_back_whole
     assert h5.read(path).separated().multiplications() > 0
 
 
+def test_images_that_come_out_of_branches_that_take_vectors(tmp_path: Path) -> None:
+    layers = keras.layers
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((12,))
+    images = layers.Add()([layers.Reshape((2, 3, 2))(layers.Dense(12)(inputs)), layers.Reshape((2, 3, 2))(inputs)])
+    vectors = layers.Flatten()(layers.Conv2D(2, 2, activation="tanh")(images))
+    model = keras.Model(inputs, layers.add([layers.Dense(4)(vectors), vectors]))
+    model.save(tmp_path / "images.h5")
+    rows = np.random.default_rng(6).normal(size=(5, 12)).astype(np.float32)
+    for engine in (Network, TorchModel):
+        made = engine.from_h5(tmp_path / "images.h5")
+        np.testing.assert_allclose(made.predict(rows), model.predict(rows, verbose=0), rtol=0, atol=1e-5)
+
+
 def test_the_gradients_are_those_of_pytorch(path: Path) -> None:
     described = h5.read(path).separated()
     (block,) = [layer for layer in described.layers if layer.kind == "Add"][:1]
