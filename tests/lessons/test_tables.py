@@ -619,6 +619,25 @@ def test_every_class_has_a_row_to_train_on(rare: int, room: Path, capsys: pytest
     assert ("97.5% of the rows are of one class" in capsys.readouterr().out) == (rare == 1)
 
 
+@pytest.mark.parametrize("others", [5, 6, 9, 10])
+def test_a_class_with_one_row_has_it_to_train_on_and_the_others_are_parted(others: int, room: Path) -> None:
+    path = write(room / "own.csv", "x,y", [[i * i, "b" if i == 2 else "a"] for i in range(others + 1)])
+    for seed in range(10):
+        task = task_of(path, seed)
+        assert 2 in task.train and (len(task.validation), len(task.test)) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("rows", "parts"),
+    [(5, (2, 1, 2)), (9, (6, 1, 2)), (10, (7, 1, 2)), (11, (7, 1, 3)), (20, (14, 2, 4)), (100, (70, 10, 20))],
+)
+def test_a_tenth_of_the_rows_is_to_validate_on_and_a_fifth_to_test_on(
+    rows: int, parts: tuple[int, int, int], room: Path
+) -> None:
+    task = task_of(write(room / "own.csv", "x,y", [[i * i, i / 7] for i in range(rows)]))
+    assert (len(task.train), len(task.validation), len(task.test)) == parts
+
+
 @pytest.mark.parametrize("rows", range(5, 22))
 @pytest.mark.parametrize("y", [lambda i: i % 2, lambda i: "ab"[i % 2], lambda i: i * 1.5])
 def test_few_rows(rows: int, y: Callable[[int], Any], room: Path, capsys: pytest.CaptureFixture[str]) -> None:
