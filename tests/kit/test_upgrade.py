@@ -878,6 +878,36 @@ def test_what_is_refused_says_why(config: Config, says: str) -> None:
         by_keras(file_of(config, {"a": DENSE}, "2.4.0"))
 
 
+def around(place: str, **settings: Any) -> bytes:
+    """A Dense layer with more settings, alone or in another layer."""
+    dense = layer("Dense", "d", units=3, **settings)
+    if place == "alone":
+        return file_of(sequential(dense | {"config": dense["config"] | INPUT}), {"d": DENSE}, "2.4.0")
+    if place == "in a wrapper":
+        inner = dense
+    elif place == "in two":
+        inner = layer("TimeDistributed", "one", layer=dense)
+    else:
+        inner = sequential(dense)
+    steps = {"batch_input_shape": [None, 2, 4]} if place != "in two" else {"batch_input_shape": [None, 1, 2, 4]}
+    return file_of(sequential(layer("TimeDistributed", "d", layer=inner, **steps)), {"d": DENSE}, "2.4.0")
+
+
+PLACES = {"alone": (6, 4), "in a wrapper": (3, 2, 4), "in two": (3, 1, 2, 4), "in a model in a wrapper": (3, 2, 4)}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_setting_of_another_release_is_left_out_where_it_says_nothing_and_else_refused(place: str) -> None:
+    kernel, bias = DENSE["a/kernel:0"], DENSE["a/bias:0"]
+    for settings in ({"novel": None}, {"novel": False}, {"groups": 1}, {"dilation_rate": 1}, {"renorm_momentum": 0.99}):
+        same(by_keras(around(place, **settings), X.reshape(PLACES[place])).reshape(6, 3), X @ kernel + bias)
+    for name, value in (("novel", 2), ("novel", True), ("novel", "x"), ("groups", 2)):
+        with pytest.raises(
+            WorkshopError, match=f"its Dense layer has {name} = {value!r}, which Keras .* does not know"
+        ):
+            by_keras(around(place, **{name: value}))
+
+
 def test_the_older_hard_sigmoid_of_an_lstms_state_is_refused() -> None:
     content = file_of(sequential(layer("LSTM", "lstm", units=2, activation="hard_sigmoid", **FEATURES)), {"lstm": LSTM})
     with pytest.raises(
