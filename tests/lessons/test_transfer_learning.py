@@ -122,6 +122,39 @@ def test_a_download_is_checked_and_kept(
     assert [one.read_bytes() for one in path.parent.iterdir()] == [published]
 
 
+class Slow(io.BytesIO):
+    """A response that comes in parts of a hundred bytes."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        return super().read(100)
+
+
+def test_what_is_fetched_is_keras_mobilenet_and_no_more_than_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert imagenet.MD5 == "725ccbd03d61d7ced5b5c4cd17e7d527" and imagenet.SIZE == 17_225_924
+    content = weights_file(tmp_path / "published.h5").read_bytes()
+    asked, responses = [], [Slow(content), Slow(content * 2)]
+
+    def answer(url: str, timeout: float) -> Slow:
+        asked.append((url, timeout))
+        return responses.pop(0)
+
+    monkeypatch.setattr(urllib.request, "urlopen", answer)
+    monkeypatch.setattr(imagenet, "MD5", hashlib.md5(content).hexdigest())
+    found = imagenet.find(None)
+    assert found is not None and found.source == "MobileNet with ImageNet weights"
+    found.check(SHAPES)
+    assert found.place.name == "mobilenet_1_0_224_tf_no_top.h5"
+    folder = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet"
+    assert asked == [(f"{folder}/{found.place.name}", 10)]
+    assert capsys.readouterr().out == "Weights   downloading MobileNet with ImageNet weights (17.2 MB) ...\n"
+    found.place.unlink()
+    monkeypatch.setattr(imagenet, "SIZE", len(content))
+    assert imagenet.find(None) is None
+    assert "what was downloaded is not the published file" in capsys.readouterr().out
+
+
 def test_without_a_network_there_are_no_weights(capsys: pytest.CaptureFixture[str]) -> None:
     assert imagenet.find(None) is None
     assert "the download failed" in capsys.readouterr().out
