@@ -1,5 +1,6 @@
 """Pipelines and ColumnTransformers of scikit-learn, read without it: the same numbers, and nothing in them is run."""
 
+import dataclasses
 import functools
 import io
 import os
@@ -497,3 +498,116 @@ def test_programs_read_a_pipeline_without_scikit_learn_and_pandas(tmp_path: Path
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split(maxsplit=1) == ["8", "[]\n"]
+
+
+@pytest.mark.parametrize(
+    "word", ["", " ", "?", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "none", "<NA>", " ? "]
+)
+def test_each_word_for_a_missing_cell_is_one_unless_it_is_a_category(word: str) -> None:
+    model = bundle(table_of(numbers(), texts(marker=None)).fit(TRAINING.astype(object).where(TRAINING.notna(), None)))
+    rows = [[50, "Bonn", 2, "no", 1]] * 2
+    given = [[word, *rows[0][1:]], [50, word, *rows[0][2:]]]
+    missing = [[None, *rows[0][1:]], [50, None, *rows[0][2:]]]
+    np.testing.assert_array_equal(model.predict(given), model.predict(missing))
+    assert not np.array_equal(model.predict(given), model.predict(rows))
+    frame = pd.DataFrame({"x": [word, "other"], "y": [1.0, 2.0]})
+    named = bundle(ColumnTransformer([("x", OneHotEncoder(handle_unknown="ignore"), ["x"])]).fit(frame))
+    np.testing.assert_array_equal(named.predict([[word, 1], [None, 1]]).sum(axis=1), [1, 0])
+
+
+@pytest.mark.parametrize("columns", [2, 20, 21])
+def test_a_message_names_twenty_columns_at_most(columns: int) -> None:
+    frame = pd.DataFrame(np.arange(2.0 * columns).reshape(2, columns), columns=[f"x{i}" for i in range(columns)])
+    model = bundle(make_pipeline(SimpleImputer(), MinMaxScaler()).fit(frame))
+    named = ", ".join(f"x{i}" for i in range(min(columns, 20))) + (", ..." if columns > 20 else "")
+    with pytest.raises(WorkshopError) as refused:
+        model.predict([[1.0] * (columns - 1)])
+    assert str(refused.value) == f"got {columns - 1} cells, the model takes {columns}: {named}"
+    with pytest.raises(WorkshopError) as refused:
+        model.predict(frame.add_prefix("a"))
+    assert str(refused.value) == f"got the columns a{named.replace(' x', ' ax')}, takes {named}: {named} is missing"
+    unnamed = pd.DataFrame(frame.to_numpy())
+    np.testing.assert_array_equal(model.predict(unnamed), model.predict(frame))
+    np.testing.assert_array_equal(model.predict(unnamed), [[0.0] * columns, [1.0] * columns])
+
+
+def test_what_a_table_has_to_fit_to_its_scaler_is_told() -> None:
+    step = table_of(numbers(), texts()).fit(TRAINING)
+    loaded = load(step)
+    columns = loaded.n_features_out_
+    with pytest.raises(WorkshopError) as refused:
+        check_shapes(Bundle(Path("car.h5"), Sums(columns + 1), loaded, {}, scaler_inputs(loaded)))  # type: ignore[arg-type]
+    assert str(refused.value) == (
+        f"car.h5 takes inputs of shape ({columns + 1},), its scaler 5 columns and makes {columns} of them, its card 2 "
+        f"of texts and 3 of numbers: they are not of one model; train it again"
+    )
+    others = [dataclasses.replace(column, name=column.name.upper()) for column in scaler_inputs(loaded)]
+    with pytest.raises(WorkshopError) as refused:
+        check_shapes(Bundle(Path("car.h5"), Sums(columns), loaded, {}, others))  # type: ignore[arg-type]
+    assert str(refused.value) == (
+        "car.h5 has the inputs AREA, CITY, ROOMS, OLD, LEVEL in its card, its scaler takes area, city, rooms, old, "
+        "level: they are not of one model; train it again"
+    )
+
+
+def log_as_numpy_1_wrote_it(content: bytes) -> bytes:
+    """A pickle of protocol 2 that names the function as NumPy did before its release 2."""
+    for name in (b"cnumpy\nlog1p\n", b"cnumpy._core._multiarray_umath\nlog1p\n"):
+        content = content.replace(name, b"cnumpy.core\n_ufunc_reconstruct\n(Vnumpy\nVlog1p\ntR")
+    assert b"_ufunc_reconstruct" in content
+    return content
+
+
+def test_a_function_is_read_as_each_numpy_wrote_it() -> None:
+    rows = np.array([[1.0, 4], [2, 5], [3, 9]])
+    step = make_pipeline(preprocessing.FunctionTransformer(np.log1p), StandardScaler()).fit(rows)
+    loaded = unpickling.load_scaler(log_as_numpy_1_wrote_it(pickle.dumps(step, 2)), "model-scaler.gz")
+    np.testing.assert_allclose(loaded.transform(rows), step.transform(rows), rtol=1e-12)
+
+
+# Settings that not every release of scikit-learn had, or that it may leave out one day.
+LATER: tuple[str, ...] = (
+    "clip",
+    "with_mean",
+    "with_std",
+    "with_centering",
+    "with_scaling",
+    "norm",
+    "standardize",
+    "kw_args",
+)
+LATER += ("add_indicator", "keep_empty_features", "missing_values", "handle_unknown", "dtype", "transformer_weights")
+PLAIN: list[Any] = [
+    *(MinMaxScaler(), StandardScaler(), preprocessing.RobustScaler(), preprocessing.MaxAbsScaler()),
+    *(preprocessing.PowerTransformer(), preprocessing.Normalizer(), SimpleImputer()),
+    *(OneHotEncoder(), OrdinalEncoder(), preprocessing.FunctionTransformer(np.log1p)),
+    FeatureUnion([("a", MinMaxScaler()), ("b", StandardScaler())]),
+]
+
+
+@pytest.mark.parametrize("step", PLAIN, ids=lambda step: type(step).__name__)
+def test_a_setting_that_the_file_does_not_name_is_scikit_learns_default(step: Any) -> None:
+    rows = np.array([[1.0, 4], [2, 5], [3, 9], [2, 4]])
+    fitted = make_pipeline(step, StandardScaler(with_mean=False)).fit(rows)
+    # Beyond the range too; an encoder knows no others, and an imputer alone fills in.
+    kind = type(step)
+    test = rows if kind in (OneHotEncoder, OrdinalEncoder) else np.vstack([rows, [[9.0, 0.5]]])
+    test = np.vstack([test, [[nan, 5.0]]]) if kind is SimpleImputer else test
+    expected = fitted.transform(test)
+    left_out = [vars(fitted[0]).pop(name) for name in LATER if name in vars(fitted[0])]
+    assert left_out
+    np.testing.assert_allclose(load(fitted).transform(test), as_array(expected), rtol=1e-9)
+
+
+def as_array(made: Any) -> np.ndarray:
+    return np.asarray(made.toarray() if hasattr(made, "toarray") else made)
+
+
+def test_a_table_of_a_release_that_called_the_number_of_columns_otherwise() -> None:
+    step = ColumnTransformer([("numbers", numbers(), NUMBERS), ("old", OneHotEncoder(), ["old"])]).fit(TRAINING)
+    expected = step.transform(TRAINING)
+    columns = vars(step).pop("n_features_in_")
+    step._n_features = columns
+    loaded = load(step)
+    assert loaded.n_features_in_ == 5
+    np.testing.assert_array_equal(loaded.transform(TRAINING.to_numpy(object)), expected)
