@@ -740,3 +740,51 @@ def test_the_engines_layers_have_the_defaults_of_keras() -> None:
         assert {each: ours[each] for each in shared} == {each: theirs[each] for each in shared}, name
         compared += len(shared)
     assert compared > 60
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Convolution1D", "Conv1D"),
+        ("Convolution2D", "Conv2D"),
+        ("Deconvolution2D", "Conv2DTranspose"),
+        ("SeparableConvolution2D", "SeparableConv2D"),
+    ],
+)
+def test_a_layer_by_its_name_in_keras_1_is_the_same(old: str, new: str) -> None:
+    assert layer_from(old, NEEDED[new]) == layer_from(new, NEEDED[new])
+    assert layer_from(old, NEEDED[new]).kind == new
+
+
+ROUND_ONCE = {
+    *("Dense", "Conv1D", "Conv2D", "Activation", "Rescaling", "BatchNormalization", "Flatten", "Reshape"),
+    *("RepeatVector", "Dropout", "GaussianDropout", "GaussianNoise", "AlphaDropout"),
+    *(f"{kind}{axes}D" for axes in (1, 2) for kind in ("ZeroPadding", "UpSampling", "MaxPooling", "SpatialDropout")),
+    *(f"Global{kind}Pooling{axes}D" for axes in (1, 2) for kind in ("Max", "Average")),
+}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "Add"])
+def test_layers_that_round_once_are_taken_in_16_bits_and_the_others_are_left_to_keras(kind: str) -> None:
+    settings = NEEDED.get(kind, {}) | {"dtype": "mixed_float16"}
+    settings |= {"max_value": 5.0} if kind == "ReLU" else {}  # without a limit it is an Activation
+    if kind in ROUND_ONCE:
+        assert layer_from(kind, settings).settings["dtype"] == "mixed_float16"
+    else:
+        with pytest.raises(UnknownLayerError, match=f"^its {kind} layer has dtype = 'mixed_float16'"):
+            layer_from(kind, settings)
+    with pytest.raises(UnknownLayerError, match=f"^its {kind} layer has dtype = 'mixed_bfloat16'.*how it rounds is"):
+        layer_from(kind, settings | {"dtype": "mixed_bfloat16"})
+    assert "dtype" not in layer_from(kind, settings | {"dtype": "float32"}).settings
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu", "relu6", "tanh", "sigmoid", "softmax", "elu", "gelu", "silu"])
+@pytest.mark.parametrize("kind", ["Dense", "Conv2D", "Activation"])
+def test_activations_that_round_once_are_taken_in_16_bits(kind: str, activation: str) -> None:
+    settings = NEEDED[kind] | {"activation": activation, "dtype": "mixed_float16"}
+    if activation in ("linear", "relu", "relu6", "tanh"):
+        assert layer_from(kind, settings).settings["dtype"] == "mixed_float16"
+    else:
+        says = f"its {kind} layer has activation = '{activation}' and dtype = 'mixed_float16'"
+        with pytest.raises(UnknownLayerError, match=says):
+            layer_from(kind, settings)
