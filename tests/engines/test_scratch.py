@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -385,3 +386,44 @@ def test_other_libraries_of_the_same_process_keep_their_cores() -> None:
         assert before
         device.prepare()
         assert threads() == before
+
+
+def test_what_a_network_gives_away_of_its_weights_are_copies() -> None:
+    network = Network([Dense(4, "tanh"), BatchNormalization(), Dense(2)], (3,), seed=1)
+    X = np.random.default_rng(1).normal(size=(5, 3)).astype(np.float32)
+    before = network.predict(X)
+    assert network.count_params() == 3 * 4 + 4 + 4 * 4 + 4 * 2 + 2
+    state = network.training_state()
+    given = [*network.get_weights(), *(state[name] for name in state if name != "generator")]
+    for array in [*given, *(array for layer in network.architecture.layers for array in layer.weights.values())]:
+        array += 1
+    np.testing.assert_array_equal(network.predict(X), before)
+    network.set_weights([np.zeros_like(array) for array in network.get_weights()])
+    assert not network.predict(X).any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_predictions_come_batch_by_batch_and_of_no_samples_none(dtype: Any) -> None:
+    network = Network([Dense(2)], (3,), seed=1, dtype=dtype)
+    X = np.random.default_rng(1).normal(size=(5, 3)).astype(dtype)
+    sizes: list[int] = []
+
+    def double(batch: np.ndarray) -> np.ndarray:
+        sizes.append(len(batch))
+        return 2 * batch
+
+    np.testing.assert_allclose(
+        network.predict(X, preprocess=double, batch_size=2), 2 * network.predict(X), rtol=1e-5, atol=1e-7
+    )
+    assert sizes == [2, 2, 1]
+    none = network.predict(X[:0])
+    assert none.shape == (0, 2) and none.dtype == dtype
+
+
+def test_weights_of_another_network_are_refused_with_their_shapes() -> None:
+    network = Network([Dense(2)], (3,), seed=1)
+    for weights in ([np.zeros((3, 2))], [np.zeros((2, 3)), np.zeros(2)]):
+        with pytest.raises(WorkshopError) as refused:
+            network.set_weights(weights)
+        shapes = [array.shape for array in weights]
+        assert str(refused.value) == f"received weights of the shapes {shapes}, the network takes [(3, 2), (2,)]"
