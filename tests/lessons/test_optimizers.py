@@ -147,6 +147,15 @@ def test_rprop_in_keras_takes_the_same_steps_up_to_its_limits() -> None:
     assert np.abs(ours).max(axis=0)[3:] == pytest.approx([50, 1])
 
 
+def test_rprop_in_keras_has_the_defaults_of_the_other_engines() -> None:
+    from workshop.kit.training.rprop import Rprop
+
+    ours, theirs = Rprop().get_config(), torch.optim.Rprop([torch.zeros(1)]).defaults
+    assert (ours["shrink"], ours["grow"]) == theirs["etas"] == (0.5, 1.2)
+    assert (ours["smallest"], ours["largest"]) == theirs["step_sizes"] == (1e-6, 50)
+    assert (ours["learning_rate"], ours["name"]) == (pytest.approx(theirs["lr"]), "rprop")
+
+
 def test_a_model_is_saved_with_rprop_and_its_settings(tmp_path: Path) -> None:
     from workshop.kit.training.rprop import Rprop
 
