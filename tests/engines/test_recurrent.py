@@ -155,9 +155,10 @@ def test_a_mask_carries_the_state_over_as_in_keras(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU"])
-def test_weights_start_as_keras_draws_them(kind: str) -> None:
+@pytest.mark.parametrize("activation", ["tanh", "softsign"])  # PyTorch's own modules do not have the second
+def test_weights_start_as_keras_draws_them(kind: str, activation: str) -> None:
     torch.manual_seed(1)
-    theirs = getattr(keras.layers, kind)(30, seed=1)
+    theirs = getattr(keras.layers, kind)(30, activation=activation, seed=1)
     theirs.build((None, 7, 40))
     empty = Architecture((7, 40), [layer_from(kind, theirs.get_config())])
     for mirror in (Network.from_architecture(empty), TorchModel(from_architecture(empty), (7, 40))):

@@ -441,6 +441,18 @@ def test_a_download_with_a_strange_answer(
     assert captured.out.endswith("going on without a network\n") and captured.err == ""
 
 
+def test_why_a_download_failed_is_told_in_120_letters(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise urllib.error.URLError("no host " + "x" * 300)
+
+    monkeypatch.setattr(urllib.request, "urlopen", fail)
+    assert not download.download("mnist") and imagenet.find(None) is None
+    reason = "the download failed (no host " + "x" * 112 + "): going on without a network"
+    assert capsys.readouterr().out.splitlines()[1::2] == [f"Data      {reason}", f"Weights   {reason}"]
+
+
 def test_a_download_that_is_refused_ends_at_once(capfd: pytest.CaptureFixture[str]) -> None:
     start = time.monotonic()
     images = image_data.load_image_set("fashion_mnist")
