@@ -242,6 +242,17 @@ def test_a_given_file_that_cannot_be_used_is_refused_in_one_line(
     assert str(path) in str(refusal.value)
 
 
+def test_a_layer_without_weights_names_none_in_either_way(tmp_path: Path) -> None:
+    path = weights_file(tmp_path / "weights.h5")
+    before = imagenet.read(path.read_bytes(), path)
+    with h5py.File(path, "a") as file:
+        file["Conv1_relu"].attrs["weight_names"] = h5py.Empty("S1")
+    after = imagenet.read(path.read_bytes(), path)
+    assert [array.shape for array in after] == SHAPES
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("shapes", [SHAPES[:2], [*SHAPES, (4,)], [(3, 3, 3, 8), (8,), (8,)]])
 def test_weights_of_another_network_are_refused(shapes: list[tuple[int, ...]], tmp_path: Path) -> None:
     found = imagenet.find(weights_file(tmp_path / "mine.h5"))
