@@ -358,3 +358,22 @@ def test_an_engine_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[st
         admission.main(["45", "85", "--engine", "jax"])
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("error: argument --engine: invalid choice: 'jax'")
+
+
+@pytest.mark.parametrize("engine", ["keras", "torch", "numpy"])
+def test_large_images_are_predicted_a_few_at_a_time(engine: str, tmp_path: Path) -> None:
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]).save(tmp_path / "small.h5")
+    model = engines.load(tmp_path / "small.h5", ["mnist"], engine).model
+    for shape, sizes in (
+        ((2001, 3), [1000, 1000, 1] if engine != "numpy" else [128] * 15 + [81]),
+        ((5, 1000, 1000), [2, 2, 1]),
+        ((2, 3000, 1000), [1, 1]),
+    ):
+        seen: list[int] = []
+
+        def note(batch: np.ndarray, seen: list[int] = seen) -> np.ndarray:
+            seen.append(len(batch))
+            return np.zeros((len(batch), 3), np.float32)
+
+        outputs = model.predict(np.broadcast_to(np.float32(0), shape), preprocess=note)
+        assert seen == sizes and outputs.shape == (shape[0], 1)
