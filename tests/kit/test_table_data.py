@@ -116,6 +116,10 @@ def wrapped(lines: list[str]) -> list[str]:
         # Blanks, where nine lines of ten have the same number of cells.
         (["a b c", *["1 2 3"] * 8, "1 2"], " "),
         (["a b c", *["1 2 3"] * 7, "1 2"], ","),
+        # The decimal commas of a table of blanks separate nothing, however many there are: the names have none.
+        (["a b c", *["1,5 2 3"] * 12], " "),
+        (["a b c", *["1,5 2 3"] * 398], " "),
+        (["a b c", *["1,5 2 3,5"] * 398], " "),
         # Something else, where half the lines have it.
         (["a b, c", *["1 2, 3"] * 49, *["1 2 3"] * 50], ","),
         (["a b, c", *["1 2, 3"] * 48, *["1 2 3"] * 51], " "),
