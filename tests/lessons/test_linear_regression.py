@@ -317,6 +317,15 @@ def test_a_wrong_table_is_refused_in_one_line(room: Path, part: str, text: str, 
     assert not list(Path("models").glob("*.h5"))
 
 
+@pytest.mark.parametrize("lesson", [linear_regression, in_torch, in_numpy], ids=["keras", "torch", "numpy"])
+@pytest.mark.parametrize("part", ["line", "houses", "features"])
+def test_a_rate_that_is_too_high_is_said_in_a_line(room: Path, lesson: ModuleType, part: str) -> None:
+    # Of the features only those that are scaled are meant to arrive.
+    with pytest.raises(WorkshopError, match=r"^training diverged: the loss is \w+ after epoch \d+; take a smaller"):
+        lesson.main(["--part", part, "--learning-rate", "1e9", "--epochs", "50", "--no-plots"])
+    assert not list(Path("models").glob("*.h5"))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
