@@ -713,6 +713,8 @@ def test_the_largest_that_a_layer_takes(make: Callable[[int], Architecture], lar
             lambda: TorchModel(nn.Sequential(InOneRow(nn.Conv2d(4, 2, 3, padding=1))), STEPS),
             r"kernel_size = \[3, 3\], takes 1",
         ),
+        (lambda: TorchModel(nn.Sequential(InOneRow(nn.Conv2d(4, 2, (2, 3)))), STEPS), r"not fit into an image of 1x\d"),
+        (lambda: TorchModel(nn.Sequential(InOneRow(nn.MaxPool2d((2, 1)))), STEPS), r"not fit into an image of 1x\d"),
         (lambda: TorchModel(nn.Sequential(InOneRow(nn.Dropout2d(0.1))), STEPS), "has a SpatialDropout2D layer in it"),
     ],
 )

@@ -85,6 +85,23 @@ def test_a_small_table_is_trained_in_compiled_calls_on_one_device(monkeypatch: p
         fit(model)
 
 
+def test_a_step_is_compiled_once() -> None:
+    compiled = []
+
+    def loss(y: Any, outputs: Any) -> Any:
+        compiled.append(1)
+        return keras.losses.binary_crossentropy(y, outputs)
+
+    model = build()
+    model.compile(recipe().make_optimizer(), loss, metrics=["accuracy"])
+    batches = training.shuffled_batches(X, Y, 16, 5)
+    model.compute_loss(None, Y[:2], model(X[:2]))  # Keras asks a new loss for its shape
+    before = len(compiled)
+    callbacks = [training.Resume(Checkpoint(CHECKPOINT), batches)]
+    model.fit(batches, epochs=2, shuffle=False, callbacks=callbacks, verbose=0)
+    assert len(compiled) == before + 1
+
+
 def test_progress_is_shown_of_epochs(capsys: pytest.CaptureFixture[str]) -> None:
     fit(build(), 6, verbose=None)
     assert "6/6" in capsys.readouterr().out
