@@ -139,6 +139,8 @@ def test_the_optimizer_gets_only_what_is_to_be_trained() -> None:
 @pytest.mark.usefixtures("comparable")
 def test_a_quick_run_saves_a_bundle_that_all_engines_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras_lesson, "QUICK_ANIMALS", 30)
+    accuracies = iter([0.1, 0.2, 0.3])  # of the three methods
+    monkeypatch.setattr(torch_lesson, "evaluate", lambda network, photos, criterion: (1.0, next(accuracies)))
     folder = make_photos(tmp_path / "pets", {"cats": (5, 3), "dogs": (5, 3)})
     options = "--quick --backbone here --size 32 --pictures 3 --epochs 1 --no-plots"
     run = start(torch_lesson, tmp_path, *options.split(), "--data", str(folder))
@@ -152,6 +154,7 @@ def test_a_quick_run_saves_a_bundle_that_all_engines_load(tmp_path: Path, monkey
     path = run.models / "transfer_learning-quick.h5"
     card = json.loads(path.with_suffix(".json").read_text("utf-8"))
     assert card["engine"] == "torch" and card["classes"] == ["cats", "dogs"]
+    assert card["metrics"] == {"validation_accuracy": run.metrics["finetuned_3_validation_accuracy"]}
     loaded = {engine: engines.load(path, ["transfer_learning"], engine) for engine in PACKAGES}
     assert_same_answers({engine: one.model.predict(scale_pixels(X)) for engine, one in loaded.items()})
 

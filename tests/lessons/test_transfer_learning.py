@@ -532,9 +532,13 @@ def run(*options: str) -> Run:
     return start(transfer_learning, Path(), "--no-plots", "--size", "32", *options)
 
 
-def test_three_methods_train_on_the_same_photos(noted: list[Noted], tmp_path: Path) -> None:
+def test_three_methods_train_on_the_same_photos(
+    noted: list[Noted], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accuracies = iter([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])  # of three methods on three photos each, then on all
+    monkeypatch.setattr(transfer_learning, "evaluate", lambda model, X, y: next(accuracies))
     folder = make_photos(tmp_path / "pets", {"a": (8, 2), "b": (6, 2), "c": (9, 3)})
-    found, output, *_ = run("--data", str(folder), "--photos", "3", "7", "all")
+    found, output, *_ = whole = run("--data", str(folder), "--photos", "3", "7", "all")
     assert "one trained on drawn animals instead" in output
     assert "Left out  7 of each class: b has 6" in output
     names = ["backbone", "head", "3_finetuned", "3_scratch", "head", "all_finetuned", "all_scratch"]
@@ -556,6 +560,9 @@ def test_three_methods_train_on_the_same_photos(noted: list[Noted], tmp_path: Pa
         f"{method}_{count}validation_accuracy" for method in transfer_learning.METHODS for count in ("3_", "")
     }
     assert sorted(path.name for path in Path("models").iterdir()) == ["transfer_learning.h5", "transfer_learning.json"]
+    # The network that is saved is the fine-tuned one of the most photos.
+    assert found["finetuned_validation_accuracy"] == 0.5
+    assert whole.load("transfer_learning").card["metrics"] == {"validation_accuracy": 0.5}
     assert "No expected band: the photos are your own." in output
 
 
