@@ -1,5 +1,6 @@
 """Tables: what is read, and the one line that refuses what cannot be."""
 
+import argparse
 import bz2
 import gzip
 import lzma
@@ -162,6 +163,7 @@ DATED = [f"2024-01-{i:02},{i % 4}5,{i % 3}7" for i in range(2, 30)]
         (["title", "and more", "a,b,c"], ("a", "b", "c"), ("lines 1, 2 above the table are left out",)),
         (["5 m2,8 m2,9 m2"], ("5 m2", "8 m2", "9 m2"), ()),
         (["a,b,"], ("a", "b", "column 3"), ("columns without a name are called column 3",)),
+        (["#a,b,c", "# one"], ("a", "b", "c"), ("line 2: comments are left out",)),
         ([",b,c"], ("b", "c"), ("the first column has no name: it is taken for an index and left out (2, ...)",)),
         (
             ["a,b,c", "m,kg,s"],
@@ -488,6 +490,207 @@ def test_the_size_above_a_table_of_scikit_learn_is_no_row(first: str, capsys: py
     assert table.names == ("x1", "x2", "x3", "target")
     assert len(table.rows) == 20
     assert "line 1 above the table is left out" in capsys.readouterr().out
+
+
+# The last column, red above red and blue, speaks against names: it takes another one that speaks for them.
+RED = ["red", "blue"] * 6
+
+
+def below(*cells: str) -> list[list[str]]:
+    """Returns rows of names, all different, of the cells, and of colours."""
+    return [[f"n{i}", cell, RED[i]] for i, cell in enumerate(cells)]
+
+
+@pytest.mark.parametrize(
+    ("first", "rows", "is_header"),
+    [
+        # Above numbers, which nine cells of ten are, stands a name, unless a cell below it is the same.
+        ("x,size,red", below(*"123456789", "w"), True),
+        ("x,size,red", below(*"12345678", "w", "w"), False),
+        ("x,w,red", below(*"123456789", "w"), False),
+        # Above a few texts, each of which stands there three times on average, too; and above dates, from two on.
+        ("x,kind,red", below(*"abcd" * 3), True),
+        ("x,kind,red", below(*"abcd" * 2, *"abce"), False),
+        ("x,kind,red", below(*[""] * 4, *"aaabbbcc"), False),  # of the cells that are there
+        ("x,day,red", below("2024-01-01", "2024-01-02"), True),
+        ("x,day,red", below("2024-01-01"), False),
+        ("x,day1,red", below("2024-01-01", "2024-01-02"), False),
+        ("x,,red", below(*"abcd" * 3), False),
+        # One for and two against.
+        ("x,kind,red,big", [[*row, "big"] for row in below(*"abcd" * 3)], False),
+        # Without a row below it a line is of names unless there is a number in it.
+        ("a,b", [], True),
+        ("a,1", [], False),
+        ("a,1", [["a", "1"]], False),
+        # Numbers are names where they count from 0 or 1, or are years above other numbers.
+        ("0,1,2", [["3", "5", "9"]], True),
+        ("1,2,3", [["3", "5", "9"]], True),
+        ("2,3,4", [["3", "5", "9"]], False),
+        ("0,1,3", [["3", "5", "9"]], False),
+        ("1900,1901,1902", [["3", "5", "9"]], True),
+        ("2098,2099,2100", [["3", "5", "9"]], True),
+        ("1899,1900,1901", [["3", "5", "9"]], False),
+        ("2099,2100,2101", [["3", "5", "9"]], False),
+        ("2019,2020,2022", [["3", "5", "9"]], False),
+        ("x,2020,2020", [["a", "5", "9"]], False),
+        ("2019,2020,2.5", [["3", "5", "9"]], False),
+        ("2019,2020,2021", [["1900", "1950", "2100"]], False),
+        ("2019,2020,2021", [["1899", "1950", "2100"]], True),
+        ("2019,2020,2021", [["1900", "1950", "2101"]], True),
+        ("0,1,red", [["3", "5", "red"]], False),
+        ("0,1,red", [["3", "5", "blue"]] * 3, True),
+        # The first of two columns' points is none.
+        ("0,1", [["1", "3"]], False),
+        ("0,1", [["2", "3"]], True),
+        ("1,2", [["2", "3"]], False),
+        ("1,2", [["3", "3"]], True),
+    ],
+)
+def test_a_line_is_of_names_by_what_stands_below_it(first: str, rows: list[list[str]], is_header: bool) -> None:
+    names = first.split(",")
+    assert layout.is_header(names, rows, len(names)) == is_header
+
+
+@pytest.mark.parametrize(
+    ("lines", "rows", "notes"),
+    [
+        # Of totals one is left out, or one row of fifty: the last lines, and whatever ends with this word.
+        (["Total,,9"], 20, ["line 22 is left out: totals"]),
+        (["mean,,9"], 20, ["line 22 is left out: totals"]),
+        (["Total,,9", "Total,,9"], 20, []),
+        (["Total,,9", "Total,,9"], 98, ["lines 100, 101 are left out: totals"]),
+        (["Total,,9", "Total,,9", "Total,,9"], 137, []),
+        (["mean,,9", "x,1,2", "x,1,2"], 20, ["line 22 is left out: totals"]),
+        (["mean,,9", "x,1,2", "x,1,2", "x,1,2"], 20, []),
+        (["Subtotal,,9", "x,1,2", "x,1,2", "x,1,2"], 20, ["line 22 is left out: totals"]),
+        ([",Total,9"], 20, ["line 22 is left out: totals"]),
+        # Of rows with other numbers of cells one of fifty is left out, where there are twenty.
+        (["1,2"], 19, ["line 21 with another number of cells is left out"]),
+        (["1,2"] * 2, 98, ["lines 100, 101 with another number of cells are left out"]),
+        # A footnote is one cell.
+        (["the town"], 3, ["line 5 below the table is left out"]),
+        (["the town", "its mayor"], 3, ["lines 5, 6 below the table are left out"]),
+        (["?,,"], 3, ["line 5 below the table is left out"]),
+        (["?,NA,"], 3, ["line 5 is left out: every cell is missing"]),
+        (["?,NA,"] * 4, 3, ["lines 5, 6, 7, ... (4 in all) are left out: every cell is missing"]),
+    ],
+)
+def test_what_stands_among_and_below_the_rows_is_left_out(lines: list[str], rows: int, notes: list[str]) -> None:
+    path, plain = Path("table.csv"), [f"n{i},{i % 7},{i % 5}" for i in range(rows)]
+    found = layout.arrange(splitting.split("\n".join(["a,b,c", *plain, *lines, ""]), path), path)
+    assert [*found.notes] == notes
+    stay = 0 if not notes else sum(line.startswith("x,") for line in lines)
+    assert len(found.rows) == rows + (stay if notes else len(lines))
+
+
+@pytest.mark.parametrize(
+    ("lines", "rows", "message"),
+    [
+        (["1,2"], 18, "line 20: has 2 cells, the header line has 3"),
+        (["1,2,3,4"], 18, "line 20: has 4 cells, the header line has 3"),
+        (["1,2"] * 2, 97, "line 99: has 2 cells, the header line has 3"),
+    ],
+)
+def test_more_rows_with_other_numbers_of_cells_are_refused(lines: list[str], rows: int, message: str) -> None:
+    refused_table("\n".join(["a,b,c", *[f"n{i},{i % 7},{i % 5}" for i in range(rows)], *lines, ""]), message)
+
+
+def test_a_hash_before_names_between_blanks_is_none_of_them() -> None:
+    path = Path("table.txt")
+    found = layout.arrange(
+        splitting.split("\n".join(["# a b c", *(f"{i} 25 {i % 3}7" for i in range(2, 30))]), path), path
+    )
+    assert found.names == ("a", "b", "c") and len(found.rows) == 28
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "names", "note"),
+    [
+        ("a,b,", "2,3,", ("a", "b"), "a separator ends the lines"),
+        (",a,b", ",2,3", ("a", "b"), "columns without a name and a cell are left out"),
+        ("a,,b", "2,,3", ("a", "b"), "columns without a name and a cell are left out"),
+        ("a,,b", "2,7,3", ("a", "column 2", "b"), "columns without a name are called column 2"),
+        ("Unnamed: 0,a,b", "x,2,3", ("Unnamed: 0", "a", "b"), ""),
+        (",a,b", "x,2,3", ("column 1", "a", "b"), "columns without a name are called column 1"),
+    ],
+)
+def test_columns_without_a_name(header: str, row: str, names: tuple[str, ...], note: str) -> None:
+    path = Path("table.csv")
+    found = layout.arrange(splitting.split("\n".join([header, *[row] * 9]), path), path)
+    assert (found.names, " ".join(found.notes)) == (names, note)
+
+
+@pytest.mark.parametrize(
+    ("rows", "missing", "is_left_out"), [(9, 1, True), (9, 2, False), (8, 0, False), (30, 0, True), (30, 24, False)]
+)
+def test_units_are_left_out_where_there_are_numbers_below(rows: int, missing: int, is_left_out: bool) -> None:
+    numbers = [f"n{i},{'' if i >= rows - 1 - missing else i + 7}" for i in range(rows - 1)]
+    path = Path("table.csv")
+    found = layout.arrange(splitting.split("\n".join(["a,b", "m,kg", *numbers]), path), path)
+    assert (len(found.rows) == rows - 1) == is_left_out
+    assert ("line 2 is left out: no numbers but more names or units" in found.notes) == is_left_out
+
+
+def test_a_table_may_be_shorter_than_the_text_around_it(capsys: pytest.CaptureFixture[str]) -> None:
+    table = tables.read_table(write("\n".join(["of the town"] * 6 + ["a,b,c", "1,2,3", "4,5,6", "its source"])))
+    assert table.names == ("a", "b", "c") and table.rows == (("1", "2", "3"), ("4", "5", "6"))
+    said = capsys.readouterr().out
+    assert "lines 1, 2, 3, ... (6 in all) above the table are left out" in said and "line 10 below the table" in said
+
+
+@pytest.mark.parametrize(("content", "rows"), [("1,2,7\n4,5,6\n", 2), ("2,2,a,b\n4,5,6\n5,6,7\n", 2)])
+def test_the_size_of_a_table_is_that_of_two_rows_or_more(content: str, rows: int) -> None:
+    assert len(tables.read_table(write(content)).rows) == rows
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "says"),
+    [
+        ("x", ["", "NA"], "every cell is missing"),
+        ("x", ["3", "3", ""], "it is 3 in all rows"),
+        ("x", ["", "a", "a"], ""),  # that one is missing may tell something
+        ("x", ["a", "a", "a"], "it is a in all rows"),
+        ("x", ["3", "4", "3", "3"], ""),
+        ("x", ["1", "2", "3", "4"], ""),
+        ("x", [*"abcabc"], ""),
+        ("x", [*"abcdab"], "4 different texts in 6 rows tell nothing"),
+        ("x", [f"t{i % 1000}" for i in range(2000)], ""),
+        ("x", [f"t{i % 1001}" for i in range(2002)], "1001 different texts are too many columns of 0 and 1"),
+        ("id", ["5", "7", "9", "9"], "it is an identifier, 3 different values in 4 rows"),
+        ("id", ["5", "7", "", "9"], "it is an identifier, 3 different values in 3 rows"),
+        ("id", ["5", "7", "5", "7"], ""),
+        ("id", ["5.5", "7", "9", "8"], ""),
+        ("id", ["5 kg", "7 kg", "9 kg"], ""),
+        ("id", ["2024-01-01", "2024-01-02", "2024-01-03"], ""),
+        *((name, ["5", "7", "9"], "it is an identifier, 3 different values in 3 rows") for name in ("#", "flat no")),
+        *((name, ["5", "7", "9"], "it is an identifier, 3 different values in 3 rows") for name in ("ID_x", "userId")),
+        *((name, ["5", "7", "9"], "it is an identifier, 3 different values in 3 rows") for name in ("IDCard", "Sr No")),
+        *((name, ["5", "7", "9"], "") for name in ("grid", "no rooms", "x serial", "number of rooms", "", "_")),
+    ],
+)
+def test_what_tells_a_model_nothing(name: str, cells: list[str], says: str) -> None:
+    (column,) = columns.read_columns([name], [[cell] for cell in cells], ",", "")
+    assert columns.tells_nothing(column) == says
+
+
+@pytest.mark.parametrize(
+    ("rows", "nones", "is_class"), [(40, 5, True), (40, 4, False), (120, 6, True), (120, 5, False)]
+)
+def test_a_word_for_missing_cells_that_stands_often_is_a_class(
+    rows: int, nones: int, is_class: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells = ["None"] * nones + ["", *["Insomnia"] * (rows - nones - 1)]
+    table = tables.read_table(write("\n".join(["x,y", *(f"{i},{cell}" for i, cell in enumerate(cells))])))
+    missing = table.missing_target()
+    assert missing.tolist() == [not is_class] * nones + [True] + [False] * (rows - nones - 1)
+    assert ("Note      y: None is a class\n" in capsys.readouterr().out) == is_class
+
+
+def test_the_options_for_the_columns_of_a_table_of_ones_own() -> None:
+    parser = argparse.ArgumentParser(prog="lesson")
+    tables.add_options(parser)
+    assert vars(parser.parse_args([])) == {"target": None, "drop": []}
+    assert "--target COLUMN] [--drop COLUMN [COLUMN ...]]" in " ".join(parser.format_usage().split())
 
 
 def test_two_columns_of_one_name_and_one_without(capsys: pytest.CaptureFixture[str]) -> None:
