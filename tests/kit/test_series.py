@@ -362,6 +362,104 @@ def test_numbers_are_no_dates(cells: list[str]) -> None:
     assert dates.read_dates(cells, "price") is None
 
 
+@pytest.mark.parametrize(
+    ("cell", "seconds"),
+    [
+        ("0:00", 0),
+        ("9:05", 32_700),
+        ("09.05", 32_700),
+        ("9h05", 32_700),
+        ("23:59:59", 86_399),
+        ("24:00", 86_400),
+        ("25:00", None),
+        ("12:59", 46_740),
+        ("12:60", None),
+        ("23:59:60", 86_400),  # a leap second
+        ("23:59:61", None),
+        ("12:05 AM", 300),
+        ("12:05 p.m.", 43_500),
+        ("1:05 pm", 47_100),
+        ("0:05 AM", None),
+        ("13:05 PM", None),
+        ("9:05:30.5", 32_730),
+        ("905", None),
+    ],
+)
+def test_times_of_the_day(cell: str, seconds: int | None) -> None:
+    found = dates.read_times([cell])
+    assert (None if found is None else found[0].astype(int)) == seconds
+
+
+def test_four_times_of_five_make_a_column() -> None:
+    found = dates.read_times([*["9:05"] * 4, "noon"])
+    assert found is not None and np.isnat(found).tolist() == [False] * 4 + [True]
+    assert dates.read_times([*["9:05"] * 3, "noon"]) is dates.read_times([]) is None
+    assert dates.read_dates([*["2021-02-03"] * 4, "never"]) is not None
+    assert dates.read_dates([*["2021-02-03"] * 3, "never"]) is None
+
+
+@pytest.mark.parametrize(
+    ("cell", "moment"),
+    [
+        ("13.2.68", "2068-02-13"),
+        ("13.2.69", "1969-02-13"),
+        ("Feb-68", "2068-02-01"),
+        ("Feb '69", "1969-02-01"),
+        ("2021", "2021-01-01"),
+        ("1500", "1500-01-01"),
+        ("2200", "2200-01-01"),
+        ("1499", None),
+        ("2201", None),
+        ("2021-02", "2021-02-01"),
+        ("2021-2-3", "2021-02-03"),
+        ("2021. 2. 3.", "2021-02-03"),
+        ("20210203", "2021-02-03"),
+        ("202102", "2021-02-01"),
+        ("02/2021", "2021-02-01"),
+        ("2021Q3", "2021-07-01"),
+        ("Q4 2021", "2021-10-01"),
+        ("2021M02", "2021-02-01"),
+        ("2021-W05", "2021-02-01"),
+        ("2021-W05-3", "2021-02-03"),
+        ("2021-W54", None),
+        ("3rd February 2021", "2021-02-03"),
+        ("Feb 3, 2021", "2021-02-03"),
+        ("2021 Feb", "2021-02-01"),
+        ("3 Brumaire 2021", None),
+        ("30 Feb 2021", None),
+        ("2021-02-03 24:00", "2021-02-04"),
+        ("2021-02-03 25:00", None),
+        ("2021-02-03T04:05:06", "2021-02-03T04:05:06"),
+        ("Wed, 3 Feb 2021 at 4:05 pm", "2021-02-03T16:05"),
+        ("99999999", None),  # of nine figures seconds since 1970 are taken for some
+        ("100000000", "1973-03-03T09:46:40"),
+        ("1612310400", "2021-02-03"),
+        ("1612310400.0", "2021-02-03"),
+        ("1612310400000", "2021-02-03"),
+        ("1612310400000000", "2021-02-03"),
+    ],
+)
+def test_the_moment_of_a_date(cell: str, moment: str | None) -> None:
+    found = dates.read_dates([cell])
+    assert (None if found is None else found.moments[0]) == (moment and np.datetime64(moment, "s"))
+
+
+def test_a_column_that_is_called_one_of_years_may_have_any() -> None:
+    for name in ("Year", "jahr", "año", "ano", "années", "date", "Datum", "time"):
+        assert dates.read_dates(["1499", "2201", "3000"], name) is not None
+    assert dates.read_dates(["1499", "2201", "3000"], "price") is None
+
+
+@pytest.mark.parametrize(
+    ("zone", "hours"),
+    [("Z", 0), (" UTC", 0), (" GMT", 0), ("+02:00", 2), ("-0530", -5.5), ("+01", 1), (" CET", np.nan), ("", np.nan)],
+)
+def test_the_zone_of_a_moment(zone: str, hours: float) -> None:
+    found = dates.read_dates([f"2021-02-03 04:05{zone}"])
+    assert found is not None
+    np.testing.assert_array_equal(found.offsets, [3600 * hours])
+
+
 @pytest.mark.real
 def test_series_as_people_published_them(real_data: Path) -> None:
     folder = real_data.parent / "cases" / "hunt" / "series"
