@@ -686,6 +686,45 @@ def test_a_word_for_missing_cells_that_stands_often_is_a_class(
     assert ("Note      y: None is a class\n" in capsys.readouterr().out) == is_class
 
 
+def test_each_line_that_is_said_of_a_table_of_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [[f"{1 + i:02}.02.2024", *[f"{i},5"] * 7, ("no", "yes")[i > 3], f"{i},25"] for i in range(24)]
+    for column in range(1, 8):
+        rows[column][column] = ""  # seven columns are named, one too many
+    rows[9][0], rows[10][2], rows[11][2], rows[12][8] = "never", "few", "many", ""
+    lines = ["of the town", "day;a;b;c;d;e;f;g;sold;y", *map(";".join, rows), ""]
+    table = tables.read_numbers(write("\n".join(lines)))
+    assert capsys.readouterr().out.splitlines() == [
+        "Note      the cells are separated by semicolons",
+        "Note      line 1 above the table is left out",
+        "Note      the numbers have a decimal comma",
+        "Note      day: the dates are turned into days since 1970-01-01; 01.02.2024 is 2024-02-01",
+        "Note      day: never is no date (line 12): taken for a missing cell",
+        "Note      b: few, many is no number (lines 13, 14): taken for a missing cell",
+        "Note      sold: no is 0 and yes is 1",
+        "Note      missing cells, taken for the median of their column: day 1, a 1, b 3, c 1, d 1, e 1, ...",
+    ]
+    X, y = table.split_numbers()
+    # The medians of what is there.
+    assert (X[9, 0], X[1, 1], X[12, 8]) == (19766, 12.5, 1)
+    assert capsys.readouterr().out == ""
+    assert (*X[10:12, 2], *X[10, 3:4], y[-1]) == (13.5, 13.5, 10.5, 23.25)
+
+
+@pytest.mark.parametrize("read", [tables.read_table, tables.parse_table, tables.read_numbers])
+def test_a_table_has_two_rows_or_as_many_as_are_asked_for(read: Callable[..., tables.Table]) -> None:
+    assert len(read(write("a,b\n1,2\n3,4\n")).rows) == 2
+    refused(lambda: read(write("a,b\n1,2\n")), "has 1 rows below the header, takes 2 or more")
+
+
+def test_a_row_without_a_target_does_not_count(capsys: pytest.CaptureFixture[str]) -> None:
+    path = write("a,b\n1,2\n3,\n5,6\n7,8\n9,NA\n")
+    assert len(tables.read_numbers(path, at_least=3).rows) == 3
+    assert capsys.readouterr().out == "Note      b is missing in lines 3, 6: 2 rows are left out\n"
+    refused(lambda: tables.read_numbers(path, at_least=4), "has 3 rows with a target, takes 4 or more")
+    assert tables.read_numbers(write("a,b\n1,2\n3,\n5,6\n")).lines == (2, 4)
+    assert "Note      b is missing in line 3: 1 row is left out\n" in capsys.readouterr().out
+
+
 def test_the_options_for_the_columns_of_a_table_of_ones_own() -> None:
     parser = argparse.ArgumentParser(prog="lesson")
     tables.add_options(parser)
