@@ -28,7 +28,7 @@ from workshop.kit import files
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 from workshop.kit.saving import bundle, safety, unpickling
-from workshop.kit.saving.card import FORMAT, printable
+from workshop.kit.saving.card import FORMAT, inputs_in, printable
 from workshop.kit.saving.model import KerasModel
 from workshop.kit.saving.scaler import Column
 
@@ -532,6 +532,19 @@ def test_a_card_that_says_nothing_about_the_scaler_vouches_for_none(saved: Path)
 def test_a_card_with_strange_inputs(saved: Path, inputs: Any) -> None:
     change_card(inputs=inputs)
     refused("the card describes its inputs in a way unknown here")
+
+
+def test_what_a_card_leaves_out_of_an_input() -> None:
+    (found,) = inputs_in({"inputs": [{"name": "area"}]})
+    assert (found.name, found.unit, found.minimum, found.maximum, found.values, found.shape) == (
+        "area",
+        "",
+        0,
+        1,
+        (),
+        (),
+    )
+    assert inputs_in({}) == []
 
 
 def test_what_a_card_says_does_not_steer_the_terminal(saved: Path) -> None:
