@@ -236,7 +236,7 @@ def test_help_explains_all_that_may_be_typed_behind_a_name(name: str, monkeypatc
     with pytest.raises(SystemExit):
         importlib.import_module(f"{module}.__main__" if module == "workshop" else module).main(words)
     (parser,) = parsers
-    assert parser.description and parser.prog.startswith("python -m ")
+    assert parser.description
     assert parser.formatter_class is argparse.RawDescriptionHelpFormatter  # its lines stay as they are
     assert [action.dest for action in parser._actions if not action.help] == []
 
