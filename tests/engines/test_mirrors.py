@@ -580,7 +580,9 @@ def test_the_defaults_reach_the_expected_bands(engine: str, lesson: str, tmp_pat
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("lesson", ON_REAL_DATA)
+@pytest.mark.parametrize(
+    "lesson", [pytest.param(one, marks=[pytest.mark.slow] * (one == "mnist")) for one in ON_REAL_DATA]
+)
 @pytest.mark.parametrize("engine", MIRRORS)
 def test_the_defaults_reach_the_bands_on_the_real_data(engine: str, lesson: str, room: Path) -> None:
     # The garments' CNN takes most of a minute; that it learns in each engine as in Keras, test_engines shows.

@@ -360,6 +360,7 @@ def test_the_network_that_ships_classifies_photos(real_data: Path) -> None:
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_the_default_run_reaches_its_band(room: Path) -> None:
     run = start(cats_vs_dogs, room)
     assert run.answer["data"] == "cats_vs_dogs.tar (280 + 120 photographs)"

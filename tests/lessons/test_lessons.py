@@ -284,7 +284,7 @@ def test_the_largest_that_an_option_takes_is_the_one_that_the_line_names(
     ("lesson", "dense", "cnn", "data"),
     [
         ("mnist", 0.975, 0.990, "MNIST"),
-        ("fashion_mnist", 0.88, 0.915, "Fashion-MNIST"),
+        pytest.param("fashion_mnist", 0.88, 0.915, "Fashion-MNIST", marks=pytest.mark.slow),
     ],
 )
 def test_image_lessons_reach_their_figures(lesson: str, dense: float, cnn: float, data: str, tmp_path: Path) -> None:

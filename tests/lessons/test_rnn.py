@@ -464,6 +464,7 @@ def test_wrong_options_are_refused_in_one_line(
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_the_defaults_reach_their_bands(tmp_path: Path) -> None:
     run = start(rnn, tmp_path)
     assert run.answer["data"] == "MNIST"
@@ -474,6 +475,7 @@ def test_the_defaults_reach_their_bands(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", MIRRORS)
 def test_the_mirrors_reach_the_band_of_the_lstm(engine: str, tmp_path: Path) -> None:
     # The loop is the same for each cell, and the cells are Keras' number for number: see test_recurrent.

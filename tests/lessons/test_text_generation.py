@@ -182,6 +182,7 @@ def test_a_text_that_is_too_short() -> None:
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_shakespeare_within_its_bits(real_data: Path) -> None:
     options = ["--data", str(real_data / "tiny_shakespeare.txt"), "--no-plots", "--length", "50"]
     run = start(text_generation, Path(), *options)
