@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.options import COMMANDS, NAMES, PROGRAMS, options_of, parser_of, recorded
 
 from workshop import LESSONS, Lesson, at_least
 from workshop.kit import cli, files, lazy
@@ -28,7 +29,6 @@ from workshop.scratch.nn.network import Network
 HEAVY = {"keras", "tensorflow", "torch", "jax", "sklearn", "matplotlib", "PIL", "joblib", "h5py"}
 THAT_TRAIN = [lesson.name for lesson in LESSONS if lesson.trains]
 ACTING = {lesson.name for lesson in LESSONS if lesson.acts}
-PROGRAMS = sorted(path.stem for path in (Path(__file__).parents[2] / "apps").glob("[a-z]*.py"))
 EXISTING = [lesson.name for lesson in LESSONS if importlib.util.find_spec(f"workshop.{lesson.name}")]
 
 
@@ -196,16 +196,7 @@ PROGRAM_MODULES = [f"apps.{one}" for one in PROGRAMS]
 
 @pytest.mark.parametrize("name", [*WITH_DEFAULTS, *PROGRAM_MODULES])
 def test_the_defaults_that_help_names_are_those_that_are_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    parsers: list[argparse.ArgumentParser] = []
-
-    def remember(parser: argparse.ArgumentParser, *given: Any) -> None:
-        parsers.append(parser)
-        raise SystemExit
-
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_known_args", remember)
-    with pytest.raises(SystemExit):
-        importlib.import_module(name).main([])
-    for action in parsers[0]._actions:
+    for action in parser_of(name, monkeypatch)._actions:
         stated = re.search(r"\(default: ('[^']*'|[^,;)]+)", action.help or "")
         if stated and action.default is not None and "%" not in stated[1]:
             default = action.default
@@ -219,26 +210,19 @@ MIRRORS = [
     for engine, package in (("torch", "pytorch"), ("numpy", "scratch"))
     if engine in lesson.mirrors
 ]
-COMMANDS = [f"workshop {command}" for command in ("", "draw", "pack", "exercises", "watch", "hint", "solve", "reset")]
-COMMANDS += ["workshop progress", "workshop.programs.digit_training"]
 
 
 @pytest.mark.parametrize("name", [*(f"workshop.{one}" for one in EXISTING), *MIRRORS, *PROGRAM_MODULES, *COMMANDS])
 def test_help_explains_all_that_may_be_typed_behind_a_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    parsers: list[argparse.ArgumentParser] = []
-
-    def remember(parser: argparse.ArgumentParser, *given: Any) -> None:
-        parsers.append(parser)
-        raise SystemExit
-
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_known_args", remember)
-    module, *words = name.split()
-    with pytest.raises(SystemExit):
-        importlib.import_module(f"{module}.__main__" if module == "workshop" else module).main(words)
-    (parser,) = parsers
+    parser = parser_of(name, monkeypatch)
     assert parser.description
     assert parser.formatter_class is argparse.RawDescriptionHelpFormatter  # its lines stay as they are
     assert [action.dest for action in parser._actions if not action.help] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_option_takes_what_was_recorded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sorted(options_of(parser_of(name, monkeypatch))) == recorded(name), "python tests/helpers/options.py?"
 
 
 # --- The report -------------------------------------------------------------------------------------------------------
