@@ -190,6 +190,13 @@ def test_it_prints_what_was_recorded(quick: Run, lesson: str) -> None:
     assert_screen(lesson, quick)
 
 
+@pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
+def test_no_bar_of_progress_moves_behind_a_pipe(quick: Run) -> None:
+    # Keras draws one for each evaluation and prediction too, unless it is told not to.
+    assert [line for line in quick.lines if "\x1b" in line] == []
+    assert "\r" not in quick.output and "\b" not in quick.output
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("lesson", AT_ONCE, indirect=True)
 def test_how_far_a_long_part_is_can_be_seen_behind_a_pipe_too(quick: Run, lesson: str) -> None:
