@@ -35,7 +35,7 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 from workshop.kit.saving import bundle
 from workshop.kit.training import Recipe, batching
-from workshop.kit.training.checkpoint import Checkpoint
+from workshop.kit.training.checkpoint import Checkpoint, State
 from workshop.kit.training.progress_bar import TqdmBar
 
 
@@ -398,6 +398,28 @@ def test_the_state_is_written_twice_a_second_at_most_and_at_the_end(monkeypatch:
 
     fit(build(), 12, callbacks=[Tick(), training.Resume(Checkpoint(CHECKPOINT))])
     np.testing.assert_allclose(written, [100.2, 100.8, 101.4, 102.0, 102.4])
+
+
+@pytest.mark.parametrize(("seconds", "waits"), [(0.0, 0.5), (0.02, 0.5), (0.1, 2.0), (1.0, 20.0)])
+def test_a_state_that_takes_long_to_write_is_written_less_often(
+    seconds: float, waits: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, written = [100.0], []
+
+    def write(path: Path, content: bytes) -> None:
+        written.append(clock[0])
+        clock[0] += seconds
+
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(files, "write_atomically", write)
+    checkpoint = Checkpoint(CHECKPOINT)
+    checkpoint.begin({}, lambda state: 0, epochs=3)
+    for at in (100.0, 100 + 0.98 * waits, 100 + 1.02 * waits):
+        clock[0] = at
+        checkpoint.save(lambda: State({}, {}))
+    assert written == [100.0, 100 + 1.02 * waits]
+    checkpoint.save(lambda: State({}, {}), at_once=True)
+    assert len(written) == 3
 
 
 def resume(model: Any, data: tuple[np.ndarray, np.ndarray] = (X, Y), epochs: int = 12, **given: Any) -> Any:

@@ -42,8 +42,7 @@ class Checkpoint:
     def __init__(self, path: FilePath, resume: bool = False) -> None:
         self.path, self.resume = Path(path), resume
         self._settings = ""
-        self._saved = -math.inf
-        self._patience = 1.0  # how many times as long it waits where writing itself takes long: ten million weights
+        self._next = -math.inf  # the time before which no state is written
 
     def begin(self, settings: Mapping[str, Any], restore: Callable[[State], int], epochs: int) -> int:
         """Goes on from the file, if that is wanted and it is there; says what it does.
@@ -59,8 +58,7 @@ class Checkpoint:
         Raises:
             WorkshopError: the file is damaged, or of a training with other settings.
         """
-        self._settings = json.dumps(settings, sort_keys=True)
-        self._saved = -math.inf
+        self._settings = json.dumps(settings)
         # Where several processes share a training, the first one's file is that of all.
         content = processes.from_first(self._read())
         if content is not None:
@@ -130,15 +128,15 @@ class Checkpoint:
         if not processes.is_first():
             return
         started = time.monotonic()
-        if not at_once and started - self._saved < _SECONDS_BETWEEN_CHECKPOINTS * self._patience:
+        if not at_once and started < self._next:
             return
-        self._saved = started
         arrays, notes = state()
         content = io.BytesIO()
         encoded = json.dumps({**notes, "settings": self._settings}).encode()
         np.savez(content, notes=np.frombuffer(encoded, np.uint8), **arrays)  # type: ignore[arg-type]
         files.write_atomically(self.path, content.getvalue())
-        self._patience = max(1.0, 40 * (time.monotonic() - started))
+        # Where writing itself takes long, as for ten million weights, it waits longer.
+        self._next = started + _SECONDS_BETWEEN_CHECKPOINTS * max(1.0, 40 * (time.monotonic() - started))
 
 
 def check_finite(loss: float, epoch: int) -> None:
