@@ -260,8 +260,8 @@ def _unix(text: str) -> datetime | None:
         return None
     number = int(match[1])
     while number >= 5e9:
-        number, rest = divmod(number, 1000)
-        if number < 1e8 or rest < 0:
+        number //= 1000
+        if number < 1e8:
             return None
     return datetime(1970, 1, 1) + timedelta(seconds=number)
 
