@@ -3,6 +3,7 @@
 The expected outputs are computed here in NumPy, by what the Keras of then computed.
 """
 
+import contextlib
 import os
 import zipfile
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from workshop.__main__ import main
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras
 from workshop.kit.saving import bundle, h5, keras_h5
+from workshop.kit.saving.upgrade.graph import upgrade_model
 from workshop.programs import engines
 from workshop.scratch.nn.network import Network
 
@@ -720,6 +722,32 @@ def test_a_layer_of_keras_3_that_was_called_with_a_tuple() -> None:
     ]
     content = file_of(functional(layers, [["x", 0, 0]], [["minus", 0, 0]], "Functional"), {}, "3.4.1")
     same(by_keras(content), X / 2)
+
+
+@pytest.mark.parametrize(("calls", "says"), [(20_000, None), (20_001, "called more than 20,000 times")])
+def test_a_model_of_too_many_calls_is_refused(calls: int, says: str | None) -> None:
+    layers = [node("InputLayer", "x", dtype="float32", **INPUT)]
+    for number, some in enumerate([1000] * 20 + [calls - 20_000]):  # of a layer, whose entry is no longer than that
+        layers.append(node("Activation", str(number), [[["x", 0, 0, {}]]] * some, activation="relu"))
+    described = functional(layers, [["x", 0, 0]], [["0", 0, 0]])
+    with pytest.raises(WorkshopError, match=says) if says else contextlib.nullcontext():
+        upgrade_model(described, is_old=True)
+
+
+@pytest.mark.parametrize(("activations", "says"), [(3, "MelSpectrogram is none of Keras"), (4, "more than 50,000")])
+def test_a_model_of_models_is_refused_for_all_calls_within_them_before_it_is_made(activations: int, says: str) -> None:
+    inner = inner_model("inner", "Functional")
+    for calls in (17, 29, 44):
+        described: Config = {**inner, "inbound_nodes": [[["x", 0, 0, {}]]] * calls}
+        layers = [node("InputLayer", "x", dtype="float32", **INPUT), described]
+        inner = {**functional(layers, [["x", 0, 0]], [["inner", 1, 0]], "Functional"), "name": "inner"}
+    # What cannot be made stands first: (44 + 1) * (1 + (29 + 1) * (1 + (17 + 1) * 2)) calls, and those of these layers.
+    layers.insert(1, node("MelSpectrogram", "mel", [[["x", 0, 0, {}]]]))
+    layers += [
+        node("Activation", f"a{number}", [[["x", 0, 0, {}]]], activation="relu") for number in range(activations)
+    ]
+    with pytest.raises(WorkshopError, match=says):
+        by_keras(file_of(inner, {}, "2.4.0"))
 
 
 def test_inputs_have_eight_axes_at_most() -> None:
