@@ -750,6 +750,27 @@ def test_a_model_of_models_is_refused_for_all_calls_within_them_before_it_is_mad
         by_keras(file_of(inner, {}, "2.4.0"))
 
 
+@pytest.mark.parametrize(
+    ("kind", "shape", "settings", "says"),
+    [
+        ("Flatten", [50_000_000], {}, None),
+        ("Flatten", [50_000_001], {}, r"inputs of shape \[None, 50000001\]"),
+        ("Flatten", [5_000, 10_000], {}, None),
+        ("Flatten", [3, 16_666_667], {}, "more than 50,000,000 numbers"),
+        ("Flatten", [1, 1], {}, None),
+        ("Flatten", [1, 0], {}, "which is no shape"),
+        ("RepeatVector", [25_000_000], {"n": 2}, None),
+        ("RepeatVector", [16_666_667], {"n": 3}, "a RepeatVector layer has an output of more than 50,000,000 numbers"),
+    ],
+)
+def test_in_keras_inputs_and_outputs_have_fifty_million_numbers_at_most(
+    kind: str, shape: list[int], settings: Config, says: str | None
+) -> None:
+    content = file_of(sequential(layer(kind, "one", batch_input_shape=[None, *shape], **settings)), {}, "2.4.0")
+    with pytest.raises(WorkshopError, match=says) if says else contextlib.nullcontext():
+        keras_h5.from_bytes(content, PATH)
+
+
 def test_inputs_have_eight_axes_at_most() -> None:
     flat = lambda axes: sequential(layer("Flatten", "f", batch_input_shape=[None, *[1] * (axes - 1)]))  # noqa: E731
     same(by_keras(file_of(flat(8), {}, "2.4.0"), X[:, :1].reshape(6, *[1] * 7)), X[:, :1])
