@@ -734,6 +734,42 @@ def test_a_model_of_too_many_calls_is_refused(calls: int, says: str | None) -> N
         upgrade_model(described, is_old=True)
 
 
+@pytest.mark.parametrize(("depth", "says"), [(20, None), (21, "models within models, more than 20 deep")])
+def test_a_model_of_too_many_models_within_one_another_is_refused(depth: int, says: str | None) -> None:
+    described = sequential(layer("Dense", "one", units=4, **INPUT))
+    for _ in range(depth):
+        described = sequential(described)
+    with pytest.raises(WorkshopError, match=says) if says else contextlib.nullcontext():
+        upgrade_model(described, is_old=True)
+
+
+@pytest.mark.parametrize(("depth", "says"), [(20, None), (21, "lists within lists")])
+def test_a_model_with_too_many_lists_within_one_another_is_refused(depth: int, says: str | None) -> None:
+    outputs: list[Any] = ["x", 0, 0]
+    for _ in range(depth):
+        outputs = [outputs]
+    described = functional([node("InputLayer", "x", dtype="float32", **INPUT)], [["x", 0, 0]], outputs)
+    with pytest.raises(WorkshopError, match=says) if says else contextlib.nullcontext():
+        upgrade_model(described, is_old=True)
+
+
+@pytest.mark.parametrize(("count", "says"), [(5_000, None), (5_001, "its layers are no list of up to 5,000")])
+def test_a_model_of_too_many_layers_is_refused(count: int, says: str | None) -> None:
+    described = sequential(*(layer("Activation", str(i), activation="relu", **INPUT) for i in range(count)))
+    with pytest.raises(WorkshopError, match=says) if says else contextlib.nullcontext():
+        upgrade_model(described, is_old=True)
+
+
+@pytest.mark.parametrize(
+    ("shape", "says"),
+    [([1], None), ([10_000], None), ([10_001], "inputs of shape"), ([2] * 3, None), ([2] * 4, "inputs of shape")],
+)
+def test_without_keras_inputs_have_three_axes_at_most_of_10000_each(shape: list[int], says: str | None) -> None:
+    content = file_of(sequential(layer("Activation", "a", activation="relu", batch_input_shape=[None, *shape])), {})
+    with pytest.raises(WorkshopError, match=says) if says else contextlib.nullcontext():
+        assert h5.from_bytes(content, PATH).input_shape == tuple(shape)
+
+
 @pytest.mark.parametrize(("activations", "says"), [(3, "MelSpectrogram is none of Keras"), (4, "more than 50,000")])
 def test_a_model_of_models_is_refused_for_all_calls_within_them_before_it_is_made(activations: int, says: str) -> None:
     inner = inner_model("inner", "Functional")
