@@ -897,6 +897,13 @@ def test_two_sheets_are_found_where_they_were_when_the_figures_were_measured() -
     np.testing.assert_allclose(pixels, [[0.8739, 0.8573, 0.8077], [0.5645, 0.5554, 0.6225]], atol=2e-3)
 
 
+def test_a_small_image_is_looked_at_as_large_as_it_is() -> None:
+    (found,) = find_sheets(blank_sheet(upright(20, 15, 60, 50), size=(100, 90)))
+    inside = [(20.5, 15.5), (20.5, 64.5), (79.5, 64.5), (79.5, 15.5)]  # the middles of the pixels at the corners
+    np.testing.assert_allclose(found.corners * (100, 90), inside, atol=0.01)
+    assert found.area == pytest.approx(60 * 50 / (100 * 90))
+
+
 @pytest.mark.parametrize(("width", "count"), [(100, 2), (160, 2), (174, 1)])
 def test_a_sheet_on_a_sheet_is_another_one_unless_it_covers_nearly_all_of_it(width: int, count: int) -> None:
     both = np.maximum(blank_sheet(upright(60, 40, 180, 180), 0.6), blank_sheet(upright(60, 40, width, 180)))
