@@ -198,6 +198,7 @@ def test_a_table_is_scaled_clustered_and_drawn(tmp_path: Path) -> None:
     assert sorted(row[1] for row in run.table("cluster", "rows")) == ["8", "8"]
     assert run.metrics["clusters_train_silhouette_score"] > 0.8
     assert run.metrics["inertia_train_max_error"] <= 1e-9
+    assert f"Engine    NumPy {np.__version__}" in run.lines
     assert "No expected band: the table is your own." in run.lines
     names = {path.name for path in run.plots.iterdir()}
     assert names == {"clustering-elbow.png", "clustering-table.png"}

@@ -4,8 +4,10 @@ A lesson's quick run is made once, for all of its tests and those of its mirrors
 """
 
 import importlib
+import importlib.metadata
 import importlib.util
 import math
+import os
 import re
 from pathlib import Path
 
@@ -89,6 +91,26 @@ AT_ONCE = {
 }
 
 
+# What a lesson measures with other options of its own than the default ones, its bands are not of.
+OWN_OPTIONS = [
+    ("boltzmann", "--k 2 --hidden-units 9", "--k, --hidden-units given"),
+    ("deep_q_network", "--observation ranges_bearing --discount 0.5", "--observation, --discount given"),
+    ("fashion_mnist", "--activation tanh --filters 4 --no-scaling", "--activation, --filters, --no-scaling given"),
+    ("forecasting", "--window 20 --horizon 3", "--window and --horizon given"),
+    ("forecasting", "--data own.csv --window 20", "the series is your own"),
+    ("mnist", "--hidden-units 20", "--hidden-units given"),
+    ("optimizers", "--algorithms adam --race-epochs 3", "--algorithms, --race-epochs given"),
+    ("policy_gradient", "--discount 0.9", "--discount given"),
+    ("rnn", "--layers 2 --units 9 --read last --clip 1", "--layers, --units, --read, --clip given"),
+    ("transfer_learning", "--photos 3", "--photos given"),
+    ("transfer_learning", "--photos 3 --by-name", "--by-name given"),
+    ("transfer_learning", "--data own --photos 3", "the photos are your own"),
+    ("xor", "--noise 0.5", "--noise given"),
+    *((name, "", "") for name in ("boltzmann", "deep_q_network", "fashion_mnist", "forecasting", "mnist")),
+    *((name, "", "") for name in ("optimizers", "policy_gradient", "rnn", "transfer_learning", "xor")),
+]
+
+
 @pytest.fixture
 def lesson(request: pytest.FixtureRequest) -> str:
     """The lesson's name, given by `EACH_LESSON`."""
@@ -165,6 +187,19 @@ def test_the_screen_says_data_result_and_files(quick: Run) -> None:
     assert sorted(quick.answer["files"]) == sorted(map(str, written))
 
 
+LIBRARIES = {"keras": "Keras", "numpy": "NumPy", "torch": "PyTorch"}
+
+
+@pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
+def test_the_screen_says_which_library_computes_and_its_version(quick: Run, lesson: str) -> None:
+    (said,) = (line for line in quick.lines if line.startswith("Engine    "))
+    engine = quick.answer["engine"]
+    version = importlib.metadata.version(engine).partition("+")[0]
+    # What runs side by side says what it has of the machine in place of the version.
+    expected = f"Keras, CPU cores: {os.cpu_count()}" if lesson == "experiments" else f"{LIBRARIES[engine]} {version}"
+    assert re.match(rf"Engine    {re.escape(expected)}(?![.\w])", said)
+
+
 # Errors of rounding, not of a training: one is as small after a quick run.
 ROUNDING = {
     lesson.name: {
@@ -195,6 +230,17 @@ def test_no_bar_of_progress_moves_behind_a_pipe(quick: Run) -> None:
     # Keras draws one for each evaluation and prediction too, unless it is told not to.
     assert [line for line in quick.lines if "\x1b" in line] == []
     assert "\r" not in quick.output and "\b" not in quick.output
+
+
+@pytest.mark.parametrize(("name", "options", "reason"), OWN_OPTIONS)
+def test_why_a_run_with_the_lessons_own_options_has_no_band(name: str, options: str, reason: str) -> None:
+    module = importlib.import_module(f"workshop.{name}")
+    arguments = module.parse(None, options.split())
+    if name == "transfer_learning":
+        assert module.why_no_band(arguments, "efficientnet") == reason
+        assert module.why_no_band(arguments, "mobilenet") == (reason or "the backbone is MobileNet")
+    else:
+        assert (module.no_band(arguments) if hasattr(module, "no_band") else arguments.no_band) == reason
 
 
 @pytest.mark.slow
