@@ -42,6 +42,7 @@ def test_it_reports_what_the_lesson_reports(run: Run, tmp_path_factory: pytest.T
 def test_the_trained_cars_drive_on_a_map_that_one_draws(room: Path) -> None:
     options = ("--quick", "--epochs", "1", "--part", "car", "--discount", "0.9", "--map", str(drawn_map.example()))
     driven = start(mirror, room, *options)
+    assert f"On the map {drawn_map.example()}: the policies of the seed 1" in driven.lines
     rows = driven.table("driver", "end")
     assert [row[0] for row in rows] == [method.title for method in lesson.METHODS.values()]
     assert all(row[1] in {"reached", "crashed", "out of time"} and 0 < int(row[2]) <= 150 for row in rows)
@@ -57,9 +58,20 @@ def test_three_engines_read_the_saved_pilot(run: Run) -> None:
     assert np.ptp(answers["numpy"]) > 0.1
 
 
+@pytest.mark.parametrize("algorithm", lesson.SETTINGS)
+def test_the_scale_of_the_observations_is_in_the_first_layer_but_for_the_course_which_has_none(algorithm: str) -> None:
+    actor = mirror.Network(8, 4, gain=1)
+    X = np.random.default_rng(1).uniform(-1, 1, (50, 8)).astype(np.float32)
+    scale = np.ones(8, np.float32) if algorithm == "course" else lesson.SCALE
+    trained_on = np.exp(lesson.log_softmax(lesson.forward(X * scale, actor.arrays())))
+    saved = mirror.as_saved(actor, lesson.SETTINGS[algorithm])
+    np.testing.assert_allclose(saved.predict(X), trained_on, atol=1e-6)
+
+
 def trained(module: Any, algorithm: str) -> tuple[Any, list[float]]:
     """Trains the lander on one rollout of each environment; returns the actor and the returns of its episodes."""
-    arguments = lesson.parse(None, ["--algorithm", algorithm, "--epochs", "1", "--no-plots"])
+    named = "--preset" if algorithm == "course" else "--algorithm"
+    arguments = lesson.parse(None, [named, algorithm, "--epochs", "1", "--no-plots"])
     settings, recipe = lesson.lander_recipe(arguments)
     actor, curve = module.train_lander(settings, recipe, arguments, Checkpoint(Path("checkpoint.npz")))
     return actor, curve.returns
@@ -84,12 +96,12 @@ def assert_trained_alike(
     first: Sequence[np.ndarray], in_torch: Sequence[np.ndarray], in_keras: Sequence[np.ndarray]
 ) -> None:
     for start_, ours, theirs in zip(first, in_torch, in_keras, strict=True):
-        assert np.abs(ours - start_).max() > 1e-3
+        assert np.abs(ours - start_).max() > 5e-4
         # Adam makes a whole step also of a gradient that is nothing but rounding.
         assert np.quantile(np.abs(ours - theirs), 0.98) < 1e-5
 
 
-@pytest.mark.parametrize("algorithm", ["a2c", "ppo"])
+@pytest.mark.parametrize("algorithm", lesson.SETTINGS)
 def test_the_steps_are_those_of_keras(algorithm: str, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = lesson.ENVIRONMENTS * lesson.SETTINGS[algorithm].steps
     for module in (lesson, mirror):

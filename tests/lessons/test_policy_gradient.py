@@ -125,12 +125,80 @@ def test_three_engines_read_the_saved_pilot_and_it_takes_the_numbers_as_they_com
     np.testing.assert_allclose(answers["numpy"].sum(axis=1), 1, atol=1e-5)
 
 
-def test_the_scale_of_the_observations_is_in_the_first_layer() -> None:
+@pytest.mark.parametrize("algorithm", lesson.SETTINGS)
+def test_the_scale_of_the_observations_is_in_the_first_layer_but_for_the_course_which_has_none(algorithm: str) -> None:
     actor = lesson.build(8, 4, gain=1)
     X = np.random.default_rng(1).uniform(-1, 1, (50, 8)).astype(np.float32)
-    trained_on = np.exp(lesson.log_softmax(lesson.forward(X * lesson.SCALE, actor.get_weights())))
-    saved = lesson.as_saved(actor.get_weights(), lesson.SETTINGS["a2c"])
+    scale = np.ones(8, np.float32) if algorithm == "course" else lesson.SCALE
+    assert (lesson.make_player(lesson.SETTINGS[algorithm], environments=1).scale == scale).all()
+    trained_on = np.exp(lesson.log_softmax(lesson.forward(X * scale, actor.get_weights())))
+    saved = lesson.as_saved(actor.get_weights(), lesson.SETTINGS[algorithm])
     np.testing.assert_allclose(saved.predict(X, verbose=0), trained_on, atol=1e-6)
+
+
+@pytest.mark.parametrize(("algorithm", "expected"), [("a2c", 0.05 * 2.9), ("ppo", 0.05 * 2.9), ("course", 2.9 - 25)])
+def test_what_a_step_costs_and_for_the_course_its_distance_from_the_pad(algorithm: str, expected: float) -> None:
+    player = lesson.make_player(lesson.SETTINGS[algorithm], environments=1)
+    assert player.count_reward is not None
+    x_y_and_others = np.array([[3.0, -4, 10, 10, 10, 10, 1, 1]])
+    assert player.count_reward(x_y_and_others, np.array([3.0])) == pytest.approx([expected])
+
+
+def test_the_course_is_of_the_lander_alone_and_its_pilot_has_a_name_of_its_own() -> None:
+    arguments = lesson.parse(None, ["--preset", "course"])
+    settings, recipe = lesson.lander_recipe(arguments)
+    assert (arguments.parts, arguments.algorithm) == (("lander",), "course")
+    assert (settings.discount, settings.decay, recipe.rate, recipe.clip) == (0.99, 0, 0.001, None)
+    settings, _ = lesson.lander_recipe(lesson.parse(None, ["--preset", "course", "--discount", "0.5"]))
+    assert settings.discount == 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "rates", "optimizer"),
+    [
+        ([], [0.007, 0.007, 0.003], "adam"),
+        (["--learning-rate", "0.02"], [0.02] * 3, "adam"),
+        (["--optimizer", "sgd"], [0.01] * 3, "sgd"),
+    ],
+)
+def test_each_method_trains_cars_of_three_seeds_at_its_rate_or_at_ones_own(
+    options: list[str], rates: list[float], optimizer: str
+) -> None:
+    recipes = lesson.car_recipes(lesson.parse(None, ["--seed", "5", *options]))
+    assert list(recipes) == ["reinforce", "normalised", "actor_critic"]
+    for trainings, rate in zip(recipes.values(), rates, strict=True):
+        assert [seed for seed, _ in trainings] == [5, 6, 7]
+        assert {(recipe.rate, recipe.optimizer) for _, recipe in trainings} == {(rate, optimizer)}
+    quick = lesson.car_recipes(lesson.parse(None, ["--quick", "--seed", "5"]))
+    assert {seed for trainings in quick.values() for seed, _ in trainings} == {5}
+
+
+@pytest.mark.parametrize(
+    ("options", "rates", "falls"),
+    [
+        (["--algorithm", "a2c"], (0.003, 0.006), True),
+        (["--algorithm", "ppo"], (0.002, 0.004), True),
+        (["--preset", "course"], (0.001, 0.001), False),
+        (["--optimizer", "sgd"], (0.01, 0.02), False),
+    ],
+)
+def test_the_rates_of_actor_and_critic_fall_to_a_twentieth_unless_one_names_an_optimizer(
+    options: list[str], rates: tuple[float, float], falls: bool
+) -> None:
+    arguments = lesson.parse(None, ["--epochs", "1", *options])
+    settings, recipe = lesson.lander_recipe(arguments)
+    assert recipe.steps == 24_576 // 512
+    passes = settings.actor_passes, settings.critic_passes
+    for is_critic, rate in enumerate(rates):
+        optimizer = lesson.make_optimizer(recipe, settings, bool(is_critic), arguments)
+        assert type(optimizer).__name__ == ("SGD" if "sgd" in options else "Adam")
+        assert optimizer.global_clipnorm == (None if "course" in options else 0.5)
+        steps = recipe.steps * passes[is_critic]
+        if falls:
+            by_step = [float(optimizer._learning_rate(step)) for step in (0, steps // 2, steps)]
+            assert by_step == pytest.approx([rate, rate * 0.525, rate / 20], rel=1e-5)
+        else:
+            assert float(optimizer.learning_rate) == pytest.approx(rate)
 
 
 def test_a_landing_is_drawn(quick: Run) -> None:
@@ -164,6 +232,9 @@ def test_a_resumed_run_ends_as_one_that_was_never_stopped(
         (["--discount", "-0.1"], "--discount: got -0.1, takes a number from 0"),
         (["--batch-size", "513"], "--batch-size: got 513, takes up to 512"),
         (["--preset", "course", "--algorithm", "ppo"], "not allowed with argument"),
+        (["--preset", "course", "--part", "car"], "--preset course is of the lander: leave --part car out"),
+        (["--map", "my.txt", "--part", "lander"], "--map is of the car: leave --part lander and --preset out"),
+        (["--map", "my.txt", "--preset", "course"], "--map is of the car: leave --part lander and --preset out"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
