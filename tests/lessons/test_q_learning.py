@@ -15,6 +15,7 @@ from PIL import Image
 from workshop import LESSONS, q_learning
 from workshop.figures import q_learning as figures
 from workshop.kit.environments import blackjack, cliff
+from workshop.kit.report import Report
 from workshop.q_learning import (
     ENDLESS,
     FINITE,
@@ -275,6 +276,42 @@ def test_a_part_can_be_run_alone_with_another_discount(room: Path, capsys: pytes
         assert re.search(rf"^\d+ +{value} ", output, re.MULTILINE)
         assert "No expected band: --discount given." in output
     assert "after 10,000 sweeps V still grows, by 2" in output
+
+
+@pytest.mark.parametrize(
+    ("options", "used", "why"),
+    [
+        ([], (500_000, 500, 50, 0.1, 0.5), None),
+        (["--quick"], (20_000, 60, 10, 0.1, 0.5), "a quick run"),
+        (["--hands", "1000", "--quick"], (1000, 60, 10, 0.1, 0.5), "a quick run"),
+        (["--hands", "1000"], (1000, 500, 50, 0.1, 0.5), "--hands given"),
+        (["--episodes", "20"], (500_000, 20, 50, 0.1, 0.5), "--episodes given"),
+        (["--epsilon", "0.5"], (500_000, 500, 50, 0.5, 0.5), "--epsilon given"),
+        (["--learning-rate", "1", "--epsilon", "0"], (500_000, 500, 50, 0, 1), "--epsilon, --learning-rate given"),
+    ],
+)
+def test_what_is_played_with_which_options_and_why_that_has_no_band(
+    options: list[str],
+    used: tuple[float, ...],
+    why: str | None,
+    room: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found: list[float] = []
+
+    def note(report: Report, *numbers: int) -> None:
+        found.extend(numbers)
+        if len(numbers) == 2:  # of the cliff, which takes the others from the options
+            found.extend([report.arguments.epsilon, report.arguments.rate])
+
+    monkeypatch.setattr(q_learning, "report_processes", lambda report, discount: None)
+    for part in ("report_blackjack", "report_cliff"):
+        monkeypatch.setattr(q_learning, part, note)
+    q_learning.main(["--no-plots", *options])
+    assert tuple(found) == used
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("No expected band")]
+    assert said == ([] if why is None else [f"No expected band: {why}."])
 
 
 WITHOUT_GYMNASIUM = """
