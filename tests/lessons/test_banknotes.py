@@ -135,7 +135,7 @@ def test_resnet18_as_h5_predicts_the_same_in_all_engines(resnet: ResNet18, tmp_p
 
 
 def test_published_weights_come_from_torchs_cache_or_a_file(
-    resnet: ResNet18, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    resnet: ResNet18, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     checkpoints = tmp_path / "hub" / "checkpoints"
@@ -150,6 +150,8 @@ def test_published_weights_come_from_torchs_cache_or_a_file(
         assert found is not None
         assert (found.name, found.head) == ("ResNet18", "fc")
         assert all(map(torch.equal, found.network.state_dict().values(), whole.state_dict().values()))
+    said = f"Weights   skipped: {checkpoints / 'resnet18-damaged.pth'} is not the state_dict of ResNet18 or "
+    assert capsys.readouterr().out.startswith(said)
     assert found is not None
     head = lesson.replace_head(found, seed=1)
     trained = [name for name, one in found.network.named_parameters() if one.requires_grad]
@@ -463,9 +465,52 @@ def test_a_run_trains_compares_and_saves(run: Run) -> None:
     assert run.table("accuracy", "train", "validation", "test")[0][0] == "small network, frozen"
     assert run.table("part", "weights", "trained")[1] == ["output", "903", "903"]
     assert "No expected band: a quick run." in run.lines
+    assert "Backbone  no published weights here: a small network trained on drawn notes of other values instead" in (
+        run.lines
+    )
     loaded = engines.load(run.models / "banknotes-quick-standin.h5", ["banknotes"])
     assert loaded.card["classes"] == ["5", "10", "20", "50", "100", "200", "500"]
     assert loaded.card["metrics"]["test_accuracy"] == run.metrics["frozen_test_accuracy"]
+
+
+def test_the_notes_that_are_written_are_said_with_the_command_that_reads_them(
+    small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lesson.main(["--quick", "--write", str(tmp_path / "notes")]) == {}
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        f"Written   the notes, and notes.csv, which lists them: {tmp_path / 'notes'}",
+        f"Use it    python -m workshop.banknotes --data {tmp_path / 'notes'}",
+    ]
+
+
+def test_a_value_without_a_note_to_train_on_is_said(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(written, "notes")
+    table = Path("notes/notes.csv")
+    rows = table.read_text().splitlines()
+    table.write_text("\n".join(row for row in rows if not (row.startswith("train,") and row.endswith((",2", ",6")))))
+    notes = lesson.read_notes(table, quick=False)
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Note ")]
+    assert said == [
+        "Note      class 2 (value 20) has no picture to train on",
+        "Note      class 6 (value 500) has no picture to train on",
+    ]
+    assert {part: len(X) for part, X in notes.X.items()} == {"train": 10, "validation": 7, "test": 7}
+
+
+@pytest.mark.parametrize(
+    ("data", "is_published", "reason"),
+    [
+        ("notes", True, "the photographs are your own"),
+        ("notes", False, "the photographs are your own"),
+        (None, False, "the backbone was trained here"),
+        (None, True, ""),
+    ],
+)
+def test_only_drawn_notes_and_a_published_backbone_have_a_band(
+    data: str | None, is_published: bool, reason: str
+) -> None:
+    arguments = lesson.parse(None, ["--data", data] if data else [])
+    assert lesson.why_no_band(arguments, is_published) == reason
 
 
 def test_a_run_on_ones_own_list(written: Path, tmp_path: Path) -> None:
