@@ -170,6 +170,7 @@ def test_a_discount_of_ones_own_is_held_against_no_band(engine: str, room: Path)
 def test_the_trained_car_drives_on_a_map_that_one_draws(room: Path) -> None:
     options = ("--quick", "--epochs", "1", "--part", "network", "--map", str(drawn_map.example()))
     run = start(mirror, room, *options)
+    assert f"On the map {drawn_map.example()}" in run.lines
     rows = run.table("driver", "end")
     assert [row[0] for row in rows] == [lesson.STEERING, lesson.OBSERVED["bearing"]]
     assert all(row[1] in {"reached", "crashed", "out of time"} and 0 < int(row[2]) <= car.MAX_STEPS for row in rows)

@@ -16,6 +16,7 @@ from helpers.lesson_runs import Run, quick_run, start, stop_after
 
 from workshop import LESSONS
 from workshop import optimizers as lesson
+from workshop.figures.optimizers import Stalled
 from workshop.kit.data.images import ImageSet
 from workshop.kit.lazy import keras, torch
 from workshop.kit.report import Report
@@ -255,6 +256,17 @@ def test_the_rate_of_a_training_is_lowered_where_its_validation_losses_stall(mod
         assert len(found.losses) == len(expected) == 12
         assert (len({*expected}) > 2) == lowers
         assert found.rates == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(("rates", "epochs"), [([1.0, 1, 0.2, 0.2, 0.04], "3, 5"), ([1.0] * 5, "none")])
+def test_in_which_epochs_the_rate_was_lowered_is_said(
+    rates: list[float], epochs: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = {
+        name: Stalled([0.5] * 5, [0.6] * 5, used, 0.9) for name, used in (("constant", [1.0] * 5), ("lowered", rates))
+    }
+    lesson.report_stalling(Report("optimizers", lesson.parse(None, ["--no-plots"])), found)
+    assert f"\nLowered to 0.2 of itself in the epochs {epochs}: in the 3\n" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("comparable")

@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import io
 import os
+import re
 import threading
 import urllib.request
 from collections.abc import Callable
@@ -120,6 +121,16 @@ def test_a_download_is_checked_and_kept(
     assert found is not None
     assert f"skipped: {path}" in capsys.readouterr().out
     assert [one.read_bytes() for one in path.parent.iterdir()] == [published]
+
+
+def test_weights_that_cannot_be_kept_are_used_all_the_same(
+    published: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "keras").write_text("a file where the cache would be")
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: io.BytesIO(published))
+    found = imagenet.find(None)
+    assert found is not None and len(found.arrays) == len(SHAPES)
+    assert re.search(r"^Weights   not kept: .*keras", capsys.readouterr().out, re.MULTILINE)
 
 
 class Slow(io.BytesIO):
