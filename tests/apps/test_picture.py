@@ -1201,6 +1201,95 @@ def test_a_garment_of_28x28_goes_through_unchanged(tmp_path: Path) -> None:
         assert np.abs(mnist_preprocessing.read_garment(tmp_path / "small.png") - reference).max() <= 1 / 255
 
 
+# --- What is as in the set, and what is not ---------------------------------------------------------------------------
+
+
+def bar(rows: int, top: int, columns: slice) -> np.ndarray:
+    """28x28 pixels of ink: a bar of so many rows, the first of them `top`."""
+    ink = np.zeros((28, 28), np.float32)
+    ink[top : top + rows, columns] = 1
+    return ink
+
+
+@pytest.mark.parametrize(
+    ("rows", "top", "is_unchanged"),
+    [
+        *((17, 5, False), (18, 5, True), (20, 4, True), (21, 4, False)),  # rows of a digit: 18 to 20
+        *((18, 4, False), (18, 6, True), (18, 7, False)),  # its centre of mass lies in row 12.5, 14.5, 15.5
+        *((19, 4, False), (19, 5, True), (19, 6, False)),  # 13, 14, 15: less than 1 from the middle
+    ],
+)
+def test_a_digit_of_28x28_is_as_in_the_set_where_its_length_and_its_centre_are(
+    rows: int, top: int, is_unchanged: bool
+) -> None:
+    ink = bar(rows, top, slice(11, 17))
+    made = mnist_preprocessing.digit(1 - ink, "bar")
+    assert np.allclose(made, ink, atol=1e-5) == is_unchanged
+    if not is_unchanged:
+        assert np.ptp(np.flatnonzero(made.max(axis=1) > 0.5)) + 1 == 20
+
+
+@pytest.mark.parametrize(("rows", "top", "is_unchanged"), [(25, 1, False), (26, 0, True), (26, 2, True), (28, 0, True)])
+def test_a_garment_of_28x28_is_as_in_the_set_where_it_is_26_pixels_long(
+    rows: int, top: int, is_unchanged: bool
+) -> None:
+    ink = bar(rows, top, slice(8, 20))
+    made = mnist_preprocessing.garment(1 - ink, "bar")
+    assert np.allclose(made, ink, atol=1e-5) == is_unchanged
+    assert np.ptp(np.flatnonzero(made.max(axis=1) > 0.5)) + 1 == (rows if is_unchanged else 28)
+
+
+@pytest.mark.parametrize(
+    ("rows", "top", "is_unchanged"),
+    [(13, 8, False), (14, 7, True), (16, 2, False), (16, 3, True), (16, 10, True), (16, 11, False)],
+)
+def test_a_noisy_digit_of_28x28_is_as_in_the_set_where_it_is_half_as_long_and_near_the_middle(
+    rows: int, top: int, is_unchanged: bool, tmp_path: Path
+) -> None:
+    ink = bar(rows, top, slice(12, 16))
+    Image.fromarray(np.uint8(255 * (1 - ink))).save(tmp_path / "p.png")
+    made = mnist_preprocessing.read_noisy_digit(tmp_path / "p.png")
+    assert np.allclose(made, ink, atol=1e-5) == is_unchanged
+    assert np.ptp(np.flatnonzero(made.max(axis=1) > 0.5)) + 1 == (rows if is_unchanged else 20)
+
+
+def seven(height: int, width: int, pen: float, box: tuple[float, float, float, float]) -> np.ndarray:
+    """The ink of a 7 in an image, 0 to 1; its box (top, left, bottom, right) is in shares of the sides."""
+    top, left, bottom, right = np.array(box) * (height, width, height, width)
+    y, x = np.mgrid[:height, :width]
+    far = np.full((height, width), np.inf)
+    for (y0, x0), (y1, x1) in (((top, left), (top, right)), ((top, right), (bottom, 0.7 * left + 0.3 * right))):
+        along = ((y - y0) * (y1 - y0) + (x - x0) * (x1 - x0)) / ((y1 - y0) ** 2 + (x1 - x0) ** 2)
+        along = np.clip(along, 0, 1)
+        far = np.minimum(far, np.hypot(y - y0 - along * (y1 - y0), x - x0 - along * (x1 - x0)))
+    return np.clip(pen / 2 + 0.5 - far, 0, 1)
+
+
+# Sums of the pixels, as they are and with random signs, of what the networks that ship were measured with.
+SUMS: dict[str, tuple[np.ndarray, bool, float, float]] = {
+    "thin": (seven(120, 90, 1.5, (0.15, 0.2, 0.85, 0.8)), True, 42.153, -2.203),
+    "thick": (seven(150, 200, 12, (0.2, 0.2, 0.8, 0.6)), False, 87.789, 19.712),
+    "small": (seven(28, 28, 2.5, (0.1, 0.1, 0.6, 0.5)), True, 97.107, 13.796),
+    "noisy and dark": (seven(140, 120, 9, (0.2, 0.25, 0.8, 0.7)), True, 95.841, -3.031),
+    "noisy and light": (seven(90, 130, 7, (0.2, 0.3, 0.75, 0.6)), False, 118.069, 3.705),
+    "noisy and small": (seven(28, 28, 2.5, (0.05, 0.05, 0.5, 0.4)), False, 116.289, 8.719),
+    "garment": (np.pad(np.tile(np.linspace(0.3, 0.9, 45), (65, 1)), ((20, 15), (15, 20))), True, 357.65, 26.431),
+}
+
+
+@pytest.mark.parametrize("what", SUMS)
+def test_a_picture_is_made_into_the_same_numbers_as_ever(what: str, tmp_path: Path) -> None:
+    ink, is_dark, whole, signed = SUMS[what]
+    if "noisy" in what:
+        ink = ink + np.random.default_rng(len(what)).normal(0, 0.2, ink.shape)
+    grey = np.clip(0.2 + 0.6 * (1 - ink if is_dark else ink), 0, 1)
+    Image.fromarray(np.rint(255 * grey).astype(np.uint8)).save(tmp_path / "p.png")
+    read = mnist_preprocessing.read_noisy_digit if "noisy" in what else mnist_preprocessing.read_digit
+    made = (mnist_preprocessing.read_garment if what == "garment" else read)(tmp_path / "p.png")
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], made.shape)
+    assert [made.sum(), (made * signs).sum()] == pytest.approx([whole, signed], abs=0.03)
+
+
 # --- Refusals ---------------------------------------------------------------------------------------------------------
 
 
