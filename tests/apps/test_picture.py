@@ -1253,6 +1253,28 @@ def test_a_noisy_digit_of_28x28_is_as_in_the_set_where_it_is_half_as_long_and_ne
     assert np.ptp(np.flatnonzero(made.max(axis=1) > 0.5)) + 1 == (rows if is_unchanged else 20)
 
 
+@pytest.mark.parametrize(
+    ("place", "size", "kept"),
+    [
+        (mnist_preprocessing.place_digit, 40, 2),  # pixels beside a stroke that are its edge: a 20th of the digit
+        (mnist_preprocessing.place_digit, 60, 3),
+        (mnist_preprocessing.place_digit, 15, 1),  # and one at least
+        (mnist_preprocessing.place_garment, 40, 1),  # a 28th
+        (mnist_preprocessing.place_garment, 60, 2),
+    ],
+)
+def test_the_soft_edge_of_a_stroke_is_kept_and_a_shadow_further_away_is_not(
+    place: Callable[[np.ndarray, np.ndarray], np.ndarray], size: int, kept: int
+) -> None:
+    drawn = np.zeros((size + 8, size + 8), bool)
+    drawn[4:-4, 4:8] = drawn[-7:-4, 4:-4] = True  # an L
+    alone = place(drawn.astype(np.float32), drawn)
+    for away in range(1, 6):
+        strength = drawn.astype(np.float32)
+        strength[6:-13, 7 + away] = 0.8
+        assert np.array_equal(place(strength, drawn), alone) == (away > kept), away
+
+
 def seven(height: int, width: int, pen: float, box: tuple[float, float, float, float]) -> np.ndarray:
     """The ink of a 7 in an image, 0 to 1; its box (top, left, bottom, right) is in shares of the sides."""
     top, left, bottom, right = np.array(box) * (height, width, height, width)
