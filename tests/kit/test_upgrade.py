@@ -874,6 +874,18 @@ def test_a_layer_that_rounds_within_is_loaded_by_keras(room: Path, capsys: pytes
         engines.load(PATH, ["mnist"], "torch")
 
 
+@pytest.mark.parametrize(("kind", "of_each"), [("MaxPooling3D", np.max), ("AveragePooling3D", np.mean)])
+@pytest.mark.parametrize("version", ["2.4.0", "3.4.1"])
+def test_pooling_over_three_axes_in_16_bits_needs_no_graphics_card(
+    kind: str, of_each: Callable[..., np.ndarray], version: str
+) -> None:
+    shape = [None, 2, 4, 2, 3]
+    pooling = layer(kind, "pool", pool_size=[2, 2, 2], dtype=KERAS_2_POLICY, batch_input_shape=shape)
+    volumes = np.random.default_rng(1).normal(size=(5, 2, 4, 2, 3)).astype(np.float32)
+    expected = of_each(volumes.reshape(5, 1, 2, 2, 2, 1, 2, 3), axis=(2, 4, 6))
+    same(by_keras(file_of(sequential(pooling), {}, version), volumes), expected)
+
+
 def test_an_average_of_16_bits_is_another_one_in_keras_3(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pooling = layer("GlobalAveragePooling1D", "mean", dtype=KERAS_2_POLICY, **FEATURES)
     for version in ("2.4.0", "3.4.1"):
