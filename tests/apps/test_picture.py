@@ -1247,7 +1247,7 @@ def test_a_noisy_digit_of_28x28_is_as_in_the_set_where_it_is_half_as_long_and_ne
     rows: int, top: int, is_unchanged: bool, tmp_path: Path
 ) -> None:
     ink = bar(rows, top, slice(12, 16))
-    Image.fromarray(np.uint8(255 * (1 - ink))).save(tmp_path / "p.png")
+    Image.fromarray((255 * (1 - ink)).astype(np.uint8)).save(tmp_path / "p.png")
     made = mnist_preprocessing.read_noisy_digit(tmp_path / "p.png")
     assert np.allclose(made, ink, atol=1e-5) == is_unchanged
     assert np.ptp(np.flatnonzero(made.max(axis=1) > 0.5)) + 1 == (rows if is_unchanged else 20)
