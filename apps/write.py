@@ -61,10 +61,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         for character in itertools.islice(characters, arguments.length):
             print(character, end="", flush=True)
         print()
+        # Of a text that is shorter than the window, what follows in it is no prediction of a character.
+        last = min(len(start or "\n") + arguments.length - 1, *model.input_shape) - 1
         if given is not None:
             break
         start = console.ask_text("\nHow does it begin? ")
-    engines.show_side_by_side(model, lambda output: vocabulary.characters[int(output[-1].argmax())])
+    engines.show_side_by_side(model, lambda output: repr(vocabulary.characters[int(output[last].argmax())]))
 
 
 if __name__ == "__main__":

@@ -100,6 +100,28 @@ def test_the_same_seed_gives_the_same_text_and_another_one_another(model: Path, 
     assert ("largest difference between the outputs" in first[0]) == (engine == "all")
 
 
+@pytest.mark.parametrize(("start", "length", "last"), [("abc", 1, "'d'"), ("", 1, "'a'"), ("gha", 7, "'h'")])
+def test_engines_side_by_side_name_the_last_character_of_a_text_shorter_than_the_window_or_longer(
+    start: str, length: int, last: str, model: Path
+) -> None:
+    pytest.importorskip("torch")
+    output, _ = run(start, "--length", str(length), "--temperature", "0.1", "--engine", "all")
+    assert [row.split() for row in output.splitlines()[-4:-1]] == [[name, last] for name in ("numpy", "keras", "torch")]
+
+
+@pytest.mark.parametrize(
+    ("option", "lowest", "refused"), [("--length", "1", "0"), ("--seed", "0", "-1"), ("--temperature", "1e-9", "0")]
+)
+def test_how_low_an_option_may_be(
+    option: str, lowest: str, refused: str, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shortest = () if option == "--length" else ("--length", "1")
+    assert len(run("a", option, lowest, *shortest)[0]) == 3
+    with pytest.raises(SystemExit):
+        write.main(["a", option, refused])
+    assert f"{option}: got {refused}, takes a " in capsys.readouterr().err
+
+
 def test_characters_that_were_never_seen_in_training_are_named(model: Path) -> None:
     output, notes = run("aZ?b", "--length", "2", "--temperature", "0.1")
     assert output == "aZ?bcd\n"
