@@ -7,13 +7,14 @@ A quick run is recorded with three seeds, one after the other. A line that all t
 numbers on which they agree. The numbers that a seed changes are recorded with the lesson's own seed, once for each of
 several processors that this one can pass for: where these agree, but for rounding, `≈` or `~` stands before the
 number, and a run has to come as near as NEAR says. Where they do not agree, and where a clock counts, `□` stands for
-the number. A run has to print the kept lines in this order, others between.
+the number. A run has to print the kept lines in this order, others between, but no other titles, tables and plots.
 """
 
 import argparse
 import difflib
 import functools
 import importlib
+import itertools
 import json
 import os
 import random
@@ -23,6 +24,7 @@ import sys
 import tempfile
 import time
 import timeit
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -80,11 +82,24 @@ def weights_of(run: Run) -> Iterator[str]:
                     yield f"weights {path.name} {kind} {shape}: norm {np.linalg.norm(array):.4g}"
 
 
+def without_frame(line: str) -> str:
+    """Returns a line without rules and frames."""
+    return re.sub(r"[^\x20-\x7e]|-{2,}|={2,}", " ", line)
+
+
 def lines_of(run: Run) -> list[str]:
     """Returns the lines that a run can be held to: their words one space apart, without rules and frames."""
-    printed = (re.sub(r"[^\x20-\x7e]|-{2,}|={2,}", " ", line) for line in [*run.lines, *run.drawn])
+    printed = (without_frame(line) for line in [*run.lines, *run.drawn])
     lines = [" ".join(line.split()) for line in printed if line.strip() and not ELSEWHERE.search(line)]
     return [*lines, *weights_of(run)]
+
+
+def parts_of(run: Run) -> list[str]:
+    """Returns the lines that a run begins its parts with: the titles, the headings of tables, the names of plots."""
+    underlined = [line for line, below in itertools.pairwise(run.lines) if re.fullmatch("-[- ]*", below)]
+    # Without a mistake there is none to draw, with one seed or another.
+    plots = [line for line in run.drawn if line.startswith("plot ") and not line.endswith("-mistakes.png")]
+    return [" ".join(without_frame(line).split()) for line in [*underlined, *plots]]
 
 
 def without_numbers(line: str) -> str:
@@ -144,6 +159,12 @@ def find_missing(expected: Sequence[str], lines: Sequence[str]) -> str | None:
     return next((line for line, numbers in found if numbers is None), None)
 
 
+def find_others(expected: Sequence[str], parts: Sequence[str]) -> list[str]:
+    """Returns the parts, without their numbers, that are not among the expected lines, or not as often."""
+    known = Counter(without_numbers(line.translate(dict.fromkeys(map(ord, NEAR)))) for line in expected)
+    return [*(Counter(map(without_numbers, parts)) - known).elements()]
+
+
 # The program that each lesson names at its end, and what it gives to it: {} is the last model that it saved. Of the
 # autoencoders, that is not the one.
 USES = {
@@ -172,6 +193,8 @@ def assert_screen(name: str, run: Run) -> None:
     expected = (FOLDER / f"{name}.txt").read_text("utf-8").splitlines()
     missing = find_missing(expected, lines_of(run))
     assert missing is None, f"not printed, or elsewhere: {missing}\nMeant so? python tests/helpers/screens.py {name}"
+    others = find_others(expected, parts_of(run))
+    assert others == [], f"not there before: {others}\nMeant so? python tests/helpers/screens.py {name}"
 
 
 # --- Recording --------------------------------------------------------------------------------------------------------
