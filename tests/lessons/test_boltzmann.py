@@ -253,6 +253,8 @@ def some_ratings(users: int = 20, items: int = 15) -> list[str]:
 def test_ratings_of_ones_own(tmp_path: Path) -> None:
     path = write(tmp_path / "mine.csv", [*some_ratings(), "u0;i1;1", "u0;i2;"])
     run = start(lesson, tmp_path, "--data", str(path))
+    assert f"Engine    NumPy {np.__version__}" in run.lines
+    assert "Note      1 rows without a rating are left out" in run.lines
     assert "Note      1 ratings came twice: the last one of a user for an item counts" in run.lines
     assert "No expected band: the table is your own." in run.lines
     errors = {row[0]: float(row[1]) for row in run.table("prediction", "error", "spread")}

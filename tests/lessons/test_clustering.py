@@ -195,6 +195,8 @@ def test_a_table_is_scaled_clustered_and_drawn(tmp_path: Path) -> None:
     run = start(clustering, tmp_path, "--data", str(path), "--scaler", "minmax", "--clusters", "2")
     assert "Note      kind is left out: it holds texts, and distances take numbers" in run.lines
     assert any("median of their column: weight 1" in line for line in run.lines)
+    assert f"Engine    NumPy {np.__version__}" in run.lines
+    assert "How many clusters? The rows by length, weight" in run.titles
     assert sorted(row[1] for row in run.table("cluster", "rows")) == ["8", "8"]
     assert run.metrics["clusters_train_silhouette_score"] > 0.8
     assert run.metrics["inertia_train_max_error"] <= 1e-9
