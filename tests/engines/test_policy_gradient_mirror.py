@@ -48,6 +48,7 @@ def test_the_trained_cars_drive_on_a_map_that_one_draws(room: Path) -> None:
     assert all(row[1] in {"reached", "crashed", "out of time"} and 0 < int(row[2]) <= 150 for row in rows)
     assert (driven.plots / "policy_gradient-map.png").stat().st_size > 10_000
     assert "No expected band: --discount given." in driven.lines
+    assert f"On the map {drawn_map.example()}: the policies of the seed 1" in driven.lines
 
 
 def test_three_engines_read_the_saved_pilot(run: Run) -> None:

@@ -167,10 +167,15 @@ def test_a_discount_of_ones_own_is_held_against_no_band(engine: str, room: Path)
     assert "No expected band: --discount given." in run.lines
 
 
-def test_the_trained_car_drives_on_a_map_that_one_draws(room: Path) -> None:
+@pytest.mark.parametrize("engine", ["keras", "torch"])
+def test_the_trained_car_drives_on_a_map_that_one_draws(
+    engine: str, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lesson, "QUICK_STEPS", 10)
+    monkeypatch.setattr(lesson, "draw_trips", lambda *_: None)
     options = ("--quick", "--epochs", "1", "--part", "network", "--map", str(drawn_map.example()))
-    run = start(mirror, room, *options)
-    assert f"On the map {drawn_map.example()}" in run.lines
+    run = start(module_of(engine, "deep_q_network"), room, *options)
+    assert run.titles[-2:] == [f"On the map {drawn_map.example()}", "Result"]
     rows = run.table("driver", "end")
     assert [row[0] for row in rows] == [lesson.STEERING, lesson.OBSERVED["bearing"]]
     assert all(row[1] in {"reached", "crashed", "out of time"} and 0 < int(row[2]) <= car.MAX_STEPS for row in rows)
@@ -206,7 +211,11 @@ def test_a_resumed_run_ends_with_the_same_bits(
         (["--discount", "nan"], "--discount: got nan, takes"),
         (["--observation", "headlights"], "--observation: invalid choice"),
         (["--preset", "course", "--discount", "0.5"], "--preset course has its own"),
+        (["--preset", "course", "--observation", "ranges"], "--preset course has its own"),
+        (["--preset", "course", "--part", "sums"], "--preset course has no --part sums"),
         (["--preset", "course", "--part", "switches"], "--preset course has no --part switches"),
+        (["--map", "own.txt", "--part", "step"], "--map is of trained cars, --part step trains none"),
+        (["--map", "own.txt", "--part", "drivers"], "--map is of trained cars, --part drivers trains none"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_training(
