@@ -166,6 +166,7 @@ def test_weights_of_mobilenet_are_taken_and_the_frozen_ones_kept(tmp_path: Path)
     options = ["--data", str(folder), "--weights", str(tmp_path / "mine.h5"), "--pictures", "2", "--size", "32"]
     run = start(torch_lesson, tmp_path, *options, "--quick", "--epochs", "1", "--no-plots")
     assert "MobileNet with weights of an unverified file" in run.answer["data"]
+    assert "The frozen part, computed once for each of 10 photos" in run.lines
     saved = TorchModel.from_h5(run.models / "transfer_learning-quick.h5")
     same = [np.array_equal(*pair) for pair in zip(saved.get_weights()[:-2], backbone.get_weights(), strict=True)]
     assert same.count(False) == 4  # the kernels of blocks 12 and 13

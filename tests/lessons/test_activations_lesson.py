@@ -229,6 +229,13 @@ def test_the_plots_show_every_function_and_the_jacobian(default_run: Run) -> Non
     assert drawn == pytest.approx(activations.jacobian(value(SOFTMAX, LOGITS)), abs=5e-4)
 
 
+def test_keras_on_jax_is_left_out_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert "keras" not in activations.find_libraries()
+    said = "Keras runs on jax here, and its derivatives are not taken there: its column is left out."
+    assert said in capsys.readouterr().out.splitlines()
+
+
 @pytest.mark.parametrize(
     ("missing", "library", "left"),
     [("torch", "PyTorch", "keras"), ("keras", "Keras", "torch"), ("tensorflow", "Keras", "torch")],

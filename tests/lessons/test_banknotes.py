@@ -1,7 +1,9 @@
 """The lesson on banknotes: drawn notes, lists of photographs, ResNet18 by torchvision's names, the program."""
 
+import contextlib
 import functools
 import importlib.util
+import io
 import re
 import shutil
 from collections.abc import Iterator
@@ -51,7 +53,12 @@ def run(small: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 def written(small: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of drawn notes that `--write` makes."""
     folder = tmp_path_factory.mktemp("written") / "notes"
-    lesson.main(["--quick", "--write", str(folder)])
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        lesson.main(["--quick", "--write", str(folder)])
+    assert said.getvalue().splitlines()[-2:] == [
+        f"Written   the notes, and notes.csv, which lists them: {folder}",
+        f"Use it    python -m workshop.banknotes --data {folder}",
+    ]
     return folder
 
 
@@ -443,6 +450,15 @@ def test_what_cannot_be_used_is_left_out_and_said(written: Path, capsys: pytest.
     assert "the same picture is in train, line 2" in left_out[2]
 
 
+def test_a_value_without_a_picture_to_train_on_is_said(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(written, "notes")
+    table = Path("notes/notes.csv")
+    rows = table.read_text().splitlines()
+    table.write_text("\n".join([row for row in rows if not re.fullmatch("train,.*,3", row)] + [""]))
+    lesson.read_notes(Path("notes"), quick=False)
+    assert "Note      class 3 (value 50) has no picture to train on" in capsys.readouterr().out.splitlines()
+
+
 @pytest.mark.parametrize("count", [5, 6])
 def test_of_many_that_are_left_out_the_first_five_are_printed(
     count: int, written: Path, capsys: pytest.CaptureFixture[str]
@@ -465,9 +481,9 @@ def test_a_run_trains_compares_and_saves(run: Run) -> None:
     assert run.table("accuracy", "train", "validation", "test")[0][0] == "small network, frozen"
     assert run.table("part", "weights", "trained")[1] == ["output", "903", "903"]
     assert "No expected band: a quick run." in run.lines
-    assert "Backbone  no published weights here: a small network trained on drawn notes of other values instead" in (
-        run.lines
-    )
+    instead = "a small network trained on drawn notes of other values instead"
+    assert f"Backbone  no published weights here: {instead}" in run.lines
+    assert any(re.fullmatch(r"Backbone: \d+ drawn notes of \d+ other values", title) for title in run.lines)
     loaded = engines.load(run.models / "banknotes-quick-standin.h5", ["banknotes"])
     assert loaded.card["classes"] == ["5", "10", "20", "50", "100", "200", "500"]
     assert loaded.card["metrics"]["test_accuracy"] == run.metrics["frozen_test_accuracy"]

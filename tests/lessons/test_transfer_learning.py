@@ -21,7 +21,7 @@ from helpers.photo_networks import as_if_learned, brighter_and_darker
 from PIL import Image
 
 from workshop import cats_vs_dogs, transfer_learning
-from workshop.kit import photo_classifier, training
+from workshop.kit import lazy, photo_classifier, training
 from workshop.kit.data import download, efficientnet_weights, imagenet, synthetic_animals
 from workshop.kit.data import images as image_data
 from workshop.kit.errors import WorkshopError
@@ -169,6 +169,21 @@ def test_what_is_fetched_is_keras_mobilenet_and_no_more_than_it(
 def test_without_a_network_there_are_no_weights(capsys: pytest.CaptureFixture[str]) -> None:
     assert imagenet.find(None) is None
     assert "the download failed" in capsys.readouterr().out
+
+
+def test_weights_that_cannot_be_kept_are_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = weights_file(tmp_path / "published.h5").read_bytes()
+    monkeypatch.setattr(urllib.request, "urlopen", lambda url, timeout: Slow(content))
+    monkeypatch.setattr(imagenet, "MD5", hashlib.md5(content).hexdigest())
+    cache = lazy.keras_folder()
+    cache.mkdir(parents=True, exist_ok=True)
+    (cache / "models").write_text("no folder")
+    found = imagenet.find(None)
+    assert found is not None
+    found.check(SHAPES)
+    assert capsys.readouterr().out.splitlines()[-1].startswith("Weights   not kept: ")
 
 
 def test_a_download_without_an_answer_is_given_up(

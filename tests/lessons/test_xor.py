@@ -308,9 +308,19 @@ def shapes_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return start(in_numpy, tmp_path_factory.mktemp("shapes"), "--part", "shapes")
 
 
+def assert_tells_of_the_shapes(run: Run) -> None:
+    """Compares what a run says of its shapes with its metrics, and these with their bands."""
+    assert SHAPE_BANDS.keys() <= run.metrics.keys()
+    assert "As expected for this lesson." in run.lines
+    assert run.titles == ["What a hidden layer can draw: a step, a sine, a circle, three classes", "Result"]
+    inside, three = (run.metrics[f"{name}_test_accuracy"] for name in ("circle", "three_classes"))
+    assert f"Circle, 2-6-1: {inside:.1%} of {xor.TEST_POINTS} other points right" in run.lines
+    against = "Three classes, 2-2-1 networks each against all others"
+    assert f"{against}: {three:.1%} of {xor.TEST_POINTS} other points right" in run.lines
+
+
 def test_the_shapes_are_in_their_bands(shapes_run: Run) -> None:
-    assert SHAPE_BANDS.keys() <= shapes_run.metrics.keys()
-    assert "As expected for this lesson." in shapes_run.lines
+    assert_tells_of_the_shapes(shapes_run)
     assert shapes_run.answer["data"] == "a step, a sine, a circle, three clouds"
     networks = [f"1-{units}-1" for units in (2, 6, 7)]
     rows = shapes_run.table("shape", "network", "RMSE")
@@ -321,9 +331,7 @@ def test_the_shapes_are_in_their_bands(shapes_run: Run) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("module", [xor, in_torch])
 def test_the_shapes_are_drawn_in_the_other_engines_too(module: ModuleType, room: Path) -> None:
-    run = start(module, room, "--part", "shapes")
-    assert SHAPE_BANDS.keys() <= run.metrics.keys()
-    assert "As expected for this lesson." in run.lines
+    assert_tells_of_the_shapes(start(module, room, "--part", "shapes"))
 
 
 @pytest.mark.slow
