@@ -385,10 +385,11 @@ def test_a_download_that_gets_no_answer_gives_up(
 
 
 def test_a_download_is_announced_before_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen, seen = Screen(), []
+    screen, seen, holds_up = Screen(), [], []
 
     def refuse(*arguments: object, **options: object) -> None:
         seen.append(screen.seen())
+        holds_up.append(not threading.current_thread().daemon)
         raise urllib.error.URLError("no network")
 
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
@@ -400,6 +401,7 @@ def test_a_download_is_announced_before_it_is_waited_for(monkeypatch: pytest.Mon
         "Data      downloading MNIST ...",
         f"Weights   downloading {imagenet.TITLE} ({imagenet.SIZE / 1e6:.1f} MB) ...",
     ]
+    assert holds_up == [False, False]  # a program that ends does not wait for the answer
 
 
 def test_a_download_that_gave_up_leaves_no_connection_open(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -279,11 +279,19 @@ def test_a_layer_without_weights_names_none_in_either_way(tmp_path: Path) -> Non
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("shapes", [SHAPES[:2], [*SHAPES, (4,)], [(3, 3, 3, 8), (8,), (8,)]])
-def test_weights_of_another_network_are_refused(shapes: list[tuple[int, ...]], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("shapes", "said"),
+    [
+        (SHAPES[:2], "5 arrays, takes 2"),
+        ([*SHAPES, (4,)], "5 arrays, takes 6"),
+        ([(3, 3, 3, 8), (8,), (8,)], "array 1 has shape (3, 3, 3, 4), takes (3, 3, 3, 8)"),
+        ([*SHAPES[:4], (8,)], "array 5 has shape (4,), takes (8,)"),
+    ],
+)
+def test_weights_of_another_network_are_refused(shapes: list[tuple[int, ...]], said: str, tmp_path: Path) -> None:
     found = imagenet.find(weights_file(tmp_path / "mine.h5"))
     assert found is not None
-    with pytest.raises(WorkshopError, match="holds the weights of another network"):
+    with pytest.raises(WorkshopError, match=re.escape(f"holds the weights of another network ({said})")):
         found.check(shapes)
 
 
