@@ -30,6 +30,7 @@ from helpers.image_files import IDX, idx, write_idx, write_npz
 from workshop.kit.data import download, imagenet, published_images, synthetic_images
 from workshop.kit.data import images as image_data
 from workshop.kit.errors import WorkshopError
+from workshop.kit.lazy import tensorflow
 
 
 def cache(tmp_path: Path) -> Path:
@@ -583,6 +584,18 @@ def test_a_quick_run_takes_the_first_images(arrays: list[np.ndarray]) -> None:
     np.testing.assert_array_equal(few.X_train, images.X_train[:20])
     np.testing.assert_array_equal(few.y_test, images.y_test[:5])
     assert images.first(100, 100) is images
+    train, test = len(images.X_train), len(images.X_test)
+    assert images.first(train, test) is images
+    for fewer in ((train - 1, test), (train, test - 1)):
+        assert tuple(map(len, (images.first(*fewer).y_train, images.first(*fewer).X_test))) == fewer
+
+
+def test_bytes_of_arrays_and_of_tensors_become_numbers_from_0_to_1() -> None:
+    values = np.arange(256, dtype=np.uint8)
+    for images in (values, tensorflow.constant(values)):
+        scaled = np.asarray(image_data.scale_pixels(images))
+        assert scaled.dtype == np.float32
+        np.testing.assert_allclose(scaled, np.arange(256) / 255, rtol=1e-6)
 
 
 # --- The published sets -----------------------------------------------------------------------------------------------
