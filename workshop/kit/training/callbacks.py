@@ -322,9 +322,9 @@ def describe(model: keras.Model) -> dict[str, Any]:
     return {
         "engine": "keras",
         "backend": keras.config.backend(),
-        "optimizer": json.dumps(optimizer, default=lambda value: getattr(value, "get_config", str)()),
+        "optimizer": json.dumps(optimizer, sort_keys=True, default=lambda value: getattr(value, "get_config", str)()),
         "loss": str(getattr(model.loss, "name", getattr(model.loss, "__name__", model.loss))),
-        "layers": json.dumps([_describe(layer) for layer in model.layers], default=lambda _: ""),
+        "layers": json.dumps([_describe(layer) for layer in model.layers], sort_keys=True, default=lambda _: ""),
         "weights": [[list(weight.shape), str(weight.dtype)] for weight in model.variables],
     }
 

@@ -58,7 +58,7 @@ class Checkpoint:
         Raises:
             WorkshopError: the file is damaged, or of a training with other settings.
         """
-        self._settings = json.dumps(settings)
+        self._settings = json.dumps(settings, sort_keys=True)
         # Where several processes share a training, the first one's file is that of all.
         content = processes.from_first(self._read())
         if content is not None:
