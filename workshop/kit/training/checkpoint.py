@@ -59,6 +59,7 @@ class Checkpoint:
             WorkshopError: the file is damaged, or of a training with other settings.
         """
         self._settings = json.dumps(settings, sort_keys=True)
+        self._next = -math.inf
         # Where several processes share a training, the first one's file is that of all.
         content = processes.from_first(self._read())
         if content is not None:
