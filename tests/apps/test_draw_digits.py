@@ -139,6 +139,21 @@ def test_a_screen_without_braille_gets_letters(
 
 
 @pytest.mark.parametrize(
+    ("ink", "character"),
+    [(0, " "), (0.038, " "), (0.042, "."), (0.238, "."), (0.242, ":"), (0.838, "#"), (0.842, "@"), (1, "@")],
+)
+def test_how_much_ink_each_ascii_character_stands_for(ink: float, character: str) -> None:
+    assert draw_digits.in_shades(np.full((8, 6), ink)) == [3 * character] * 2
+
+
+@pytest.mark.parametrize(("option", "refused"), [("--seed", "-1"), ("--rows", "0")])
+def test_how_low_an_option_may_be(option: str, refused: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        draw_digits.main(["7", option, refused])
+    assert f"{option}: got {refused}, takes a whole number from {int(refused) + 1} up" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         (["20x6"], "got '20x6', takes 1 to 100 digits, each from 0 to 9"),
