@@ -930,3 +930,10 @@ def test_any_bytes_are_a_table_or_refused(content: bytes) -> None:
         assert np.isfinite(table.numbers()).all()
     except WorkshopError as error:
         assert str(error).isprintable() and re.match(r"table\.csv\b", str(error))
+
+
+def test_a_cell_that_is_no_number_in_a_column_of_numbers_is_missing() -> None:
+    (column,) = columns.read_columns(["price"], [*([str(i)] for i in range(40)), ["lost"], [""]], ",", "")
+    assert column.kind == "number" and column.odd.tolist() == [40]
+    assert np.flatnonzero(column.missing).tolist() == [40, 41]
+    assert column.present.tolist() == [*range(40)]
