@@ -121,6 +121,7 @@ def without_collecting() -> Iterator[None]:
     import's time, and as much of a short training's.
     """
     is_on = gc.isenabled()
+    gc.collect()  # what is garbage already would stay, too
     gc.disable()
     try:
         yield
