@@ -16,6 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.figure import Figure
 
 # A run that was started in the background ignores Ctrl-C, and so would every program that the tests start and stop.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -148,6 +149,22 @@ def comparable(monkeypatch: pytest.MonkeyPatch) -> None:
     from workshop.kit import report
 
     monkeypatch.setattr(report, "_not_comparable", lambda *_: "")
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that are saved, as they are drawn."""
+    from workshop.kit import plots
+
+    drawn: list[Figure] = []
+    save_figure = plots.save
+
+    def note(figure: Figure, path: Path) -> Path:
+        drawn.append(figure)
+        return save_figure(figure, path)
+
+    monkeypatch.setattr(plots, "save", note)
+    return drawn
 
 
 @pytest.fixture

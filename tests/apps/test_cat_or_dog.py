@@ -77,22 +77,6 @@ def save_bare(model: Any, name: str = "my") -> str:
 
 
 @pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The figures that are saved, as they are drawn."""
-    from workshop.kit import plots
-
-    drawn: list[Any] = []
-    save_figure = plots.save
-
-    def note(figure: Any, path: Path) -> Path:
-        drawn.append(figure)
-        return save_figure(figure, path)
-
-    monkeypatch.setattr(plots, "save", note)
-    return drawn
-
-
-@pytest.fixture
 def models(room: Path) -> Path:
     """The bundle that the program looks for, in the folder `models` of the room."""
     return save(looks_at_colours(), room / "models")

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from apps import clean
-from workshop.kit import plots
 from workshop.kit.data import synthetic_images
 from workshop.kit.errors import WorkshopError
 from workshop.programs import mnist_preprocessing
@@ -126,21 +125,13 @@ def test_the_noise_is_the_root_mean_square_of_the_change(
 
 
 def test_before_and_after_are_drawn_side_by_side_in_the_same_greys(
-    model: Path, digits: np.ndarray, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    model: Path, digits: np.ndarray, figures: list[Figure], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    drawn: list[Figure] = []
-    save = plots.save
-
-    def note(figure: Figure, to: Path) -> Path:
-        drawn.append(figure)
-        return save(figure, to)
-
-    monkeypatch.setattr(plots, "save", note)
     path = write(Path("one.png"), with_noise(digits[0]))
     clean.main(["--model", str(model), "--show", str(path)])
     assert capsys.readouterr().out.splitlines()[1] == "  before and after: plots/one-cleaned.png"
     assert Path("plots/one-cleaned.png").is_file()
-    (figure,) = drawn
+    (figure,) = figures
     assert [(axes.get_title(), axes.get_xlabel(), axes.get_ylabel()) for axes in figure.axes] == [
         ("before", "pixel", "pixel"),
         ("after", "pixel", "pixel"),
