@@ -861,6 +861,7 @@ def test_the_corners_of_a_sheet_are_found_wherever_it_lies(corners: Corners, pap
         (upright(100, 100, 36, 36), 0.85, False),  # less than two hundredths of the image
         ([(60, 40), (60, 200), (240, 200), (240, 60), (220, 40)], 0.85, True),  # a corner is folded
         ([(60, 40), (60, 200), (240, 200), (240, 100), (180, 40)], 0.85, False),
+        ([(60, 40), (60, 200), (240, 200)], 0.85, False),  # a triangle, of which four corners can be made
     ],
 )
 def test_a_sheet_has_four_straight_sides_none_of_them_long_and_stands_out(

@@ -18,6 +18,7 @@ _MIN_CONTRAST = 0.04  # between the sheet and what lies around it
 _MIN_AREA, _MAX_AREA = 0.02, 0.97  # of the image
 _STRAIGHT = 0.92  # of a region is filled by the four-sided figure, and of the figure by the region
 _LONGEST = 3  # times the shorter side
+_MIN_SINE = 0.5  # of a corner's angle: 30 to 150 degrees; as a figure of four sides a triangle has one of nearly 180
 _MIN_SIDE = 24  # pixels: of a smaller region the sides cannot be told from those of a thick stroke
 _INSET = 0.025  # of a sheet's side: its edge may be curved, or throw a shadow
 
@@ -168,8 +169,13 @@ def _four_corners(region: np.ndarray) -> np.ndarray | None:
         # Each in turn moves to where the figure is largest: furthest from the line between its neighbours.
         (x1, y1), (x2, y2) = corners[i - 1], corners[(i + 1) % 4]
         corners[i] = hull[((x2 - x1) * (y1 - hull[:, 1]) - (x1 - hull[:, 0]) * (y2 - y1)).argmax()]
-    sides = np.linalg.norm(corners - np.roll(corners, 1, axis=0), axis=1)
+    edges = corners - np.roll(corners, 1, axis=0)
+    sides = np.linalg.norm(edges, axis=1)
     if _area(corners) < _STRAIGHT * _area(hull) or sides.max() > _LONGEST * sides.min():
+        return None
+    following, next_sides = np.roll(edges, -1, axis=0), np.roll(sides, -1)
+    sines = np.abs(edges[:, 0] * following[:, 1] - edges[:, 1] * following[:, 0]) / (sides * next_sides)
+    if sines.min() < _MIN_SINE:
         return None
     return _from_upper_left(corners) + 0.5
 
