@@ -290,7 +290,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     plot_boundaries(report, applicants, predictors)
     return report.finish(
         use=f"python -m apps.admission --model {report.last_model}",
-        no_band="" if arguments.data is None else "the table is your own",
+        not_comparable="" if arguments.data is None else "the table is your own",
     )
 
 

@@ -272,7 +272,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.result({"xor_train_mean_squared_error": np.mean((outputs - Y_XOR) ** 2)})
     report.plot("autodiff-loss", figures.loss, losses)
 
-    return report.finish(no_band="--at given" if arguments.at != POINT else "")
+    return report.finish(not_comparable="--at given" if arguments.at != POINT else "")
 
 
 if __name__ == "__main__":

@@ -459,7 +459,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     return arguments
 
 
-def why_no_band(arguments: argparse.Namespace, is_published: bool) -> str:
+def why_not_comparable(arguments: argparse.Namespace, is_published: bool) -> str:
     """Returns why a run is held against no expected band, or an empty text; `report.finish` knows more reasons."""
     if arguments.data:
         return "the photographs are your own"
@@ -542,7 +542,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.plots("banknotes", shown)
     return report.finish(
         use=f"python -m apps.banknote --model {report.last_model} PHOTO.jpg",
-        no_band=why_no_band(arguments, is_published),
+        not_comparable=why_not_comparable(arguments, is_published),
     )
 
 

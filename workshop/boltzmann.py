@@ -811,7 +811,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None, parts: tuple[str, .
             option = f"--{name.replace('_', '-')}"
             parser.error(f"{option}: got {value} with --part {part}, takes --part {' or '.join(users)}")
     given = [f"--{name.replace('_', '-')}" for name in ("k", "hidden_units") if getattr(arguments, name) is not None]
-    arguments.no_band = f"{', '.join(given)} given" if given else "the table is your own" if own_table else ""
+    arguments.not_comparable = f"{', '.join(given)} given" if given else "the table is your own" if own_table else ""
     arguments.k, arguments.hidden_units = arguments.k or 1, arguments.hidden_units or HIDDEN_UNITS
     return arguments
 
@@ -828,7 +828,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     if "ratings" in parts:
         ratings = load_ratings(arguments.data)
         report.data(ratings.source, ratings.place)
-        arguments.no_band = arguments.no_band or ("" if ratings.place else "the ratings are a stand-in")
+        arguments.not_comparable = arguments.not_comparable or ("" if ratings.place else "the ratings are a stand-in")
     report.engine(device.prepare(arguments.seed) if needs_digits else f"NumPy {np.__version__}")
 
     # One core: a second one takes an eighth off the time, but where another program has it, the two wait for each
@@ -860,7 +860,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             metrics = {"test_accuracy": accuracy}
             report.result(metrics, model="deep")
             report.save("boltzmann_deep", network, classes=digits.images.classes, metrics=metrics, **card)
-    return report.finish(no_band=arguments.no_band)
+    return report.finish(not_comparable=arguments.not_comparable)
 
 
 if __name__ == "__main__":

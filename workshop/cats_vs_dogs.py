@@ -320,7 +320,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     )
     return report.finish(
         use=f"python -m apps.cat_or_dog --model {report.last_model} YOUR-PHOTO.jpg",
-        no_band="the photos are your own" if arguments.data else "",
+        not_comparable="the photos are your own" if arguments.data else "",
     )
 
 

@@ -641,7 +641,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report = Report("clustering", arguments, "numpy")
     if arguments.data:
         cluster_table(arguments, report)
-        return report.finish(no_band="the table is your own")
+        return report.finish(not_comparable="the table is your own")
     from sklearn.metrics import adjusted_rand_score
 
     quick = arguments.quick

@@ -488,7 +488,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     parts = ("step", "drivers", "network") if is_course else PARTS
     arguments.parts = parts if arguments.part == "all" else (arguments.part,)
     own = [f"--{name}" for name, value in given.items() if value is not None]
-    arguments.no_band = f"{', '.join(own)} given" if own else ""
+    arguments.not_comparable = f"{', '.join(own)} given" if own else ""
     return arguments
 
 
@@ -605,7 +605,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             report.save(name, model, inputs=inputs, classes=car.ACTIONS, metrics=driven.metrics)
     show_results(report, tested, histories)
     show_own_map(report, trips)
-    return report.finish(no_band=arguments.no_band)
+    return report.finish(not_comparable=arguments.not_comparable)
 
 
 if __name__ == "__main__":

@@ -76,8 +76,8 @@ def parse(
     arguments = image_classifier.parse(
         docstring, recipes, filters=(16, 32, 64), hidden_units="128 dense, 96 cnn", argv=argv
     )
-    if arguments.preset and not arguments.no_band:
-        arguments.no_band = "the preset is a course's for digits"
+    if arguments.preset and not arguments.not_comparable:
+        arguments.not_comparable = "the preset is a course's for digits"
     return arguments
 
 
@@ -154,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     )
     use = f"python -m apps.garment --model {report.last_model} YOUR-PICTURE.png"
     # The programs give the network pixels of 0 to 1.
-    return report.finish(use="" if arguments.no_scaling else use, no_band=arguments.no_band)
+    return report.finish(use="" if arguments.no_scaling else use, not_comparable=arguments.not_comparable)
 
 
 if __name__ == "__main__":

@@ -315,7 +315,7 @@ def save_and_plot(
     report.plot("forecasting-errors", figures.errors, losses, by_step, task.series.name, task.series.step)
 
 
-def no_band(arguments: argparse.Namespace) -> str:
+def why_not_comparable(arguments: argparse.Namespace) -> str:
     """Returns why a run is held against no expected band, or an empty text."""
     given = [f"--{name}" for name in ("window", "horizon") if getattr(arguments, name)]
     if arguments.data:
@@ -367,7 +367,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     forecasts["lstm"] = last_values + model.predict(X_test, batch_size=1000, verbose=0)  # the network predicts changes
     losses = {"training": history.history["loss"], "validation": history.history["val_loss"]}
     save_and_plot(task, report, model, forecasts, losses)
-    return report.finish(no_band=no_band(arguments))
+    return report.finish(not_comparable=why_not_comparable(arguments))
 
 
 if __name__ == "__main__":

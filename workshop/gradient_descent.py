@@ -215,7 +215,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             losses={name: loss(path) for name, path in walks.items()},
         )
         report.saved(animation.save(figure, frames, arguments.plots / "gradient_descent-walk.gif"))
-    return report.finish(no_band="--momentum given" if momentum != MOMENTUM else "")
+    return report.finish(not_comparable="--momentum given" if momentum != MOMENTUM else "")
 
 
 if __name__ == "__main__":

@@ -406,7 +406,7 @@ def load_tables(arguments: argparse.Namespace, report: Report) -> dict[str, Tabl
 def finish(report: Report, tables: dict[str, Table]) -> dict[str, float]:
     """Prints the last lines and returns the metrics."""
     use = f"python -m apps.house_price --model {report.last_model}" if tables else ""
-    return report.finish(use=use, no_band="your own table" if report.arguments.data else "")
+    return report.finish(use=use, not_comparable="your own table" if report.arguments.data else "")
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:

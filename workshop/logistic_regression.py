@@ -313,7 +313,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     )
     report.plot("logistic_regression-confusion", figures.confusion, y_test, probabilities >= THRESHOLD, cases.classes)
     report.plot("logistic_regression-loss", figures.loss, history.history["loss"])
-    return report.finish(no_band="" if arguments.data is None else "the table is your own")
+    return report.finish(not_comparable="" if arguments.data is None else "the table is your own")
 
 
 if __name__ == "__main__":

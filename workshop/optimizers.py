@@ -632,7 +632,7 @@ def report_stalling(report: Report, found: Mapping[str, Stalled]) -> None:
 
 
 def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Reads the options; `no_band` is why the result is held against no expected band."""
+    """Reads the options; `not_comparable` is why the result is held against no expected band."""
     parser = cli.lesson_parser(docstring, data="DIR")
     cli.add_resume(parser)
     add = parser.add_argument
@@ -643,7 +643,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     add("--race-epochs", type=cli.whole_number(1), metavar="N", help=epochs)
     arguments = cli.parse_lesson(parser, argv)
     given = [f"--{name}" for name in ("algorithms", "race_epochs") if getattr(arguments, name)]
-    arguments.no_band = f"{', '.join(given).replace('_', '-')} given" if given else ""
+    arguments.not_comparable = f"{', '.join(given).replace('_', '-')} given" if given else ""
     arguments.algorithms = [name for name in ALGORITHMS if name in (arguments.algorithms or ALGORITHMS)]
     return arguments
 
@@ -683,7 +683,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.section("The rate lowered when validation stalls")
     found = {name: train_stalling(images, report, lowers=name == "lowered") for name in ("constant", "lowered")}
     report_stalling(report, found)
-    return report.finish(no_band=arguments.no_band)
+    return report.finish(not_comparable=arguments.not_comparable)
 
 
 if __name__ == "__main__":

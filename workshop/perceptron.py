@@ -561,7 +561,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         report.saved(animation.save(figure, frames, arguments.plots / "perceptron-learning.gif"))
     elif not arguments.no_plots:
         print("Note      no plot of the lines: they take two features")
-    return report.finish(no_band="the table is your own" if arguments.data else "")
+    return report.finish(not_comparable="the table is your own" if arguments.data else "")
 
 
 if __name__ == "__main__":

@@ -698,7 +698,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     if arguments.batch_size is not None and arguments.batch_size > largest:
         parser.error(f"--batch-size: got {arguments.batch_size}, takes up to {largest}, the steps of a rollout")
     arguments.parts = ("car", "lander") if arguments.part == "all" else (arguments.part,)
-    arguments.no_band = "--discount given" if arguments.discount is not None else ""
+    arguments.not_comparable = "--discount given" if arguments.discount is not None else ""
     return arguments
 
 
@@ -727,7 +727,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         actor, curve = train_lander(settings, recipe, arguments, report.checkpoint(NAMES[kind]))
         report_lander(report, curve, as_saved(actor.get_weights(), settings))
     use = f"python -m apps.lander --model {report.last_model}" if "lander" in arguments.parts else ""
-    return report.finish(use=use, no_band=arguments.no_band)
+    return report.finish(use=use, not_comparable=arguments.not_comparable)
 
 
 if __name__ == "__main__":

@@ -676,7 +676,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         "--learning-rate": arguments.rate != LEARNING_RATE,
     }
     given = ", ".join(option for option, is_given in own.items() if is_given)
-    return report.finish(no_band=f"{given} given" if given else "")
+    return report.finish(not_comparable=f"{given} given" if given else "")
 
 
 if __name__ == "__main__":

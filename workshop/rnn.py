@@ -672,7 +672,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     add("--preset", choices=["course", "large"], help=help_text)
     arguments = cli.parse_lesson(parser, argv)
     given = [f"--{name}" for name in ("layers", "units", "read", "clip") if getattr(arguments, name) is not None]
-    arguments.no_band = f"{', '.join(given)} given" if given else ""
+    arguments.not_comparable = f"{', '.join(given)} given" if given else ""
     for name, value in PRESETS[arguments.preset].items():
         if getattr(arguments, name, None) is None:
             setattr(arguments, name, value)
@@ -748,7 +748,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         f"{run_name}-rows", figures.predictions_by_row, X_test[:3], predictions, images.y_test[:3], images.classes
     )
     use = f"python -m apps.digit --model {report.last_model} YOUR-PICTURE.png"
-    return report.finish(use=use, no_band=arguments.no_band)
+    return report.finish(use=use, not_comparable=arguments.not_comparable)
 
 
 if __name__ == "__main__":

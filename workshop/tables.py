@@ -279,7 +279,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         outputs = model.predict(task.X, verbose=0)
         predicted = compare(task, report, outputs, f"{task.title}_" if len(tasks) > 1 else "")
         save_and_plot(task, report, model, predicted, losses)
-    return report.finish(no_band="the table is your own" if arguments.data else "")
+    return report.finish(not_comparable="the table is your own" if arguments.data else "")
 
 
 if __name__ == "__main__":

@@ -217,8 +217,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     probabilities = predict_next(reader, vocabulary, start)
     curve = (epochs, np.array(values) / math.log(2))
     report.plot("text_generation", figures.overview, curve, rows, probabilities, vocabulary.names(), start)
-    no_band = "the text is your own" if arguments.data else ""
-    return report.finish(use=f"python -m apps.write --model {report.last_model}", no_band=no_band)
+    not_comparable = "the text is your own" if arguments.data else ""
+    return report.finish(use=f"python -m apps.write --model {report.last_model}", not_comparable=not_comparable)
 
 
 if __name__ == "__main__":

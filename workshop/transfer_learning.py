@@ -306,7 +306,7 @@ def count_or_all(text: str) -> int | str:
     return text if text == "all" else cli.whole_number(2)(text)
 
 
-def why_no_band(arguments: argparse.Namespace, backbone: str) -> str:
+def why_not_comparable(arguments: argparse.Namespace, backbone: str) -> str:
     """Returns why a run is held against no expected band, or an empty text; `report.finish` knows more reasons."""
     if arguments.data:
         return "the photos are your own"
@@ -391,7 +391,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.plot("transfer_learning-accuracy", figures.accuracies, curves, backbone.source)
     return report.finish(
         use=f"python -m apps.cat_or_dog --model {report.last_model} YOUR-PHOTO.jpg",
-        no_band=why_no_band(arguments, kind),
+        not_comparable=why_not_comparable(arguments, kind),
     )
 
 

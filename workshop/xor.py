@@ -537,7 +537,7 @@ def describe_data(arguments: argparse.Namespace, points: Points) -> str:
     return "; ".join(parts.values()) if arguments.part == "all" else parts[arguments.part]
 
 
-def no_band(arguments: argparse.Namespace) -> str:
+def why_not_comparable(arguments: argparse.Namespace) -> str:
     """Returns the lesson's own reason why its expected bands do not hold for a run with these options, or nothing."""
     if arguments.data is not None:
         return "the table is your own"
@@ -553,14 +553,14 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.engine(device.prepare(arguments.seed))
     if arguments.preset:
         train_network(report, network_task(arguments, points), points)
-        return report.finish(no_band=no_band(arguments))
+        return report.finish(not_comparable=why_not_comparable(arguments))
     if arguments.part in ("xor", "all"):
         solve_by_hand(report)
         train_network(report, network_task(arguments, points), points)
         compare_sizes(report, points)
     if arguments.part in ("shapes", "all"):
         train_shapes(report)
-    return report.finish(no_band=no_band(arguments))
+    return report.finish(not_comparable=why_not_comparable(arguments))
 
 
 if __name__ == "__main__":

@@ -293,7 +293,7 @@ def test_the_expected_band(
     assert said in capsys.readouterr().out.splitlines()
     one = report()
     one.result({"m": value})
-    one.finish(no_band="the table is your own")
+    one.finish(not_comparable="the table is your own")
     out = capsys.readouterr().out
     assert "No expected band: the table is your own." in out and " expected " not in out.replace("No expected", "")
     one = report()

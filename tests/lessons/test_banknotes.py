@@ -526,7 +526,7 @@ def test_only_drawn_notes_and_a_published_backbone_have_a_band(
     data: str | None, is_published: bool, reason: str
 ) -> None:
     arguments = lesson.parse(None, ["--data", data] if data else [])
-    assert lesson.why_no_band(arguments, is_published) == reason
+    assert lesson.why_not_comparable(arguments, is_published) == reason
 
 
 def test_a_run_on_ones_own_list(written: Path, tmp_path: Path) -> None:

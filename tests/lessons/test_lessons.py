@@ -237,10 +237,12 @@ def test_why_a_run_with_the_lessons_own_options_has_no_band(name: str, options: 
     module = importlib.import_module(f"workshop.{name}")
     arguments = module.parse(None, options.split())
     if name == "transfer_learning":
-        assert module.why_no_band(arguments, "efficientnet") == reason
-        assert module.why_no_band(arguments, "mobilenet") == (reason or "the backbone is MobileNet")
+        assert module.why_not_comparable(arguments, "efficientnet") == reason
+        assert module.why_not_comparable(arguments, "mobilenet") == (reason or "the backbone is MobileNet")
     else:
-        assert (module.no_band(arguments) if hasattr(module, "no_band") else arguments.no_band) == reason
+        assert (
+            module.why_not_comparable(arguments) if hasattr(module, "why_not_comparable") else arguments.not_comparable
+        ) == reason
 
 
 @pytest.mark.slow

@@ -119,13 +119,13 @@ def test_garments_get_the_same_networks_and_a_deeper_cnn_of_their_own(engine: st
 def test_a_preset_is_the_courses_training_and_given_options_win(room: Path) -> None:
     for preset, kind in (("course-dense", "dense"), ("course-cnn", "cnn")):
         arguments = parse("--preset", preset)
-        assert (arguments.kinds, arguments.no_band) == ([kind], "")
+        assert (arguments.kinds, arguments.not_comparable) == ([kind], "")
         recipe = arguments.recipes[kind].with_options(arguments, 60_000)
         assert recipe == Recipe(10, 0.001, 64, "adam", schedule=False, steps=9380)
     arguments = parse("--preset", "course-dense", "--hidden-units", "20", "--batch-size", "32", "--activation", "tanh")
     assert (arguments.hidden_units, arguments.activation) == ([20], "tanh")
     assert arguments.recipes["dense"].with_options(arguments, 60_000).batch_size == 32
-    assert arguments.no_band == "--activation, --hidden-units given"
+    assert arguments.not_comparable == "--activation, --hidden-units given"
 
 
 @pytest.mark.parametrize(
@@ -240,8 +240,8 @@ def test_garments_without_a_hidden_layer_have_weight_images_and_no_band(engine: 
 def test_a_preset_for_digits_is_held_against_no_band_of_garments() -> None:
     for given, reason in ((), "the preset is a course's for digits"), (("--filters", "4"), "--filters given"):
         arguments = fashion_mnist.parse(fashion_mnist.__doc__, ["--preset", "course-cnn", *given])
-        assert arguments.no_band == reason
-    assert parse("--preset", "course-cnn").no_band == ""
+        assert arguments.not_comparable == reason
+    assert parse("--preset", "course-cnn").not_comparable == ""
 
 
 def test_a_presets_model_is_found_by_its_name(room: Path, capsys: pytest.CaptureFixture[str]) -> None:

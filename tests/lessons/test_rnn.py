@@ -252,9 +252,9 @@ def test_the_recipe_of_the_course_is_the_same_for_the_three_cells() -> None:
 def test_the_presets_have_their_own_bands(capsys: pytest.CaptureFixture[str]) -> None:
     default, course, large = (rnn.parse(rnn.__doc__, options) for options in ([], *PRESETS))
     assert [recipe.learning_rate for recipe in large.recipes.values()] == [0.0005, 0.002, 0.002]
-    assert large.no_band == ""
-    assert rnn.parse(rnn.__doc__, ["--clip", "1"]).no_band == "--clip given"
-    assert course.no_band == ""
+    assert large.not_comparable == ""
+    assert rnn.parse(rnn.__doc__, ["--clip", "1"]).not_comparable == "--clip given"
+    assert course.not_comparable == ""
     for arguments, cell, accuracy, line in (
         (default, "gru", 0.98, "Not as expected: gru_test_accuracy is 0.98, expected at least 0.985."),
         (default, "simple", 0.971, "As expected for this lesson."),
@@ -265,7 +265,7 @@ def test_the_presets_have_their_own_bands(capsys: pytest.CaptureFixture[str]) ->
     ):
         report = Report("rnn", arguments)
         report.result({"test_accuracy": accuracy}, model=cell, band=cell)
-        report.finish(no_band=arguments.no_band)
+        report.finish(not_comparable=arguments.not_comparable)
         assert line in capsys.readouterr().out.splitlines()
 
 

@@ -43,7 +43,7 @@ def parse(
         argv: the command line (default: that of the process).
 
     Returns:
-        The options; `kinds` are the networks to train, `recipes` theirs, and `no_band` is why the result is held
+        The options; `kinds` are the networks to train, `recipes` theirs, and `not_comparable` is why the result is held
         against no expected band. `hidden_units` is None where each network has its own.
     """
     parser = cli.lesson_parser(module_docstring, recipes, data="DIR")
@@ -70,7 +70,7 @@ def parse(
     arguments = cli.parse_lesson(parser, argv)
     names = ("activation", "hidden_units", "filters", "no_scaling")
     given = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name)]
-    arguments.no_band = f"{', '.join(given)} given" if given else ""
+    arguments.not_comparable = f"{', '.join(given)} given" if given else ""
     settings = {"model": "both", "activation": "relu", "filters": list(filters)} | PRESETS.get(arguments.preset, {})
     if arguments.preset and arguments.model not in (None, settings["model"]):
         parser.error(f"--preset {arguments.preset}: got --model {arguments.model}, takes {settings['model']}")

@@ -163,17 +163,17 @@ class Report:
 
         return of_this_run(claims), of_this_run(expected)
 
-    def finish(self, *, use: str = "", no_band: str = "") -> dict[str, float]:
+    def finish(self, *, use: str = "", not_comparable: str = "") -> dict[str, float]:
         """Prints the last lines and returns the metrics.
 
         Args:
             use: the command that uses the saved model.
-            no_band: the lesson's own reason to hold the result against no expected band: "the table is your own".
-                A quick run, a stand-in and options of training are seen here.
+            not_comparable: the lesson's own reason to hold the result against no expected band: "the table is your
+                own". A quick run, a stand-in and options of training are seen here.
         """
-        no_band = _not_comparable(self.arguments, self.is_standin) or no_band
+        not_comparable = _not_comparable(self.arguments, self.is_standin) or not_comparable
         seconds = time.perf_counter() - self._started
-        claims, expected = ({}, {}) if no_band else self._expected()
+        claims, expected = ({}, {}) if not_comparable else self._expected()
         for path in self._checkpoints if processes.is_first() else ():
             path.unlink(missing_ok=True)
         self.section("Result")
@@ -181,8 +181,8 @@ class Report:
         for name, value in self.metrics.items():
             band = f"  expected {bands.describe(expected[name])}" if name in expected else ""
             print(f"{name:{width}}  {f'{value:.4g}':{_NUMBER if band else 0}}{band}")
-        if no_band:
-            print(f"No expected band: {no_band}.")
+        if not_comparable:
+            print(f"No expected band: {not_comparable}.")
         elif expected:
             print(*self._verdict(claims, expected), sep="\n")
         plots_saved = [path for path in self._files if path.suffix in {".png", ".gif"}]

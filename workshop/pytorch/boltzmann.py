@@ -245,7 +245,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         report.result(metrics, model="deep")
         deep = TorchModel(network, input_shape=(28, 28, 1), activation="softmax")
         report.save("boltzmann_deep", deep, classes=digits.images.classes, metrics=metrics, **card)
-    return report.finish(no_band=arguments.no_band)
+    return report.finish(not_comparable=arguments.not_comparable)
 
 
 if __name__ == "__main__":

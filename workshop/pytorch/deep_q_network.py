@@ -166,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             report.save(name, model, inputs=inputs, classes=car.ACTIONS, metrics=driven.metrics)
     show_results(report, tested, histories)
     show_own_map(report, trips)
-    return report.finish(no_band=arguments.no_band)
+    return report.finish(not_comparable=arguments.not_comparable)
 
 
 if __name__ == "__main__":

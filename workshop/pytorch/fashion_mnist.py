@@ -185,7 +185,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     )
     use = f"python -m apps.garment --model {report.last_model} YOUR-PICTURE.png"
     # The programs give the network pixels of 0 to 1.
-    return report.finish(use="" if arguments.no_scaling else use, no_band=arguments.no_band)
+    return report.finish(use="" if arguments.no_scaling else use, not_comparable=arguments.not_comparable)
 
 
 if __name__ == "__main__":

@@ -26,10 +26,10 @@ from workshop.forecasting import (
     describe,
     get_recipe,
     load,
-    no_band,
     parse,
     save_and_plot,
     unscale_outputs,
+    why_not_comparable,
 )
 from workshop.kit import cli
 from workshop.kit.report import Report
@@ -116,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     forecasts["lstm"] = last_values + model.predict(task.scaled("test")[0])  # the network predicts changes
     losses = {"training": state.history["loss"], "validation": state.history["val_loss"]}
     save_and_plot(task, report, model, forecasts, losses)
-    return report.finish(no_band=no_band(arguments))
+    return report.finish(not_comparable=why_not_comparable(arguments))
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.section("The rate lowered when validation stalls")
     found = {name: train_stalling(images, report, lowers=name == "lowered") for name in ("constant", "lowered")}
     report_stalling(report, found)
-    return report.finish(no_band=arguments.no_band)
+    return report.finish(not_comparable=arguments.not_comparable)
 
 
 if __name__ == "__main__":

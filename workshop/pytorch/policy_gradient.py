@@ -260,7 +260,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         actor, curve = train_lander(settings, recipe, arguments, report.checkpoint(NAMES[kind]))
         report_lander(report, curve, as_saved(actor, settings))
     use = f"python -m apps.lander --model {report.last_model}" if "lander" in arguments.parts else ""
-    return report.finish(use=use, no_band=arguments.no_band)
+    return report.finish(use=use, not_comparable=arguments.not_comparable)
 
 
 if __name__ == "__main__":

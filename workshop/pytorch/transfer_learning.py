@@ -51,7 +51,7 @@ from workshop.transfer_learning import (
     get_recipes,
     parse,
     subsample,
-    why_no_band,
+    why_not_comparable,
 )
 
 # Filters and strides of MobileNet's blocks 1 to 13 (Howard and others 2017, table 1).
@@ -326,7 +326,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.plot("transfer_learning-accuracy", figures.accuracies, curves, backbone.source)
     return report.finish(
         use=f"python -m apps.cat_or_dog --model {report.last_model} YOUR-PHOTO.jpg",
-        no_band=why_no_band(arguments, kind),
+        not_comparable=why_not_comparable(arguments, kind),
     )
 
 

@@ -137,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         compare_sizes(report, points)
     if arguments.part in ("shapes", "all"):
         train_shapes(report)
-    return report.finish(no_band=lesson.no_band(arguments))
+    return report.finish(not_comparable=lesson.why_not_comparable(arguments))
 
 
 if __name__ == "__main__":

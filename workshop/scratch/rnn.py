@@ -135,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.plot(run_name, figures.comparison, curves, accuracies, title)
     report.plot(f"{run_name}-rows", figures.predictions_by_row, X, predictions, images.y_test[:3], images.classes)
     use = f"python -m apps.digit --model {report.last_model} YOUR-PICTURE.png"
-    return report.finish(use=use, no_band=arguments.no_band)
+    return report.finish(use=use, not_comparable=arguments.not_comparable)
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
         predicted = compare(task, report, network.predict(task.X), f"{task.title}_" if len(tasks) > 1 else "")
         save_and_plot(task, report, network, predicted, losses)
-    return report.finish(no_band="the table is your own" if arguments.data else "")
+    return report.finish(not_comparable="the table is your own" if arguments.data else "")
 
 
 if __name__ == "__main__":
