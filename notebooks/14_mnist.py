@@ -206,7 +206,7 @@ figures.losses(curves, title="Training loss on the digits")
 
 # %%
 probabilities = cnn.predict(X_test, verbose=0)
-plots = dict(figures.classifier("cnn", images.X_test, y_test, probabilities, images.classes))
+plots = dict(figures.evaluation("cnn", images.X_test, y_test, probabilities, images.classes))
 plots["confusion"]
 
 # %%

@@ -227,7 +227,7 @@ figures.losses(curves, title="Training loss on the garments")
 
 # %%
 probabilities = cnn.predict(X_test, verbose=0)
-shown = dict(figures.classifier("cnn", images.X_test, y_test, probabilities, classes))
+shown = dict(figures.evaluation("cnn", images.X_test, y_test, probabilities, classes))
 shown["confusion"]
 
 # %% [markdown]

@@ -307,7 +307,7 @@ check("cats_vs_dogs.4", names)
 
 # %%
 probabilities = np.hstack([1 - outputs, outputs]) if len(classes) == 2 else outputs
-plots = dict(figures.classifier("small", photos.X_validation, photos.y_validation, probabilities, classes))
+plots = dict(figures.evaluation("small", photos.X_validation, photos.y_validation, probabilities, classes))
 plots.get("mistakes", "No mistake.")
 
 # %% [markdown]

@@ -123,7 +123,7 @@ from scipy.linalg import subspace_angles
 
 decoder = linear.layers[-1].get_weights()[0]  # (9, 784): nine images
 angle = subspace_angles(decoder.T, pca_9.components_.T).max()
-print(f"largest angle between the two planes of nine dimensions: {angle:.4f} rad")
+print(f"largest angle between the two subspaces of nine dimensions: {angle:.4f} rad")
 rows = {"PCA": pca_9.components_.reshape(-1, 28, 28, 1), "linear network": decoder.reshape(-1, 28, 28, 1)}
 figures.image_rows(rows, "Digits are sums of these (purple +, orange -)", has_signs=True)
 

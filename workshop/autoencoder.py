@@ -14,7 +14,7 @@ error. `convolutional`: filters instead, and a code of small images. `denoising`
 to come out. `anomaly`: a network reconstructs badly what it was not trained on, so garments are found among digits.
 `missing`: pixels that were lost are filled in. `codes`: a code of two numbers is a map of the digits.
 
-Expected on MNIST: the linear network's plane within 0.01 rad of PCA's; a mean squared error of at most 0.006 with 32
+Expected on MNIST: the linear network's subspace within 0.01 rad of PCA's; a mean squared error of at most 0.006 with 32
 numbers, where PCA has 0.017; of noise of 0.5 less than half of the error left; garments told from digits with an area
 under the ROC curve of at least 0.99; missing pixels filled in with less than half of the mean digit's error. About 50 s
 on two CPU cores. Then clean an image of your own:
@@ -382,12 +382,12 @@ def save(kind: str, model: keras.Model | Model, error: float, digits: ImageSet, 
     )
 
 
-def compare_planes(X: np.ndarray, decoder: np.ndarray, error: float, digits: ImageSet, report: Report) -> None:
-    """Compares the plane that the linear network found with that of PCA of the same images.
+def compare_subspaces(X: np.ndarray, decoder: np.ndarray, error: float, digits: ImageSet, report: Report) -> None:
+    """Compares the subspace that the linear network found with that of PCA of the same images.
 
     Args:
         X: the images that it was trained on.
-        decoder: the weights of its decoder (code, pixels), which span the plane.
+        decoder: the weights of its decoder (code, pixels), which span the subspace.
         error: its mean squared error on the test images.
         digits: with the test images.
         report: takes the metrics and the plot.
@@ -402,7 +402,7 @@ def compare_planes(X: np.ndarray, decoder: np.ndarray, error: float, digits: Ima
     print(f"Its {len(decoder)} dimensions and PCA's: largest angle {angle:.5f} rad, error {excess:+.2%}")
     report.result({"linear_angle_train_max_error": angle, "linear_excess_test_max_error": excess})
     rows = {"PCA": pca.components_.reshape(-1, 28, 28, 1), "linear network": decoder.reshape(-1, 28, 28, 1)}
-    title = "Components that digits are sums of: other axes, the same plane (purple +, orange -)"
+    title = "Components that digits are sums of: other axes, the same subspace (purple +, orange -)"
     report.plot("autoencoder-linear", figures.image_rows, rows, title, has_signs=True)
 
 
@@ -573,7 +573,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         model, curves["linear"] = train_linear(X, arguments, report)
         error = model.evaluate(X_test, X_test, batch_size=1000, verbose=0)
         save("linear", model, error, digits, report)
-        compare_planes(X, model.get_weights()[2], error, digits, report)
+        compare_subspaces(X, model.get_weights()[2], error, digits, report)
 
     if parts & {"deep", "anomaly", "missing"}:
         report.section("deep")

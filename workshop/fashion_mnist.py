@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     images = load_image_set("fashion_mnist", arguments.data, quick=arguments.quick)
     report.data(images.source, images.place, images.is_standin)
     if arguments.look is not None:
-        return mnist.look(report, images)
+        return mnist.show_training_images(report, images)
     image_classifier.check_indices("--predict", arguments.predict, len(images.X_test), images.source)
     report.engine(device.prepare(arguments.seed, arguments.precision))
 
@@ -129,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
         metrics = {"train_accuracy": history.history["accuracy"][-1], "test_accuracy": test_accuracy}
         print(f"{test_accuracy:.2%} of {len(X_test):,} test images right")
-        report.result(metrics, model=kind if len(arguments.kinds) > 1 else "", band=kind)
+        report.result(metrics, model=kind, is_only=len(arguments.kinds) == 1)
         report.save(
             name,
             model,
@@ -137,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             classes=images.classes,
             metrics=metrics,
         )
-        shown = figures.classifier(kind, images.X_test, images.y_test, probabilities, images.classes)
+        shown = figures.evaluation(kind, images.X_test, images.y_test, probabilities, images.classes)
         report.plots(name, shown)
         outputs = mnist.layer_outputs(model, X_test[0])
         report.plot(f"{name}-layers", figures.layers, kind, outputs, images.classes)

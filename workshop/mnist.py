@@ -102,8 +102,8 @@ def build(kind: str, arguments: argparse.Namespace) -> keras.Sequential:
     return build_cnn(arguments.filters, hidden_units, arguments.activation, padding)
 
 
-def look(report: Report, images: ImageSet) -> dict[str, float]:
-    """Draws the first 100 training images; prints and draws the numbers of those asked for; ends the run."""
+def show_training_images(report: Report, images: ImageSet) -> dict[str, float]:
+    """Draws the first 100 training images, prints and draws the pixels of those of `--look`, and ends the run."""
     indices = report.arguments.look
     image_classifier.check_indices("--look", indices, len(images.X_train), images.source)
     X, labels = images.X_train[..., 0], [images.classes[label] for label in images.y_train]
@@ -183,7 +183,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     images = load_image_set("mnist", arguments.data, quick=arguments.quick)
     report.data(images.source, images.place, images.is_standin)
     if arguments.look is not None:
-        return look(report, images)
+        return show_training_images(report, images)
     image_classifier.check_indices("--predict", arguments.predict, len(images.X_test), images.source)
     report.engine(device.prepare(arguments.seed, arguments.precision))
     report.section("Cross-entropy, from class numbers and from one-hot vectors")
@@ -227,7 +227,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
         metrics = {"train_accuracy": history.history["accuracy"][-1], "test_accuracy": test_accuracy}
         print(f"{test_accuracy:.2%} of {len(X_test):,} test images right")
-        report.result(metrics, model=kind if len(arguments.kinds) > 1 else "", band=kind)
+        report.result(metrics, model=kind, is_only=len(arguments.kinds) == 1)
         report.save(
             name,
             model,
@@ -236,7 +236,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             metrics=metrics,
         )
         # The confusion matrix and the most confident mistakes.
-        report.plots(name, figures.classifier(kind, images.X_test, images.y_test, probabilities, images.classes))
+        report.plots(name, figures.evaluation(kind, images.X_test, images.y_test, probabilities, images.classes))
         outputs = layer_outputs(model, X_test[0])
         report.plot(f"{name}-layers", figures.layers, kind, outputs, images.classes)
         if kind == "cnn":

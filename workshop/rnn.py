@@ -727,7 +727,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
         metrics = {"train_accuracy": history.history["accuracy"][-1], "test_accuracy": test_accuracy}
         print(f"{test_accuracy:.2%} of {len(X_test):,} test images right")
-        report.result(metrics, model=cell if len(arguments.cells) > 1 else "", band=cell)
+        report.result(metrics, model=cell, is_only=len(arguments.cells) == 1)
         report.save(
             f"{run_name}_{cell}",
             model,

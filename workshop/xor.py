@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from workshop.kit.saving.model import Model
 
-SQUARES, CROSS_ENTROPY = "mean_squared_error", "binary_crossentropy"
+MEAN_SQUARED_ERROR, CROSS_ENTROPY = "mean_squared_error", "binary_crossentropy"
 RECIPES = {
     "corners": Recipe(epochs=300, learning_rate=0.1, batch_size=4, optimizer="adam", schedule=False, quick_epochs=200),
     "noisy": Recipe(epochs=200, learning_rate=0.05, batch_size=10, optimizer="adam", schedule=False, quick_epochs=40),
@@ -91,7 +91,7 @@ def gates_xor(inputs: np.ndarray) -> np.ndarray:
     return gate("AND", np.column_stack([gate("OR", inputs), gate("NAND", inputs)]))
 
 
-def build_network(hidden_units: int = 3, inputs: int = 2, loss: str = SQUARES) -> keras.Sequential:
+def build_network(hidden_units: int = 3, inputs: int = 2, loss: str = MEAN_SQUARED_ERROR) -> keras.Sequential:
     """Returns the network: inputs -> hidden_units, sigmoid -> one number: linear or, for cross-entropy, a sigmoid."""
     return keras.Sequential(
         [
@@ -104,7 +104,7 @@ def build_network(hidden_units: int = 3, inputs: int = 2, loss: str = SQUARES) -
 
 
 def forward_pass(
-    weights: Sequence[np.ndarray], scaler: MinMaxScaler | None = None, loss: str = SQUARES
+    weights: Sequence[np.ndarray], scaler: MinMaxScaler | None = None, loss: str = MEAN_SQUARED_ERROR
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Returns a network of these weights as a function of X (n, inputs), which `scaler` scales, to its outputs (n,)."""
     hidden_weights, hidden_bias, output_weights, output_bias = weights
@@ -216,7 +216,7 @@ def network_task(arguments: argparse.Namespace, points: Points) -> Task:
         return Task(name, 4, CROSS_ENTROPY, points.X_train, points.y_train, recipe, source, title)
     recipe = recipe.with_options(arguments, samples=len(X_CORNERS))
     title = "XOR learned: a 2-3-1 network and the four corners"
-    return Task(name, 3, SQUARES, X_CORNERS, Y_CORNERS, recipe, "the four corners of XOR", title)
+    return Task(name, 3, MEAN_SQUARED_ERROR, X_CORNERS, Y_CORNERS, recipe, "the four corners of XOR", title)
 
 
 def snapshot_epochs(epochs: int) -> list[int]:
@@ -287,7 +287,7 @@ def train(
     recipe: Recipe,
     arguments: argparse.Namespace,
     callbacks: Sequence[keras.callbacks.Callback],
-    loss: str = SQUARES,
+    loss: str = MEAN_SQUARED_ERROR,
 ) -> keras.callbacks.History:
     """Compiles and fits a network on X (rows, inputs) and y (rows,)."""
     model.compile(optimizer=recipe.make_optimizer(), loss=loss)
@@ -345,7 +345,7 @@ def report_network(
     print(format_outputs(predict(X_CORNERS)))
     outputs = predict(task.X)
     measured = {"train_accuracy": metrics.two_classes("train", task.y, outputs, THRESHOLD)["train_accuracy"]}
-    if task.loss == SQUARES:
+    if task.loss == MEAN_SQUARED_ERROR:
         measured["train_mean_squared_error"] = float(np.mean((outputs - task.y) ** 2))
     else:
         tested = metrics.two_classes("test", points.y_test, predict(points.X_test), THRESHOLD)
@@ -432,7 +432,7 @@ def shape_tasks(arguments: argparse.Namespace) -> list[Task]:
     curves, classes = (SHAPES[kind].with_options(arguments, samples=100) for kind in ("curves", "classes"))
     tasks = []
     for name, y in {"step": (x > 0).astype(np.float32), "sine": np.sin(x)}.items():
-        tasks += [Task(f"{name}_{units}", units, SQUARES, x[:, None], y, curves) for units in CURVE_UNITS]
+        tasks += [Task(f"{name}_{units}", units, MEAN_SQUARED_ERROR, x[:, None], y, curves) for units in CURVE_UNITS]
     tasks.append(Task("circle", 6, CROSS_ENTROPY, *circle_points(200, random), classes))
     X, y = three_clouds(90, random)
     for k in range(len(CENTRES)):
@@ -449,7 +449,7 @@ def show_shapes(report: Report, tasks: Sequence[Task], weights: Mapping[str, Seq
         weights: of each network, by the name of its task.
     """
     models = {task.name: forward_pass(weights[task.name], loss=task.loss) for task in tasks}
-    curves = [task for task in tasks if task.loss == SQUARES]
+    curves = [task for task in tasks if task.loss == MEAN_SQUARED_ERROR]
     rows: list[list[object]] = []
     for task in curves:
         error = metrics.regression("train", task.y, models[task.name](task.X))["train_root_mean_squared_error"]

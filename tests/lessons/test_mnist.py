@@ -178,7 +178,7 @@ def test_the_most_confident_mistakes_are_drawn_first() -> None:
     y, predicted, probability = np.array([4, 7, 1, 3, 2]), [9, 1, 1, 5, 8], [0.6, 0.9, 1.0, 0.8, 0.7]
     probabilities = np.zeros((5, 10))
     probabilities[np.arange(5), predicted] = probability
-    shown = dict(figures.classifier("cnn", np.zeros((5, 28, 28, 1), np.uint8), y, probabilities, [*"0123456789"]))
+    shown = dict(figures.evaluation("cnn", np.zeros((5, 28, 28, 1), np.uint8), y, probabilities, [*"0123456789"]))
     captions = [panel.get_title() for panel in shown["mistakes"].axes]
     assert [caption for caption in captions if caption] == [
         "7 taken for 1\n90.0%",

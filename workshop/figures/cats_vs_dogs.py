@@ -43,7 +43,7 @@ def accuracies(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure
     return figure
 
 
-def classifier(
+def evaluation(
     kind: str, X: np.ndarray, y: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]
 ) -> Iterator[tuple[str, Figure]]:
     """Yields the most confident mistakes and, of three classes or more, the confusion matrix.

@@ -87,7 +87,7 @@ def losses(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], title:
     return charts.losses(curves, y="training loss (cross-entropy)", title=title)
 
 
-def classifier(
+def evaluation(
     kind: str, X: np.ndarray, y: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]
 ) -> Iterator[tuple[str, Figure]]:
     """Yields the confusion matrix and the most confident mistakes on test images.

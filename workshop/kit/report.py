@@ -123,15 +123,17 @@ class Report:
         """The `.h5` that was saved last."""
         return [path for path in self._files if path.suffix == ".h5"][-1]
 
-    def result(self, metrics: Mapping[str, float], model: str = "", band: str = "") -> None:
+    def result(self, metrics: Mapping[str, float], model: str = "", *, is_only: bool = False, band: str = "") -> None:
         """Notes metrics, by the names that the design asks for: `test_accuracy`, `cnn_test_accuracy`.
 
         Args:
             metrics: scikit-learn's names behind `train_`, `validation_` or `test_`.
             model: is put in front of the names, in a run that trains several.
-            band: of which model's expected bands the metrics are held against, where `model` is not given.
+            is_only: whether the run trains this model alone; its name is then left out.
+            band: of which model's expected bands the metrics are held against, where it is not `model`.
         """
-        prefix = f"{model}_" if model else ""
+        prefix = f"{model}_" if model and not is_only else ""
+        band = band or model
         for name, value in metrics.items():
             self.metrics[f"{prefix}{name}"] = float(value)
             if band:

@@ -7,9 +7,9 @@ border in another way where a convolution skips pixels: `PadAsTensorFlow` does i
     python -m workshop.pytorch.autoencoder --part denoising   # one of them
     python -m workshop.pytorch.autoencoder --quick            # a first look, in seconds
 
-Expected, as with Keras: the linear network's plane within 0.01 rad of PCA's, a mean squared error of at most 0.006 with
-32 numbers, noise of 0.5 more than halved, and an area under the ROC curve of at least 0.99, within a minute on two CPU
-cores.
+Expected, as with Keras: the linear network's subspace within 0.01 rad of PCA's, a mean squared error of at most 0.006
+with 32 numbers, noise of 0.5 more than halved, and an area under the ROC curve of at least 0.99, within a minute on two
+CPU cores.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         model.set_weights(lesson.fold_mean(model.get_weights(), mean))
         error = lesson.reconstruction_error(X_test, model.predict(X_test, preprocess=scale_pixels))
         lesson.save("linear", model, error, digits, report)
-        lesson.compare_planes(X, model.get_weights()[2], error, digits, report)
+        lesson.compare_subspaces(X, model.get_weights()[2], error, digits, report)
 
     if parts & {"deep", "anomaly", "missing"}:
         report.section("deep")

@@ -286,7 +286,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         print(f"{validation_accuracy:.1%} of {len(X_validation):,} validation photos right")
         metrics = {"train_accuracy": train_accuracy, "validation_accuracy": validation_accuracy}
         results[kind] = (weights, seconds, train_accuracy, validation_accuracy)
-        report.result(metrics, model=kind if len(arguments.recipes) > 1 else "", band=kind)
+        report.result(metrics, model=kind, is_only=len(arguments.recipes) == 1)
         report.save(
             name,
             model,
@@ -296,7 +296,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         )
         report.plots(
             name,
-            figures.classifier(kind, X_validation, photos.y_validation, probabilities, classes),
+            figures.evaluation(kind, X_validation, photos.y_validation, probabilities, classes),
         )
     report.section("Compared")
     print(figures.comparison(results))

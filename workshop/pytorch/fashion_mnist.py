@@ -23,7 +23,7 @@ from workshop.figures import fashion_mnist as figures
 from workshop.kit import cli, image_classifier
 from workshop.kit.data.images import load_image_set
 from workshop.kit.report import Report
-from workshop.mnist import look, show_predictions
+from workshop.mnist import show_predictions, show_training_images
 from workshop.pytorch import mnist
 from workshop.pytorch.kit import device, optimizers
 from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
@@ -133,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     images = load_image_set("fashion_mnist", arguments.data, quick=arguments.quick)
     report.data(images.source, images.place, images.is_standin)
     if arguments.look is not None:
-        return look(report, images)
+        return show_training_images(report, images)
     image_classifier.check_indices("--predict", arguments.predict, len(images.X_test), images.source)
     report.engine(device.prepare(arguments.seed, arguments.precision))
 
@@ -159,7 +159,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         test_accuracy = evaluate(network, test_loader)
         metrics = {"train_accuracy": state.history["accuracy"][-1], "test_accuracy": test_accuracy}
         print(f"{test_accuracy:.2%} of {len(test_set):,} test images right")
-        report.result(metrics, model=kind if len(arguments.kinds) > 1 else "", band=kind)
+        report.result(metrics, model=kind, is_only=len(arguments.kinds) == 1)
         report.save(
             name,
             model,
@@ -168,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             metrics=metrics,
         )
         probabilities = model.predict(images.X_test, preprocess=preprocess)
-        report.plots(name, figures.classifier(kind, images.X_test, images.y_test, probabilities, images.classes))
+        report.plots(name, figures.evaluation(kind, images.X_test, images.y_test, probabilities, images.classes))
         pixels = preprocess(images.X_test[:1])
         outputs = [("image", pixels[0]), *((layer, output[0]) for layer, output in model.stages(pixels))]
         report.plot(f"{name}-layers", figures.layers, kind, outputs, images.classes)

@@ -28,7 +28,7 @@ from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
 from workshop.pytorch.kit.layers import initialize_as_keras
 from workshop.pytorch.kit.model import TorchModel
 from workshop.pytorch.kit.state import TrainingState
-from workshop.xor import CROSS_ENTROPY, RECIPES, SQUARES, Points, Task
+from workshop.xor import CROSS_ENTROPY, MEAN_SQUARED_ERROR, RECIPES, Points, Task
 
 
 class Network(nn.Module):
@@ -46,7 +46,7 @@ class Network(nn.Module):
 
 
 def train(
-    network: nn.Module, model: TorchModel, loader: DataLoader, state: TrainingState, loss_name: str = SQUARES
+    network: nn.Module, model: TorchModel, loader: DataLoader, state: TrainingState, loss_name: str = MEAN_SQUARED_ERROR
 ) -> None:
     """Trains a network: the loop of PyTorch.
 
@@ -69,7 +69,12 @@ def train(
 
 
 def fit(
-    hidden_units: int, X: np.ndarray, y: np.ndarray, seed: int, state: TrainingState, loss_name: str = SQUARES
+    hidden_units: int,
+    X: np.ndarray,
+    y: np.ndarray,
+    seed: int,
+    state: TrainingState,
+    loss_name: str = MEAN_SQUARED_ERROR,
 ) -> TorchModel:
     """Builds and trains a network on X (rows, inputs) and y (rows,); returns it as it is saved."""
     torch.manual_seed(seed)

@@ -6,7 +6,7 @@ The same images, parts, options, metrics, plots and files, without any library f
     python -m workshop.scratch.autoencoder --part denoising   # one of them
     python -m workshop.scratch.autoencoder --quick            # a first look, in seconds
 
-Expected, as with Keras, all eight parts in about 45 s on one CPU core: the linear network's plane within 0.01 rad of
+Expected, as with Keras, all eight parts in about 45 s on one CPU core: the linear network's subspace within 0.01 rad of
 PCA's, a mean squared error of at most 0.006 with 32 numbers, noise of 0.5 more than halved, and an area under the ROC
 curve of at least 0.99. The convolutional network trains on half as many images, in smaller steps.
 """
@@ -154,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         network.set_weights(lesson.fold_mean(network.get_weights(), mean))
         error = lesson.reconstruction_error(X_test, network.predict(X_test, preprocess=scale_pixels))
         lesson.save("linear", network, error, digits, report)
-        lesson.compare_planes(X, network.get_weights()[2], error, digits, report)
+        lesson.compare_subspaces(X, network.get_weights()[2], error, digits, report)
 
     if parts & {"deep", "anomaly", "missing"}:
         report.section("deep")

@@ -23,7 +23,7 @@ from workshop.kit import cli, image_classifier
 from workshop.kit.data.images import load_image_set, scale_pixels
 from workshop.kit.report import Report
 from workshop.kit.saving.model import Preprocess
-from workshop.mnist import look, show_predictions
+from workshop.mnist import show_predictions, show_training_images
 from workshop.scratch import mnist
 from workshop.scratch.nn import device
 from workshop.scratch.nn.convolution import Conv2D
@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     images = load_image_set("fashion_mnist", arguments.data, quick=arguments.quick)
     report.data(images.source, images.place, images.is_standin)
     if arguments.look is not None:
-        return look(report, images)
+        return show_training_images(report, images)
     image_classifier.check_indices("--predict", arguments.predict, len(images.X_test), images.source)
     report.engine(device.prepare(arguments.precision))
 
@@ -116,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         test_accuracy = float(np.mean(probabilities.argmax(axis=1) == images.y_test))
         metrics = {"train_accuracy": state.history["accuracy"][-1], "test_accuracy": test_accuracy}
         print(f"{test_accuracy:.2%} of {len(images.X_test):,} test images right")
-        report.result(metrics, model=kind if len(arguments.kinds) > 1 else "", band=kind)
+        report.result(metrics, model=kind, is_only=len(arguments.kinds) == 1)
         report.save(
             name,
             network,
@@ -124,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             classes=images.classes,
             metrics=metrics,
         )
-        report.plots(name, figures.classifier(kind, images.X_test, images.y_test, probabilities, images.classes))
+        report.plots(name, figures.evaluation(kind, images.X_test, images.y_test, probabilities, images.classes))
         pixels = preprocess(images.X_test[:1])
         outputs = [("image", pixels[0]), *((layer, output[0]) for layer, output in network.stages(pixels))]
         report.plot(f"{name}-layers", figures.layers, kind, outputs, images.classes)

@@ -116,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
         metrics = {"train_accuracy": state.history["accuracy"][-1], "test_accuracy": test_accuracy}
         print(f"{test_accuracy:.2%} of {len(X_test):,} test images right")
-        report.result(metrics, model=cell if len(arguments.cells) > 1 else "", band=cell)
+        report.result(metrics, model=cell, is_only=len(arguments.cells) == 1)
         report.save(
             f"{run_name}_{cell}",
             network,

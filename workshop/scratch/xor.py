@@ -27,17 +27,17 @@ from workshop.scratch.nn.losses import make_loss
 from workshop.scratch.nn.network import Network
 from workshop.scratch.nn.optimizers import make_optimizer
 from workshop.scratch.nn.state import TrainingState
-from workshop.xor import CROSS_ENTROPY, RECIPES, SQUARES, Points, Task
+from workshop.xor import CROSS_ENTROPY, MEAN_SQUARED_ERROR, RECIPES, Points, Task
 
 
-def build_network(hidden_units: int, seed: int, inputs: int = 2, loss_name: str = SQUARES) -> Network:
+def build_network(hidden_units: int, seed: int, inputs: int = 2, loss_name: str = MEAN_SQUARED_ERROR) -> Network:
     """Returns the network: inputs -> hidden_units, sigmoid -> one number: linear or, for cross-entropy, a sigmoid."""
     activation = "sigmoid" if loss_name == CROSS_ENTROPY else "linear"
     return Network([Dense(hidden_units, "sigmoid"), Dense(1, activation)], (inputs,), seed)
 
 
 def train(
-    network: Network, X: np.ndarray, y: np.ndarray, seed: int, state: TrainingState, loss_name: str = SQUARES
+    network: Network, X: np.ndarray, y: np.ndarray, seed: int, state: TrainingState, loss_name: str = MEAN_SQUARED_ERROR
 ) -> None:
     """Trains a network on X (rows, inputs) and y (rows, 1): forward, loss, backward, step.
 
