@@ -178,7 +178,7 @@ def steps_numpy(optimizer: Optimizer, gradients: np.ndarray) -> np.ndarray:
     w = np.zeros(gradients.shape[1])
     path = [w.copy()]
     for gradient in gradients:
-        optimizer.apply({"w": w}, {"w": gradient})
+        optimizer.apply({"w": gradient}, {"w": w})
         path.append(w.copy())
     return np.diff(path, axis=0)
 
@@ -321,7 +321,7 @@ def descend(surface: Surface, name: str, rates: Sequence[float]) -> np.ndarray:
     w = np.tile(surface.start, (len(rates), 1))
     path = [w.copy()]
     for _ in range(SURFACE_STEPS):
-        optimizer.apply({"w": w}, {"w": surface.gradient(w)})
+        optimizer.apply({"w": surface.gradient(w)}, {"w": w})
         path.append(w.copy())
     return np.array(path)
 
@@ -402,7 +402,7 @@ def count_weights(sizes: Sequence[int]) -> int:
 def memory_numpy(name: str, weights: np.ndarray) -> float:
     """Returns the bytes that the engine's optimizer keeps after a step."""
     optimizer = make_optimizer(name)
-    optimizer.apply({"w": weights.copy()}, {"w": np.ones_like(weights)})
+    optimizer.apply({"w": np.ones_like(weights)}, {"w": weights.copy()})
     return sum(array.nbytes for array in optimizer.state().values())
 
 

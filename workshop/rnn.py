@@ -550,7 +550,7 @@ def train_exploding_rnn(limit: float | None, seed: int) -> list[float]:
         y = X.mean(axis=1)
         with np.errstate(over="ignore", invalid="ignore"):
             Y = network.forward(X)
-            losses.append(network.measure(Y, y, loss))
+            losses.append(network.compute_loss(Y, y, loss))
             network.backward(Y, y, loss)
             if limit is not None:
                 clip_gradients(network.gradients, limit)

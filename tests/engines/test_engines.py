@@ -153,7 +153,7 @@ def test_the_three_engines_measure_the_same_loss(name: str, path: Path) -> None:
         outputs = with_logits(models["torch"].module, case)(as_tensor(X))
         by_torch = float(case.torch_loss(outputs, as_tensor(y)))
     numpy_outputs = models["numpy"].forward(X)
-    by_numpy = models["numpy"].measure(numpy_outputs, y, make_loss(case.loss))
+    by_numpy = models["numpy"].compute_loss(numpy_outputs, y, make_loss(case.loss))
     assert by_torch == pytest.approx(expected, rel=1e-5)
     assert by_numpy == pytest.approx(expected, rel=1e-5)
 

@@ -398,11 +398,11 @@ def fit(model: Any, batch_size: int, checkpoint: Checkpoint | None = None, **giv
     for _epoch in state.epochs(model, optimizer, X, Y, 5):
         for rows in state.batches():
             outputs = model.forward(X[rows], training=True)
-            state.log(len(rows), loss=model.measure(outputs, Y[rows], loss_function))
+            state.log(len(rows), loss=model.compute_loss(outputs, Y[rows], loss_function))
             model.backward(outputs, Y[rows], loss_function)
-            optimizer.apply(model.parameters, model.gradients)
+            optimizer.apply(model.gradients, model.parameters)
         if watches:
-            state.log_validation(loss=model.measure(model.forward(X[:20]), 1 - Y[:20], loss_function))
+            state.log_validation(loss=model.compute_loss(model.forward(X[:20]), 1 - Y[:20], loss_function))
     return state
 
 

@@ -261,9 +261,9 @@ def test_the_weights_after_training_are_the_same(optimizer: str, model: Any, pat
             loss.backward()
             in_torch.step()
             outputs = network.forward(X[rows], training=True)
-            measured.append([network.measure(outputs, y[rows], criterion), loss.item()])
+            measured.append([network.compute_loss(outputs, y[rows], criterion), loss.item()])
             network.backward(outputs, y[rows], criterion)
-            in_numpy.apply(network.parameters, network.gradients)
+            in_numpy.apply(network.gradients, network.parameters)
     theirs = keras.models.clone_model(model)
     theirs.set_weights(model.get_weights())
     rule = {"sgd": keras.optimizers.SGD(0.3), "adam": keras.optimizers.Adam(0.01)}[optimizer]
@@ -304,7 +304,7 @@ def test_losses_of_sequences_are_means_over_samples_and_steps() -> None:
         network.set_weights([np.eye(outputs.shape[-1]), np.zeros(outputs.shape[-1])])
         loss, Y = make_loss(name), network.forward(outputs)
         expected = getattr(keras.losses, name)(targets, Y).numpy().mean()
-        assert network.measure(Y, targets, loss) == pytest.approx(expected, rel=1e-6)
+        assert network.compute_loss(Y, targets, loss) == pytest.approx(expected, rel=1e-6)
         assert loss.value(Y, targets) == pytest.approx(expected, rel=1e-6)
         # Through the activation at once, and in two steps, it is the same gradient.
         network.backward(Y, targets, loss)

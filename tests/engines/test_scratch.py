@@ -102,9 +102,9 @@ def test_loss_gradients_fused_or_not_agree_with_finite_differences(loss: str, ac
     for index in np.ndindex(kernel.shape):
         kept = kernel[index]
         kernel[index] = kept + 1e-6
-        above = network.measure(network.forward(X), T, measure)
+        above = network.compute_loss(network.forward(X), T, measure)
         kernel[index] = kept - 1e-6
-        below = network.measure(network.forward(X), T, measure)
+        below = network.compute_loss(network.forward(X), T, measure)
         kernel[index] = kept
         assert gradient[index] == pytest.approx((above - below) / 2e-6, abs=1e-7)
 
@@ -191,9 +191,9 @@ def test_fifty_steps_end_where_keras_ends(optimizer: str, tmp_path: Path) -> Non
     for _epoch in state.epochs(network, steps, X, y, 1):
         for rows in state.batches():
             outputs = network.forward(X[rows], training=True)
-            state.log(len(rows), loss=network.measure(outputs, y[rows], criterion))
+            state.log(len(rows), loss=network.compute_loss(outputs, y[rows], criterion))
             network.backward(outputs, y[rows], criterion)
-            steps.apply(network.parameters, network.gradients)
+            steps.apply(network.gradients, network.parameters)
     np.testing.assert_allclose(state.history["loss"], history.history["loss"], rtol=1e-4)
     for layer, theirs in zip(network.layers, model.layers, strict=True):
         ours = {**layer.parameters, **layer.state}

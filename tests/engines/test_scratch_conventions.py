@@ -156,7 +156,7 @@ def test_steps_along_gradients_of_all_sizes_are_keras_steps(name: str) -> None:
     for step in range(4):
         gradient = sizes * (1 + 0.3 * np.sin(step + np.arange(10)))
         before, before_in_keras = weight.copy(), np.asarray(variable)
-        ours.apply({"w": weight}, {"w": gradient})
+        ours.apply({"w": gradient}, {"w": weight})
         keras_optimizer.apply([keras.ops.convert_to_tensor(gradient.astype(np.float32))], [variable])
         # Relative to the step where weights start at 0; those at 1 are rounded to float32.
         tolerance = 1e-7 if name == "adamw" else 1e-12
@@ -173,14 +173,14 @@ def test_pytorchs_steps_along_gradients_of_all_sizes_are_numpys(name: str) -> No
         gradient = sizes * (1 + 0.3 * np.sin(step + np.arange(10)))
         parameter.grad = torch.tensor(gradient)
         before, before_in_torch = weight.copy(), parameter.detach().numpy().copy()
-        ours.apply({"w": weight}, {"w": gradient})
+        ours.apply({"w": gradient}, {"w": weight})
         assert theirs.step(lambda: float(torch.is_grad_enabled())) == 1
         np.testing.assert_allclose(weight - before, parameter.detach().numpy() - before_in_torch, rtol=1e-4, atol=1e-14)
 
 
 def test_weight_decay_shrinks_a_weight_without_a_gradient() -> None:
     weight = np.ones(1)
-    make_optimizer("adamw", 0.5).apply({"w": weight}, {"w": np.zeros(1)})
+    make_optimizer("adamw", 0.5).apply({"w": np.zeros(1)}, {"w": weight})
     assert weight[0] == pytest.approx(1 - 0.5 * 0.01)
 
 

@@ -192,7 +192,7 @@ def test_a_pytorch_mirror_has_the_loop(lesson: str) -> None:
 @pytest.mark.parametrize("lesson", NUMPY)
 def test_a_numpy_mirror_has_the_loop(lesson: str) -> None:
     source = MODULES[f"workshop.scratch.{lesson}"].read_text("utf-8")
-    for call in (".forward(", ".measure(", ".backward(", "optimizer.apply("):
+    for call in (".forward(", ".compute_loss(", ".backward(", "optimizer.apply("):
         assert call in source, f"{lesson} has no {call}"
 
 

@@ -186,7 +186,7 @@ def test_a_remedy_takes_the_same_steps_in_every_engine(remedy: Remedy, digits: D
         model.train_on_batch(digits.X[rows], digits.y[rows])
         outputs = network.forward(digits.X[rows], training=True)
         network.backward(outputs, digits.y[rows], criterion)
-        optimizer.apply(network.parameters, in_numpy.penalize(network, network.gradients, remedy))
+        optimizer.apply(in_numpy.penalize(network, network.gradients, remedy), network.parameters)
         if remedy.max_norm:
             in_numpy.shorten(network, remedy.max_norm)
     for by_keras, by_numpy, before in zip(model.get_weights(), network.get_weights(), start_weights, strict=True):

@@ -65,9 +65,9 @@ class Training:
         losses = []
         for rows in self._random.permutation(POINTS).reshape(-1, BATCH_SIZE):
             outputs = self.network.forward(self.X[rows], training=True)
-            losses.append(self.network.measure(outputs, targets[rows], self._criterion))
+            losses.append(self.network.compute_loss(outputs, targets[rows], self._criterion))
             self.network.backward(outputs, targets[rows], self._criterion)
-            optimizer.apply(self.network.parameters, self.network.gradients)
+            optimizer.apply(self.network.gradients, self.network.parameters)
         self.losses.append(float(np.mean(losses)))
 
     def accuracy(self) -> float:

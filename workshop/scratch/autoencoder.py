@@ -110,9 +110,9 @@ def train(
         for rows in state.batches():
             inputs, targets = scale_pixels(X[rows]) - mean, scale_pixels(y[rows]) - mean
             outputs = network.forward(inputs, training=True)
-            loss = network.measure(outputs, targets, criterion)
+            loss = network.compute_loss(outputs, targets, criterion)
             network.backward(outputs, targets, criterion)
-            optimizer.apply(network.parameters, network.gradients)
+            optimizer.apply(network.gradients, network.parameters)
             state.log(len(rows), loss=loss)
     return network, encoder, state.curve
 

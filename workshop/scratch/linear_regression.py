@@ -56,9 +56,9 @@ def train(network: Network, X: np.ndarray, y: np.ndarray, seed: int, state: Trai
     for _epoch in state.epochs(network, optimizer, X, y, seed):
         for rows in state.batches():
             outputs = network.forward(X[rows], training=True)
-            loss = network.measure(outputs, y[rows], criterion)
+            loss = network.compute_loss(outputs, y[rows], criterion)
             network.backward(outputs, y[rows], criterion)
-            optimizer.apply(network.parameters, network.gradients)
+            optimizer.apply(network.gradients, network.parameters)
             state.log(len(rows), loss=loss)
 
 

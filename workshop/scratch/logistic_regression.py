@@ -41,9 +41,9 @@ def train(network: Network, X: np.ndarray, y: np.ndarray, seed: int, state: Trai
         for rows in state.batches():
             inputs, targets = X[rows], y[rows]
             probabilities = network.forward(inputs, training=True)
-            loss = network.measure(probabilities, targets, criterion)
+            loss = network.compute_loss(probabilities, targets, criterion)
             network.backward(probabilities, targets, criterion)
-            optimizer.apply(network.parameters, network.gradients)
+            optimizer.apply(network.gradients, network.parameters)
             accuracy = np.mean((probabilities >= 0.5) == targets)
             state.log(len(rows), loss=loss, accuracy=accuracy)
 

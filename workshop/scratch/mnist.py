@@ -92,9 +92,9 @@ def train(
         for rows in state.batches():
             inputs, targets = preprocess(X[rows]), y[rows]
             probabilities = network.forward(inputs, training=True)
-            loss = network.measure(probabilities, targets, criterion)
+            loss = network.compute_loss(probabilities, targets, criterion)
             network.backward(probabilities, targets, criterion)
-            optimizer.apply(network.parameters, network.gradients)
+            optimizer.apply(network.gradients, network.parameters)
             accuracy = np.mean(probabilities.argmax(axis=1) == targets)
             state.log(len(rows), loss=loss, accuracy=accuracy)
 

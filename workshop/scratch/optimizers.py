@@ -73,9 +73,9 @@ def train(name: str, recipe: Recipe, images: ImageSet, report: Report) -> Traine
         for rows in state.batches():
             inputs, targets = scale_pixels(X[rows]), y[rows]
             probabilities = network.forward(inputs, training=True)
-            loss = network.measure(probabilities, targets, criterion)
+            loss = network.compute_loss(probabilities, targets, criterion)
             network.backward(probabilities, targets, criterion)
-            optimizer.apply(network.parameters, network.gradients)
+            optimizer.apply(network.gradients, network.parameters)
             now = time.perf_counter()
             state.log(len(rows), loss=loss, seconds=now - started)
             started = now
@@ -117,11 +117,11 @@ def train_stalling(images: ImageSet, report: Report, lowers: bool) -> Stalled:
         used.append(rate)
         for rows in state.batches():
             probabilities = network.forward(X[rows], training=True)
-            loss = network.measure(probabilities, y[rows], criterion)
+            loss = network.compute_loss(probabilities, y[rows], criterion)
             network.backward(probabilities, y[rows], criterion)
-            optimizer.apply(network.parameters, network.gradients)
+            optimizer.apply(network.gradients, network.parameters)
             state.log(len(rows), loss=loss)
-        validation_loss = network.measure(network.forward(X_validation), y_validation, criterion)
+        validation_loss = network.compute_loss(network.forward(X_validation), y_validation, criterion)
         state.log_validation(loss=validation_loss)
         if lowers:
             rate = plateau.next_rate(rate, validation_loss)

@@ -82,18 +82,18 @@ def train(
     for _epoch in state.epochs(network, optimizer, X, y, seed):
         for rows in state.batches():
             outputs = network.forward(X[rows], training=True)
-            loss = network.measure(outputs, y[rows], criterion)
+            loss = network.compute_loss(outputs, y[rows], criterion)
             network.backward(outputs, y[rows], criterion)
             gradients = network.gradients
             if remedy.l2 or remedy.l1:
                 gradients = penalize(network, gradients, remedy)
-            optimizer.apply(network.parameters, gradients)
+            optimizer.apply(gradients, network.parameters)
             if remedy.max_norm:
                 shorten(network, remedy.max_norm)
             accuracy = np.mean(outputs.argmax(axis=1) == y[rows].argmax(axis=1))
             state.log(len(rows), loss=loss, accuracy=accuracy)
         if held_out is not None:
-            state.log_validation(loss=network.measure(network.forward(held_out.X), held_out.y, criterion))
+            state.log_validation(loss=network.compute_loss(network.forward(held_out.X), held_out.y, criterion))
 
 
 def fit(remedy: Remedy, digits: Digits, seed: int, state: TrainingState, held_out: Digits | None = None) -> Network:

@@ -81,11 +81,11 @@ def train(network: Network, X: np.ndarray, y: np.ndarray, seed: int, state: Trai
         for rows in state.batches():
             inputs, targets = scale_pixels(X[rows]), y[rows]
             probabilities = network.forward(inputs, training=True)
-            loss = network.measure(probabilities, targets, criterion)
+            loss = network.compute_loss(probabilities, targets, criterion)
             network.backward(probabilities, targets, criterion)
             if recipe.clip is not None:
                 clip_gradients(network.gradients, recipe.clip)
-            optimizer.apply(network.parameters, network.gradients)
+            optimizer.apply(network.gradients, network.parameters)
             accuracy = np.mean(probabilities.argmax(axis=1) == targets)
             state.log(len(rows), loss=loss, accuracy=accuracy)
 

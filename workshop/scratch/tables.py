@@ -61,13 +61,13 @@ def train(
     for _epoch in state.epochs(network, optimizer, X, y, seed):
         for rows in state.batches():
             outputs = network.forward(X[rows], training=True)
-            loss = network.measure(outputs, y[rows], criterion)
+            loss = network.compute_loss(outputs, y[rows], criterion)
             network.backward(outputs, y[rows], criterion)
-            optimizer.apply(network.parameters, network.gradients)
+            optimizer.apply(network.gradients, network.parameters)
             state.log(len(rows), loss=loss)
         if validation is not None:
             inputs, targets = validation
-            state.log_validation(loss=network.measure(network.forward(inputs), targets, criterion))
+            state.log_validation(loss=network.compute_loss(network.forward(inputs), targets, criterion))
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:

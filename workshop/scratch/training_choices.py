@@ -64,13 +64,13 @@ def train(
     for _epoch in state.epochs(network, optimizer, X, y, seed):
         for rows in state.batches():
             outputs = network.forward(X[rows], training=True)
-            loss = network.measure(outputs, y[rows], criterion)
+            loss = network.compute_loss(outputs, y[rows], criterion)
             network.backward(outputs, y[rows], criterion)
-            optimizer.apply(network.parameters, network.gradients)
+            optimizer.apply(network.gradients, network.parameters)
             state.log(len(rows), loss=loss)
         if validation is not None:
             inputs, targets = validation
-            state.log_validation(loss=network.measure(network.forward(inputs), targets, criterion))
+            state.log_validation(loss=network.compute_loss(network.forward(inputs), targets, criterion))
 
 
 def fit_neuron(
@@ -99,7 +99,7 @@ def fit_neuron(
     train(network, X, targets, report.arguments.seed, state, validation)
     weights = {epoch: stack(values) for epoch, values in state.weights.items()}
     with np.errstate(over="ignore", invalid="ignore"):  # where the training diverged
-        loss = network.measure(network.forward(X), targets, MeanSquaredError())
+        loss = network.compute_loss(network.forward(X), targets, MeanSquaredError())
     return Trained(stack(network.get_weights()), state.history, weights, state.best_epoch, loss)
 
 

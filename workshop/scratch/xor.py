@@ -49,9 +49,9 @@ def train(
         for rows in state.batches():
             inputs, targets = X[rows], y[rows]
             outputs = network.forward(inputs, training=True)
-            loss = network.measure(outputs, targets, criterion)
+            loss = network.compute_loss(outputs, targets, criterion)
             network.backward(outputs, targets, criterion)
-            optimizer.apply(network.parameters, network.gradients)
+            optimizer.apply(network.gradients, network.parameters)
             state.log(len(rows), loss=loss)
 
 

@@ -64,7 +64,7 @@ class Sequential:
         activation = last.activation if isinstance(last, Dense) else last
         return activation if isinstance(activation, Activation) and activation.name == loss.fused_with else None
 
-    def measure(self, Y: np.ndarray, T: np.ndarray, loss: Loss) -> float:
+    def compute_loss(self, Y: np.ndarray, T: np.ndarray, loss: Loss) -> float:
         """Returns the loss of the last forward pass, whose outputs are Y."""
         activation = self._fused(loss)
         return loss.value(Y, T) if activation is None else loss.fused_value(activation.received, T)
@@ -87,5 +87,5 @@ class Sequential:
         """Forward, backward, one step of the optimizer; returns the outputs from before the step."""
         Y = self.forward(X, training=True)
         self.backward(Y, T, loss)
-        optimizer.apply(self.parameters, self.gradients)
+        optimizer.apply(self.gradients, self.parameters)
         return Y

@@ -20,7 +20,7 @@ class Optimizer(abc.ABC):
         self.steps = 0
         self._memory: dict[str, list[np.ndarray]] = {}
 
-    def apply(self, parameters: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray]) -> None:
+    def apply(self, gradients: Mapping[str, np.ndarray], parameters: Mapping[str, np.ndarray]) -> None:
         """Takes one step: changes the parameters in place. Both have the same names."""
         rate = self.learning_rate(self.steps) if callable(self.learning_rate) else self.learning_rate
         self.steps += 1
