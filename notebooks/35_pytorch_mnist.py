@@ -157,7 +157,7 @@ for name, weight in net.named_parameters():
 # ### Logits
 #
 # The outputs are *logits*, any numbers. `nn.CrossEntropyLoss` takes them and the class numbers, and has the softmax in
-# it. A common slip is a softmax at the end of `forward` as well: nothing fails, but the network learns slowly, since
+# it. A common mistake is a softmax at the end of `forward` as well: nothing fails, but the network learns slowly, since
 # its outputs can only lie between 0 and 1.
 #
 # **Your prediction 2.** An image's logits are 9 for its true class and 0 for the nine others: the network is sure, and

@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from workshop import mnist
 from workshop.figures import fashion_mnist as figures
 from workshop.kit import cli, device, image_classifier, training
-from workshop.kit.data.images import load_image_set
+from workshop.kit.data.images import load_image_set, scale_pixels
 from workshop.kit.lazy import keras
 from workshop.kit.report import Report
 from workshop.kit.training import Recipe
@@ -65,8 +65,7 @@ def build(kind: str, arguments: argparse.Namespace) -> keras.Sequential:
     """Returns one of the two networks, as the options want it."""
     if kind == "dense" or arguments.preset:
         return mnist.build(kind, arguments)  # the digits' network
-    hidden_units = [96] if arguments.hidden_units is None else arguments.hidden_units
-    return build_cnn(arguments.filters, hidden_units, arguments.activation)
+    return build_cnn(arguments.filters, arguments.hidden_units[kind], arguments.activation)
 
 
 def parse(
@@ -74,7 +73,7 @@ def parse(
 ) -> argparse.Namespace:
     """Reads the options of the command line."""
     arguments = image_classifier.parse(
-        docstring, recipes, filters=(16, 32, 64), hidden_units="128 dense, 96 cnn", argv=argv
+        docstring, recipes, filters=(16, 32, 64), hidden_units={"dense": 128, "cnn": 96}, argv=argv
     )
     if arguments.preset and not arguments.not_comparable:
         arguments.not_comparable = "the preset is a course's for digits"
@@ -92,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     image_classifier.check_indices("--predict", arguments.predict, len(images.X_test), images.source)
     report.engine(device.prepare(arguments.seed, arguments.precision))
 
-    preprocess = image_classifier.preprocessing(arguments)  # to 0 to 1, unless --no-scaling is given
+    preprocess = image_classifier.unscaled_pixels if arguments.no_scaling else scale_pixels  # to 0..255 or 0..1
     X_test = preprocess(images.X_test)
     curves = {}
     for kind in arguments.kinds:
@@ -143,9 +142,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         report.plot(f"{name}-layers", figures.layers, kind, outputs, images.classes)
         if kind == "cnn":
             report.plot(f"{name}-filters", figures.filters, model.get_weights()[0])
-        elif arguments.hidden_units == []:  # 784-10: each output has an image of weights
+        elif not arguments.hidden_units[kind]:  # 784-10: each output has an image of weights
             report.plot(f"{name}-weights", figures.weight_images, model.get_weights()[0], images.classes)
-        mnist.show_predictions(report, name, images, probabilities)
+        if arguments.predict:
+            mnist.show_predictions(report, name, images, probabilities)
     report.plot(
         f"{image_classifier.run_name('fashion_mnist', arguments)}-loss",
         figures.losses,

@@ -123,7 +123,7 @@ def test_a_preset_is_the_courses_training_and_given_options_win(room: Path) -> N
         recipe = arguments.recipes[kind].with_options(arguments, 60_000)
         assert recipe == Recipe(10, 0.001, 64, "adam", schedule=False, steps=9380)
     arguments = parse("--preset", "course-dense", "--hidden-units", "20", "--batch-size", "32", "--activation", "tanh")
-    assert (arguments.hidden_units, arguments.activation) == ([20], "tanh")
+    assert (arguments.hidden_units["dense"], arguments.activation) == ([20], "tanh")
     assert arguments.recipes["dense"].with_options(arguments, 60_000).batch_size == 32
     assert arguments.not_comparable == "--activation, --hidden-units given"
 

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from workshop.fashion_mnist import parse
 from workshop.figures import fashion_mnist as figures
 from workshop.kit import cli, image_classifier
-from workshop.kit.data.images import load_image_set
+from workshop.kit.data.images import load_image_set, scale_pixels
 from workshop.kit.report import Report
 from workshop.mnist import show_predictions, show_training_images
 from workshop.pytorch import mnist
@@ -79,8 +79,7 @@ def build(kind: str, arguments: argparse.Namespace) -> nn.Module:
     if kind == "dense" or arguments.preset:
         return mnist.build(kind, arguments)  # the digits' network
     torch.manual_seed(arguments.seed)
-    hidden_units = [96] if arguments.hidden_units is None else arguments.hidden_units
-    network = CNN(arguments.filters, hidden_units, arguments.activation)
+    network = CNN(arguments.filters, arguments.hidden_units[kind], arguments.activation)
     return initialize_as_keras(network).to(device.choose_device())
 
 
@@ -137,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     image_classifier.check_indices("--predict", arguments.predict, len(images.X_test), images.source)
     report.engine(device.prepare(arguments.seed, arguments.precision))
 
-    preprocess = image_classifier.preprocessing(arguments)  # to 0 to 1, unless --no-scaling is given
+    preprocess = image_classifier.unscaled_pixels if arguments.no_scaling else scale_pixels  # to 0..255 or 0..1
     train_set = ArrayDataset(images.X_train, images.y_train, preprocess)
     test_set = ArrayDataset(images.X_test, images.y_test, preprocess)
     test_loader = DataLoader(test_set, sampler=SeededBatches(len(test_set), 1000, seed=0), batch_size=None)
@@ -174,9 +173,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         report.plot(f"{name}-layers", figures.layers, kind, outputs, images.classes)
         if kind == "cnn":
             report.plot(f"{name}-filters", figures.filters, model.get_weights()[0])
-        elif arguments.hidden_units == []:  # 784-10: each output has an image of weights
+        elif not arguments.hidden_units[kind]:  # 784-10: each output has an image of weights
             report.plot(f"{name}-weights", figures.weight_images, model.get_weights()[0], images.classes)
-        show_predictions(report, name, images, probabilities)
+        if arguments.predict:
+            show_predictions(report, name, images, probabilities)
     report.plot(
         f"{image_classifier.run_name('fashion_mnist', arguments)}-loss",
         figures.losses,

@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader
 
 from workshop.figures import mnist as figures
 from workshop.kit import cli, image_classifier
-from workshop.kit.data.images import load_image_set
+from workshop.kit.data.images import load_image_set, scale_pixels
 from workshop.kit.report import Report
 from workshop.mnist import parse, show_predictions, show_training_images
 from workshop.pytorch.kit import device, distributed, optimizers
@@ -61,7 +61,7 @@ class CNN(nn.Module):
     """The convolutional network: a 3x3 convolution and a 2x2 pooling for each of `filters`, then dense layers.
 
     With the defaults the shapes are 1x28x28 -> 32x26x26 -> 32x13x13 -> 32x11x11 -> 32x5x5 -> 800 -> 128 -> 10 logits.
-    With a padding of 1 a convolution keeps the image's size.
+    With the padding "same" a convolution keeps the image's size.
     """
 
     def __init__(
@@ -69,14 +69,14 @@ class CNN(nn.Module):
         filters: Sequence[int] = (32, 32),
         hidden_units: Sequence[int] = (128,),
         activation: str = "relu",
-        padding: int = 0,
+        padding: str = "valid",
     ) -> None:
         super().__init__()
         self.convolutions = nn.ModuleList()
         channels, size = 1, 28
         for count in filters:
             self.convolutions.append(nn.Conv2d(channels, count, kernel_size=3, padding=padding))
-            channels, size = count, (size - 2 + 2 * padding) // 2
+            channels, size = count, (size if padding == "same" else size - 2) // 2
         self.pooling = nn.MaxPool2d(2)
         sizes = [channels * size * size, *hidden_units]
         self.hidden = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in itertools.pairwise(sizes))
@@ -96,12 +96,11 @@ class CNN(nn.Module):
 def build(kind: str, arguments: argparse.Namespace) -> nn.Module:
     """Returns one of the two networks, as the options want it; its weights are drawn as Keras draws them."""
     torch.manual_seed(arguments.seed)
-    hidden_units = [128] if arguments.hidden_units is None else arguments.hidden_units
+    hidden_units = arguments.hidden_units[kind]
     if kind == "dense":
         network: nn.Module = DenseNetwork(hidden_units, arguments.activation)
     else:
-        padding = 1 if arguments.preset == "course-cnn" else 0
-        network = CNN(arguments.filters, hidden_units, arguments.activation, padding)
+        network = CNN(arguments.filters, hidden_units, arguments.activation, arguments.padding)
     return initialize_as_keras(network).to(device.choose_device())
 
 
@@ -159,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     image_classifier.check_indices("--predict", arguments.predict, len(images.X_test), images.source)
     report.engine(device.prepare(arguments.seed, arguments.precision))
 
-    preprocess = image_classifier.preprocessing(arguments)  # to 0 to 1, unless --no-scaling is given
+    preprocess = image_classifier.unscaled_pixels if arguments.no_scaling else scale_pixels  # to 0..255 or 0..1
     train_set = ArrayDataset(images.X_train, images.y_train, preprocess)
     test_set = ArrayDataset(images.X_test, images.y_test, preprocess)
     test_loader = DataLoader(test_set, sampler=SeededBatches(len(test_set), 1000, seed=0), batch_size=None)
@@ -196,9 +195,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         report.plot(f"{name}-layers", figures.layers, kind, outputs, images.classes)
         if kind == "cnn":
             report.plot(f"{name}-filters", figures.filters, model.get_weights()[0])
-        elif arguments.hidden_units == []:  # 784-10: each output has an image of weights
+        elif not arguments.hidden_units[kind]:  # 784-10: each output has an image of weights
             report.plot(f"{name}-weights", figures.weight_images, model.get_weights()[0], images.classes)
-        show_predictions(report, name, images, probabilities)
+        if arguments.predict:
+            show_predictions(report, name, images, probabilities)
     report.plot(
         f"{image_classifier.run_name('mnist', arguments)}-loss",
         figures.losses,

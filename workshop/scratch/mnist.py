@@ -59,12 +59,11 @@ def build_cnn(
 
 def build(kind: str, arguments: argparse.Namespace) -> Network:
     """Returns one of the two networks, as the options want it."""
-    hidden_units = [128] if arguments.hidden_units is None else arguments.hidden_units
+    hidden_units = arguments.hidden_units[kind]
     if kind == "dense":
         layers = build_dense(hidden_units, arguments.activation)
     else:
-        padding = "same" if arguments.preset == "course-cnn" else "valid"
-        layers = build_cnn(arguments.filters, hidden_units, arguments.activation, padding)
+        layers = build_cnn(arguments.filters, hidden_units, arguments.activation, arguments.padding)
     return Network(layers, (28, 28, 1), arguments.seed)
 
 
@@ -110,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     image_classifier.check_indices("--predict", arguments.predict, len(images.X_test), images.source)
     report.engine(device.prepare(arguments.precision))
 
-    preprocess = image_classifier.preprocessing(arguments)  # to 0 to 1, unless --no-scaling is given
+    preprocess = image_classifier.unscaled_pixels if arguments.no_scaling else scale_pixels  # to 0..255 or 0..1
     curves = {}
     for kind in arguments.kinds:
         name = image_classifier.model_name("mnist", kind, arguments)
@@ -139,9 +138,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         report.plot(f"{name}-layers", figures.layers, kind, outputs, images.classes)
         if kind == "cnn":
             report.plot(f"{name}-filters", figures.filters, network.get_weights()[0])
-        elif arguments.hidden_units == []:  # 784-10: each output has an image of weights
+        elif not arguments.hidden_units[kind]:  # 784-10: each output has an image of weights
             report.plot(f"{name}-weights", figures.weight_images, network.get_weights()[0], images.classes)
-        lesson.show_predictions(report, name, images, probabilities)
+        if arguments.predict:
+            lesson.show_predictions(report, name, images, probabilities)
     report.plot(
         f"{image_classifier.run_name('mnist', arguments)}-loss",
         figures.losses,
