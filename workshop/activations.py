@@ -434,12 +434,11 @@ def draw_softmax() -> Figure:
     return figures.softmax(LOGITS, a, jacobian(a), moved[:, -1], value(SOFTMAX, moved))
 
 
-def draw_limits(layers: int = 10) -> Figure:
-    """Returns a figure of the limits of single precision, and of the layers that a gradient flows back through."""
+def draw_limits() -> Figure:
+    """Returns a figure of the limits of single precision, and of a gradient on its way back through ten layers."""
     z = np.linspace(-120, 120, 2401, dtype=np.float32)
     gradients = {
-        name: steepest_slope(FUNCTIONS[name]) ** np.arange(layers + 1)
-        for name in ("ReLU", "radbas", "sigmoid (logsig)")
+        name: steepest_slope(FUNCTIONS[name]) ** np.arange(11) for name in ("ReLU", "radbas", "sigmoid (logsig)")
     }
     return figures.limits(z, stable_sigmoid(z), naive_sigmoid(z), gradients)
 

@@ -150,9 +150,9 @@ def plus_plus_start(X: np.ndarray, clusters: int, random: np.random.Generator) -
     return np.array(centres)
 
 
-def best_clustering(X: np.ndarray, clusters: int, random: np.random.Generator, starts: int = RESTARTS) -> Step:
+def best_clustering(X: np.ndarray, clusters: int, random: np.random.Generator) -> Step:
     """Returns the clustering of the smallest inertia of several runs, each from a start of k-means++."""
-    ends = [k_means(X, plus_plus_start(X, clusters, random))[-1] for _ in range(starts)]
+    ends = [k_means(X, plus_plus_start(X, clusters, random))[-1] for _ in range(RESTARTS)]
     return min(ends, key=lambda step: step.inertia)
 
 
@@ -217,7 +217,7 @@ def compare_starts(X: np.ndarray, clusters: int, random: np.random.Generator, st
     report.plot("clustering-starts", figures.starts, X, worst, good, ends)
 
 
-def choose_clusters(X: np.ndarray, random: np.random.Generator, report: Report, most: int = MAX_CLUSTERS) -> int:
+def choose_clusters(X: np.ndarray, random: np.random.Generator, report: Report) -> int:
     """Clusters with 1, 2, 3, ... centres, prints inertia and silhouette; returns the number of the best silhouette.
 
     The silhouette of a sample is (b - a) / max(a, b): a is its mean distance to its own cluster, b to the nearest other
@@ -225,7 +225,7 @@ def choose_clusters(X: np.ndarray, random: np.random.Generator, report: Report, 
     """
     from sklearn.metrics import silhouette_score
 
-    numbers = range(1, min(most, len(np.unique(X, axis=0)) - 1) + 1)
+    numbers = range(1, min(MAX_CLUSTERS, len(np.unique(X, axis=0)) - 1) + 1)
     inertias, silhouettes = [], []
     rows: list[list[object]] = []
     for clusters in numbers:
@@ -408,9 +408,9 @@ def map_digits(
 # --- ART1 -------------------------------------------------------------------------------------------------------------
 
 
-def read_letters(text: str = LETTERS) -> np.ndarray:
-    """Returns letters (letters, rows, columns) of 0 and 1, from lines of them, side by side, with # for 1."""
-    blocks = [[line.split() for line in block.splitlines()] for block in text.strip().split("\n\n")]
+def read_letters() -> np.ndarray:
+    """Returns `LETTERS` (letters, rows, columns) of 0 and 1, which are written side by side, with # for 1."""
+    blocks = [[line.split() for line in block.splitlines()] for block in LETTERS.strip().split("\n\n")]
     drawn = [[list(row) for row in letter] for block in blocks for letter in zip(*block, strict=True)]
     return (np.array(drawn) == "#").astype(int)
 
@@ -476,12 +476,11 @@ def art1(X: np.ndarray, vigilance: float) -> Resonance:
             return Resonance(np.array(prototypes)[used], numbers, presentations)
 
 
-def print_search(letters: np.ndarray, vigilance: float, count: int = 9) -> None:
-    """Prints how the first letters find their clusters."""
+def print_search(letters: np.ndarray, vigilance: float) -> None:
+    """Prints how the first nine letters find their clusters."""
     prototypes: list[np.ndarray] = []
     rows: list[list[object]] = []
-    for i in range(count):
-        x = letters[i]
+    for i, x in enumerate(letters[:9]):
         cluster, tried = search(x, prototypes, vigilance)
         matches = ", ".join(f"{number + 1}: {match:.2f}" for number, match in tried) or "none"
         is_new = cluster == len(prototypes)

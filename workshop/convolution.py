@@ -172,7 +172,7 @@ def output_size(n: int, f: int, p: int, s: int) -> int:
     return (n + 2 * p - f) // s + 1
 
 
-def receptive_field(kernels: Sequence[np.ndarray], size: int = 15) -> int:
+def receptive_field(kernels: Sequence[np.ndarray]) -> int:
     """Returns the number of image rows that change the centre of the last layer: each pixel is changed in turn."""
 
     def centre_output(X: np.ndarray) -> float:
@@ -180,7 +180,7 @@ def receptive_field(kernels: Sequence[np.ndarray], size: int = 15) -> int:
             X = correlate(X, kernel)
         return float(X[len(X) // 2, len(X) // 2])
 
-    has_effect = np.zeros((size, size), bool)
+    has_effect = np.zeros((15, 15), bool)
     for pixel in np.ndindex(has_effect.shape):
         X = np.zeros(has_effect.shape)
         X[pixel] = 1

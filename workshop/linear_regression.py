@@ -204,10 +204,10 @@ def report_line(report: Report, neuron: Trained, predicted: np.ndarray) -> None:
 # --- The houses -------------------------------------------------------------------------------------------------------
 
 
-def print_squared_errors(target: int = 4) -> None:
+def print_squared_errors() -> None:
     """Prints the squared errors of four guesses for one target: twice as far off costs four times as much."""
-    rows = [[guess, guess - target, (guess - target) ** 2] for guess in range(target, target + 4)]
-    print(format_table([f"guess for {target}", "error", "squared error"], rows) + "\n")
+    rows = [[guess, guess - 4, (guess - 4) ** 2] for guess in range(4, 8)]
+    print(format_table(["guess for 4", "error", "squared error"], rows) + "\n")
 
 
 def save(name: str, neuron: Trained, table: Table, report: Report, **card: Any) -> None:

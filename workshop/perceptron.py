@@ -264,18 +264,18 @@ def train(
     return Training(w, len(mistakes), updates, mistakes, np.array(path))
 
 
-def online_path(X: np.ndarray, y: np.ndarray, visits: int, activation: Activation = bipolar) -> np.ndarray:
+def online_path(X: np.ndarray, y: np.ndarray, visits: int) -> np.ndarray:
     """Returns the weights (visits, weights) after each sample that online training looks at, from weights 0 on."""
     w = np.zeros(X.shape[1])
     path = []
     for visit in range(visits):
         i = visit % len(X)
-        w = w + weight_change(X[[i]], y[[i]], w, activation)
+        w = w + weight_change(X[[i]], y[[i]], w)
         path.append(w)
     return np.array(path)
 
 
-def train_adaline(X: np.ndarray, y: np.ndarray, epochs: int = ADALINE_EPOCHS) -> Training:
+def train_adaline(X: np.ndarray, y: np.ndarray) -> Training:
     """Trains by the delta rule, on all samples at once: the error is y - w.x, not y - the threshold's output.
 
     That is gradient descent on half the sum of (y - w.x)^2, which has one minimum, whether the classes are separable or
@@ -286,7 +286,7 @@ def train_adaline(X: np.ndarray, y: np.ndarray, epochs: int = ADALINE_EPOCHS) ->
     rate = 1 / np.linalg.eigvalsh(X.T @ X)[-1]
     path = []
     mistakes = []
-    for _ in range(epochs):
+    for _ in range(ADALINE_EPOCHS):
         change = weight_change(X, y, w, lambda net: net, rate)
         w = w + change
         path.append(w)

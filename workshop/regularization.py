@@ -603,13 +603,13 @@ def all_images_recipe(arguments: argparse.Namespace, samples: int) -> Recipe:
     return (replace(recipe, epochs=FULL_EPOCHS) if arguments.full else recipe).with_options(arguments, samples)
 
 
-def distorted_examples(X: np.ndarray, rows: int = 6) -> tuple[np.ndarray, np.ndarray]:
-    """Returns some images, each with six distorted copies of it: (rows, 7, 28, 28), affine and elastic."""
+def distorted_examples(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns six images, each with six distorted copies of it: (6, 7, 28, 28), affine and elastic."""
     random = np.random.default_rng(0)
 
     def with_copies(distortion: Distortion) -> np.ndarray:
-        copies = [X[:rows], *(distort(X[:rows], distortion, random) for _ in range(6))]
-        return np.stack(copies, axis=1).reshape(rows, 7, SIDE, SIDE)
+        copies = [X[:6], *(distort(X[:6], distortion, random) for _ in range(6))]
+        return np.stack(copies, axis=1).reshape(6, 7, SIDE, SIDE)
 
     return with_copies(AFFINE), with_copies(ELASTIC)
 

@@ -30,9 +30,7 @@ def rprop(gradients, length):
 """
 
 
-def plateau_code(
-    waits: str = "waited += 1", is_better: str = "loss < lowest", after: str = "rate, waited = rate * factor, 0"
-) -> str:
+def plateau_code(is_better: str = "loss < lowest", after: str = "rate, waited = rate * factor, 0") -> str:
     """Returns the code of an answer to the fifth exercise."""
     return f"""\
 def lowered(losses, rate, factor, patience):
@@ -42,7 +40,7 @@ def lowered(losses, rate, factor, patience):
         if {is_better}:
             lowest, waited = loss, 0
         else:
-            {waits}
+            waited += 1
             if waited >= patience:
                 {after}
     return used

@@ -89,13 +89,12 @@ def generalised_advantages(rewards, values, last_value, ended, discount, decay):
 def clipped_code(
     value: str = "np.mean(np.minimum(ratio * advantages, clipped * advantages))",
     ratio: str = "np.exp(new_log_probabilities - old_log_probabilities)",
-    clipped: str = "np.clip(ratio, 1 - clip, 1 + clip)",
 ) -> str:
     """Returns the code of an answer to the eighth exercise."""
     return f"""\
 def clipped_objective(new_log_probabilities, old_log_probabilities, advantages, clip):
     ratio = {ratio}
-    clipped = {clipped}
+    clipped = np.clip(ratio, 1 - clip, 1 + clip)
     return {value}
 """
 

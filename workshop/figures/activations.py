@@ -30,12 +30,12 @@ class Curve(NamedTuple):
     derivative_at_kinks: np.ndarray
 
 
-def functions(z: np.ndarray, curves: Mapping[str, Curve], columns: int = 5) -> Figure:
+def functions(z: np.ndarray, curves: Mapping[str, Curve]) -> Figure:
     """Returns a figure of functions over z (n,), by their names, each with its derivative and dots at its kinks."""
     from matplotlib.lines import Line2D
 
-    rows = -(-len(curves) // columns)
-    figure, axes = plots.subplots(rows, columns, width=3.2, height=3.2, sharex=True)
+    rows = -(-len(curves) // 5)
+    figure, axes = plots.subplots(rows, 5, width=3.2, height=3.2, sharex=True)
     for panel, (name, curve) in zip(np.ravel(axes), curves.items(), strict=True):
         _draw_curve(panel, z, curve)
         panel.set_title(name)

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def mosaic(images: np.ndarray, columns: int, space: float = 0.0) -> np.ndarray:
-    """Returns images (n, side * side) side by side in one, with a pixel of `space` between them."""
+def mosaic(images: np.ndarray, columns: int) -> np.ndarray:
+    """Returns images (n, side * side) side by side in one, with a pixel of 0 between them."""
     side = round(np.sqrt(images.shape[1]))
     rows = -(-len(images) // columns)
-    padded = np.full((rows * columns, side + 1, side + 1), space)
+    padded = np.zeros((rows * columns, side + 1, side + 1))
     padded[: len(images), :side, :side] = images.reshape(-1, side, side)
     whole = padded.reshape(rows, columns, side + 1, side + 1).swapaxes(1, 2)
     return whole.reshape(rows * (side + 1), columns * (side + 1))[:-1, :-1]
@@ -46,17 +46,16 @@ def reconstructions(images: np.ndarray, reconstructed: np.ndarray) -> Figure:
     return figure
 
 
-def filters(weights: np.ndarray, activity: np.ndarray, count: int = 100) -> Figure:
-    """Returns a figure of the weights of the most active hidden units, and of how often units are on.
+def filters(weights: np.ndarray, activity: np.ndarray) -> Figure:
+    """Returns a figure of the weights of the hundred most active hidden units, and of how often units are on.
 
     Args:
         weights: (units, pixels).
         activity: the share of the images for which each unit is on (units,).
-        count: how many units are drawn.
     """
     figure, axes = plots.subplots(1, 2, width=6.6, height=6.2, width_ratios=(1.35, 1))
-    shown = np.argsort(-weights.std(axis=1), kind="stable")[:count]
-    draw_filters(axes.flat[0], weights[shown], round(np.sqrt(count)), 0.6 * np.abs(weights[shown]).max())
+    shown = np.argsort(-weights.std(axis=1), kind="stable")[:100]
+    draw_filters(axes.flat[0], weights[shown], 10, 0.6 * np.abs(weights[shown]).max())
     axes.flat[0].set_title(f"Filters of {len(shown)} hidden units: purple switches it on")
     axes.flat[1].hist(activity, bins=np.linspace(0, 1, 21), color=plots.BLUE, edgecolor="white")
     axes.flat[1].set(xlabel="share of the test images for which a unit is on", ylabel="hidden units")

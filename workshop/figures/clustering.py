@@ -371,14 +371,13 @@ def vigilance(vigilances: np.ndarray, counts: np.ndarray) -> Figure:
     return figure
 
 
-def letters(prototypes: Mapping[float, Mapping[str, np.ndarray]], shape: tuple[int, int] = (7, 5)) -> Figure:
+def letters(prototypes: Mapping[float, Mapping[str, np.ndarray]]) -> Figure:
     """Returns a figure of the prototypes of ART1, each under the letters of its cluster.
 
     Args:
-        prototypes: by the vigilance and by the letters of the cluster, (pixels,) of 0 and 1.
-        shape: rows and columns of pixels.
+        prototypes: by the vigilance and by the letters of the cluster, (35,) of 0 and 1.
     """
-    height, width = shape
+    height, width = 7, 5
     most = max(len(of_vigilance) for of_vigilance in prototypes.values())
     lines_above = max(-(-len(members) // 5) for of_vigilance in prototypes.values() for members in of_vigilance)
     figure, axes = plots.subplots(len(prototypes), 1, width=max(13, 0.8 * most), height=1.75)
@@ -386,7 +385,7 @@ def letters(prototypes: Mapping[float, Mapping[str, np.ndarray]], shape: tuple[i
         for place, (members, pixels) in enumerate(of_vigilance.items()):
             left = place * (width + 2.5)
             extent = (left, left + width, 0, height)
-            panel.imshow(1 - pixels.reshape(shape), cmap="gray", vmin=0, vmax=1.15, extent=extent)
+            panel.imshow(1 - pixels.reshape(height, width), cmap="gray", vmin=0, vmax=1.15, extent=extent)
             lines = "\n".join(members[i : i + 5] for i in range(0, len(members), 5))
             panel.text(left + width / 2, height + 0.5, lines, ha="center", va="bottom", fontsize=12)
         panel.set(xlim=(-0.5, most * (width + 2.5)), ylim=(-0.3, height + 1 + 1.9 * lines_above))

@@ -91,7 +91,7 @@ def trip_table(driven: Mapping[str, Trip]) -> str:
     return format_table(["driver", "end", "moves"], [[name, trip.ending, trip.moves] for name, trip in driven.items()])
 
 
-def trip_frames(trip: Trip, q: np.ndarray, most_frames: int = 70) -> tuple[Figure, Iterator[float]]:
+def trip_frames(trip: Trip, q: np.ndarray, most_frames: int) -> tuple[Figure, Iterator[float]]:
     """Returns a figure and the frames of a trip, as `animation.save` takes them.
 
     The map with the car and what its headlights light, their view as the car sees it, and the three Q values.

@@ -101,16 +101,11 @@ def pilot_table(flown: Mapping[str, Sequence[Flight]]) -> str:
     return format_table(["pilot", "mean return", "deviation", "landed"], rows)
 
 
-def flights(flown: Mapping[str, Sequence[Flight]], most: int = 25) -> Figure:
-    """Returns the ways of pilots to the ground, a panel each.
-
-    Args:
-        flown: the flights of each pilot.
-        most: how many are drawn.
-    """
+def flights(flown: Mapping[str, Sequence[Flight]]) -> Figure:
+    """Returns the ways of the pilots to the ground, a panel each, in their first 25 flights."""
     figure, axes = plots.subplots(1, len(flown), width=6, height=5, sharex=True, sharey=True)
     for panel, (name, one) in zip(np.ravel(axes), flown.items(), strict=True):
-        for flight in one[:most]:
+        for flight in one[:25]:
             way = flight.states[:, :2] * METRES
             colour = plots.BLUE if flight.has_landed else plots.VERMILION
             panel.plot(*way.T, color=colour, linewidth=1, alpha=0.7)

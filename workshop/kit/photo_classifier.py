@@ -145,18 +145,18 @@ def some_rows(samples: int, limit: int) -> np.ndarray | slice:
 
 
 def augmented_examples(
-    photos: dataset.PhotoSet, augmentation: Augmentation, count: int = 5
+    photos: dataset.PhotoSet, augmentation: Augmentation
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Returns a training photo of each of the first three classes, augmented versions of each, and the classes' names.
+    """Returns a training photo of each of the first three classes, five augmented versions of each, and the names.
 
-    The shapes are (photos, size, size, 3) and (photos, count, size, size, 3).
+    The shapes are (photos, size, size, 3) and (photos, 5, size, size, 3).
     """
     X, y = photos.X_train, photos.y_train
     labels = range(min(3, len(photos.classes)))
     chosen = np.array([np.flatnonzero(y == label)[0] for label in labels])
-    rows = np.repeat(chosen, count).astype(np.int32)
+    rows = np.repeat(chosen, 5).astype(np.int32)
     augmented = augmentation.apply(X[rows], *augmentation.draw(rows, X.shape[1]))
-    return X[chosen], augmented.reshape(len(chosen), count, *X.shape[1:]), [photos.classes[i] for i in labels]
+    return X[chosen], augmented.reshape(len(chosen), 5, *X.shape[1:]), [photos.classes[i] for i in labels]
 
 
 def generator_options(augmentation: Augmentation) -> dict[str, Any]:

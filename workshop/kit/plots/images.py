@@ -10,6 +10,8 @@ from workshop.kit import plots
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MAX_CHANNELS = 16  # of a layer that are drawn
+
 
 def image_grid(images: np.ndarray, titles: Sequence[str], heading: str, columns: int = 6) -> "Figure":
     """Returns a figure of grey images (n, height, width), each under its title."""
@@ -24,29 +26,26 @@ def image_grid(images: np.ndarray, titles: Sequence[str], heading: str, columns:
     return figure
 
 
-def layer_by_layer(
-    stages: Sequence[tuple[str, np.ndarray]], heading: str, classes: Sequence[str], max_channels: int = 16
-) -> "Figure":
+def layer_by_layer(stages: Sequence[tuple[str, np.ndarray]], heading: str, classes: Sequence[str]) -> "Figure":
     """Returns a figure of one image on its way through a network.
 
     Args:
         stages: for each layer its name and what it answered, (height, width, channels) or (units,).
         heading: above all.
         classes: the names of the last layer's units.
-        max_channels: how many channels of a layer are drawn.
     """
     figure, axes = plots.subplots(len(stages), 1, width=13, height=1.5)
     for panel, (name, output) in zip(axes[:, 0], stages, strict=True):
         if output.ndim == 3:
             # The channels side by side, with a white column between them.
-            shown = output[..., :max_channels] / max(float(output.max()), 1e-9)
+            shown = output[..., :MAX_CHANNELS] / max(float(output.max()), 1e-9)
             strip = np.pad(shown, ((0, 0), (0, 2), (0, 0))).transpose(0, 2, 1).reshape(len(output), -1)
         else:
             strip = output[None, :]
         # A thin strip of single units would be stretched to nothing with square pixels.
         panel.imshow(strip, aspect="equal" if output.ndim == 3 else "auto", cmap="gray_r", interpolation="nearest")
         shape = " x ".join(str(size) for size in output.shape)
-        extra = f", the first {max_channels}" if output.ndim == 3 and output.shape[-1] > max_channels else ""
+        extra = f", the first {MAX_CHANNELS}" if output.ndim == 3 and output.shape[-1] > MAX_CHANNELS else ""
         panel.set_title(f"{name}: {shape}{extra}", fontsize=12, loc="left")
         panel.set_xticks([])
         if output.shape == (len(classes),):
