@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
-    from matplotlib.patches import Rectangle
 
 RADIUS = 0.27  # of a state's circle
 CARDS = ("A", *"23456789", "10")
@@ -255,9 +254,11 @@ def errors(curves: Mapping[str, np.ndarray], close: float) -> Figure:
 
 def draw_cliff(axes: Axes, shade: np.ndarray, title: str) -> AxesImage:
     """Draws the grid of the cliff with a shade (height, width), its cliff dark; returns the shade's image."""
+    from matplotlib.patches import Rectangle
+
     height, width = shade.shape
     image = axes.imshow(shade, cmap="Greys", vmin=0, vmax=max(1.6 * float(shade.max()), 1e-9), aspect="equal")
-    axes.add_patch(_rectangle(0.5, height - 1.5, width - 2, plots.BLACK))
+    axes.add_patch(Rectangle((0.5, height - 1.5), width - 2, 1, color=plots.BLACK, zorder=1.5))
     axes.text((width - 1) / 2, height - 1, "the cliff: -100", color="white", ha="center", va="center", fontsize=14)
     for column, text in ((0, "start"), (width - 1, "goal")):
         axes.text(column, height - 0.7, text, ha="center", va="center", fontsize=12)
@@ -267,12 +268,6 @@ def draw_cliff(axes: Axes, shade: np.ndarray, title: str) -> AxesImage:
     axes.grid(color="#BBBBBB", linewidth=0.8)
     axes.set_title(title, fontsize=14)
     return image
-
-
-def _rectangle(left: float, top: float, width: float, colour: str) -> Rectangle:
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((left, top), width, 1, color=colour, zorder=1.5)
 
 
 def cliff_ways(ways: Mapping[str, tuple[np.ndarray, Sequence[int]]], height: int, width: int) -> Figure:
@@ -292,12 +287,6 @@ def cliff_ways(ways: Mapping[str, tuple[np.ndarray, Sequence[int]]], height: int
     return figure
 
 
-def smooth(returns: np.ndarray, window: int = WINDOW) -> np.ndarray:
-    """Returns the means of each `window` episodes in a row (runs, episodes - window + 1)."""
-    sums = np.cumsum(np.pad(returns, ((0, 0), (1, 0))), axis=1)
-    return np.asarray((sums[:, window:] - sums[:, :-window]) / window)
-
-
 def cliff_curves(returns: Mapping[str, np.ndarray], name: str, level: float) -> Figure:
     """Returns a figure of learning curves: the mean of all runs, and the band in which the middle half of them lies.
 
@@ -308,7 +297,7 @@ def cliff_curves(returns: Mapping[str, np.ndarray], name: str, level: float) -> 
     figure, axes = plots.subplots(width=9.5, height=5.2)
     runs = 0
     for rule, numbers in returns.items():
-        smoothed = smooth(numbers)
+        smoothed = np.lib.stride_tricks.sliding_window_view(numbers, WINDOW, axis=1).mean(axis=-1)
         runs, episodes = len(numbers), np.arange(WINDOW, numbers.shape[1] + 1)
         colour = CLIFF_COLOURS[rule]
         axes.plot(episodes, smoothed.mean(axis=0), color=colour, label=rule)
