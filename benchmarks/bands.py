@@ -161,23 +161,17 @@ def text(measured: dict[str, dict[str, Any]]) -> str:
 
 def main() -> None:
     """Measures what is missing, and writes it down run by run."""
-    names = [lesson.name for lesson in LESSONS]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("lessons", nargs="*", metavar="LESSON", help=f"of {', '.join(names)} (default: all)")
     parser.add_argument("--engine", nargs="+", choices=[*PACKAGES], default=["keras"], help="(default: keras)")
     parser.add_argument("--again", action="store_true", help="forget what is measured of these lessons and engines")
     parser.add_argument("--jobs", type=int, default=1, help="runs at once (default: 1)")
-    arguments = parser.parse_args()
-    lessons = arguments.lessons or names
-    unknown = set(lessons) - set(names)
-    if unknown:
-        parser.error(f"no lesson {', '.join(sorted(unknown))}")
+    arguments = measure.parse(parser, [lesson.name for lesson in LESSONS])
     measured = bands.measured()
     if arguments.again:
         for lesson in LESSONS:
-            for engine in arguments.engine if lesson.name in lessons else ():
+            for engine in arguments.engine if lesson.name in arguments.lessons else ():
                 measured.get(lesson.name, {}).pop(kept_as(measured, lesson, engine), None)
-    runs = list(missing(measured, lessons, arguments.engine, bands.SEEDS))
+    runs = list(missing(measured, arguments.lessons, arguments.engine, bands.SEEDS))
     print(f"{measure.machine()}; {len(runs)} runs", flush=True)
     with ThreadPoolExecutor(arguments.jobs) as pool:
         waiting = {pool.submit(run, *one): one for one in runs}

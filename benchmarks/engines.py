@@ -67,18 +67,12 @@ def largest_difference(path: Path, lesson: str) -> float:
 def main() -> None:
     """Measures and prints."""
     with_mirrors = {lesson.name: lesson for lesson in LESSONS if lesson.mirrors and lesson.trains}
-    names = list(with_mirrors)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("lessons", nargs="*", metavar="LESSON", help=f"of {', '.join(names)} (default: all)")
     parser.add_argument("--readme", action="store_true", help="write the table into README.md")
-    arguments = parser.parse_args()
-    lessons = arguments.lessons or names
-    unknown = set(lessons) - set(names)
-    if unknown:
-        parser.error(f"no lesson {', '.join(sorted(unknown))}")
+    arguments = measure.parse(parser, list(with_mirrors))
     print(measure.machine())
     rows = []
-    for lesson in lessons:
+    for lesson in arguments.lessons:
         cells, difference = [], 0.0
         for engine, package in PACKAGES.items():
             if engine not in ("keras", *with_mirrors[lesson].mirrors):

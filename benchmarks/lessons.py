@@ -47,20 +47,16 @@ def main() -> None:
     """Measures and prints."""
     names = [lesson.name for lesson in LESSONS]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("lessons", nargs="*", metavar="LESSON", help=f"of {', '.join(names)} (default: all)")
     parser.add_argument("--runs", type=int, default=5, help="of each lesson (default: 5)")
     parser.add_argument("--readme", action="store_true", help="write the table into README.md")
     parser.add_argument("--against", type=Path, metavar="FOLDER", help="another checkout, run in turn with this one")
-    arguments = parser.parse_args()
-    unknown = set(arguments.lessons) - set(names)
-    if unknown:
-        parser.error(f"no lesson {', '.join(sorted(unknown))}")
-    if arguments.readme and arguments.lessons:
+    arguments = measure.parse(parser, names)
+    if arguments.readme and set(arguments.lessons) != set(names):
         parser.error("--readme takes all lessons")
     print(measure.machine())
     rows = []
     for lesson in LESSONS:
-        if arguments.lessons and lesson.name not in arguments.lessons:
+        if lesson.name not in arguments.lessons:
             continue
         command = ["-m", f"workshop.{lesson.name}", "--json"]
         runs, others = [], []

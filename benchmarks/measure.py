@@ -1,5 +1,6 @@
 """Timing whole commands: wall-clock seconds and peak memory of a process, as the operating system counts them."""
 
+import argparse
 import os
 import platform
 import subprocess
@@ -51,6 +52,17 @@ def run(arguments: Sequence[str], folder: Path, **environment: str) -> Measureme
         raise RuntimeError(f"{' '.join(arguments)} ended with exit code {process.returncode}")
     kilobyte = 1 if sys.platform == "darwin" else 1024
     return Measurement(seconds, usage.ru_maxrss * kilobyte / 1e6, text)
+
+
+def parse(parser: argparse.ArgumentParser, names: Sequence[str]) -> argparse.Namespace:
+    """Returns the options of a command that takes names of lessons too: `lessons`, all where none is named."""
+    parser.add_argument("lessons", nargs="*", metavar="LESSON", help=f"of {', '.join(names)} (default: all)")
+    arguments = parser.parse_args()
+    unknown = set(arguments.lessons) - set(names)
+    if unknown:
+        parser.error(f"no lesson {', '.join(sorted(unknown))}")
+    arguments.lessons = arguments.lessons or names
+    return arguments
 
 
 def machine() -> str:
