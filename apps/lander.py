@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     import gymnasium
     import numpy as np
 
-    from workshop.figures.policy_gradient import Flight
-
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Flies the episodes, prints a line for each and the mean of their returns."""
@@ -107,15 +105,13 @@ def check_display() -> None:
         raise WorkshopError(f"--human: no window can be opened, this machine has no display: {advice}")
 
 
-def fly(environment: gymnasium.Env, model: Bundle, seed: int, is_sampled: bool) -> tuple[Flight, np.ndarray]:
+def fly(environment: gymnasium.Env, model: Bundle, seed: int, is_sampled: bool) -> tuple[lander.Flight, np.ndarray]:
     """Flies one episode; returns it, and the predicted probabilities (steps, 4).
 
     Raises:
         WorkshopError: the model predicts what is no number or, where actions are sampled, no probability.
     """
     import numpy as np
-
-    from workshop.figures.policy_gradient import Flight
 
     random = np.random.default_rng(seed)
     state, _ = environment.reset(seed=seed)
@@ -134,7 +130,7 @@ def fly(environment: gymnasium.Env, model: Bundle, seed: int, is_sampled: bool) 
         if environment.render_mode == "human":
             stop_if_closed()
     ground = lander.ground(environment)
-    return Flight(np.array(states), np.array(actions), np.array(rewards), ground), np.array(probabilities)
+    return lander.Flight(np.array(states), np.array(actions), np.array(rewards), ground), np.array(probabilities)
 
 
 def check_outputs(outputs: np.ndarray, is_sampled: bool, model: Bundle) -> None:
@@ -147,7 +143,7 @@ def check_outputs(outputs: np.ndarray, is_sampled: bool, model: Bundle) -> None:
         raise WorkshopError(f"{model.path} predicts {outputs.tolist()}, no probabilities: fly it without --sample")
 
 
-def describe_end(flight: Flight) -> str:
+def describe_end(flight: lander.Flight) -> str:
     """Returns in words how a flight ended."""
     if flight.has_landed:
         return "landed"
@@ -156,7 +152,7 @@ def describe_end(flight: Flight) -> str:
     return "ran out of time" if len(flight.actions) == lander.MAX_STEPS else "crashed"
 
 
-def save_gif(flight: Flight, probabilities: np.ndarray, path: FilePath) -> None:
+def save_gif(flight: lander.Flight, probabilities: np.ndarray, path: FilePath) -> None:
     """Saves a flight as an animation, beside it the probabilities of the actions."""
     from workshop.figures import policy_gradient as figures
     from workshop.kit.plots import animation

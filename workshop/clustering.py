@@ -27,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from workshop.figures import clustering as figures
+from workshop.figures.clustering import Step
 from workshop.kit import cli
 from workshop.kit.data import tables
 from workshop.kit.data.images import ImageSet, load_image_set, scale_pixels
@@ -80,20 +81,6 @@ LETTERS = """
 
 
 # --- k-means ----------------------------------------------------------------------------------------------------------
-
-
-class Step(NamedTuple):
-    """The state of k-means after an iteration.
-
-    Attributes:
-        centres: (clusters, features).
-        labels: for each sample the number of its nearest centre (n,).
-        inertia: the sum of the samples' squared distances to their centres, which k-means makes small.
-    """
-
-    centres: np.ndarray
-    labels: np.ndarray
-    inertia: float
 
 
 def squared_distances(X: np.ndarray, centres: np.ndarray) -> np.ndarray:

@@ -12,7 +12,6 @@ from PIL import Image, ImageSequence
 pytest.importorskip("gymnasium")
 
 from workshop import policy_gradient as lesson
-from workshop.figures.policy_gradient import Flight
 from workshop.kit import files
 from workshop.kit.environments import lander
 from workshop.kit.errors import WorkshopError
@@ -263,7 +262,7 @@ def test_it_says_what_is_not_installed(missing: str, room: Path, monkeypatch: py
 # --- The figures of the curriculum ------------------------------------------------------------------------------------
 
 
-def shipped_flights(episodes: int) -> list[Flight]:
+def shipped_flights(episodes: int) -> list[lander.Flight]:
     pilot = engines.load(MODEL, ["policy_gradient"], "numpy")
     return lander.fly(lambda X: pilot.predict(X).argmax(axis=1), episodes, lesson.TEST_SEED)
 

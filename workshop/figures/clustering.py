@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,20 +21,18 @@ MAX_PANELS = 6
 TINT = 0.16  # of a region, beside white
 
 
-class Step(Protocol):
-    """A state of k-means: `centres` (clusters, features), `labels` (n,), `inertia`."""
+class Step(NamedTuple):
+    """The state of k-means after an iteration.
 
-    @property
-    def centres(self) -> np.ndarray:
-        """The centres (clusters, features)."""
+    Attributes:
+        centres: (clusters, features).
+        labels: for each sample the number of its nearest centre (n,).
+        inertia: the sum of the samples' squared distances to their centres, which k-means makes small.
+    """
 
-    @property
-    def labels(self) -> np.ndarray:
-        """The cluster of each sample (n,)."""
-
-    @property
-    def inertia(self) -> float:
-        """The sum of the squared distances."""
+    centres: np.ndarray
+    labels: np.ndarray
+    inertia: float
 
 
 def colour(cluster: int) -> str:

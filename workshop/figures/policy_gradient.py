@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workshop.figures.deep_q_network import trip_table as trip_table
 from workshop.figures.deep_q_network import trips as trips
 from workshop.kit import plots
-from workshop.kit.environments.lander import Flight as Flight
+from workshop.kit.environments.lander import Flight
 from workshop.kit.report import format_table
 
 if TYPE_CHECKING:
@@ -25,22 +25,7 @@ LEGS = np.array([[(-16, -4), (-24, -18)], [(16, -4), (24, -18)]]) / 30
 FLAMES = {1: np.array([(-17, 5), (-30, 5)]) / 30, 2: np.array([(0, -10), (0, -35)]) / 30}
 FLAMES[3] = FLAMES[1] * [-1, 1]
 
-
-class Episodes(Protocol):
-    """The episodes of a training, in the order in which they ended.
-
-    Attributes:
-        steps: of the training, when each ended.
-        returns: of each.
-    """
-
-    @property
-    def steps(self) -> Sequence[int]:
-        """When each ended."""
-
-    @property
-    def returns(self) -> Sequence[float]:
-        """Of each."""
+Episodes = tuple[Sequence[int], Sequence[float]]  # of a training: the step at which each ended, and its return
 
 
 def draw_smoothed(axes: Axes, steps: np.ndarray, returns: np.ndarray, window: int, colour: str, label: str) -> None:
@@ -53,9 +38,9 @@ def draw_smoothed(axes: Axes, steps: np.ndarray, returns: np.ndarray, window: in
     axes.plot(at, windows.mean(axis=1), color=colour, label=label)
 
 
-def spread_out(episodes: Episodes) -> np.ndarray:
+def spread_out(ended: Sequence[int]) -> np.ndarray:
     """Returns when each episode ended: those of one epoch evenly within it, since only the epoch is known."""
-    steps = np.asarray(episodes.steps, float)
+    steps = np.asarray(ended, float)
     ends, first, counts = np.unique(steps, return_index=True, return_counts=True)
     begins = np.concatenate([[0], ends[:-1]])
     epoch = np.searchsorted(ends, steps)
@@ -67,8 +52,8 @@ def car_curves(curves: Mapping[str, Sequence[Episodes]]) -> Figure:
     figure, axes = plots.subplots(width=9, height=5)
     colours = (plots.VERMILION, plots.BLUE, plots.GREEN)
     for (name, trained), colour in zip(curves.items(), colours, strict=False):
-        steps = np.concatenate([spread_out(one) for one in trained])
-        returns = np.concatenate([np.asarray(one.returns, float) for one in trained])
+        steps = np.concatenate([spread_out(ended) for ended, _ in trained])
+        returns = np.concatenate([np.asarray(one, float) for _, one in trained])
         order = np.argsort(steps, kind="stable")
         draw_smoothed(axes, steps[order], returns[order], 30 * len(trained), colour, name)
     several = max(len(trained) for trained in curves.values())
@@ -81,7 +66,7 @@ def car_curves(curves: Mapping[str, Sequence[Episodes]]) -> Figure:
 def lander_curve(episodes: Episodes, title: str, goal: float) -> Figure:
     """Returns the returns of the lander's episodes by the steps of the training."""
     figure, axes = plots.subplots(width=9, height=5)
-    steps, returns = spread_out(episodes), np.asarray(episodes.returns, float)
+    steps, returns = spread_out(episodes[0]), np.asarray(episodes[1], float)
     axes.plot(steps, returns, ".", color="#BBBBBB", markersize=3, zorder=1, label="an episode")
     draw_smoothed(axes, steps, returns, 100, plots.BLUE, "mean and middle half of 100")
     axes.axhline(goal, color=plots.BLACK, linestyle="--", linewidth=1.5, label=f"{goal:g}: solved")
