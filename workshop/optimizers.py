@@ -447,7 +447,6 @@ def report_memory(counts: Mapping[str, Callable[[str, np.ndarray], float]], name
 
 LAYERS = (500, 300)
 RACE = Recipe(epochs=1, batch_size=128, schedule=False, quick_epochs=2, small_set_epochs=8)
-NOT_GIVEN = ("optimizer", "batch_size", "learning_rate")  # options of other lessons
 QUICK_RACE = ("sgd", "rprop", "adam")
 RACE_RATES = {
     "sgd": 0.3,
@@ -479,8 +478,9 @@ class Trained(NamedTuple):
 
 def race_recipes(arguments: argparse.Namespace, samples: int) -> dict[str, Recipe]:
     """Returns the recipes of the race on so many images, by their algorithms; a quick race has three."""
-    given = {"quick": arguments.quick, "epochs": arguments.race_epochs}
-    recipe = RACE.with_options(argparse.Namespace(**given, **dict.fromkeys(NOT_GIVEN)), samples)
+    not_given = dict.fromkeys(("optimizer", "batch_size", "learning_rate"))  # options of other lessons
+    given = argparse.Namespace(quick=arguments.quick, epochs=arguments.race_epochs, **not_given)
+    recipe = RACE.with_options(given, samples)
     names = QUICK_RACE if arguments.quick and arguments.algorithms == [*ALGORITHMS] else arguments.algorithms
     return {name: replace(recipe, optimizer=name, learning_rate=RACE_RATES[name]) for name in names}
 
@@ -577,7 +577,7 @@ def split(images: ImageSet) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.nda
 
 def stalling_recipe(quick: bool) -> Recipe:
     """Returns the recipe of the training whose validation loss stalls."""
-    return replace(STALLING, epochs=STALLING.quick_epochs) if quick and STALLING.quick_epochs else STALLING
+    return STALLING.for_run(quick)
 
 
 def train_stalling(images: ImageSet, report: Report, lowers: bool) -> Stalled:

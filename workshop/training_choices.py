@@ -210,7 +210,7 @@ def area_and_price(split: Split) -> tuple[np.ndarray, np.ndarray]:
 
 def descents(rows: int, quick: bool) -> dict[str, Recipe]:
     """Returns the recipes of the three descents, on so many rows."""
-    recipe = replace(DESCENT, epochs=DESCENT.quick_epochs) if quick and DESCENT.quick_epochs else DESCENT
+    recipe = DESCENT.for_run(quick)
     sizes = {"batch": rows, "mini-batch": MINI_BATCH, "stochastic": 1}
     return {name: replace(recipe, batch_size=size) for name, size in sizes.items()}
 
@@ -257,8 +257,7 @@ def report_descents(report: Report, X: np.ndarray, y: np.ndarray, trained: dict[
 
 def candidates(rows: int, quick: bool) -> dict[float, Recipe]:
     """Returns the recipes that differ in their learning rates, by these; each step is on all rows."""
-    recipe = replace(CANDIDATE, epochs=CANDIDATE.quick_epochs) if quick and CANDIDATE.quick_epochs else CANDIDATE
-    return {rate: replace(recipe, learning_rate=rate, batch_size=rows) for rate in RATES}
+    return {rate: replace(CANDIDATE.for_run(quick), learning_rate=rate, batch_size=rows) for rate in RATES}
 
 
 def report_rates(report: Report, split: Split, trained: dict[float, Trained]) -> None:
@@ -309,8 +308,7 @@ def guessed_prices(split: Split, seed: int) -> tuple[tuple[np.ndarray, np.ndarra
 
 def stopped_recipe(rows: int, quick: bool) -> Recipe:
     """Returns the recipe of the training that is stopped early."""
-    epochs = STOPPED.quick_epochs if quick and STOPPED.quick_epochs else STOPPED.epochs
-    return replace(STOPPED, epochs=epochs, batch_size=rows)
+    return replace(STOPPED.for_run(quick), batch_size=rows)
 
 
 def report_stopping(
@@ -356,8 +354,7 @@ def outputs_recipe(rows: int, quick: bool, outputs: int) -> Recipe:
 
     The loss is the mean over rows and outputs: of two outputs each has half, and the same steps take twice the rate.
     """
-    epochs = OUTPUTS.quick_epochs if quick and OUTPUTS.quick_epochs else OUTPUTS.epochs
-    return replace(OUTPUTS, epochs=epochs, batch_size=rows, learning_rate=outputs * OUTPUTS.rate)
+    return replace(OUTPUTS.for_run(quick), batch_size=rows, learning_rate=outputs * OUTPUTS.rate)
 
 
 def report_outputs(report: Report, table: tables.Table, X: np.ndarray, together: np.ndarray, alone: np.ndarray) -> None:

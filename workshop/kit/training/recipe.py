@@ -81,6 +81,10 @@ class Recipe:
             )
         return recipe.for_samples(samples)
 
+    def for_run(self, quick: bool) -> Self:
+        """Returns the recipe with the epochs of a quick run, or as it is."""
+        return replace(self, epochs=self.quick_epochs) if quick and self.quick_epochs else self
+
     def for_samples(self, samples: int) -> Self:
         """Returns the recipe with the number of steps that so many samples make."""
         return replace(self, steps=self.epochs * math.ceil(samples / self.batch_size))
