@@ -47,7 +47,6 @@ from workshop.kit import cli, device, training
 from workshop.kit.data.images import ImageSet, load_image_set, scale_pixels
 from workshop.kit.data.ratings import Ratings, load_ratings
 from workshop.kit.lazy import keras
-from workshop.kit.plots import animation
 from workshop.kit.report import Report
 from workshop.kit.saving.bundle import Input
 from workshop.kit.training import Recipe
@@ -394,10 +393,10 @@ def show_machine(
         steps = CHAIN_STEPS[:6] if quick else CHAIN_STEPS
         chains = [run_chain(one, steps, report.arguments.seed) for one in (machine, dreamer)]
         report.plot("boltzmann-samples", figures.samples, *chains)
-        report.saved(animation.save(*figures.dream(*chains), report.arguments.plots / "boltzmann-dream.gif"))
+        report.animate("boltzmann-dream", figures.dream, *chains)
         shown = slice(None, None, 4 if quick else max(1, len(history["epochs"]) // 25))
-        growing = figures.growing(*(history[name][shown] for name in ("epochs", "errors", "filters")))
-        report.saved(animation.save(*growing, report.arguments.plots / "boltzmann-growing.gif"))
+        growing = (history[name][shown] for name in ("epochs", "errors", "filters"))
+        report.animate("boltzmann-growing", figures.growing, *growing)
     return error
 
 

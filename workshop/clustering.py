@@ -35,7 +35,6 @@ from workshop.kit.data.table import columns as kinds
 from workshop.kit.data.table.numerals import MAX_NUMBER
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
-from workshop.kit.plots import animation
 from workshop.kit.report import Report, format_table
 
 BLOBS = np.array([[5.0, 5.0], [10.0, 0.0], [0.0, 2.0]])
@@ -332,10 +331,8 @@ def map_blobs(X: np.ndarray, random: np.random.Generator, arguments: argparse.Na
     middle = min(snapshots, key=lambda step: abs(step - 0.1 * steps))
     errors = print_map_errors(X, {step: snapshots[step] for step in (0, middle, steps)}, NET)
     report.result({"net_topographic_train_zero_one_loss": errors[-1, 1]})
-    if not arguments.no_plots:
-        all_errors = [map_errors(X, units, NET)[:2] for units in snapshots.values()]
-        figure, drawn = figures.net(X, snapshots, all_errors, NET)
-        report.saved(animation.save(figure, drawn, arguments.plots / "clustering-net.gif"))
+    all_errors = [map_errors(X, units, NET)[:2] for units in snapshots.values()]
+    report.animate("clustering-net", figures.net, X, snapshots, all_errors, NET)
 
 
 def map_colours(random: np.random.Generator, quick: bool, report: Report) -> tuple[list[int], np.ndarray]:
@@ -641,9 +638,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     X, blobs = load_blobs(random)
     steps = compare_iterations(X, X[-3:], report)
     report.plot("clustering-steps", figures.steps, X, steps)
-    if not arguments.no_plots:
-        figure, frames = figures.walk(X, steps[:2] if quick else steps)
-        report.saved(animation.save(figure, frames, arguments.plots / "clustering-kmeans.gif"))
+    report.animate("clustering-kmeans", figures.walk, X, steps[:2] if quick else steps)
 
     report.section(f"{STARTS} starts of each kind")
     compare_starts(X, len(BLOBS), random, 50 if quick else STARTS, report)

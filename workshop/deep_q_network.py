@@ -39,7 +39,6 @@ from workshop.kit import cli, device, training
 from workshop.kit.environments import car, drawn_map
 from workshop.kit.environments.trips import TEST_MAPS, Driven, Driver, Trip, evaluate, take_trip
 from workshop.kit.lazy import gymnasium, keras
-from workshop.kit.plots import animation
 from workshop.kit.report import Report, format_table
 from workshop.kit.training import Recipe
 from workshop.kit.training.checkpoint import Checkpoint, State, check_finite
@@ -552,8 +551,7 @@ def draw_trips(report: Report, weights: Sequence[np.ndarray], observation: str) 
     arrived = [trip for trip in trips if trip.reached and trip.moves < most_frames] or trips[:1]
     q = [q_values(weights, trip.observations) for trip in arrived]
     shown = int(np.argmax([np.abs(np.diff(one.argmax(axis=1))).sum() for one in q]))
-    path = report.arguments.plots / "deep_q_network-trip.gif"
-    report.saved(animation.save(*figures.trip_frames(arrived[shown], q[shown], most_frames), path))
+    report.animate("deep_q_network-trip", figures.trip_frames, arrived[shown], q[shown], most_frames)
 
 
 def show_own_map(report: Report, trips: Mapping[str, Trip]) -> None:

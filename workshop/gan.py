@@ -33,7 +33,6 @@ from workshop.kit import cli, device, files, training
 from workshop.kit.data.images import ImageSet, load_image_set, scale_pixels
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import keras, tensorflow, torch
-from workshop.kit.plots import animation
 from workshop.kit.report import Report, format_table
 from workshop.kit.saving.bundle import Input
 from workshop.kit.training import Recipe
@@ -428,9 +427,8 @@ def report_generator(
     if is_labelled:
         walk = draw_images(walk_inputs(np.arange(0, CLASSES, 2), 10, 3)).reshape(-1, 10, 28, 28)
         report.plot("gan-walk", figures.sheet, walk, "From one noise to another", digits.classes[::2])
-    if not report.arguments.no_plots:
-        film = figures.film(trained.frames, trained.steps, columns, "The same noise, while the generator trains")
-        report.saved(animation.save(*film, report.arguments.plots / f"{name}training.gif"))
+    title = "The same noise, while the generator trains"
+    report.animate(f"{name}training", figures.film, trained.frames, trained.steps, columns, title)
     return verdict
 
 

@@ -23,7 +23,6 @@ import numpy as np
 
 from workshop.figures import gradient_descent as figures
 from workshop.kit import cli
-from workshop.kit.plots import animation
 from workshop.kit.report import Report, format_table
 
 INPUTS = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
@@ -201,20 +200,20 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     factors = {name: convergence_factors(m) for name, m in momenta.items()}
     report.plot("gradient_descent-errors", figures.losses, losses, factors)
 
-    if not arguments.no_plots:
-        steps = QUICK_STEPS if arguments.quick else STEPS
-        walks = {name: descend(rate, m, steps) for name, m in momenta.items()}
-        figure, frames = figures.walk(
-            surface,
-            INPUTS,
-            Y,
-            best_line=X @ minimum(),
-            rate=rate,
-            paths=walks,
-            lines={name: path @ X.T for name, path in walks.items()},
-            losses={name: loss(path) for name, path in walks.items()},
-        )
-        report.saved(animation.save(figure, frames, arguments.plots / "gradient_descent-walk.gif"))
+    steps = QUICK_STEPS if arguments.quick else STEPS
+    walks = {name: descend(rate, m, steps) for name, m in momenta.items()}
+    report.animate(
+        "gradient_descent-walk",
+        figures.walk,
+        surface,
+        INPUTS,
+        Y,
+        best_line=X @ minimum(),
+        rate=rate,
+        paths=walks,
+        lines={name: path @ X.T for name, path in walks.items()},
+        losses={name: loss(path) for name, path in walks.items()},
+    )
     return report.finish(not_comparable="--momentum given" if momentum != MOMENTUM else "")
 
 

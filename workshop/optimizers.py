@@ -39,7 +39,6 @@ from workshop.figures.optimizers import Descent, Stalled, Surface
 from workshop.kit import cli, device, training
 from workshop.kit.data.images import ImageSet, load_image_set, scale_pixels
 from workshop.kit.lazy import keras, torch
-from workshop.kit.plots import animation
 from workshop.kit.report import Report, format_table
 from workshop.kit.training import Recipe
 from workshop.scratch.nn.adaptive import Adagrad, Adam, Nadam, RMSprop
@@ -351,14 +350,11 @@ def race_on_surfaces(report: Report, names: Sequence[str]) -> None:
         "Descent and momentum take as many steps where the bowl is turned. A rate for each weight makes it round if it"
     )
     print("lies along the axes: turned, Rprop takes four times as many steps, Adagrad five times, but Adam as many.")
-    if report.arguments.no_plots:
-        return
     for key in ("valley",) if report.arguments.quick else ("bowl", "saddle", "valley"):
         report.plot(f"optimizers-{key}", figures.paths, SURFACES[key], descents[key], TITLES)
     drawn = {key: SURFACES[key] for key in ("bowl", "saddle", "valley")}
     frames = 6 if report.arguments.quick else 60
-    figure, changes = figures.race(drawn, descents, TITLES, frames)
-    report.saved(animation.save(figure, changes, report.arguments.plots / "optimizers-race.gif"))
+    report.animate("optimizers-race", figures.race, drawn, descents, TITLES, frames)
 
 
 # --- 3. Nine gradients and one ----------------------------------------------------------------------------------------

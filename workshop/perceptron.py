@@ -31,7 +31,6 @@ from workshop.kit import cli
 from workshop.kit.data import tables
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
-from workshop.kit.plots import animation
 from workshop.kit.report import Report, format_table
 
 if TYPE_CHECKING:
@@ -547,10 +546,12 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     mistakes = {name: training.mistakes for name, training in rules[-1].items()}
     report.plot("perceptron-adaline", figures.adaline, *overlapping[:4], paths, mistakes)
 
-    if not arguments.no_plots and len(separable.features) == 2:
+    if len(separable.features) == 2:
         online = trainings["online"]
         visits = min(online.epochs * len(separable.X), MAX_STEPS)
-        figure, frames = figures.learning(
+        report.animate(
+            "perceptron-learning",
+            figures.learning,
             *separable[:4],
             path=online_path(separable.X, separable.y, visits),
             final=online.weights,
@@ -558,7 +559,6 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             mistakes=online.mistakes[-1],
             max_frames=QUICK_FRAMES if arguments.quick else MAX_FRAMES,
         )
-        report.saved(animation.save(figure, frames, arguments.plots / "perceptron-learning.gif"))
     elif not arguments.no_plots:
         print("Note      no plot of the lines: they take two features")
     return report.finish(not_comparable="the table is your own" if arguments.data else "")

@@ -43,7 +43,6 @@ from workshop.kit import cli, device, training
 from workshop.kit.environments import car, drawn_map, lander
 from workshop.kit.environments.trips import Driver, evaluate, take_trip
 from workshop.kit.lazy import gymnasium, keras
-from workshop.kit.plots import animation
 from workshop.kit.report import Report, format_table
 from workshop.kit.saving.model import Model
 from workshop.kit.training import Recipe
@@ -654,10 +653,9 @@ def report_lander(report: Report, curve: Curve, saved: keras.Model | Model) -> N
     report.save(name, saved, data=data, inputs=lander.INPUTS, classes=classes, metrics=metrics)
     report.plot(f"{name}-curve", figures.lander_curve, curve, title, GOAL)
     report.plot(f"{name}-flights", figures.flights, flights)
-    if not arguments.no_plots:
-        best = max(flights[title], key=lambda flight: flight.total)
-        frames = figures.landing(best, np.exp(log_softmax(forward(best.states[:-1], weights))), lander.ACTIONS)
-        report.saved(animation.save(*frames, arguments.plots / f"{name}.gif"))
+    best = max(flights[title], key=lambda flight: flight.total)
+    probabilities = np.exp(log_softmax(forward(best.states[:-1], weights)))
+    report.animate(name, figures.landing, best, probabilities, lander.ACTIONS)
 
 
 # --- The lesson -------------------------------------------------------------------------------------------------------

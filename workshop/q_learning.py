@@ -37,7 +37,6 @@ import numpy as np
 from workshop.figures import q_learning as figures
 from workshop.kit import cli
 from workshop.kit.environments import blackjack, cliff
-from workshop.kit.plots import animation
 from workshop.kit.report import Report, format_table
 
 # State -> next state -> reward: to act is to choose the next state. Where there is none to choose, the process ends.
@@ -617,10 +616,8 @@ def report_cliff(report: Report, episodes: int, runs: int) -> None:
     curves = {rule: result.returns for rule, result in learned.items()}
     name = f"best with random moves at {epsilon:g}"
     report.plot("q_learning-cliff-curves", figures.cliff_curves, curves, name, best)
-    if not report.arguments.no_plots:
-        trails = {rule: (learned[rule].trails, learned[rule].returns[0]) for rule in ("Q-learning", "SARSA")}
-        figure, frames = figures.cliff_learning(trails, cliff.HEIGHT, cliff.WIDTH)
-        report.saved(animation.save(figure, frames, report.arguments.plots / "q_learning-cliff.gif"))
+    trails = {rule: (learned[rule].trails, learned[rule].returns[0]) for rule in ("Q-learning", "SARSA")}
+    report.animate("q_learning-cliff", figures.cliff_learning, trails, cliff.HEIGHT, cliff.WIDTH)
 
 
 def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:

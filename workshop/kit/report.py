@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from workshop import LESSONS
 from workshop.kit import bands, plots, processes
 from workshop.kit.errors import WorkshopError
+from workshop.kit.plots import animation
 from workshop.kit.saving import bundle
 from workshop.kit.training.checkpoint import Checkpoint
 
@@ -148,6 +149,13 @@ class Report:
         """
         if self._draws:
             self.saved(plots.save(draw(*arguments, **options), self.arguments.plots / f"{name}.png"))
+
+    def animate(
+        self, name: str, draw: Callable[..., tuple["Figure", Iterable[float]]], *arguments: Any, **options: Any
+    ) -> None:
+        """Draws a figure that changes, by a function that returns it and its frames, and saves it as `<name>.gif`."""
+        if self._draws:
+            self.saved(animation.save(*draw(*arguments, **options), self.arguments.plots / f"{name}.gif"))
 
     def _expected(self) -> tuple[dict[str, bands.Band], dict[str, bands.Band]]:
         """Returns what `LESSONS` claims of the run's metrics, and the bands in which they are expected."""
