@@ -809,8 +809,8 @@ def parse(docstring: str | None, argv: Sequence[str] | None, parts: tuple[str, .
         if value is not None and not {*users} & {*arguments.parts}:
             option = f"--{name.replace('_', '-')}"
             parser.error(f"{option}: got {value} with --part {part}, takes --part {' or '.join(users)}")
-    given = [f"--{name.replace('_', '-')}" for name in ("k", "hidden_units") if getattr(arguments, name) is not None]
-    arguments.not_comparable = f"{', '.join(given)} given" if given else "the table is your own" if own_table else ""
+    own_data = "the table is your own" if own_table else ""
+    arguments.not_comparable = cli.given(arguments, "k", "hidden_units") or own_data
     arguments.k, arguments.hidden_units = arguments.k or 1, arguments.hidden_units or HIDDEN_UNITS
     return arguments
 

@@ -486,8 +486,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     arguments.recipe = COURSE_RECIPE if is_course else RECIPE
     parts = ("step", "drivers", "network") if is_course else PARTS
     arguments.parts = parts if arguments.part == "all" else (arguments.part,)
-    own = [f"--{name}" for name, value in given.items() if value is not None]
-    arguments.not_comparable = f"{', '.join(own)} given" if own else ""
+    arguments.not_comparable = cli.given(arguments, *given)
     return arguments
 
 

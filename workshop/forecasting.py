@@ -317,10 +317,7 @@ def save_and_plot(
 
 def why_not_comparable(arguments: argparse.Namespace) -> str:
     """Returns why a run is held against no expected band, or an empty text."""
-    given = [f"--{name}" for name in ("window", "horizon") if getattr(arguments, name)]
-    if arguments.data:
-        return "the series is your own"
-    return f"{' and '.join(given)} given" if given else ""
+    return "the series is your own" if arguments.data else cli.given(arguments, "window", "horizon")
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:

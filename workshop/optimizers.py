@@ -638,8 +638,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     epochs = f"of the race on the digits (default: {RACE.epochs})"
     add("--race-epochs", type=cli.whole_number(1), metavar="N", help=epochs)
     arguments = cli.parse_lesson(parser, argv)
-    given = [f"--{name}" for name in ("algorithms", "race_epochs") if getattr(arguments, name)]
-    arguments.not_comparable = f"{', '.join(given).replace('_', '-')} given" if given else ""
+    arguments.not_comparable = cli.given(arguments, "algorithms", "race_epochs")
     arguments.algorithms = [name for name in ALGORITHMS if name in (arguments.algorithms or ALGORITHMS)]
     return arguments
 

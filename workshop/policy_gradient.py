@@ -696,7 +696,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     if arguments.batch_size is not None and arguments.batch_size > largest:
         parser.error(f"--batch-size: got {arguments.batch_size}, takes up to {largest}, the steps of a rollout")
     arguments.parts = ("car", "lander") if arguments.part == "all" else (arguments.part,)
-    arguments.not_comparable = "--discount given" if arguments.discount is not None else ""
+    arguments.not_comparable = cli.given(arguments, "discount")
     return arguments
 
 

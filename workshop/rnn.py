@@ -671,8 +671,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     )
     add("--preset", choices=["course", "large"], help=help_text)
     arguments = cli.parse_lesson(parser, argv)
-    given = [f"--{name}" for name in ("layers", "units", "read", "clip") if getattr(arguments, name) is not None]
-    arguments.not_comparable = f"{', '.join(given)} given" if given else ""
+    arguments.not_comparable = cli.given(arguments, "layers", "units", "read", "clip")
     for name, value in PRESETS[arguments.preset].items():
         if getattr(arguments, name, None) is None:
             setattr(arguments, name, value)

@@ -96,7 +96,7 @@ OWN_OPTIONS = [
     ("boltzmann", "--k 2 --hidden-units 9", "--k, --hidden-units given"),
     ("deep_q_network", "--observation ranges_bearing --discount 0.5", "--observation, --discount given"),
     ("fashion_mnist", "--activation tanh --filters 4 --no-scaling", "--activation, --filters, --no-scaling given"),
-    ("forecasting", "--window 20 --horizon 3", "--window and --horizon given"),
+    ("forecasting", "--window 20 --horizon 3", "--window, --horizon given"),
     ("forecasting", "--data own.csv --window 20", "the series is your own"),
     ("mnist", "--hidden-units 20", "--hidden-units given"),
     ("optimizers", "--algorithms adam --race-epochs 3", "--algorithms, --race-epochs given"),

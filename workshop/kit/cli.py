@@ -214,6 +214,13 @@ def parse_lesson(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespa
     return arguments
 
 
+def given(arguments: argparse.Namespace, *names: str) -> str:
+    """Returns which of these options were given: "--x, --y given", or "". The others are None, or False."""
+    values = {f"--{name.replace('_', '-')}": getattr(arguments, name, None) for name in names}
+    own = [option for option, value in values.items() if value is not None and value is not False]
+    return f"{', '.join(own)} given" if own else ""
+
+
 def add_resume(parser: Parser) -> None:
     """Adds `--resume` and the folder of the checkpoints, for a lesson that trains and saves no model."""
     parser.add_argument("--models", type=Path, default=Path("models"), metavar="DIR", help="for checkpoints (models)")

@@ -65,9 +65,7 @@ def parse(
     add("--predict", type=number(0), nargs="+", default=[], metavar="INDEX", help=predicted)
 
     arguments = cli.parse_lesson(parser, argv)
-    names = ("activation", "hidden_units", "filters", "no_scaling")
-    given = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name)]
-    arguments.not_comparable = f"{', '.join(given)} given" if given else ""
+    arguments.not_comparable = cli.given(arguments, "activation", "hidden_units", "filters", "no_scaling")
     defaults = {"model": "both", "activation": "relu", "filters": list(filters), "padding": "valid"}
     settings = defaults | PRESETS.get(arguments.preset, {})
     if arguments.preset and arguments.model not in (None, settings["model"]):

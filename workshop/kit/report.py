@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workshop import LESSONS
-from workshop.kit import bands, plots, processes
+from workshop.kit import bands, cli, plots, processes
 from workshop.kit.errors import WorkshopError
 from workshop.kit.plots import animation
 from workshop.kit.saving import bundle
@@ -246,12 +246,7 @@ def _not_comparable(arguments: argparse.Namespace, is_standin: bool = False) -> 
         return "a quick run"
     if is_standin:
         return "the data is a stand-in"
-    own = [
-        f"--{name.replace('_', '-')}"
-        for name in ("epochs", "batch_size", "learning_rate", "optimizer")
-        if getattr(arguments, name, None) is not None
-    ]
-    return f"{', '.join(own)} given" if own else ""
+    return cli.given(arguments, "epochs", "batch_size", "learning_rate", "optimizer")
 
 
 def format_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
