@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     console.add_scaler(parser)
     add = parser.add_argument
     add("--episodes", type=cli.whole_number(1), default=10, metavar="N", help="flights (default: 10)")
-    add("--seed", type=cli.whole_number(0), default=1, metavar="N", help="of the first flight (default: 1)")
+    add("--seed", type=cli.whole_number(0), default=1, metavar="N", help="seed of the first flight (default: 1)")
     add("--sample", action="store_true", help="draw each action by its probability instead of taking the likeliest")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--gif", type=Path, metavar="FILE", help="save the first flight as an animation")

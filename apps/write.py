@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         type=cli.positive_number,
         default=0.5,
         metavar="T",
-        help="of the sampling; lower is more predictable (default: 0.5)",
+        help="sampling temperature: lower is more predictable (default: 0.5)",
     )
     add("--seed", type=cli.whole_number(0), default=1, metavar="N", help="the same seed, the same text (default: 1)")
     arguments = parser.parse_args(argv)

@@ -11,7 +11,6 @@ import argparse
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -35,7 +34,7 @@ IMAGES = {
 }
 
 
-def questions(model: Bundle) -> Any:
+def questions(model: Bundle) -> np.ndarray | list[list[object]]:
     """Returns inputs for a model, in their own units."""
     lesson = model.card["lesson"]
     if model.inputs[0].shape[2:] == (3,):

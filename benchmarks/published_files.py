@@ -9,12 +9,12 @@ A file counts as
 
     used      the lesson or the program ended, and the result is right where the right one is known
     refused   it ended with one line on stderr and exit code 2
-    unsure    a picture: the wrong digit, with a certainty below 95 %
+    unsure    an image: the wrong digit, with a certainty below 95 %
     wrong     the result is not the right one
     failed    anything else: a traceback is one
 
 Right is, for a model, what the Keras that wrote it predicted (an .npz beside it), else what Keras predicts where it
-opens the file by itself (to 1e-5); for a picture its label; for a folder of photographs the two classes cats and dogs;
+opens the file by itself (to 1e-5); for an image its label; for a folder of photographs the two classes cats and dogs;
 for a table a network that is not far worse than the linear model of the same rows.
 """
 
@@ -224,7 +224,7 @@ def try_scaled_model(path: Path) -> tuple[str, str]:
 
 
 def try_digit(path: Path, label: str) -> tuple[str, str]:
-    """Names the digit in a picture."""
+    """Names the digit in an image."""
     from apps import digit
 
     done = run(digit.main, path)
@@ -296,7 +296,7 @@ def cases(folder: Path, kind: str) -> Iterator[tuple[Path, Callable[[], tuple[st
             yield path, partial(try_scaler, path)
         for path in sorted((hunt / "scalers").glob("*.h5")):
             yield path, partial(try_scaled_model, path)
-    elif kind == "pictures":
+    elif kind == "images":
         with (folder / "pictures" / "labels.tsv").open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file, delimiter="\t"):
                 path = folder / "pictures" / row["file"]
@@ -314,7 +314,7 @@ def cases(folder: Path, kind: str) -> Iterator[tuple[Path, Callable[[], tuple[st
             yield path, partial(try_text, path)
 
 
-KINDS = ("tables", "scalers", "models", "pictures", "photos", "series", "texts")
+KINDS = ("tables", "scalers", "models", "images", "photos", "series", "texts")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

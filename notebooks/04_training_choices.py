@@ -64,7 +64,7 @@ X_validation_scaled = scaler.transform(X_validation)
 X_test_scaled = scaler.transform(X_test)
 
 # %% [markdown]
-# ## Choice 1: how many rows a step
+# ## Choice 1: how many rows per step
 #
 # A step can be computed from all rows (*batch* descent), from one (*stochastic* descent), or from some of them
 # (*mini-batch* descent).

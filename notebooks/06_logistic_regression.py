@@ -84,24 +84,24 @@ check("logistic_regression.1", sigmoid)
 # ## Cross-entropy: the cost of a wrong probability
 #
 # A model says: malignant, with a probability of 0.7. Then the tumour turns out to be malignant, or not. The
-# **cross-entropy** of this prediction is the negative logarithm of the probability that it gave to *what happened*.
+# **cross-entropy** of this prediction is the negative logarithm of the probability that it gave to the *true class*.
 
 # %%
-print("what happened  probability of 1  cross-entropy")
+print("label  probability of 1  cross-entropy")
 for y, p in ((1, 0.7), (1, 0.1), (1, 1e-6), (0, 0.3), (0, 0.9), (1, 0.99999), (0, 0.00001), (0, 0.999999)):
-    of_what_happened = p if y == 1 else 1 - p
-    print(f"{y:13}  {p:16g}  {-np.log(of_what_happened):13.5f}")
+    of_true_class = p if y == 1 else 1 - p
+    print(f"{y:5}  {p:16g}  {-np.log(of_true_class):13.5f}")
 
 # %% [markdown]
-# Who is sure and right pays nearly nothing, who is sure and wrong pays without an upper end.
+# A confident, correct prediction costs nearly nothing; the cost of a confident, wrong one grows without limit.
 #
-# **A question.** A model that always says 0.5: what does it pay for each sample?
+# **A question.** A model always predicts 0.5: what is its cross-entropy for each sample?
 #
 # ### Your turn 2: cross-entropy by hand
 #
-# `y` says what happened, 0 or 1, for each sample; `p` is the probability that was predicted for 1. Return the mean
-# cross-entropy: the mean of the negative natural logarithms of the probabilities that were given to what happened.
-# Where y is 0, that is 1 - p.
+# `y` is the label of each sample, 0 or 1; `p` is the probability that was predicted for 1. Return the mean
+# cross-entropy: the mean of the negative natural logarithms of the probabilities of the true classes. Where y is 0,
+# that is 1 - p.
 
 
 # %%

@@ -112,7 +112,7 @@ neuron.summary()
 # %% [markdown]
 # `compile` says how to train: stochastic gradient descent with a learning rate of 0.2 makes the *cross-entropy* small.
 # For each applicant that is the negative logarithm of the probability which the model gave to what really happened: 0
-# where it was sure and right, large where it was sure and wrong. Two classes and one output: the loss is
+# for a confident, correct prediction, large for a confident, wrong one. Two classes and one output: the loss is
 # `binary_crossentropy`. `verbose=0` prints nothing while it trains: an epoch is four steps, and there are hundreds. It
 # takes about 10 seconds.
 

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Optimizers: nine ways down
+# # Nine optimizers: their speed and memory
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/16_optimizers.ipynb)
 #

@@ -240,7 +240,7 @@ factor = ...
 check("initialization.3", factor)
 
 # %% [markdown]
-# ## What a start costs
+# ## Effect of the initial weights on training
 #
 # The same training from each start: plain gradient descent, one learning rate. The last two have batch normalisation
 # before each tanh: it takes the mean of the batch away from each weighted sum and divides by the standard deviation.

@@ -245,7 +245,7 @@ for epoch in range(WHOLE_EPOCHS):
 
 # %%
 @torch.no_grad()
-def features_of(data):
+def compute_features(data):
     """Returns what the last layer gets of each sample, with the classes, as a Dataset."""
     setattr(network, last, nn.Identity())
     network.eval()
@@ -254,7 +254,9 @@ def features_of(data):
     return torch.utils.data.TensorDataset(*(torch.cat(tensors) for tensors in zip(*batches, strict=True)))
 
 
-features, validation_features, test_features = (features_of(data) for data in (train_data, validation_data, test_data))
+features, validation_features, test_features = (
+    compute_features(data) for data in (train_data, validation_data, test_data)
+)
 print("train", tuple(features.tensors[0].shape))
 
 # %% [markdown]

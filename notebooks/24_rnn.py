@@ -437,7 +437,7 @@ for name, layer in recurrent.items():
     model.compile(optimizer=keras.optimizers.Adam(0.02), loss="mean_squared_error")
     neighbours[name] = model.fit(numbers, means, batch_size=32, epochs=PASSES, verbose=0).history["loss"]
     print(f"{name}: mean squared error {neighbours[name][-1]:.4f}")
-print(f"the least from one direction: {11 / 12 / 48:.4f}")
+print(f"lower bound, one direction: {11 / 12 / 48:.4f}")
 
 # %%
 curves = {name: (range(1, PASSES + 1), values) for name, values in neighbours.items()}

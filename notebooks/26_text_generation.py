@@ -65,15 +65,15 @@ print(whole[1000:1400])
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 end = len(whole) * 9 // 10
 characters = [UNKNOWN, *sorted(set(whole[:end]))]
-number_of = {character: number for number, character in enumerate(characters)}
-numbers = np.array([number_of.get(character, 0) for character in whole], np.int32)
+index = {character: number for number, character in enumerate(characters)}
+numbers = np.array([index.get(character, 0) for character in whole], np.int32)
 train, held_out = numbers[:end], numbers[end:]
 print(len(characters), "characters:", "".join(characters[1:]))
 
 # %%
 line = whole[1000:1012]
 print(list(line))
-print([number_of.get(character, 0) for character in line])
+print([index.get(character, 0) for character in line])
 
 # %% [markdown]
 # ### Your turn 1: the next character at every step
@@ -170,7 +170,7 @@ for name, value in rows:
 
 # %%
 for character in "qt ":
-    likeliest = np.argsort(-pairs[number_of.get(character, 0)])[:5]
+    likeliest = np.argsort(-pairs[index.get(character, 0)])[:5]
     print(repr(character), "is followed by", [characters[number] for number in likeliest])
 
 # %% [markdown]
@@ -271,7 +271,7 @@ check("text_generation.5", at_temperature)
 # %%
 def predict_next(start):
     """Returns the probabilities (characters,) of the character after a text."""
-    recent = [number_of.get(character, 0) for character in start[-WINDOW:]]
+    recent = [index.get(character, 0) for character in start[-WINDOW:]]
     padded = np.zeros((1, WINDOW), np.int32)
     padded[0, : len(recent)] = recent
     return model.predict_on_batch(padded)[0, len(recent) - 1]

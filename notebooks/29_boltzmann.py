@@ -1,10 +1,10 @@
 # %% [markdown]
-# # Boltzmann machines: digits that a network dreams
+# # Boltzmann machines: digits that a network generates
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/29_boltzmann.ipynb)
 #
 # A restricted Boltzmann machine has no output and no labels. It gives every image an energy, learns to make digits
-# likely, and dreams new ones. You write it in NumPy, compare its learning rule with the exact gradient, predict what
+# likely, and generates new ones. You write it in NumPy, compare its learning rule with the exact gradient, predict what
 # guests think of restaurants, and put two machines one upon the other: a network that Keras fine-tunes with 100
 # labels. About 40 minutes, of which the computer needs one.
 
@@ -40,7 +40,7 @@ from workshop.kit.data.images import load_image_set
 # %% tags=["parameters"] quick="EPOCHS, SEEDS, CHAIN = 1, 1, 20"
 EPOCHS = 5  # passes over the digits
 SEEDS = 3  # random starts of the networks that are compared
-CHAIN = 300  # steps of a dream
+CHAIN = 300  # steps of a chain from noise
 
 # %% [markdown]
 # ## Energy
@@ -277,14 +277,14 @@ happens = ...
 check("boltzmann.5", happens)
 
 # %% [markdown]
-# ### A dream
+# ### A chain from noise
 #
-# A chain from noise: hidden units from pixels, pixels from hidden units, again and again. Each state is one that the
-# machine believes in. **A question.** Will they be digits?
+# The chain starts from noise: hidden units from pixels, pixels from hidden units, again and again. Each state is a
+# sample of the machine. **A question.** Will they be digits?
 
 
 # %%
-def dream(W, b, c, steps):
+def run_chain(W, b, c, steps):
     """Returns the probabilities of the pixels after some steps of chains from noise."""
     v = random.random((8, 784), dtype=np.float32)
     seen = {0: v}
@@ -296,7 +296,7 @@ def dream(W, b, c, steps):
     return seen
 
 
-by_short_chains = dream(W, b, c, CHAIN)
+by_short_chains = run_chain(W, b, c, CHAIN)
 figures.samples(by_short_chains)
 
 # %% [markdown]
@@ -305,7 +305,7 @@ figures.samples(by_short_chains)
 # and there it is corrected.
 
 # %%
-by_long_chains = dream(*train_machine(X, 256, 2, drawn=2, persistent=True), CHAIN)
+by_long_chains = run_chain(*train_machine(X, 256, 2, drawn=2, persistent=True), CHAIN)
 figures.samples(by_short_chains, by_long_chains)
 
 # %% [markdown]
@@ -471,6 +471,6 @@ notebook.download("boltzmann.h5")
 # ## On your own
 #
 # - 64 hidden units instead of 256: what becomes of the reconstructions and of the filters?
-# - The chain of the training: three steps instead of one. Are the dreams better?
+# - The chain of the training: three steps instead of one. Are the samples better?
 # - The console tells the whole story, with two animations: `python -m workshop.boltzmann`. It takes ratings of your
 #   own, too: `python -m workshop.boltzmann --data my-ratings.csv`.

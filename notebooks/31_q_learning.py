@@ -357,7 +357,7 @@ check("q_learning.5", updated)
 
 
 # %%
-def learn(rule, episodes, epsilon=0.1, rate=0.5, seed=1):
+def train(rule, episodes, epsilon=0.1, rate=0.5, seed=1):
     """Returns the table Q (cells, moves), the return of each episode, and how often each cell was visited."""
     random, environment = np.random.default_rng(seed), Cliff()
     Q, returns, visits = np.zeros((48, 4)), np.zeros(episodes), np.zeros(48)
@@ -380,7 +380,7 @@ def learn(rule, episodes, epsilon=0.1, rate=0.5, seed=1):
 
 
 # %%
-results = {rule: [learn(rule, EPISODES, seed=seed) for seed in range(RUNS)] for rule in ("Q-learning", "SARSA")}
+results = {rule: [train(rule, EPISODES, seed=seed) for seed in range(RUNS)] for rule in ("Q-learning", "SARSA")}
 for rule, runs in results.items():
     returns = np.array([returns for _, returns, _ in runs])
     first, last = returns[:, : EPISODES // 5].mean(), returns[:, -EPISODES // 5 :].mean()
@@ -391,8 +391,8 @@ for rule, runs in results.items():
 
 
 # %%
-def way_of(Q):
-    """Returns the cells of the way that the best moves take, without random ones."""
+def greedy_path(Q):
+    """Returns the cells of the path of the best moves, without random ones."""
     environment = Cliff()
     state, _ = environment.reset()
     way, is_over = [state], False
@@ -405,7 +405,7 @@ def way_of(Q):
 # %%
 ways = {}
 for rule, runs in results.items():
-    way = way_of(np.mean([Q for Q, _, _ in runs], axis=0))
+    way = greedy_path(np.mean([Q for Q, _, _ in runs], axis=0))
     ways[f"{rule}: {len(way) - 1} moves"] = sum(visits for _, _, visits in runs), way
 figures.cliff_ways(ways, 4, 12)
 
@@ -447,8 +447,8 @@ check("q_learning.6", way)
 # Now try it:
 
 # %%
-Q, returns, visits = learn("SARSA", EPISODES, epsilon=0)
-sure_way = way_of(Q)
+Q, returns, visits = train("SARSA", EPISODES, epsilon=0)
+sure_way = greedy_path(Q)
 figures.draw_cliff(plt.figure(figsize=(9, 3)).gca(), np.zeros((4, 12)), f"epsilon = 0: {len(sure_way) - 1} moves")
 plt.plot(np.array(sure_way) % 12, np.array(sure_way) // 12, linewidth=4)
 plt.show()

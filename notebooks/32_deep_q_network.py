@@ -380,7 +380,7 @@ check("deep_q_network.7", double_targets)
 
 
 # %%
-def learn(model, weights, copy, memory, size, batch_size=100, discount=0.98):
+def train_step(model, weights, copy, memory, size, batch_size=100, discount=0.98):
     """Makes one update with Double DQN's targets on a batch sampled from the memory; returns the new weights."""
     batch = random.integers(0, size, batch_size)
     rows = np.arange(batch_size)
@@ -419,7 +419,7 @@ def train(inputs, steps, memory_size=50_000, copy_every=250, end_epsilon=0.05):
         history += list(zip(returns[ended], reached[ended], strict=True))
         returns[ended] = 0
         if step >= 60:  # about a thousand samples
-            weights = learn(model, weights, copy, memory, min(16 * (step + 1), memory_size))
+            weights = train_step(model, weights, copy, memory, min(16 * (step + 1), memory_size))
         if step % copy_every == 0:
             copy = weights
         if (step + 1) % (steps // 8) == 0:

@@ -28,7 +28,7 @@ class Lesson(NamedTuple):
             none for `fit` to take.
         expected: what the lesson claims of each metric of a default run on its own data, (lowest, highest). What seeds
             1 to 5 gave is narrower, and stands in `bands.json`.
-        expected_of: where an engine's or a preset's claim is another, by its name: {"numpy": {...}, "course": {...}}.
+        expected_for: where an engine's or a preset's claim is another, by its name: {"numpy": {...}, "course": {...}}.
     """
 
     name: str
@@ -38,11 +38,11 @@ class Lesson(NamedTuple):
     trains: bool = True
     acts: bool = False
     expected: Mapping[str, tuple[float, float]] = {}
-    expected_of: Mapping[str, Mapping[str, tuple[float, float]]] = {}
+    expected_for: Mapping[str, Mapping[str, tuple[float, float]]] = {}
 
     def bands(self, engine: str = "keras", preset: str | None = None) -> dict[str, tuple[float, float]]:
         """Returns what is claimed of a run by this engine, with the options of a preset."""
-        return {**self.expected, **self.expected_of.get(engine, {}), **self.expected_of.get(preset or "", {})}
+        return {**self.expected, **self.expected_for.get(engine, {}), **self.expected_for.get(preset or "", {})}
 
 
 def at_least(lowest: float) -> tuple[float, float]:
@@ -105,7 +105,7 @@ LESSONS = (
     ),
     Lesson(
         "training_choices",
-        "Rows a step, learning rate, when to stop, several outputs",
+        "Rows per step, learning rate, when to stop, several outputs",
         15,
         trains=False,
         expected={
@@ -202,7 +202,7 @@ LESSONS = (
             "circle_test_accuracy": at_least(0.93),
             "three_classes_test_accuracy": at_least(0.95),
         },
-        expected_of={"course-2-4-1": {"network_test_accuracy": at_least(0.99)}},
+        expected_for={"course-2-4-1": {"network_test_accuracy": at_least(0.99)}},
     ),
     Lesson(
         "activations",
@@ -262,7 +262,7 @@ LESSONS = (
         "Handwritten digits: a dense network against a convolutional one",
         40,
         expected={"dense_test_accuracy": at_least(0.975), "cnn_test_accuracy": at_least(0.990)},
-        expected_of={  # the presets': around seeds 1, 2 and 3 of the three engines, and the course's own accuracies
+        expected_for={  # the presets': around seeds 1, 2 and 3 of the three engines, and the course's own accuracies
             "numpy": {"cnn_test_accuracy": at_least(0.98)},
             "course-dense": {"dense_train_accuracy": (0.978, 0.990), "dense_test_accuracy": (0.965, 0.977)},
             "course-cnn": {"cnn_train_accuracy": (0.980, 0.995), "cnn_test_accuracy": (0.980, 0.992)},
@@ -273,11 +273,11 @@ LESSONS = (
         "Garments, the harder digits: the same two networks",
         60,
         expected={"dense_test_accuracy": at_least(0.88), "cnn_test_accuracy": at_least(0.915)},
-        expected_of={"numpy": {"cnn_test_accuracy": at_least(0.88)}},
+        expected_for={"numpy": {"cnn_test_accuracy": at_least(0.88)}},
     ),
     Lesson(
         "optimizers",
-        "Nine ways down: momentum, Rprop, Adam, raced and their memory counted",
+        "Nine optimizers: momentum, Rprop, Adam; their speed and memory compared",
         55,
         trains=False,
         expected={
@@ -388,7 +388,7 @@ LESSONS = (
             "elastic_train_accuracy": (0.89, 0.94),
             "combined_train_accuracy": (0.93, 0.97),
         },
-        expected_of={
+        expected_for={
             "simard": {
                 "simard_plain_test_accuracy": at_least(0.978),
                 "simard_affine_test_accuracy": at_least(0.987),
@@ -426,7 +426,7 @@ LESSONS = (
         55,
         ("torch",),
         expected={"finetuned_validation_accuracy": at_least(0.75)},
-        expected_of={  # the backbones': EfficientNet-Lite0 has seen ImageNet
+        expected_for={  # the backbones': EfficientNet-Lite0 has seen ImageNet
             "efficientnet": {
                 "frozen_10_validation_accuracy": at_least(0.97),
                 "frozen_validation_accuracy": at_least(0.99),
@@ -466,7 +466,7 @@ LESSONS = (
             "lstm_test_accuracy": at_least(0.985),
             "gru_test_accuracy": at_least(0.985),
         },
-        expected_of={
+        expected_for={
             "course": {
                 "simple_test_accuracy": at_least(0.97),
                 "lstm_test_accuracy": at_least(0.9876),
@@ -515,7 +515,7 @@ LESSONS = (
             "codes_test_mean_squared_error": at_most(0.045),
             "codes_test_accuracy": at_least(0.55),
         },
-        expected_of={"numpy": {"convolutional_test_mean_squared_error": at_most(0.02)}},
+        expected_for={"numpy": {"convolutional_test_mean_squared_error": at_most(0.02)}},
     ),
     Lesson(
         "clustering",
@@ -542,7 +542,7 @@ LESSONS = (
     ),
     Lesson(
         "boltzmann",
-        "Restricted Boltzmann machines: digits dreamt, ratings, pre-training",
+        "Restricted Boltzmann machines: digits generated, ratings, pre-training",
         55,
         ("torch",),
         expected={
@@ -630,7 +630,7 @@ LESSONS = (
             "steering_test_success_rate": (0.25, 0.45),
             "step_test_max_error": at_most(1e-9),
         },
-        expected_of={"course": {"test_success_rate": at_most(0.5), "test_mean_return": at_most(1.2)}},
+        expected_for={"course": {"test_success_rate": at_most(0.5), "test_mean_return": at_most(1.2)}},
     ),
     Lesson(
         "policy_gradient",

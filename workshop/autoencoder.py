@@ -455,7 +455,7 @@ def find_anomalies(images: Mapping[str, np.ndarray], reconstructions: Mapping[st
     threshold = float(np.quantile(errors["validation digits"], 1 - FALSE_ALARMS))
     print(f"An anomaly has an error of {threshold:.4f} or more, as {FALSE_ALARMS:.0%} of the validation digits have")
     table = [[name, float(e.mean()), f"{np.mean(e >= threshold):.1%}"] for name, e in errors.items()]
-    print(format_table(["", "mean error", "taken for an anomaly"], table))
+    print(format_table(["", "mean error", "flagged as anomaly"], table))
 
     scores = np.concatenate([errors["test digits"], errors["garments"]])
     is_garment = np.repeat([0, 1], [len(errors["test digits"]), len(errors["garments"])])
@@ -498,7 +498,7 @@ def compare_filled(
         error = float(np.square(X - images)[is_missing].mean())
         table.append([name, error])
         report.result({f"{metric}_test_mean_squared_error": error})
-    print(f"{MISSING:.0%} of the pixels of each of {len(images):,} test images are lost, and filled in by")
+    print(f"{MISSING:.0%} of the pixels of each of {len(images):,} test images are removed and filled in by:")
     print(format_table(["", "mean squared error of the missing pixels"], table))
     lost = np.where(is_missing, np.float32(0.5), images)
     rows = {"test images": images, "missing pixels grey": lost}

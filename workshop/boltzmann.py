@@ -11,7 +11,7 @@ states of low energy are likely. Training lowers the energy of digits and raises
     python -m workshop.boltzmann --quick                   # a first look, in seconds
 
 `machine`: 784 pixels and 256 hidden units. Test digits are reconstructed, filters drawn while they grow, and the free
-energy tells a machine that memorises, without any label. Chains from noise show what a machine dreams of: digits, if it
+energy tells a machine that memorises, without any label. Chains from noise show what a machine generates: digits, if it
 was trained with persistent chains. `exact`: with 3 visible and 4 hidden units all 128 states can be summed over: the
 exact likelihood and its gradient, against which contrastive divergence is compared. `ratings`: which restaurant would a
 guest like? Against means and biases, honestly. `deep`: two machines, one upon the other, are the start of a network
@@ -246,9 +246,9 @@ EPOCHS = 5
 DRAWN_SHARE = 0.6  # the share of the epochs in which the chain draws the pixels, too
 VALIDATION_IMAGES = 3000  # of the training images, at most a fifth: held out for the free-energy gap
 # Of the machine that memorises.
-FEW_IMAGES = 500
-FEW_STEPS = 400
-# Of the machine that dreams.
+SMALL_SET_IMAGES = 500
+SMALL_SET_STEPS = 400
+# Of the machine with persistent chains.
 PERSISTENT_EPOCHS = 2
 PERSISTENT_RATE = 0.05
 CHAINS = 20
@@ -322,11 +322,11 @@ def train_on_digits(digits: Digits, report: Report, train: Train = train) -> tup
 
 def memorise(digits: Digits, report: Report, train: Train = train) -> History:
     """Trains a machine on few images for so many steps that it memorises them; returns its history."""
-    arguments, X = report.arguments, digits.X_train[:FEW_IMAGES]
+    arguments, X = report.arguments, digits.X_train[:SMALL_SET_IMAGES]
     machine = build_machine(X, arguments.hidden_units, arguments.seed)
     history: History = defaultdict(list)
     settings = make_settings(arguments, 1, len(X))
-    epochs = (20 if arguments.quick else FEW_STEPS) // -(-len(X) // settings.batch_size) + 1
+    epochs = (20 if arguments.quick else SMALL_SET_STEPS) // -(-len(X) // settings.batch_size) + 1
     settings = settings._replace(epochs=epochs, drawn=round(DRAWN_SHARE * epochs))
     looks = {0, *np.geomspace(1, epochs, 15).round()}
     for passed in train(machine, X, settings, report.checkpoint("boltzmann-few"), history):
@@ -341,7 +341,7 @@ def train_persistent(digits: Digits, report: Report, train: Train = train) -> Ma
     machine = build_machine(X, arguments.hidden_units, arguments.seed)
     settings = make_settings(arguments, PERSISTENT_EPOCHS, len(X), drawn=1)
     settings = settings._replace(is_persistent=True, learning_rate=arguments.learning_rate or PERSISTENT_RATE)
-    for _ in train(machine, X, settings, report.checkpoint("boltzmann-dream"), {}):
+    for _ in train(machine, X, settings, report.checkpoint("boltzmann-persistent"), {}):
         pass  # nobody looks at it
     return machine
 
@@ -359,14 +359,14 @@ def run_chain(machine: Machine, steps: Sequence[int], seed: int) -> dict[int, np
 
 
 def show_machine(
-    machine: Machine, history: History, few: History, dreamer: Machine, digits: Digits, report: Report
+    machine: Machine, history: History, few: History, persistent: Machine, digits: Digits, report: Report
 ) -> float:
     """Reports and draws what the machine of digits has learned; returns the error of its reconstructions.
 
     Args:
         machine, history: trained by contrastive divergence.
         few: the history of the machine that was trained on few images.
-        dreamer: the machine that was trained with persistent chains.
+        persistent: the machine that was trained with persistent chains.
         digits: the digits.
         report: takes the metrics and the plots.
     """
@@ -380,20 +380,20 @@ def show_machine(
     report.result({"test_mean_squared_error": error}, model="machine")
     report.result({"test_mean_squared_error": mean_error}, model="mean_image")
     n = len(digits.X_train)
-    print(figures.gap_table({f"{n:,} images": history, f"{min(FEW_IMAGES, n):,} images": few}))
-    print("Where the gap grows, a machine makes its own images likely, and others not. No label was needed to see it.")
-    dreamt = reconstruction_error(dreamer, X)
-    print(f"Of the machine of persistent chains, which is trained to dream, not to reconstruct: {dreamt:.4f}.")
-    report.result({"test_mean_squared_error": dreamt}, model="persistent")
+    print(figures.gap_table({f"{n:,} images": history, f"{min(SMALL_SET_IMAGES, n):,} images": few}))
+    print("Where the gap grows, the machine makes only its training images likely. No label is needed to see this.")
+    persistent_error = reconstruction_error(persistent, X)
+    print(f"The machine with persistent chains, trained to generate, not to reconstruct, has {persistent_error:.4f}.")
+    report.result({"test_mean_squared_error": persistent_error}, model="persistent")
     report.result({"gap_validation_log_loss": history["gaps"][-1], "few_gap_validation_log_loss": few["gaps"][-1]})
     report.plot("boltzmann-reconstructions", figures.reconstructions, X[:10], machine.reconstruct(X[:10]))
     report.plot("boltzmann-filters", figures.filters, machine.W.T, activity.mean(axis=0))
     report.plot("boltzmann-free-energy", figures.free_energy, history, few)
     if not report.arguments.no_plots:
         steps = CHAIN_STEPS[:6] if quick else CHAIN_STEPS
-        chains = [run_chain(one, steps, report.arguments.seed) for one in (machine, dreamer)]
+        chains = [run_chain(one, steps, report.arguments.seed) for one in (machine, persistent)]
         report.plot("boltzmann-samples", figures.samples, *chains)
-        report.animate("boltzmann-dream", figures.dream, *chains)
+        report.animate("boltzmann-sampling", figures.sampling, *chains)
         shown = slice(None, None, 4 if quick else max(1, len(history["epochs"]) // 25))
         growing = (history[name][shown] for name in ("epochs", "errors", "filters"))
         report.animate("boltzmann-growing", figures.growing, *growing)
@@ -473,7 +473,7 @@ def small_machine(seed: int, scale: float = 0.1) -> Machine:
     return Machine(W, b, c)
 
 
-def learn_patterns(k: int | None, steps: int, seed: int) -> tuple[Machine, np.ndarray]:
+def train_on_patterns(k: int | None, steps: int, seed: int) -> tuple[Machine, np.ndarray]:
     """Trains the small machine by CD-k or (None) by the exact gradient; returns it, and its likelihood.
 
     The likelihood is the mean of ln P(v) of the patterns, at first and after each 20th step.
@@ -504,19 +504,23 @@ def compare_with_exact(report: Report) -> None:
         for parameter in machine.parameters
     ]
     error = float(np.abs(flat(exact_gradient(machine, PATTERNS)) - flat(by_differences)).max())
-    print(f"The gradient by sums over all states, and by differences of the likelihood: at most {error:.1e} apart.")
+    print(
+        f"The gradients by sums over all states and by finite differences of the likelihood: at most {error:.1e} apart."
+    )
     report.result({"differences_test_max_error": error})
 
     print(f"\nTrained on the patterns {' and '.join(''.join(map(str, row)) for row in PATTERNS.astype(int))}:")
     best, likelihoods = -np.log(len(PATTERNS)), {}
     for name, metric, k in (("exact gradient", "exact_gradient", None), ("CD-1", "cd_1", 1), ("CD-10", "cd_10", 10)):
-        _, likelihoods[name] = learn_patterns(k, 200 if quick else EXACT_STEPS, seed)
+        _, likelihoods[name] = train_on_patterns(k, 200 if quick else EXACT_STEPS, seed)
         report.result({"train_log_loss": -likelihoods[name][-1]}, model=metric)
     print(figures.likelihood_table(likelihoods, 20))
     print(f"No machine can reach more than ln 1/{len(PATTERNS)} = {best:.3f}.\n")
 
     machines = {"weights near 0": small_machine(seed)}
-    machines |= {f"after {n} steps": learn_patterns(None, n, seed)[0] for n in (200, 300)}  # ever surer of the patterns
+    machines |= {
+        f"after {n} steps": train_on_patterns(None, n, seed)[0] for n in (200, 300)
+    }  # more and more certain of the patterns
     errors = {
         name: [relative_error(expected_directions(one, PATTERNS, k), exact_gradient(one, PATTERNS)) for k in KS]
         for name, one in machines.items()
@@ -528,9 +532,9 @@ def compare_with_exact(report: Report) -> None:
         relative_error(directions(machine, X, gibbs(machine, X, k, random)), exact_gradient(machine, PATTERNS))
         for k in KS
     ]
-    print("How far the direction of CD-k is from the exact gradient, as a share of its length, over all chains:")
+    print("How far the direction of CD-k is from the exact gradient, relative to its length, over all chains:")
     print(figures.error_table(KS, errors))
-    print("The surer the machine, the more seldom its chain goes from one pattern to the other.")
+    print("The more certain the machine, the less often its chain switches between the patterns.")
     report.plot("boltzmann-exact", figures.exact, likelihoods, 20, best, np.array(KS), errors)
 
 
@@ -623,7 +627,7 @@ def recommend(ratings: Ratings, report: Report) -> None:
     arguments = report.arguments
     users, items = ratings.counts
     share = len(ratings.grades) / (users * items)
-    print(f"{len(ratings.grades):,} ratings of {items} items by {users} users: {share:.1%} of all that there could be.")
+    print(f"{len(ratings.grades):,} ratings of {items} items by {users} users: {share:.1%} of all possible ratings.")
     splits = 2 if arguments.quick or len(ratings.grades) > 20_000 else 10
     errors: dict[str, list[float]] = {}
     for split in range(splits):
@@ -635,7 +639,7 @@ def recommend(ratings: Ratings, report: Report) -> None:
         for name, predicted in predictions.items():
             error = predicted[ratings.users[held_out], ratings.items[held_out]] - truth
             errors.setdefault(name, []).append(float(np.sqrt(np.mean(error**2))))
-    print(f"The root of the mean squared error of a fifth of the ratings, held out, mean of {splits} splits:")
+    print(f"Test RMSE (20 % of the ratings held out; mean of {splits} splits):")
     print(figures.rating_table(errors))
     for name, metric in zip(errors, RATING_METRICS, strict=True):
         report.result({"test_root_mean_squared_error": float(np.mean(errors[name]))}, model=metric)
@@ -796,7 +800,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None, parts: tuple[str, .
     default = "(default: all; with --data ratings)" if "ratings" in parts else "(default: all)"
     add("--part", choices=[*parts, "all"], help=default)
     default = f"(default: {HIDDEN_UNITS})"
-    add("--hidden-units", type=cli.whole_number(1), metavar="N", help=f"of the machine of digits {default}")
+    add("--hidden-units", type=cli.whole_number(1), metavar="N", help=f"hidden units of the digit machine {default}")
     add("--k", "--gibbs-steps", type=cli.whole_number(1), metavar="N", help="steps of the chain, CD-k (default: 1)")
     arguments = cli.parse_lesson(parser, argv)
     own_table = getattr(arguments, "data", None)
@@ -839,8 +843,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             machine, history = train_on_digits(digits, report)
 
         if "machine" in parts:
-            few, dreamer = memorise(digits, report), train_persistent(digits, report)
-            error = show_machine(machine, history, few, dreamer, digits, report)
+            few, persistent = memorise(digits, report), train_persistent(digits, report)
+            error = show_machine(machine, history, few, persistent, digits, report)
             metrics = {"test_mean_squared_error": error}
             report.save("boltzmann_features", build_features(machine), output="features", metrics=metrics, **card)
 
@@ -849,7 +853,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             compare_with_exact(report)
 
         if "ratings" in parts:
-            report.section("ratings: who would like what?")
+            report.section("ratings: recommending items")
             recommend(ratings, report)
 
         if "deep" in parts:

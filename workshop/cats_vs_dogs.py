@@ -46,6 +46,7 @@ from workshop.kit.saving.bundle import Input
 
 if TYPE_CHECKING:
     import keras
+    from tensorflow.keras.preprocessing.image import DirectoryIterator
 
 # `images` is how many photos a training shows: of a small set each comes in many epochs.
 RECIPES = {
@@ -131,7 +132,9 @@ def build(kind: str, size: int, classes: int) -> keras.Sequential:
     return build_workshop(size, classes) if kind == "workshop" else build_small(size, classes)
 
 
-def make_generators(folder: FilePath, recipe: PhotoRecipe, size: int, classes: int, seed: int) -> tuple[Any, Any]:
+def make_generators(
+    folder: FilePath, recipe: PhotoRecipe, size: int, classes: int, seed: int
+) -> tuple[DirectoryIterator, DirectoryIterator]:
     """Returns Keras' ImageDataGenerator of the training and of the validation photos, as the workshop teaches it.
 
     Every photo is read and decoded anew in each epoch, and Keras makes one change after another.
@@ -176,7 +179,7 @@ def report_steps(recipe: PhotoRecipe, samples: int) -> None:
     """Says how many steps an epoch has, and what happens where so many photos make fewer batches."""
     batches = math.ceil(samples / recipe.batch_size)
     steps = recipe.steps_per_epoch or batches
-    print(f"Steps an epoch  {steps} batches of {recipe.batch_size}")
+    print(f"Steps per epoch  {steps} batches of {recipe.batch_size}")
     if steps > batches:
         made = f"{batches} batches" if batches > 1 else "1 batch"
         print(f"                {samples:,} photos make {made}: they come again, in another order")

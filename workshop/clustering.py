@@ -221,7 +221,7 @@ def choose_clusters(X: np.ndarray, random: np.random.Generator, report: Report) 
         before = f"{inertias[-1] / inertias[-2]:.0%}" if clusters > 1 else ""
         silhouette = f"{silhouettes[-1]:.3f}" if clusters > 1 else ""
         rows.append([clusters, f"{end.inertia:.1f}", before, silhouette])
-    print(format_table(["clusters", "inertia", "of the one before", "silhouette"], rows))
+    print(format_table(["clusters", "inertia", "relative to previous", "silhouette"], rows))
     best = numbers[int(np.nanargmax(silhouettes))]
     print(f"The inertia falls with every cluster; the silhouette is highest at {best}.")
     report.result({"train_silhouette_score": float(np.nanmax(silhouettes))})
@@ -379,7 +379,8 @@ def map_digits(
     names = name_units(X, digits.y_train, units)
     predicted = names[np.argmin(squared_distances(X_test, units), axis=1)]
     accuracy = float(np.mean(predicted == digits.y_test))
-    print(f"Named by its training digits afterwards, the map reads {accuracy:.1%} of {len(X_test):,} others.")
+    print(f"With its units labelled by the training digits, the map classifies {accuracy:.1%} of {len(X_test):,} test")
+    print("digits correctly.")
     report.result({"digits_test_mean_squared_error": squared, "digits_test_accuracy": accuracy})
     report.result({"digits_topographic_test_zero_one_loss": topographic})
     images = units.reshape(len(units), *digits.X_train.shape[1:3])
@@ -471,7 +472,7 @@ def print_search(letters: np.ndarray, vigilance: float) -> None:
         present(x[None], prototypes, vigilance)
         happens = "new" if is_new else "resonance"
         rows.append([chr(ord("A") + i), x.sum(), matches, f"{happens}: {cluster + 1}", prototypes[cluster].sum()])
-    print(format_table(["letter", "its ones", "clusters tried: match", "result", "ones of the prototype"], rows))
+    print(format_table(["letter", "pixels set", "clusters tried: match", "result", "pixels set in prototype"], rows))
 
 
 def compare_vigilances(letters: np.ndarray, random: np.random.Generator, orders: int, report: Report) -> None:
@@ -606,9 +607,11 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     """Reads the options."""
     parser = cli.lesson_parser(docstring)
     add = parser.add_argument
-    add("--clusters", type=cli.whole_number(2), metavar="K", help="of --data (default: by the silhouette)")
+    text = "number of clusters for --data (default: chosen by the silhouette)"
+    add("--clusters", type=cli.whole_number(2), metavar="K", help=text)
     add("--drop", nargs="+", default=[], metavar="COLUMN", help="columns of --data to leave out")
-    add("--scaler", choices=("standard", "minmax"), help="of --data: mean 0 and deviation 1, or 0 to 1 (standard)")
+    text = "how to scale --data: mean 0 and deviation 1, or 0 to 1 (default: standard)"
+    add("--scaler", choices=("standard", "minmax"), help=text)
     arguments = cli.parse_lesson(parser, argv)
     for name in ("clusters", "drop", "scaler"):
         given = getattr(arguments, name)

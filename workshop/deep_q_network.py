@@ -61,7 +61,7 @@ def learning_targets(
         rewards: of them (samples,).
         best_next: the Q value of the best action in the state that followed (samples,).
         ended: whether the episode was over then: nothing follows (samples,).
-        discount: of what follows, 0 to 1.
+        discount: the factor of future rewards, 0 to 1.
     """
     targets = q.copy()
     targets[np.arange(len(q)), actions] = rewards + discount * best_next * ~ended
@@ -237,7 +237,7 @@ def q_values(weights: Sequence[np.ndarray], states: np.ndarray) -> np.ndarray:
     return outputs @ weights[-2] + weights[-1]
 
 
-def choose(q: np.ndarray, epsilon: float, random: np.random.Generator) -> np.ndarray:
+def epsilon_greedy(q: np.ndarray, epsilon: float, random: np.random.Generator) -> np.ndarray:
     """Returns an action for each row: a random one with the probability `epsilon`, else the one with the highest Q."""
     explores = random.random(len(q)) < epsilon
     return np.where(explores, random.integers(q.shape[1], size=len(q)), q.argmax(axis=1))
@@ -340,7 +340,7 @@ class Training:
 
     def drive(self, weights: Sequence[np.ndarray]) -> None:
         """Lets every car take one step, epsilon-greedily, and adds it to the memory."""
-        actions = choose(q_values(weights, self.observations), self.epsilon, self.random)
+        actions = epsilon_greedy(q_values(weights, self.observations), self.epsilon, self.random)
         following, rewards, terminated, truncated, infos = self.cars.step(actions)
         over = terminated | truncated
         # Where an episode is over the car has begun the next one; the step led to the last state of the old.
@@ -466,9 +466,9 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
         "--discount",
         type=cli.number_between(0, 1),
         metavar="X",
-        help=f"of what follows, 0 to 1 (default: {Settings.discount})",
+        help=f"discount factor for future rewards, 0 to 1 (default: {Settings.discount})",
     )
-    add("--observation", choices=[*OBSERVED], help=f"of the car (default: {Settings.observation})")
+    add("--observation", choices=[*OBSERVED], help=f"inputs of the network (default: {Settings.observation})")
     add("--preset", choices=["course"], help="the course's network, optimizer, batch size and 20 inputs")
     drawn_map.add_option(parser)
     arguments = cli.parse_lesson(parser, argv)
@@ -478,7 +478,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     if is_course and arguments.part in ("sums", "switches"):
         parser.error(f"--preset course has no --part {arguments.part}")
     if arguments.map is not None and arguments.part in ("step", "drivers"):
-        parser.error(f"--map is of trained cars, --part {arguments.part} trains none")
+        parser.error(f"--map needs a trained car; --part {arguments.part} trains none")
     arguments.own_map = None if arguments.map is None else drawn_map.read(arguments.map)
     settings = COURSE if is_course else Settings()
     given = {"observation": arguments.observation, "discount": arguments.discount}

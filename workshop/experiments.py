@@ -8,7 +8,7 @@ written down as soon as it is finished, so that a run that was stopped goes on.
     python -m workshop.experiments fashion_mnist --full        # all ten rungs, on the garments
     python -m workshop.experiments --part break        # two ways to break it, and what Keras says of them
     python -m workshop.experiments --part rate         # the learning rate times ten until the loss oscillates
-    python -m workshop.experiments --part batch        # the batch size doubled while accuracy per second gains
+    python -m workshop.experiments --part batch        # the batch size doubled while accuracy per second rises
 
 Any lesson's options make a grid, the lesson's name first:
 
@@ -290,7 +290,7 @@ def find_rate(images: ImageSet, seed: int) -> Findings:
         for tried, values in losses.items()
         for verdict in ["oscillates" if tried == rate else "chosen: half of it" if tried == chosen else ""]
     ]
-    text = format_table(["learning rate", "first loss", "last loss", "way upwards", ""], rows)
+    text = format_table(["learning rate", "first loss", "last loss", "share of increases", ""], rows)
     if losses[rate][-1] < losses[chosen][-1]:
         text += f"\nAt {rate:g} the loss still ends lowest: half of it is the careful choice, not always the quickest."
     curves = {f"{tried:g}": ([*range(1, len(values) + 1)], values) for tried, values in sorted(losses.items())}
@@ -322,7 +322,7 @@ def measure_batch_size(images: ImageSet, X_test: np.ndarray, batch_size: int, se
 
 
 def double_batch_size(images: ImageSet, seed: int) -> Findings:
-    """Doubles the batch size from 32 while the accuracy per second gains."""
+    """Doubles the batch size from 32 while the accuracy per second rises."""
     device.prepare(seed)
     X_test = scale_pixels(images.X_test)
     sizes: list[float] = []
@@ -341,13 +341,13 @@ def double_batch_size(images: ImageSet, seed: int) -> Findings:
             break
         size *= 2
     best = int(np.argmax(per_second))
-    headings = ["batch size", "steps an epoch", "test accuracy", "seconds an epoch", "accuracy a second"]
+    headings = ["batch size", "steps per epoch", "test accuracy", "seconds per epoch", "accuracy per second"]
     table = format_table(headings, rows)
     text = (
-        f"{table}\nOf these {sizes[best]:g} has the most accuracy a second, and {sizes[int(np.argmax(accuracies))]:g} "
-        f"the most accuracy: a large batch makes fewer steps in an epoch."
+        f"{table}\nOf these, {sizes[best]:g} has the highest accuracy per second, and "
+        f"{sizes[int(np.argmax(accuracies))]:g} the highest accuracy: with larger batches an epoch has fewer steps."
     )
-    curves = {"test accuracy": (sizes, accuracies), "accuracy a second": (sizes, per_second)}
+    curves = {"test accuracy": (sizes, accuracies), "accuracy per second": (sizes, per_second)}
     metrics = {"batch_32_test_accuracy": accuracies[0], "batch_chosen_test_accuracy": accuracies[best]}
     return Findings(text, metrics, curves, sizes[best])
 
@@ -365,8 +365,14 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     add("--grid", nargs="+", metavar="NAME=VALUE,...", help="run the lesson with every combination of these options")
     text = "processes side by side (default: 2; 1 with --quick and on a stand-in)"
     add("--jobs", type=cli.whole_number(1), metavar="N", help=text)
-    add("--cluster", metavar="ADDRESS", help="of a Dask scheduler, whose workers run the rows")
-    add("--results", type=Path, default=Path("experiments"), metavar="DIR", help="for the rows (default: experiments)")
+    add("--cluster", metavar="ADDRESS", help="address of a Dask scheduler whose workers run the rows")
+    add(
+        "--results",
+        type=Path,
+        default=Path("experiments"),
+        metavar="DIR",
+        help="where the rows are saved (default: experiments)",
+    )
     known, unknown = parser.parse_known_args(argv)
     if unknown:
         parser.error(f"got {' '.join([*unknown, *filter(None, [known.lesson])])}, takes a lesson's name and options")
@@ -379,11 +385,11 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     if arguments.grid:
         for option, given in (("data", arguments.data), ("full", arguments.full), ("part", arguments.part)):
             if given:
-                parser.error(f"--{option} is of the ladder; a grid has its lesson's own options, as NAME=VALUE")
+                parser.error(f"--{option} applies to the ladder; a grid takes its lesson's own options, as NAME=VALUE")
         arguments.grid = read_grid(arguments.grid)
         check_options(arguments.lesson, arguments.grid, shared_options(arguments))
     if arguments.cluster and arguments.jobs:
-        parser.error("--jobs is of this machine, --cluster has as many as it has workers: leave out one of the two")
+        parser.error("use either --jobs or --cluster: a cluster runs one job per worker")
     if arguments.cluster:
         check_dask()
     files.check_writable(arguments.results, "--results")
@@ -429,7 +435,7 @@ def run_ladder(report: Report, images: ImageSet) -> None:
     titles = {
         "break": "Two ways to break it",
         "rate": "The learning rate: times ten until the loss oscillates, then half of it",
-        "batch": "The batch size: doubled while the accuracy a second gains",
+        "batch": "The batch size: doubled while the accuracy per second rises",
     }
     for part, found_by_part in sorted(findings.items(), key=lambda item: PARTS.index(item[0])):
         report.section(titles[part])

@@ -258,7 +258,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     add, number = parser.add_argument, cli.whole_number
     add("--window", type=number(1), metavar="N", help="values a forecast is made from (default: 60, or a 6th of all)")
     add("--horizon", type=number(1), metavar="N", help="values that are forecast (default: 12, or a 10th of all)")
-    column = "of the file, that is forecast (default: the last one of numbers)"
+    column = "column to forecast (default: the last one of numbers)"
     add("--column", metavar="NAME", help=column)
     season = (
         "values of a season (default: 132 for the sunspots, else a year of months, quarters or weeks, a week of days)"

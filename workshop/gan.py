@@ -409,7 +409,9 @@ def report_generator(
     report.result(metrics)
     report.result({"real_nearest_test_root_mean_squared_error": float(real_distances.mean())})
     print(f"The nearest training image differs from a drawn digit by {distances.mean():.3f} (root mean square),")
-    print(f"from a test image by {real_distances.mean():.3f}; the least of any drawn one is {distances.min():.3f}.")
+    print(
+        f"from a test image by {real_distances.mean():.3f}; the closest drawn digit differs by {distances.min():.3f}."
+    )
 
     name, columns = f"gan-{prefix.replace('_', '-')}", digits.classes if is_labelled else ()
     sheet = images[: 8 * CLASSES].reshape(-1, CLASSES, 28, 28)
@@ -465,12 +467,12 @@ def report_verdicts(verdicts: Mapping[str, Verdict], digits: ImageSet, report: R
             f"{one.certain:.1%}",
             str(np.count_nonzero(one.counts >= 0.01 * one.counts.sum())),
             f"{one.entropy:.3f}",
-            f"{one.accuracy:.1%}" if name in ("real digits", NAMES["digits"]) else "none asked for",
+            f"{one.accuracy:.1%}" if name in ("real digits", NAMES["digits"]) else "none requested",
             f"{one.distance:.3f}",
         ]
         for name, one in verdicts.items()
     ]
-    print(format_table(["", "sure of", "digits", "entropy / ln 10", "the digit asked for", "two differ by"], rows))
+    print(format_table(["", "sure of", "digits", "entropy / ln 10", "requested digit", "mean distance of two"], rows))
     real = verdicts["real digits"]
     report.result(
         {

@@ -160,9 +160,15 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
         default=LEARNING_RATE,
         metavar="X",
         dest="rate",
-        help="of the table by hand and the animation (default: %(default)g)",
+        help="learning rate for the table by hand and the animation (default: %(default)g)",
     )
-    parser.add_argument("--momentum", type=below_one, default=MOMENTUM, metavar="X", help="(default: %(default)g)")
+    parser.add_argument(
+        "--momentum",
+        type=below_one,
+        default=MOMENTUM,
+        metavar="X",
+        help="momentum of the second descent (default: %(default)g)",
+    )
     return cli.parse_lesson(parser, argv)
 
 

@@ -419,8 +419,8 @@ def report_equal(report: Report, weights: Mapping[str, Sequence[np.ndarray]]) ->
             report.result({f"{name}_units_train_max_error": apart})
     layers = [f"layer {i}" for i in range(1, 6)]
     print(format_table(["different units after training", *layers, "largest weight of the outputs"], rows))
-    print("Equal units get equal gradients: a layer of them is one unit. Behind zeros no weight has any gradient, and")
-    print("only the biases of the ten outputs are trained.")
+    print("Equal units get equal gradients: a layer of them is one unit. After a layer of zeros no weight gets a")
+    print("gradient, and only the biases of the ten outputs are trained.")
 
 
 # --- 5. Dead units ----------------------------------------------------------------------------------------------------
@@ -495,7 +495,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     }
     report_depth(report, by_depth)
 
-    report.section("What a start costs")
+    report.section("Effect of the initial weights on training")
     trained, weights = {}, {}
     for name, case in networks(quick).items():
         started = time.perf_counter()

@@ -76,7 +76,7 @@ def descend(x: float, learning_rate: float = 0.1, steps: int = 25) -> list[float
     return path
 
 
-def learn_slope(rate: float = 0.01) -> list[float]:
+def fit_slope(rate: float = 0.01) -> list[float]:
     """Returns the path of w, its start included, until f(x) = w x is -3x to 0.001.
 
     Nobody writes the derivative down: a tape records how the loss is computed, and `backward` goes along it from the
@@ -236,8 +236,9 @@ def report_houses(report: Report, table: Table, neuron: Trained) -> None:
     ]
     print(format_table(["how", "weight w", "bias b", "cost (mean squared error)", "sum of squared errors"], rows))
     print(
-        f"The sum is the cost without its division by the {len(y)} rows, as some courses have it by a slip: the best "
-        f"weights\nare the same, but gradients are {len(y)} times as long, and rates have to be {len(y)} times smaller."
+        f"The sum is the cost without its division by the {len(y)} rows, as some courses mistakenly define it: the "
+        f"best weights\nare the same, but gradients are {len(y)} times as long, and rates have to be {len(y)} times "
+        "smaller."
     )
     is_ours = table.path == table_data.shipped_table("houses")
     for number in (8, 12) if is_ours else (size.minimum, size.maximum):
@@ -419,7 +420,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
     if arguments.part in ("line", "all"):
         paths = descend_by_hand(report)
-        report_slope(report, learn_slope())
+        report_slope(report, fit_slope())
         report.section("One neuron finds y = 2x + 1 from nine points")
         neuron = fit_neuron("line", X_LINE, Y_LINE, get_recipe("line", len(X_LINE), arguments), report)
         loss = neuron.model.evaluate(X_LINE, Y_LINE[:, None], verbose=0)

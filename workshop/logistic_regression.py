@@ -41,7 +41,7 @@ STEPS_SHOWN = (0, 50, 100, 200, 299)
 THROWS = (1, 0, 1, 0)  # of a coin: heads, tails, heads, tails
 CLASSES = ("benign", "malignant")
 SIGMOID_INPUTS = (-10.0, -8.0, -4.0, 0.0, 0.5, 1.0, 5.0)
-# What happened, 0 or 1, and the probability that was given to 1; in the last three it is almost certain.
+# The label, 0 or 1, and the predicted probability of 1; in the last three the prediction is almost certain.
 OUTCOMES = ((1, 0.7), (1, 0.1), (1, 1e-6), (0, 0.3), (0, 0.9), (1, 0.99999), (0, 0.00001), (0, 0.999999))
 
 Classifier = tuple[Callable[[np.ndarray], np.ndarray], float]  # a function of a tumour's size; where it is 0.5
@@ -53,7 +53,7 @@ def sigmoid(z: np.ndarray | float) -> np.ndarray:
 
 
 def cross_entropy(y: np.ndarray | float, p: np.ndarray | float) -> np.ndarray:
-    """Returns -log of the probability that was given to what happened: y is 0 or 1, p the probability of 1."""
+    """Returns -log of the probability that was predicted for the label: y is 0 or 1, p the probability of 1."""
     return np.asarray(-(y * np.log(p) + (1 - np.asarray(y)) * np.log(1 - np.asarray(p))))
 
 
@@ -98,10 +98,10 @@ def show_basics(report: Report) -> None:
         [f"{z:g}", np.format_float_positional(float(sigmoid(z)), 8, fractional=False, trim="-")] for z in SIGMOID_INPUTS
     ]
     print(format_table(["z", "sigmoid(z)"], rows))
-    report.section("Cross-entropy: the negative logarithm of the probability of what happened")
+    report.section("Cross-entropy: the negative logarithm of the probability of the true class")
     rows = [[y, f"{p:g}", f"{cross_entropy(y, p):.5f}"] for y, p in OUTCOMES]
-    print(format_table(["what happened", "probability of 1", "cross-entropy"], rows))
-    print("It is nearly 0 for who was sure and right, and has no upper end for who was sure and wrong.")
+    print(format_table(["label", "probability of 1", "cross-entropy"], rows))
+    print("It is near 0 for a confident, correct prediction and grows without limit for a confident, wrong one.")
     descents = {loss: descend_saturated(loss) for loss in ("squares", "cross-entropy")}
     report.section(f"A saturated neuron, which is to predict 0: gradient descent, rate {SATURATED_RATE}")
     rows = [[step, *(f"{outputs[step]:.4f}" for outputs in descents.values())] for step in STEPS_SHOWN]

@@ -387,7 +387,7 @@ def report_nine_and_one(report: Report) -> None:
 # --- 4. Memory --------------------------------------------------------------------------------------------------------
 
 COUNTED = (784, 32, 20, 10)
-MANY_WEIGHTS = 7e9
+LARGE_MODEL_WEIGHTS = 7e9
 
 
 def count_weights(sizes: Sequence[int]) -> int:
@@ -432,7 +432,7 @@ def report_memory(counts: Mapping[str, Callable[[str, np.ndarray], float]], name
     for name in names:
         found = [2 + count(name, weights) / weights.nbytes for count in counts.values()]
         multiples[name] = found[0]
-        kilobytes, gigabytes = found[0] * weights.nbytes / 1e3, found[0] * 4 * MANY_WEIGHTS / 1e9
+        kilobytes, gigabytes = found[0] * weights.nbytes / 1e3, found[0] * 4 * LARGE_MODEL_WEIGHTS / 1e9
         rows.append([TITLES[name], *(f"{one:.2f}" for one in found), f"{kilobytes:,.0f} kB", f"{gigabytes:,.0f} GB"])
     print(f"{'-'.join(map(str, COUNTED))} has {len(weights):,} weights. Weights, gradient and the optimizer's memory:")
     print(format_table(["times the weights", *counts, f"{len(weights):,} weights", "7 billion"], rows))
@@ -546,7 +546,7 @@ def report_race(report: Report, trained: Mapping[str, Trained], recipes: Mapping
         for name, one in trained.items()
     ]
     first = TITLES[next(iter(trained))]
-    headings = ["algorithm", "rate", "last loss", "test accuracy", "ms a step", f"times {first}"]
+    headings = ["algorithm", "rate", "last loss", "test accuracy", "ms per step", f"times {first}"]
     print(format_table(headings, rows))
     for name, one in trained.items():
         report.result({"train_log_loss": one.losses[-1], "test_accuracy": one.test_accuracy}, model=name)
@@ -635,7 +635,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     add(
         "--algorithms", nargs="+", choices=[*ALGORITHMS], metavar="NAME", help=f"{', '.join(ALGORITHMS)} (default: all)"
     )
-    epochs = f"of the race on the digits (default: {RACE.epochs})"
+    epochs = f"epochs of the race on the digits (default: {RACE.epochs})"
     add("--race-epochs", type=cli.whole_number(1), metavar="N", help=epochs)
     arguments = cli.parse_lesson(parser, argv)
     arguments.not_comparable = cli.given(arguments, "algorithms", "race_epochs")
@@ -657,7 +657,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.section(f"{STEPS} steps in NumPy against Keras' and PyTorch's own, with the same settings")
     report.result({f"{name}_test_max_error": error for name, error in compare_steps(arguments.seed).items()})
 
-    report.section("Down surfaces of two weights")
+    report.section("Descent on surfaces of two weights")
     with np.errstate(over="ignore", invalid="ignore"):  # rates that are too high
         race_on_surfaces(report, names)
 

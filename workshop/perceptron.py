@@ -440,7 +440,11 @@ def compare_with_outlier(samples: Samples, seed: int, report: Report) -> None:
         right = [accuracy(samples.X, samples.y, end) for end in ends]
         rows.append([name, f"{turned_by(w, by_itself[name]):.1f}", f"{np.mean(right):.3f}", f"{np.min(right):.3f}"])
         report.result({f"outlier_{name}_train_accuracy": float(np.mean(right))})
-    print(format_table(["way", "degrees that the outlier turns the line by", "others right", "lowest"], rows))
+    print(
+        format_table(
+            ["way", "degrees that the outlier turns the line by", "mean accuracy, others", "lowest accuracy"], rows
+        )
+    )
     report.plot("perceptron-outlier", figures.outlier, *samples[:4], w, after)
 
 
@@ -475,7 +479,7 @@ def compare_rules(samples: Samples, epochs: int) -> dict[str, Training]:
         distances = [distance_off_centre(X, y, w) for w in last]
         ranges = [f"{min(values):.3f} to {max(values):.3f}" for values in (accuracies, distances)]
         rows.append([name, training.epochs, *ranges])
-    print(format_table(["after the last epochs", "epochs", "accuracy", "line off centre"], rows))
+    print(format_table(["after the last epochs", "epochs", "accuracy", "offset of the line"], rows))
     perceptron = trainings["perceptron"]
     # An epoch without a mistake leaves the weights where they were, and is the last one.
     cycle = find_cycle(perceptron.path) if perceptron.mistakes[-1] else None

@@ -666,14 +666,14 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     parser = cli.lesson_parser(
         docstring,
         RECIPES,
-        batch_size="512 of the lander; the car's rollouts are one",
-        learning_rate="0.007 car, 0.003 its actor-critic, 0.003 a2c, 0.002 ppo; the lander's fall along a line",
+        batch_size="512 for the lander; a rollout of the car is one batch",
+        learning_rate="0.007 car, 0.003 its actor-critic, 0.003 a2c, 0.002 ppo; the lander's fall linearly",
         data=None,
     )
     add = parser.add_argument
     add("--part", choices=("car", "lander", "all"), default="all", help="(default: all)")
     how = parser.add_mutually_exclusive_group()
-    text = "of the lander: advantage actor-critic, or with PPO's clipped steps (default: a2c)"
+    text = "algorithm for the lander: advantage actor-critic, or PPO with its clipped steps (default: a2c)"
     how.add_argument("--algorithm", choices=("a2c", "ppo"), default="a2c", help=text)
     text = "the lander by the course's recipe: Adam 0.001, discount 0.99, x^2 + y^2 + 0.1 taken off the reward"
     how.add_argument("--preset", choices=("course",), help=text)
@@ -681,16 +681,16 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
         "--discount",
         type=cli.number_between(0, 1),
         metavar="X",
-        help="of the lander's next reward (default: 0.995; course 0.99)",
+        help="discount factor for the lander, 0 to 1 (default: 0.995; course 0.99)",
     )
     drawn_map.add_option(parser)
     arguments = cli.parse_lesson(parser, argv)
     if arguments.map is not None and (arguments.preset or arguments.part == "lander"):
-        parser.error("--map is of the car: leave --part lander and --preset out")
+        parser.error("--map applies to the car only: omit --part lander and --preset")
     arguments.own_map = None if arguments.map is None else drawn_map.read(arguments.map)
     if arguments.preset:
         if arguments.part == "car":
-            parser.error(f"--preset {arguments.preset} is of the lander: leave --part car out")
+            parser.error(f"--preset {arguments.preset} applies to the lander only: omit --part car")
         arguments.algorithm, arguments.part = arguments.preset, "lander"
     largest = ENVIRONMENTS * SETTINGS[arguments.algorithm].steps
     if arguments.batch_size is not None and arguments.batch_size > largest:

@@ -449,7 +449,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         print(f"\n{metrics['train_accuracy']:.0%} of 1 to 100 right, {metrics['test_accuracy']:.0%} of 101 to 127")
         report.result(metrics)
 
-        report.section(f"8. A checkpoint after {CHECKPOINT_EPOCH} epochs, and going on from it")
+        report.section(f"8. A checkpoint after {CHECKPOINT_EPOCH} epochs, and resuming from it")
         print(inspect.getsource(save_checkpoint))
         print(inspect.getsource(load_checkpoint))
         checkpoint = torch.load(path, weights_only=True)
@@ -462,7 +462,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             rows.append([name, difference, f"{curves[name][-1]:.6f}"])
             report.result({f"{metric}_train_max_error": difference})
     rows.append(["not stopped", "", f"{losses[-1]:.6f}"])
-    print(format_table(["gone on with", "largest difference of a weight", "loss at the end"], rows))
+    print(format_table(["resumed with", "largest difference of a weight", "loss at the end"], rows))
 
     report.section("9. train() and eval(), no_grad")
     print_modes(net, seen)

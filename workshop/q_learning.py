@@ -166,14 +166,14 @@ def report_finite(report: Report, discount: float) -> list[float]:
     one_step = value_iteration(make_tables(ONE_STEP), discount)
     print(figures.action_table(ONE_STEP, one_step.action_values, discount))
 
-    report.section(f"A finite process, discount {discount:g}: every way, and value iteration")
+    report.section(f"A finite process, discount {discount:g}: every path, and value iteration")
     returns = [sum(discount**step * reward for step, reward in enumerate(rewards)) for _, rewards in ways(FINITE)]
     print(figures.way_table(ways(FINITE), returns) + "\n")
     finite = value_iteration(make_tables(FINITE), discount)
     print(figures.sweep_table(finite.sweeps) + "\n")
     print(figures.action_table(FINITE, finite.action_values, discount))
     if finite.policy[0] == 0:
-        print("\nThe larger reward at once, 2, leads to -1000: the best way begins with the smaller one.")
+        print("\nThe larger reward at once, 2, leads to -1000: the best path begins with the smaller one.")
     panels = {
         "one step": figures.graph(ONE_STEP, one_step.values, discount),
         f"finite, discount {discount:g}": figures.graph(FINITE, finite.values, discount),
@@ -438,14 +438,16 @@ def report_blackjack(report: Report, hands: int) -> None:
         report.result({f"{metric}_test_accuracy": right / exact[..., 0].size})
     headings = ["", "hands of the dealer", "fewest visits", "mean error", "largest", f"below {CLOSE:g}", "right"]
     print(format_table(headings, rows))
-    print("\nErrors of a state's value; in how many of the 200 states they are small, and the better action is found.")
+    print(
+        "\nErrors of the state values; number of the 200 states with a small error, and with the better action found."
+    )
     print("A mean of n returns is off by some 0.9 / sqrt(n): ten times the hands, a third of the error.")
-    print("Shared: as many hands, each settled with all dealers of its batch who show the same card, none of whom")
-    print("looks at a player's cards; and begun where the means are least certain.")
+    print("Shared: the same number of hands, but each is settled against every dealer of its batch with the same card,")
+    print("since no dealer looks at a player's cards; and hands begin in the states whose means are least certain.")
     one_player = learned["one player"]
     for state in np.argwhere(one_player.argmax(axis=-1) != exact.argmax(axis=-1)):
         gap = np.ptp(exact[tuple(state)])
-        print(f"Not found by one player: {figures.state_name(*state)}, where the two actions differ by {gap:.3f}.")
+        print(f"Best action missed by one player: {figures.state_name(*state)}, the two actions differ by {gap:.3f}.")
     close_up = {"exact": exact, **learned}
     rows = [
         [action, *(values[0, 6, 8, i] for values in close_up.values())] for i, action in enumerate(blackjack.ACTIONS)
@@ -463,7 +465,7 @@ class Learned(NamedTuple):
     """The result of many runs of one rule."""
 
     action_values: np.ndarray  # (runs, states, actions)
-    returns: np.ndarray  # of the episodes while it learned (runs, episodes)
+    returns: np.ndarray  # of the episodes during training (runs, episodes)
     visits: np.ndarray  # how often each state was entered in the last fifth of the episodes (states,)
     trails: dict[int, tuple[list[int], np.ndarray]]  # of some episodes of the first run: states; greedy actions before
 
@@ -494,7 +496,7 @@ def targets(
     return np.asarray(rewards + (1 - epsilon) * largest + epsilon * next_values.mean(axis=1))
 
 
-def learn(
+def train(
     rule: str, episodes: int, runs: int, epsilon: float, rate: float, seed: int, shown: Collection[int] = ()
 ) -> Learned:
     """Learns the action values Q(s, a) of the cliff from steps alone, in many runs side by side.
@@ -596,7 +598,7 @@ def report_cliff(report: Report, episodes: int, runs: int) -> None:
     shown = [episode for episode in SHOWN if episode <= episodes][:: 3 if report.arguments.quick else 1]
     learned, ways_over, rows = {}, {}, []
     for rule in RULES:
-        learned[rule] = learn(rule, episodes, runs, epsilon, rate, report.arguments.seed, shown)
+        learned[rule] = train(rule, episodes, runs, epsilon, rate, report.arguments.seed, shown)
         Q, returns, visits, _ = learned[rule]
         policy = Q.mean(axis=0).argmax(axis=1)  # with a large rate the values of a single run are noisy
         way, arrived = follow(policy), sum(follow(run.argmax(axis=1))[-1] == cliff.GOAL for run in Q)
@@ -605,12 +607,12 @@ def report_cliff(report: Report, episodes: int, runs: int) -> None:
         rows.append([rule, first, last, len(way) - 1, rows_above(way), greedy, f"{arrived} of {runs}"])
         name = rule.lower().replace("-", "_").replace(" ", "_")
         report.result({f"{name}_train_mean_return": last, f"{name}_test_mean_return": greedy})
-        ways_over[f"{rule}: {len(way) - 1} moves; {last:.0f} an episode while it learned"] = visits, way
+        ways_over[f"{rule}: {len(way) - 1} moves; {last:.0f} per episode during training"] = visits, way
     headings = ["rule", f"first {fifth}", f"last {fifth}", "moves", "rows above", "return", "runs that arrive"]
     print(format_table(headings, rows))
-    print("\nThe mean return of an episode while it learned, random moves included. Then the greedy way, without any:")
-    print("its moves, how many rows it passes over the cliff (1 is the edge), and its return, by the mean of all runs'")
-    print("values. At a large rate those of one run follow its last falls: its greedy way may go round in a circle.")
+    print("\nThe mean return of an episode during training, random moves included. Then the greedy path, without any:")
+    print("its moves, its rows above the cliff (1 is the edge), and its return, by the mean of the values of all runs.")
+    print("At a large rate the values of one run follow its last falls: its greedy path may loop.")
 
     report.plot("q_learning-cliff-ways", figures.cliff_ways, ways_over, cliff.HEIGHT, cliff.WIDTH)
     curves = {rule: result.returns for rule, result in learned.items()}
@@ -629,16 +631,22 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
         "--discount",
         type=cli.number_between(0, 1),
         metavar="X",
-        help="of the processes, 0 to 1 (default: 1 of those that end, several of the endless one)",
+        help="discount factor for the decision processes, 0 to 1 (default: 1 for those that end, several for the "
+        "endless one)",
     )
-    add("--hands", type=cli.whole_number(1000), metavar="N", help=f"of blackjack (default: {HANDS:,})")
-    add("--episodes", type=cli.whole_number(20), metavar="N", help=f"of each run on the cliff (default: {EPISODES})")
+    add("--hands", type=cli.whole_number(1000), metavar="N", help=f"hands of blackjack (default: {HANDS:,})")
+    add(
+        "--episodes",
+        type=cli.whole_number(20),
+        metavar="N",
+        help=f"episodes per run on the cliff (default: {EPISODES})",
+    )
     add(
         "--epsilon",
         type=cli.number_between(0, 0.5),
         default=EPSILON,
         metavar="X",
-        help="the probability of a random move on the cliff, 0 to 0.5 (default: %(default)g)",
+        help="probability of a random move on the cliff, 0 to 0.5 (default: %(default)g)",
     )
     add(
         "--learning-rate",
@@ -646,7 +654,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
         default=LEARNING_RATE,
         dest="rate",
         metavar="X",
-        help="on the cliff, up to 1 (default: %(default)g)",
+        help="learning rate on the cliff, up to 1 (default: %(default)g)",
     )
     return cli.parse_lesson(parser, argv)
 

@@ -562,7 +562,7 @@ def train_exploding_rnn(limit: float | None, seed: int) -> list[float]:
 def examine_variants(report: Report) -> None:
     """Shows that both directions and peepholes are computed right, and what both directions are good for."""
     seed = report.arguments.seed
-    report.section("Both directions, and an LSTM with peepholes, against the same")
+    report.section("Both directions, and an LSTM with peepholes, compared with the same references")
     kinds = [LAYERS[name] for name in CELLS.values()]
     headings, rows, errors = compare_variants(kinds, np.random.default_rng(seed))
     print(format_table(headings, rows))

@@ -60,7 +60,7 @@ def split(whole: str, arguments: argparse.Namespace) -> tuple[text.Vocabulary, n
     held_out = vocabulary.encode(whole[end:][: limit // 5])
     print(f"Text      {len(vocabulary) - 1} different characters; {len(held_out):,} characters are held out")
     if unknown := int(np.sum(held_out == 0)):
-        print(f"Note      {unknown} of those never occur in the training text: all of them stand as one, unknown")
+        print(f"Note      {unknown} of those never occur in the training text: all are encoded as 'unknown'")
     return vocabulary, vocabulary.encode(train_text), held_out
 
 
@@ -143,11 +143,11 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
         optimizer="adamw",
     )
     add = parser.add_argument
-    add("--units", type=cli.whole_number(2), default=128, metavar="N", help="of each LSTM layer (default: 128)")
+    add("--units", type=cli.whole_number(2), default=128, metavar="N", help="units in each LSTM layer (default: 128)")
     add("--layers", type=cli.whole_number(1), default=2, metavar="N", help="LSTM layers, stacked (default: 2)")
     add("--start", default="Alice ", metavar="TEXT", help="the beginning of the samples (default: 'Alice ')")
     add("--length", type=cli.whole_number(1), metavar="N", help="characters of a sample (default: 300, quick 80)")
-    wildness = "of the sampling: lower is more predictable (default: 0.5 1 1.5)"
+    wildness = "sampling temperature: lower is more predictable (default: 0.5 1 1.5)"
     add("--temperature", type=cli.positive_number, nargs="+", default=TEMPERATURES, metavar="T", help=wildness)
     arguments = cli.parse_lesson(parser, argv)
     if arguments.units > 2048 or arguments.layers > 8:
@@ -197,7 +197,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     test_loss, test_accuracy = model.evaluate(X_test, y_test, sample_weight=weights, batch_size=500, verbose=0)
     bits = test_loss / math.log(2)
     rows = compare(train, held_out, len(vocabulary), bits)
-    print(format_table(["what is known of a text", "bits per character"], [[name, f"{n:.3f}"] for name, n in rows]))
+    print(format_table(["information used", "bits per character"], [[name, f"{n:.3f}"] for name, n in rows]))
     metrics = {"bits_test_log_loss": bits, "test_accuracy": test_accuracy}
     report.result(metrics)
     report.save(

@@ -1,4 +1,4 @@
-"""The choices of every training: rows a step, learning rate, when to stop, several outputs.
+"""The choices of every training: rows per step, learning rate, when to stop, several outputs.
 
 These are the choices that every later lesson makes without a word, made here on a table of 156 houses, with the one
 neuron of `linear_regression`:
@@ -128,7 +128,7 @@ def descend(
         X, y: features (rows, features) and targets (rows,).
         start: the weights and the bias before the first step.
         rate: the learning rate.
-        batch_size: rows a step; the last batch of an epoch may be smaller.
+        batch_size: rows per step; the last batch of an epoch may be smaller.
         epochs: passes over all rows, each in another order.
         seed: of these orders, which are those that the engines take.
     """
@@ -240,7 +240,15 @@ def report_descents(report: Report, X: np.ndarray, y: np.ndarray, trained: dict[
         report.result({f"{metric}_weights_train_max_error": distance})
     lowest = rmse(best, X, y)
     rows.append(["least squares", "", "", "", "", lowest, ""])
-    headings = ["descent", "rows a step", "epochs", "steps", "seconds by hand", "training RMSE", "distance of weights"]
+    headings = [
+        "descent",
+        "rows per step",
+        "epochs",
+        "steps",
+        "seconds by hand",
+        "training RMSE",
+        "distance of weights",
+    ]
     print(format_table(headings, rows))
     print(f"The steps written out by hand end where the engine's end: {difference:.1g} apart.")
     report.result({"by_hand_weights_train_max_error": difference})

@@ -34,7 +34,7 @@ from workshop.kit.training.checkpoint import Checkpoint, State
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_AXES = 12  # of a plot that are looked at
+MAX_AXES = 12  # of a plot that are looked at
 THAT_TRAIN = [lesson.name for lesson in LESSONS if lesson.trains]
 # Of the JSON object in a run's last line.
 KEYS = {"lesson", "engine", "preset", "data", "seed", "seconds", "files", "metrics"}
@@ -138,7 +138,7 @@ class Run(NamedTuple):
 
 def describe(figure: Figure) -> Iterator[str]:
     """Yields a line for each of the first axes of a figure: its texts, how much is drawn of what, and the means."""
-    for axes in figure.axes[:MOST_AXES]:
+    for axes in figure.axes[:MAX_AXES]:
         legend = axes.get_legend()
         names = [text.get_text() for text in legend.get_texts()] if legend else []
         points = [len(np.asarray(line.get_xdata())) for line in axes.lines]
@@ -151,7 +151,7 @@ def describe(figure: Figure) -> Iterator[str]:
         arrays = [np.ma.masked_invalid(np.asarray(values, np.float64)) for values in drawn]
         means = [array.mean() for array in arrays if array.size]
         if means:
-            yield f"means {' '.join(f'{mean:.4g}' for mean in means[:MOST_AXES])}"
+            yield f"means {' '.join(f'{mean:.4g}' for mean in means[:MAX_AXES])}"
 
 
 class Output(io.StringIO):

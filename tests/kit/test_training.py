@@ -330,7 +330,7 @@ def test_a_run_that_diverges(rate: float, plain: bool) -> None:
 def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Writes the checkpoint after every call, and trains few epochs a call, so that a stop loses little."""
     monkeypatch.setattr("workshop.kit.training.checkpoint._SECONDS_BETWEEN_CHECKPOINTS", 0)
-    monkeypatch.setattr("workshop.kit.training.table._STEPS_A_CALL", 8)  # of 4 steps an epoch: two epochs
+    monkeypatch.setattr("workshop.kit.training.table._STEPS_A_CALL", 8)  # of 4 steps per epoch: two epochs
 
 
 SETTINGS = [

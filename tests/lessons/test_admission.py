@@ -19,7 +19,7 @@ from workshop.kit.saving import bundle
 
 SHIPPED = files.shipped("datasets")
 (BANDS,) = (lesson.bands() for lesson in LESSONS if lesson.name == "admission")
-FEW = ["--quick", "--epochs", "20", "--no-plots"]
+SHORT = ["--quick", "--epochs", "20", "--no-plots"]
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,7 @@ def test_the_plots_are_drawn(default_run: Run) -> None:
 @pytest.mark.slow
 def test_another_seed_gives_other_weights(room: Path, tensorflow_warnings: list[str]) -> None:
     for folder, seed in (("first", "1"), ("other", "2")):
-        admission.main([*FEW, "--models", folder, "--seed", seed])
+        admission.main([*SHORT, "--models", folder, "--seed", seed])
     first, other = (
         bundle.load(room / folder / "admission-quick.h5", ["admission"]).model.get_weights()
         for folder in ("first", "other")
@@ -237,7 +237,7 @@ def test_the_boundary_of_another_table_of_two_features_is_drawn(room: Path) -> N
 @pytest.mark.slow
 def test_a_class_of_two_rows_is_enough(room: Path) -> None:
     rows = np.array([[1, 2, 0], [2, 3, 0], [3, 5, 0], [4, 4, 0], [8, 9, 1], [9, 7, 1]])
-    found = admission.main([*FEW, "--data", str(write_table(room / "own.csv", "a,b,c", rows))])
+    found = admission.main([*SHORT, "--data", str(write_table(room / "own.csv", "a,b,c", rows))])
     assert 0 <= found["network_validation_accuracy"] <= 1
 
 

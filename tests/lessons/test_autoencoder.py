@@ -134,7 +134,7 @@ def test_the_linear_network_finds_the_plane_of_pca() -> None:
     ("options", "samples", "epochs", "batch_size"),
     [
         ([], 55_000, 4, 128),
-        ([], 1437, 33, 128),  # 12 steps an epoch, at least 400 in all
+        ([], 1437, 33, 128),  # 12 steps per epoch, at least 400 in all
         (["--quick"], 800, 14, 128),
         (["--quick", "--batch-size", "800"], 800, 100, 800),
         (["--epochs", "2"], 800, 2, 128),

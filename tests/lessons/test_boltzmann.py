@@ -382,7 +382,7 @@ def test_the_animations_move(tmp_path: Path) -> None:
     chains = [lesson.run_chain(machine, (0, 1, 4), seed) for seed in (1, 2)]
     assert list(chains[0]) == [0, 1, 4]
     growing = figures.growing([0, 0.5, 2], [0.4, 0.3, 0.1], [random.normal(size=(64, 784))] * 3)
-    for name, (figure, frames) in (("dream", figures.dream(*chains)), ("growing", growing)):
+    for name, (figure, frames) in (("sampling", figures.sampling(*chains)), ("growing", growing)):
         path = animation.save(figure, frames, tmp_path / f"{name}.gif")
         with Image.open(path) as image:
             assert image.n_frames == 3  # type: ignore[attr-defined]
@@ -397,5 +397,5 @@ def test_the_lesson_reaches_its_bands(tmp_path: Path) -> None:
     assert set(expected) <= set(run.metrics)
     assert run.metrics["machine_test_mean_squared_error"] <= 0.006
     assert run.metrics["pretrained_100_test_accuracy"] > run.metrics["random_100_test_accuracy"] + 0.02
-    for name in ("dream", "growing"):
+    for name in ("sampling", "growing"):
         assert (run.plots / f"boltzmann-{name}.gif").stat().st_size < 1.5e6

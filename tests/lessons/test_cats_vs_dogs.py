@@ -20,7 +20,7 @@ from workshop.kit.photos.augmentation import Augmentation
 from workshop.kit.saving import bundle
 from workshop.programs import engines
 
-FEW = ["--size", "32", "--epochs", "1", "--no-plots"]
+SHORT = ["--size", "32", "--epochs", "1", "--no-plots"]
 
 
 def write_photos(folder: Path, classes: int = 2, train: int = 6, validation: int = 4) -> Path:
@@ -77,7 +77,7 @@ def test_both_are_compared_in_one_table(two_networks: Run) -> None:
     assert re.split(r"\s{2,}", table[0]) == [
         "network",
         "weights",
-        "s an epoch",
+        "s per epoch",
         "training accuracy",
         "validation accuracy",
         "gap in points",
@@ -137,7 +137,7 @@ def test_a_run_on_drawings_leaves_the_network_of_the_photos_alone(room: Path) ->
     (room / "models").mkdir()
     trained_on_photos = room / "models" / "cats_vs_dogs_small.h5"
     trained_on_photos.write_bytes(b"trained on photos")
-    run = start(cats_vs_dogs, room, "--model", "small", *FEW)
+    run = start(cats_vs_dogs, room, "--model", "small", *SHORT)
     assert "Data      drawn cats and dogs (stand-in for photographs)" in run.lines
     assert "No expected band: the data is a stand-in." in run.lines
     assert trained_on_photos.read_bytes() == b"trained on photos"
@@ -190,7 +190,7 @@ def test_the_generator_as_the_workshop_teaches_it(room: Path) -> None:
     run = start(cats_vs_dogs, room, *options, "--size", "32", "--epochs", "2", "--no-plots")
     assert "Found 12 images belonging to 2 classes." in run.lines
     assert "Class indices   {'kind0': 0, 'kind1': 1}" in run.lines
-    assert "Steps an epoch  3 batches of 5" in run.lines
+    assert "Steps per epoch  3 batches of 5" in run.lines
     assert (room / "models" / "cats_vs_dogs_workshop.h5").exists()
 
 
@@ -227,12 +227,12 @@ def test_the_generators_make_batches_of_the_recipes_size_in_the_order_of_the_see
 @pytest.mark.parametrize(
     ("steps", "samples", "lines"),
     [
-        (0, 876, ["Steps an epoch  8 batches of 125"]),
-        (8, 1500, ["Steps an epoch  8 batches of 125"]),
-        (8, 876, ["Steps an epoch  8 batches of 125"]),
-        (8, 875, ["Steps an epoch  8 batches of 125", "875 photos make 7 batches"]),
-        (8, 125, ["Steps an epoch  8 batches of 125", "125 photos make 1 batch"]),
-        (20, 1250, ["Steps an epoch  20 batches of 125", "1,250 photos make 10 batches"]),
+        (0, 876, ["Steps per epoch  8 batches of 125"]),
+        (8, 1500, ["Steps per epoch  8 batches of 125"]),
+        (8, 876, ["Steps per epoch  8 batches of 125"]),
+        (8, 875, ["Steps per epoch  8 batches of 125", "875 photos make 7 batches"]),
+        (8, 125, ["Steps per epoch  8 batches of 125", "125 photos make 1 batch"]),
+        (20, 1250, ["Steps per epoch  20 batches of 125", "1,250 photos make 10 batches"]),
     ],
 )
 def test_the_run_says_what_happens_where_the_photos_make_fewer_batches(
@@ -248,7 +248,7 @@ def test_an_epoch_of_the_preset_goes_on_where_the_photos_end(room: Path) -> None
     options = ["--data", str(write_photos(room / "toys")), "--preset", "workshop", "--size", "32", "--epochs", "2"]
     run = start(cats_vs_dogs, room, *options, "--batch-size", "5", "--no-plots")
     assert "Class indices   {'kind0': 0, 'kind1': 1}" in run.lines
-    first = run.lines.index("Steps an epoch  8 batches of 5")
+    first = run.lines.index("Steps per epoch  8 batches of 5")
     assert run.rows[first + 1][:5] == ["12", "photos", "make", "3", "batches:"]
     assert run.rows[first + 2] == ["8", "of", "63", "to", "validate"]
     assert sum(line.startswith("8/8 - ") for line in run.lines) == 2
@@ -262,7 +262,7 @@ def test_the_generator_changes_photos_and_takes_three_classes_from_an_archive(ro
 
     write_photos(room / "three", 3)
     archive = shutil.make_archive("three", "zip", room / "three")
-    run = start(cats_vs_dogs, room, "--data", archive, "--model", "small", "--pipeline", "generator", *FEW)
+    run = start(cats_vs_dogs, room, "--data", archive, "--model", "small", "--pipeline", "generator", *SHORT)
     assert "Class indices   {'kind0': 0, 'kind1': 1, 'kind2': 2}" in run.lines
     assert 0 <= run.metrics["validation_accuracy"] <= 1
 
@@ -307,10 +307,10 @@ def test_wrong_options(options: list[str], says: str, capsys: pytest.CaptureFixt
 
 def test_a_folder_without_two_classes(room: Path) -> None:
     with pytest.raises(WorkshopError, match=r"kind0.*train/<class>/"):
-        cats_vs_dogs.main(["--data", str(write_photos(room / "one", 1)), *FEW])
+        cats_vs_dogs.main(["--data", str(write_photos(room / "one", 1)), *SHORT])
     (room / "empty").mkdir()
     with pytest.raises(WorkshopError, match=r"train/<class>/"):
-        cats_vs_dogs.main(["--data", "empty", *FEW])
+        cats_vs_dogs.main(["--data", "empty", *SHORT])
     assert list((room / "models").iterdir()) == []
 
 

@@ -96,7 +96,7 @@ def test_careful_starts_end_well_more_often(quick_run: Run) -> None:
 
 
 def test_the_silhouette_says_three(quick_run: Run) -> None:
-    rows = quick_run.table("clusters", "inertia", "of the one before")
+    rows = quick_run.table("clusters", "inertia", "relative to previous")
     assert [row[0] for row in rows] == list("12345678")
     assert max(rows[1:], key=lambda row: float(row[3]))[0] == "3"
     X = blobs()

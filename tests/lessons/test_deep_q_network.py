@@ -85,7 +85,9 @@ def test_epsilon_falls_and_chooses_at_random() -> None:
     assert falling == pytest.approx([1, 0.525, 0.05, 0.05])
     assert lesson.epsilon(0.1, lesson.Settings(explores=False)) == 0
     q = np.tile([0.0, 2.0, 1.0], (3000, 1))
-    shares = [np.bincount(lesson.choose(q, e, np.random.default_rng(2)), minlength=3) / 3000 for e in (0, 0.3, 1.0)]
+    shares = [
+        np.bincount(lesson.epsilon_greedy(q, e, np.random.default_rng(2)), minlength=3) / 3000 for e in (0, 0.3, 1.0)
+    ]
     for share, expected in zip(shares, ([0, 1, 0], [0.1, 0.8, 0.1], [1 / 3, 1 / 3, 1 / 3]), strict=True):
         assert share == pytest.approx(expected, abs=0.03)
 

@@ -103,7 +103,7 @@ def test_what_fits_gives_no_message() -> None:
 
 
 def test_the_learning_rate_is_taken_times_ten_until_the_loss_oscillates_then_half(quick: Run) -> None:
-    rows = quick.table("learning rate", "first loss", "last loss", "way upwards")
+    rows = quick.table("learning rate", "first loss", "last loss", "share of increases")
     *tried, last, chosen = rows
     rates = [float(row[0]) for row in (*tried, last)]
     assert rates == pytest.approx([0.001 * 10**i for i in range(len(rates))])
@@ -133,7 +133,7 @@ def test_the_share_of_the_way_that_goes_upwards(losses: list[float], share: floa
 
 def test_the_batch_size_is_doubled_while_accuracy_a_second_gains() -> None:
     found = lesson.double_batch_size(load_image_set("mnist").first(500, 100), seed=1)
-    sizes, gains = found.curves["accuracy a second"]
+    sizes, gains = found.curves["accuracy per second"]
     accuracies = found.curves["test accuracy"][1]
     assert sizes == [32 * 2**i for i in range(len(sizes))] and len(sizes) > 1
     assert gains[:-1] == sorted(gains[:-1])
@@ -309,9 +309,9 @@ def test_a_row_that_fails_leaves_the_others(tmp_path: Path) -> None:
         ),
         (["experiments", "--grid", "full=yes,no"], "got experiments, takes tensors, linear_regression, "),
         (["xor"], "got xor, takes mnist, fashion_mnist; with --grid NAME=VALUE,... any lesson but experiments"),
-        (["mnist", "--grid", "epochs=1", "--full"], "--full is of the ladder"),
-        (["mnist", "--grid", "epochs=1", "--part", "rate"], "--part is of the ladder"),
-        (["--cluster", "tcp://127.0.0.1:1", "--jobs", "2"], "--jobs is of this machine"),
+        (["mnist", "--grid", "epochs=1", "--full"], "--full applies to the ladder"),
+        (["mnist", "--grid", "epochs=1", "--part", "rate"], "--part applies to the ladder"),
+        (["--cluster", "tcp://127.0.0.1:1", "--jobs", "2"], "use either --jobs or --cluster"),
         (["--jobs", "0"], "--jobs: got 0, takes a whole number from 1 up"),
         (["--results", "file"], "--results file: nothing can be written there"),
     ],

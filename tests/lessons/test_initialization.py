@@ -104,7 +104,7 @@ def test_equal_units_stay_equal_whatever_is_trained(scheme: str, room: Path) -> 
     assert [lesson.different_units(weights) for weights in (first, second)] == [1, 1]
     assert np.ptp(first, axis=1).max() < 1e-6 and np.ptp(second, axis=1).max() < 1e-6
     moved = [bool(np.any(one != other)) for one, other in zip(model.get_weights(), before, strict=True)]
-    # Behind zeros only the biases of the outputs have a gradient.
+    # After a layer of zeros only the biases of the outputs have a gradient.
     assert moved == ([False] * 5 + [True] if scheme == "zeros" else [True] * 6)
     assert np.ptp(biases) > 0 and np.ptp(last, axis=0).max() < 1e-6
 

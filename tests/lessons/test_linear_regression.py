@@ -19,7 +19,7 @@ from workshop.pytorch import linear_regression as in_torch
 from workshop.scratch import linear_regression as in_numpy
 
 LESSONS = ["linear_regression"]
-FEW = ["--quick", "--epochs", "20", "--no-plots"]
+SHORT = ["--quick", "--epochs", "20", "--no-plots"]
 
 
 @pytest.fixture(scope="module")
@@ -89,12 +89,12 @@ def test_descent_by_hand_does_not_walk_up_again(default_run: Run) -> None:
 
 
 def test_the_slope_is_found_by_gradients_that_nobody_wrote_down(default_run: Run) -> None:
-    path = linear_regression.learn_slope()
+    path = linear_regression.fit_slope()
     assert path[0] == -10
     # By hand: the loss is the mean of ((w + 3) x)^2 over 1, 2, 3, 4; its slope is 15 (w + 3), here -105.
     assert path[1] == pytest.approx(-10 + 0.01 * 105)
     assert abs(path[-2] + 3) >= 1e-3 > abs(path[-1] + 3)
-    assert in_torch.learn_slope() == pytest.approx(path, abs=1e-12)
+    assert in_torch.fit_slope() == pytest.approx(path, abs=1e-12)
     assert default_run.table("step", "w")[0] == ["0", "-10.0000"]
     assert f"|w + 3| < 0.001 after {len(path) - 1} steps" in default_run.lines
 
@@ -186,7 +186,7 @@ def test_the_scalers_arithmetic_is_printed(default_run: Run) -> None:
 
 
 def test_ones_own_guesses_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
-    linear_regression.main([*FEW, "--part", "houses", "--guess", "1.5", "0", "--guess", "-1", "2"])
+    linear_regression.main([*SHORT, "--part", "houses", "--guess", "1.5", "0", "--guess", "-1", "2"])
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [line[2:4] for line in lines if line[:2] == ["by", "hand"]] == [
         ["1.50000", "0.00000"],
@@ -276,7 +276,7 @@ def test_ones_own_table_is_for_the_features_unless_the_houses_are_asked_for(
     room: Path,
 ) -> None:
     table = write_table(room / "own.csv", "hours,points", np.array([[i, 3 * i + 1] for i in range(12)]))
-    linear_regression.main([*FEW, "--data", str(table)])
+    linear_regression.main([*SHORT, "--data", str(table)])
     cards = {
         name: json.loads((room / "models" / f"{name}-quick.json").read_text()) for name in ("houses", "house_price")
     }

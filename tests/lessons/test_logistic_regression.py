@@ -49,7 +49,7 @@ def test_sigmoid_has_the_values_of_the_table() -> None:
 )
 def test_cross_entropy_has_the_values_of_the_table(y: int, p: float, value: float, default_run: Run) -> None:
     assert logistic_regression.cross_entropy(y, p) == pytest.approx(value, abs=5e-6)
-    table = default_run.table("what happened", "probability of 1", "cross-entropy")
+    table = default_run.table("label", "probability of 1", "cross-entropy")
     assert [str(y), f"{p:g}", f"{value:.5f}"] in table
     assert len(table) == 8
 

@@ -243,7 +243,7 @@ def test_a_race_counts_its_steps_and_the_seconds_of_each(module: Any, room: Path
     recipe = lesson.race_recipes(arguments, 200)["adam"]
     started = time.perf_counter()
     trained = module.train("adam", recipe, images, Report("optimizers", arguments))
-    assert trained.steps == [2, 4]  # of two batches an epoch, the second one a smaller one
+    assert trained.steps == [2, 4]  # of two batches per epoch, the second one a smaller one
     assert 0 < trained.seconds < time.perf_counter() - started
 
 

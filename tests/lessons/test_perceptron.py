@@ -293,10 +293,10 @@ momentum  way     epochs  updates  lowest accuracy
 0.9       online  3.4     6.9      1.000
 0.9       batch   5.0     4.0      1.000
 
-way     degrees that the outlier turns the line by  others right  lowest
-------  ------------------------------------------  ------------  ------
-online  135.8                                       0.515         0.100
-batch   11.8                                        0.933         0.933
+way     degrees that the outlier turns the line by  mean accuracy, others  lowest accuracy
+------  ------------------------------------------  ---------------------  ---------------
+online  135.8                                       0.515                  0.100
+batch   11.8                                        0.933                  0.933
 
 online            epochs  updates  weights, bias last
 ----------------  ------  -------  ----------------------
@@ -304,13 +304,13 @@ classes -1 and 1  3       7        (5.1875, -16.9375, 6)
 classes 0 and 1   3       7        (2.59375, -8.46875, 3)
 scikit-learn      3                (2.59375, -8.46875, 3)
 
-after the last epochs  epochs  accuracy        line off centre
----------------------  ------  --------------  ---------------
+after the last epochs  epochs  accuracy        offset of the line
+---------------------  ------  --------------  ------------------
 perceptron             3       1.000 to 1.000  1.057 to 1.057
 Adaline                896     1.000 to 1.000  0.000 to 0.000
 
-after the last epochs  epochs  accuracy        line off centre
----------------------  ------  --------------  ---------------
+after the last epochs  epochs  accuracy        offset of the line
+---------------------  ------  --------------  ------------------
 perceptron             200     0.950 to 0.950  0.245 to 0.644
 Adaline                1619    0.940 to 0.940  0.000 to 0.000
 The perceptron cycles: its weights after epoch 1 are back after epoch 4.

@@ -231,9 +231,9 @@ def test_a_resumed_run_ends_as_one_that_was_never_stopped(
         (["--discount", "-0.1"], "--discount: got -0.1, takes a number from 0"),
         (["--batch-size", "513"], "--batch-size: got 513, takes up to 512"),
         (["--preset", "course", "--algorithm", "ppo"], "not allowed with argument"),
-        (["--preset", "course", "--part", "car"], "--preset course is of the lander: leave --part car out"),
-        (["--map", "my.txt", "--part", "lander"], "--map is of the car: leave --part lander and --preset out"),
-        (["--map", "my.txt", "--preset", "course"], "--map is of the car: leave --part lander and --preset out"),
+        (["--preset", "course", "--part", "car"], "--preset course applies to the lander only: omit --part car"),
+        (["--map", "my.txt", "--part", "lander"], "--map applies to the car only: omit --part lander and --preset"),
+        (["--map", "my.txt", "--preset", "course"], "--map applies to the car only: omit --part lander and --preset"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,12 +25,12 @@ from workshop.q_learning import (
     compare,
     exact_action_values,
     follow,
-    learn,
     make_tables,
     monte_carlo,
     play,
     policy_iteration,
     rows_above,
+    train,
     value_iteration,
     ways,
 )
@@ -184,7 +184,7 @@ def test_the_best_way_over_the_cliff_depends_on_random_moves() -> None:
 @pytest.fixture(scope="module")
 def learned() -> dict[str, q_learning.Learned]:
     """Ten runs of each rule."""
-    return {rule: learn(rule, 300, 10, epsilon=0.1, rate=0.5, seed=1, shown=(1, 300)) for rule in RULES}
+    return {rule: train(rule, 300, 10, epsilon=0.1, rate=0.5, seed=1, shown=(1, 300)) for rule in RULES}
 
 
 def test_q_learning_walks_along_the_edge_and_sarsa_keeps_away_and_earns_more(

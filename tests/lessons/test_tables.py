@@ -29,7 +29,7 @@ from workshop.pytorch.kit.model import TorchModel
 from workshop.scratch import tables as in_numpy
 
 LESSONS = ["tables"]
-FEW = ["--epochs", "3", "--no-plots"]
+SHORT = ["--epochs", "3", "--no-plots"]
 
 
 def task_of(path: Path, seed: int = 1, kind: str | None = None) -> table_encoding.Task:
@@ -111,7 +111,7 @@ def test_concrete_and_cars_reach_their_figures(seed: int, room: Path, real_data:
 
 @pytest.mark.real
 def test_concrete_has_units_and_cars_have_words(room: Path) -> None:
-    found = start(tables, room, *FEW)
+    found = start(tables, room, *SHORT)
     concrete, car = found.load("concrete"), found.load("car")
     assert [one.unit for one in concrete.inputs] == ["kg/m3"] * 7 + ["days"]
     assert (concrete.card["output"], concrete.card["output_unit"]) == ("Concrete_compressive_strength", "MPa")
@@ -189,7 +189,7 @@ def test_without_the_tables_diabetes_and_wine_stand_in_and_are_never_called_conc
 
 
 def test_one_table_alone(room: Path) -> None:
-    found = start(tables, room, "--table", "car", *FEW)
+    found = start(tables, room, "--table", "car", *SHORT)
     assert set(found.metrics) == {
         f"{kind}_{part}_accuracy" for kind in ("linear", "network") for part in ("train", "test")
     }
@@ -294,7 +294,7 @@ def test_a_card_that_does_not_fit_its_model_is_refused(toys: Run, room: Path) ->
 
 def test_a_card_of_texts_alone_that_does_not_fit_is_refused(room: Path) -> None:
     write_cars(room / "cars.csv")
-    found = start(tables, room, "--data", "cars.csv", *FEW)
+    found = start(tables, room, "--data", "cars.csv", *SHORT)
     path = room / "models" / "cars.json"
     card = json.loads(path.read_text())
     path.write_text(json.dumps(card | {"inputs": card["inputs"][1:]}))
@@ -322,7 +322,7 @@ def test_a_table_of_a_spreadsheet_with_decimal_commas(toys: Run, room: Path) -> 
     expected = task_of(toys.folder / "toys.csv")
     np.testing.assert_array_equal(same.X, expected.X)
     np.testing.assert_array_equal(same.y, expected.y)
-    found = start(tables, room, "--data", "toys.csv", *FEW)
+    found = start(tables, room, "--data", "toys.csv", *SHORT)
     assert found.load("toys").inputs == toys.load("toys").inputs
 
 
@@ -434,10 +434,10 @@ def test_the_mirrors_train_classes_by_their_cross_entropy(classes: int) -> None:
 @pytest.mark.slow
 def test_whole_numbers_are_predicted_as_numbers_when_asked(room: Path) -> None:
     write(room / "dice.csv", "x,y", [[i % 6, i % 6] for i in range(60)])
-    found = start(tables, room, "--data", "dice.csv", *FEW)
+    found = start(tables, room, "--data", "dice.csv", *SHORT)
     assert "network_test_accuracy" in found.metrics
     assert found.load("dice").card["classes"] == list("012345")
-    found = start(tables, room, "--data", "dice.csv", "--target-kind", "number", *FEW)
+    found = start(tables, room, "--data", "dice.csv", "--target-kind", "number", *SHORT)
     assert "network_test_r2_score" in found.metrics
     assert found.load("dice").card["classes"] == []
 
@@ -603,7 +603,7 @@ def test_published_tables_are_prepared_or_refused_for_a_reason(real_data: Path) 
 def test_tables_that_are_refused(header: str, rows: list[Any], options: list[str], message: str, room: Path) -> None:
     write(room / "own.csv", header, rows)
     with pytest.raises(WorkshopError) as caught:
-        start(tables, room, "--data", "own.csv", *options, *FEW)
+        start(tables, room, "--data", "own.csv", *options, *SHORT)
     assert message in str(caught.value)
     assert not list((room / "models").glob("*.h5"))
 
@@ -669,13 +669,13 @@ def test_a_model_is_named_after_the_file(name: str, model: str, capsys: pytest.C
 
 @pytest.mark.slow
 def test_a_model_of_another_lesson_is_never_replaced(room: Path) -> None:
-    found = start(tables, room, "--data", str(write_toys(room / "toys.csv")), *FEW)
+    found = start(tables, room, "--data", str(write_toys(room / "toys.csv")), *SHORT)
     card = room / "models" / "toys.json"
     before = found.load("toys").card
-    start(tables, room, "--data", "toys.csv", *FEW, "--seed", "2")
+    start(tables, room, "--data", "toys.csv", *SHORT, "--seed", "2")
     assert found.load("toys").card["seed"] == 2  # one's own is
     card.write_text(json.dumps(before | {"lesson": "poetry"}))
-    start(tables, room, "--data", "toys.csv", *FEW)
+    start(tables, room, "--data", "toys.csv", *SHORT)
     assert json.loads(card.read_text())["lesson"] == "poetry"
     assert found.load("toys-table").card["data"] == "toys.csv (80 rows)"
 

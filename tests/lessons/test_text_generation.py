@@ -17,7 +17,7 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.saving import bundle
 from workshop.scratch.nn.network import Network
 
-FEW = ["--units", "8", "--layers", "1", "--length", "20", "--no-plots"]
+SHORT = ["--units", "8", "--layers", "1", "--length", "20", "--no-plots"]
 
 
 def test_counting_predicts_what_always_follows_and_no_chance() -> None:
@@ -35,7 +35,7 @@ def test_what_was_never_seen_is_not_impossible() -> None:
 
 def test_a_text_of_ones_own() -> None:
     Path("own.txt").write_text("the cat sat on the mat.\n" * 150 + "a zebra!")
-    options = ["--data", "own.txt", "--epochs", "12", "--optimizer", "adam", "--learning-rate", "0.02", *FEW]
+    options = ["--data", "own.txt", "--epochs", "12", "--optimizer", "adam", "--learning-rate", "0.02", *SHORT]
     run = start(text_generation, Path(), *options, "--start", "the c", "--temperature", "0.3")
     assert run.metrics["bits_test_log_loss"] < 1.5
     assert "4 of those never occur in the training text" in run.output  # z, b, r and !
@@ -61,7 +61,7 @@ def test_how_long_a_sample_is(options: list[str], length: int) -> None:
 
 def test_the_model_is_evaluated_on_the_second_half_of_each_window() -> None:
     Path("own.txt").write_text("one two three. " * 100)
-    run = start(text_generation, Path(), "--data", "own.txt", "--epochs", "1", *FEW)
+    run = start(text_generation, Path(), "--data", "own.txt", "--epochs", "1", *SHORT)
     whole, _ = text.read(Path("own.txt"))
     vocabulary = text.Vocabulary.of(whole)
     X, y, _ = text.evaluation_windows(vocabulary.encode(whole[1350:]), text_generation.WINDOW)
@@ -78,18 +78,18 @@ def test_of_a_long_text_the_beginning_is_trained_on_unless_all_is_asked_for(
     monkeypatch.setattr(text_generation, "MAX_CHARACTERS", 1000)
     whole = "ab" * 1000 + "cd" * 1000
     for options, characters, trained_on in (([], 3, 1000), (["--epochs", "1"], 5, 3600)):
-        vocabulary, train, held_out = text_generation.split(whole, text_generation.parse(None, [*options, *FEW]))
+        vocabulary, train, held_out = text_generation.split(whole, text_generation.parse(None, [*options, *SHORT]))
         assert len(vocabulary) == characters
         assert (len(train), len(held_out)) == (trained_on, 200)
         note = "trains on the first 1,000 characters of 3,600; --epochs 1 reads them all"
         said = capsys.readouterr().out.splitlines()
         assert (f"Note      {note}" in said) == (not options)
         assert f"Text      {characters - 1} different characters; 200 characters are held out" in said
-        unknown = "Note      200 of those never occur in the training text: all of them stand as one, unknown"
+        unknown = "Note      200 of those never occur in the training text: all are encoded as 'unknown'"
         assert (unknown in said) == (not options)
     # Up to a fifth more than the limit is trained on as well.
     for length, trained_on in ((1334, 1200), (1335, 1000)):
-        _, train, _ = text_generation.split("a" * length, text_generation.parse(None, FEW))
+        _, train, _ = text_generation.split("a" * length, text_generation.parse(None, SHORT))
         assert len(train) == trained_on
 
 
@@ -134,14 +134,14 @@ def test_the_mirror_trains_and_reports_the_same(tmp_path: Path) -> None:
 
     Path("own.txt").write_text("the cat sat on the mat.\n" * 150)
     options = ["--data", "own.txt", "--epochs", "12", "--optimizer", "adam", "--learning-rate", "0.02"]
-    run = start(mirror, tmp_path, *options, *FEW, "--start", "the c", "--temperature", "0.3")
+    run = start(mirror, tmp_path, *options, *SHORT, "--start", "the c", "--temperature", "0.3")
     assert run.metrics["bits_test_log_loss"] < 1.5
     assert run.metrics["test_accuracy"] > 0.5
     assert "[temperature 0.3]\nthe c" in run.output
     card = run.load("text_generation").card
     assert card["engine"] == "torch"
     assert card["metrics"] == run.metrics
-    lesson = start(text_generation, tmp_path / "keras", "--data", "own.txt", "--epochs", "1", *FEW)
+    lesson = start(text_generation, tmp_path / "keras", "--data", "own.txt", "--epochs", "1", *SHORT)
     assert_tells_the_same(run, lesson)
 
 
@@ -153,7 +153,7 @@ def test_a_text_of_ones_own_is_held_against_no_expected_bits(
         pytest.importorskip("torch")
     monkeypatch.setattr(text_generation, "MAX_CHARACTERS", 2000)  # as many as are read in training
     Path("own.txt").write_text("one two three. " * 100)
-    run = start(module_of(engine, "text_generation"), room, "--data", "own.txt", *FEW)
+    run = start(module_of(engine, "text_generation"), room, "--data", "own.txt", *SHORT)
     assert "No expected band: the text is your own." in run.lines
 
 
@@ -178,7 +178,7 @@ def test_a_text_that_is_too_short() -> None:
         pytest.raises(WorkshopError, match=r"own\.txt has 6 characters, takes at least 1,000"),
         redirect_stdout(io.StringIO()),
     ):
-        text_generation.main(["--data", "own.txt", *FEW])
+        text_generation.main(["--data", "own.txt", *SHORT])
 
 
 @pytest.mark.real

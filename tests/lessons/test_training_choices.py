@@ -48,7 +48,7 @@ def test_a_step_by_hand_goes_down_the_gradient() -> None:
     X, y, zeros = np.array([[0.0], [1.0]]), np.array([1.0, 3.0]), np.zeros(2)
     # The misses are -1 and -3: 2/2 (0 * -1 + 1 * -3) = -3 for the weight, 2/2 (-1 - 3) = -4 for the bias.
     assert lesson.descend(X, y, zeros, 0.1, 2, 1, seed=1).tolist() == [[0, 0], pytest.approx([0.3, 0.4])]
-    # One row at a time: two steps an epoch, of which the first looks at one row alone.
+    # One row at a time: two steps per epoch, of which the first looks at one row alone.
     first = lesson.descend(X, y, zeros, 0.1, 1, 1, seed=1)[1]
     assert first == pytest.approx([0, 0.2]) or first == pytest.approx([0.6, 0.6])
 

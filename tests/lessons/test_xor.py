@@ -24,7 +24,7 @@ CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 SHAPES = ("step_", "sine_", "circle_", "three_")
 BANDS = {name: band for name, band in LESSON.bands().items() if not name.startswith(SHAPES)}
 SHAPE_BANDS = {name: band for name, band in LESSON.bands().items() if name.startswith(SHAPES)}
-FEW = ["--quick", "--epochs", "5", "--no-plots"]
+SHORT = ["--quick", "--epochs", "5", "--no-plots"]
 
 
 @pytest.fixture(scope="module")
@@ -160,9 +160,9 @@ def test_plain_fit_gives_the_same_weights(tmp_path: Path, monkeypatch: pytest.Mo
         return fit(*args, **options)
 
     monkeypatch.setattr(keras.Sequential, "fit", counted_fit)
-    quick = start(xor, tmp_path / "table", *FEW)
+    quick = start(xor, tmp_path / "table", *SHORT)
     assert fitted == []
-    plain = start(xor, tmp_path / "plain", *FEW, "--plain")
+    plain = start(xor, tmp_path / "plain", *SHORT, "--plain")
     assert fitted == [5] * 4
     assert plain.metrics == quick.metrics
     weights, same = (run.load("xor-quick").model.get_weights() for run in (plain, quick))
@@ -203,14 +203,14 @@ def test_noisy_points_lie_around_the_corners_with_the_standard_deviation_asked_f
 @pytest.mark.usefixtures("comparable")
 @pytest.mark.parametrize("module", [pytest.param(xor, marks=pytest.mark.slow), in_torch, in_numpy])
 def test_noise_of_ones_own_is_used_and_said(module: ModuleType, room: Path) -> None:
-    run = start(module, room, *FEW, "--noise", "0.2")
+    run = start(module, room, *SHORT, "--noise", "0.2")
     assert "100 noisy points: normal noise of standard deviation 0.2 on both inputs" in run.output
     assert "No expected band: --noise given." in run.lines
 
 
 def test_noise_is_no_negative_number(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        xor.main([*FEW, "--noise", "-1"])
+        xor.main([*SHORT, "--noise", "-1"])
     assert "got -1, takes a number above 0" in capsys.readouterr().err
 
 

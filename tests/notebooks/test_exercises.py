@@ -85,8 +85,8 @@ def test_a_network_without_an_input_is_told_so(name: str) -> None:
     layers = [keras.layers.Dense(8, activation="relu")]
     assert one.examine(keras.Sequential(layers)) == ("shape", says)
     assert one.examine(keras.Sequential()) == ("shape", says)
-    assert one.examine(3) == ("type", "A Keras model is asked for; you gave 3.")
-    assert one.examine(layers).message.startswith("A Keras model is asked for; you gave [<Dense")
+    assert one.examine(3) == ("type", "Expected a Keras model; you gave 3.")
+    assert one.examine(layers).message.startswith("Expected a Keras model; you gave [<Dense")
 
 
 class Hostile:
@@ -197,7 +197,7 @@ def divides_by_zero(x: np.ndarray) -> float:
         (lambda x: (x**2)[:, None], "shape", "gives an array of shape (2, 1), where an array of shape (2,) is asked"),
         (lambda x: x + 1, "value", "For [1. 3.] your function gives [2. 4.]. That is not it."),
         (lambda x: "nine", "type", "For [1. 3.] your function gives 'nine', which is no array"),
-        (9, "type", "A function is asked for; you gave 9."),
+        (9, "type", "Expected a function; you gave 9."),
         (lambda x: np.mean, "type", "For [1. 3.] your function gives the function mean, which is no array of numbers."),
         (lambda x: object(), "type", "gives an object of the type object, which is no array of numbers."),
         (stops_python, "error", "your function stopped: SystemExit: 3"),

@@ -31,8 +31,8 @@ LESSON_NOTEBOOKS = [name for name in NAMES if name[3:] in {lesson.name for lesso
 FAST = ("14_mnist",)  # the others run with -m slow
 ACTING = {lesson.name for lesson in LESSONS if lesson.acts}
 EACH_NOTEBOOK = pytest.mark.parametrize("name", NAMES)
-MOST_SECONDS = 60  # of a notebook, with the quick values
-MOST_LINES = 20  # of a cell of code, its longest function apart
+MAX_SECONDS = 60  # of a notebook, with the quick values
+MAX_LINES = 20  # of a cell of code, its longest function apart
 
 
 def read(name: str) -> nbformat.NotebookNode:
@@ -141,7 +141,7 @@ def test_a_cell_holds_one_idea(name: str) -> None:
     for source in code(name)[1:]:
         functions = [node for node in ast.parse(source).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
         longest = max((node.end_lineno or 0) - node.lineno + 1 for node in functions) if functions else 0
-        assert len(source.splitlines()) - longest <= MOST_LINES, source
+        assert len(source.splitlines()) - longest <= MAX_LINES, source
     # Nothing stands between a student and the library: no lesson does the work.
     lessons = {f"workshop.{lesson.name}" for lesson in LESSONS}
     for source in code(name):
@@ -217,7 +217,7 @@ def test_a_notebook_runs_and_its_solutions_are_right(name: str, said_of: Callabl
     said = said_of(name)
     ran = re.fullmatch(r"\d+ s, (\d+) of the processor, all cells ran\n", said)
     assert ran, said
-    assert int(ran[1]) < MOST_SECONDS
+    assert int(ran[1]) < MAX_SECONDS
 
 
 def test_a_notebook_with_a_wrong_solution_is_caught(tmp_path: Path) -> None:

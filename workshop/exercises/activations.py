@@ -115,7 +115,7 @@ def sigmoid_slope(z):
             ),
             Mistake(
                 "classes",
-                "Those are decisions, whether z is above 0. The outputs are asked for.",
+                "Those are decisions, whether z is above 0. Give the outputs.",
                 "outputs = [0, 0, 1]",
             ),
         ),

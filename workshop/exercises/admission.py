@@ -36,11 +36,11 @@ def grade_two_outputs(model: Any) -> str:
         raise AnswerError("The hidden layer is missing.")
     if [layer.units for layer, _ in hidden] != [8]:
         units = " and ".join(str(layer.units) for layer, _ in hidden)
-        raise AnswerError(f"Your hidden layers have {units} units; one hidden layer of 8 is asked for.")
+        raise AnswerError(f"Your hidden layers have {units} units; expected one hidden layer of 8.")
     if hidden[0][1] == "linear":
         return "hidden_not_relu"
     if hidden[0][1] != "relu":
-        raise AnswerError("The hidden layer has another activation than the one that is asked for.")
+        raise AnswerError("The hidden layer has the wrong activation.")
     return ""
 
 

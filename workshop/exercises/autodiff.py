@@ -153,12 +153,12 @@ def gradients(a, b):
             ),
             Mistake(
                 "pixels",
-                "The pixels are given; training wants the derivatives by the weights.",
+                "The pixels are given; training needs the derivatives with respect to the weights.",
                 "runs = [784, 1]",
             ),
             Mistake(
                 "ten_passes",
-                "The network has ten outputs, but the loss makes one number of them, and its gradient is asked for.",
+                "The network has ten outputs, but the loss is one number, and training needs the gradient of the loss.",
                 "runs = [101_770, 10]",
             ),
             Mistake(

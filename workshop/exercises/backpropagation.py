@@ -205,7 +205,7 @@ def back_through(delta, weights):
             ),
             Mistake(
                 "gradient",
-                "That is how far it moves, or how steep it is there. The weight itself is asked for.",
+                "That is the change of the weight, or its gradient. Give the new weight itself.",
                 step_code("delta_o1 * 0.40 + delta_o2 * 0.50", ""),
             ),
         ),

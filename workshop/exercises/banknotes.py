@@ -20,7 +20,7 @@ MATRIX = [[8, 2, 0], [1, 9, 5], [0, 4, 11]]
 def grade_prepare(prepare: Callable[[Any, int], Any]) -> str:
     """Returns "" for a function that freezes a network and puts a new last layer in."""
     if not callable(prepare):
-        raise AnswerError("A function is asked for.", "type")
+        raise AnswerError("Give a function.", "type")
 
     class Network(nn.Module):
         def __init__(self) -> None:
@@ -88,7 +88,7 @@ def select(rows, wanted):
             ),
             Mistake(
                 "other_types",
-                "You left out the rows that were asked for, and returned all others.",
+                "You left out the requested rows and returned all others.",
                 "def select(rows, wanted):\n"
                 '    return [(row["path"], int(row["class"])) for row in rows if row["type"] != wanted]',
             ),
@@ -190,12 +190,12 @@ def best_epoch(validation_losses):
             ),
             Mistake(
                 "the_loss",
-                "You return the lowest loss itself; its epoch is asked for.",
+                "You return the lowest loss itself; return its epoch.",
                 "def best_epoch(validation_losses):\n    return min(validation_losses)",
             ),
             Mistake(
                 "later",
-                "Of two equal losses the earlier epoch is asked for.",
+                "Of two equal losses, return the earlier epoch.",
                 "def best_epoch(validation_losses):\n"
                 "    return len(validation_losses) - int(np.argmin(validation_losses[::-1]))",
             ),

@@ -162,7 +162,7 @@ def change(v, h, v_k, h_k):
     return (v.T @ h - v_k.T @ h_k) / len(v)
 """,
         explanation="The first half makes digits likelier, the second one makes unlikely where the machine wanders to "
-        "by itself. Where both are the same, the machine dreams of digits, and nothing changes any more.",
+        "by itself. Where both are the same, the machine generates digits, and nothing changes any more.",
         hints=(
             "v.T @ h adds the products of all samples up, for each pair of a visible and a hidden unit.",
             "Divide by the number of samples, len(v).",

@@ -1,4 +1,4 @@
-"""Exercises on the lesson `cats_vs_dogs`: steps an epoch, what Flatten hands on, output and loss, names of classes."""
+"""Exercises on the lesson `cats_vs_dogs`: steps per epoch, what Flatten hands on, output and loss, names of classes."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def head(classes):
             ),
             Mistake(
                 "two_units",
-                "That works too, but for two classes one unit is asked for: the other probability is the rest.",
+                "That works too, but for two classes one unit is enough: the other probability is the rest.",
                 "def head(classes):\n    return classes, 'softmax', 'sparse_categorical_crossentropy'",
             ),
         ),
@@ -207,7 +207,7 @@ def names(outputs, classes):
             ),
             Mistake(
                 "whole_numbers",
-                "The names are asked for, not the numbers of the classes.",
+                "Give the names, not the numbers of the classes.",
                 "def names(outputs, classes):\n"
                 "    if outputs.shape[1] == 1:\n"
                 "        return [int(p > 0.5) for p in outputs[:, 0]]\n"

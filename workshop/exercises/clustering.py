@@ -45,7 +45,7 @@ def assign(X, centres):
             ),
             Mistake(
                 "of_each_centre",
-                "You have one number for each centre, the point nearest to it. Each point is asked for.",
+                "You return one number for each centre, the point nearest to it. Return one number for each point.",
                 "def assign(X, centres):\n    return ((X[:, None] - centres) ** 2).sum(axis=2).argmin(axis=0)",
             ),
             Mistake(

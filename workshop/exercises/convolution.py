@@ -19,10 +19,10 @@ def grade_vertical_edges(kernel: Any) -> str:
         weights = np.asarray(kernel, float)
     except (TypeError, ValueError):
         raise AnswerError(
-            "Three rows of three numbers are asked for, as np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]]).", "type"
+            "Give three rows of three numbers, such as np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]]).", "type"
         ) from None
     if weights.shape != (3, 3):
-        raise AnswerError(f"Your kernel has the shape {weights.shape}, where (3, 3) is asked for.", "shape")
+        raise AnswerError(f"Your kernel has the shape {weights.shape}, expected (3, 3).", "shape")
     if not np.isfinite(weights).all():
         raise AnswerError("One of the nine numbers is NaN or infinite.", "nan")
     if np.ptp(weights) == 0:

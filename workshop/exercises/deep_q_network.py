@@ -74,9 +74,9 @@ def grade_network(model: Any) -> str:
     if units == [150, 3]:
         return "one_hidden"
     if units != [20, 150, 3]:
-        raise AnswerError(f"Your dense layers have {units} units, where [20, 150, 3] are asked for.")
+        raise AnswerError(f"Your dense layers have {units} units, expected [20, 150, 3].")
     if activations[:-1] != ["relu", "relu"]:
-        raise AnswerError("A hidden layer has another activation than the one that is asked for.")
+        raise AnswerError("A hidden layer has the wrong activation.")
     return ""
 
 
@@ -211,7 +211,7 @@ def epsilon_at(step, start, end, steps):
             ),
             Mistake(
                 "curved",
-                "Yours falls along a curve, by the same factor at each step. A straight line is asked for.",
+                "Yours falls along a curve, by the same factor at each step. Make it a straight line.",
                 "def epsilon_at(step, start, end, steps):\n    return start * (end / start) ** min(step / steps, 1)",
             ),
         ),

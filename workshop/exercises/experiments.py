@@ -29,7 +29,7 @@ def grade_two_layers(model: Any) -> str:
     if "linear" in activations[:-1]:
         return "no_relu"
     if activations[:-1] != ["relu", "relu"]:
-        raise AnswerError("A hidden layer has another activation than the one that is asked for.")
+        raise AnswerError("A hidden layer has the wrong activation.")
     if model.count_params() != 118_282:
         raise AnswerError(f"It has {model.count_params():,} weights, which is not what these layers have together.")
     return ""
@@ -217,7 +217,7 @@ def standard_error(accuracy, n):
         mistakes=(
             Mistake(
                 "kept_share",
-                "That is the share that would be kept: 40 % off is not what is asked for. Older texts, and some "
+                "That is the share that would be kept: only 40 % would be switched off. Older texts, and some "
                 "courses, gave Dropout the share to keep.",
                 "rate = 0.4",
             ),

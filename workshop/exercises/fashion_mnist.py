@@ -137,7 +137,7 @@ def recalls(matrix):
             ),
             Mistake(
                 "counts",
-                "Those are the numbers of images that are right; a share is asked for.",
+                "Those are the numbers of correct images; give their share.",
                 "def recalls(matrix):\n    return np.diag(matrix)",
             ),
             Mistake(

@@ -21,7 +21,7 @@ def _grade_generator(answer: Any) -> str:
     """Looks at a generator, and names the mistake in it."""
     check_is_model(answer)
     if tuple(answer.input_shape) != (None, 42):
-        raise AnswerError(f"It takes inputs of shape {answer.input_shape}, asked for is (None, 42).", "shape")
+        raise AnswerError(f"It takes inputs of shape {answer.input_shape}, expected (None, 42).", "shape")
     shape = tuple(answer.output_shape)
     if shape == (None, 7, 7, 1):
         return "no_strides"
@@ -32,7 +32,7 @@ def _grade_generator(answer: Any) -> str:
     if shape == (None, 28, 28, 16):
         return "channels"
     if shape != (None, 28, 28, 1):
-        raise AnswerError(f"It makes images of shape {shape}, asked for is (None, 28, 28, 1).", "shape")
+        raise AnswerError(f"It makes images of shape {shape}, expected (None, 28, 28, 1).", "shape")
     outputs = keras.ops.convert_to_numpy(
         answer(30 * np.random.default_rng(1).standard_normal((8, 42)).astype("float32"))
     )
@@ -177,7 +177,7 @@ def variety(counts):
         mistakes=(
             Mistake(
                 "not_divided",
-                "That is the entropy itself, up to 2.3 for ten digits: its share of the largest is asked for.",
+                "That is the entropy itself, up to 2.3 for ten digits: divide it by the largest possible.",
                 "def variety(counts):\n    p = np.array(counts) / np.sum(counts)\n    p = p[p > 0]\n"
                 "    return -np.sum(p * np.log(p))",
             ),

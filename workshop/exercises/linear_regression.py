@@ -19,7 +19,7 @@ def grade_line(answer: Any) -> str:
     try:
         weight, bias = (float(number) for number in answer)
     except (TypeError, ValueError):
-        raise AnswerError("Two numbers are asked for, the weight and the bias: (..., ...).", "type") from None
+        raise AnswerError("Give two numbers, the weight and the bias: (..., ...).", "type") from None
     if np.isnan(weight) or np.isnan(bias):
         raise AnswerError("One of the two is NaN, not a number.", "nan")
     errors = weight * SIZES + bias - PRICES
@@ -81,7 +81,7 @@ def mean_squared_error(predicted, prices):
             ),
             Mistake(
                 "root",
-                "That is its root, the RMSE, which has the unit of the prices. The root was not asked for.",
+                "That is its root, the RMSE, which has the unit of the prices. Leave the root out.",
                 "def mean_squared_error(predicted, prices):\n    return np.sqrt(np.mean((predicted - prices) ** 2))",
             ),
             Mistake(

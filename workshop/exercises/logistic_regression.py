@@ -21,7 +21,7 @@ SQUARES = ("mean_squared_error", "mse", "meansquarederror", "mean_absolute_error
 def grade_losses(losses: Any) -> str:
     """Returns "" for the losses of one sigmoid, of class numbers, and of one-hot rows, in this order."""
     if not isinstance(losses, (list, tuple)) or not all(isinstance(loss, str) for loss in losses):
-        raise AnswerError('A list of three texts is asked for, such as ["mean_squared_error", ...].', "type")
+        raise AnswerError('Give a list of three texts, such as ["mean_squared_error", ...].', "type")
     if len(losses) != 3:
         raise AnswerError(f"There are three tasks; you gave {len(losses)} losses.", "shape")
     first, second, third = (loss.strip().casefold() for loss in losses)
@@ -92,9 +92,9 @@ def sigmoid(z):
     ),
     Exercise(
         title="Cross-entropy by hand",
-        task="`y` says what happened, 0 or 1, for each sample; `p` is the probability that was predicted for 1. Return "
-        "the mean cross-entropy: the mean of the negative natural logarithms of the probabilities that were given to "
-        "what happened. Where y is 0, that is 1 - p.",
+        task="`y` is the label of each sample, 0 or 1; `p` is the probability that was predicted for 1. Return the "
+        "mean cross-entropy: the mean of the negative natural logarithms of the probabilities of the true classes. "
+        "Where y is 0, that is 1 - p.",
         stub='''\
 def cross_entropy(y, p):
     """Returns the mean cross-entropy of probabilities p (samples,) for classes y (samples,), 0 or 1."""
@@ -131,17 +131,17 @@ def cross_entropy(y, p):
             ),
             Mistake(
                 "always_of_one",
-                "You took the probability of 1 for every sample, whatever happened there.",
+                "You took the probability of 1 for every sample, whatever its label.",
                 "def cross_entropy(y, p):\n    return -np.mean(np.log(p))",
             ),
             Mistake(
                 "swapped",
-                "You took the probability of what did not happen: who is sure and right would pay most.",
+                "You took the probability of the other class: a confident, correct prediction would cost most.",
                 "def cross_entropy(y, p):\n    return -np.mean((1 - y) * np.log(p) + y * np.log(1 - p))",
             ),
             Mistake(
                 "log10",
-                "The natural logarithm is asked for, np.log; np.log10 is the one to the base of 10.",
+                "Use the natural logarithm, np.log; np.log10 has the base 10.",
                 "def cross_entropy(y, p):\n    return -np.mean(y * np.log10(p) + (1 - y) * np.log10(1 - p))",
             ),
             Mistake(
@@ -254,7 +254,7 @@ def cut(weight, bias):
         solution='losses = ["binary_crossentropy", "sparse_categorical_crossentropy", "categorical_crossentropy"]',
         explanation="Two classes and one sigmoid: binary. Many classes and softmax: categorical, and sparse where a "
         "target is one number in place of a row. All three are the same thing: the negative logarithm of the "
-        "probability of what happened.",
+        "probability of the true class.",
         hints=(
             "Binary means: of two. Categorical means: of several categories.",
             "A row of nine 0 and one 1 is nearly empty, a class number is not. One of the names has a word for that.",

@@ -17,7 +17,7 @@ SIZES = ((12, 4), (10, 3), (11, 4))  # samples and folds; the first divides with
 def grade_folds(answer: Any) -> str:
     """Returns "" for a function that gives k parts of the numbers below n, of nearly equal sizes."""
     if not callable(answer):
-        raise AnswerError("A function is asked for.", "type")
+        raise AnswerError("Give a function.", "type")
     results = [call(answer, *sizes) for sizes in SIZES]
     if all(result is None or result is ... for result in results):
         raise AnswerError("Nothing yet: folds returns nothing. Does it end with return?", "unanswered")
@@ -90,7 +90,7 @@ def outcomes(y_true, y_predicted):
             ),
             Mistake(
                 "another_order",
-                "The counts are right, but in another order than asked for.",
+                "The counts are right, but in the wrong order.",
                 "def outcomes(y_true, y_predicted):\n"
                 "    t, p = y_true == 1, y_predicted == 1\n"
                 "    return np.sum(t & p), np.sum(~t & p), np.sum(t & ~p), np.sum(~t & ~p)",

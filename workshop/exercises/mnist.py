@@ -25,7 +25,7 @@ def grade_cnn(model: Any) -> str:
     if not any("Pooling2D" in kind for kind in kinds):
         return "no_pooling"
     if tuple(model.output_shape[1:]) != (10,):
-        raise AnswerError(f"The output has the shape {model.output_shape[1:]}, where ten classes want (10,).", "shape")
+        raise AnswerError(f"The output has the shape {model.output_shape[1:]}, where ten classes need (10,).", "shape")
     convolutions = with_activations(model, keras.layers.Conv2D)
     if any(layer.padding == "valid" for layer, _ in convolutions):
         return "valid_padding"
@@ -37,7 +37,7 @@ def grade_cnn(model: Any) -> str:
     if any(activation == "linear" for _, activation in convolutions):
         return "no_relu"
     if any(activation != "relu" for _, activation in convolutions):
-        raise AnswerError("A convolution has another activation than the one that is asked for.")
+        raise AnswerError("A convolution has the wrong activation.")
     if with_activations(model, keras.layers.Dense)[-1][1] != "softmax":
         raise AnswerError("The ten outputs are no probabilities yet: which activation makes them add up to 1?")
     if model.count_params() != 9098:
@@ -118,7 +118,7 @@ def accuracy(probabilities, labels):
             ),
             Mistake(
                 "percent",
-                "The accuracy is asked for as a number from 0 to 1, as Keras gives it, not in percent.",
+                "Give the accuracy as a number from 0 to 1, as Keras does, not in percent.",
                 "def accuracy(probabilities, labels):\n"
                 "    return 100 * np.mean(np.argmax(probabilities, axis=1) == labels)",
             ),
@@ -167,7 +167,7 @@ def cross_entropy(probabilities, labels):
             ),
             Mistake(
                 "log10",
-                "The natural logarithm is asked for, np.log; np.log10 is the one to the base of 10.",
+                "Use the natural logarithm, np.log; np.log10 has the base 10.",
                 "def cross_entropy(probabilities, labels):\n"
                 "    return -np.mean(np.log10(probabilities[np.arange(len(labels)), labels]))",
             ),

@@ -26,11 +26,9 @@ def grade_majority(answer: Any) -> str:
     try:
         numbers = np.asarray(answer, dtype=float)
     except (TypeError, ValueError):
-        raise AnswerError("A list of four numbers is asked for, w1, w2, w3 and b.", "type") from None
+        raise AnswerError("Give a list of four numbers, w1, w2, w3 and b.", "type") from None
     if numbers.shape != (4,):
-        raise AnswerError(
-            f"Four numbers are asked for, w1, w2, w3 and b; yours have the shape {numbers.shape}.", "shape"
-        )
+        raise AnswerError(f"Give four numbers, w1, w2, w3 and b; yours have the shape {numbers.shape}.", "shape")
     if not np.isfinite(numbers).all():
         raise AnswerError("One of the four is no number.", "nan")
     ones = CORNERS.sum(axis=1)
@@ -184,7 +182,7 @@ def batch_change(X, y, w):
         mistakes=(
             Mistake(
                 "mean",
-                "You divided by the number of samples. That is a good idea as well, but here their sum is asked for.",
+                "You divided by the number of samples. That is a good idea as well, but here return the sum.",
                 "def batch_change(X, y, w):\n    return (y - np.where(X @ w > 0, 1, -1)) @ X / len(X)",
             ),
             Mistake(

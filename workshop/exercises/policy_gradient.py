@@ -111,7 +111,7 @@ def grade_baseline(baseline: Any) -> str:
     try:
         number = float(baseline)
     except (TypeError, ValueError):
-        raise AnswerError("A number is asked for: what is subtracted from all three returns.", "type") from None
+        raise AnswerError("Give a number: what is subtracted from all three returns.", "type") from None
     if not np.isfinite(number):
         raise AnswerError("A baseline is an ordinary number.", "nan")
     without, variance = gradient_moments(0)[1], gradient_moments(number)[1]
@@ -346,7 +346,7 @@ def mean_and_variance(probabilities, returns, baseline):
             ),
             Mistake(
                 "deviation",
-                "That is the standard deviation; its square is asked for.",
+                "That is the standard deviation; return its square.",
                 moments_code(variance="np.sqrt(np.sum(probabilities * (gradients - mean) ** 2))"),
             ),
         ),
@@ -547,7 +547,7 @@ def clipped_objective(new_log_probabilities, old_log_probabilities, advantages, 
             ),
             Mistake(
                 "summed",
-                "You added up; the mean is asked for.",
+                "You return the sum; return the mean.",
                 clipped_code("np.sum(np.minimum(ratio * advantages, clipped * advantages))"),
             ),
         ),

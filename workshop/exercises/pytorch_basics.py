@@ -63,7 +63,7 @@ RETURNED = (
     ),
     Mistake(
         "nothing_returned",
-        "The weights are right; the loss is asked for as well, and your function returns nothing.",
+        "The weights are right, but your function returns nothing: return the loss as well.",
         step_code(ZERO, FORWARD, BACKWARD, STEP, returned="None"),
     ),
 )
@@ -72,7 +72,7 @@ RETURNED = (
 def grade_dataset(cls: Any) -> str:
     """Returns "" for a class of the numbers 1 to 50, each with 1 where it can be divided by 3 and 0 elsewhere."""
     if not isinstance(cls, type):
-        raise AnswerError("A class is asked for.", "type")
+        raise AnswerError("Give a class.", "type")
     try:
         dataset = cls()
         if dataset.__len__() is None and dataset[2] is None:
@@ -111,7 +111,7 @@ def run_steps(step: Callable[..., Any]) -> tuple[list[Any], list[float]]:
 def grade_step(step: Any) -> str:
     """Returns "" for a function that trains a network by one step and returns the loss as a number."""
     if not callable(step):
-        raise AnswerError("A function is asked for.", "type")
+        raise AnswerError("Give a function.", "type")
     try:
         losses, weights = run_steps(step)
     except (Exception, SystemExit) as error:

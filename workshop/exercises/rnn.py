@@ -19,7 +19,7 @@ def grade_gates(biases: Any) -> str:
     try:
         b_i, b_f = (float(bias) for bias in biases)
     except (TypeError, ValueError):
-        raise AnswerError("Two numbers are asked for, in parentheses: the biases (b_i, b_f).", "type") from None
+        raise AnswerError("Give two numbers, in parentheses: the biases (b_i, b_f).", "type") from None
     if not (math.isfinite(b_i) and math.isfinite(b_f)):
         raise AnswerError("Both biases are finite numbers: no gate has to be open or closed to the last digit.", "nan")
     i, f = (0.5 * (1 + math.tanh(bias / 2)) for bias in (b_i, b_f))  # the sigmoid, which never overflows so
@@ -46,7 +46,7 @@ def grade_reader(model: Any) -> str:
         )
     recurrent = [layer for layer in model.layers if isinstance(layer, keras.layers.GRU)]
     if len(recurrent) != 1:
-        raise AnswerError(f"One layer keras.layers.GRU is asked for; yours has {len(recurrent)}.")
+        raise AnswerError(f"Use one layer keras.layers.GRU; yours has {len(recurrent)}.")
     if recurrent[0].units != 32:
         raise AnswerError(f"The GRU's state has {recurrent[0].units} numbers, not 32.", "shape")
     if not recurrent[0].return_sequences:
@@ -54,7 +54,7 @@ def grade_reader(model: Any) -> str:
     if tuple(model.output_shape[1:]) == (28, 10):
         return "no_flatten"
     if tuple(model.output_shape[1:]) != (10,):
-        raise AnswerError(f"The output has the shape {model.output_shape[1:]}, where ten classes want (10,).", "shape")
+        raise AnswerError(f"The output has the shape {model.output_shape[1:]}, where ten classes need (10,).", "shape")
     if any(isinstance(layer, keras.layers.GlobalAveragePooling1D) for layer in model.layers):
         return "averaged"
     dense = with_activations(model, keras.layers.Dense)

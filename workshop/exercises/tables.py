@@ -20,7 +20,7 @@ def grade_network(model: Any) -> str:
     if len(pairs) < 2:
         return "no_hidden_layer"
     if tuple(model.output_shape[1:]) != (1,):
-        raise AnswerError(f"The output has the shape {model.output_shape[1:]}, where one number wants (1,).", "shape")
+        raise AnswerError(f"The output has the shape {model.output_shape[1:]}, where one number needs (1,).", "shape")
     units, activations = [layer.units for layer, _ in pairs[:-1]], [activation for _, activation in pairs]
     if activations[-1] in ("softmax", "sigmoid"):
         return activations[-1]
@@ -31,7 +31,7 @@ def grade_network(model: Any) -> str:
     if units != [64, 64]:
         raise AnswerError(f"The hidden layers have {units} units, not 64 and 64.")
     if activations[:-1] != ["relu", "relu"]:
-        raise AnswerError("The hidden layers have another activation than the one that is asked for.")
+        raise AnswerError("The hidden layers have the wrong activation.")
     return ""
 
 

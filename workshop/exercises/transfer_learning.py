@@ -17,7 +17,7 @@ MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225
 def grade_freeze(freeze: Callable[[Any], Any]) -> str:
     """Returns "" for a function that freezes all layers of a model but the last."""
     if not callable(freeze):
-        raise AnswerError("A function is asked for.", "type")
+        raise AnswerError("Give a function.", "type")
     # Not built: layers without weights are made at once.
     kinds = keras.layers.Conv2D(2, 3), keras.layers.BatchNormalization(), keras.layers.Flatten(), keras.layers.Dense(3)
     model = keras.Sequential(kinds)

@@ -34,9 +34,9 @@ def grade_gates(answer: Any) -> str:
     try:
         gates = np.asarray(answer, dtype=float)
     except (TypeError, ValueError):
-        raise AnswerError("A list of three gates is asked for, each of three numbers.", "type") from None
+        raise AnswerError("Give a list of three gates, each of three numbers.", "type") from None
     if gates.shape != (3, 3):
-        says = f"Three gates of three numbers are asked for, (3, 3); yours have the shape {gates.shape}."
+        says = f"Give three gates of three numbers each, (3, 3); yours have the shape {gates.shape}."
         raise AnswerError(says, "shape")
     if not np.isfinite(gates).all():
         raise AnswerError("One of the nine is no number.", "nan")
@@ -73,7 +73,7 @@ def grade_network(model: Any) -> str:
         return "no_hidden"
     if units != [4]:
         has = " and ".join(str(count) for count in units)
-        raise AnswerError(f"Your hidden layers have {has} units; one hidden layer of 4 is asked for.")
+        raise AnswerError(f"Your hidden layers have {has} units; expected one hidden layer of 4.")
     if activations[0] == "linear":
         return "hidden_linear"
     if activations[1] == "linear":

@@ -104,7 +104,7 @@ def anomalies(
     left.legend(fontsize=12)
     right.plot(*roc_curve, color=plots.BLUE)
     right.plot([0, 1], [0, 1], "--", color=plots.BLACK, linewidth=1.2)
-    right.set(xlabel="share of digits taken for anomalies", ylabel="share of garments found", aspect="equal")
+    right.set(xlabel="share of digits flagged as anomalies", ylabel="share of garments found", aspect="equal")
     right.set_title(f"ROC curve: area {auc:.4f}")
     return figure
 

@@ -108,11 +108,11 @@ def samples(*chains: Mapping[int, np.ndarray]) -> Figure:
     if len(chains) == len(MACHINES):
         for panel, name in zip(axes[0], MACHINES, strict=True):
             panel.set_title(f"Trained by {name}")
-    figure.suptitle("Chains from noise: what a machine dreams of", fontsize=16)
+    figure.suptitle("Chains from noise: samples from the machine", fontsize=16)
     return figure
 
 
-def dream(*chains: Mapping[int, np.ndarray]) -> tuple[Figure, Iterator[float]]:
+def sampling(*chains: Mapping[int, np.ndarray]) -> tuple[Figure, Iterator[float]]:
     """Returns a figure and the frames of chains that start from noise, as `animation.save` takes them.
 
     Args:
@@ -200,16 +200,21 @@ def exact(
     """
     figure, grid = plots.subplots(1, 2, width=6.0, height=4.6)
     left, right = grid.flat
-    left.axhline(best, color="#888888", linestyle="--", linewidth=1.6, label="the best of all")
+    left.axhline(best, color="#888888", linestyle="--", linewidth=1.6, label="the best possible")
     looks = zip(likelihoods.items(), plots.COLOURS, ("-", "--", ":"), strict=False)
     for (name, values), colour, dashes in looks:
         left.plot(every * np.arange(len(values)), values, dashes, color=colour, label=name)
-    left.set(xlabel="step", ylabel="mean ln P of the patterns", title="Trained by sums over all states, or by chains")
+    left.set(xlabel="step", ylabel="mean ln P of the patterns", title="Trained with the exact gradient, or with chains")
     left.legend(loc="lower right")
     for (name, shares), colour, sign in zip(errors.items(), plots.COLOURS, plots.MARKERS, strict=False):
         right.plot(ks, shares, sign + ("" if "chains" in name else "-"), color=colour, markersize=9, label=name)
-    right.set(xscale="log", yscale="log", xlabel="k, steps of the chain", title="CD-k comes to the gradient with k")
-    right.set_ylabel("error of the direction, a share")
+    right.set(
+        xscale="log",
+        yscale="log",
+        xlabel="k, steps of the chain",
+        title="CD-k approaches the exact gradient as k grows",
+    )
+    right.set_ylabel("relative error of the direction")
     right.set_ylim(bottom=1e-5)  # below it is rounding
     right.legend(loc="lower left")
     return figure
@@ -254,8 +259,8 @@ def ratings(matrix: np.ndarray, names: tuple[str, str], errors: Mapping[str, Seq
         right.plot([mean, mean], [row - 0.3, row + 0.3], color=plots.BLACK)
         right.annotate(f"{mean:.3f}", (mean, row + 0.32), ha="center", va="bottom", fontsize=12)
     right.set_yticks(range(len(order)), order)
-    right.set(xlabel="root of the mean squared error, held-out ratings", ylim=(-0.7, len(order) - 0.5))
-    right.set_title("Each point a split; the bar is the mean")
+    right.set(xlabel="RMSE, held-out ratings", ylim=(-0.7, len(order) - 0.5))
+    right.set_title("Each point is one split; the bar is the mean")
     right.grid(axis="y", visible=False)
     return figure
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def comparison(results: Mapping[str, tuple[int, float, float, float]]) -> str:
-    """Returns a table: for each network its weights, the seconds an epoch, and the accuracies in training and after."""
-    headings = ["network", "weights", "s an epoch", "training accuracy", "validation accuracy", "gap in points"]
+    """Returns a table: for each network its weights, seconds per epoch, and accuracies in training and after."""
+    headings = ["network", "weights", "s per epoch", "training accuracy", "validation accuracy", "gap in points"]
     rows = [
         [
             kind,

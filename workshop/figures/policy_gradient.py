@@ -56,9 +56,10 @@ def car_curves(curves: Mapping[str, Sequence[Episodes]]) -> Figure:
         returns = np.concatenate([np.asarray(one, float) for _, one in trained])
         order = np.argsort(steps, kind="stable")
         draw_smoothed(axes, steps[order], returns[order], 30 * len(trained), colour, name)
-    several = max(len(trained) for trained in curves.values())
+    count = max(len(trained) for trained in curves.values())
     axes.set(xlabel="step of all cars", ylabel="return of an episode")
-    axes.set_title(f"A car with range sensors: mean and middle half of {several} trainings")
+    trainings = "1 training" if count == 1 else f"{count} trainings"
+    axes.set_title(f"A car with range sensors: mean and middle half of {trainings}")
     axes.legend(loc="lower right")
     return figure
 

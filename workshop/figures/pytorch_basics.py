@@ -51,13 +51,13 @@ def checkpoint(curves: Mapping[str, Sequence[float]], epoch: int) -> Figure:
     first = next(iter(curves))
     for (name, losses), (line, width, color) in zip(curves.items(), styles, strict=False):
         start = epoch - 1 if name != first else 0
-        label = f"gone on with {name}" if start else name
+        label = f"resumed with {name}" if start else name
         epochs = np.arange(start + 1, len(losses) + 1)
         axes.plot(epochs, losses[start:], line, linewidth=width, color=color, label=label)
     axes.axvline(epoch, color="#777777", linewidth=1.4, linestyle="-.")
     axes.text(epoch + 0.15, max(curves[first]), "checkpoint", va="top", fontsize=13)
     axes.set(xlabel="epoch", ylabel="training loss (cross-entropy)", yscale="log")
-    axes.set_title("Gone on from a checkpoint: on the same curve only with everything put back")
+    axes.set_title("Resuming: the same curve only if everything is restored")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(fontsize=13)
     return figure

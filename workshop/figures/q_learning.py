@@ -31,7 +31,7 @@ class Graph(NamedTuple):
     Attributes:
         positions: of the states (states, 2).
         values: of the states (states,).
-        arrows: from and to which state, the reward, and whether it lies on the best way from state 0.
+        arrows: from and to which state, the reward, and whether it lies on the best path from state 0.
     """
 
     positions: np.ndarray
@@ -70,7 +70,7 @@ def graph(process: Mapping[int, Mapping[int, float]], values: np.ndarray, discou
 
 
 def draw_graph(axes: Axes, drawn: Graph, title: str) -> None:
-    """Draws a process: states as circles with values, actions as arrows with rewards, the best way thick."""
+    """Draws a process: states as circles with values, actions as arrows with rewards, the best path thick."""
     from matplotlib.patches import Circle
 
     for source, target, reward, is_best in drawn.arrows:
@@ -106,7 +106,7 @@ def action_table(process: Mapping[int, Mapping[int, float]], action_values: np.n
     Args:
         process: {state: {next state: reward}}.
         action_values: (states, actions), minus infinity where a state has no further action.
-        discount: of what follows.
+        discount: the factor of future rewards.
     """
     values = action_values.max(axis=1)
     rows: list[list[object]] = []
@@ -141,7 +141,7 @@ def processes(panels: Mapping[str, Graph]) -> Figure:
     )
     for panel, (title, drawn) in zip(np.ravel(axes), panels.items(), strict=True):
         draw_graph(panel, drawn, title)
-    figure.supxlabel("V: the value of a state; thick: the best way", fontsize=14)
+    figure.supxlabel("V: the value of a state; thick: the best path", fontsize=14)
     return figure
 
 
@@ -283,7 +283,7 @@ def cliff_ways(ways: Mapping[str, tuple[np.ndarray, Sequence[int]]], height: int
         draw_cliff(panel, np.sqrt(visits).reshape(height, width), title)
         rows, columns = np.divmod(way, width)
         panel.plot(columns, rows, color=colour, linewidth=4, marker="o", markersize=7, zorder=3)
-    figure.suptitle("Line: the greedy way; shade: where it went while it learned, in the last episodes", fontsize=14)
+    figure.suptitle("Line: the greedy path; shade: the visits during training, in the last episodes", fontsize=14)
     return figure
 
 

@@ -57,7 +57,7 @@ def variants(losses: Mapping[str, Sequence[float]], limit: float) -> Figure:
     figure, axes = plots.subplots(width=8)
     curves = {name: (range(1, len(values) + 1), values) for name, values in losses.items()}
     title = "The mean of the numbers before and after each step"
-    axes.axhline(limit, color="0.4", linestyle="--", label="the least from one direction")
+    axes.axhline(limit, color="0.4", linestyle="--", label="lower bound, one direction")
     charts.draw_curves(axes, curves, x="training step", y="mean squared error", title=title, logarithmic=True)
     return figure
 

@@ -44,7 +44,7 @@ def overview(
     middle.invert_yaxis()
     for position, (_, value) in zip(positions, rows, strict=True):
         middle.text(value, position, f" {value:.2f}", va="center")
-    middle.set(xlabel="bits per character, held-out text", title="By what is known of the text")
+    middle.set(xlabel="bits per character, held-out text", title="By the information used")
     middle.set_xlim(0, 1.2 * rows[0][1])
     middle.set_axisbelow(True)
 

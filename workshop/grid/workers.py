@@ -92,8 +92,8 @@ def side_by_side(tasks: Mapping[str, Callable[[], T]], arguments: argparse.Names
             yield from parallel(delayed(run_task)(name, task, arguments.cores) for name, task in tasks.items())
         except BrokenProcessPool as error:
             raise WorkshopError(
-                "a process was ended from outside, perhaps for want of memory: the same command goes on with what is "
-                "missing, and takes less with --jobs 1"
+                "a process was ended from outside, perhaps out of memory: the same command goes on with the missing "
+                "rows; use --jobs 1 to need less"
             ) from error
 
 

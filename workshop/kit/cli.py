@@ -1,6 +1,6 @@
 """The command line that every lesson takes, read and checked before anything heavy is imported, and how a program ends.
 
-What a lesson says while it runs and at its end is a `Report` of `reporting`.
+What a lesson says while it runs and at its end is a `Report` of `report`.
 """
 
 import argparse
@@ -142,8 +142,8 @@ def lesson_parser(
     add("--quick", action="store_true", help=help_text)
     if trains:
         add("--epochs", type=whole_number(1), metavar="N", help=f"passes over the training data (default: {epochs})")
-        add("--batch-size", type=whole_number(1), metavar="N", help=f"samples a step (default: {batch_size})")
-        add("--learning-rate", type=positive_number, metavar="X", help=f"(default: {learning_rate})")
+        add("--batch-size", type=whole_number(1), metavar="N", help=f"samples per step (default: {batch_size})")
+        add("--learning-rate", type=positive_number, metavar="X", help=f"learning rate (default: {learning_rate})")
         add("--optimizer", choices=OPTIMIZERS, metavar="NAME", help=f"{', '.join(OPTIMIZERS)} (default: {optimizer})")
     same = "the same seed gives the same " + ("model" if trains else "numbers")
     add("--seed", type=whole_number(0), default=1, metavar="N", help=f"{same} (default: 1)")
@@ -184,8 +184,8 @@ def add_precision(parser: Parser) -> None:
         "--precision",
         choices=PRECISIONS,
         default="auto",
-        help="of multiplications; 16 bits can be faster on a CPU with units for them, and for larger networks on a GPU "
-        "(default: auto)",
+        help="number format for computing; 16 bits can be faster on a CPU with units for them, and, for larger "
+        "networks, on a GPU (default: auto)",
     )
 
 

@@ -47,10 +47,10 @@ def parse(
     add, number = parser.add_argument, cli.whole_number
     add("--model", choices=[*recipes, "both"], help="(default: both, compared)")
     add("--activation", choices=["relu", "sigmoid", "tanh"], help="(default: relu)")
-    layers = "of the hidden dense layers, one number each; 0: no hidden layer"
+    layers = "units of the hidden dense layers, one number each; 0: no hidden layer"
     default = ", ".join(f"{units} {kind}" for kind, units in hidden_units.items())
     add("--hidden-units", type=number(0), nargs="+", metavar="N", help=f"{layers} (default: {default})")
-    convolutions = "of the CNN's convolutions, one to three"
+    convolutions = "filters of the CNN's convolutions, one to three numbers"
     default = " ".join(map(str, filters))
     add("--filters", type=number(1), nargs="+", metavar="N", help=f"{convolutions} (default: {default})")
     unscaled = "feed pixels of 0 to 255 as they are, a common mistake: the training is slower and less stable, and the "

@@ -34,9 +34,9 @@ class PhotoRecipe(Recipe):
         epochs: counted by `with_options` from `images`, unless it is given.
         images: how many the network sees in all; a set of fewer photos is seen several times.
         augmentation: how the photos are changed at random, or None.
-        large_batch_size: photos a step in a set of `LARGE_DATASET` or more (default: `batch_size`).
+        large_batch_size: photos per step in a set of `LARGE_DATASET` or more (default: `batch_size`).
         steps_per_epoch: steps of an epoch, whatever the number of photos (0: as many as they make).
-        validation_batch_size: photos a step of the validation after each epoch (0: `batch_size`).
+        validation_batch_size: photos per step of the validation after each epoch (0: `batch_size`).
         validation_steps: steps of this validation, whatever the number of photos (0: as many as they make).
     """
 
@@ -94,7 +94,7 @@ def parser(module_docstring: str | None, recipes: Mapping[str, PhotoRecipe], siz
         data="PHOTOS",
     )
     cli.add_precision(made)
-    made.add_argument("--size", type=_image_size, metavar="N", help=f"of the images in pixels (default: {size})")
+    made.add_argument("--size", type=_image_size, metavar="N", help=f"image size in pixels (default: {size})")
     return made
 
 

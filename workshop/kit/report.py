@@ -49,7 +49,7 @@ class Report:
         self._data: list[str] = []
         self._files: list[Path] = []
         self._checkpoints: list[Path] = []
-        self._band_of: dict[str, str] = {}
+        self._band_names: dict[str, str] = {}
         self.is_standin = False
         if self._engine_name != "keras" and getattr(arguments, "tensorboard", None):
             raise WorkshopError(f"--tensorboard is a callback of Keras: python -m workshop.{lesson} has it")
@@ -138,7 +138,7 @@ class Report:
         for name, value in metrics.items():
             self.metrics[f"{prefix}{name}"] = float(value)
             if band:
-                self._band_of[f"{band}_{name}"] = f"{prefix}{name}"
+                self._band_names[f"{band}_{name}"] = f"{prefix}{name}"
 
     def plot(self, name: str, draw: Callable[..., "Figure"], *arguments: Any, **options: Any) -> None:
         """Draws a figure and saves it as `<name>.png`; with `--no-plots` nothing is computed.
@@ -168,7 +168,7 @@ class Report:
             expected = bands.expected(self.lesson, self._engine_name, preset, data, claims)
 
         def of_this_run(those: dict[str, bands.Band]) -> dict[str, bands.Band]:
-            named = {self._band_of.get(name, name): band for name, band in those.items()}
+            named = {self._band_names.get(name, name): band for name, band in those.items()}
             return {name: named[name] for name in self.metrics if name in named}
 
         return of_this_run(claims), of_this_run(expected)

@@ -153,7 +153,7 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = settings.rate((epoch + (step - 1) / len(batches)) / settings.epochs)
                 group["momentum"] = settings.momentum(epoch)
-            # Where the machine takes the digits, or its own dreams: to the gradient these are constants.
+            # Where the machine takes the digits, or its own samples: to the gradient these are constants.
             v_0 = particles if settings.is_persistent else v
             v_k = machine.gibbs(v_0, settings.k, epoch < settings.drawn)
             if settings.is_persistent:
@@ -231,8 +231,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     machine, history = lesson.train_on_digits(digits, report, train)
     card: dict[str, Any] = {"data": digits.images.source, "inputs": [Input("image", shape=(28, 28, 1))]}
     if "machine" in arguments.parts:
-        few, dreamer = lesson.memorise(digits, report, train), lesson.train_persistent(digits, report, train)
-        error = lesson.show_machine(machine, history, few, dreamer, digits, report)
+        few, persistent = lesson.memorise(digits, report, train), lesson.train_persistent(digits, report, train)
+        error = lesson.show_machine(machine, history, few, persistent, digits, report)
         features = TorchModel(Features(machine), input_shape=(28, 28, 1))
         metrics = {"test_mean_squared_error": error}
         report.save("boltzmann_features", features, output="features", metrics=metrics, **card)

@@ -211,7 +211,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     }
     report_depth(report, by_depth)
 
-    report.section("What a start costs")
+    report.section("Effect of the initial weights on training")
     trained, weights = {}, {}
     for name, case in networks(quick).items():
         started = time.perf_counter()

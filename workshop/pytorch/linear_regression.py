@@ -51,7 +51,7 @@ from workshop.pytorch.kit.model import TorchModel
 from workshop.pytorch.kit.state import TrainingState
 
 
-def learn_slope(rate: float = 0.01) -> list[float]:
+def fit_slope(rate: float = 0.01) -> list[float]:
     """Returns the path of w, its start included, until f(x) = w x is -3x to 0.001, by PyTorch's autograd."""
     x = torch.from_numpy(X_SLOPE)
     w = torch.tensor(FIRST_SLOPE, dtype=torch.float64, requires_grad=True)
@@ -117,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
     if arguments.part in ("line", "all"):
         paths = descend_by_hand(report)
-        report_slope(report, learn_slope())
+        report_slope(report, fit_slope())
         report.section("One neuron finds y = 2x + 1 from nine points")
         neuron = fit_neuron("line", X_LINE, Y_LINE, get_recipe("line", len(X_LINE), arguments), report)
         report_line(report, neuron, neuron.model.predict(np.array([[13], [-5]], np.float32)))

@@ -220,8 +220,8 @@ def side_by_side(tasks: Sequence[Callable[[], Any]], arguments: argparse.Namespa
                 yield result
         except BrokenProcessPool as error:
             raise WorkshopError(
-                "a process was ended from outside, perhaps for want of memory: --resume goes on with what was trained, "
-                "and takes less with --jobs 1"
+                "a process was ended from outside, perhaps out of memory: --resume goes on with what was trained; "
+                "use --jobs 1 to need less"
             ) from error
         finally:
             threads.shutdown(wait=False, cancel_futures=True)

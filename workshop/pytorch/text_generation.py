@@ -142,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.section("Bits per character, on held-out text")
     bits, accuracy = evaluate(network, test_loader)
     rows = compare(train_numbers, held_out, len(vocabulary), bits)
-    print(format_table(["what is known of a text", "bits per character"], [[name, f"{n:.3f}"] for name, n in rows]))
+    print(format_table(["information used", "bits per character"], [[name, f"{n:.3f}"] for name, n in rows]))
     metrics = {"bits_test_log_loss": bits, "test_accuracy": accuracy}
     report.result(metrics)
     report.save(

@@ -27,9 +27,9 @@ from workshop.linear_regression import (
     Trained,
     descend_by_hand,
     finish,
+    fit_slope,
     flatten,
     get_recipe,
-    learn_slope,
     load_tables,
     parse,
     report_features,
@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
     if arguments.part in ("line", "all"):
         paths = descend_by_hand(report)
-        report_slope(report, learn_slope())
+        report_slope(report, fit_slope())
         report.section("One neuron finds y = 2x + 1 from nine points")
         neuron = fit_neuron("line", X_LINE, Y_LINE, get_recipe("line", len(X_LINE), arguments), report)
         report_line(report, neuron, neuron.model.predict(np.array([[13], [-5]], np.float32)))

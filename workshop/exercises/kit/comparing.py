@@ -75,7 +75,7 @@ def _check_same_numbers(answer: Any, expected: np.ndarray, tolerance: float) -> 
     if numbers.shape != expected.shape:
         wanted = "a number" if expected.ndim == 0 else f"an array of shape {expected.shape}"
         given = "a number" if numbers.ndim == 0 else f"an array of shape {numbers.shape}"
-        raise UnlikeError("shape", f"{given}, where {wanted} is asked for")
+        raise UnlikeError("shape", f"{given}, expected {wanted}")
     if numbers.dtype.kind == "c":
         raise UnlikeError("type", f"{describe(answer)}, which is complex")
     numbers, expected = numbers.astype(float), expected.astype(float)

@@ -60,7 +60,7 @@ class Exercise:
 
     Attributes:
         title: in a line.
-        task: what is asked for, in a few sentences of Markdown.
+        task: what the student is to do, in a few sentences of Markdown.
         stub: the code to begin with. The last name that it defines is the answer: a function whose body is `...`, or a
             value `...`.
         solution: the same, finished.
@@ -157,7 +157,7 @@ class Exercise:
         results, given = [answer], [""]
         if self.inputs:
             if not callable(answer):
-                raise AnswerError(f"A function is asked for; you gave {describe(answer)}.", "type")
+                raise AnswerError(f"Expected a function; you gave {describe(answer)}.", "type")
             results, given = [], [f"For {_call(arguments)} your function gives " for arguments in self.inputs]
             for arguments in self.inputs:
                 results.append(call(answer, *arguments))

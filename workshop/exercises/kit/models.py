@@ -10,7 +10,7 @@ from workshop.kit.lazy import keras
 def check_is_model(answer: Any) -> None:
     """Raises AnswerError unless an answer is a Keras model that knows the shape of its input."""
     if not isinstance(answer, keras.Model):
-        raise AnswerError(f"A Keras model is asked for; you gave {describe(answer)}.", "type")
+        raise AnswerError(f"Expected a Keras model; you gave {describe(answer)}.", "type")
     if getattr(answer, "input_shape", None) is None:
         raise AnswerError("The model does not know the shape of its input: begin with keras.Input.", "shape")
 

@@ -113,7 +113,7 @@ _NAMES: dict[tuple[str, str], Callable[..., Any] | np.dtype[Any]] = {
 
 
 class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         if (module, name) not in _NAMES:
             raise pickle.UnpicklingError(f"{module}.{name} is no part of a state_dict")
         return _NAMES[module, name]

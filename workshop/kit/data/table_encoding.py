@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sklearn.compose import ColumnTransformer
 
 MIN_ROWS = 5  # two to test on, one to validate on
-FEW_ROWS = 20  # with fewer, the result depends on which rows are tested on
+SMALL_TABLE = 20  # with fewer, the result depends on which rows are tested on
 NEARLY_ALL = 0.95  # of the rows are of one class: few are left to learn the others from
 MISSING = "missing"  # the text that stands for a missing one
 MAX_CLASSES = 10  # more different whole numbers are a number to predict
@@ -244,7 +244,7 @@ def prepare(table: tables.Table, seed: int, kind: str | None, units: Mapping[str
     *features, target = table.columns
     y, classes = read_target(table, kind)
     train, validation, test = split_rows(y, bool(classes), seed)
-    if len(y) < FEW_ROWS:
+    if len(y) < SMALL_TABLE:
         print(f"Note      {len(y)} rows are few: {len(test)} of them to test on tell little")
     features = _choose(table, features, train)
     if not features:

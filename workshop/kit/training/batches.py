@@ -36,7 +36,7 @@ def shuffled_batches(
     Args:
         X: inputs, samples first; bytes or numbers.
         y: targets, samples first.
-        batch_size: samples a batch; the last one of an epoch may be smaller.
+        batch_size: samples per batch; the last one of an epoch may be smaller.
         seed: of the order.
         preprocess: applied to each batch of X. Images stay bytes in memory this way, not float32.
         preprocess_targets: the same for y, where the targets are images too.
@@ -87,7 +87,7 @@ def photo_batches(
     Args:
         X: photos, uint8 (samples, size, size, 3), in memory or memory-mapped.
         y: targets, samples first.
-        batch_size: photos a batch; the last one of an epoch may be smaller.
+        batch_size: photos per batch; the last one of an epoch may be smaller.
         seed: of the order, which decides how each photo is changed. None leaves the photos in their order, for
             `evaluate` and `predict`.
         augmentation: the changes, or None to leave the photos as they are.

@@ -31,7 +31,7 @@ class Recipe:
     Attributes:
         epochs: passes over the training data.
         learning_rate: the highest rate with a `schedule`, else the constant one; None for `default_rate`.
-        batch_size: samples a step.
+        batch_size: samples per step.
         optimizer: its name, one of `cli.OPTIMIZERS`; "momentum" and "nesterov" are SGD with momentum 0.9.
         schedule: whether the rate warms up over the first tenth of the steps and then falls to zero along a cosine
             (Loshchilov and Hutter 2017, SGDR). A run of few epochs ends far better so.
@@ -39,7 +39,7 @@ class Recipe:
         steps: of the whole training; `with_options` counts them.
         quick_epochs: passes with `--quick`.
         small_set_epochs: passes over a set of at most 2,000 samples, such as a stand-in.
-        own_batch_size: samples a step where `--optimizer` is given; an optimizer of one's own choice runs as Keras
+        own_batch_size: samples per step where `--optimizer` is given; an optimizer of one's own choice runs as Keras
             runs it by default.
     """
 

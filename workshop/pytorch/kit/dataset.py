@@ -22,7 +22,7 @@ class SeededBatches(Sampler[list[int]]):
 
     Args:
         samples: how many there are.
-        batch_size: samples a batch; the last one of an epoch may be smaller.
+        batch_size: samples per batch; the last one of an epoch may be smaller.
         seed: of the order.
     """
 

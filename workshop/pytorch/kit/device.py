@@ -43,7 +43,7 @@ def choose_threads(architecture: Architecture, batch_size: int) -> int:
 
     Args:
         architecture: the network's description.
-        batch_size: samples a step.
+        batch_size: samples per step.
     """
     is_recurrent = any("recurrent_kernel" in weights for weights in architecture.weight_shapes())
     is_small = is_recurrent or architecture.multiplications() * batch_size < _SMALL_STEP
