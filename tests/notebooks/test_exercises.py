@@ -194,7 +194,7 @@ def divides_by_zero(x: np.ndarray) -> float:
         (square_in_place, "changes_input", "Your function changed what it was given, [1. 3.]"),
         (divides_by_zero, "error", "For [1. 3.] your function stopped: ZeroDivisionError: division by zero, in line"),
         (lambda x: x * np.nan, "nan", "For [1. 3.] your function gives NaN, not a number: 0 divided by 0"),
-        (lambda x: (x**2)[:, None], "shape", "gives an array of shape (2, 1), where an array of shape (2,) is asked"),
+        (lambda x: (x**2)[:, None], "shape", "gives an array of shape (2, 1), expected an array of shape (2,)"),
         (lambda x: x + 1, "value", "For [1. 3.] your function gives [2. 4.]. That is not it."),
         (lambda x: "nine", "type", "For [1. 3.] your function gives 'nine', which is no array"),
         (9, "type", "Expected a function; you gave 9."),
