@@ -80,9 +80,10 @@ def clean(path: FilePath, model: Bundle, out: FilePath, plots_folder: FilePath |
         print(f"  before and after: {one_line(drawn)}")
 
 
-def free_name(path: Path) -> Path:
+def free_name(path: FilePath) -> Path:
     """Returns the path or, where it exists, the first of NAME-2, NAME-3, ... that does not."""
-    free, number = path, 1
+    path = free = Path(path)
+    number = 1
     while free.exists():
         number += 1
         free = path.with_stem(f"{path.stem}-{number}")

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from workshop.kit import cli, files
 from workshop.kit.errors import WorkshopError, one_line
+from workshop.kit.files import FilePath
 from workshop.kit.saving.loaded import Bundle
 from workshop.programs import console, engines
 
@@ -77,11 +78,11 @@ def check(digits: str, rows: int) -> None:
         raise WorkshopError(f"--rows: got {rows}, takes up to {MAX_ROWS}")
 
 
-def output_path(given: Path | None, digits: str) -> Path:
+def output_path(given: FilePath | None, digits: str) -> Path:
     """Returns the path of the sheet; raises WorkshopError where it cannot be written."""
     from apps.clean import free_name
 
-    path = free_name(Path(f"digits-{digits}.png")) if given is None else given
+    path = free_name(f"digits-{digits}.png") if given is None else Path(given)
     console.check_output(path, ".png", "--output")
     return path
 

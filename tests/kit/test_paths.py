@@ -1,7 +1,9 @@
 """Every public function that takes a path takes it as text and as a `pathlib.Path`."""
 
+import ast
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,11 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from apps import cat_or_dog, clean, digit, garment
+import workshop
+from apps import cat_or_dog, clean, digit, draw_digits, garment
 from workshop import __main__ as main
 from workshop import admission as lesson_admission
 from workshop import clustering, convolution, logistic_regression, perceptron
+from workshop.coach import tables as coach_tables
 from workshop.exercises.kit import progress
+from workshop.grid.rows import Rows
 from workshop.kit import files, plots, training
 from workshop.kit.data import (
     image_files,
@@ -27,11 +32,13 @@ from workshop.kit.data import (
     tables,
     text,
 )
+from workshop.kit.data.table import decoding
 from workshop.kit.files import FilePath
 from workshop.kit.photos import archives, dataset, image_file
 from workshop.kit.plots import animation
-from workshop.kit.saving import bundle, card, conversion, h5, keras_h5
+from workshop.kit.saving import bundle, card, conversion, h5, keras_h5, storage
 from workshop.kit.training.checkpoint import Checkpoint
+from workshop.pack import data as pack_data
 from workshop.programs import console, engines, mnist_preprocessing
 from workshop.scratch.nn.network import Network
 
@@ -73,6 +80,7 @@ CALLS: dict[str, tuple[str, Callable[[FilePath], Any]]] = {
     "bundle.load": ("model.h5", lambda path: bundle.load(path, LESSONS)),
     "bundle.read_inputs": ("model.h5", lambda path: bundle.read_inputs(path, LESSONS)),
     "engines.load": ("model.h5", lambda path: engines.load(path, LESSONS)),
+    "storage.read": ("model.h5", lambda path: storage.read(path, None, {})),
     "card.read_card": (".", lambda path: card.read_card(path, "model")["lesson"]),
     "h5.read": ("model.h5", h5.read),
     "h5.from_bytes": ("model.h5", lambda path: h5.from_bytes(Path("model.h5").read_bytes(), path)),
@@ -81,6 +89,8 @@ CALLS: dict[str, tuple[str, Callable[[FilePath], Any]]] = {
     "files.write_flushed": ("new", lambda path: files.write_flushed(path, b"content")),
     "files.check_writable": ("new", lambda path: files.check_writable(path, "--models")),
     "tables.read_table": ("table.csv", lambda path: tables.read_table(path).numbers()),
+    "decoding.read": ("table.csv", decoding.read),
+    "Rows": ("table.csv", lambda path: Rows(path, ["a"]).path),
     "table_encoding.check_name": ("table.csv", lambda path: table_encoding.check_name(path, "models")),
     "series.read": ("series.csv", series.read),
     "text.read": ("text.txt", text.read),
@@ -101,6 +111,8 @@ CALLS: dict[str, tuple[str, Callable[[FilePath], Any]]] = {
     "cat_or_dog.read": ("digit.png", lambda path: cat_or_dog.read(path, (8, 8, 3))),
     "clean.load": ("denoiser.h5", lambda path: clean.load(path, "numpy")),
     "clean.clean": ("digit.png", lambda path: clean.clean(path, clean.load("denoiser.h5", "numpy"), ".", "new")),
+    "clean.free_name": ("digit.png", clean.free_name),
+    "draw_digits.output_path": ("new.png", lambda path: draw_digits.output_path(path, "7")),
     "console.check_output": ("new.png", lambda path: console.check_output(path, ".png", "--output")),
     "convert": ("model.h5", convert),
     "conversion.convert": ("new.h5", lambda path: conversion.convert("model.h5", path).content),
@@ -111,6 +123,10 @@ CALLS: dict[str, tuple[str, Callable[[FilePath], Any]]] = {
     "ratings.load_ratings": ("ratings.csv", lambda path: ratings.load_ratings(path).grades),
     "drawn_map.read": (str(files.shipped("datasets") / "car_map.txt"), read_map),
     "progress.read": ("progress.json", progress.read),
+    "tables.read_folder": (".", coach_tables.read_folder),
+    "tables.of_room": (".", coach_tables.of_room),
+    "data.size": ("photos", pack_data.size),
+    "data.copy": ("text.txt", lambda path: pack_data.copy(path, path)),
     "convolution.load_photos": ("digit.png", lambda path: convolution.load_photos(path)["digit.png"]),
     "clustering.read_columns": ("series.csv", lambda path: clustering.read_columns(path).X),
     "perceptron.load_samples": ("classes.csv", lambda path: perceptron.load_samples(path, 1)[0].X),
@@ -147,6 +163,25 @@ def inputs(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ink = np.full((60, 60), 255, np.uint8)
     ink[15:45, 27:33] = 0
     Image.fromarray(ink).save("digit.png")
+
+
+def functions(body: list[ast.stmt]) -> Iterator[ast.FunctionDef]:
+    """Yields the public functions of a module, and the methods of its public classes."""
+    for statement in body:
+        if isinstance(statement, ast.ClassDef) and not statement.name.startswith("_"):
+            yield from functions(statement.body)
+        if isinstance(statement, ast.FunctionDef) and not re.match("_(?!_init__)", statement.name):
+            yield statement
+
+
+def test_no_public_function_takes_a_path_alone() -> None:
+    """With `mypy`, which knows what a text has not, this holds for those as well that are not called below."""
+    root = Path(workshop.__file__).parents[1]
+    for file in [*(root / "workshop").rglob("*.py"), *(root / "apps").glob("*.py")]:
+        for function in functions(ast.parse(file.read_text("utf-8")).body):
+            for argument in (node for node in ast.walk(function.args) if isinstance(node, ast.arg)):
+                says = ast.unparse(argument)
+                assert not re.search(r": ((list|Sequence)\[)?Path\b", says), f"{file}, {function.name}: {says}"
 
 
 @pytest.mark.usefixtures("inputs")

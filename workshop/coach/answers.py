@@ -17,6 +17,7 @@ from workshop.exercises.kit import limits
 from workshop.exercises.kit.exercise import UNANSWERED, Exercise, Outcome, tell_error
 from workshop.kit import files, lazy
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 
 FOLDER = Path("exercises")
 START_SECONDS = 50  # for Python itself and the libraries that a file imports, on a slow machine
@@ -59,7 +60,7 @@ class Checker:
     student still writes. A file that never ends, or that ends Python, is an outcome like any other.
     """
 
-    def __init__(self, exercise: Exercise, path: Path) -> None:
+    def __init__(self, exercise: Exercise, path: FilePath) -> None:
         self.path = path
         self._folder = tempfile.TemporaryDirectory()
         self._told = Path(self._folder.name) / "outcome.json"

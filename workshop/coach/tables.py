@@ -9,6 +9,7 @@ from workshop import LESSONS, exercises
 from workshop.exercises.kit import progress
 from workshop.exercises.kit.progress import Entry, Progress
 from workshop.kit.errors import WorkshopError, one_line
+from workshop.kit.files import FilePath
 from workshop.kit.report import format_table
 
 
@@ -40,12 +41,13 @@ def of_student(lesson: str | None = None) -> str:
     return "\n".join(lines)
 
 
-def read_folder(folder: Path) -> tuple[list[tuple[Path, Progress]], list[str]]:
+def read_folder(folder: FilePath) -> tuple[list[tuple[Path, Progress]], list[str]]:
     """Returns the files of progress in a folder and below it, and a line for each .json that is none.
 
     Raises:
         WorkshopError: it is no folder, or holds none.
     """
+    folder = Path(folder)
     if not folder.is_dir():
         raise WorkshopError(f"got {folder}, takes a folder with the {progress.FILE_NAME} of each student in it")
     files, others = [], []
@@ -59,7 +61,7 @@ def read_folder(folder: Path) -> tuple[list[tuple[Path, Progress]], list[str]]:
     return files, others
 
 
-def of_room(folder: Path) -> str:
+def of_room(folder: FilePath) -> str:
     """Returns the room's tables: what each student has done, and how each exercise went.
 
     Raises:

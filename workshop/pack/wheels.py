@@ -23,6 +23,7 @@ from urllib.parse import unquote
 
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError, one_line
+from workshop.kit.files import FilePath
 from workshop.pack.target import THIS, Target
 
 _INCOMING = ".incoming"  # in the folder of the wheels: what pip is writing; nothing of it counts as being there
@@ -61,7 +62,7 @@ class Planned(NamedTuple):
 # --- This package -----------------------------------------------------------------------------------------------------
 
 
-def write_own_wheel(wheels: Path) -> Path:
+def write_own_wheel(wheels: FilePath) -> Path:
     """Writes this package as a wheel into the folder, in the place of an earlier one; returns its path.
 
     In a checkout it is built; an installed package is put together again from its files.
@@ -69,7 +70,7 @@ def write_own_wheel(wheels: Path) -> Path:
     Raises:
         WorkshopError: it cannot be built, or this package is neither installed nor in a checkout.
     """
-    root = _checkout()
+    wheels, root = Path(wheels), _checkout()
     if root is not None:
         path = _build(root, wheels)
     else:
@@ -101,7 +102,7 @@ def _build(root: Path, wheels: Path) -> Path:
     options = ["--no-build-isolation"] if importlib.util.find_spec("hatchling") else []
     with _incoming(wheels) as incoming:
         try:
-            run_pip(["wheel", "--no-deps", *options, "--wheel-dir", str(incoming), str(root)], wheels)
+            _run_pip(["wheel", "--no-deps", *options, "--wheel-dir", str(incoming), str(root)], wheels)
         except PipError as error:
             raise error.for_user(THIS) from error
         (path,) = _take_over(incoming, wheels)
@@ -130,7 +131,7 @@ def reassembled(package: metadata.Distribution) -> tuple[str, bytes]:
 # --- What it needs ----------------------------------------------------------------------------------------------------
 
 
-def gather(wheels: Path, own: Path, extras: Sequence[str], target: Target) -> None:
+def gather(wheels: FilePath, own: FilePath, extras: Sequence[str], target: Target) -> None:
     """Fetches the wheels that are missing in the folder for a kind of machine; prints what it does.
 
     Args:
@@ -142,10 +143,11 @@ def gather(wheels: Path, own: Path, extras: Sequence[str], target: Target) -> No
     Raises:
         WorkshopError: some are missing and cannot be fetched.
     """
+    wheels = Path(wheels)
     _drop_damaged(wheels)
     requirement = f"workshop[{','.join(extras)}]"
     try:
-        complete = plan(requirement, wheels, target, is_offline=True)
+        complete = _plan(requirement, wheels, target, is_offline=True)
         print(f"Wheels    for {target}: all {len(complete)} are there")
         return
     except PipError as error:
@@ -156,11 +158,11 @@ def gather(wheels: Path, own: Path, extras: Sequence[str], target: Target) -> No
         if missing_name:
             failures = _ask_for(missing_name, wheels, target)
         # By its address: the index may have another project of this name.
-        planned = plan(f"{requirement} @ {own.as_uri()}", wheels, target, may_retry=not failures)
+        planned = _plan(f"{requirement} @ {Path(own).as_uri()}", wheels, target, may_retry=not failures)
         missing = [wheel for wheel in planned if not wheel.is_here]
         print(f"Wheels    {len(planned)} wheels, {len(planned) - len(missing)} of them here", flush=True)
         _fetch(missing, wheels, target)
-        plan(requirement, wheels, target, is_offline=True)  # raises an error where one is still missing
+        _plan(requirement, wheels, target, is_offline=True)  # raises an error where one is still missing
     except PipError as error:
         raise PipError(failures + error.output, wheels).for_user(target, missing_name) from error
 
@@ -176,11 +178,11 @@ def _ask_for(requirement: str, wheels: Path, target: Target) -> str:
         if not target.is_this:
             command += ["--target", str(incoming / "nowhere"), *target.options()]
         command += ["--timeout", "15", "--constraint", str(files.shipped("constraints.txt")), requirement]
-        output = run_pip(command, wheels, target)
+        output = _run_pip(command, wheels, target)
     return "".join(line for line in output.splitlines(keepends=True) if any(sign in line for sign in _NO_NETWORK))
 
 
-def plan(
+def _plan(
     requirement: str, wheels: Path, target: Target, *, is_offline: bool = False, may_retry: bool = True
 ) -> list[Planned]:
     """Returns the wheels that pip would install on a machine where nothing is installed.
@@ -203,7 +205,7 @@ def plan(
         command += ["--constraint", str(files.shipped("constraints.txt")), "--find-links", str(wheels)]
         if not may_retry:
             command += ["--retries", "0"]
-        run_pip([*command, requirement], wheels, target, is_offline=is_offline)
+        _run_pip([*command, requirement], wheels, target, is_offline=is_offline)
         items = json.loads(report.read_text("utf-8"))["install"]
     planned = []
     for item in items:
@@ -235,7 +237,7 @@ def _fetch(missing: Sequence[Planned], wheels: Path, target: Target) -> None:
                 # For this machine `wheel` also builds what is published as sources only: the room could not.
                 command = ["wheel", "--wheel-dir"] if target.is_this else ["download", *target.options(), "--dest"]
                 pins = [f"{wheel.name}=={wheel.version}" for wheel in batch]
-                run_pip([*command, str(incoming), "--no-deps", *pins], wheels, target, show=show)
+                _run_pip([*command, str(incoming), "--no-deps", *pins], wheels, target, show=show)
                 fetched += sum(path.stat().st_size for path in _take_over(incoming, wheels))
             bar.update(len(batch))
             if not is_screen:
@@ -279,7 +281,7 @@ def _take_over(incoming: Path, wheels: Path) -> list[Path]:
 class PipError(Exception):
     """pip has failed; `output` is what it wrote."""
 
-    def __init__(self, output: str, folder: Path) -> None:
+    def __init__(self, output: str, folder: FilePath) -> None:
         super().__init__(output)
         self.output = output
         self.folder = folder
@@ -312,7 +314,7 @@ class PipError(Exception):
         return WorkshopError(f"pip failed: {reason[0][:300]}")
 
 
-def run_pip(
+def _run_pip(
     arguments: Sequence[str],
     wheels: Path,
     target: Target = THIS,

@@ -7,6 +7,7 @@ import gzip
 import math
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,13 +48,14 @@ def _find_idx(place: Path, name: str) -> Path | None:
     )
 
 
-def read(paths: list[Path]) -> list[np.ndarray]:
+def read(paths: Sequence[FilePath]) -> list[np.ndarray]:
     """Returns the four arrays in the files that `find` found: bytes, in the shapes of `published_images.SHAPES`.
 
     Raises:
         WorkshopError: a file is truncated, damaged, or holds arrays of other shapes.
     """
-    return _read_npz(paths[0]) if paths[0].suffix == ".npz" else list(map(_read_idx, paths, published_images.SHAPES))
+    files = [*map(Path, paths)]
+    return _read_npz(files[0]) if files[0].suffix == ".npz" else list(map(_read_idx, files, published_images.SHAPES))
 
 
 def _read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:

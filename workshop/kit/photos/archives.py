@@ -29,8 +29,8 @@ class Source(abc.ABC):
         left_out: a line for each unsafe member.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: FilePath) -> None:
+        self.path = Path(path)
         self.left_out: list[str] = []
 
     @abc.abstractmethod

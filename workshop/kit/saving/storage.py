@@ -15,12 +15,13 @@ from typing import Any
 
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 from workshop.kit.saving.card import file_path, read_card
 
 _NEW = ".new"
 
 
-def write(folder: Path, name: str, contents: Mapping[Path, bytes]) -> None:
+def write(folder: FilePath, name: str, contents: Mapping[Path, bytes]) -> None:
     """Replaces the bundle `name` by these files; a scaler that is not among them is removed.
 
     Args:
@@ -32,7 +33,7 @@ def write(folder: Path, name: str, contents: Mapping[Path, bytes]) -> None:
         WorkshopError, OSError: they cannot be written; the bundle that was there is whole.
     """
     card_path, scaler_path = file_path(folder, name, "card"), file_path(folder, name, "scaler")
-    folder.mkdir(parents=True, exist_ok=True)
+    Path(folder).mkdir(parents=True, exist_ok=True)
     with lock(folder):
         _heal(folder, name)  # files of a killed run must not mix with the new ones
         try:
@@ -51,7 +52,7 @@ def write(folder: Path, name: str, contents: Mapping[Path, bytes]) -> None:
             raise
 
 
-def tidy(folder: Path, name: str) -> None:
+def tidy(folder: FilePath, name: str) -> None:
     """Finishes or undoes the save of a killed run, while the caller holds the folder's lock."""
     if any(_new(file_path(folder, name, role)).exists() for role in ("model", "scaler", "card")):
         # In a folder that cannot be written to, the files are read from where they are.
@@ -59,8 +60,9 @@ def tidy(folder: Path, name: str) -> None:
             _heal(folder, name)
 
 
-def read(path: Path, digest: str | None, card: dict[str, Any]) -> bytes:
+def read(path: FilePath, digest: str | None, card: dict[str, Any]) -> bytes:
     """Returns the bytes of a file of a bundle, compared with the digest in the card."""
+    path = Path(path)
     for candidate in (path, _new(path)):
         try:
             content = candidate.read_bytes()
@@ -80,7 +82,7 @@ def read(path: Path, digest: str | None, card: dict[str, Any]) -> bytes:
 
 
 @contextlib.contextmanager
-def lock(folder: Path) -> Iterator[None]:
+def lock(folder: FilePath) -> Iterator[None]:
     """Keeps other programs from saving or tidying up in this folder, where the system has such locks."""
     try:
         import fcntl
@@ -97,7 +99,7 @@ def lock(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _heal(folder: Path, name: str) -> None:
+def _heal(folder: FilePath, name: str) -> None:
     """Finishes the renames of a save that was killed after its commit; removes the files of one killed before it."""
     _new(file_path(folder, name, "card")).unlink(missing_ok=True)
     try:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from workshop.kit import files
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 
 # UTF-32's mark begins with UTF-16's.
 _MARKS = (
@@ -46,14 +47,14 @@ _NAMES_OF_EASTERN = (
 _EASTERN = frozenset(_NAMES_OF_EASTERN.split())
 
 
-def read(path: Path) -> tuple[str, str]:
+def read(path: FilePath) -> tuple[str, str]:
     """Returns the text of a CSV file as `decode` does; raises WorkshopError where there is none."""
-    if path.is_dir():
+    if Path(path).is_dir():
         raise WorkshopError(f"{path} is a folder, takes a CSV file")
     return decode(files.read_bytes(path, advice="give the path of a CSV file"), path)
 
 
-def decode(content: bytes, path: Path) -> tuple[str, str]:
+def decode(content: bytes, path: FilePath) -> tuple[str, str]:
     """Returns the text of a file, and its encoding where that is not UTF-8.
 
     Raises:
@@ -71,7 +72,7 @@ def decode(content: bytes, path: Path) -> tuple[str, str]:
     return text.rstrip("\x1a"), encoding
 
 
-def _decode(content: bytes, path: Path) -> tuple[str, str]:
+def _decode(content: bytes, path: FilePath) -> tuple[str, str]:
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             try:
@@ -99,7 +100,7 @@ def _decode(content: bytes, path: Path) -> tuple[str, str]:
         return content.decode("latin-1"), "Latin-1"
 
 
-def _decode_unmarked(content: bytes, path: Path) -> tuple[str, str]:
+def _decode_unmarked(content: bytes, path: FilePath) -> tuple[str, str]:
     """Returns UTF-16 without a mark: every second byte of a table's text is 0."""
     for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         if len(content) % 2 == 0 and content[start::2].count(0) > 0.7 * len(content) / 2:

@@ -4,12 +4,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from workshop.kit.data.dates import read_dates
 from workshop.kit.data.table.numerals import is_missing, looks_like_a_number
 from workshop.kit.data.table.splitting import BLANKS, Cells
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 
 _SAMPLE = 300  # rows tell a header line from a row
 _MAX_BAD = 0.02  # of the rows: with a wrong number of cells
@@ -50,7 +50,7 @@ def listed(names: Sequence[str], most: int = 10) -> str:
     return f"{shown}, ..." if len(names) > most else shown
 
 
-def arrange(cells: Cells, path: Path) -> Layout:
+def arrange(cells: Cells, path: FilePath) -> Layout:
     """Finds the names and the rows among the cells of a file.
 
     Raises:
@@ -211,7 +211,9 @@ def _counts(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     return not (are_years and all(cell.isdecimal() and 1900 <= int(cell) <= 2100 for cell in below[0]))
 
 
-def _names_above(rows: Sequence[Sequence[str]], lines: Sequence[int], first: int, width: int, path: Path) -> list[str]:
+def _names_above(
+    rows: Sequence[Sequence[str]], lines: Sequence[int], first: int, width: int, path: FilePath
+) -> list[str]:
     """Returns the names from a line that has one cell less than the rows, as R writes a table with its row names."""
     above, column = rows[first - 1], [row[0] for row in rows[first:] if row]
     are_names = column[0] and len(set(column)) == len(column)
@@ -235,7 +237,7 @@ def _fit(
     rows: Sequence[list[str]],
     lines: Sequence[int],
     names: Sequence[str],
-    path: Path,
+    path: FilePath,
     header_line: int,
     notes: list[str],
 ) -> tuple[list[list[str]], list[int]]:

@@ -9,9 +9,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from workshop.kit.errors import WorkshopError
+from workshop.kit.files import FilePath
 
 # Of two that split all lines alike the first is taken: a file of semicolons may have commas in every number.
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
@@ -38,7 +38,7 @@ class Cells:
     notes: tuple[str, ...]
 
 
-def split(text: str, path: Path) -> Cells:
+def split(text: str, path: FilePath) -> Cells:
     """Splits a text into cells.
 
     Raises:
@@ -133,7 +133,7 @@ def _has_single_quotes(sample: Sequence[str], separator: str) -> bool:
     return quoted > 0.1 * len(cells)
 
 
-def _rows(text: str, separator: str, quote: str, path: Path, skipped: int) -> Iterator[tuple[int, list[str]]]:
+def _rows(text: str, separator: str, quote: str, path: FilePath, skipped: int) -> Iterator[tuple[int, list[str]]]:
     """Yields the number of each line and its cells."""
     if separator == BLANKS:
         for line, content in enumerate(io.StringIO(text, newline=None), start=skipped + 1):
