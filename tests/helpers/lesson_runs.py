@@ -15,7 +15,7 @@ import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -134,6 +134,20 @@ class Run(NamedTuple):
     def load(self, name: str) -> Bundle:
         """Returns a model that the run saved."""
         return bundle.load(self.models / f"{name}.h5", [self.answer["lesson"]])
+
+
+def claims(lesson: str, engine: str = "keras", preset: str | None = None) -> dict[str, tuple[float, float]]:
+    """Returns what a lesson claims of the metrics of a run, (lowest, highest) by their names."""
+    (claiming,) = (known for known in LESSONS if known.name == lesson)
+    return claiming.bands(engine, preset)
+
+
+def assert_claims(metrics: Mapping[str, float], lesson: str, engine: str = "keras", preset: str | None = None) -> None:
+    """Fails where a metric of a run is not as the lesson claims; a run of a part has some of them."""
+    claimed = claims(lesson, engine, preset)
+    measured = claimed.keys() & metrics.keys()
+    assert measured
+    assert {name: metrics[name] for name in measured if not claimed[name][0] <= metrics[name] <= claimed[name][1]} == {}
 
 
 def describe(figure: Figure) -> Iterator[str]:

@@ -4,13 +4,13 @@ import importlib.util
 
 import numpy as np
 import pytest
-from helpers.lesson_runs import Run, start
+from helpers.lesson_runs import Run, claims, start
 
-from workshop import LESSONS, activations
+from workshop import activations
 from workshop.activations import FUNCTIONS, LOGITS, SOFTMAX, derivative, value
 from workshop.scratch.nn.activations import ACTIVATIONS, sigmoid
 
-(BANDS,) = (lesson.bands() for lesson in LESSONS if lesson.name == "activations")
+BANDS = claims("activations")
 LIBRARIES = {"keras": activations.by_keras, "torch": activations.by_torch}
 NAMES = (
     "identity",

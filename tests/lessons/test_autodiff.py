@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.lesson_runs import Run, start
+from helpers.lesson_runs import Run, assert_claims, start
 
 from workshop import autodiff
 from workshop.figures import autodiff as figures
@@ -199,10 +199,8 @@ def test_the_run_reaches_the_results_of_the_curriculum(default_run: Run) -> None
     metrics = default_run.metrics
     errors = {f"{name}_test_max_error" for name in ("tape", "network", *LIBRARIES)}
     assert set(metrics) == errors | {"xor_train_accuracy", "xor_train_mean_squared_error"}
-    for name in errors:
-        assert 0 <= metrics[name] <= (1e-8 if name.startswith("network") else 1e-10), name
-    assert metrics["xor_train_accuracy"] == 1
-    assert metrics["xor_train_mean_squared_error"] < 0.01
+    assert min(metrics[name] for name in errors) >= 0
+    assert_claims(metrics, "autodiff")
     assert "As expected for this lesson." in default_run.output
     assert {path.name for path in default_run.plots.iterdir()} == {"autodiff-graph.png", "autodiff-loss.png"}
 

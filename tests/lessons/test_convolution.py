@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.lesson_runs import Run, quick_run
+from helpers.lesson_runs import Run, claims, quick_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from workshop import LESSONS, convolution
+from workshop import convolution
 from workshop.convolution import (
     CHANNELS,
     KERNELS,
@@ -28,7 +28,7 @@ from workshop.convolution import (
 from workshop.figures import convolution as figures
 from workshop.kit.errors import WorkshopError
 
-(BANDS,) = (lesson.bands() for lesson in LESSONS if lesson.name == "convolution")
+BANDS = claims("convolution")
 ODD = np.random.default_rng(0).uniform(0, 1, (13, 18))  # neither square nor even
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.lesson_runs import Run, start
+from helpers.lesson_runs import Run, claims, start
 from PIL import Image
 
-from workshop import LESSONS, gradient_descent
+from workshop import gradient_descent
 from workshop.figures import gradient_descent as figures
 from workshop.gradient_descent import (
     RATES,
@@ -108,7 +108,7 @@ def test_a_run_is_as_expected(quick_run: Run) -> None:
     names = {f"{way}_{rate:03}_train_mean_squared_error" for way in ("plain", "momentum") for rate in range(20, 80, 10)}
     assert set(quick_run.metrics) == names
     start = 2 * 184.25 / 5
-    bands = next(lesson for lesson in LESSONS if lesson.name == "gradient_descent").bands()
+    bands = claims("gradient_descent")
     for name, value in quick_run.metrics.items():
         is_above = name.startswith(("plain_060", "plain_070"))
         assert (value > start) == is_above, name

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from helpers.lesson_runs import Run, start, write_table
+from helpers.lesson_runs import Run, assert_claims, start, write_table
 
 from workshop import linear_regression
 from workshop.figures import linear_regression as figures
@@ -109,7 +109,7 @@ def test_the_line_answers_27_and_minus_9(default_run: Run) -> None:
     arguments = linear_regression.parse("", ["--no-plots"])
     recipe = linear_regression.get_recipe("line", 9, arguments)
     assert (recipe.epochs, recipe.rate, recipe.batch_size, recipe.optimizer) == (500, 0.02, 9, "sgd")
-    assert default_run.metrics["line_test_max_error"] <= 0.05
+    assert_claims(default_run.metrics, "linear_regression")
     assert "As expected for this lesson." in default_run.output
 
 
@@ -117,12 +117,12 @@ def test_the_line_answers_27_and_minus_9(default_run: Run) -> None:
 def test_other_seeds_find_the_line_too(seed: str) -> None:
     found = linear_regression.main(["--part", "line", "--seed", seed, "--no-plots"])
     assert list(found) == ["line_test_max_error"]
-    assert found["line_test_max_error"] <= 0.05
+    assert_claims(found, "linear_regression")
 
 
 @pytest.mark.parametrize("mirror", [in_numpy, in_torch])
 def test_a_mirror_finds_the_line_and_prices_houses_too(mirror: ModuleType, room: Path) -> None:
-    assert mirror.main(["--part", "line", "--no-plots"])["line_test_max_error"] <= 0.05
+    assert_claims(mirror.main(["--part", "line", "--no-plots"]), "linear_regression")
     quick = start(mirror, room, "--quick", "--no-plots")
     assert quick.metrics["houses_weights_train_max_error"] < 0.1
     assert quick.metrics["scaled_test_r2_score"] > 0.9 > quick.metrics["unscaled_slow_test_r2_score"]
@@ -136,7 +136,6 @@ def test_the_weights_of_the_houses_are_those_of_the_normal_equation(default_run:
     learned = [array.item() for array in loaded.model.get_weights()]
     assert learned == pytest.approx([weight, bias], abs=1e-3)
     assert linear_regression.solve_normal_equation(X, y) == pytest.approx([weight, bias], abs=1e-5)
-    assert default_run.metrics["houses_weights_train_max_error"] <= 1e-3
     assert f"size (10 m2) 8: price (10,000 pesos) {8 * weight + bias:.2f}" in default_run.output
     assert f"size (10 m2) 12: price (10,000 pesos) {12 * weight + bias:.2f}" in default_run.output
 
@@ -202,7 +201,6 @@ def test_unscaled_features_diverge_or_crawl_and_scaled_ones_converge(default_run
     least_squares = found["least_squares_train_root_mean_squared_error"]
     assert found["unscaled_slow_train_root_mean_squared_error"] > 1.5 * least_squares
     assert found["scaled_train_root_mean_squared_error"] == pytest.approx(least_squares, rel=1e-5)
-    assert found["scaled_test_r2_score"] >= 0.9
     assert found["scaled_test_r2_score"] == pytest.approx(found["least_squares_test_r2_score"], abs=1e-5)
     assert found["scaled_weights_train_max_error"] < 0.1
 

@@ -6,16 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.lesson_runs import Run, start
+from helpers.lesson_runs import Run, assert_claims, claims, start
 
-from workshop import LESSONS, logistic_regression
+from workshop import logistic_regression
 from workshop.kit import plots
 from workshop.kit.errors import WorkshopError
 from workshop.pytorch import logistic_regression as in_torch
 from workshop.scratch import logistic_regression as in_numpy
-
-(BANDS,) = (lesson.bands() for lesson in LESSONS if lesson.name == "logistic_regression")
-
 
 # As the curriculum has them; the last digit of the first is cut off there, not rounded.
 SIGMOIDS = {
@@ -97,12 +94,9 @@ def default_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return start(logistic_regression, tmp_path_factory.mktemp("logistic_regression"))
 
 
-def assert_in_bands(metrics: dict[str, float]) -> None:
-    assert {name for name, (low, high) in BANDS.items() if not low <= metrics[name] <= high} == set()
-
-
 def test_one_large_tumour_moves_the_cut_of_the_line_but_not_of_the_neuron(default_run: Run) -> None:
-    assert_in_bands(default_run.metrics)
+    assert claims("logistic_regression").keys() <= default_run.metrics.keys()
+    assert_claims(default_run.metrics, "logistic_regression")
     assert "As expected for this lesson." in default_run.output
     assert default_run.output.index("neuron, as measured") < default_run.output.index("100/100")
     table = default_run.table("data", "classifier", "cut at")
@@ -131,7 +125,7 @@ def test_a_cut_is_where_a_classifier_says_one_half() -> None:
 
 @pytest.mark.slow
 def test_another_seed_is_in_the_bands() -> None:
-    assert_in_bands(logistic_regression.main(["--seed", "2", "--no-plots"]))
+    assert_claims(logistic_regression.main(["--seed", "2", "--no-plots"]), "logistic_regression")
 
 
 def test_the_bundle_predicts_for_a_tumour_in_its_own_units(default_run: Run) -> None:

@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 import sklearn.metrics
-from helpers.lesson_runs import Run, start
+from helpers.lesson_runs import Run, claims, start
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import KFold, train_test_split
 
-from workshop import LESSONS, metrics
+from workshop import metrics
 from workshop.figures import metrics as figures
 from workshop.kit.errors import WorkshopError
 from workshop.metrics import ILL, SCORES, THRESHOLD, Counts, count_outcomes, metric
@@ -228,7 +228,7 @@ def test_the_overfitted_are_better_on_their_own_samples_only(default_run: Run) -
 def test_other_seeds_teach_the_same(seed: int) -> None:
     measured = metrics.main(["--quick", "--no-plots", "--seed", str(seed)])
     check_overfitting(measured)
-    bands = next(lesson for lesson in LESSONS if lesson.name == "metrics").bands()
+    bands = claims("metrics")
     assert len(bands) == 13
     for name, (lowest, highest) in bands.items():
         if not name.startswith("decomposition"):  # which takes the 2,000 data sets of a default run

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.lesson_runs import Run, start
+from helpers.lesson_runs import Run, claims, start
 from joblib import Parallel
 from PIL import Image
 from sklearn.linear_model import Perceptron
 
-from workshop import LESSONS, perceptron
+from workshop import perceptron
 from workshop.figures import perceptron as figures
 from workshop.kit.errors import WorkshopError
 from workshop.perceptron import (
@@ -219,7 +219,7 @@ def test_the_distance_off_centre_is_in_the_units_of_the_features() -> None:
 
 def test_a_run_is_as_expected(quick_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert quick_run.answer["data"] == "30 points around a line; Fisher's irises (100 flowers)"
-    bands = next(lesson for lesson in LESSONS if lesson.name == "perceptron").bands()
+    bands = claims("perceptron")
     assert set(bands) == set(quick_run.metrics)
     assert bands["online_train_accuracy"] == bands["parallel_train_accuracy"] == (1, np.inf)
     assert bands["parallel_train_max_error"] == (-np.inf, 0)

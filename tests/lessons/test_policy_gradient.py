@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.engines import assert_same_answers
-from helpers.lesson_runs import Run, quick_run, start, start_as_the_first, stop_after
+from helpers.lesson_runs import Run, assert_claims, claims, quick_run, start, start_as_the_first, stop_after
 from PIL import Image, ImageSequence
 
 pytest.importorskip("gymnasium")
@@ -288,12 +288,12 @@ def test_the_shipped_pilot_returns_what_its_card_says(room: Path) -> None:
 def test_it_lands(options: list[str], room: Path) -> None:
     run = start(lesson, room, "--no-plots", "--part", "lander", *options)
     prefix = "ppo_" if "ppo" in options else ""
-    assert run.metrics[f"{prefix}test_mean_return"] >= 200
-    assert run.metrics[f"{prefix}test_success_rate"] >= 0.9
+    assert_claims(run.metrics, "policy_gradient")
+    assert run.metrics[f"{prefix}test_success_rate"] >= claims("policy_gradient")["test_success_rate"][0]
 
 
 @pytest.mark.slow
 def test_the_car_arrives(room: Path) -> None:
     run = start(lesson, room, "--no-plots", "--part", "car")
-    assert run.metrics["car_normalised_test_success_rate"] >= 0.95
-    assert run.metrics["car_actor_critic_test_success_rate"] >= 0.95
+    assert run.metrics.keys() >= {"car_normalised_test_success_rate", "car_actor_critic_test_success_rate"}
+    assert_claims(run.metrics, "policy_gradient")

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.lesson_runs import Run, start, stop_after, write_table
+from helpers.lesson_runs import Run, claims, start, stop_after, write_table
 from matplotlib.figure import Figure
 
-from workshop import LESSONS, xor
+from workshop import xor
 from workshop.figures import xor as figures
 from workshop.kit import training
 from workshop.kit.errors import WorkshopError
@@ -20,10 +20,9 @@ from workshop.scratch import xor as in_numpy
 pytestmark = pytest.mark.usefixtures("alone")
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
-(LESSON,) = (lesson for lesson in LESSONS if lesson.name == "xor")
 SHAPES = ("step_", "sine_", "circle_", "three_")
-BANDS = {name: band for name, band in LESSON.bands().items() if not name.startswith(SHAPES)}
-SHAPE_BANDS = {name: band for name, band in LESSON.bands().items() if name.startswith(SHAPES)}
+BANDS = {name: band for name, band in claims("xor").items() if not name.startswith(SHAPES)}
+SHAPE_BANDS = {name: band for name, band in claims("xor").items() if name.startswith(SHAPES)}
 SHORT = ["--quick", "--epochs", "5", "--no-plots"]
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from workshop import LESSONS
 from workshop.kit import bands, cli, plots, processes
 from workshop.kit.errors import WorkshopError
-from workshop.kit.plots import animation
 from workshop.kit.files import FilePath
+from workshop.kit.plots import animation
 from workshop.kit.saving import bundle
 from workshop.kit.training.checkpoint import Checkpoint
 
