@@ -273,17 +273,18 @@ def train(
 ) -> tuple[keras.Sequential, Curve]:
     """Builds a network and trains it on images X (bytes) whose reconstructions are to be y; returns it and its loss."""
     recipe = choose_recipe(RECIPES[kind], arguments, len(X))
+    # A tf.data.Dataset, its order drawn from the seed and the epoch.
     batches = training.shuffled_batches(
         X, y, recipe.batch_size, arguments.seed, preprocess=scale_pixels, preprocess_targets=scale_pixels
     )
-    with device.scope(arguments.seed):  # the first weights are drawn from the seed
+    with device.scope(arguments.seed):  # keras.utils.set_random_seed: the initial weights
         model = build(kind)
     print(f"The network {kind}: {model.count_params():,} weights, {len(X):,} images")
     model.summary()
     model.compile(
-        optimizer=recipe.make_optimizer(),  # AdamW; its learning rate warms up, then falls along a cosine
+        optimizer=recipe.make_optimizer(),  # default: AdamW(weight_decay=0.01, beta_2=0.99), warm-up, cosine decay
         loss="mean_squared_error",
-        steps_per_execution=device.steps_per_execution(),  # 32 steps in one call of TensorFlow: the same, quicker
+        steps_per_execution=device.steps_per_execution(),  # 32 steps a call of TensorFlow: the same result, sooner
     )
     losses = training.StepLosses()  # the loss within the epochs, for the plot
     model.fit(
@@ -293,6 +294,7 @@ def train(
         callbacks=[
             *training.tensorboard(arguments.tensorboard, kind),
             losses,
+            # For --resume, as keras.callbacks.BackupAndRestore; also restores the order of `batches` and `losses`.
             training.Resume(report.checkpoint(f"autoencoder_{kind}"), batches, keep=[losses]),
         ],
         verbose=report.verbose,
@@ -552,7 +554,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report = Report("autoencoder", arguments)
     digits, X_validation = load_digits(arguments, report)
     X_garments = load_garments(arguments, report) if "anomaly" in parts else digits.X_test[:0]
-    report.engine(device.prepare(arguments.seed))
+    report.engine(device.prepare(arguments.seed))  # seeds, determinism, dtype policy
 
     X_train, X_test = digits.X_train, scale_pixels(digits.X_test)
     pca = fit_pca(X_train)  # which the networks are compared with

@@ -231,7 +231,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     arguments = parse(__doc__, argv)
     report = Report("cats_vs_dogs", arguments)
     photos = photo_classifier.load(report, arguments.size)
-    report.engine(device.prepare(arguments.seed, arguments.precision))
+    report.engine(device.prepare(arguments.seed, arguments.precision))  # seeds, determinism, dtype policy
 
     X_train, X_validation, classes = photos.X_train, photos.X_validation, photos.classes
     y_train = photo_classifier.targets(photos.y_train, len(classes))
@@ -244,14 +244,14 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     for kind in arguments.recipes:
         name = f"cats_vs_dogs_{kind}{suffix}"
         recipe = arguments.recipes[kind].with_options(arguments, samples=len(X_train))
-        with device.scope(arguments.seed):  # the first weights are drawn from the seed
+        with device.scope(arguments.seed):  # keras.utils.set_random_seed: the initial weights
             model = build(kind, arguments.size, len(classes))
         weights = model.count_params()
         report.section(f"{kind}: {weights:,} weights, {recipe.epochs} epochs of {len(X_train):,} photos")
         model.summary()
         model.compile(
-            optimizer=recipe.make_optimizer(),
-            loss=photo_classifier.loss(len(classes)),  # of two classes "binary_crossentropy"
+            optimizer=recipe.make_optimizer(),  # workshop: Adam at a constant rate; small: AdamW on a schedule
+            loss=photo_classifier.loss(len(classes)),  # for two classes "binary_crossentropy"
             metrics=["accuracy"],
         )
         callbacks = training.tensorboard(arguments.tensorboard, kind)
@@ -302,7 +302,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         metrics = {"train_accuracy": train_accuracy, "validation_accuracy": validation_accuracy}
         results[kind] = (weights, seconds, train_accuracy, validation_accuracy)
         report.result(metrics, model=kind, is_only=len(arguments.recipes) == 1)
-        report.save(
+        report.save(  # model.save, and beside the .h5 a card (.json): inputs, classes, metrics, digests
             name,
             model,
             inputs=[Input("image", shape=X_train.shape[1:])],

@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     if arguments.look is not None:
         return mnist.show_training_images(report, images)
     image_classifier.check_indices("--predict", arguments.predict, len(images.X_test), images.source)
-    report.engine(device.prepare(arguments.seed, arguments.precision))
+    report.engine(device.prepare(arguments.seed, arguments.precision))  # seeds, determinism, dtype policy
 
     preprocess = image_classifier.unscaled_pixels if arguments.no_scaling else scale_pixels  # to 0..255 or 0..1
     X_test = preprocess(images.X_test)
@@ -97,18 +97,20 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     for kind in arguments.kinds:
         name = image_classifier.model_name("fashion_mnist", kind, arguments)
         report.section(kind)
+        # Epochs, batch size, optimizer: of the recipe or of the command line; `samples` gives the schedule its length.
         recipe = arguments.recipes[kind].with_options(arguments, samples=len(images.X_train))
+        # A tf.data.Dataset, its order drawn from the seed and the epoch: every engine sees the same batches.
         batches = training.shuffled_batches(
             images.X_train, images.y_train, recipe.batch_size, arguments.seed, preprocess
         )
-        with device.scope(arguments.seed):
+        with device.scope(arguments.seed):  # keras.utils.set_random_seed: the initial weights
             model = build(kind, arguments)
         model.summary()
         model.compile(
-            optimizer=recipe.make_optimizer(),  # by default AdamW; its rate warms up, then falls along a cosine
+            optimizer=recipe.make_optimizer(),  # default: AdamW(weight_decay=0.01, beta_2=0.99), warm-up, cosine decay
             loss="sparse_categorical_crossentropy",  # the labels are class numbers, not one-hot vectors
             metrics=["accuracy"],
-            steps_per_execution=device.steps_per_execution(),  # 32 steps in one call of TensorFlow: the same, quicker
+            steps_per_execution=device.steps_per_execution(),  # 32 steps a call of TensorFlow: the same result, sooner
         )
         losses = training.StepLosses()  # the loss within the epochs, for the plot
         history = model.fit(
@@ -118,6 +120,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             callbacks=[
                 *training.tensorboard(arguments.tensorboard, kind),
                 losses,
+                # For --resume, as keras.callbacks.BackupAndRestore; also restores the order of `batches` and `losses`.
                 training.Resume(report.checkpoint(name), batches, keep=[losses]),
             ],
             verbose=report.verbose,
@@ -129,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         metrics = {"train_accuracy": history.history["accuracy"][-1], "test_accuracy": test_accuracy}
         print(f"{test_accuracy:.2%} of {len(X_test):,} test images right")
         report.result(metrics, model=kind, is_only=len(arguments.kinds) == 1)
-        report.save(
+        report.save(  # model.save, and beside the .h5 a card (.json): inputs, classes, metrics, digests
             name,
             model,
             inputs=[image_classifier.image_input(arguments)],

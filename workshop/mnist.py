@@ -66,6 +66,7 @@ def build_dense(hidden_units: Sequence[int] = (128,), activation: str = "relu") 
     model.add(keras.layers.Flatten())
     for units in hidden_units:
         model.add(keras.layers.Dense(units, activation=activation))
+    # In single precision whatever the others compute in: a probability of nearly 0 has few digits in 16 bits.
     model.add(keras.layers.Dense(10, activation="softmax", dtype="float32"))
     return model
 
@@ -88,7 +89,6 @@ def build_cnn(
     model.add(keras.layers.Flatten())
     for units in hidden_units:
         model.add(keras.layers.Dense(units, activation=activation))
-    # In single precision whatever the others compute in: a probability of nearly 0 has few digits in 16 bits.
     model.add(keras.layers.Dense(10, activation="softmax", dtype="float32"))
     return model
 
@@ -160,10 +160,12 @@ def compare_cross_entropies() -> str:
 
 def layer_outputs(model: keras.Sequential, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
     """Returns the output of each layer but Flatten for one image (28, 28, 1), float32, with the layer's name."""
-    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.Flatten)]
-    all_outputs = keras.Model(model.inputs[0], [layer.output for layer in layers])
-    outputs = [keras.ops.convert_to_numpy(output)[0] for output in keras.tree.flatten(all_outputs(image[None]))]
-    return [("image", image), *((type(layer).__name__, out) for layer, out in zip(layers, outputs, strict=True))]
+    outputs, x = [("image", image)], image[None]
+    for layer in model.layers:
+        x = layer(x)
+        if not isinstance(layer, keras.layers.Flatten):
+            outputs.append((type(layer).__name__, keras.ops.convert_to_numpy(x)[0]))
+    return outputs
 
 
 def parse(
@@ -184,7 +186,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     if arguments.look is not None:
         return show_training_images(report, images)
     image_classifier.check_indices("--predict", arguments.predict, len(images.X_test), images.source)
-    report.engine(device.prepare(arguments.seed, arguments.precision))
+    report.engine(device.prepare(arguments.seed, arguments.precision))  # seeds, determinism, dtype policy
     report.section("Cross-entropy, from class numbers and from one-hot vectors")
     print(compare_cross_entropies())
 
@@ -194,18 +196,20 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     for kind in arguments.kinds:
         name = image_classifier.model_name("mnist", kind, arguments)
         report.section(kind)
+        # Epochs, batch size, optimizer: of the recipe or of the command line; `samples` gives the schedule its length.
         recipe = arguments.recipes[kind].with_options(arguments, samples=len(images.X_train))
+        # A tf.data.Dataset, its order drawn from the seed and the epoch: every engine sees the same batches.
         batches = training.shuffled_batches(
             images.X_train, images.y_train, recipe.batch_size, arguments.seed, preprocess
         )
-        with device.scope(arguments.seed):  # the first weights are drawn from the seed
+        with device.scope(arguments.seed):  # keras.utils.set_random_seed: the initial weights
             model = build(kind, arguments)
         model.summary()
         model.compile(
-            optimizer=recipe.make_optimizer(),  # by default AdamW; its rate warms up, then falls along a cosine
+            optimizer=recipe.make_optimizer(),  # default: AdamW(weight_decay=0.01, beta_2=0.99), warm-up, cosine decay
             loss="sparse_categorical_crossentropy",  # the labels are class numbers, not one-hot vectors
             metrics=["accuracy"],
-            steps_per_execution=device.steps_per_execution(),  # 32 steps in one call of TensorFlow: the same, quicker
+            steps_per_execution=device.steps_per_execution(),  # 32 steps a call of TensorFlow: the same result, sooner
         )
         losses = training.StepLosses()  # the loss within the epochs, for the plot
         history = model.fit(
@@ -215,6 +219,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             callbacks=[
                 *training.tensorboard(arguments.tensorboard, kind),
                 losses,
+                # For --resume, as keras.callbacks.BackupAndRestore; also restores the order of `batches` and `losses`.
                 training.Resume(report.checkpoint(name), batches, keep=[losses]),
             ],
             verbose=report.verbose,
@@ -227,14 +232,13 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         metrics = {"train_accuracy": history.history["accuracy"][-1], "test_accuracy": test_accuracy}
         print(f"{test_accuracy:.2%} of {len(X_test):,} test images right")
         report.result(metrics, model=kind, is_only=len(arguments.kinds) == 1)
-        report.save(
+        report.save(  # model.save, and beside the .h5 a card (.json): inputs, classes, metrics, digests
             name,
             model,
             inputs=[image_classifier.image_input(arguments)],
             classes=images.classes,
             metrics=metrics,
         )
-        # The confusion matrix and the most confident mistakes.
         report.plots(name, figures.evaluation(kind, images.X_test, images.y_test, probabilities, images.classes))
         outputs = layer_outputs(model, X_test[0])
         report.plot(f"{name}-layers", figures.layers, kind, outputs, images.classes)
@@ -244,8 +248,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             report.plot(f"{name}-weights", figures.weight_images, model.get_weights()[0], images.classes)
         if arguments.predict:
             show_predictions(report, name, images, probabilities)
-        if arguments.predict and not arguments.no_scaling:
-            show_unscaled(model, images, arguments.predict)
+            if not arguments.no_scaling:
+                show_unscaled(model, images, arguments.predict)
     report.plot(
         f"{image_classifier.run_name('mnist', arguments)}-loss",
         figures.losses,

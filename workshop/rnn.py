@@ -688,7 +688,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report = Report("rnn", arguments)
     images = load_image_set("mnist", arguments.data, quick=arguments.quick)
     report.data(images.source, images.place, images.is_standin)
-    report.engine(device.prepare(arguments.seed))
+    report.engine(device.prepare(arguments.seed))  # seeds, determinism, dtype policy
     examine_cells(report)
 
     X_train, X_test = images.X_train[..., 0], scale_pixels(images.X_test[..., 0])
@@ -697,16 +697,18 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     for cell in arguments.cells:
         name = CELLS[cell]
         report.section(name)
+        # Epochs, batch size, optimizer: of the recipe or of the command line; `samples` gives the schedule its length.
         recipe = arguments.recipes[cell].with_options(arguments, samples=len(X_train))
+        # A tf.data.Dataset, its order drawn from the seed and the epoch: every engine sees the same batches.
         batches = training.shuffled_batches(X_train, images.y_train, recipe.batch_size, arguments.seed, scale_pixels)
-        with device.scope(arguments.seed):  # the first weights are drawn from the seed
+        with device.scope(arguments.seed):  # keras.utils.set_random_seed: the initial weights
             model = build_network(cell, arguments.units, arguments.layers, arguments.read)
         model.summary()
         model.compile(
-            optimizer=recipe.make_optimizer(),  # AdamW on a schedule, or the course's Adam; --clip is in it
+            optimizer=recipe.make_optimizer(),  # AdamW, warm-up, cosine decay; course: Adam; --clip: global_clipnorm
             loss="sparse_categorical_crossentropy",
             metrics=["accuracy"],
-            steps_per_execution=device.steps_per_execution(),  # 32 steps in one call of TensorFlow: the same, quicker
+            steps_per_execution=device.steps_per_execution(),  # 32 steps a call of TensorFlow: the same result, sooner
         )
         losses = training.StepLosses()  # the loss within the epochs, for the plot
         started = time.perf_counter()
@@ -717,6 +719,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             callbacks=[
                 *training.tensorboard(arguments.tensorboard, cell),
                 losses,
+                # For --resume, as keras.callbacks.BackupAndRestore; also restores the order of `batches` and `losses`.
                 training.Resume(report.checkpoint(f"{run_name}_{cell}"), batches, keep=[losses]),
             ],
             verbose=report.verbose,
@@ -727,7 +730,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         metrics = {"train_accuracy": history.history["accuracy"][-1], "test_accuracy": test_accuracy}
         print(f"{test_accuracy:.2%} of {len(X_test):,} test images right")
         report.result(metrics, model=cell, is_only=len(arguments.cells) == 1)
-        report.save(
+        report.save(  # model.save, and beside the .h5 a card (.json): inputs, classes, metrics, digests
             f"{run_name}_{cell}",
             model,
             inputs=[Input("image", shape=(28, 28))],
