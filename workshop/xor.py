@@ -3,7 +3,7 @@
 "One or the other, not both" puts the targets 0, 1, 1, 0 on the corners of a square, and no line separates the ones from
 the zeros. First you solve it by hand, with three gates whose weights are given. Then a 2-3-1 network finds weights of
 its own, and you see its boundary bend while it trains. Last come 100 noisy points: one hidden unit fails, four do not.
-A part of its own shows what else a hidden layer can draw: a step, a sine, a circle, and three classes, one against all.
+A part of its own shows what else a hidden layer can approximate: a step, a sine, a circle and three classes.
 
     python -m workshop.xor                        # then look into the folder plots
     python -m workshop.xor --part shapes          # the step, the sine, the circle, the three classes
@@ -103,7 +103,7 @@ def build_network(hidden_units: int = 3, inputs: int = 2, loss: str = MEAN_SQUAR
     )
 
 
-def forward_pass(
+def make_forward_pass(
     weights: Sequence[np.ndarray], scaler: MinMaxScaler | None = None, loss: str = MEAN_SQUARED_ERROR
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Returns a network of these weights as a function of X (n, inputs), which `scaler` scales, to its outputs (n,)."""
@@ -111,7 +111,7 @@ def forward_pass(
 
     def predict(X: np.ndarray) -> np.ndarray:
         inputs = X if scaler is None else scaler.transform(X)
-        # All that such a network computes.
+        # sigmoid(X W1 + b1) W2 + b2
         outputs = np.asarray(sigmoid(inputs @ hidden_weights + hidden_bias) @ output_weights + output_bias)[:, 0]
         return sigmoid(outputs) if loss == CROSS_ENTROPY else outputs
 
@@ -152,7 +152,7 @@ class Points(NamedTuple):
 
 
 def load_points(arguments: argparse.Namespace) -> Points:
-    """Returns noisy points, or the table of one's own that the options name, split.
+    """Returns noisy points or, with `--data`, the rows of that table, split into training and test data.
 
     Raises:
         WorkshopError: the file is no table of two features and two classes.
@@ -234,11 +234,11 @@ def format_outputs(outputs: np.ndarray) -> str:
 
 
 def units_title(hidden_units: int) -> str:
-    """Returns a title for a network of so many hidden units."""
+    """Returns the number of hidden units in words, as a title."""
     return "1 hidden unit" if hidden_units == 1 else f"{hidden_units} hidden units"
 
 
-def measure(points: Points, train_outputs: np.ndarray, test_outputs: np.ndarray) -> dict[str, float]:
+def accuracies(points: Points, train_outputs: np.ndarray, test_outputs: np.ndarray) -> dict[str, float]:
     """Returns the accuracies of a network's outputs (n, 1) for the points to train and to test on."""
     scores = metrics.two_classes("train", points.y_train, train_outputs, THRESHOLD)
     scores |= metrics.two_classes("test", points.y_test, test_outputs, THRESHOLD)
@@ -264,7 +264,7 @@ def show_sizes(
     ]
     print(format_table(["hidden units", "weights", "train accuracy", "test accuracy"], rows))
     models = {
-        f"{units_title(units)}\n{scores['test_accuracy']:.1%} of the test data right": forward_pass(
+        f"{units_title(units)}\n{scores['test_accuracy']:.1%} of the test data right": make_forward_pass(
             weights[units], points.scaler
         )
         for units, scores in accuracies.items()
@@ -288,12 +288,10 @@ def train(
     arguments: argparse.Namespace,
     callbacks: Sequence[keras.callbacks.Callback],
     loss: str = MEAN_SQUARED_ERROR,
-) -> keras.callbacks.History:
-    """Compiles and fits a network on X (rows, inputs) and y (rows,)."""
-    model.compile(optimizer=recipe.make_optimizer(), loss=loss)  # Adam, or the preset's SGD, at a constant rate
-    # fit_table ends with the weights of model.fit, bit for bit (see --plain), without its overhead of 30 ms an epoch:
-    # the lesson trains for 900 epochs, the preset course-2-3-1 for 50,000.
-    return training.fit_table(
+) -> None:
+    """Compiles and fits one of several networks on X (rows, inputs) and y (rows,), as `main` does its own."""
+    model.compile(optimizer=recipe.make_optimizer(), loss=loss)
+    training.fit_table(
         model,
         X,
         y[:, None],
@@ -360,39 +358,18 @@ def report_network(
         metrics=measured,
         threshold=THRESHOLD,
     )
-    models = {epoch: forward_pass(weights, loss=task.loss) for epoch, weights in snapshots.items()}
+    models = {epoch: make_forward_pass(weights, loss=task.loss) for epoch, weights in snapshots.items()}
     report.plot(f"{task.name}-learning", figures.snapshots, models, task.X, task.y)
     report.plot(f"{task.name}-loss", figures.loss, losses, f"2-{task.hidden_units}-1", task.loss.replace("_", " "))
 
 
-def train_network(report: Report, task: Task, points: Points) -> None:
-    """Trains, evaluates and saves the network on the corners, or that of a course's recipe."""
-    report.section(task.title)
-    arguments = report.arguments
-    with device.scope(arguments.seed):  # the first weights are drawn from the seed
-        model = build_network(task.hidden_units, loss=task.loss)
-    model.summary()
-    snapshots = training.Snapshots(snapshot_epochs(task.recipe.epochs))  # the weights after these epochs, for the plot
-    callbacks = [
-        *training.tensorboard(arguments.tensorboard, "corners"),
-        snapshots,
-        training.Resume(report.checkpoint(task.name), keep=[snapshots]),
-    ]
-    history = train(model, task.X, task.y, task.recipe, arguments, callbacks, task.loss)
-
-    loss = model.evaluate(task.X, task.y[:, None], verbose=0)
-    print(f"{task.loss.replace('_', ' ')} {loss:.3g} at the end")
-    predict = partial(model.predict, verbose=0)
-    report_network(report, task, points, model, lambda X: predict(X)[:, 0], history.history["loss"], snapshots.weights)
-
-
 def compare_sizes(report: Report, points: Points) -> None:
-    """Trains networks of one, two and four hidden units on noisy points, or on a table of one's own."""
+    """Trains networks of one, two and four hidden units on noisy points, or on your own table."""
     report.section(points.title)
     arguments = report.arguments
     X_train, X_test = points.scaler.transform(points.X_train), points.scaler.transform(points.X_test)
     recipe = RECIPES["noisy"].with_options(arguments, samples=len(X_train))
-    weights, accuracies = {}, {}
+    weights, scores = {}, {}
     for hidden_units in HIDDEN_SIZES:
         kind = f"hidden_{hidden_units}"
         print(units_title(hidden_units))
@@ -405,12 +382,12 @@ def compare_sizes(report: Report, points: Points) -> None:
         train(model, X_train, points.y_train, recipe, arguments, callbacks)
         train_outputs, test_outputs = model.predict(X_train, verbose=0), model.predict(X_test, verbose=0)
         weights[hidden_units] = model.get_weights()
-        accuracies[hidden_units] = measure(points, train_outputs, test_outputs)
-        report.result(accuracies[hidden_units], model=kind)
-    show_sizes(report, points, weights, accuracies)
+        scores[hidden_units] = accuracies(points, train_outputs, test_outputs)
+        report.result(scores[hidden_units], model=kind)
+    show_sizes(report, points, weights, scores)
 
 
-# --- What a hidden layer can draw -------------------------------------------------------------------------------------
+# --- What a hidden layer can approximate ------------------------------------------------------------------------------
 
 
 def circle_points(count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -448,7 +425,7 @@ def show_shapes(report: Report, tasks: Sequence[Task], weights: Mapping[str, Seq
         tasks: as `shape_tasks` returns them.
         weights: of each network, by the name of its task.
     """
-    models = {task.name: forward_pass(weights[task.name], loss=task.loss) for task in tasks}
+    models = {task.name: make_forward_pass(weights[task.name], loss=task.loss) for task in tasks}
     curves = [task for task in tasks if task.loss == MEAN_SQUARED_ERROR]
     rows: list[list[object]] = []
     for task in curves:
@@ -480,7 +457,7 @@ def show_shapes(report: Report, tasks: Sequence[Task], weights: Mapping[str, Seq
 
 def train_shapes(report: Report) -> None:
     """Trains the networks that draw a step, a sine, a circle and three classes."""
-    report.section("What a hidden layer can draw: a step, a sine, a circle, three classes")
+    report.section("What a hidden layer can approximate: a step, a sine, a circle, three classes")
     arguments = report.arguments
     tasks = shape_tasks(arguments)
     weights = {}
@@ -512,7 +489,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     defaults = f"(default: {NOISE}; {COURSE_NOISE} course-2-4-1)"
     parser.add_argument("--noise", type=cli.positive_number, metavar="X", help=f"{text} {defaults}")
     group = parser.add_mutually_exclusive_group()
-    text = "gates, corners and noisy points; the shapes that a hidden layer can draw; or all (default: xor)"
+    text = "gates, corners and noisy points; the shapes that a hidden layer can approximate; or all (default: xor)"
     group.add_argument("--part", choices=("xor", "shapes", "all"), default="xor", help=text)
     text = "only a course's network, with its loss, optimizer, batch size and epochs"
     group.add_argument("--preset", choices=tuple(PRESETS), help=text)
@@ -551,13 +528,44 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     points = load_points(arguments)
     report.data(describe_data(arguments, points))
     report.engine(device.prepare(arguments.seed))  # seeds, determinism, dtype policy
-    if arguments.preset:
-        train_network(report, network_task(arguments, points), points)
-        return report.finish(not_comparable=why_not_comparable(arguments))
     if arguments.part in ("xor", "all"):
-        solve_by_hand(report)
-        train_network(report, network_task(arguments, points), points)
-        compare_sizes(report, points)
+        if not arguments.preset:
+            solve_by_hand(report)
+        task = network_task(arguments, points)
+        report.section(task.title)
+        with device.scope(arguments.seed):  # keras.utils.set_random_seed: the initial weights
+            model = build_network(task.hidden_units, loss=task.loss)
+        model.summary()
+        model.compile(
+            optimizer=task.recipe.make_optimizer(),  # Adam, or the preset's SGD, at a constant rate
+            loss=task.loss,
+        )
+        snapshots = training.Snapshots(snapshot_epochs(task.recipe.epochs))  # the weights then, for the plot
+        # fit_table ends with the weights of model.fit, bit for bit (see --plain), without its overhead of 30 ms an
+        # epoch: the lesson trains for 900 epochs, the preset course-2-3-1 for 50,000.
+        history = training.fit_table(
+            model,
+            task.X,
+            task.y[:, None],
+            epochs=task.recipe.epochs,
+            batch_size=task.recipe.batch_size,
+            seed=arguments.seed,
+            callbacks=[
+                *training.tensorboard(arguments.tensorboard, "corners"),
+                snapshots,
+                training.Resume(report.checkpoint(task.name), keep=[snapshots]),  # as keras.callbacks.BackupAndRestore
+            ],
+            plain=arguments.plain,
+        )
+        loss = model.evaluate(task.X, task.y[:, None], verbose=0)
+        print(f"{task.loss.replace('_', ' ')} {loss:.3g} at the end")
+
+        def predict(X: np.ndarray) -> np.ndarray:
+            return model.predict(X, verbose=0)[:, 0]
+
+        report_network(report, task, points, model, predict, history.history["loss"], snapshots.weights)
+        if not arguments.preset:
+            compare_sizes(report, points)
     if arguments.part in ("shapes", "all"):
         train_shapes(report)
     return report.finish(not_comparable=why_not_comparable(arguments))

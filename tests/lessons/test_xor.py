@@ -104,7 +104,7 @@ def test_the_network_is_2_3_1_sigmoid_then_linear() -> None:
 def test_a_network_written_out_answers_as_keras_does() -> None:
     model = xor.build_network(4)
     X = np.random.default_rng(0).normal(0, 3, (50, 2)).astype(np.float32)
-    assert xor.forward_pass(model.get_weights())(X) == pytest.approx(model.predict(X, verbose=0)[:, 0], abs=1e-6)
+    assert xor.make_forward_pass(model.get_weights())(X) == pytest.approx(model.predict(X, verbose=0)[:, 0], abs=1e-6)
 
 
 def test_the_boundary_is_kept_on_the_way_even_if_the_training_was_stopped(
@@ -142,7 +142,7 @@ def test_the_last_snapshot_is_the_trained_network_and_the_first_is_not() -> None
     model, snapshots = xor.build_network(3), training.Snapshots([0, 20, 40])
     recipe = xor.RECIPES["corners"].with_options(arguments, samples=4)
     xor.train(model, CORNERS, xor.Y_CORNERS, recipe, arguments, [snapshots])
-    outputs = {epoch: xor.forward_pass(weights)(CORNERS) for epoch, weights in snapshots.weights.items()}
+    outputs = {epoch: xor.make_forward_pass(weights)(CORNERS) for epoch, weights in snapshots.weights.items()}
     assert list(outputs) == [0, 20, 40]
     assert outputs[40] == pytest.approx(model.predict(CORNERS, verbose=0)[:, 0], abs=1e-6)
     assert np.abs(outputs[0] - outputs[40]).max() > 0.1
@@ -298,7 +298,7 @@ def test_options_that_do_not_go_together_are_refused(
     assert message in said and said.count("\n") == 1
 
 
-# --- What a hidden layer can draw -------------------------------------------------------------------------------------
+# --- What a hidden layer can approximate ------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -311,7 +311,7 @@ def assert_tells_of_the_shapes(run: Run) -> None:
     """Compares what a run says of its shapes with its metrics, and these with their bands."""
     assert SHAPE_BANDS.keys() <= run.metrics.keys()
     assert "As expected for this lesson." in run.lines
-    assert run.titles == ["What a hidden layer can draw: a step, a sine, a circle, three classes", "Result"]
+    assert run.titles == ["What a hidden layer can approximate: a step, a sine, a circle, three classes", "Result"]
     inside, three = (run.metrics[f"{name}_test_accuracy"] for name in ("circle", "three_classes"))
     assert f"Circle, 2-6-1: {inside:.1%} of {xor.TEST_POINTS} other points right" in run.lines
     against = "Three classes, 2-2-1 networks each against all others"

@@ -69,7 +69,7 @@ def train_network(report: Report, task: Task, points: Points) -> None:
 
 
 def compare_sizes(report: Report, points: Points) -> None:
-    """Trains networks of one, two and four hidden units on noisy points, or on a table of one's own."""
+    """Trains networks of one, two and four hidden units on noisy points, or on your own table."""
     report.section(points.title)
     arguments = report.arguments
     X_train, X_test = points.scaler.transform(points.X_train), points.scaler.transform(points.X_test)
@@ -82,14 +82,14 @@ def compare_sizes(report: Report, points: Points) -> None:
         network = build_network(hidden_units, arguments.seed)
         train(network, X_train, points.y_train[:, None], arguments.seed, state)
         weights[hidden_units] = network.get_weights()
-        accuracies[hidden_units] = lesson.measure(points, network.predict(X_train), network.predict(X_test))
+        accuracies[hidden_units] = lesson.accuracies(points, network.predict(X_train), network.predict(X_test))
         report.result(accuracies[hidden_units], model=kind)
     lesson.show_sizes(report, points, weights, accuracies)
 
 
 def train_shapes(report: Report) -> None:
     """Trains the networks that draw a step, a sine, a circle and three classes."""
-    report.section("What a hidden layer can draw: a step, a sine, a circle, three classes")
+    report.section("What a hidden layer can approximate: a step, a sine, a circle, three classes")
     seed = report.arguments.seed
     tasks = lesson.shape_tasks(report.arguments)
     weights = {}
