@@ -33,6 +33,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +53,7 @@ from workshop.scratch.nn.losses import make_loss
 from workshop.scratch.nn.network import LAYERS, Network
 from workshop.scratch.nn.optimizers import make_optimizer
 from workshop.scratch.nn.recurrent import Recurrent, State
+from workshop.scratch.nn.wrappers import Bidirectional
 
 if TYPE_CHECKING:
     import keras
@@ -128,40 +130,44 @@ def lstm_layer_output(inputs: Sequence[float], weights: Mapping[str, Sequence[fl
 
 # --- The same cells in NumPy, Keras and PyTorch -----------------------------------------------------------------------
 
-# Which of Keras' gates stands at each place in PyTorch. Two exchanged gates are put back by exchanging them again, so
-# that the same list leads back.
+# PyTorch's gate i is Keras' gate TORCH_GATES[kind][i]; each list is its own inverse.
 TORCH_GATES = {"SimpleRNN": [0], "LSTM": [0, 1, 2, 3], "GRU": [1, 0, 2]}
 LAYOUTS = """\
 NumPy and Keras have the gates side by side, PyTorch one below the other. In a GRU they begin with the update gate,
 PyTorch with the reset gate. PyTorch adds two biases, of x W and of h U: one is enough, and the other one zero. In a GRU
 the reset gate comes between them, so Keras has two as well, as rows: that is reset_after=True, its default. With False,
-as a GRU was first published, the reset gate comes before the product h U, and PyTorch has none such."""
+as a GRU was first published, the reset gate comes before the product h U, and PyTorch has no such GRU."""
 
 Weights = Mapping[str, np.ndarray]
 
 
-def numpy_gradients(layer: Layer, X: np.ndarray, direction: np.ndarray, **options: Any) -> list[np.ndarray]:
+def numpy_gradients(layer: Layer, X: np.ndarray, output_gradient: np.ndarray, **options: Any) -> list[np.ndarray]:
     """Returns what `keras_gradients` returns, of a layer of the NumPy engine; `options` are those of `forward`."""
     output = layer.forward(X, **options)
-    dX = layer.backward(direction)
+    dX = layer.backward(output_gradient)
     return [output, dX, *(layer.gradients[name] for name in layer.parameters)]
 
 
+def count_units(weights: Weights) -> int:
+    """Returns the number of units of a recurrent layer, or of each of the two in a Bidirectional."""
+    return next(len(weight) for name, weight in weights.items() if name.endswith("recurrent_kernel"))
+
+
 def keras_gradients(
-    kind: str, weights: Weights, X: np.ndarray, direction: np.ndarray, lengths: Sequence[int] | None = None
+    kind: str, weights: Weights, X: np.ndarray, output_gradient: np.ndarray, lengths: Sequence[int] | None = None
 ) -> list[np.ndarray]:
-    """Returns the output of Keras' layer, and the gradients of sum(output * direction) by X and by each weight.
+    """Returns the output of Keras' layer, and the gradients of sum(output * output_gradient) by X and by each weight.
 
     Args:
         kind: "SimpleRNN", "LSTM" or "GRU".
         weights: kernel (features, gates * units), recurrent_kernel (units, gates * units) and bias; of a layer for both
-            directions those of the second one too, `backward_kernel` and so on.
+            directions `forward_kernel` and so on, then `backward_kernel` and so on.
         X: sequences (samples, steps, features), padded with zeros at their end.
-        direction: in the shape of the output: (samples, units) for the last state, (samples, steps, units) for all;
-            for both directions the units are twice as many.
+        output_gradient: the gradient of the loss by the output, in its shape: (samples, units) for the last state,
+            (samples, steps, units) for all; for both directions the units are twice as many.
         lengths: of the sequences, where they differ; a Masking layer then skips the steps that are all zeros.
     """
-    layer = getattr(keras.layers, kind)(len(weights["recurrent_kernel"]), return_sequences=direction.ndim == 3)
+    layer = getattr(keras.layers, kind)(count_units(weights), return_sequences=output_gradient.ndim == 3)
     if "backward_kernel" in weights:
         layer = keras.layers.Bidirectional(layer)
     layer.build(X.shape)
@@ -170,7 +176,7 @@ def keras_gradients(
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         output = layer(inputs if lengths is None else keras.layers.Masking(mask_value=0)(inputs))
-        total = tf.reduce_sum(output * tf.constant(direction))
+        total = tf.reduce_sum(output * tf.constant(output_gradient))
     gradients = tape.gradient(total, [inputs, *layer.trainable_variables])
     return [np.asarray(array) for array in (output, *gradients)]
 
@@ -183,15 +189,13 @@ def exchange_gates(kind: str, weight: np.ndarray) -> np.ndarray:
 
 
 def torch_gradients(
-    kind: str, weights: Weights, X: np.ndarray, direction: np.ndarray, lengths: Sequence[int] | None = None
+    kind: str, weights: Weights, X: np.ndarray, output_gradient: np.ndarray, lengths: Sequence[int] | None = None
 ) -> list[np.ndarray]:
     """Returns the same of PyTorch's module; sequences of different lengths are packed, without the padding."""
     modules = {"SimpleRNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
-    places = {"": "l0"}  # in PyTorch, by what stands before the names of the weights
-    if "backward_kernel" in weights:
-        places["backward_"] = "l0_reverse"
-    units = len(weights["recurrent_kernel"])
-    module = modules[kind](X.shape[2], units, batch_first=True, bidirectional=len(places) == 2)
+    # Where PyTorch has them, by the prefix of the weights' names in Keras.
+    places = {"forward_": "l0", "backward_": "l0_reverse"} if "backward_kernel" in weights else {"": "l0"}
+    module = modules[kind](X.shape[2], count_units(weights), batch_first=True, bidirectional=len(places) == 2)
     state = {}
     for before, place in places.items():
         kernel, recurrent_kernel, bias = (
@@ -208,8 +212,8 @@ def torch_gradients(
         pack = load("torch.nn.utils.rnn").pack_padded_sequence
         states, last = module(pack(inputs, lengths, batch_first=True, enforce_sorted=False))
     h = last[0] if kind == "LSTM" else last  # the other one is the memory c
-    output = states if direction.ndim == 3 else h[0]
-    (output * torch.tensor(direction)).sum().backward()
+    output = states if output_gradient.ndim == 3 else h[0]
+    (output * torch.tensor(output_gradient)).sum().backward()
     grad = {name: parameter.grad.numpy() for name, parameter in module.named_parameters()}
     in_keras_order = []
     for place in places.values():
@@ -231,23 +235,20 @@ def find_libraries() -> dict[str, Callable[..., list[np.ndarray]]]:
     return libraries
 
 
-def error_names(libraries: Iterable[str]) -> list[str]:
-    """Returns the names of the errors in a row: of the finite differences, and two of each library."""
-    return ["differences", *(f"{name}_{part}" for name in libraries for part in ("forward", "gradient"))]
-
-
-def finite_difference_error(layer: Layer, X: np.ndarray, direction: np.ndarray, random: np.random.Generator) -> float:
+def finite_difference_error(
+    layer: Layer, X: np.ndarray, output_gradient: np.ndarray, random: np.random.Generator
+) -> float:
     """Returns the largest difference of a gradient and (E(w + e) - E(w - e)) / 2e, at ten random entries an array."""
     e = 1e-5
     largest = 0.0
-    gradients = numpy_gradients(layer, X, direction)[1:]
+    gradients = numpy_gradients(layer, X, output_gradient)[1:]
     for values, gradient in zip([X, *layer.parameters.values()], gradients, strict=True):
         for index in zip(*(random.integers(0, size, 10) for size in values.shape), strict=True):
             value = values[index]
             values[index] = value + e
-            above = float(np.sum(layer.forward(X) * direction))
+            above = float(np.sum(layer.forward(X) * output_gradient))
             values[index] = value - e
-            below = float(np.sum(layer.forward(X) * direction))
+            below = float(np.sum(layer.forward(X) * output_gradient))
             values[index] = value
             largest = max(largest, abs((above - below) / (2 * e) - gradient[index]))
     return largest
@@ -256,6 +257,52 @@ def finite_difference_error(layer: Layer, X: np.ndarray, direction: np.ndarray, 
 def relative_error(computed: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
     """Returns the largest difference of two lists of arrays, relative to each array's largest number or to 1."""
     return max(float(np.abs(a - b).max() / max(1.0, np.abs(b).max())) for a, b in zip(computed, expected, strict=True))
+
+
+def layer_errors(
+    layer: Any,
+    X: np.ndarray,
+    output_gradient: np.ndarray,
+    computes: Iterable[Callable[..., list[np.ndarray]]],
+    random: np.random.Generator,
+    lengths: Sequence[int] | None = None,
+) -> list[float]:
+    """Returns the errors in a row of a table: of the finite differences, and two of each library.
+
+    Args:
+        layer: of the NumPy engine, built, in 64 bits.
+        X: sequences (samples, steps, features).
+        output_gradient: in the shape of the layer's output.
+        computes: of each library a function of the weights, X and `output_gradient`, in 32 bits.
+        random: the generator of the entries at which finite differences are taken.
+        lengths: of the sequences, where they differ: by a mask in NumPy.
+    """
+    errors = [finite_difference_error(layer, X, output_gradient, random)]
+    options = {}
+    if lengths is not None:
+        options["mask"] = np.arange(X.shape[1]) < np.array(lengths)[:, None]
+        X = X * options["mask"][..., None]
+    expected = numpy_gradients(layer, X, output_gradient, **options)
+    weights = {name: weight.astype(np.float32) for name, weight in layer.parameters.items()}
+    for compute in computes:
+        computed = compute(weights, X.astype(np.float32), output_gradient.astype(np.float32))
+        errors += [relative_error(computed[:1], expected[:1]), relative_error(computed[1:], expected[1:])]
+    return errors
+
+
+def tabulate_errors(
+    libraries: Iterable[str], errors: Mapping[tuple[str, str], Sequence[float]]
+) -> tuple[list[str], list[list[str]], dict[str, float]]:
+    """Returns the headings and the rows of a table of `layer_errors`, and the largest by the name of what is compared.
+
+    Args:
+        libraries: their names.
+        errors: by the name of the cell and what it returns.
+    """
+    names = ["differences", *(f"{name}_{part}" for name in libraries for part in ("forward", "gradient"))]
+    rows = [[*cell, *(f"{error:.1e}" for error in row)] for cell, row in errors.items()]
+    headings = ["cell", "returns", *(name.replace("_", ", ") for name in names)]
+    return headings, rows, dict(zip(names, np.max([*errors.values()], axis=0).tolist(), strict=True))
 
 
 def compare_libraries(
@@ -272,76 +319,25 @@ def compare_libraries(
         lengths: of the sequences.
 
     Returns:
-        The headings and the rows of a table, and the largest error by the name of what is compared.
+        As `tabulate_errors`.
     """
     libraries = find_libraries()
-    names = error_names(libraries)
-    outputs = ("last state", "all states", f"lengths {', '.join(map(str, lengths))}")
     steps = max(lengths)
-    rows, errors = [], []
+    errors = {}
+    outputs = ("last state", "all states", f"lengths {', '.join(map(str, lengths))}")
     for kind, returned in itertools.product(kinds, outputs):
         layer = kind(units=8, return_sequences=returned == "all states")
         shape = layer.build((steps, 6), random, np.float64)
         layer.parameters["bias"] += random.normal(0, 0.5, layer.parameters["bias"].shape)
         X = random.normal(size=(len(lengths), steps, 6))
-        direction = random.normal(size=(len(lengths), *shape))
-        cell_errors = [finite_difference_error(layer, X, direction, random)]
-        is_masked = returned.startswith("lengths")
-        mask = np.arange(steps) < np.array(lengths)[:, None] if is_masked else None
-        if mask is not None:
-            X *= mask[..., None]
-        expected = numpy_gradients(layer, X, direction, mask=mask)
-        weights = {name: weight.astype(np.float32) for name, weight in layer.parameters.items()}
-        for compute in libraries.values():
-            inputs = (weights, X.astype(np.float32), direction.astype(np.float32))
-            computed = compute(kind.__name__, *inputs, lengths if is_masked else None)
-            cell_errors += [relative_error(computed[:1], expected[:1]), relative_error(computed[1:], expected[1:])]
-        errors.append(cell_errors)
-        rows.append([kind.__name__, returned, *(f"{error:.1e}" for error in cell_errors)])
-    headings = ["cell", "returns", *(name.replace("_", ", ") for name in names)]
-    return headings, rows, dict(zip(names, np.max(errors, axis=0).tolist(), strict=True))
+        output_gradient = random.normal(size=(len(lengths), *shape))
+        own = lengths if returned.startswith("lengths") else None
+        computes = [partial(compute, kind.__name__, lengths=own) for compute in libraries.values()]
+        errors[kind.__name__, returned] = layer_errors(layer, X, output_gradient, computes, random, own)
+    return tabulate_errors(libraries, errors)
 
 
 # --- Two variants: both directions, and gates that see the memory -----------------------------------------------------
-
-
-class Bidirectional(Layer):
-    """Two recurrent layers, one reading from the first step, one from the last (Schuster and Paliwal 1997).
-
-    Their states of the same step stand side by side, so that an output there can depend on what comes later as well.
-
-    Args:
-        kind: a recurrent layer of the NumPy engine.
-        units: numbers of each state; the output has twice as many.
-    """
-
-    def __init__(self, kind: type[Any], units: int) -> None:
-        super().__init__()
-        self._ahead: Recurrent = kind(units=units, return_sequences=True)
-        self._back: Recurrent = kind(units=units, return_sequences=True)
-
-    def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
-        """Draws the weights of both; those of the second are called `backward_kernel` and so on."""
-        steps, units = self._ahead.build(input_shape, random, dtype)
-        self._back.build(input_shape, random, dtype)
-        self.parameters = _side_by_side(self._ahead.parameters, self._back.parameters)
-        return steps, 2 * units
-
-    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        """The second layer gets the steps in reverse, and its states are put in their order again."""
-        return np.concatenate([self._ahead.forward(X), self._back.forward(X[:, ::-1])[:, ::-1]], axis=2)
-
-    def backward(self, dY: np.ndarray, needs_input_gradient: bool = True) -> np.ndarray:
-        """The gradient by X is the sum of both: each step goes into both layers."""
-        ahead, back = np.split(dY, 2, axis=2)
-        dX = self._ahead.backward(ahead) + self._back.backward(back[:, ::-1])[:, ::-1]
-        self.gradients = _side_by_side(self._ahead.gradients, self._back.gradients)
-        return dX
-
-
-def _side_by_side(ahead: Weights, back: Weights) -> dict[str, np.ndarray]:
-    """Returns the arrays of both layers of a Bidirectional, in Keras' order."""
-    return {**ahead, **{f"backward_{name}": array for name, array in back.items()}}
 
 
 class PeepholeLSTM(LSTM):
@@ -409,24 +405,24 @@ def peephole_state(
     return h
 
 
-def keras_peephole_gradients(weights: Weights, X: np.ndarray, direction: np.ndarray) -> list[np.ndarray]:
+def keras_peephole_gradients(weights: Weights, X: np.ndarray, output_gradient: np.ndarray) -> list[np.ndarray]:
     """Returns what `keras_gradients` returns. Keras has no such layer: TensorFlow's tape follows the equations."""
     inputs = [tf.constant(array) for array in (X, *weights.values())]
     with tf.GradientTape() as tape:
         tape.watch(inputs)
-        zeros = tf.zeros_like(direction)
+        zeros = tf.zeros_like(output_gradient)
         output = peephole_state(*inputs, zeros=zeros, library=tf, split=lambda a: tf.split(a, 4, axis=1))
-        total = tf.reduce_sum(output * tf.constant(direction))
+        total = tf.reduce_sum(output * tf.constant(output_gradient))
     return [np.asarray(array) for array in (output, *tape.gradient(total, inputs))]
 
 
-def torch_peephole_gradients(weights: Weights, X: np.ndarray, direction: np.ndarray) -> list[np.ndarray]:
+def torch_peephole_gradients(weights: Weights, X: np.ndarray, output_gradient: np.ndarray) -> list[np.ndarray]:
     """Returns the same by PyTorch's autograd: it has no such module either."""
     inputs = [torch.tensor(array, requires_grad=True) for array in (X, *weights.values())]
-    along = torch.tensor(direction)
-    zeros = torch.zeros_like(along)
+    upstream = torch.tensor(output_gradient)
+    zeros = torch.zeros_like(upstream)
     output = peephole_state(*inputs, zeros=zeros, library=torch, split=lambda a: a.chunk(4, dim=1))
-    (output * along).sum().backward()
+    (output * upstream).sum().backward()
     return [output.detach().numpy(), *(array.grad.numpy() for array in inputs)]
 
 
@@ -446,27 +442,22 @@ def compare_variants(
         random: the generator of weights and sequences.
     """
     libraries = find_libraries()
-    names = error_names(libraries)
-    layers: list[tuple[str, str, Any]] = [(kind.__name__, "both directions", Bidirectional(kind, 8)) for kind in kinds]
-    layers.append(("LSTM with peepholes", "last state", PeepholeLSTM(8)))
-    rows, errors = [], []
-    for name, returned, layer in layers:
+    layers: dict[tuple[str, str], Layer] = {
+        (kind.__name__, "both directions"): Bidirectional(kind(8, return_sequences=True)) for kind in kinds
+    }
+    layers["LSTM with peepholes", "last state"] = PeepholeLSTM(8)
+    errors = {}
+    for (name, returned), layer in layers.items():
         shape = layer.build((10, 6), random, np.float64)
         for parameter in layer.parameters.values():
             parameter += random.normal(0, 0.5, parameter.shape)
-        X, direction = random.normal(size=(4, 10, 6)), random.normal(size=(4, *shape))
-        layer_errors = [finite_difference_error(layer, X, direction, random)]
-        expected = numpy_gradients(layer, X, direction)
-        weights = {key: weight.astype(np.float32) for key, weight in layer.parameters.items()}
-        inputs = (weights, X.astype(np.float32), direction.astype(np.float32))
-        for library, compute in libraries.items():
-            is_peephole = isinstance(layer, PeepholeLSTM)
-            computed = PEEPHOLE_LIBRARIES[library](*inputs) if is_peephole else compute(name, *inputs)
-            layer_errors += [relative_error(computed[:1], expected[:1]), relative_error(computed[1:], expected[1:])]
-        errors.append(layer_errors)
-        rows.append([name, returned, *(f"{error:.1e}" for error in layer_errors)])
-    headings = ["cell", "returns", *(name.replace("_", ", ") for name in names)]
-    return headings, rows, dict(zip(names, np.max(errors, axis=0).tolist(), strict=True))
+        X, output_gradient = random.normal(size=(4, 10, 6)), random.normal(size=(4, *shape))
+        if isinstance(layer, PeepholeLSTM):
+            computes = [PEEPHOLE_LIBRARIES[library] for library in libraries]
+        else:
+            computes = [partial(compute, name) for compute in libraries.values()]
+        errors[name, returned] = layer_errors(layer, X, output_gradient, computes, random)
+    return tabulate_errors(libraries, errors)
 
 
 ONE_DIRECTION_ERROR = 11 / 12 / 48  # the least on `train_on_neighbours`, whose sequences have 12 steps
@@ -517,9 +508,9 @@ def make_untrained_cells(random: np.random.Generator) -> dict[str, Recurrent]:
 
 def gradient_norm_by_distance(layer: Recurrent, random: np.random.Generator) -> np.ndarray:
     """Returns the norm of the gradient of the last state by each step's input (STEPS,), the last step first and 1."""
-    X, direction = random.normal(size=(16, STEPS, 8)), random.normal(size=(16, UNITS))
+    X, output_gradient = random.normal(size=(16, STEPS, 8)), random.normal(size=(16, UNITS))
     layer.forward(X)
-    dX = layer.backward(direction)
+    dX = layer.backward(output_gradient)
     norms = np.linalg.norm(dX, axis=2).mean(axis=0)[::-1]
     return np.asarray(norms / norms[0])
 
@@ -570,7 +561,7 @@ def examine_variants(report: Report) -> None:
     variants = {
         "LSTM": LSTM(12, return_sequences=True),
         "LSTM with peepholes": PeepholeLSTM(12, return_sequences=True),
-        "LSTM, both directions": Bidirectional(LSTM, 6),
+        "LSTM, both directions": Bidirectional(LSTM(6, return_sequences=True)),
     }
     neighbours = {name: train_on_neighbours(layer, seed) for name, layer in variants.items()}
     print("Trained to predict at each step the mean of the numbers before and after it:")
@@ -672,13 +663,14 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     add("--preset", choices=["course", "large"], help=help_text)
     arguments = cli.parse_lesson(parser, argv)
     arguments.not_comparable = cli.given(arguments, "layers", "units", "read", "clip")
-    for name, value in PRESETS[arguments.preset].items():
-        if getattr(arguments, name, None) is None:
-            setattr(arguments, name, value)
+    preset = PRESETS[arguments.preset]
+    arguments.layers = arguments.layers or preset["layers"]
+    arguments.units = arguments.units or preset["units"]
+    arguments.read = arguments.read or preset["read"]
     if arguments.units > 2048 or arguments.layers > 8:
         parser.error(f"--units, --layers: got {arguments.units} and {arguments.layers}, takes up to 2048 and 8")
     arguments.cells = list(CELLS) if arguments.cell == "all" else [arguments.cell]
-    arguments.recipes = {cell: replace(recipe, clip=arguments.clip) for cell, recipe in arguments.recipes.items()}
+    arguments.recipes = {cell: replace(preset["recipes"][cell], clip=arguments.clip) for cell in arguments.cells}
     return arguments
 
 
@@ -740,6 +732,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         curves[name] = losses.curve
         accuracies[name] = test_accuracy
         rows.append([name, f"{model.count_params():,}", f"{seconds:.1f}", f"{test_accuracy:.2%}"])
+        # The saved .h5, read by the NumPy engine, whose layers can be made to return all states.
         predictions[name] = predict_by_row(Network.from_h5(report.last_model), X_test[:3])
 
     title = f"{arguments.layers} x {arguments.units} units, predicting from {READ[arguments.read]}"

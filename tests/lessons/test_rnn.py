@@ -30,6 +30,7 @@ from workshop.scratch.nn.layers import Dense
 from workshop.scratch.nn.network import LAYERS, Network
 from workshop.scratch.nn.reshaping import Flatten
 from workshop.scratch.nn.state import TrainingState as NumpyState
+from workshop.scratch.nn.wrappers import Bidirectional
 
 CELLS = [LAYERS[kind] for kind in rnn.CELLS.values()]
 
@@ -134,7 +135,7 @@ def test_peepholes_of_zero_leave_an_lstm_and_others_do_not() -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_only_both_directions_know_what_comes_next(seed: int) -> None:
-    both = rnn.train_on_neighbours(rnn.Bidirectional(LSTM, 6), seed)
+    both = rnn.train_on_neighbours(Bidirectional(LSTM(6, return_sequences=True)), seed)
     one = rnn.train_on_neighbours(LSTM(12, return_sequences=True), seed)
     assert np.mean(both[-20:]) < 0.1 * rnn.ONE_DIRECTION_ERROR
     assert np.mean(one[-20:]) > 0.9 * rnn.ONE_DIRECTION_ERROR

@@ -11,8 +11,8 @@ before it trains is not repeated here.
 
 Expected, as with Keras and after as many epochs: SimpleRNN at least 97 % test accuracy, LSTM and GRU at least 98.5 %,
 all three in about 20 s on one CPU core (with seeds 1, 2 and 3 at least 97.53, 98.76 and 98.70 %). The preset `course`
-is the recipe that `workshop/rnn.py` describes; by 8 of its 938 steps, an epoch takes about 40 s, 140 s and 105 s here
-(SimpleRNN, LSTM, GRU).
+is the recipe that `workshop/rnn.py` describes; extrapolated from 8 of its 938 steps, an epoch takes about 40 s, 140 s
+and 105 s here (SimpleRNN, LSTM, GRU).
 """
 
 from __future__ import annotations
