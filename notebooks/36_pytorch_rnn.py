@@ -172,7 +172,7 @@ with torch.no_grad():
 #
 # In the candidate the reset gate stands between the two biases b and q: here their sum is not enough, so Keras has two
 # as well, as two rows. That is `reset_after=True`, its default. As the GRU was first published, r comes before the
-# product: `reset_after=False`, and PyTorch has none such.
+# product: `reset_after=False`, and PyTorch has no such GRU.
 #
 # **Your prediction 3.** Keras has the gates in the order z, r, n; PyTorch in another one. Below, `order` says which of
 # PyTorch's three is put at each of Keras' places. Try until the difference is nearly 0.

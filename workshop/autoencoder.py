@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -59,7 +60,7 @@ class DenseLayers(NamedTuple):
 
 
 DENSE = {
-    # MNIST's variances have a gap behind the ninth: nine dimensions of PCA are well defined.
+    # The ninth variance of MNIST's PCA is clearly above the tenth: its subspace of nine dimensions is well defined.
     "linear": DenseLayers((), 9, "linear", "linear"),
     "deep": DenseLayers((256,), 32, "relu", "sigmoid"),
     "denoiser": DenseLayers((256,), 128, "relu", "sigmoid"),
@@ -76,7 +77,7 @@ RECIPES = {
     "codes": Recipe(epochs=2, learning_rate=0.007, batch_size=128),
 }
 LINEAR_IMAGES, CONVOLUTIONAL_IMAGES = 1000, 12_000  # that these train on, at most; the others train on all
-SMALL_SET = 2000  # images; on fewer a network trains for at least so many steps:
+SMALL_SET = 2000  # images; on fewer, a network trains for at least this many steps:
 MIN_STEPS, MIN_QUICK_STEPS = 400, 100
 VALIDATION_IMAGES = 5000  # of the training images, at most a fifth
 COMPONENTS = 32  # of the PCA that the networks are compared with
@@ -263,7 +264,7 @@ def choose_recipe(recipe: Recipe, arguments: argparse.Namespace, samples: int) -
     recipe = recipe.with_options(arguments, samples)
     if arguments.epochs is None and samples < SMALL_SET:
         steps = MIN_QUICK_STEPS if arguments.quick else MIN_STEPS
-        epochs = steps // -(-samples // recipe.batch_size)
+        epochs = steps // math.ceil(samples / recipe.batch_size)
         recipe = replace(recipe, epochs=max(recipe.epochs, epochs)).for_samples(samples)
     return recipe
 
@@ -369,7 +370,7 @@ def show_numbers(points: np.ndarray, codes: np.ndarray, reconstructions: np.ndar
     report.plot("autoencoder-numbers", figures.numbers, cloud, back, axis)
 
 
-def save(kind: str, model: keras.Model | Model, error: float, digits: ImageSet, report: Report) -> None:
+def report_and_save(kind: str, model: keras.Model | Model, error: float, digits: ImageSet, report: Report) -> None:
     """Reports the mean squared error of a network on the test images, and saves it."""
     print(f"Mean squared error of the reconstructed test images: {error:.4f}")
     report.result({"test_mean_squared_error": error}, model=kind)
@@ -509,7 +510,7 @@ def compare_filled(
 
 
 def compare_maps(test_codes: np.ndarray, train_codes: np.ndarray, pca: PCA, digits: ImageSet, report: Report) -> None:
-    """Compares the network's codes of two numbers with PCA's: how well the nearest neighbours' class is one's own.
+    """Compares the network's codes of two numbers with PCA's: how often the nearest neighbours predict the class.
 
     Args:
         test_codes, train_codes: of the test images, and of the first training images (n, 2).
@@ -553,7 +554,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parts = set(arguments.parts)
     report = Report("autoencoder", arguments)
     digits, X_validation = load_digits(arguments, report)
-    X_garments = load_garments(arguments, report) if "anomaly" in parts else digits.X_test[:0]
+    if "anomaly" in parts:
+        X_garments = load_garments(arguments, report)
     report.engine(device.prepare(arguments.seed))  # seeds, determinism, dtype policy
 
     X_train, X_test = digits.X_train, scale_pixels(digits.X_test)
@@ -566,7 +568,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         model = build_numbers()
         points = draw_cloud(arguments.seed)
         # Called, not `predict`, which compiles itself first: it is quicker for one small batch.
-        codes, reconstructions = (keras.ops.convert_to_numpy(half(points)) for half in (get_encoder(model), model))
+        codes = keras.ops.convert_to_numpy(get_encoder(model)(points))
+        reconstructions = keras.ops.convert_to_numpy(model(points))
         show_numbers(points, codes, reconstructions, report)
 
     if "linear" in parts:
@@ -574,14 +577,14 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         X = X_train[:LINEAR_IMAGES]
         model, curves["linear"] = train_linear(X, arguments, report)
         error = model.evaluate(X_test, X_test, batch_size=1000, verbose=0)
-        save("linear", model, error, digits, report)
+        report_and_save("linear", model, error, digits, report)
         compare_subspaces(X, model.get_weights()[2], error, digits, report)
 
-    if parts & {"deep", "anomaly", "missing"}:
+    if parts & {"deep", "anomaly", "missing"}:  # one network for three parts
         report.section("deep")
         deep, curves["deep"] = train("deep", X_train, X_train, arguments, report)
         error = deep.evaluate(X_test, X_test, batch_size=1000, verbose=0)
-        save("deep", deep, error, digits, report)
+        report_and_save("deep", deep, error, digits, report)
         compare_with_pca(deep.predict(X_test, batch_size=1000, verbose=0), pca, digits, report)
 
     if "convolutional" in parts:
@@ -589,7 +592,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         X = X_train[:CONVOLUTIONAL_IMAGES]
         model, curves["convolutional"] = train("convolutional", X, X, arguments, report)
         error = model.evaluate(X_test, X_test, batch_size=1000, verbose=0)
-        save("convolutional", model, error, digits, report)
+        report_and_save("convolutional", model, error, digits, report)
         codes = get_encoder(model).predict(X_test[:10], verbose=0)
         show_codes(codes, model.predict(X_test[:10], verbose=0), digits, report)
 
@@ -600,11 +603,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         model, curves["denoiser"] = train("denoiser", X, X_train, arguments, report)
         noisy = {level: add_noise(digits.X_test, level, random) for level in NOISE_LEVELS}
         error = model.evaluate(scale_pixels(noisy[NOISE_REPORTED]), X_test, batch_size=1000, verbose=0)
-        save("denoiser", model, error, digits, report)
+        report_and_save("denoiser", model, error, digits, report)
         use = f"python -m apps.clean --model {report.last_model} YOUR-PICTURE.png"
         cleaned = {level: model.predict(scale_pixels(X), batch_size=1000, verbose=0) for level, X in noisy.items()}
         compare_with_noisy(noisy, cleaned, digits, report)
-        del X, cleaned  # 140 MB
 
     if "anomaly" in parts:
         report.section("anomaly")
@@ -613,7 +615,6 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             name: deep.predict(scale_pixels(X), batch_size=1000, verbose=0) for name, X in images.items()
         }
         find_anomalies(images, reconstructions, report)
-        del reconstructions  # 80 MB
 
     if "missing" in parts:
         report.section("missing")
@@ -623,7 +624,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         report.section("codes")
         model, curves["codes"] = train("codes", X_train, X_train, arguments, report)
         error = model.evaluate(X_test, X_test, batch_size=1000, verbose=0)
-        save("codes", model, error, digits, report)
+        report_and_save("codes", model, error, digits, report)
         encoder = get_encoder(model)
         test_codes = encoder.predict(X_test, batch_size=1000, verbose=0)
         train_codes = encoder.predict(scale_pixels(X_train[:MAX_NEIGHBORS_IMAGES]), batch_size=1000, verbose=0)

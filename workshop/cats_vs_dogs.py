@@ -34,6 +34,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from workshop.figures import cats_vs_dogs as figures
 from workshop.kit import cli, device, photo_classifier, training
 from workshop.kit.files import FilePath
@@ -48,9 +50,9 @@ if TYPE_CHECKING:
     import keras
     from tensorflow.keras.preprocessing.image import DirectoryIterator
 
-# `images` is how many photos a training shows: of a small set each comes in many epochs.
+# `images`: photos seen in the whole training; the fewer there are, the more epochs.
 RECIPES = {
-    # As it is taught, but in a minute: without augmentation. Ten million weights take no higher rate.
+    # The taught network without augmentation, in a minute. With ten million weights a higher rate fails.
     "workshop": PhotoRecipe(images=1700, learning_rate=0.001, optimizer="adam", schedule=False),
     "small": PhotoRecipe(
         images=5000, learning_rate=0.003, batch_size=16, large_batch_size=32, augmentation=Augmentation()
@@ -167,16 +169,17 @@ def make_generators(
     return train_generator, validation_generator
 
 
-def repeat(generator: Iterable[Any], batches: int) -> Iterator[Any]:
-    """Yields so many batches of a generator, which begins with its photos again, in another order, where they end.
+def take_batches(generator: Iterable[Any], count: int, classes: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields `count` batches of an ImageDataGenerator, which starts over, reshuffled, when its photos end.
 
-    Keras 3 would end the epoch where the photos end, and warn; the Keras that the workshop began with went on.
+    Given the ImageDataGenerator itself, `model.fit` would end the epoch there and warn.
     """
-    yield from itertools.islice(generator, batches)
+    for images, y in itertools.islice(generator, count):
+        yield images, photo_classifier.targets(y, classes)
 
 
 def report_steps(recipe: PhotoRecipe, samples: int) -> None:
-    """Says how many steps an epoch has, and what happens where so many photos make fewer batches."""
+    """Prints the steps of an epoch, and whether photos repeat within it."""
     batches = math.ceil(samples / recipe.batch_size)
     steps = recipe.steps_per_epoch or batches
     print(f"Steps per epoch  {steps} batches of {recipe.batch_size}")
@@ -236,9 +239,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     X_train, X_validation, classes = photos.X_train, photos.X_validation, photos.classes
     y_train = photo_classifier.targets(photos.y_train, len(classes))
     y_validation = photo_classifier.targets(photos.y_validation, len(classes))
-    # Of many photos some are enough to follow the training, and to measure the accuracy on what it was trained on.
-    watched = photo_classifier.some_rows(len(X_validation), photo_classifier.MAX_WATCHED)
-    measured = photo_classifier.some_rows(len(X_train), photo_classifier.MAX_MEASURED)
+    # Of a large set a random sample: to validate after each epoch, and for the training accuracy at the end.
+    validation_sample = photo_classifier.some_rows(len(X_validation), photo_classifier.MAX_WATCHED)
+    train_sample = photo_classifier.some_rows(len(X_train), photo_classifier.MAX_MEASURED)
     suffix = "-preset" if arguments.preset else ""  # what the default run saved stays
     results, histories = {}, {}
     for kind in arguments.recipes:
@@ -264,16 +267,15 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
                 steps = recipe.steps_per_epoch or len(train_generator)
                 validation_steps = recipe.validation_steps or len(validation_generator)
                 history = model.fit(
-                    repeat(train_generator, recipe.epochs * steps),
+                    take_batches(train_generator, recipe.epochs * steps, len(classes)),
                     steps_per_epoch=steps,
                     epochs=recipe.epochs,
                     shuffle=False,  # the generator shuffles
-                    validation_data=repeat(validation_generator, recipe.epochs * validation_steps),
+                    validation_data=take_batches(validation_generator, recipe.epochs * validation_steps, len(classes)),
                     validation_steps=validation_steps,
                     callbacks=callbacks,
                     verbose=report.verbose,
                 )
-            model.make_test_function(force=True)  # was compiled for the generator's targets, which have one axis less
         else:
             sizes = recipe.sizes(arguments.size, len(X_train))  # of a large set: smaller images in the first epochs
             photo_classifier.report_sizes(sizes)
@@ -285,7 +287,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
                 epochs=recipe.epochs,
                 shuffle=False,  # the batches come shuffled, each epoch anew
                 validation_data=training.photo_batches(
-                    X_validation[watched], y_validation[watched], recipe.batch_size, seed=None
+                    X_validation[validation_sample], y_validation[validation_sample], recipe.batch_size, seed=None
                 ),
                 callbacks=[*callbacks, training.Resume(report.checkpoint(name), batches)],
                 verbose=report.verbose,
@@ -293,7 +295,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         seconds = (time.perf_counter() - started) / recipe.epochs
         histories[kind] = history.history
 
-        train_photos = training.photo_batches(X_train[measured], y_train[measured], recipe.batch_size, seed=None)
+        train_photos = training.photo_batches(
+            X_train[train_sample], y_train[train_sample], recipe.batch_size, seed=None
+        )
         validation_photos = training.photo_batches(X_validation, y_validation, recipe.batch_size, seed=None)
         _, train_accuracy = model.evaluate(train_photos, verbose=0)
         _, validation_accuracy = model.evaluate(validation_photos, verbose=0)

@@ -185,7 +185,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parts = set(arguments.parts)
     report = Report("autoencoder", arguments, engine="torch")
     digits, X_validation = lesson.load_digits(arguments, report)
-    X_garments = lesson.load_garments(arguments, report) if "anomaly" in parts else digits.X_test[:0]
+    if "anomaly" in parts:
+        X_garments = lesson.load_garments(arguments, report)
     report.engine(device.prepare(arguments.seed))
 
     X_train, X_test = digits.X_train, digits.X_test
@@ -208,14 +209,14 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         _, model, curves["linear"] = train("linear", X, X, arguments, report, mean)
         model.set_weights(lesson.fold_mean(model.get_weights(), mean))
         error = lesson.reconstruction_error(X_test, model.predict(X_test, preprocess=scale_pixels))
-        lesson.save("linear", model, error, digits, report)
+        lesson.report_and_save("linear", model, error, digits, report)
         lesson.compare_subspaces(X, model.get_weights()[2], error, digits, report)
 
     if parts & {"deep", "anomaly", "missing"}:
         report.section("deep")
         _, deep, curves["deep"] = train("deep", X_train, X_train, arguments, report)
         reconstructions = deep.predict(X_test, preprocess=scale_pixels)
-        lesson.save("deep", deep, lesson.reconstruction_error(X_test, reconstructions), digits, report)
+        lesson.report_and_save("deep", deep, lesson.reconstruction_error(X_test, reconstructions), digits, report)
         lesson.compare_with_pca(reconstructions, pca, digits, report)
 
     if "convolutional" in parts:
@@ -223,7 +224,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         X = X_train[: lesson.CONVOLUTIONAL_IMAGES]
         network, model, curves["convolutional"] = train("convolutional", X, X, arguments, report)
         reconstructions = model.predict(X_test, preprocess=scale_pixels)
-        lesson.save("convolutional", model, lesson.reconstruction_error(X_test, reconstructions), digits, report)
+        lesson.report_and_save(
+            "convolutional", model, lesson.reconstruction_error(X_test, reconstructions), digits, report
+        )
         lesson.show_codes(encode(network, X_test[:10]), reconstructions[:10], digits, report)
 
     if "denoising" in parts:
@@ -234,7 +237,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         noisy = {level: lesson.add_noise(X_test, level, random) for level in lesson.NOISE_LEVELS}
         cleaned = {level: model.predict(X, preprocess=scale_pixels) for level, X in noisy.items()}
         error = lesson.reconstruction_error(X_test, cleaned[lesson.NOISE_REPORTED])
-        lesson.save("denoiser", model, error, digits, report)
+        lesson.report_and_save("denoiser", model, error, digits, report)
         use = f"python -m apps.clean --model {report.last_model} YOUR-PICTURE.png"
         lesson.compare_with_noisy(noisy, cleaned, digits, report)
 
@@ -252,7 +255,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         report.section("codes")
         network, model, curves["codes"] = train("codes", X_train, X_train, arguments, report)
         error = lesson.reconstruction_error(X_test, model.predict(X_test, preprocess=scale_pixels))
-        lesson.save("codes", model, error, digits, report)
+        lesson.report_and_save("codes", model, error, digits, report)
         train_codes = encode(network, X_train[: lesson.MAX_NEIGHBORS_IMAGES])
         lesson.compare_maps(encode(network, X_test), train_codes, pca, digits, report)
 

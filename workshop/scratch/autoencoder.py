@@ -61,14 +61,14 @@ def build_convolutional(
 ) -> tuple[list[Layer], list[Layer]]:
     """Returns encoder and decoder: 28x28 -> 14x14 -> 7x7 by strides, and back by repeated pixels."""
     encoder: list[Layer] = [
-        Conv2D(filters, (3, 3), (2, 2), "same", "silu"),
-        Conv2D(latent_channels, (3, 3), (2, 2), "same"),
+        Conv2D(filters, 3, strides=2, padding="same", activation="silu"),
+        Conv2D(latent_channels, 3, strides=2, padding="same"),
     ]
     decoder: list[Layer] = [
         UpSampling2D(),
-        Conv2D(filters, (3, 3), (1, 1), "same", "silu"),
+        Conv2D(filters, 3, padding="same", activation="silu"),
         UpSampling2D(),
-        Conv2D(1, (3, 3), (1, 1), "same", "sigmoid"),
+        Conv2D(1, 3, padding="same", activation="sigmoid"),
     ]
     return encoder, decoder
 
@@ -131,7 +131,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parts = set(arguments.parts)
     report = Report("autoencoder", arguments, engine="numpy")
     digits, X_validation = lesson.load_digits(arguments, report)
-    X_garments = lesson.load_garments(arguments, report) if "anomaly" in parts else digits.X_test[:0]
+    if "anomaly" in parts:
+        X_garments = lesson.load_garments(arguments, report)
     report.engine(device.prepare())
 
     X_train, X_test = digits.X_train, digits.X_test
@@ -142,9 +143,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     if "numbers" in parts:
         report.section("numbers")
         points = lesson.draw_cloud(arguments.seed)
-        half, other_half = build_numbers().layers
-        codes = half.forward(points)
-        lesson.show_numbers(points, codes, other_half.forward(codes), report)
+        encoder, decoder = build_numbers().layers
+        codes = encoder.forward(points)
+        lesson.show_numbers(points, codes, decoder.forward(codes), report)
 
     if "linear" in parts:
         report.section("linear")
@@ -153,23 +154,25 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         network, _, curves["linear"] = train("linear", X, X, arguments, report, mean)
         network.set_weights(lesson.fold_mean(network.get_weights(), mean))
         error = lesson.reconstruction_error(X_test, network.predict(X_test, preprocess=scale_pixels))
-        lesson.save("linear", network, error, digits, report)
+        lesson.report_and_save("linear", network, error, digits, report)
         lesson.compare_subspaces(X, network.get_weights()[2], error, digits, report)
 
     if parts & {"deep", "anomaly", "missing"}:
         report.section("deep")
         deep, _, curves["deep"] = train("deep", X_train, X_train, arguments, report)
         reconstructions = deep.predict(X_test, preprocess=scale_pixels)
-        lesson.save("deep", deep, lesson.reconstruction_error(X_test, reconstructions), digits, report)
+        lesson.report_and_save("deep", deep, lesson.reconstruction_error(X_test, reconstructions), digits, report)
         lesson.compare_with_pca(reconstructions, pca, digits, report)
 
     if "convolutional" in parts:
         report.section("convolutional")
         X = X_train[:CONVOLUTIONAL_IMAGES]
-        network, encoder, curves["convolutional"] = train("convolutional", X, X, arguments, report)
+        network, encoder_layers, curves["convolutional"] = train("convolutional", X, X, arguments, report)
         reconstructions = network.predict(X_test, preprocess=scale_pixels)
-        lesson.save("convolutional", network, lesson.reconstruction_error(X_test, reconstructions), digits, report)
-        lesson.show_codes(encode(encoder, X_test[:10]), reconstructions[:10], digits, report)
+        lesson.report_and_save(
+            "convolutional", network, lesson.reconstruction_error(X_test, reconstructions), digits, report
+        )
+        lesson.show_codes(encode(encoder_layers, X_test[:10]), reconstructions[:10], digits, report)
 
     if "denoising" in parts:
         report.section("denoising")
@@ -179,7 +182,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         noisy = {level: lesson.add_noise(X_test, level, random) for level in lesson.NOISE_LEVELS}
         cleaned = {level: network.predict(X, preprocess=scale_pixels) for level, X in noisy.items()}
         error = lesson.reconstruction_error(X_test, cleaned[lesson.NOISE_REPORTED])
-        lesson.save("denoiser", network, error, digits, report)
+        lesson.report_and_save("denoiser", network, error, digits, report)
         use = f"python -m apps.clean --model {report.last_model} YOUR-PICTURE.png"
         lesson.compare_with_noisy(noisy, cleaned, digits, report)
 
@@ -195,11 +198,11 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
     if "codes" in parts:
         report.section("codes")
-        network, encoder, curves["codes"] = train("codes", X_train, X_train, arguments, report)
+        network, encoder_layers, curves["codes"] = train("codes", X_train, X_train, arguments, report)
         error = lesson.reconstruction_error(X_test, network.predict(X_test, preprocess=scale_pixels))
-        lesson.save("codes", network, error, digits, report)
-        train_codes = encode(encoder, X_train[: lesson.MAX_NEIGHBORS_IMAGES])
-        lesson.compare_maps(encode(encoder, X_test), train_codes, pca, digits, report)
+        lesson.report_and_save("codes", network, error, digits, report)
+        train_codes = encode(encoder_layers, X_train[: lesson.MAX_NEIGHBORS_IMAGES])
+        lesson.compare_maps(encode(encoder_layers, X_test), train_codes, pca, digits, report)
 
     if curves:  # the part `numbers` trains nothing
         report.plot("autoencoder-loss", figures.losses, curves)

@@ -44,9 +44,9 @@ def build_cnn(
     layers: list[Layer] = []
     for i, count in enumerate(filters):
         is_last = i == len(filters) - 1
-        layers.append(Conv2D(count, (3, 3), padding="valid" if is_last else "same", activation=activation))
+        layers.append(Conv2D(count, 3, padding="valid" if is_last else "same", activation=activation))
         if not is_last or i == 0:
-            layers.append(MaxPooling2D((2, 2), (2, 2)))
+            layers.append(MaxPooling2D())
     return [*layers, *mnist.build_dense(hidden_units, activation)]
 
 

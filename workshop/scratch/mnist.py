@@ -53,7 +53,7 @@ def build_cnn(
     """Returns the convolutional network: a 3x3 convolution and a 2x2 pooling for each of `filters`, then dense."""
     layers: list[Layer] = []
     for count in filters:
-        layers += [Conv2D(count, (3, 3), padding=padding, activation=activation), MaxPooling2D((2, 2), (2, 2))]
+        layers += [Conv2D(count, 3, padding=padding, activation=activation), MaxPooling2D()]
     return [*layers, *build_dense(hidden_units, activation)]
 
 
