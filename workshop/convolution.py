@@ -29,8 +29,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from workshop.figures import convolution as figures
 from workshop.kit import cli, device, files
-from workshop.kit.data import published_images, synthetic_images
-from workshop.kit.data.images import ImageSet, find_image_set, load_image_set, scale_pixels
+from workshop.kit.data.images import load_image_set, scale_pixels
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
 from workshop.kit.lazy import keras, torch
@@ -614,16 +613,6 @@ def load_photos(path: FilePath | None) -> Mapping[str, np.ndarray]:
     return {name: load_sample_image(name) @ [0.299, 0.587, 0.114] / 255 for name in ("china.jpg", "flower.jpg")}
 
 
-def load_digits() -> ImageSet:
-    """Returns MNIST where it lies on this machine, else scikit-learn's digits: nothing is downloaded."""
-    if find_image_set("mnist") is not None:
-        return load_image_set("mnist")
-    X_train, y_train, X_test, y_test, title = synthetic_images.image_set("mnist")
-    source = f"{title} (stand-in for mnist)"
-    classes = published_images.CLASSES["mnist"]
-    return ImageSet("mnist", source, X_train, y_train, X_test, y_test, classes, is_standin=True)
-
-
 def crop(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Returns the middle of an image, or all of a side that is shorter."""
     top, left = (max(0, (n - size) // 2) for n, size in zip(image.shape, (height, width), strict=True))
@@ -640,7 +629,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     arguments = parse(__doc__, argv)
     report = Report("convolution", arguments, "numpy")
     photos = load_photos(arguments.data)
-    digits = load_digits()
+    digits = load_image_set("mnist", downloads=False)
     report.data(", ".join(f"{name} ({len(photo)}x{photo.shape[1]} pixels)" for name, photo in photos.items()))
     report.data(digits.source, digits.place)
     print(f"Engine    NumPy {np.__version__}; {device.prepare(arguments.seed)}")

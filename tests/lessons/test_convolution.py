@@ -26,6 +26,7 @@ from workshop.convolution import (
     pool,
 )
 from workshop.figures import convolution as figures
+from workshop.kit.data.images import load_image_set
 from workshop.kit.errors import WorkshopError
 
 BANDS = claims("convolution")
@@ -324,7 +325,7 @@ def test_the_plots_show_kernels_paddings_and_layers(quick: Run) -> None:
     names = {path.name for path in quick.plots.iterdir()}
     assert names == {f"convolution-{name}.png" for name in ("kernels", "padding", "layers", "filters", "spectra")}
     photo = ODD[:8, :8]  # the smallest that is taken: every window still has a place on it
-    digit = convolution.load_digits().X_test[0, ..., 0] / 255
+    digit = load_image_set("mnist", downloads=False).X_test[0, ..., 0] / 255
     panels = convolution.draw_kernels(photo, digit).axes
     for name, kernel in convolution.INTEGER_KERNELS.items():
         (panel,) = (panel for panel in panels if panel.get_title().split(", ")[0] == name)

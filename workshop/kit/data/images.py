@@ -64,7 +64,9 @@ def scale_pixels(images: Any) -> Any:
     return tensorflow.cast(images, "float32") / 255
 
 
-def load_image_set(name: str, folder: FilePath | None = None, *, quick: bool = False) -> ImageSet:
+def load_image_set(
+    name: str, folder: FilePath | None = None, *, quick: bool = False, downloads: bool = True
+) -> ImageSet:
     """Loads MNIST or Fashion-MNIST from the first of the places that has it.
 
     The places: `folder`; the folder in the environment variable WORKSHOP_DATA; Keras' own cache; a download through
@@ -76,15 +78,16 @@ def load_image_set(name: str, folder: FilePath | None = None, *, quick: bool = F
         name: "mnist" or "fashion_mnist".
         folder: the folder that the user named; no other place is searched then.
         quick: whether the first 1,000 training and 500 test images are enough.
+        downloads: whether a set that is not on this machine is downloaded.
 
     Raises:
         WorkshopError: the folder has no such set, or a file is truncated or not the published one.
     """
-    images = _search(name, folder)
+    images = _search(name, folder, downloads)
     return images.first(1000, 500) if quick else images
 
 
-def _search(name: str, folder: FilePath | None) -> ImageSet:
+def _search(name: str, folder: FilePath | None, downloads: bool) -> ImageSet:
     if folder is not None:
         paths = image_files.find(folder, name)
         if paths is None:
@@ -100,12 +103,13 @@ def _search(name: str, folder: FilePath | None) -> ImageSet:
             return _load_checked(name, paths)
         print(f"Data      nothing of {SETS[name].title} {shared_folder.searched()}")
     cached = _load_cached(name)
-    if cached is None and download.download(name):
+    if cached is None and downloads and download.download(name):
         cached = _load_cached(name)
     if cached is not None:
         return cached
     X_train, y_train, X_test, y_test, title = synthetic_images.image_set(name)
-    print(f"Data      no {SETS[name].title} here and none could be downloaded: using {title} instead")
+    missing = "here and none could be downloaded" if downloads else "here"
+    print(f"Data      no {SETS[name].title} {missing}: using {title} instead")
     source = f"{title} (stand-in for {name})"
     return ImageSet(name, source, X_train, y_train, X_test, y_test, SETS[name].classes, is_standin=True)
 
