@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workshop.kit import metrics, plots
-from workshop.kit.plots import charts
+from workshop.kit.plots import charts, images
 from workshop.kit.report import format_table
 
 if TYPE_CHECKING:
@@ -120,13 +120,6 @@ def test(
     wrong = int(np.sum(predicted != y))
     if wrong:
         chosen = metrics.most_confident_mistakes(y, probabilities, 8)
-        figure, axes = plots.subplots(2, 4, width=3, height=3.2)
-        for panel in axes.flat:
-            panel.axis("off")
-        for panel, i in zip(axes.flat, chosen, strict=False):
-            panel.imshow(X[i])
-            panel.set_title(
-                f"{classes[y[i]]}, named {classes[predicted[i]]} ({probabilities[i].max():.0%})", fontsize=13
-            )
-        figure.suptitle(f"Named wrong: {wrong} of {len(y):,}, the most confident first")
-        yield "mistakes", figure
+        captions = [f"{classes[y[i]]}, named {classes[predicted[i]]} ({probabilities[i].max():.0%})" for i in chosen]
+        heading = f"Named wrong: {wrong} of {len(y):,}, the most confident first"
+        yield "mistakes", images.image_grid(X[chosen], captions, heading, columns=4)
