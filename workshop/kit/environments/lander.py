@@ -64,9 +64,8 @@ def make(max_steps: int = MAX_STEPS, render_mode: str | None = None) -> gymnasiu
         WorkshopError: gymnasium or Box2D is not installed.
     """
     load("gymnasium")
-    with warnings.catch_warnings():
-        # Its types warn while they are made; where warnings are errors, that ends the interpreter.
-        warnings.simplefilter("ignore", DeprecationWarning)
+    # Its types warn while they are made; where warnings are errors, that ends the interpreter.
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
         load("Box2D")
     # The checker would look at every step; the environment is gymnasium's own.
     return gymnasium.make(NAME, max_episode_steps=max_steps, render_mode=render_mode, disable_env_checker=True)

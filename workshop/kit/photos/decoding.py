@@ -131,7 +131,7 @@ def decode_all(source: Source, names: Sequence[str], rows: Rows) -> tuple[dict[i
     # The TIFF library writes to the screen by itself, and Pillow warns of strange EXIF.
     with (
         lazy.held_back_stderr(),
-        warnings.catch_warnings(),
+        warnings.catch_warnings(action="ignore"),
         ThreadPoolExecutor(THREADS) as pool,
         tqdm(
             total=len(names),
@@ -143,7 +143,6 @@ def decode_all(source: Source, names: Sequence[str], rows: Rows) -> tuple[dict[i
             dynamic_ncols=True,
         ) as bar,
     ):
-        warnings.simplefilter("ignore")
         for i in sorted(range(len(names)), key=lambda i: source.offset(names[i])):
             try:
                 content = source.read(names[i])

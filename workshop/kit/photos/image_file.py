@@ -45,8 +45,7 @@ def refusing(name: FilePath) -> Iterator[None]:
     """
     failure = ""
     # Pillow warns of strange EXIF and of much else, and the TIFF library writes to the screen by itself.
-    with lazy.held_back_stderr(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with lazy.held_back_stderr(), warnings.catch_warnings(action="ignore"):
         try:
             yield
         except Exception as error:  # the decoders raise whatever the damaged bytes lead them to

@@ -88,8 +88,7 @@ def _with_weights_of_keras_3(content: bytes, path: FilePath, pattern: bytes, lik
 
 def _by_keras(model: KerasModel, new: Path, notes: list[str]) -> Converted:
     """Returns the model as Keras writes it, if Keras also reads that."""
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
         copy = Path(folder) / f"model{new.suffix}"
         if new.suffix == ".keras":
             model.keras.save(copy)

@@ -83,9 +83,8 @@ def reason(error: Exception) -> str:
 
 
 def _load_archive(content: bytes) -> keras.Model:
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # Keras warns of deprecated settings, which only who wrote the file could change.
-        warnings.simplefilter("ignore")
+    # Keras warns of deprecated settings, which only who wrote the file could change.
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
         copy = Path(folder) / "model.keras"
         copy.write_bytes(content)
         model = keras.models.load_model(copy, compile=False, safe_mode=True)
@@ -99,8 +98,7 @@ def _load_keras_2(config: Config, weights: bytes) -> keras.Model:
     entry = upgrade.upgrade_model(config, is_old=True)
     safety.check_config(entry, "")
     model = _make(entry, _count_stored(safety.read_hdf5(weights, "its model.weights.h5")))
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
         copy = Path(folder) / "model.weights.h5"
         copy.write_bytes(weights)
         model.load_weights(copy)
@@ -166,8 +164,7 @@ def _make(entry: Config, numbers: int) -> keras.Model:
     """Returns a model of zeros; one of more than `numbers` weights is refused."""
     if _count_calls(entry) > _MAX_CALLS:
         raise WorkshopError(f"its layers are called more than {_MAX_CALLS:,} times")
-    with warnings.catch_warnings(), _no_more_weights_than(numbers):
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"), _no_more_weights_than(numbers):
         model = _layer(entry)
     if not model.built:
         raise WorkshopError("it does not say the shape of its inputs: give its first layer an input_shape")

@@ -560,9 +560,7 @@ def load_scaler(content: bytes, path: FilePath) -> Step:
         unpacked = _unpack(content)
         if len(unpacked) > _MAX_SIZE:
             raise _RefusedError(f"unpacked it is larger than {_MAX_SIZE // 2**20} MB")
-        with warnings.catch_warnings():
-            # NumPy warns of the numbers in a corrupt scaler.
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):  # NumPy warns of the numbers in a corrupt scaler
             scaler = _Unpickler(io.BytesIO(unpacked), len(unpacked), _Budget()).load()
             if isinstance(scaler, Step):
                 _check(scaler)
