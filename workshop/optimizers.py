@@ -529,7 +529,8 @@ def train(name: str, recipe: Recipe, images: ImageSet, batches: Any, report: Rep
         verbose=report.verbose,
     ).history
     _, accuracy = model.evaluate(scale_pixels(images.X_test), images.y_test, batch_size=1000, verbose=0)
-    return Trained([epoch * steps_an_epoch for epoch in losses.epochs], losses.values, history["seconds"][-1], accuracy)
+    epochs, values = losses.curve
+    return Trained([epoch * steps_an_epoch for epoch in epochs], values, history["seconds"][-1], accuracy)
 
 
 def report_race(report: Report, trained: Mapping[str, Trained], recipes: Mapping[str, Recipe], source: str) -> None:

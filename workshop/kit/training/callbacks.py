@@ -27,15 +27,14 @@ class StepLosses(keras.callbacks.Callback):
         name: of the loss among those that the model reports.
 
     Attributes:
-        epochs: the epochs passed, fractions included, at each value.
-        values: the mean loss of the steps since the value before.
+        curve: the epochs passed, fractions included, and the mean loss of the steps since the value before, as
+            `plots.charts` draws them.
     """
 
     def __init__(self, name: str = "loss") -> None:
         super().__init__()
         self._name = name
-        self.epochs: list[float] = []
-        self.values: list[float] = []
+        self.curve: tuple[list[float], list[float]] = ([], [])
 
     at = ()  # it looks at the weights after no epoch
 
@@ -51,26 +50,22 @@ class StepLosses(keras.callbacks.Callback):
         steps = min(steps, in_epoch)  # the last call of an epoch may have fewer
         total = float((logs or {})[self._name]) * steps
         count, mean = steps - self._steps, (total - self._sum) / (steps - self._steps)
+        epochs, values = self.curve
         if count < self._count / 2:  # the few steps at the end of an epoch say too little by themselves
-            mean = (self.values.pop() * self._count + mean * count) / (self._count + count)
-            self.epochs.pop()
-        self.epochs.append(self._epoch + steps / in_epoch)
-        self.values.append(mean)
+            mean = (values.pop() * self._count + mean * count) / (self._count + count)
+            epochs.pop()
+        epochs.append(self._epoch + steps / in_epoch)
+        values.append(mean)
         self._count = count
         self._steps, self._sum = steps, total
 
-    @property
-    def curve(self) -> tuple[list[float], list[float]]:
-        """The epochs passed and the losses, as `plots.charts` draws them."""
-        return self.epochs, self.values
-
     def get_state(self) -> State:
         """Returns what a checkpoint keeps."""
-        return State({}, {"epochs": self.epochs, "values": self.values})
+        return State({}, {"epochs": self.curve[0], "values": self.curve[1]})
 
     def set_state(self, state: State) -> None:
         """Puts it back."""
-        self.epochs, self.values = state.notes["epochs"], state.notes["values"]
+        self.curve = state.notes["epochs"], state.notes["values"]
 
 
 class Snapshots(keras.callbacks.Callback):
