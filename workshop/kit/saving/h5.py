@@ -127,7 +127,7 @@ def _with_weights(row: list[_Node], weights: Weights) -> list[_Node]:
             rows = [_with_weights(branch, weights) for branch in node.branches]
             result.append(_Node(node.entry, None, [_without_input(row) for row in rows]))
         elif upgrade.is_model(node.entry):
-            inner = _in_a_row(node.entry, part or Weights(node.entry["class_name"], ""))
+            inner = _in_a_row(node.entry, part or Weights(node.entry["class_name"]))
             # The input of a model within another is what the layer before it returns.
             result += _without_input(inner) if result else inner
         else:
@@ -246,25 +246,22 @@ def _read_weights(architecture: Architecture, described: list[_Node]) -> None:
                 f"takes {', '.join(sorted(names))}"
             )
         for name, shape in names.items():
-            layer.weights[name] = _weight(arrays[name], f"the {name} of a {layer.kind} layer", shape)
-            if name.endswith("moving_variance") and layer.weights[name].min() < 0:
+            array = arrays[name]
+            if array.shape != shape or array.dtype.kind != "f":
+                holds = f"{'floats' if array.dtype.kind == 'f' else 'whole numbers'} of shape {array.shape}"
+                raise WorkshopError(f"the {name} of a {layer.kind} layer holds {holds}, takes floats of shape {shape}")
+            if name.endswith("moving_variance") and array.min() < 0:
                 raise WorkshopError(f"the moving_variance of a {layer.kind} layer is below 0")
+            layer.weights[name] = array
 
 
 def _arrays(weights: Weights) -> dict[str, np.ndarray]:
     """Returns a layer's arrays by name; a Bidirectional layer has a `forward_kernel` and a `backward_kernel`."""
-    arrays = weights.by_name()
+    arrays = {name[-1]: array for name, array in weights.arrays.items()}
     for part, inner in weights.parts.items():
         before = f"{part}_" if part in ("forward", "backward") else ""
         arrays |= {f"{before}{name}": array for name, array in _arrays(inner).items()}
     return arrays
-
-
-def _weight(stored: np.ndarray, what: str, shape: Shape) -> np.ndarray:
-    if stored.shape != shape or stored.dtype.kind != "f":
-        holds = "floats" if stored.dtype.kind == "f" else "whole numbers"
-        raise WorkshopError(f"{what} holds {holds} of shape {stored.shape}, takes floats of shape {shape}")
-    return stored
 
 
 def to_bytes(architecture: Architecture) -> bytes:

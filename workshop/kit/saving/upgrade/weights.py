@@ -73,19 +73,13 @@ class Weights:
 
     Attributes:
         kind: the layer's class, for messages.
-        name: its name in the file.
         arrays: those of its own, by name, in the file's order.
         parts: those of its layers: by Keras 3's names in a model; "layer", "forward", "backward", "cell" in a wrapper.
     """
 
     kind: str
-    name: str
     arrays: dict[tuple[str, ...], np.ndarray] = field(default_factory=dict)
     parts: dict[str, Weights] = field(default_factory=dict)
-
-    def by_name(self) -> dict[str, np.ndarray]:
-        """Returns the arrays by the last parts of their names ("kernel")."""
-        return {name[-1]: array for name, array in self.arrays.items()}
 
 
 def names_in(group: Group, attribute: str) -> list[str]:
@@ -167,30 +161,30 @@ class Distribution:
         return self._model(entry, layers, shares)
 
     def _model(self, entry: Config, layers: Sequence[Config], shares: dict[str, list[Array]]) -> Weights:
-        weights = Weights(entry["class_name"], entry["config"]["name"])
+        weights = Weights(entry["class_name"])
         for layer in layers:
             if shares[layer["name"]]:
-                weights.parts[layer["config"]["name"]] = self._layer(layer, layer["name"], shares[layer["name"]])
+                weights.parts[layer["config"]["name"]] = self._layer(layer, shares[layer["name"]])
         return weights
 
-    def _layer(self, entry: Config, name: str, arrays: list[Array]) -> Weights:
+    def _layer(self, entry: Config, arrays: list[Array]) -> Weights:
         kind, settings = entry["class_name"], entry["config"]
         if is_model(entry):
             layers = [layer for layer in settings["layers"] if layer["class_name"] != "InputLayer"]
             return self._model(entry, layers, _shares(layers, arrays))
-        weights = Weights(kind, name)
+        weights = Weights(kind)
         if kind == "Bidirectional":
             for direction, share in zip(("forward", "backward"), _directions(arrays), strict=True):
                 inner = settings.get("backward_layer") if direction == "backward" else None
                 inner = inner or settings["layer"]
-                weights.parts[direction] = self._layer(inner, name, share)
+                weights.parts[direction] = self._layer(inner, share)
         elif isinstance(settings.get("layer"), dict):
-            weights.parts["layer"] = self._layer(settings["layer"], name, arrays)
+            weights.parts["layer"] = self._layer(settings["layer"], arrays)
         elif isinstance(settings.get("cell"), dict):
-            weights.parts["cell"] = self._layer(settings["cell"], name, arrays)
+            weights.parts["cell"] = self._layer(settings["cell"], arrays)
         elif isinstance(settings.get("cells"), list):
             for number, (cell, share) in enumerate(zip(settings["cells"], _by_prefix(arrays), strict=False)):
-                weights.parts[str(number)] = self._layer(cell, name, share)
+                weights.parts[str(number)] = self._layer(cell, share)
         else:
             weights.arrays = self._arrays(kind, settings, arrays)
         return weights
