@@ -75,10 +75,6 @@ def _depthwise(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
     return _convolution(settings, shape, axis, partial(nn.Conv2d, groups=shape[2]))
 
 
-def _separable(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
-    return _convolution(settings, shape, axis, SeparableConv2d)
-
-
 def _transposed(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
     size, strides = pair(settings["kernel_size"]), pair(settings["strides"])
     options = {"keras_padding": settings["padding"], "bias": settings["use_bias"]}
@@ -195,7 +191,7 @@ _BUILD: dict[str, Build] = {
     "Dense": _dense,
     "Conv2D": _convolution,
     "DepthwiseConv2D": _depthwise,
-    "SeparableConv2D": _separable,
+    "SeparableConv2D": partial(_convolution, make=SeparableConv2d),
     "Conv2DTranspose": _transposed,
     "ZeroPadding2D": _zero_padding,
     "MaxPooling2D": _max_pooling,

@@ -10,7 +10,7 @@ import numpy as np
 
 from workshop.scratch.nn.convolution import Conv2D
 from workshop.scratch.nn.layers import Layer, Shape
-from workshop.scratch.nn.pooling import AveragePooling2D, MaxPooling2D, UpSampling2D, ZeroPadding2D
+from workshop.scratch.nn.pooling import AveragePooling2D, MaxPooling2D, Pooling, UpSampling2D, ZeroPadding2D
 
 Length = int | Sequence[int]  # one number, which Keras also has as [number]
 
@@ -74,24 +74,22 @@ class Conv1D(InOneRow, Conv2D):
         return shape
 
 
-class MaxPooling1D(InOneRow, MaxPooling2D):
+class _Pooling1D(InOneRow, Pooling):
+    """The arguments that both poolings of sequences take."""
+
+    def __init__(self, pool_size: Length = 2, strides: Length | None = None, padding: str = "valid") -> None:
+        size = one(pool_size)
+        step = size if strides is None else one(strides)
+        super().__init__((1, size), (1, step), padding)
+        self.settings |= {"pool_size": [size], "strides": [step]}
+
+
+class MaxPooling1D(_Pooling1D, MaxPooling2D):
     """Y is the largest number in each window of steps."""
 
-    def __init__(self, pool_size: Length = 2, strides: Length | None = None, padding: str = "valid") -> None:
-        size = one(pool_size)
-        step = size if strides is None else one(strides)
-        super().__init__((1, size), (1, step), padding)
-        self.settings |= {"pool_size": [size], "strides": [step]}
 
-
-class AveragePooling1D(InOneRow, AveragePooling2D):
+class AveragePooling1D(_Pooling1D, AveragePooling2D):
     """Y is the mean of each window of steps, counting only those that there are."""
-
-    def __init__(self, pool_size: Length = 2, strides: Length | None = None, padding: str = "valid") -> None:
-        size = one(pool_size)
-        step = size if strides is None else one(strides)
-        super().__init__((1, size), (1, step), padding)
-        self.settings |= {"pool_size": [size], "strides": [step]}
 
 
 class UpSampling1D(InOneRow, UpSampling2D):

@@ -117,7 +117,7 @@ class GlobalMaxPooling1D(GlobalMaxPooling2D):
     axes = 1
 
 
-class _Pooling(Window):
+class Pooling(Window):
     """The base of both kinds of pooling; the window moves by its own size unless `strides` is given."""
 
     window = "pool_size"
@@ -131,7 +131,7 @@ class _Pooling(Window):
         return (*self.output_size(input_shape), input_shape[2])
 
 
-class MaxPooling2D(_Pooling):
+class MaxPooling2D(Pooling):
     """Y is the largest number in each window; the gradient goes back to the position of that number."""
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
@@ -158,7 +158,7 @@ class MaxPooling2D(_Pooling):
         return self.unpad(dpadded)
 
 
-class AveragePooling2D(_Pooling):
+class AveragePooling2D(Pooling):
     """Y is the mean of each window, counting only cells inside the image, as Keras does (PyTorch counts the zeros)."""
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
