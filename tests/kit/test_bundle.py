@@ -113,7 +113,7 @@ def test_what_is_saved_is_what_is_loaded(saved: Path, model: Any, scaler: Any) -
     loaded = load()
     expected = np.asarray(model(scaler.transform(X)))
     np.testing.assert_allclose(loaded.predict(X), expected, atol=1e-7)
-    assert loaded.is_verified and loaded.input_shape == (2,) and loaded.outputs == 1
+    assert loaded.is_verified and loaded.input_shape == (2,) and loaded.model.output_shape == (1,)
     assert loaded.inputs == INPUTS == bundle.read_inputs(saved, [NAME])
     np.testing.assert_array_equal(loaded.scaler.data_min_, scaler.data_min_)
     for one, other in zip(loaded.model.get_weights(), model.get_weights(), strict=True):

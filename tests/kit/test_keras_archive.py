@@ -174,7 +174,7 @@ def test_parts_that_are_missing_or_too_many(content: bytes) -> None:
         file["out"] = h5py.ExternalLink("/etc/passwd", "/")
     refused(packed(whole | {"model.weights.h5": linked.getvalue()}), "my.keras is refused: ")
     PATH.write_bytes(packed(whole | {"../../evil": b"", "__MACOSX/x": b""}, zipfile.ZIP_DEFLATED))
-    assert bundle.load(PATH, ["mnist"]).outputs == 4  # parts that nobody reads
+    assert bundle.load(PATH, ["mnist"]).model.output_shape == (4,)  # parts that nobody reads
 
 
 def test_a_damaged_archive(content: bytes) -> None:
@@ -219,7 +219,7 @@ def test_an_archive_may_unpack_to_twenty_times_its_size_and_no_more(content: byt
             refused(filled.getvalue(), "my.keras is refused: unpacked it is more than 20 times as large")
         else:
             PATH.write_bytes(filled.getvalue())
-            assert bundle.load(PATH, ["mnist"]).outputs == 4
+            assert bundle.load(PATH, ["mnist"]).model.output_shape == (4,)
 
 
 def test_a_savedmodel_folder_is_refused_with_the_line_that_saves_it(

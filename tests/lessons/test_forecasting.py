@@ -242,7 +242,7 @@ def test_a_run_reports_four_forecasts_and_draws(small: Run) -> None:
 def test_the_saved_model_gives_the_forecasts_that_were_measured(small: Run) -> None:
     model = small.load("forecasting")
     assert model.scaler is not None
-    assert (model.input_shape, model.outputs, model.scaler.n_features_in_) == ((6, 1), 3, 1)
+    assert (model.input_shape, model.model.output_shape, model.scaler.n_features_in_) == ((6, 1), (3,), 1)
     (described,) = model.inputs
     assert (described.name, described.shape) == ("Passengers", (6,))
     past = passengers()[:70].astype(np.float32)

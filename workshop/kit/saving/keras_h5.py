@@ -26,7 +26,7 @@ from workshop.kit.saving.architecture import MAX_OUTPUT_SIZE
 from workshop.kit.saving.card import printable
 from workshop.kit.saving.hdf5.objects import Group
 from workshop.kit.saving.layer_specs import Config
-from workshop.kit.saving.model import KerasModel
+from workshop.kit.saving.model import NEWER_SETTINGS, KerasModel
 from workshop.kit.saving.upgrade import SavedModel, Tensor, Weights
 
 if TYPE_CHECKING:
@@ -280,15 +280,12 @@ def _known_settings(layer_class: Any, kind: str, settings: Config) -> Config:
     unknown = {name: value for name, value in settings.items() if name not in known | {"trainable", "dtype"}}
     for name, value in unknown.items():
         is_default = value is None or value is False or (type(value) is int and value == _NUMBERS.get(name))
-        if not is_default and not _NEWER.get(name) == value:
+        if not is_default and not NEWER_SETTINGS.get(name) == value:
             raise WorkshopError(
                 f"its {kind} layer has {printable(name)} = {printable(repr(value))}, which Keras {keras.__version__} "
                 f"does not know"
             )
     return {name: value for name, value in settings.items() if name in known}
-
-
-_NEWER = {"renorm_momentum": 0.99}  # of later releases, by the value that says nothing
 
 
 def _input(settings: Config, name: str | None) -> keras.KerasTensor:

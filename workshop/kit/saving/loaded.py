@@ -58,11 +58,6 @@ class Bundle:
         return self.model.input_shape
 
     @property
-    def outputs(self) -> int:
-        """The number of outputs for one sample."""
-        return self.model.output_shape[-1]
-
-    @property
     def takes_cells(self) -> bool:
         """Whether its inputs are the cells of a table, one for each of `inputs`: texts, or what a pipeline prepares."""
         is_pipeline = self.scaler is not None and not isinstance(self.scaler, Scaler)

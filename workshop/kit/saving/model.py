@@ -21,7 +21,7 @@ else:
 Preprocess = Callable[[Any], Any]
 
 # Settings that newer releases of Keras write, and the values by which they say nothing; older releases refuse them.
-_NEWER_SETTINGS = {
+NEWER_SETTINGS = {
     "quantization_config": None,
     "input_axes": None,
     "output_axes": None,
@@ -193,7 +193,7 @@ class KerasModel:
 def _without_newer_settings(part: dict[str, Any]) -> dict[str, Any]:
     """Returns a part of a configuration as every Keras 3 reads it."""
     return {
-        name: value for name, value in part.items() if name not in _NEWER_SETTINGS or value != _NEWER_SETTINGS[name]
+        name: value for name, value in part.items() if name not in NEWER_SETTINGS or value != NEWER_SETTINGS[name]
     }
 
 

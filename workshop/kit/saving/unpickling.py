@@ -19,6 +19,7 @@ import re
 import warnings
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from workshop.kit.errors import WorkshopError
@@ -111,6 +112,7 @@ _ALONE = {
 _OBJECTS = "it holds Python objects where a scaler has numbers"
 
 
+@dataclass(eq=False)
 class _Named:
     """A class or function that the file names.
 
@@ -121,14 +123,10 @@ class _Named:
         value: what it is where it stands in a step's attributes.
     """
 
-    def __init__(
-        self,
-        name: str,
-        call: Callable[..., Any] | None = None,
-        make: Callable[[], Any] | None = None,
-        value: Any = None,
-    ) -> None:
-        self.name, self.call, self.make, self.value = name, call, make, value
+    name: str
+    call: Callable[..., Any] | None = None
+    make: Callable[[], Any] | None = None
+    value: Any = None
 
 
 class _Ignored:

@@ -67,15 +67,12 @@ class TorchModel:
         Raises:
             WorkshopError: the file cannot be read, is damaged or unsafe, or has a layer that is not known here.
         """
-        return cls._from(h5.read(path), dtype)
+        return cls.from_bytes(files.read_bytes(path), path, dtype)
 
     @classmethod
     def from_bytes(cls, content: bytes, path: FilePath, dtype: torch.dtype = torch.float32) -> "TorchModel":
         """Reads the content of a `.h5`, as `from_h5` does; `path` is for the messages."""
-        return cls._from(h5.from_bytes(content, path), dtype)
-
-    @classmethod
-    def _from(cls, architecture: Architecture, dtype: torch.dtype) -> "TorchModel":
+        architecture = h5.from_bytes(content, path)
         return cls(from_architecture(architecture, dtype).to(choose_device(dtype)), architecture.input_shape)
 
     def predict(self, X: np.ndarray, *, preprocess: Preprocess | None = None) -> np.ndarray:
