@@ -20,7 +20,6 @@ import hashlib
 import io
 import json
 import platform
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -181,14 +180,16 @@ def load(
             scaler_path = file_path(folder, name, "scaler")
         elif not card:
             scaler_path = find_scaler(path, scaler)
-        _check_scaler_option(path, scaler, card)
+        if scaler is not None and card:
+            raise WorkshopError(
+                f"--scaler {scaler}: {path} has a card, {file_path(folder, name, 'card').name}, which names its own "
+                f"scaler: leave the option out, or delete the card to use the model unverified"
+            )
         if scaler_path is not None:
             scaler_content = storage.read(scaler_path, digests.get("scaler"), card)
     # TensorFlow 2.11 and older wrote HDF5 under this ending, too.
     if path.suffix == KERAS and not content.startswith(hdf5.SIGNATURE):
-        content = keras_archive.checked(content, path)
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            config = json.loads(archive.read("config.json"))
+        content, config = keras_archive.checked(content, path)
     else:
         config, _ = safety.check_h5(content, path)
     fitted = None
@@ -243,14 +244,6 @@ def read_own_scaler(path: FilePath, given: FilePath | None = None) -> Step | Non
     """
     scaler_path = find_scaler(path, given)
     return None if scaler_path is None else unpickling.load_scaler(storage.read(scaler_path, None, {}), scaler_path)
-
-
-def _check_scaler_option(path: Path, given: FilePath | None, card: Mapping[str, Any]) -> None:
-    if given is not None and card:
-        raise WorkshopError(
-            f"--scaler {given}: {path} has a card, {file_path(path.parent, path.stem, 'card').name}, which names its "
-            f"own scaler: leave the option out, or delete the card to use the model unverified"
-        )
 
 
 def _is_saved_model(folder: Path) -> bool:

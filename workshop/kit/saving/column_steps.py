@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from workshop.kit.errors import WorkshopError
 from workshop.kit.saving.scaler import KINDS as SCALERS
 from workshop.kit.saving.scaler import MAX_COLUMNS, Column, Step, as_numbers, is_missing
 
@@ -29,7 +30,7 @@ class Function:
         self.name = name
 
 
-class UnknownCategoryError(ValueError):
+class UnknownCategoryError(WorkshopError):
     """A cell that an encoder was not fitted on, and takes no other."""
 
 
@@ -174,8 +175,7 @@ class OneHotEncoder(_Encoder):
             if mapping is not None:
                 infrequent = self._infrequent_indices[i]  # type: ignore[attr-defined]
                 size = int(max(mapping)) + 1
-                if size > MAX_COLUMNS:
-                    raise ValueError(f"more than {MAX_COLUMNS} columns")
+                _check_width(size)
                 if self.handle_unknown in ("infrequent_if_exist", "warn") and infrequent is not None:
                     unknown = int(mapping[infrequent[0]])
                 codes = [None if code is None else int(mapping[code]) for code in codes]
@@ -185,8 +185,7 @@ class OneHotEncoder(_Encoder):
                     block[row, unknown if code is None else code] = 1
             dropped = self._dropped(i)
             blocks.append(block if dropped is None else np.delete(block, dropped, axis=1))
-            if sum(block.shape[1] for block in blocks) > MAX_COLUMNS:
-                raise ValueError(f"more than {MAX_COLUMNS} columns")
+            _check_width(sum(block.shape[1] for block in blocks))
         return np.hstack(blocks)
 
     def _dropped(self, i: int) -> int | None:
@@ -271,7 +270,7 @@ class Pipeline(_AsItsFirst):
         """Returns X after all steps."""
         for step in self.children():
             X = step.transform(X)
-            _check_width(X)
+            _check_width(X.shape[1])
         return X
 
     def columns(self) -> Sequence[Column]:
@@ -350,7 +349,7 @@ class ColumnTransformer(_Composition):
         for name, step, columns in self.parts():
             selected = cells[:, columns]
             parts.append((name, step.transform(selected) if isinstance(step, Step) else selected))
-            _check_width(parts[-1][1])
+            _check_width(parts[-1][1].shape[1])
         return _side_by_side(parts, self.transformer_weights) if parts else np.zeros((len(cells), 0))
 
     def columns(self) -> Sequence[Column]:
@@ -446,16 +445,15 @@ def _best(known: Sequence[Column]) -> Column:
     return Column(is_used=bool(used))
 
 
-def _check_width(X: Any) -> None:
-    if X.shape[1] > MAX_COLUMNS:
+def _check_width(columns: int) -> None:
+    if columns > MAX_COLUMNS:
         raise ValueError(f"more than {MAX_COLUMNS} columns")
 
 
 def _side_by_side(parts: Sequence[tuple[str, Any]], weights: Mapping[str, float] | None) -> np.ndarray:
     import numpy as np
 
-    if sum(part.shape[1] for _, part in parts) > MAX_COLUMNS:
-        raise ValueError(f"more than {MAX_COLUMNS} columns")
+    _check_width(sum(part.shape[1] for _, part in parts))
     if weights:
         parts = [(name, as_numbers(part, part.shape[1]) * weights.get(name, 1)) for name, part in parts]
     return np.hstack([part for _, part in parts])

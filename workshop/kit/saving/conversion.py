@@ -51,7 +51,8 @@ def convert(old: FilePath, new: FilePath, like: FilePath | None = None) -> Conve
     if keras_archive.is_archive(content):
         if like is not None:
             raise WorkshopError(f"{old} is a whole model, a .keras: takes a file of weights alone with --like")
-        return _by_keras(keras_h5.from_bytes(keras_archive.checked(content, old), old), new, [])
+        checked, _ = keras_archive.checked(content, old)
+        return _by_keras(keras_h5.from_bytes(checked, old), new, [])
     if like is not None:
         pattern = files.read_bytes(like)
         root = safety.read_hdf5(content, old)

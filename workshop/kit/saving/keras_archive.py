@@ -24,8 +24,8 @@ def is_archive(content: bytes) -> bool:
     return content.startswith(b"PK\x03\x04")
 
 
-def checked(content: bytes, path: FilePath) -> bytes:
-    """Returns the `.keras` that Keras may load; `path` is for the messages.
+def checked(content: bytes, path: FilePath) -> tuple[bytes, dict[str, Any]]:
+    """Returns the `.keras` that Keras may load, and the configuration in it; `path` is for the messages.
 
     Raises:
         WorkshopError: the archive is damaged, unpacks to far more than its size, holds code or files for its layers,
@@ -58,7 +58,7 @@ def checked(content: bytes, path: FilePath) -> bytes:
         archive.writestr(_CONFIG, json.dumps(config))
         archive.writestr(_WEIGHTS, weights)
         archive.writestr(_METADATA, json.dumps({"keras_version": version}))
-    return rewritten.getvalue()
+    return rewritten.getvalue(), config
 
 
 def _version(text: bytes) -> str:

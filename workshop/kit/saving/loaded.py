@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving.card import Input, printable
-from workshop.kit.saving.column_steps import UnknownCategoryError
 from workshop.kit.saving.model import Model
 from workshop.kit.saving.scaler import Scaler, Step
 
@@ -244,8 +243,6 @@ def _piped(rows: Sequence[Sequence[Any]], scaler: Step, inputs: Sequence[Input])
                 table[i, j] = _cell(cell, column.name, known[j])
     try:
         made = np.asarray(scaler.transform(table), np.float64)
-    except UnknownCategoryError as error:
-        raise WorkshopError(error) from error
     except (TypeError, ValueError) as error:
         raise WorkshopError(f"the model's pipeline does not take these cells: {error}") from error
     for i in np.nonzero(~np.isfinite(made).all(axis=1))[0].tolist():
