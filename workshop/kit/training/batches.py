@@ -11,12 +11,11 @@ import numpy as np
 
 from workshop.kit import files, processes
 from workshop.kit.lazy import tensorflow
+from workshop.kit.saving.model import Preprocess
 from workshop.kit.training.batching import digest, epoch_order
 
 if TYPE_CHECKING:
     from workshop.kit.photos.augmentation import Augmentation
-
-Preprocess = Callable[[Any], Any]
 
 
 def shuffled_batches(

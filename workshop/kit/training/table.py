@@ -70,12 +70,12 @@ def fit_table(
     listeners.on_train_begin()
     finished = model._initial_epoch or 0
     bar = _Bar(epochs, verbose)
-    train: Callable[[np.ndarray, int], list[dict[str, float]]] | None = None
+    train: Callable[[np.ndarray], list[dict[str, float]]] | None = None
     while finished < epochs and not model.stop_training:
         if train is None:  # a checkpoint that is refused is refused before the compiler begins
-            train = _compile(model, X, y)
+            train = _compile(model, X, y, batch_size)
         count = 1 if validation_data is not None else _epochs_together(callbacks, finished, epochs, len(X), batch_size)
-        logs = train(np.stack([epoch_order(len(X), seed, finished + i) for i in range(count)]), batch_size)
+        logs = train(np.stack([epoch_order(len(X), seed, finished + i) for i in range(count)]))
         if validation_data is not None:
             model.reset_metrics()  # Keras before 3.11 goes on with the sums of the training
             measured = model.test_on_batch(*validation_data, return_dict=True)
@@ -109,15 +109,17 @@ def _make_metrics(model: keras.Model, X: np.ndarray, y: np.ndarray) -> None:
     model.reset_metrics()
 
 
-def _compile(model: keras.Model, X: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray, int], list[dict[str, float]]]:
+def _compile(
+    model: keras.Model, X: np.ndarray, y: np.ndarray, batch_size: int
+) -> Callable[[np.ndarray], list[dict[str, float]]]:
     """Returns a function that trains epochs, of which it gets the orders of the rows, and returns their metrics."""
     tf = tensorflow
     names = list(model.get_metrics_result())
     inputs, targets = tf.constant(X), tf.constant(y)
 
     # The shapes are left open: a shorter last call, or another number of epochs, is not traced anew.
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([], tf.int32)])
-    def train(orders: Any, batch_size: Any) -> Any:
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])
+    def train(orders: Any) -> Any:
         epochs = tf.shape(orders)[0]
         values = tf.TensorArray(tf.float32, size=epochs, element_shape=[len(names)])
         for epoch in tf.range(epochs):
@@ -134,8 +136,8 @@ def _compile(model: keras.Model, X: np.ndarray, y: np.ndarray) -> Callable[[np.n
     # Traced here, once: TensorFlow takes several models trained in one program for one function traced too often.
     traced = train.get_concrete_function()
 
-    def train_epochs(orders: np.ndarray, batch_size: int) -> list[dict[str, float]]:
-        values = traced(tf.constant(orders), tf.constant(batch_size)).numpy()
+    def train_epochs(orders: np.ndarray) -> list[dict[str, float]]:
+        values = traced(tf.constant(orders)).numpy()
         return [dict(zip(names, map(float, row), strict=True)) for row in values]
 
     return train_epochs

@@ -1,6 +1,6 @@
 """Optimizers that take the steps that Keras' take, built from PyTorch's where the two can be brought together.
 
-The constants are Keras', the names and the rates those of `workshop.kit.training.make_optimizer`.
+The constants are Keras', the names and the rates those of `workshop.kit.training.Recipe.make_optimizer`.
 What each library does differently is said at its place.
 """
 

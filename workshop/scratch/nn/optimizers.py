@@ -17,7 +17,7 @@ from workshop.scratch.nn.sgd import SGD, Optimizer, Rate
 def cosine_with_warmup(highest: float, steps: int) -> Callable[[int], float]:
     """Returns the rate by the number of steps done: a linear warm-up in the first tenth, then a cosine decay.
 
-    Loshchilov and Hutter 2017 (SGDR); the warm-up starts at highest / 25. The same as `training.make_optimizer`.
+    Loshchilov and Hutter 2017 (SGDR); the warm-up starts at highest / 25. The same as `Recipe.make_optimizer`.
     """
     warmup = max(1, steps // 10)
 
@@ -31,7 +31,7 @@ def cosine_with_warmup(highest: float, steps: int) -> Callable[[int], float]:
 
 
 def make_optimizer(name: str, learning_rate: Rate | None = None, steps: int | None = None) -> Optimizer:
-    """Returns an optimizer by its name on the command line, with the constants of `training.make_optimizer`.
+    """Returns an optimizer by its name on the command line, with the constants of `Recipe.make_optimizer`.
 
     Raises:
         WorkshopError: there is none of this name.

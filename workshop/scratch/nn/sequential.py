@@ -1,6 +1,6 @@
 """Layers in sequence, trained by backpropagation: forward, backward, and a step of the optimizer.
 
-`training` has the loop over the batches; `network` adds predicting, saving and loading.
+The loop over the batches is the lesson's own; `network` adds predicting, saving and loading.
 """
 
 from collections.abc import Sequence
