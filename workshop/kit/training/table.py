@@ -41,13 +41,14 @@ def fit_table(
         y: targets (rows, outputs).
         epochs, batch_size, validation_data, callbacks: as of `model.fit`.
         seed: with the number of the epoch it decides the order of the rows.
-        verbose: 0 to show no progress (default: a bar).
+        verbose: 0 to show no progress (default: a bar; in a file or a pipe one line at its end).
         plain: whether to call `model.fit` itself, on the same batches.
 
     Returns:
         The history, as `model.fit` returns it; after a resume the epochs before it are included.
     """
     X, y = np.asarray(X), np.asarray(y)
+    verbose = (1 if sys.stdout.isatty() else 2) if verbose is None else verbose
     is_plain = plain or keras.config.backend() != "tensorflow" or device.is_distributed()
     settings = {"X": digest(X), "y": digest(y), "batch_size": batch_size, "seed": seed}
     batches = shuffled_batches(X, y, batch_size, seed) if is_plain else SimpleNamespace(settings=settings)
@@ -61,7 +62,7 @@ def fit_table(
             epochs=epochs,
             validation_data=validation_data,
             callbacks=[*callbacks],
-            verbose=(1 if sys.stdout.isatty() else 2) if verbose is None else verbose,
+            verbose=verbose,
         )
     history = keras.callbacks.History()
     listeners = keras.callbacks.CallbackList([history, *callbacks], model=model, epochs=epochs, steps=None, verbose=0)
@@ -69,7 +70,7 @@ def fit_table(
     model.stop_training = False
     listeners.on_train_begin()
     finished = model._initial_epoch or 0
-    bar = _Bar(epochs, verbose)
+    bar = keras.utils.Progbar(epochs, unit_name="epoch", verbose=verbose, interval=0.2)
     train: Callable[[np.ndarray], list[dict[str, float]]] | None = None
     while finished < epochs and not model.stop_training:
         if train is None:  # a checkpoint that is refused is refused before the compiler begins
@@ -85,9 +86,11 @@ def fit_table(
             listeners.on_epoch_begin(epoch)
             listeners.on_epoch_end(epoch, values)
         finished += count
-        bar.update(finished, logs[-1])
+        bar.stateful_metrics = set(logs[-1])  # each is shown as it is, not averaged over the epochs
+        bar.update(finished, [*logs[-1].items()], finalize=finished == epochs)
     listeners.on_train_end()
-    bar.close(finished)
+    if finished < epochs:  # early stopping leaves the line of the bar unfinished
+        bar.update(finished, finalize=True)
     return history
 
 
@@ -141,24 +144,3 @@ def _compile(
         return [dict(zip(names, map(float, row), strict=True)) for row in values]
 
     return train_epochs
-
-
-class _Bar:
-    """Keras' progress bar over epochs; in a file or a pipe it is one line at its end."""
-
-    def __init__(self, epochs: int, verbose: int | None) -> None:
-        self._bar = None
-        self._epochs = epochs
-        if verbose != 0:
-            kind = 1 if sys.stdout.isatty() else 2
-            self._bar = keras.utils.Progbar(epochs, unit_name="epoch", verbose=kind, interval=0.2)
-
-    def update(self, finished: int, logs: dict[str, float]) -> None:
-        if self._bar is not None:
-            self._bar.stateful_metrics = set(logs)  # each is shown as it is, not averaged over the epochs
-            self._bar.update(finished, [*logs.items()], finalize=finished == self._epochs)
-
-    def close(self, finished: int) -> None:
-        """Ends the line of a bar that early stopping left unfinished."""
-        if self._bar is not None and finished < self._epochs:
-            self._bar.update(finished, finalize=True)
