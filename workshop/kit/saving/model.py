@@ -192,9 +192,7 @@ class KerasModel:
 
 def _without_newer_settings(part: dict[str, Any]) -> dict[str, Any]:
     """Returns a part of a configuration as every Keras 3 reads it."""
-    return {
-        name: value for name, value in part.items() if name not in NEWER_SETTINGS or value != NEWER_SETTINGS[name]
-    }
+    return {name: value for name, value in part.items() if name not in NEWER_SETTINGS or value != NEWER_SETTINGS[name]}
 
 
 def in_single_precision(model: keras.Model) -> keras.Model:

@@ -25,7 +25,6 @@ from workshop.pytorch.kit.layers import (
     ACTIVATIONS,
     BatchNormAsKeras,
     LayerNormAsKeras,
-    LeakyReLUAsKeras,
     PReLUAsKeras,
     ReLUAsKeras,
     Rescaling,
@@ -228,7 +227,7 @@ _BUILD: dict[str, Build] = {
     # A layer of its own that changes nothing is kept, so that there are as many layers as in the description.
     "Activation": lambda settings, shape, axis: _activation(settings, shape, axis) or [nn.Identity()],
     "ReLU": lambda settings, shape, axis: [ReLUAsKeras(**settings)],
-    "LeakyReLU": lambda settings, shape, axis: [LeakyReLUAsKeras(settings["negative_slope"])],
+    "LeakyReLU": lambda settings, shape, axis: [nn.LeakyReLU(settings["negative_slope"])],
     "ELU": lambda settings, shape, axis: [nn.ELU(settings["alpha"])],
     "PReLU": _prelu,
 }

@@ -121,13 +121,6 @@ class LayerNormAsKeras(nn.Module):
         return f"{self.features}, epsilon={self.epsilon}, axis={self.axis}"
 
 
-class LeakyReLUAsKeras(nn.LeakyReLU):
-    """x above 0, slope x below; the slope is what Keras means by activation="leaky_relu". PyTorch's own is 0.01."""
-
-    def __init__(self, negative_slope: float = 0.2) -> None:
-        super().__init__(negative_slope)
-
-
 class ReLUAsKeras(nn.Module):
     """Keras' layer ReLU: x above the threshold, but at most `max_value`; below it slope (x - threshold)."""
 
@@ -180,7 +173,7 @@ ACTIVATIONS: dict[str, Callable[[int], nn.Module]] = {
     "tanh": lambda axis: nn.Tanh(),
     "relu": lambda axis: nn.ReLU(),
     "relu6": lambda axis: nn.ReLU6(),
-    "leaky_relu": lambda axis: LeakyReLUAsKeras(),
+    "leaky_relu": lambda axis: nn.LeakyReLU(0.2),  # PyTorch's own slope is 0.01
     "silu": lambda axis: nn.SiLU(),
     "elu": lambda axis: nn.ELU(),
     "selu": lambda axis: nn.SELU(),

@@ -10,13 +10,13 @@ from torch import nn
 from workshop.kit.saving.architecture import Architecture, Layer
 from workshop.kit.saving.layer_specs import Config, Shape, UnknownLayerError
 from workshop.pytorch.kit.image_layers import PadAsTensorFlow, SeparableConv2d
-from workshop.pytorch.kit.layers import Exponential, LeakyReLUAsKeras
+from workshop.pytorch.kit.layers import Exponential
 from workshop.pytorch.kit.weight import Rows, Weight
 
 # Between nn.Flatten and nn.Linear only these may stand: they treat each number alike, wherever it stands.
 _KEEP_THE_ORDER = {
     *(nn.Linear, nn.Dropout, nn.Identity, nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.Tanh, nn.SiLU, nn.LeakyReLU),
-    *(nn.ELU, nn.SELU, nn.GELU, nn.Softplus, nn.Softsign, nn.Hardsigmoid, LeakyReLUAsKeras, Exponential),
+    *(nn.ELU, nn.SELU, nn.GELU, nn.Softplus, nn.Softsign, nn.Hardsigmoid, Exponential),
 }
 _PADDED = {nn.Conv2d, SeparableConv2d, nn.MaxPool2d}  # a PadAsTensorFlow belongs to the one behind it
 
