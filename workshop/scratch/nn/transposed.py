@@ -4,45 +4,27 @@ from typing import Any
 
 import numpy as np
 
+from workshop.kit.errors import WorkshopError
 from workshop.kit.saving.image_layer_specs import transposed_size
-from workshop.scratch.nn.convolution import Size, Window, pair
-from workshop.scratch.nn.layers import Activation, Shape, glorot_uniform
+from workshop.scratch.nn.convolution import Conv2D
+from workshop.scratch.nn.layers import Shape, glorot_uniform
 
 
-class Conv2DTranspose(Window):
+class Conv2DTranspose(Conv2D):
     """Spreads each pixel over a window of the output: Y is what a convolution has as its gradient by the input.
 
     X is (samples, height, width, channels), W (kernel height, kernel width, filters, channels), b (filters,). With
     strides of 2 the windows of neighbouring pixels begin two pixels apart: the image comes out twice as large (Zeiler
-    and others 2010; the generator of Radford, Metz and Chintala 2016, arXiv:1511.06434).
+    and others 2010; the generator of Radford, Metz and Chintala 2016, arXiv:1511.06434). It takes the arguments of
+    `Conv2D`, but no `dilation_rate`.
     """
-
-    window = "kernel_size"
-
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: Size,
-        strides: Size = (1, 1),
-        padding: str = "valid",
-        activation: str = "linear",
-        use_bias: bool = True,
-    ) -> None:
-        super().__init__(
-            filters=filters,
-            kernel_size=pair(kernel_size),
-            strides=pair(strides),
-            padding=padding,
-            activation=activation,
-            use_bias=use_bias,
-        )
-        self.filters, self.use_bias = filters, use_bias
-        self.activation = Activation(activation)
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
         """Draws W as Glorot and Bengio (2010) do; b starts at zero."""
         if len(input_shape) != 3:
             raise self.refuse(input_shape, "(height, width, channels)")
+        if self.dilation != [1, 1]:
+            raise WorkshopError(f"dilation_rate = {self.dilation} is not known in a Conv2DTranspose layer: takes 1")
         channels, area = input_shape[2], self.size[0] * self.size[1]
         self.parameters["kernel"] = glorot_uniform(
             (*self.size, self.filters, channels), area * channels, area * self.filters, random, dtype
