@@ -61,11 +61,6 @@ class SimpleImputer(Step):
     add_indicator = keep_empty_features = False
     missing_values: Any = math.nan
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "n_features_in_" not in state and getattr(state.get("statistics_"), "ndim", 0) == 1:
-            self.n_features_in_ = len(state["statistics_"])
-
     def transform(self, X: Any) -> np.ndarray:
         """Returns X (rows, columns) without missing cells, and without columns that had nothing else when fitted.
 
@@ -104,12 +99,6 @@ class _Encoder(Step):
     """The base class of the encoders: from cells to the indices of their categories."""
 
     handle_unknown = "error"
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        categories = state.get("categories_")
-        if isinstance(categories, list) and "n_features_in_" not in state:
-            self.n_features_in_ = len(categories)
 
     def columns(self) -> Sequence[Column]:
         """Returns the categories of each column."""
@@ -238,16 +227,7 @@ class OrdinalEncoder(_Encoder):
         return np.stack(encoded, axis=1)
 
 
-class _Composition(Step):
-    """The base class of steps that consist of others."""
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "n_features_in_" not in state and "_n_features" in state:
-            self.n_features_in_ = state["_n_features"]  # as releases before 0.24 call it
-
-
-class _AsItsFirst(_Composition):
+class _AsItsFirst(Step):
     """The base class of those that take the columns which their first step takes."""
 
     @property
@@ -319,7 +299,7 @@ class FeatureUnion(_AsItsFirst):
         return [step for _, step in self.transformer_list if isinstance(step, Step)]
 
 
-class ColumnTransformer(_Composition):
+class ColumnTransformer(Step):
     """The columns of several steps, each of columns of its own."""
 
     transformers_: Any = ()

@@ -52,6 +52,14 @@ class Step:
                 raise TypeError(f"its {name} is no attribute")
             if not isinstance(getattr(kind, name, None), property):
                 self.__dict__[name] = value
+        if "n_features_in_" in state:
+            return
+        # Releases before 0.24 do not save the number of columns: it is how many entries each of these has.
+        for name in ("scale_", "min_", "mean_", "center_", "lambdas_", "statistics_", "categories_"):
+            if isinstance(entries := state.get(name), list) or getattr(entries, "ndim", 0) == 1:
+                self.n_features_in_ = len(entries)
+        if "_n_features" in state:  # a ColumnTransformer's name for it
+            self.n_features_in_ = state["_n_features"]
 
     @property
     def names(self) -> list[str]:
@@ -107,13 +115,6 @@ def as_numbers(X: Any, columns: int) -> np.ndarray:
 
 class Scaler(Step):
     """The base class of the scalers of numbers."""
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        # Releases before 0.24 do not save the number of columns: it is how many numbers each of the others has.
-        for name in ("scale_", "min_", "mean_", "center_", "lambdas_"):
-            if "n_features_in_" not in state and getattr(state.get(name), "ndim", 0) == 1:
-                self.n_features_in_ = len(state[name])
 
     def transform(self, X: Any) -> np.ndarray:
         """Returns X (rows, columns) scaled, float32 or float64 as X is.
