@@ -17,7 +17,15 @@ from workshop.kit.saving import (
     sequence_layer_specs,
 )
 from workshop.kit.saving.card import printable
-from workshop.kit.saving.layer_specs import Config, Kind, Settings, Shape, UnknownLayerError, dtype_policy
+from workshop.kit.saving.layer_specs import (
+    Config,
+    Kind,
+    Settings,
+    Shape,
+    UnknownLayerError,
+    dtype_policy,
+    layer_entry,
+)
 from workshop.kit.saving.layer_specs import Layer as Layer  # what an architecture consists of
 
 MAX_OUTPUT_SIZE = 50_000_000  # numbers in one output of a layer, for one sample
@@ -98,11 +106,6 @@ def inner(settings: Config) -> Layer:
     return Layer(settings["layer"]["class_name"], settings["layer"]["config"])
 
 
-def as_inner(kind: str, settings: Config) -> Config:
-    """Returns a layer as Keras 3 writes one into the settings of a wrapper."""
-    return {"module": "keras.layers", "class_name": kind, "config": settings, "registered_name": None}
-
-
 def _wrapped(s: Settings, name: str = "layer") -> Layer:
     """Takes the layer in a wrapper."""
     value = s.take(name)
@@ -122,7 +125,7 @@ def added(rows: Sequence[Sequence[Layer]]) -> Layer:
     for layer in itertools.chain(*rows):
         if "dtype" in layer.settings:
             raise UnknownLayerError(f"its Add layer adds a {layer.kind} layer of 16 bits, which is not known here")
-    described = [[as_inner(layer.kind, layer.settings) for layer in row] for row in rows]
+    described = [[layer_entry(layer.kind, layer.settings) for layer in row] for row in rows]
     weights = {
         f"{i}/{j}/{name}": value
         for i, row in enumerate(rows)
@@ -177,7 +180,7 @@ def _bidirectional(s: Settings) -> Config:
     ):
         raise s.refuse("has a backward layer that differs from the forward layer")
     mode = s.choice("merge_mode", default="None", among=("concat", "sum", "mul", "ave"))
-    return {"layer": as_inner(forward.kind, forward.settings), "merge_mode": mode}
+    return {"layer": layer_entry(forward.kind, forward.settings), "merge_mode": mode}
 
 
 def _both_weights(settings: Config, shape: Shape) -> dict[str, Shape]:
@@ -198,7 +201,7 @@ def _time_distributed(s: Settings) -> Config:
         # It works on each number, so it can as well follow the wrapper.
         follows = {"activation": layer.settings["activation"]}
         layer.settings["activation"] = "linear"
-    return {"layer": as_inner(layer.kind, layer.settings), **follows}
+    return {"layer": layer_entry(layer.kind, layer.settings), **follows}
 
 
 def _at_each_step(settings: Config, shape: Shape) -> Architecture:

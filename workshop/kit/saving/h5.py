@@ -20,7 +20,7 @@ from workshop.kit.files import FilePath
 from workshop.kit.saving import safety, upgrade
 from workshop.kit.saving.architecture import Architecture, Layer, added, branches, layer_from
 from workshop.kit.saving.hdf5.checked_bytes import UnreadableError
-from workshop.kit.saving.layer_specs import ACTIVATIONS, Config, Shape, UnknownLayerError
+from workshop.kit.saving.layer_specs import ACTIVATIONS, Config, Shape, UnknownLayerError, layer_entry
 from workshop.kit.saving.upgrade import SavedModel, Tensor, Weights
 
 
@@ -340,20 +340,11 @@ def _functional(input_config: Config, placed: Sequence[_Placed], end: str) -> Co
         config = {"shape": shapes[name], "dtype": "float32", "keras_history": [name, 0, 0]}
         return {"class_name": "__keras_tensor__", "config": config}
 
-    def entry(kind: str, name: str, config: Config, nodes: list[Config]) -> Config:
-        return {
-            "module": "keras.layers",
-            "class_name": kind,
-            "config": config,
-            "registered_name": None,
-            "name": name,
-            "inbound_nodes": nodes,
-        }
-
-    layers = [entry("InputLayer", _INPUT, input_config, [])]
+    layers: list[Config] = [{**layer_entry("InputLayer", input_config), "name": _INPUT, "inbound_nodes": []}]
     for layer, name, sources, _ in placed:
         given: Any = [tensor(source) for source in sources]
         nodes = [{"args": [given if layer.kind == "Add" else given[0]], "kwargs": {}}]
-        layers.append(entry(layer.kind, name, {"name": name, **layer.settings}, nodes))
+        entry = layer_entry(layer.kind, {"name": name, **layer.settings})
+        layers.append({**entry, "name": name, "inbound_nodes": nodes})
     ends = {"input_layers": [_INPUT, 0, 0], "output_layers": [end, 0, 0]}
     return {"class_name": "Functional", "config": {"name": "functional", "layers": layers, **ends}}

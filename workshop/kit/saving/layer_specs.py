@@ -74,6 +74,11 @@ class Layer:
         return self.kind
 
 
+def layer_entry(kind: str, config: Config) -> Config:
+    """Returns a layer in the form in which Keras 3 describes it."""
+    return {"module": "keras.layers", "class_name": kind, "config": config, "registered_name": None}
+
+
 class UnknownLayerError(WorkshopError):
     """The model is intact, but has a layer or a setting that is not known here."""
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from workshop.kit.errors import WorkshopError
-from workshop.kit.saving.architecture import as_inner
+from workshop.kit.saving.layer_specs import layer_entry
 from workshop.scratch.nn.layers import Layer, Shape
 from workshop.scratch.nn.recurrent import Recurrent
 
@@ -23,7 +23,7 @@ class Add(Layer):
     """
 
     def __init__(self, branches: Sequence[Sequence[Layer]]) -> None:
-        super().__init__(branches=[[as_inner(layer.kind, layer.settings) for layer in row] for row in branches])
+        super().__init__(branches=[[layer_entry(layer.kind, layer.settings) for layer in row] for row in branches])
         self.branches = branches
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
@@ -88,7 +88,7 @@ class Bidirectional(Layer):
     """
 
     def __init__(self, layer: Recurrent, merge_mode: str = "concat") -> None:
-        super().__init__(layer=as_inner(type(layer).__name__, layer.settings), merge_mode=merge_mode)
+        super().__init__(layer=layer_entry(type(layer).__name__, layer.settings), merge_mode=merge_mode)
         if merge_mode not in ("concat", "sum", "mul", "ave"):
             raise WorkshopError(f"merge_mode = {merge_mode!r} is not known; known are concat, sum, mul and ave")
         settings = {**layer.settings, "go_backwards": True}
@@ -145,7 +145,7 @@ class TimeDistributed(Layer):
     """
 
     def __init__(self, layer: Layer) -> None:
-        super().__init__(layer=as_inner(type(layer).__name__, layer.settings))
+        super().__init__(layer=layer_entry(type(layer).__name__, layer.settings))
         self.layer = layer
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving.hdf5.objects import Group
-from workshop.kit.saving.layer_specs import dtype_policy
+from workshop.kit.saving.layer_specs import Config, dtype_policy
 from workshop.kit.saving.upgrade import weights
 from workshop.kit.saving.upgrade.graph import Tensor as Tensor
 from workshop.kit.saving.upgrade.graph import is_model as is_model
 from workshop.kit.saving.upgrade.graph import upgrade_model as upgrade_model
-from workshop.kit.saving.upgrade.layers import Config
 from workshop.kit.saving.upgrade.weights import Weights as Weights
 from workshop.kit.saving.upgrade.weights import steepen as steepen
 

@@ -12,15 +12,8 @@ from typing import Any, NamedTuple
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving.card import printable
-from workshop.kit.saving.upgrade.layers import (
-    MERGES,
-    RECURRENT,
-    Config,
-    described_layer,
-    layer_entry,
-    merge_layer,
-    upgrade_layer,
-)
+from workshop.kit.saving.layer_specs import Config, layer_entry
+from workshop.kit.saving.upgrade.layers import MERGES, RECURRENT, described_layer, merge_layer, upgrade_layer
 
 MODELS = {"Sequential", "Functional", "Model", "Network", "Container"}
 MAX_LAYERS = 5_000

@@ -11,9 +11,7 @@ from typing import Any
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving.card import printable
-from workshop.kit.saving.layer_specs import dtype_policy
-
-Config = dict[str, Any]
+from workshop.kit.saving.layer_specs import Config, dtype_policy, layer_entry
 
 # Classes that have another name in Keras 3.
 _KINDS = {
@@ -105,11 +103,6 @@ _SAME_ACTIVATIONS = {
 }
 MERGES = {"sum": "Add", "mul": "Multiply", "concat": "Concatenate", "ave": "Average", "max": "Maximum", "dot": "Dot"}
 _REGULARIZERS = {"L1": ("l1",), "L2": ("l2",), "L1L2": ("l1", "l2")}
-
-
-def layer_entry(kind: str, config: Config) -> Config:
-    """Returns a layer in the form in which Keras 3 describes it."""
-    return {"module": "keras.layers", "class_name": kind, "config": config, "registered_name": None}
 
 
 def upgrade_layer(

@@ -17,8 +17,8 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.saving.card import printable
 from workshop.kit.saving.hdf5.checked_bytes import UnreadableError
 from workshop.kit.saving.hdf5.objects import Dataset, Group
+from workshop.kit.saving.layer_specs import Config
 from workshop.kit.saving.upgrade.graph import SLOPE, is_model
-from workshop.kit.saving.upgrade.layers import Config
 
 # What Keras 1 called the weights. Its "running_std" holds the variance.
 _OLD_NAMES = {

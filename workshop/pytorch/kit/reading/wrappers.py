@@ -5,7 +5,8 @@ from typing import Any
 
 from torch import nn
 
-from workshop.kit.saving.architecture import added, as_inner
+from workshop.kit.saving.architecture import added
+from workshop.kit.saving.layer_specs import layer_entry
 from workshop.pytorch.kit.one_row import InOneRow
 from workshop.pytorch.kit.reading.reader import Reader
 from workshop.pytorch.kit.weight import Rows, Weight
@@ -60,7 +61,7 @@ def bidirectional(reader: Reader, module: BidirectionalAsKeras) -> None:
         for way, found in (("forward", forward), ("backward", backward))
         for name, weight in found.weights.items()
     }
-    settings = {"layer": as_inner(kind, settings), "merge_mode": module.merge_mode}
+    settings = {"layer": layer_entry(kind, settings), "merge_mode": module.merge_mode}
     reader.add(module, "Bidirectional", settings, **weights)
 
 
@@ -72,7 +73,7 @@ def time_distributed(reader: Reader, module: TimeDistributed) -> None:
     if len(layers) != 1:
         raise reader.refuse(module, f"has {len(layers)} layers in it, in Keras it has one: takes one for each")
     layer = layers[0].layer
-    reader.add(module, "TimeDistributed", {"layer": as_inner(layer.kind, layer.settings)}, **layers[0].weights)
+    reader.add(module, "TimeDistributed", {"layer": layer_entry(layer.kind, layer.settings)}, **layers[0].weights)
 
 
 def add_branches(reader: Reader, module: AddBranches) -> None:
