@@ -708,7 +708,7 @@ def test_a_configuration_that_is_none(saved: Path, config: str | bytes) -> None:
     ("config", "says"),
     [
         ({}, "it is a None, a class that is not Keras' own"),
-        ({"class_name": "Sequential", "config": {}}, "its layers are no list"),
+        ({"class_name": "Sequential", "config": {}}, "its layers are not a list"),
         ({"class_name": "Nothing", "config": {"layers": []}}, "it is a Nothing, a class that is not Keras' own"),
         (
             {
@@ -720,7 +720,7 @@ def test_a_configuration_that_is_none(saved: Path, config: str | bytes) -> None:
             },
             f"cannot be loaded by Keras {keras.__version__}: ",
         ),
-        ({"class_name": "Sequential", "config": {"layers": 5}}, "its layers are no list"),
+        ({"class_name": "Sequential", "config": {"layers": 5}}, "its layers are not a list"),
         ({"class_name": "deserialize", "config": {"config": {}}}, "it is a deserialize, a class that is not"),
     ],
 )

@@ -372,7 +372,7 @@ def without(key: str) -> Callable[[list[Config]], object]:
         (lambda layers: layers.pop(4), r"a Dense layer gets samples of shape \(4, 4, 4\)"),
         (lambda layers: layers.pop(2), "has 2 layers with weights, the file 3"),
         (lambda layers: layers.clear(), "its model has no layers"),
-        (lambda layers: layers.append(None), "its configuration is none that Keras writes"),
+        (lambda layers: layers.append(None), "its configuration is not a valid Keras configuration"),
         (set_in(2, mode=1), "BatchNormalization layer has a mode other than 0"),
         (set_in(5, name=None, units=[[]]), r"has units = \[\[\]\]"),
         (without("units"), "has units = None"),
@@ -420,7 +420,7 @@ BIAS = "model_weights/dense/dense/bias:0"
             "two weights of the same name",
         ),
         (put_names("model_weights", "layer_names", [b"conv", b"norm", b"other"]), "has no other"),
-        (lambda file: file["model_weights"].attrs.__delitem__("layer_names"), "its layer_names are no names"),
+        (lambda file: file["model_weights"].attrs.__delitem__("layer_names"), "its layer_names are not names"),
         (lambda file: file.__delitem__("model_weights"), "has no model_weights"),
     ],
 )

@@ -339,7 +339,7 @@ def many_attributes(file: h5py.File) -> None:
         (lambda f: f.__setitem__("model_weights/dense/again", f["model_weights"]), {}, "a group in it holds itself"),
         (lambda f: f.__setitem__("again", f["/"]), {}, "a group in it holds itself"),
         (lambda f: f.__setitem__("type", np.dtype("f4")), {}, "entry type is not data"),
-        (lambda f: f.__setitem__("pairs", np.zeros(3, [("a", "f4")])), {}, "a type in it is none that Keras uses"),
+        (lambda f: f.__setitem__("pairs", np.zeros(3, [("a", "f4")])), {}, "a type in it is not one that Keras uses"),
         (lambda f: f.create_dataset("large", (10**6,), "f4"), {}, "large claims to be larger than the file"),
         (lambda f: None, {"userblock_size": 512}, "does not begin as HDF5 files do"),
     ],
@@ -360,7 +360,7 @@ def dense(**settings: object) -> dict[str, Any]:
         (dense(units=10**9), "units = 1000000000"),
         (dense(batch_input_shape=[None, 10**9]), "inputs of shape [None, 1000000000]"),
         (dense(batch_input_shape=[None, -1]), "inputs of shape [None, -1]"),
-        (dense(batch_input_shape=10**9), "inputs of shape 1000000000, which is no shape"),
+        (dense(batch_input_shape=10**9), "inputs of shape 1000000000, which is not a shape"),
         (
             {
                 "class_name": "Sequential",

@@ -706,7 +706,7 @@ def test_arguments_within_one_another_end_somewhere(wrapped: Callable[[Any], Any
     ]
     content = file_of(functional(layers, [["x", 0, 0]], [["a", 0, 0]]), {"a": DENSE}, "2.4.0")
     for read in (by_keras, by_numpy):
-        with pytest.raises(WorkshopError, match="none that Keras writes: lists within lists"):
+        with pytest.raises(WorkshopError, match="not a valid Keras configuration: lists within lists"):
             read(content)
 
 
@@ -753,7 +753,7 @@ def test_a_model_with_too_many_lists_within_one_another_is_refused(depth: int, s
         upgrade_model(described, is_old=True)
 
 
-@pytest.mark.parametrize(("count", "says"), [(5_000, None), (5_001, "its layers are no list of up to 5,000")])
+@pytest.mark.parametrize(("count", "says"), [(5_000, None), (5_001, "its layers are not a list of up to 5,000")])
 def test_a_model_of_too_many_layers_is_refused(count: int, says: str | None) -> None:
     described = sequential(*(layer("Activation", str(i), activation="relu", **INPUT) for i in range(count)))
     with pytest.raises(WorkshopError, match=says) if says else contextlib.nullcontext():
@@ -794,7 +794,7 @@ def test_a_model_of_models_is_refused_for_all_calls_within_them_before_it_is_mad
         ("Flatten", [5_000, 10_000], {}, None),
         ("Flatten", [3, 16_666_667], {}, "more than 50,000,000 numbers"),
         ("Flatten", [1, 1], {}, None),
-        ("Flatten", [1, 0], {}, "which is no shape"),
+        ("Flatten", [1, 0], {}, "which is not a shape"),
         ("RepeatVector", [25_000_000], {"n": 2}, None),
         ("RepeatVector", [16_666_667], {"n": 3}, "a RepeatVector layer has an output of more than 50,000,000 numbers"),
     ],
@@ -810,7 +810,7 @@ def test_in_keras_inputs_and_outputs_have_fifty_million_numbers_at_most(
 def test_inputs_have_eight_axes_at_most() -> None:
     flat = lambda axes: sequential(layer("Flatten", "f", batch_input_shape=[None, *[1] * (axes - 1)]))  # noqa: E731
     same(by_keras(file_of(flat(8), {}, "2.4.0"), X[:, :1].reshape(6, *[1] * 7)), X[:, :1])
-    with pytest.raises(WorkshopError, match="which is no shape"):
+    with pytest.raises(WorkshopError, match="which is not a shape"):
         by_keras(file_of(flat(9), {}, "2.4.0"))
 
 

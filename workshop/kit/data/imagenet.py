@@ -131,7 +131,7 @@ def _names(group: Group, attribute: str) -> list[str]:
     if names is None:  # of a layer without weights
         return []
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise UnreadableError(f"its {attribute} are no names")
+        raise UnreadableError(f"its {attribute} are not names")
     return names
 
 

@@ -50,7 +50,7 @@ def from_saved(saved: SavedModel, path: FilePath) -> Architecture:
     except WorkshopError as error:
         raise WorkshopError(f"{path} is refused: {error}") from error
     except _INVALID as error:
-        raise WorkshopError(f"{path} is refused: its configuration is none that Keras writes") from error
+        raise WorkshopError(f"{path} is refused: its configuration is not a valid Keras configuration") from error
     return architecture
 
 
@@ -79,7 +79,7 @@ def read_saved(content: bytes, path: FilePath, like: tuple[bytes, FilePath] | No
     except UnreadableError as error:
         raise WorkshopError(f"{path} is damaged ({error}): copy or train it again") from error
     except _INVALID as error:
-        raise WorkshopError(f"{refused}its configuration is none that Keras writes") from error
+        raise WorkshopError(f"{refused}its configuration is not a valid Keras configuration") from error
     safety.check_config(saved.config, refused)
     return saved
 

@@ -291,7 +291,7 @@ def _known_settings(layer_class: Any, kind: str, settings: Config) -> Config:
 def _input(settings: Config, name: str | None) -> keras.KerasTensor:
     shape = settings["batch_shape"]
     if not all(n is None or (type(n) is int and 1 <= n <= MAX_OUTPUT_SIZE) for n in shape[1:]):
-        raise WorkshopError(f"it takes inputs of shape {printable(shape)}, which is no shape")
+        raise WorkshopError(f"it takes inputs of shape {printable(shape)}, which is not a shape")
     if math.prod(n for n in shape[1:] if n) > MAX_OUTPUT_SIZE:
         raise WorkshopError(f"it takes inputs of shape {printable(shape)}, more than {MAX_OUTPUT_SIZE:,} numbers")
     return keras.Input(batch_shape=tuple(shape), dtype=settings["dtype"], name=name)
@@ -332,7 +332,7 @@ def _functional(settings: Config) -> keras.Model:
         waiting = later
     for part in ("input_layers", "output_layers"):
         if not _is_there(settings[part], outputs):
-            raise WorkshopError(f"its {part} are no layers of it")
+            raise WorkshopError(f"its {part} are not layers of it")
     inputs, results = (_unpacked(_filled(settings[part], outputs)) for part in ("input_layers", "output_layers"))
     return keras.Model(inputs, results, name=settings["name"])
 

@@ -46,7 +46,7 @@ def read_type(data: bytes, largest: int) -> Type:
         return Type("S", size)
     if kind == 9 and bits & 15 == 1 and size == 16:
         return Type("V", size)
-    raise UnreadableError("a type in it is none that Keras uses")
+    raise UnreadableError("a type in it is not one that Keras uses")
 
 
 class Attributes:

@@ -60,12 +60,12 @@ def upgrade_model(described: Config, *, is_old: bool, depth: int = 0) -> Config:
 
 def _described(layers: Any) -> list[Config]:
     if not isinstance(layers, list) or len(layers) > MAX_LAYERS:
-        raise WorkshopError(f"its layers are no list of up to {MAX_LAYERS:,}")
+        raise WorkshopError(f"its layers are not a list of up to {MAX_LAYERS:,}")
     for layer in layers:
         if not isinstance(layer, dict) or not isinstance(layer.get("class_name"), str):
-            raise WorkshopError("its configuration is none that Keras writes: a layer of it has no class")
+            raise WorkshopError("its configuration is not a valid Keras configuration: a layer of it has no class")
         if not isinstance(layer.get("config", {}), dict | list):
-            raise WorkshopError("its configuration is none that Keras writes: a layer of it has no settings")
+            raise WorkshopError("its configuration is not a valid Keras configuration: a layer of it has no settings")
     return layers
 
 
@@ -155,7 +155,7 @@ def _shape_of_features(described: Config) -> list[Any] | None:
 def _input_layer(name: str, shape: Any, dtype: Any) -> Config:
     """Returns the entry of an InputLayer, for any number of samples."""
     if not isinstance(shape, list | tuple) or not 1 <= len(shape) <= 8:
-        raise WorkshopError(f"it takes inputs of shape {printable(shape)}, which is no shape")
+        raise WorkshopError(f"it takes inputs of shape {printable(shape)}, which is not a shape")
     # It has no weights, so what its inputs are turned into is a type, no policy.
     config = {"batch_shape": [None, *shape[1:]], "dtype": dtype.removeprefix("mixed_"), "name": name}
     return layer_entry("InputLayer", config)
@@ -195,7 +195,7 @@ def _functional(inner: Config, is_old: bool, depth: int) -> Config:
     for entry, layer in zip(layers, described, strict=True):
         nodes = layer.get("inbound_nodes", [])
         if not isinstance(nodes, list):
-            raise WorkshopError("its configuration is none that Keras writes: a layer of it has no list of its inputs")
+            raise WorkshopError("its configuration is not a valid Keras configuration: a layer has no list of inputs")
         entry["calls"] = [_call(entry["class_name"], node, names) for node in nodes]
     outputs, inputs = _structure(inner["output_layers"], names), _structure(inner["input_layers"], names)
     if sum(len(entry["calls"]) for entry in layers) > MAX_CALLS:
@@ -251,14 +251,14 @@ def _call(kind: str, node: Any, names: set[str]) -> Config:
     if isinstance(node, dict) and "args" in node:  # Keras 3
         args, kwargs = _structure(node["args"], names), _structure(node.get("kwargs", {}), names)
         if not isinstance(args, list) or not isinstance(kwargs, dict):
-            raise WorkshopError("its configuration is none that Keras writes: a layer of it has no arguments")
+            raise WorkshopError("its configuration is not a valid Keras configuration: a layer of it has no arguments")
         if kind in MERGES.values() and len(args) > 1 and all(isinstance(value, Tensor) for value in args):
             args = [args]  # x + y is an Add layer's work
     else:
         node = [node] if _is_tensor(node, names) else node
         if not isinstance(node, list) or not node or not all(_is_tensor(value, names) for value in node):
             raise WorkshopError(
-                f"a {printable(kind)} layer of it gets {printable(node)}, which is no output of a layer before it"
+                f"a {printable(kind)} layer of it gets {printable(node)}, which is not an output of a layer before it"
             )
         tensors = [Tensor(*value[:3]) for value in node]
         given = [value[3] for value in node if len(value) == 4 and isinstance(value[3], dict)]
@@ -275,7 +275,7 @@ def _call(kind: str, node: Any, names: set[str]) -> Config:
 def _structure(value: Any, names: set[str], depth: int = 0) -> Any:
     """Returns arguments, inputs or outputs with a `Tensor` wherever one is named."""
     if depth > _MAX_DEPTH:
-        raise WorkshopError("its configuration is none that Keras writes: lists within lists")
+        raise WorkshopError("its configuration is not a valid Keras configuration: lists within lists")
     if _is_tensor(value, names):
         return Tensor(*value[:3])
     if isinstance(value, list):

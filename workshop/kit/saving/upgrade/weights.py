@@ -89,7 +89,7 @@ def names_in(group: Group, attribute: str) -> list[str]:
         parts.append(f"{attribute}{len(parts)}")
     lists: list[Any] = [group.attributes.get(part) for part in parts]
     if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists):
-        raise UnreadableError(f"its {attribute} are no names")
+        raise UnreadableError(f"its {attribute} are not names")
     return [name for names in lists for name in names]
 
 
