@@ -318,11 +318,5 @@ def test_what_cannot_be_built_is_refused_in_words(make: Callable[[], object], sa
         make()
 
 
-@pytest.mark.parametrize("name", ["silu", "swish"])
-def test_both_names_of_silu_are_one(name: str) -> None:
-    for kind, options in (("Activation", {}), ("Dense", {"units": 2})):
-        assert layer_from(kind, {"activation": name, **options}).settings["activation"] == "silu"
-
-
 def test_every_layer_of_a_file_is_known_to_every_engine() -> None:
     assert set(LAYERS) == set(KINDS) and set(PHOTO_LAYERS) <= set(KINDS)

@@ -411,7 +411,7 @@ def test_a_file_of_keras_2_gives_the_same_predictions(
         ("SimpleRNN", {"activation": "relu_12"}, "SimpleRNN layer has activation = 'relu_12'"),
         (
             "LSTM",
-            {"activation": {"class_name": "LeakyReLU", "config": {"alpha": 0.1}}},
+            {"activation": {"class_name": "LeakyReLU", "config": {"negative_slope": 0.1}}},
             "LSTM layer has activation = LeakyReLU with settings of its own",
         ),
         ("LSTM", {"dropout": 1.0}, "LSTM layer has dropout = 1.0"),

@@ -21,11 +21,6 @@ def _relu(s: Settings) -> Named:
     return "ReLU", settings
 
 
-def _thresholded_relu(s: Settings) -> Named:
-    """x above theta, 0 below: Keras 1 and 2 had a layer for it."""
-    return "ReLU", {"max_value": None, "negative_slope": 0.0, "threshold": s.number("theta", default=1)}
-
-
 def _softmax(s: Settings) -> Named:
     if s.take("axis", default=-1) != -1:
         raise s.refuse("has an axis other than the last")
@@ -48,9 +43,8 @@ def _prelu_weights(settings: Config, shape: Shape) -> dict[str, Shape]:
 KINDS = {
     "Activation": Kind(None, lambda s: {"activation": s.activation()}, no_weights, same_shape),
     "ReLU": Kind(None, lambda s: _relu(s)[1], no_weights, same_shape),
-    # Before Keras 3 the slope was called alpha.
     "LeakyReLU": Kind(
-        None, lambda s: {"negative_slope": s.number("negative_slope", "alpha", default=0.3)}, no_weights, same_shape
+        None, lambda s: {"negative_slope": s.number("negative_slope", default=0.3)}, no_weights, same_shape
     ),
     "ELU": Kind(None, lambda s: {"alpha": s.number("alpha", default=1)}, no_weights, same_shape),
     "PReLU": Kind(None, _prelu, _prelu_weights, same_shape),
@@ -58,6 +52,5 @@ KINDS = {
 # Layers that are described as others.
 ALIASES: dict[str, Callable[[Settings], Named]] = {
     "ReLU": _relu,
-    "ThresholdedReLU": _thresholded_relu,
     "Softmax": _softmax,
 }

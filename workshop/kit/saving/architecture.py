@@ -222,13 +222,6 @@ KINDS: dict[str, Kind] = {
         lambda s, shape: (shape[0], *_at_each_step(s, shape).shapes()[-1]),
     ),
 }
-# Keras 1's names for them.
-_OLD_NAMES = {
-    "Convolution2D": "Conv2D",
-    "Convolution1D": "Conv1D",
-    "Deconvolution2D": "Conv2DTranspose",
-    "SeparableConvolution2D": "SeparableConv2D",
-}
 
 # The layers that all engines have in 16 bits as Keras has them: they round whole sums. To which of two numbers a sum is
 # rounded is now and then decided by the order in which 32 bits were added, once in a thousand sums of many products.
@@ -244,20 +237,19 @@ _ACTIVATIONS_IN_16_BITS = ("linear", "relu", "relu6", "tanh")
 
 
 def layer_from(kind: object, config: Config) -> Layer:
-    """Returns a layer, without weights yet, from its class name and its configuration in a file of any Keras.
+    """Returns a layer, without weights yet, from its class name and its configuration in Keras 3's terms.
 
     Raises:
         UnknownLayerError: the layer, or one of its settings, is not known here.
     """
-    name = _OLD_NAMES.get(str(kind), str(kind))
-    if not isinstance(kind, str) or (name not in KINDS and name not in activation_layer_specs.ALIASES):
+    if not isinstance(kind, str) or (kind not in KINDS and kind not in activation_layer_specs.ALIASES):
         raise UnknownLayerError(f"its layer {printable(kind)} is not known here")
     settings = Settings(kind, config, layer_from)
     policy = dtype_policy(settings.take("dtype"))
-    if name in activation_layer_specs.ALIASES:
-        layer = Layer(*activation_layer_specs.ALIASES[name](settings))
+    if kind in activation_layer_specs.ALIASES:
+        layer = Layer(*activation_layer_specs.ALIASES[kind](settings))
     else:
-        layer = Layer(name, KINDS[name].settings(settings))
+        layer = Layer(kind, KINDS[kind].settings(settings))
     settings.finish()
     if policy in ("mixed_float16", "mixed_bfloat16"):
         activation = layer.settings.get("activation", "linear")

@@ -17,9 +17,9 @@ from workshop.kit.saving.layer_specs import (
 
 def _dense(s: Settings) -> Config:
     return {
-        "units": s.count("units", "output_dim"),
+        "units": s.count("units"),
         "activation": s.activation(),
-        "use_bias": s.flag("use_bias", "bias", default=True),
+        "use_bias": s.flag("use_bias", default=True),
     }
 
 
@@ -28,7 +28,7 @@ def _rescaling(s: Settings) -> Config:
 
 
 def _dropout(s: Settings) -> Config:
-    return {"rate": s.rate("rate", "p")}
+    return {"rate": s.rate("rate")}
 
 
 def _spatial_dropout(s: Settings) -> Config:
@@ -55,10 +55,7 @@ def _reshaped(settings: Config, shape: Shape) -> Shape:
 
 
 def _batch_normalization(s: Settings) -> Config:
-    if s.number("mode", default=0) != 0:  # Keras 1: other modes normalise by sample
-        raise s.refuse("has a mode other than 0")
     s.flag("synchronized", default=False)
-    s.flag("fused", default=True)
     return {
         "axis": s.axis(),
         "momentum": s.number("momentum", default=0.99),
@@ -105,7 +102,7 @@ KINDS: dict[str, Kind] = {
     "SpatialDropout2D": Kind((3,), _spatial_dropout, no_weights, same_shape),
     "GaussianDropout": Kind(None, _dropout, no_weights, same_shape),
     "AlphaDropout": Kind(None, _dropout, no_weights, same_shape),
-    "GaussianNoise": Kind(None, lambda s: {"stddev": s.number("stddev", "sigma")}, no_weights, same_shape),
+    "GaussianNoise": Kind(None, lambda s: {"stddev": s.number("stddev")}, no_weights, same_shape),
     "BatchNormalization": Kind(
         None,
         _batch_normalization,

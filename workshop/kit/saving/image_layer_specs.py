@@ -41,24 +41,20 @@ def _sliding(s: Settings, axes: int = 2) -> Config:
     s.channels_last()
     if s.number("groups", default=1) != 1:
         raise s.refuse("has groups other than 1")
-    if s.has("kernel_size"):
-        size = s.sizes("kernel_size", axes=axes)
-    else:  # Keras 1
-        size = [s.count("nb_row"), s.count("nb_col")] if axes == 2 else [s.count("filter_length")]
     paddings = ("valid", "same") if axes == 2 else ("valid", "same", "causal")
     settings = {
-        "kernel_size": size,
-        "strides": s.sizes("strides", "subsample", "subsample_length", axes=axes, default=1),
-        "padding": s.choice("padding", "border_mode", default="valid", among=paddings),
+        "kernel_size": s.sizes("kernel_size", axes=axes),
+        "strides": s.sizes("strides", axes=axes, default=1),
+        "padding": s.choice("padding", default="valid", among=paddings),
         "activation": s.activation(),
-        "use_bias": s.flag("use_bias", "bias", default=True),
+        "use_bias": s.flag("use_bias", default=True),
     }
     dilation = s.sizes("dilation_rate", axes=axes, default=1)
     return settings if dilation == [1] * axes else settings | {"dilation_rate": dilation}
 
 
 def _convolution(s: Settings, axes: int = 2) -> Config:
-    return {"filters": s.count("filters", "nb_filter"), **_sliding(s, axes)}
+    return {"filters": s.count("filters"), **_sliding(s, axes)}
 
 
 def _convolution_weights(settings: Config, shape: Shape) -> dict[str, Shape]:
@@ -124,9 +120,9 @@ def _zero_padded(settings: Config, shape: Shape) -> Shape:
 
 def _pooling(s: Settings, axes: int = 2) -> Config:
     s.channels_last()
-    size = s.sizes("pool_size", "pool_length", axes=axes, default=2)
-    padding = s.choice("padding", "border_mode", default="valid", among=("valid", "same"))
-    return {"pool_size": size, "strides": s.sizes("strides", "stride", axes=axes, default=size), "padding": padding}
+    size = s.sizes("pool_size", axes=axes, default=2)
+    padding = s.choice("padding", default="valid", among=("valid", "same"))
+    return {"pool_size": size, "strides": s.sizes("strides", axes=axes, default=size), "padding": padding}
 
 
 def _pooled(settings: Config, shape: Shape) -> Shape:
@@ -171,7 +167,7 @@ KINDS = {
     "AveragePooling1D": Kind((2,), partial(_pooling, axes=1), no_weights, _pooled),
     "UpSampling1D": Kind(
         (2,),
-        lambda s: {"size": s.count("size", "length")},
+        lambda s: {"size": s.count("size")},
         no_weights,
         lambda s, shape: (s["size"] * shape[0], shape[1]),
     ),

@@ -19,10 +19,8 @@ ACTIVATIONS = (
     *("linear", "sigmoid", "tanh", "relu", "relu6", "leaky_relu", "silu", "softmax"),
     *("elu", "selu", "gelu", "softplus", "softsign", "exponential", "hard_sigmoid"),
 )
-# Other names for them: the first one that Keras had for it, and what TensorFlow 2.0 to 2.3 wrote for tf.nn.softmax.
-_OTHER_NAMES = {"swish": "silu", "softmax_v2": "softmax"}
 # Layers that a file may have in the place of an activation's name, with settings of their own.
-_ACTIVATION_LAYERS = ("LeakyReLU", "ELU", "ReLU", "ThresholdedReLU", "Softmax")
+_ACTIVATION_LAYERS = ("LeakyReLU", "ELU", "ReLU", "Softmax")
 
 # Keras' policies by the precision that they compute in. Weights are read in 32 bits, whatever a policy has them in.
 _POLICIES = {
@@ -34,10 +32,9 @@ _POLICIES = {
 # Settings that matter while a layer is built or trained, not for its outputs.
 _WITHOUT_EFFECT = {
     *("name", "trainable", "seed", "weights", "sparse", "ragged", "optional", "implementation", "unroll"),
-    *("use_cudnn", "consume_less", "autocast", "build_config", "registered_name"),
+    *("use_cudnn", "autocast", "build_config", "registered_name"),
     *("batch_input_shape", "batch_shape", "input_shape", "input_dim", "input_dtype", "input_length", "noise_shape"),
     *("renorm_momentum", "renorm_clipping", "unit_forget_bias", "zero_output_for_mask"),
-    *("init", "beta_init", "gamma_init", "W_regularizer", "b_regularizer", "W_constraint", "b_constraint"),
     *("activity_regularizer", "moving_mean_initializer", "moving_variance_initializer"),
     *(
         f"{weight}_{kind}"
@@ -120,14 +117,14 @@ class Settings:
         """Returns whether the file has a setting of this name."""
         return name in self._config
 
-    def take(self, *names: str, default: Any = None) -> Any:
-        """Returns the setting by the first of its names, old or new, that is there, and marks it as taken."""
-        values = [self._config.pop(name) for name in names if name in self._config]
-        return default if not values or values[0] is None else values[0]
+    def take(self, name: str, default: Any = None) -> Any:
+        """Returns a setting, the default where it is not there or None, and marks it as taken."""
+        value = self._config.pop(name, None)
+        return default if value is None else value
 
-    def number(self, *names: str, default: float | None = None, least: float = 0.0) -> float:
+    def number(self, name: str, default: float | None = None, least: float = 0.0) -> float:
         """Takes a number from `least` up."""
-        return self.as_number(names[0], self.take(*names, default=default), least)
+        return self.as_number(name, self.take(name, default), least)
 
     def as_number(self, name: str, value: Any, least: float = 0.0) -> float:
         """Returns what was taken as the setting of this name as a number from `least` up."""
@@ -135,27 +132,27 @@ class Settings:
             raise self.refuse(f"has {name} = {value!r}")
         return float(value)
 
-    def rate(self, *names: str, default: float | None = None) -> float:
+    def rate(self, name: str, default: float | None = None) -> float:
         """Takes a fraction from 0 up to below 1."""
-        value = self.number(*names, default=default)
+        value = self.number(name, default)
         if value >= 1:
-            raise self.refuse(f"has {names[0]} = {value!r}")
+            raise self.refuse(f"has {name} = {value!r}")
         return value
 
-    def count(self, *names: str) -> int:
+    def count(self, name: str) -> int:
         """Takes a whole number from 1 up."""
-        value = self.number(*names)
+        value = self.number(name)
         if value != int(value) or not 1 <= value <= 1e6:
-            raise self.refuse(f"has {names[0]} = {value!r}")
+            raise self.refuse(f"has {name} = {value!r}")
         return int(value)
 
-    def sizes(self, *names: str, axes: int = 2, default: Any = None) -> list[int]:
+    def sizes(self, name: str, axes: int = 2, default: Any = None) -> list[int]:
         """Takes a whole number from 1 up for each axis, or one that stands for all."""
-        value = self.take(*names, default=default)
+        value = self.take(name, default)
         value = [value] * axes if type(value) is int else value
         fits = isinstance(value, list | tuple) and len(value) == axes
         if not fits or not all(type(n) is int and 1 <= n <= 10_000 for n in value):
-            raise self.refuse(f"has {names[0]} = {value!r}")
+            raise self.refuse(f"has {name} = {value!r}")
         return list(value)
 
     def borders(self, name: str, axes: int = 2) -> list[list[int]]:
@@ -170,36 +167,35 @@ class Settings:
 
     def axis(self) -> int:
         """Takes one axis, which some files have in a list."""
-        value = self.take("axis", default=-1)
+        value = self.take("axis", -1)
         value = value[0] if isinstance(value, list) and len(value) == 1 else value
         if type(value) is not int:
             raise self.refuse(f"has axis = {value!r}")
         return value
 
-    def choice(self, *names: str, default: str, among: tuple[str, ...]) -> str:
+    def choice(self, name: str, default: str, among: tuple[str, ...]) -> str:
         """Takes one of several texts."""
-        value = self.take(*names, default=default)
+        value = self.take(name, default)
         if value not in among:
-            raise self.refuse(f"has {names[0]} = {value!r}")
+            raise self.refuse(f"has {name} = {value!r}")
         return str(value)
 
-    def flag(self, *names: str, default: bool) -> bool:
+    def flag(self, name: str, default: bool) -> bool:
         """Takes yes or no."""
-        value = self.take(*names, default=default)
+        value = self.take(name, default)
         if not isinstance(value, bool):
-            raise self.refuse(f"has {names[0]} = {value!r}")
+            raise self.refuse(f"has {name} = {value!r}")
         return value
 
     def activation(self, name: str = "activation", default: str = "linear") -> str | Layer:
         """Takes the name of an activation function, or the layer with settings of its own that stands in its place."""
-        value = self.take(name, default=default)
+        value = self.take(name, default)
         if isinstance(value, dict):  # Keras 2 and 3 may write the function as an object of this form
             kind, config = value.get("class_name"), value.get("config")
             if kind in _ACTIVATION_LAYERS and isinstance(config, dict):
                 layer = self._read_layer(kind, config)
                 return str(layer.settings["activation"]) if layer.kind == "Activation" else layer
             value = config if kind == "function" else kind
-        value = _OTHER_NAMES.get(str(value), value)
         if value not in ACTIVATIONS:
             raise self.refuse(f"has {name} = {value!r}")
         return str(value)
@@ -213,8 +209,8 @@ class Settings:
 
     def channels_last(self) -> None:
         """Takes the order of the axes: channels last, or refused."""
-        value = self.take("data_format", "dim_ordering", default="channels_last")
-        if value not in ("channels_last", "tf"):
+        value = self.take("data_format", "channels_last")
+        if value != "channels_last":
             raise self.refuse(f"has data_format = {value!r} (channels before height and width)")
 
     def finish(self) -> None:

@@ -36,12 +36,12 @@ def _recurrent(s: Settings) -> Config:
     steps of a sample in training.
     """
     return {
-        "units": s.count("units", "output_dim"),
+        "units": s.count("units"),
         "return_sequences": s.flag("return_sequences", default=False),
         "use_bias": s.flag("use_bias", default=True),
         "go_backwards": s.flag("go_backwards", default=False),
-        "dropout": s.rate("dropout", "dropout_W", default=0),
-        "recurrent_dropout": s.rate("recurrent_dropout", "dropout_U", default=0),
+        "dropout": s.rate("dropout", default=0),
+        "recurrent_dropout": s.rate("recurrent_dropout", default=0),
     }
 
 
