@@ -137,7 +137,7 @@ def added(rows: Sequence[Sequence[Layer]]) -> Layer:
 
 def branches(layer: Layer) -> list[list[Layer]]:
     """Returns the rows of layers that an Add layer adds, with their weights."""
-    rows = [[Layer(one["class_name"], one["config"]) for one in row] for row in layer.settings["branches"]]
+    rows = [[Layer(entry["class_name"], entry["config"]) for entry in row] for row in layer.settings["branches"]]
     for path, value in layer.weights.items():
         i, j, name = path.split("/", 2)
         rows[int(i)][int(j)].weights[name] = value

@@ -109,7 +109,7 @@ class _Encoder(Step):
         categories = self.categories_  # type: ignore[attr-defined]
         if len(categories) != self.n_features_in_:
             raise ValueError(f"its categories are not those of {self.n_features_in_} columns")
-        if sum(len(one) for one in categories) > MAX_COLUMNS:
+        if sum(map(len, categories)) > MAX_COLUMNS:
             raise ValueError(f"more than {MAX_COLUMNS} categories")
         return list(categories)
 

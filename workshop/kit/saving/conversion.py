@@ -107,6 +107,6 @@ def _by_keras(model: KerasModel, new: Path, notes: list[str]) -> Converted:
                 f"Keras {keras.__version__} does not read its own {new.suffix} of this model ({problem}){hint}"
             )
         content = copy.read_bytes()
-    shapes = [tuple(one.shape[1:]) for one in model.keras.inputs]
+    shapes = [tuple(tensor.shape[1:]) for tensor in model.keras.inputs]
     kinds = [type(layer).__name__ for layer in model.keras.layers]
     return Converted(content, kinds, shapes[0] if len(shapes) == 1 else shapes, notes)

@@ -295,7 +295,7 @@ def to_bytes(architecture: Architecture) -> bytes:
             # Keras 3's configuration, and arrays in the layout of TensorFlow.
             place.attrs["keras_version"], place.attrs["backend"] = "3.0.0", "tensorflow"
         file.attrs["model_config"] = json.dumps(config)
-        group.attrs["layer_names"] = [one.name.encode() for one in placed]
+        group.attrs["layer_names"] = [name.encode() for _, name, *_ in placed]
         for layer, name, *_ in placed:
             part = group.create_group(name)
             part.attrs["weight_names"] = [f"{name}/{weight}".encode() for weight in layer.weights]
@@ -334,7 +334,7 @@ def _placed(row: Architecture, source: str, before: Sequence[_Placed] = ()) -> t
 def _functional(input_config: Config, placed: Sequence[_Placed], end: str) -> Config:
     """Returns the configuration of a functional model."""
 
-    shapes = {_INPUT: input_config["batch_shape"], **{one.name: [None, *one.shape] for one in placed}}
+    shapes = {_INPUT: input_config["batch_shape"], **{name: [None, *shape] for _, name, _, shape in placed}}
 
     def tensor(name: str) -> Config:
         config = {"shape": shapes[name], "dtype": "float32", "keras_history": [name, 0, 0]}

@@ -14,7 +14,10 @@ from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
 from workshop.kit.saving import safety
 
-_CONFIG, _WEIGHTS, _ASSETS, _METADATA = "config.json", "model.weights.h5", "assets/", "metadata.json"
+_CONFIG = "config.json"
+_WEIGHTS = "model.weights.h5"
+_METADATA = "metadata.json"
+_ASSETS = "assets/"
 # Keras stores its parts as they are, and weights that somebody compressed shrink by a tenth.
 _MAX_EXPANSION = 20
 

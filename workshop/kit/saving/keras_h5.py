@@ -119,10 +119,8 @@ def _steepen(layer: Any, entry: Config) -> None:
     settings = entry["config"]
     inner: list[tuple[Any, Config]] = []
     if upgrade.is_model(entry):
-        by_name = {one.name: one for one in layer.layers}
-        inner = [
-            (by_name[one["config"]["name"]], one) for one in settings["layers"] if one["config"]["name"] in by_name
-        ]
+        entries = {described["config"]["name"]: described for described in settings["layers"]}
+        inner = [(part, entries[part.name]) for part in layer.layers if part.name in entries]
     elif hasattr(layer, "forward_layer"):
         backward = settings.get("backward_layer") or settings["layer"]
         inner = [(layer.forward_layer, settings["layer"]), (layer.backward_layer, backward)]
@@ -132,8 +130,8 @@ def _steepen(layer: Any, entry: Config) -> None:
         inner = [(layer.cell, settings["cell"])]
     elif isinstance(settings.get("cells"), list):
         inner = list(zip(layer.cells, settings["cells"], strict=True))
-    for one, described in inner:
-        _steepen(one, described)
+    for part, described in inner:
+        _steepen(part, described)
     if not inner and "hard_sigmoid" in (settings.get("activation"), settings.get("recurrent_activation")):
         variables = {_name_parts(variable)[-1]: variable for variable in layer.weights}
         arrays = {name: np.asarray(keras.ops.convert_to_numpy(variable)) for name, variable in variables.items()}
@@ -266,12 +264,12 @@ def _known_settings(layer_class: Any, kind: str, settings: Config) -> Config:
         WorkshopError: one that it does not take says something.
     """
     known: set[str] = set()
-    for one in layer_class.__mro__:
-        if one is keras.layers.Layer:
+    for base in layer_class.__mro__:
+        if base is keras.layers.Layer:
             known |= {"name", "trainable", "dtype", "activity_regularizer"}
             break
-        if "__init__" in vars(one):
-            parameters = inspect.signature(one.__init__).parameters
+        if "__init__" in vars(base):
+            parameters = inspect.signature(base.__init__).parameters
             known |= set(parameters)
             if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
                 break
@@ -390,7 +388,7 @@ def _put_weights(layer: Any, weights: Weights, put: set[int]) -> None:
     """Assigns the weights of a layer and of those within it; the variables that got theirs are noted in `put`."""
     inner: dict[str, Any] = {}
     if hasattr(layer, "layers"):
-        inner = {one.name: one for one in layer.layers}
+        inner = {part.name: part for part in layer.layers}
     elif hasattr(layer, "forward_layer"):
         inner = {"forward": layer.forward_layer, "backward": layer.backward_layer}
     elif hasattr(layer, "layer"):

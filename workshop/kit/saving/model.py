@@ -111,9 +111,9 @@ class KerasModel:
         for start in range(0, len(arrays[0]), size):
             parts = [array[start : start + size] for array in arrays]
             batch = parts if preprocess is None else [preprocess(part) for part in parts]
-            result = self.keras(batch if len(batch) > 1 else batch[0], training=False)
-            results = result if isinstance(result, list | tuple) else [result]
-            outputs.append([np.asarray(keras.ops.convert_to_numpy(one), np.float32) for one in results])
+            results = self.keras(batch if len(batch) > 1 else batch[0], training=False)
+            results = results if isinstance(results, list | tuple) else [results]
+            outputs.append([np.asarray(keras.ops.convert_to_numpy(result), np.float32) for result in results])
             for array in arrays:
                 files.release_pages(array)
         together = [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
@@ -126,8 +126,9 @@ class KerasModel:
         # A Sequential, which may have no inputs before it is first called, takes one.
         if isinstance(self.keras, keras.Sequential) or len(self.keras.inputs) == 1:
             return [X]
-        shapes = [tuple(one.shape[1:]) for one in self.keras.inputs]
-        names = ", ".join(f"{one.name} of shape {shape}" for one, shape in zip(self.keras.inputs, shapes, strict=True))
+        shapes = [tuple(tensor.shape[1:]) for tensor in self.keras.inputs]
+        inputs = zip(self.keras.inputs, shapes, strict=True)
+        names = ", ".join(f"{tensor.name} of shape {shape}" for tensor, shape in inputs)
         takes = f"takes a list of {len(shapes)} arrays, samples first: {names}"
         if not isinstance(X, list | tuple) or len(X) != len(shapes):
             got = f"a list of {len(X)}" if isinstance(X, list | tuple) else f"a {type(X).__name__}"

@@ -160,10 +160,10 @@ _OWN: dict[str, type[nn.Module]] = {
 
 
 def _bidirectional(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:
-    one = inner(settings)
-    ways = [one.settings, {**one.settings, "go_backwards": True}]
-    (forward,), (backward,) = (_recurrent(one.kind)(way, shape, axis) for way in ways)
-    return [BidirectionalAsKeras(forward, backward, settings["merge_mode"], one.settings["return_sequences"])]
+    layer = inner(settings)
+    ways = [layer.settings, {**layer.settings, "go_backwards": True}]
+    (forward,), (backward,) = (_recurrent(layer.kind)(way, shape, axis) for way in ways)
+    return [BidirectionalAsKeras(forward, backward, settings["merge_mode"], layer.settings["return_sequences"])]
 
 
 def _time_distributed(settings: Config, shape: Shape, axis: int) -> list[nn.Module]:

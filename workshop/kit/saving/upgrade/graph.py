@@ -8,6 +8,7 @@ models themselves.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, NamedTuple
 
 from workshop.kit.errors import WorkshopError
@@ -123,7 +124,8 @@ def _sequential(inner: Any, is_old: bool, depth: int) -> Config:
     if shape is None and is_model(layers[0]):
         shape, dtype = _input_type(layers[0])
     _named(layers)
-    layers = [one for entry in layers for one in ([_slope_before(entry)] * _needs_slope(entry, is_old) + [entry])]
+    pairs = ([_slope_before(entry), entry] if _needs_slope(entry, is_old) else [entry] for entry in layers)
+    layers = [*itertools.chain.from_iterable(pairs)]
     _named(layers)
     if shape is not None:
         layers.insert(0, _input_layer("input_layer", shape, dtype or "float32"))

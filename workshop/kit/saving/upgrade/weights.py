@@ -235,7 +235,7 @@ def _inner_names(entry: Config) -> set[str]:
     inner = list(settings["layers"]) if is_model(entry) else []
     inner += [settings[key] for key in ("layer", "backward_layer", "cell") if isinstance(settings.get(key), dict)]
     inner += settings.get("cells", []) if isinstance(settings.get("cells"), list) else []
-    return names.union(*(_inner_names(one) for one in inner))
+    return names.union(*map(_inner_names, inner))
 
 
 def _owners(layers: Sequence[Config]) -> dict[str, str]:
