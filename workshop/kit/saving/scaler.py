@@ -56,7 +56,8 @@ class Step:
             return
         # Releases before 0.24 do not save the number of columns: it is how many entries each of these has.
         for name in ("scale_", "min_", "mean_", "center_", "lambdas_", "statistics_", "categories_"):
-            if isinstance(entries := state.get(name), list) or getattr(entries, "ndim", 0) == 1:
+            entries: Any = state.get(name)
+            if isinstance(entries, list) or getattr(entries, "ndim", 0) == 1:
                 self.n_features_in_ = len(entries)
         if "_n_features" in state:  # a ColumnTransformer's name for it
             self.n_features_in_ = state["_n_features"]

@@ -112,7 +112,7 @@ _ALONE = {
 _OBJECTS = "it holds Python objects where a scaler has numbers"
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class _Named:
     """A class or function that the file names.
 
