@@ -48,7 +48,7 @@ def torch_epoch(options: argparse.Namespace, kind: str, images: ImageSet) -> Cal
     model = TorchModel(network, (28, 28, 1), "softmax")
     samples = ArrayDataset(images.X_train, images.y_train, scale_pixels)
     loader = DataLoader(samples, sampler=SeededBatches(len(samples), RECIPE.batch_size, 1), batch_size=None)
-    return lambda: pytorch_mnist.train(network, model, loader, TorchState(None, RECIPE, verbose=0))
+    return lambda: pytorch_mnist.train(network, loader, TorchState(None, RECIPE, model, verbose=0))
 
 
 def numpy_epoch(options: argparse.Namespace, kind: str, images: ImageSet) -> Callable[[], object]:

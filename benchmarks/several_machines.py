@@ -58,9 +58,9 @@ def train_torch(kind: str, batch_size: int, count: int) -> tuple[list[float], li
     samples = ArrayDataset(images.X_train[:count], images.y_train[:count], scale_pixels)
     batches = distributed.SharedBatches(len(samples), batch_size, seed=1)
     network = mnist.build(kind, arguments)
-    state = Timed(None, recipe.for_samples(len(samples)), verbose=0)
-    loader = DataLoader(samples, sampler=batches, batch_size=None)
-    mnist.train(network, TorchModel(network, (28, 28, 1), "softmax"), loader, state)
+    model = TorchModel(network, (28, 28, 1), "softmax")
+    state = Timed(None, recipe.for_samples(len(samples)), model, verbose=0)
+    mnist.train(network, DataLoader(samples, sampler=batches, batch_size=None), state)
     return [one / len(samples) for one in seconds], state.history["loss"]
 
 

@@ -410,8 +410,8 @@ def fit(
     loader = make_loader(X, y, recipe.batch_size, report.arguments.seed)
     optimizer = make_optimizer(network, recipe)
     checkpoint = report.checkpoint(f"banknotes_{name}")
-    state = TrainingState(checkpoint, recipe, patience=None if validation is None else recipe.epochs)
-    for _, loss in train(network, optimizer, loader, state.epochs(model, optimizer, None, loader)):
+    state = TrainingState(checkpoint, recipe, model, patience=None if validation is None else recipe.epochs)
+    for _, loss in train(network, optimizer, loader, state.epochs(optimizer, None, loader)):
         state.log(len(X), loss=loss)
         if validation is not None:
             validation_loss, accuracy = evaluate(network, *validation)

@@ -143,9 +143,9 @@ def train_without_dropout(
     """Trains the small network in PyTorch from these weights; returns the weights at the end, and the history."""
     network, model = build(size=64)
     model.set_weights(weights)
-    state = TrainingState(None, recipe, verbose=0)
+    state = TrainingState(None, recipe, model, verbose=0)
     loader = loader_of(X_LARGE, recipe, seed, Augmentation())
-    torch_lesson.train(without_dropout(network), model, loader, state, torch_lesson.make_criterion(Y))
+    torch_lesson.train(without_dropout(network), loader, state, torch_lesson.make_criterion(Y))
     return model.get_weights(), state.history
 
 
@@ -226,11 +226,10 @@ def fit(
     augmentation: Augmentation | None = Augmentation(),  # noqa: B008
 ) -> dict[str, list[float]]:
     recipe = Recipe(4, 0.003, batch_size=8).for_samples(len(X))
-    state = TrainingState(checkpoint, recipe, verbose=0)
+    state = TrainingState(checkpoint, recipe, model, verbose=0)
     watched = PhotoDataset(X[:6], Y[:6])
-    torch_lesson.train(
-        network, model, loader_of(X, recipe, 3, augmentation), state, torch_lesson.make_criterion(Y), watched
-    )
+    loader = loader_of(X, recipe, 3, augmentation)
+    torch_lesson.train(network, loader, state, torch_lesson.make_criterion(Y), watched)
     return state.history
 
 

@@ -372,12 +372,12 @@ def fit(model: Any, batch_size: int, checkpoint: Checkpoint | None = None, **giv
     watches = "patience" in given
     recipe = Recipe(9, 0.01, batch_size=batch_size, optimizer="adam").for_samples(len(X))
     if model.engine == "torch":
-        state: Any = TorchState(checkpoint, recipe, verbose=0, **given)
+        state: Any = TorchState(checkpoint, recipe, model, verbose=0, **given)
         network, criterion = model.module[:-1], torch.nn.BCEWithLogitsLoss()
         optimizer, scheduler = torch_optimizers.make(recipe, network.parameters())
         batches = SeededBatches(len(X), batch_size, 5)
         loader = torch.utils.data.DataLoader(ArrayDataset(X, Y), sampler=batches, batch_size=None)
-        for _epoch in state.epochs(model, optimizer, scheduler, loader):
+        for _epoch in state.epochs(optimizer, scheduler, loader):
             network.train()
             for inputs, targets in loader:
                 optimizer.zero_grad()

@@ -265,8 +265,8 @@ def train(engine: str, case: Case, model: Any, X: np.ndarray, y: np.ndarray, rec
     samples = ArrayDataset(X, y, image_data.scale_pixels if X.dtype == np.uint8 else None)
     batches = SeededBatches(len(samples), recipe.batch_size, seed)
     loader = torch.utils.data.DataLoader(samples, sampler=batches, batch_size=None)
-    state = TrainingState(None, recipe, verbose=0)
-    lesson.train(with_logits(model.module, case), model, loader, state)
+    state = TrainingState(None, recipe, model, verbose=0)
+    lesson.train(with_logits(model.module, case), loader, state)
     return list(state.history["loss"])
 
 

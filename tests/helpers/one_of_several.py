@@ -20,8 +20,8 @@ def remember(engine: str, path: str, *options: str) -> None:
 
         train = mirror.train
 
-        def train_and_remember(network: Any, model: Any, loader: Any, state: Any) -> None:
-            train(network, model, loader, state)
+        def train_and_remember(network: Any, loader: Any, state: Any) -> None:
+            train(network, loader, state)
             histories.append(state.history)
 
         with mock.patch.object(mirror, "train", train_and_remember):

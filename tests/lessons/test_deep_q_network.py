@@ -16,7 +16,6 @@ from workshop.kit.environments.trips import evaluate
 from workshop.kit.training.checkpoint import Checkpoint
 from workshop.programs import engines
 from workshop.pytorch import deep_q_network as mirror
-from workshop.pytorch.kit.model import TorchModel
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -142,8 +141,7 @@ def test_an_epoch_of_the_mirror_is_that_of_keras(preset: tuple[str, ...], room: 
     model.compile(recipe.make_optimizer(), planned.settings.loss)
     of_keras, of_torch = (lesson.Training(planned, recipe, arguments) for _ in range(2))
     theirs = lesson.train(model, of_keras, recipe, Checkpoint(room / "keras.npz"))
-    saved = TorchModel(network, input_shape=(len(first[0]),))
-    ours = mirror.train(network, saved, of_torch, recipe, Checkpoint(room / "torch.npz"))
+    ours = mirror.train(network, of_torch, recipe, Checkpoint(room / "torch.npz"))
     assert of_torch.history["mean_return"] == of_keras.history["mean_return"]
     assert of_torch.history["loss"] == pytest.approx(of_keras.history["loss"], rel=1e-4)
     for before, one, other in zip(first, ours, theirs, strict=True):

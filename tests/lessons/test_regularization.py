@@ -216,8 +216,8 @@ def test_a_remedy_takes_the_same_steps_in_pytorch(digits: Digits, tmp_path: Path
     lesson.compile_network(in_keras, recipe)
     in_keras.train_on_batch(digits.X, digits.y)
     loader = DataLoader(ArrayDataset(digits.X, digits.y), sampler=SeededBatches(20, 20, seed=1), batch_size=None)
-    state = TorchState(Checkpoint(tmp_path / "state.npz", False), recipe)
-    in_torch.train(network, model, loader, state, nn.BCEWithLogitsLoss(), remedy)
+    state = TorchState(Checkpoint(tmp_path / "state.npz", False), recipe, model)
+    in_torch.train(network, loader, state, nn.BCEWithLogitsLoss(), remedy)
     for by_keras, by_torch in zip(in_keras.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_allclose(by_torch, by_keras, atol=2e-6)
 
@@ -226,12 +226,11 @@ def test_the_seconds_of_a_training_in_pytorch_are_its_own(digits: Digits, room: 
     pytest.importorskip("torch")
     from workshop.kit.training.checkpoint import Checkpoint
     from workshop.pytorch import regularization as in_torch
-    from workshop.pytorch.kit.state import TrainingState as TorchState
 
     arguments, recipe = lesson.parse(None, []), Recipe(1, 0.5, batch_size=10, optimizer="sgd", schedule=False)
     checkpoint = Checkpoint(room / "state.npz", False)
     trainings = [
-        lambda: in_torch.fit_all(1, digits, TorchState(checkpoint, recipe)),
+        lambda: in_torch.fit_all(1, digits, recipe, checkpoint),
         lambda: in_torch.fit_remedy(arguments, NOTHING, recipe, checkpoint, digits, digits),
     ]
     for training in trainings:
@@ -296,10 +295,9 @@ def test_the_ring_lies_around_the_other_points() -> None:
 def ring_in_pytorch(report: Report, name: str, X: np.ndarray, y: np.ndarray) -> Any:
     pytest.importorskip("torch")
     from workshop.pytorch import regularization as in_torch
-    from workshop.pytorch.kit.state import TrainingState as TorchState
 
     recipe = lesson.RECIPES["the ring"].with_options(report.arguments, len(X))
-    return in_torch.fit_ring(report.arguments.seed, name, X, y, TorchState(None, recipe))
+    return in_torch.fit_ring(report.arguments.seed, name, X, y, recipe, None)
 
 
 FIT_RING = {"keras": lesson.fit_ring, "numpy": in_numpy.fit_ring, "torch": ring_in_pytorch}

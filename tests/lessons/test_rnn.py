@@ -192,7 +192,7 @@ def test_one_step_is_the_same_in_the_three_engines_also_clipped(cell: str, clip:
     torch_model = TorchModel(network, (28, 28), "softmax")
     before = torch_model.get_weights()
     loader = DataLoader(ArrayDataset(X, y), sampler=SeededBatches(8, 8, 1), batch_size=None)
-    mirror.train(network, torch_model, loader, TrainingState(None, recipe, verbose=0))
+    mirror.train(network, loader, TrainingState(None, recipe, torch_model, verbose=0))
 
     numpy_model = in_numpy.build(cell, arguments)
     numpy_model.set_weights(before)

@@ -53,18 +53,17 @@ class Network(nn.Module):
         return self.output(x)
 
 
-def train(network: nn.Module, model: TorchModel, loader: DataLoader, state: TrainingState) -> None:
+def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
     """Trains a network on logits: the loop of PyTorch.
 
     Args:
         network: the classifier.
-        model: the same network as it is saved.
         loader: of batches of rows and targets.
         state: shows the progress, remembers it, and goes on where a training was stopped.
     """
     criterion = nn.BCEWithLogitsLoss()
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
-    for _epoch in state.epochs(model, optimizer, scheduler, loader):
+    for _epoch in state.epochs(optimizer, scheduler, loader):
         for inputs, targets in loader:
             optimizer.zero_grad()
             logits = network(inputs)
@@ -94,8 +93,8 @@ def fit(
     recipe = RECIPES[kind].with_options(arguments, samples=len(X))
     batches = SeededBatches(len(X), recipe.batch_size, arguments.seed)
     loader = DataLoader(ArrayDataset(X, y[:, None]), sampler=batches, batch_size=None)
-    state = TrainingState(checkpoint, recipe, verbose=verbose)
-    train(network, model, loader, state)
+    state = TrainingState(checkpoint, recipe, model, verbose=verbose)
+    train(network, loader, state)
     return model, state.history["loss"]
 
 

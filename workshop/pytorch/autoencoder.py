@@ -156,12 +156,11 @@ def train(
 
     criterion = nn.MSELoss()
     optimizer, scheduler = optimizers.make(recipe, network.parameters())  # with Keras' constants
-    state = TrainingState(report.checkpoint(f"autoencoder_{kind}"), recipe)
-    processor = device.choose_device()
-    for _epoch in state.epochs(model, optimizer, scheduler, loader):
+    state = TrainingState(report.checkpoint(f"autoencoder_{kind}"), recipe, model)
+    for _epoch in state.epochs(optimizer, scheduler, loader):
         network.train()
         for inputs, targets in loader:
-            inputs, targets = inputs.to(processor), targets.to(processor)
+            inputs, targets = inputs.to(state.device), targets.to(state.device)
             optimizer.zero_grad()
             loss = criterion(network(inputs), targets)
             loss.backward()

@@ -117,13 +117,13 @@ def train(
     """
     batches = SeededBatches(len(X), settings.batch_size, settings.seed)
     loader = DataLoader(ArrayDataset(X, np.zeros(len(X), np.int64)), sampler=batches, batch_size=None)  # no labels
-    processor = device.choose_device()
-    machine = BoltzmannMachine(start).to(processor)
+    torch_device = device.choose_device()
+    machine = BoltzmannMachine(start).to(torch_device)
     decaying = {"params": [machine.W], "weight_decay": DECAY}
     biases = {"params": [machine.b, machine.c], "weight_decay": 0.0}
     optimizer = torch.optim.SGD([decaying, biases], settings.learning_rate, MOMENTA[0])
     torch.manual_seed(settings.seed)
-    means = torch.from_numpy(X.mean(axis=0)).clamp(0, 1).to(processor)
+    means = torch.from_numpy(X.mean(axis=0)).clamp(0, 1).to(torch_device)
     particles = torch.bernoulli(means.expand(settings.batch_size, -1))  # where persistent chains are
     parts = {"machine": machine, "optimizer": optimizer}
 
@@ -149,7 +149,7 @@ def train(
         torch.manual_seed(1000 * settings.seed + epoch)
         batches.set_epoch(epoch)
         for step, (v, _) in enumerate(loader, 1):
-            v = v.to(processor)
+            v = v.to(torch_device)
             for group in optimizer.param_groups:
                 group["lr"] = settings.rate((epoch + (step - 1) / len(batches)) / settings.epochs)
                 group["momentum"] = settings.momentum(epoch)
@@ -191,23 +191,23 @@ def measure(network: DeepNetwork, X: torch.Tensor, y: torch.Tensor) -> float:
 
 def fine_tune(machines: Sequence[Machine], digits: Digits, report: Report) -> tuple[DeepNetwork, float]:
     """Compares the pre-trained network with the same one from random weights; see the lesson's."""
-    arguments, processor = report.arguments, device.choose_device()
+    arguments, torch_device = report.arguments, device.choose_device()
     y_train = digits.images.y_train[: len(digits.X_train)].astype(np.int64)
-    X_test = torch.from_numpy(digits.X_test).reshape(-1, 1, 28, 28).to(processor)
-    y_test = torch.from_numpy(digits.images.y_test.astype(np.int64)).to(processor)
+    X_test = torch.from_numpy(digits.X_test).reshape(-1, 1, 28, 28).to(torch_device)
+    y_test = torch.from_numpy(digits.images.y_test.astype(np.int64)).to(torch_device)
     hidden_units = [len(machine.c) for machine in machines]
     results: dict[str, dict[int, list[float]]] = {}
     for kind in KINDS:
         recipe = lesson.make_recipe(kind, arguments)
         for count, seed, rows in lesson.labelled_samples(y_train, arguments):
-            X = torch.from_numpy(digits.X_train[rows]).reshape(-1, 1, 28, 28).to(processor)
-            y = torch.from_numpy(y_train[rows]).to(processor)
+            X = torch.from_numpy(digits.X_train[rows]).reshape(-1, 1, 28, 28).to(torch_device)
+            y = torch.from_numpy(y_train[rows]).to(torch_device)
             torch.manual_seed(seed)
             network = DeepNetwork(hidden_units, nn.ReLU() if kind == "relu" else nn.Sigmoid())
             initialize_as_keras(network)
             if kind == "pretrained":  # the last layer alone keeps its random weights
                 network.first, network.second = (as_linear(machine) for machine in machines)
-            network.to(processor)
+            network.to(torch_device)
             fit(network, X, y, recipe)
             accuracy = measure(network, X_test, y_test)
             results.setdefault(kind, {}).setdefault(count, []).append(accuracy)

@@ -180,11 +180,11 @@ def count_right(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 def evaluate(network: nn.Module, photos: PhotoDataset | ArrayDataset, criterion: nn.Module) -> tuple[float, float]:
     """Returns the loss and the accuracy on photos."""
     network.eval()
-    processor = device.choose_device()
+    device = next(network.parameters()).device
     loss = right = 0.0
     for start in range(0, len(photos), 32):
         inputs, targets = photos[list(range(start, min(start + 32, len(photos))))]
-        outputs, targets = network(inputs.to(processor)), targets.to(processor)
+        outputs, targets = network(inputs.to(device)), targets.to(device)
         loss += float(criterion(outputs, targets)) * len(inputs)
         right += float(count_right(outputs, targets))
     return loss / len(photos), right / len(photos)
@@ -192,7 +192,6 @@ def evaluate(network: nn.Module, photos: PhotoDataset | ArrayDataset, criterion:
 
 def train(
     network: nn.Module,
-    model: TorchModel,
     loader: DataLoader,
     state: TrainingState,
     criterion: nn.Module,
@@ -202,7 +201,6 @@ def train(
 
     Args:
         network: it returns logits.
-        model: the same network as it is saved.
         loader: of batches of photos and targets.
         state: shows the progress, remembers it, and goes on where a training was stopped.
         criterion: the loss.
@@ -210,11 +208,10 @@ def train(
     """
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())  # with Keras' constants
     scaler = device.grad_scaler()  # for float16, whose smallest gradients would be 0
-    processor = device.choose_device()
-    for _epoch in state.epochs(model, optimizer, scheduler, loader, scaler):
+    for _epoch in state.epochs(optimizer, scheduler, loader, scaler):
         start_training(network)  # network.train(), but for what is frozen
         for inputs, targets in loader:
-            inputs, targets = inputs.to(processor), targets.to(processor)
+            inputs, targets = inputs.to(state.device), targets.to(state.device)
             optimizer.zero_grad()
             with device.autocast():
                 outputs = network(inputs)
@@ -275,8 +272,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         loader = DataLoader(train_set, sampler=batches, batch_size=None)  # the sampler gives whole batches
         started = time.perf_counter()
         # The train set tells the checkpoint its augmentation; a refused resume would name it twice.
-        state = TrainingState(report.checkpoint(name), replace(recipe, augmentation=None))
-        train(network, model, loader, state, criterion, watched)
+        state = TrainingState(report.checkpoint(name), replace(recipe, augmentation=None), model)
+        train(network, loader, state, criterion, watched)
         seconds = (time.perf_counter() - started) / recipe.epochs
         histories[kind] = state.history
 

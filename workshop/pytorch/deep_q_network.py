@@ -82,22 +82,11 @@ def build(settings: Settings, seed: int) -> QNetwork:
     return network.to(device.choose_device())
 
 
-def train(
-    network: QNetwork, model: TorchModel, state: Training, recipe: Recipe, checkpoint: Checkpoint
-) -> list[np.ndarray]:
-    """Trains a network on what the cars do with it; returns its weights.
-
-    Args:
-        network: the network.
-        model: the same network as it is saved.
-        state: all else that the training has.
-        recipe: with the batch size and the optimizer.
-        checkpoint: the file to go on from with `--resume`.
-    """
+def train(network: QNetwork, state: Training, recipe: Recipe, checkpoint: Checkpoint) -> list[np.ndarray]:
+    """Trains a network on what the cars do with it; returns its weights."""
     criterion = LOSSES[state.settings.loss]()
     optimizer, scheduler = optimizers.make(recipe, network.parameters())
-    processor = device.choose_device()
-    torch.set_num_threads(device.choose_threads(model.architecture, recipe.batch_size))
+    torch_device = device.choose_device()
     parts = {"network": network, "optimizer": optimizer, "scheduler": scheduler}
 
     def capture() -> dict[str, np.ndarray]:
@@ -122,8 +111,8 @@ def train(
                 continue
             for _update in range(UPDATES):
                 batch = state.sample(recipe.batch_size)
-                states = torch.from_numpy(batch.states).to(processor)
-                targets = torch.from_numpy(state.targets(weights, batch)).to(processor)
+                states = torch.from_numpy(batch.states).to(torch_device)
+                targets = torch.from_numpy(state.targets(weights, batch)).to(torch_device)
                 optimizer.zero_grad()
                 loss = criterion(network(states), targets)
                 loss.backward()
@@ -157,7 +146,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         if run.is_saved:
             print(network)
         state = Training(run, recipe, arguments)
-        weights = train(network, model, state, recipe, report.checkpoint(name))
+        torch.set_num_threads(device.choose_threads(model.architecture, recipe.batch_size))
+        weights = train(network, state, recipe, report.checkpoint(name))
         driven = tested[run.title] = add_result(report, run, weights)
         histories[run.title] = state.history
         if arguments.map is not None:

@@ -83,23 +83,21 @@ def build(kind: str, arguments: argparse.Namespace) -> nn.Module:
     return initialize_as_keras(network).to(device.choose_device())
 
 
-def train(network: nn.Module, model: TorchModel, loader: DataLoader, state: TrainingState) -> None:
+def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
     """Trains a classifier on logits: the loop of PyTorch.
 
     Args:
         network: the classifier.
-        model: the same network as it is saved.
         loader: of batches of images and class numbers.
         state: shows the progress, remembers it, and goes on where a training was stopped.
     """
     criterion = nn.CrossEntropyLoss()
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
     scaler = device.grad_scaler()  # for float16, whose smallest gradients would be 0
-    processor = device.choose_device()
-    for _epoch in state.epochs(model, optimizer, scheduler, loader, scaler):
+    for _epoch in state.epochs(optimizer, scheduler, loader, scaler):
         network.train()
         for inputs, targets in loader:
-            inputs, targets = inputs.to(processor), targets.to(processor)
+            inputs, targets = inputs.to(state.device), targets.to(state.device)
             optimizer.zero_grad()
             with device.autocast():
                 logits = network(inputs)
@@ -116,10 +114,10 @@ def train(network: nn.Module, model: TorchModel, loader: DataLoader, state: Trai
 def evaluate(network: nn.Module, loader: DataLoader) -> float:
     """Returns the share of images whose highest logit is that of their class."""
     network.eval()
-    processor = device.choose_device()
+    device = next(network.parameters()).device
     correct = total = 0
     for inputs, targets in loader:
-        predicted = network(inputs.to(processor)).argmax(dim=1).cpu()
+        predicted = network(inputs.to(device)).argmax(dim=1).cpu()
         correct += int((predicted == targets).sum())
         total += len(targets)
     return correct / total
@@ -151,8 +149,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         print(network)
         model = TorchModel(network, input_shape=(28, 28, 1), activation="softmax")  # as Keras has it, and the .h5
         print(f"{model.count_params():,} weights")
-        state = TrainingState(report.checkpoint(name), recipe)
-        train(network, model, loader, state)
+        state = TrainingState(report.checkpoint(name), recipe, model)
+        train(network, loader, state)
         curves[kind] = state.curve
 
         test_accuracy = evaluate(network, test_loader)

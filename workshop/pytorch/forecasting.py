@@ -56,7 +56,6 @@ class Forecaster(nn.Module):
 
 def train(
     network: nn.Module,
-    model: TorchModel,
     loader: DataLoader,
     state: TrainingState,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
@@ -65,18 +64,16 @@ def train(
 
     Args:
         network: the forecaster.
-        model: the same network as it is saved.
         loader: of batches of windows and changes.
         state: shows the progress, remembers it, stops early, and goes on where a training was stopped.
         validation: windows and changes that the loss is measured on after every epoch.
     """
     criterion = nn.MSELoss()
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
-    processor = device.choose_device()
-    for _epoch in state.epochs(model, optimizer, scheduler, loader):
+    for _epoch in state.epochs(optimizer, scheduler, loader):
         network.train()
         for inputs, targets in loader:
-            inputs, targets = inputs.to(processor), targets.to(processor)
+            inputs, targets = inputs.to(state.device), targets.to(state.device)
             optimizer.zero_grad()
             loss = criterion(network(inputs), targets)
             loss.backward()
@@ -86,7 +83,7 @@ def train(
         if validation is not None:
             network.eval()
             with torch.no_grad():
-                inputs, targets = (torch.from_numpy(np.float32(part)).to(processor) for part in validation)
+                inputs, targets = (torch.from_numpy(np.float32(part)).to(state.device) for part in validation)
                 state.log_validation(loss=float(criterion(network(inputs), targets)))
 
 
@@ -106,8 +103,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     network = initialize_as_keras(Forecaster(task.horizon)).to(device.choose_device())
     print(network)
     model = TorchModel(network, input_shape=(task.window, 1))
-    state = TrainingState(report.checkpoint("forecasting"), recipe, patience=PATIENCE)
-    train(network, model, loader, state, task.scaled("validation"))
+    state = TrainingState(report.checkpoint("forecasting"), recipe, model, patience=PATIENCE)
+    train(network, loader, state, task.scaled("validation"))
     print(f"Kept the weights of epoch {state.best_epoch} of {state.finished}, the best on the validation part")
     model.set_weights(unscale_outputs(model.get_weights(), task.scaler.scale_))
 

@@ -154,9 +154,8 @@ def train(
     batches = SeededBatches(len(dataset), recipe.batch_size, arguments.seed)
     loader = DataLoader(dataset, sampler=batches, batch_size=None)  # the sampler gives whole batches
     torch.manual_seed(arguments.seed)
-    processor = device.choose_device()
-    generator = initialize_as_keras(Generator()).to(processor)
-    discriminator = initialize_as_keras(Discriminator()).to(processor)
+    generator = initialize_as_keras(Generator()).to(device.choose_device())
+    discriminator = initialize_as_keras(Discriminator()).to(device.choose_device())
     averaged = AveragedModel(generator, avg_fn=average, use_buffers=True)
     averaged.n_averaged += 1  # begins with the first weights, as in the lesson
     model = TorchModel(averaged.module, input_shape=(NOISE + CLASSES,))  # as Keras has it, and the .h5
@@ -177,13 +176,13 @@ def train(
         "film": film,
     }
     name = f"gan_{kind}{'' if is_labelled else '_unlabelled'}"
-    state = TrainingState(report.checkpoint(name), recipe)
-    for epoch in state.epochs(model, generator_optimizer, generator_scheduler, loader, others=others):
+    state = TrainingState(report.checkpoint(name), recipe, model)
+    for epoch in state.epochs(generator_optimizer, generator_scheduler, loader, others=others):
         if not film.frames:
             film.frames.append(model.predict(inputs))
         for step, (images, labels) in enumerate(loader, epoch * len(batches) + 1):
-            images, labels = images.to(processor), labels.to(processor)
-            noise = torch.randn(len(images), NOISE).to(processor)
+            images, labels = images.to(state.device), labels.to(state.device)
+            noise = torch.randn(len(images), NOISE).to(state.device)
             drawn = generator(torch.cat([noise, labels], dim=1))
 
             # The discriminator: real images are to get 0.9, drawn ones 0. Detached, they are mere numbers.

@@ -143,22 +143,20 @@ def measure(case: Case, X: np.ndarray, y: np.ndarray, seed: int) -> Passes:
     return Passes(kernels(network), hidden, [gradient.cpu().numpy().T for gradient in gradients])
 
 
-def train(network: nn.Module, model: TorchModel, loader: DataLoader, state: TrainingState) -> None:
+def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
     """Trains a classifier on logits: the loop of PyTorch.
 
     Args:
         network: the classifier.
-        model: the same network as it is saved.
         loader: of batches of images and class numbers.
         state: remembers the progress, and goes on where a training was stopped.
     """
     criterion = nn.CrossEntropyLoss()
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
-    processor = device.choose_device()
-    for _epoch in state.epochs(model, optimizer, scheduler, loader):
+    for _epoch in state.epochs(optimizer, scheduler, loader):
         network.train()
         for inputs, targets in loader:
-            inputs, targets = inputs.to(processor), targets.to(processor)
+            inputs, targets = inputs.to(state.device), targets.to(state.device)
             optimizer.zero_grad()
             logits = network(inputs)
             loss = criterion(logits, targets)
@@ -180,8 +178,9 @@ def fit(name: str, network: DenseNetwork, digits: Digits, recipe: Recipe, report
     rows = ArrayDataset(*digits.train)
     batches = SeededBatches(len(rows), recipe.batch_size, report.arguments.seed)
     loader = DataLoader(rows, sampler=batches, batch_size=None)  # the sampler gives whole batches
-    state = TrainingState(report.checkpoint(f"initialization-{name}"), recipe, may_diverge=True, verbose=0)
-    train(network, TorchModel(network, input_shape=(784,)), loader, state)
+    model = TorchModel(network, input_shape=(784,))
+    state = TrainingState(report.checkpoint(f"initialization-{name}"), recipe, model, may_diverge=True, verbose=0)
+    train(network, loader, state)
     return Trained(state.history["loss"], state.history["accuracy"], evaluate(network, *digits.test))
 
 

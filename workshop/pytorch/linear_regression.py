@@ -67,22 +67,20 @@ def fit_slope(rate: float = 0.01) -> list[float]:
     return path
 
 
-def train(network: nn.Module, model: TorchModel, loader: DataLoader, state: TrainingState) -> None:
+def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
     """Trains a neuron: the loop of PyTorch.
 
     Args:
         network: `nn.Linear`.
-        model: the same network as it is saved.
         loader: of batches of rows and targets.
         state: shows the progress, remembers it, and goes on where a training was stopped.
     """
     criterion = nn.MSELoss()
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
-    processor = device.choose_device()
-    for _epoch in state.epochs(model, optimizer, scheduler, loader):
+    for _epoch in state.epochs(optimizer, scheduler, loader):
         network.train()
         for inputs, targets in loader:
-            inputs, targets = inputs.to(processor), targets.to(processor)
+            inputs, targets = inputs.to(state.device), targets.to(state.device)
             optimizer.zero_grad()
             loss = criterion(network(inputs), targets)
             loss.backward()
@@ -102,8 +100,8 @@ def fit_neuron(
     rows = ArrayDataset(X, y[:, None].astype(np.float32))
     loader = DataLoader(rows, sampler=SeededBatches(len(rows), recipe.batch_size, seed), batch_size=None)
     checkpoint = report.checkpoint(f"linear_regression-{name}")
-    state = TrainingState(checkpoint, recipe, snapshots=SNAPSHOTS, may_diverge=may_diverge)
-    train(network, model, loader, state)
+    state = TrainingState(checkpoint, recipe, model, snapshots=SNAPSHOTS, may_diverge=may_diverge)
+    train(network, loader, state)
     snapshots = np.array([flatten(weights) for weights in state.weights.values()])
     return Trained(model, flatten(model.get_weights()), state.history["loss"], snapshots)
 

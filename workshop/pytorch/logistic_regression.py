@@ -45,18 +45,17 @@ class Neuron(nn.Module):
         return self.output(x)
 
 
-def train(network: nn.Module, model: TorchModel, loader: DataLoader, state: TrainingState) -> None:
+def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
     """Trains a neuron on logits: the loop of PyTorch.
 
     Args:
         network: the neuron.
-        model: the same neuron as it is saved.
         loader: of batches of rows and targets.
         state: shows the progress, remembers it, and goes on where a training was stopped.
     """
     criterion = nn.BCEWithLogitsLoss()
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
-    for _epoch in state.epochs(model, optimizer, scheduler, loader):
+    for _epoch in state.epochs(optimizer, scheduler, loader):
         for inputs, targets in loader:
             optimizer.zero_grad()
             logits = network(inputs)
@@ -81,8 +80,8 @@ def fit(
     recipe = RECIPES["neuron"].with_options(arguments, samples=len(X))
     batches = SeededBatches(len(X), recipe.batch_size, arguments.seed)
     loader = DataLoader(ArrayDataset(X, y[:, None]), sampler=batches, batch_size=None)
-    state = TrainingState(checkpoint, recipe)
-    train(neuron, model, loader, state)
+    state = TrainingState(checkpoint, recipe, model)
+    train(neuron, loader, state)
     return model, state.history["loss"]
 
 

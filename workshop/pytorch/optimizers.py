@@ -72,10 +72,10 @@ def make_loader(X: np.ndarray, y: np.ndarray, batch_size: int, seed: int) -> Dat
 def evaluate(network: nn.Module, loader: DataLoader) -> tuple[float, float]:
     """Returns the mean loss and the share of images whose highest logit is that of their class."""
     network.eval()
-    processor = device.choose_device()
+    device = next(network.parameters()).device
     loss = correct = total = 0.0
     for inputs, targets in loader:
-        inputs, targets = inputs.to(processor), targets.to(processor)
+        inputs, targets = inputs.to(device), targets.to(device)
         logits = network(inputs)
         loss += float(nn.functional.cross_entropy(logits, targets, reduction="sum"))
         correct += int((logits.argmax(dim=1) == targets).sum())
@@ -92,13 +92,12 @@ def train(name: str, recipe: Recipe, images: ImageSet, report: Report) -> Traine
     loader = make_loader(images.X_train, images.y_train, recipe.batch_size, seed)
     criterion = nn.CrossEntropyLoss()
     optimizer, scheduler = optimizers.make(recipe, network.parameters())
-    processor = device.choose_device()
-    state = TrainingState(report.checkpoint(f"optimizers-{name}"), recipe)
-    for _epoch in state.epochs(model, optimizer, scheduler, loader):
+    state = TrainingState(report.checkpoint(f"optimizers-{name}"), recipe, model)
+    for _epoch in state.epochs(optimizer, scheduler, loader):
         network.train()
         started = time.perf_counter()
         for inputs, targets in loader:
-            inputs, targets = inputs.to(processor), targets.to(processor)
+            inputs, targets = inputs.to(state.device), targets.to(state.device)
             optimizer.zero_grad()
             loss = criterion(network(inputs), targets)
             loss.backward()
@@ -126,13 +125,12 @@ def train_stalling(images: ImageSet, report: Report, lowers: bool) -> Stalled:
         optimizer, factor=FACTOR, patience=PATIENCE - 1, threshold=MIN_DELTA, threshold_mode="abs"
     )
     used: list[float] = []
-    state = TrainingState(None, recipe)
-    processor = device.choose_device()
-    for _epoch in state.epochs(model, optimizer, constant, loader):
+    state = TrainingState(None, recipe, model)
+    for _epoch in state.epochs(optimizer, constant, loader):
         network.train()
         used.append(optimizer.param_groups[0]["lr"])
         for inputs, targets in loader:
-            inputs, targets = inputs.to(processor), targets.to(processor)
+            inputs, targets = inputs.to(state.device), targets.to(state.device)
             optimizer.zero_grad()
             loss = criterion(network(inputs), targets)
             loss.backward()

@@ -92,7 +92,6 @@ def build(remedy: Remedy, seed: int) -> Network:
 
 def train(
     network: nn.Module,
-    model: TorchModel,
     loader: DataLoader,
     state: TrainingState,
     criterion: nn.Module,
@@ -103,7 +102,6 @@ def train(
 
     Args:
         network: inputs -> hidden units -> logits.
-        model: the same network as it is saved.
         loader: of batches of inputs and targets.
         state: shows the progress, remembers it, and goes on where a training was stopped.
         criterion: the loss of the logits.
@@ -112,7 +110,7 @@ def train(
     """
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
     weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]  # no biases
-    for _epoch in state.epochs(model, optimizer, scheduler, loader):
+    for _epoch in state.epochs(optimizer, scheduler, loader):
         network.train()
         for inputs, targets in loader:
             optimizer.zero_grad()
@@ -137,25 +135,37 @@ def train(
             state.log_validation(loss=float(loss))
 
 
-def fit(remedy: Remedy, digits: Digits, seed: int, state: TrainingState, held_out: Digits | None = None) -> TorchModel:
-    """Builds and trains a network; returns it as it is saved, with the sigmoid behind its logits."""
+def fit(
+    remedy: Remedy,
+    digits: Digits,
+    seed: int,
+    recipe: Recipe,
+    checkpoint: Checkpoint,
+    held_out: Digits | None = None,
+    snapshots: Sequence[int] = (),
+) -> tuple[TorchModel, TrainingState]:
+    """Builds and trains a network; returns it as it is saved, with the sigmoid behind its logits, and its training."""
     network = build(remedy, seed)
     model = TorchModel(network, input_shape=(SIDE * SIDE,), activation="sigmoid")
-    batches = SeededBatches(len(digits.X), state.recipe.batch_size, seed)
+    patience = None if held_out is None else lesson.PATIENCE
+    state = TrainingState(checkpoint, recipe, model, patience=patience, snapshots=snapshots)
+    batches = SeededBatches(len(digits.X), recipe.batch_size, seed)
     loader = DataLoader(ArrayDataset(digits.X, digits.y), sampler=batches, batch_size=None)
-    train(network, model, loader, state, nn.BCEWithLogitsLoss(), remedy, held_out)
-    return model
+    train(network, loader, state, nn.BCEWithLogitsLoss(), remedy, held_out)
+    return model, state
 
 
-def fit_few(seed: int, few: Digits, state: TrainingState) -> tuple[TorchModel, History, Weights]:
+def fit_few(seed: int, few: Digits, recipe: Recipe, checkpoint: Checkpoint) -> tuple[TorchModel, History, Weights]:
     """Trains the network on few images until it has memorised them; returns it, its history and earlier weights."""
-    return fit(NOTHING, few, seed, state), state.history, state.weights
+    model, state = fit(NOTHING, few, seed, recipe, checkpoint, snapshots=lesson.looks(recipe.epochs))
+    return model, state.history, state.weights
 
 
-def fit_all(seed: int, everything: Digits, state: TrainingState) -> tuple[TorchModel, float]:
+def fit_all(seed: int, everything: Digits, recipe: Recipe, checkpoint: Checkpoint) -> tuple[TorchModel, float]:
     """Trains the same network on all images; returns it and the seconds that it took."""
     started = time.perf_counter()
-    return fit(NOTHING, everything, seed, state), time.perf_counter() - started
+    model, _ = fit(NOTHING, everything, seed, recipe, checkpoint)
+    return model, time.perf_counter() - started
 
 
 def fit_remedy(
@@ -164,19 +174,21 @@ def fit_remedy(
     """Trains a network with a remedy, in as many steps as without; returns it and the seconds that it took."""
     started = time.perf_counter()
     shown, recipe = lesson.shown_images(few, remedy, recipe, arguments)
-    state = TrainingState(checkpoint, recipe, patience=lesson.PATIENCE if remedy.stops_early else None)
-    model = fit(remedy, shown, arguments.seed, state, held_out if remedy.stops_early else None)
+    model, _ = fit(remedy, shown, arguments.seed, recipe, checkpoint, held_out if remedy.stops_early else None)
     return model, time.perf_counter() - started
 
 
-def fit_ring(seed: int, name: str, X: np.ndarray, y: np.ndarray, state: TrainingState) -> TorchModel:
+def fit_ring(
+    seed: int, name: str, X: np.ndarray, y: np.ndarray, recipe: Recipe, checkpoint: Checkpoint | None
+) -> TorchModel:
     """Trains a network on the noisy ring, with dropout if that is its name."""
     torch.manual_seed(seed)
     network = initialize_as_keras(RingNetwork(0.5 if name == "dropout" else 0.0))
     model = TorchModel(network, input_shape=(2,), activation="softmax")
-    batches = SeededBatches(len(X), state.recipe.batch_size, seed)
+    state = TrainingState(checkpoint, recipe, model)
+    batches = SeededBatches(len(X), recipe.batch_size, seed)
     loader = DataLoader(ArrayDataset(X, np.eye(2, dtype=np.float32)[y]), sampler=batches, batch_size=None)
-    train(network, model, loader, state, nn.CrossEntropyLoss())
+    train(network, loader, state, nn.CrossEntropyLoss())
     return model
 
 
@@ -280,12 +292,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     ring, ring_test = lesson.rings(arguments.seed)
 
     recipe = RECIPES["few images"].with_options(arguments, len(few.X))
-    few_state = TrainingState(report.checkpoint("regularization-few"), recipe, snapshots=lesson.looks(recipe.epochs))
-    recipe = lesson.all_images_recipe(arguments, len(everything.X))
-    all_state = TrainingState(report.checkpoint("regularization-all"), recipe)
+    all_recipe = lesson.all_images_recipe(arguments, len(everything.X))
     tasks: list[Callable[[], Any]] = [
-        partial(fit_few, arguments.seed, few, few_state),
-        partial(fit_all, arguments.seed, everything, all_state),
+        partial(fit_few, arguments.seed, few, recipe, report.checkpoint("regularization-few")),
+        partial(fit_all, arguments.seed, everything, all_recipe, report.checkpoint("regularization-all")),
     ]
     recipe = RECIPES["a remedy"].with_options(arguments, len(few.X))
     for name, remedy in REMEDIES.items():
@@ -293,8 +303,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         tasks.append(partial(fit_remedy, arguments, remedy, recipe, checkpoint, few, held_out))
     recipe = RECIPES["the ring"].with_options(arguments, len(ring[0]))
     for name in ("plain", "dropout"):
-        state = TrainingState(report.checkpoint(f"regularization-ring-{name}"), recipe)
-        tasks.append(partial(fit_ring, arguments.seed, name, *ring, state))
+        checkpoint = report.checkpoint(f"regularization-ring-{name}")
+        tasks.append(partial(fit_ring, arguments.seed, name, *ring, recipe, checkpoint))
     trained = side_by_side(tasks, arguments)
 
     report.section(f"Overfitting: {len(few.X):,} images, {lesson.UNITS} hidden units")

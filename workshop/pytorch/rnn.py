@@ -77,22 +77,20 @@ def build(cell: str, arguments: argparse.Namespace) -> RowReader:
     return network.to(device.choose_device())
 
 
-def train(network: nn.Module, model: TorchModel, loader: DataLoader, state: TrainingState) -> None:
+def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
     """Trains a classifier on logits.
 
     Args:
         network: the classifier.
-        model: the same network as it is saved.
         loader: of batches of images and class numbers.
         state: shows the progress, remembers it, and goes on where a training was stopped.
     """
     criterion = nn.CrossEntropyLoss()
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())  # with Keras' constants
-    processor = device.choose_device()
-    for _epoch in state.epochs(model, optimizer, scheduler, loader):
+    for _epoch in state.epochs(optimizer, scheduler, loader):
         network.train()
         for inputs, targets in loader:
-            inputs, targets = inputs.to(processor), targets.to(processor)
+            inputs, targets = inputs.to(state.device), targets.to(state.device)
             optimizer.zero_grad()
             logits = network(inputs)
             loss = criterion(logits, targets)
@@ -109,10 +107,10 @@ def train(network: nn.Module, model: TorchModel, loader: DataLoader, state: Trai
 def evaluate(network: nn.Module, loader: DataLoader) -> float:
     """Returns the share of images whose highest logit is that of their class."""
     network.eval()
-    processor = device.choose_device()
+    device = next(network.parameters()).device
     correct = total = 0
     for inputs, targets in loader:
-        predicted = network(inputs.to(processor)).argmax(dim=1).cpu()
+        predicted = network(inputs.to(device)).argmax(dim=1).cpu()
         correct += int((predicted == targets).sum())
         total += len(targets)
     return correct / total
@@ -141,9 +139,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         network = build(cell, arguments)
         print(network)
         model = TorchModel(network, input_shape=(28, 28), activation="softmax")  # as Keras has it, and the .h5
-        state = TrainingState(report.checkpoint(f"{run_name}_{cell}"), recipe)
+        state = TrainingState(report.checkpoint(f"{run_name}_{cell}"), recipe, model)
         started = time.perf_counter()
-        train(network, model, loader, state)
+        train(network, loader, state)
         seconds = time.perf_counter() - started
         test_accuracy = evaluate(network, test_loader)
 

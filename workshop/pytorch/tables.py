@@ -57,7 +57,6 @@ class TableNetwork(nn.Module):
 
 def train(
     network: nn.Module,
-    model: TorchModel,
     loader: DataLoader,
     state: TrainingState,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
@@ -66,7 +65,6 @@ def train(
 
     Args:
         network: it returns a number a row, or logits.
-        model: the same network as it is saved.
         loader: of batches of rows and targets: numbers, or one-hot classes.
         state: shows the progress, remembers it, stops early, and goes on where a training was stopped.
         validation: rows and targets that the loss is measured on after every epoch.
@@ -74,11 +72,10 @@ def train(
     has_classes = loader.dataset[[0]][1].shape[1] > 1
     criterion = nn.CrossEntropyLoss() if has_classes else nn.MSELoss()
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
-    processor = device.choose_device()
-    for _epoch in state.epochs(model, optimizer, scheduler, loader):
+    for _epoch in state.epochs(optimizer, scheduler, loader):
         network.train()
         for inputs, targets in loader:
-            inputs, targets = inputs.to(processor), targets.to(processor)
+            inputs, targets = inputs.to(state.device), targets.to(state.device)
             optimizer.zero_grad()
             loss = criterion(network(inputs), targets)
             loss.backward()
@@ -88,7 +85,7 @@ def train(
         if validation is not None:
             network.eval()
             with torch.no_grad():
-                inputs, targets = (torch.from_numpy(part).to(processor) for part in validation)
+                inputs, targets = (torch.from_numpy(part).to(state.device) for part in validation)
                 state.log_validation(loss=float(criterion(network(inputs), targets)))
 
 
@@ -110,8 +107,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         rows = ArrayDataset(task.X[task.train], targets[task.train])
         batches = SeededBatches(len(rows), recipe.batch_size, arguments.seed)
         loader = DataLoader(rows, sampler=batches, batch_size=None)  # the sampler gives whole batches
-        state = TrainingState(report.checkpoint(f"tables-{task.name}"), recipe, patience=PATIENCE)
-        train(network, model, loader, state, (task.X[task.validation], targets[task.validation]))
+        state = TrainingState(report.checkpoint(f"tables-{task.name}"), recipe, model, patience=PATIENCE)
+        train(network, loader, state, (task.X[task.validation], targets[task.validation]))
         print(f"Kept the weights of epoch {state.best_epoch} of {state.finished}, the best on the validation rows")
         losses = {"training": state.history["loss"], "validation": state.history["val_loss"]}
         if not task.classes:

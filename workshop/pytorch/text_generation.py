@@ -70,22 +70,20 @@ def build(characters: int, units: int, layers: int, seed: int) -> LanguageModel:
     return network.to(device.choose_device())
 
 
-def train(network: nn.Module, model: TorchModel, loader: DataLoader, state: TrainingState) -> None:
+def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
     """Trains the language model.
 
     Args:
         network: the language model.
-        model: the same network as it is saved.
         loader: of batches of windows and of the same windows one step later, (n, steps).
         state: shows the progress, remembers it, and goes on where a training was stopped.
     """
     criterion = nn.CrossEntropyLoss()
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
-    processor = device.choose_device()
-    for _epoch in state.epochs(model, optimizer, scheduler, loader):
+    for _epoch in state.epochs(optimizer, scheduler, loader):
         network.train()
         for inputs, targets in loader:
-            inputs, targets = inputs.to(processor), targets.to(processor)
+            inputs, targets = inputs.to(state.device), targets.to(state.device)
             optimizer.zero_grad()
             logits = network(inputs)
             # The loss takes one row for each prediction: (n, steps, characters) -> (n * steps, characters).
@@ -104,11 +102,11 @@ def evaluate(network: nn.Module, loader: DataLoader) -> tuple[float, float]:
     """
     network.eval()
     criterion = nn.CrossEntropyLoss(reduction="sum")
-    processor = device.choose_device()
+    device = next(network.parameters()).device
     loss = 0.0
     correct = total = 0
     for inputs, targets in loader:
-        logits = network(inputs.to(processor))[:, WINDOW // 2 :].flatten(0, 1).cpu()
+        logits = network(inputs.to(device))[:, WINDOW // 2 :].flatten(0, 1).cpu()
         targets = targets[:, WINDOW // 2 :].flatten()
         loss += float(criterion(logits, targets))
         correct += int((logits.argmax(dim=1) == targets).sum())
@@ -136,8 +134,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     network = build(len(vocabulary), arguments.units, arguments.layers, arguments.seed)
     print(network)
     model = TorchModel(network, input_shape=(WINDOW,), activation="softmax")  # as Keras has it, and the .h5
-    state = TrainingState(report.checkpoint("text_generation"), recipe)
-    train(network, model, loader, state)
+    state = TrainingState(report.checkpoint("text_generation"), recipe, model)
+    train(network, loader, state)
 
     report.section("Bits per character, on held-out text")
     bits, accuracy = evaluate(network, test_loader)

@@ -50,7 +50,6 @@ from workshop.training_choices import (
 
 def train(
     network: nn.Module,
-    model: TorchModel,
     loader: DataLoader,
     state: TrainingState,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
@@ -59,18 +58,16 @@ def train(
 
     Args:
         network: `nn.Linear`.
-        model: the same network as it is saved.
         loader: of batches of rows and targets.
         state: shows the progress, remembers it, and goes on where a training was stopped.
         validation: rows and targets that the loss is measured on after every epoch.
     """
     criterion = nn.MSELoss()
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
-    processor = device.choose_device()
-    for _epoch in state.epochs(model, optimizer, scheduler, loader):
+    for _epoch in state.epochs(optimizer, scheduler, loader):
         network.train()
         for inputs, targets in loader:
-            inputs, targets = inputs.to(processor), targets.to(processor)
+            inputs, targets = inputs.to(state.device), targets.to(state.device)
             optimizer.zero_grad()
             loss = criterion(network(inputs), targets)
             loss.backward()
@@ -82,8 +79,8 @@ def train(
 
 def evaluate(network: nn.Module, X: np.ndarray, y: np.ndarray) -> float:
     """Returns the mean squared error on rows X (n, features) and targets y (n, outputs)."""
-    processor = device.choose_device()
-    inputs, targets = (torch.from_numpy(np.float32(part)).to(processor) for part in (X, y))
+    device = next(network.parameters()).device
+    inputs, targets = (torch.from_numpy(np.float32(part)).to(device) for part in (X, y))
     with torch.no_grad():
         return float(nn.MSELoss()(network(inputs), targets))
 
@@ -114,8 +111,8 @@ def fit_neuron(
         validation = validation[0], validation[1].reshape(len(validation[1]), -1)
     patience = PATIENCE if validation is not None else None
     checkpoint = report.checkpoint(f"training_choices-{name}")
-    state = TrainingState(checkpoint, recipe, patience=patience, snapshots=[*snapshots], may_diverge=may_diverge)
-    train(network, model, loader, state, validation)
+    state = TrainingState(checkpoint, recipe, model, patience=patience, snapshots=[*snapshots], may_diverge=may_diverge)
+    train(network, loader, state, validation)
     weights = {epoch: stack(values) for epoch, values in state.weights.items()}
     return Trained(stack(model.get_weights()), state.history, weights, state.best_epoch, evaluate(network, X, targets))
 

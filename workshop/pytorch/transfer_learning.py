@@ -160,25 +160,21 @@ def split(network: MobileNet | EfficientNetLite0, kind: str) -> tuple[nn.Module,
     return body, end
 
 
-def train(
-    network: nn.Module, model: TorchModel, loader: DataLoader, state: TrainingState, criterion: nn.Module
-) -> None:
+def train(network: nn.Module, loader: DataLoader, state: TrainingState, criterion: nn.Module) -> None:
     """Trains all layers of a network that are not frozen: the loop of PyTorch.
 
     Args:
         network: it returns logits.
-        model: the same network as it is saved.
         loader: of batches of photos, or of a backbone's outputs, and targets.
         state: shows the progress, remembers it, and goes on where a training was stopped.
         criterion: the loss.
     """
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
     scaler = device.grad_scaler()  # for float16, whose smallest gradients would be 0
-    processor = device.choose_device()
-    for _epoch in state.epochs(model, optimizer, scheduler, loader, scaler):
+    for _epoch in state.epochs(optimizer, scheduler, loader, scaler):
         start_training(network)  # network.train(), but for what is frozen
         for inputs, targets in loader:
-            inputs, targets = inputs.to(processor), targets.to(processor)
+            inputs, targets = inputs.to(state.device), targets.to(state.device)
             optimizer.zero_grad()
             with device.autocast():
                 outputs = network(inputs)
@@ -207,19 +203,19 @@ def train_on(
     seed = report.arguments.seed
     dataset = as_dataset(X, y, seed, recipe)
     loader = DataLoader(dataset, sampler=SeededBatches(len(dataset), recipe.batch_size, seed), batch_size=None)
-    state = TrainingState(report.checkpoint(f"transfer_learning_{name}"), recipe)
-    train(network, model, loader, state, make_criterion(y))
+    state = TrainingState(report.checkpoint(f"transfer_learning_{name}"), recipe, model)
+    train(network, loader, state, make_criterion(y))
 
 
 @torch.inference_mode()
 def outputs(module: nn.Module, X: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Returns what a part of a network returns for X, computed once; images channels last."""
     module.eval()
-    dataset, processor = as_dataset(X, y), device.choose_device()
+    dataset, device = as_dataset(X, y), next(module.parameters()).device
     parts = []
     for start in range(0, len(dataset), 32):
         inputs, _ = dataset[list(range(start, min(start + 32, len(dataset))))]
-        part = module(inputs.to(processor))
+        part = module(inputs.to(device))
         parts.append((part.movedim(1, -1) if part.ndim == 4 else part).float().cpu().numpy())
     return np.concatenate(parts)
 
@@ -231,8 +227,8 @@ def train_head(network: Network | End, X: np.ndarray, y: np.ndarray, report: Rep
     features = ArrayDataset(outputs(nn.Sequential(*scaling, network.backbone, GlobalAveragePooling()), X, y), y)
     loader = DataLoader(features, sampler=SeededBatches(len(features), HEAD.batch_size, seed), batch_size=None)
     head = nn.Sequential(network.dropout, network.output)  # the same modules, not copies of them
-    state = TrainingState(None, HEAD)
-    train(head, TorchModel(head, (network.output.in_features,)), loader, state, make_criterion(y))
+    state = TrainingState(None, HEAD, TorchModel(head, (network.output.in_features,)))
+    train(head, loader, state, make_criterion(y))
 
 
 def pretrain(report: Report, size: int) -> list[np.ndarray]:

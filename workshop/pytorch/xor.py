@@ -23,6 +23,8 @@ from torch.utils.data import DataLoader
 from workshop import xor as lesson
 from workshop.kit import cli
 from workshop.kit.report import Report
+from workshop.kit.training import Recipe
+from workshop.kit.training.checkpoint import Checkpoint
 from workshop.pytorch.kit import device, optimizers
 from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
 from workshop.pytorch.kit.layers import initialize_as_keras
@@ -45,21 +47,18 @@ class Network(nn.Module):
         return self.output(x)
 
 
-def train(
-    network: nn.Module, model: TorchModel, loader: DataLoader, state: TrainingState, loss_name: str = MEAN_SQUARED_ERROR
-) -> None:
+def train(network: nn.Module, loader: DataLoader, state: TrainingState, loss_name: str = MEAN_SQUARED_ERROR) -> None:
     """Trains a network: the loop of PyTorch.
 
     Args:
         network: inputs -> hidden units -> 1.
-        model: the same network as it is saved.
         loader: of batches of points and targets.
         state: shows the progress, remembers it, and goes on where a training was stopped.
         loss_name: "mean_squared_error" or, of logits, "binary_crossentropy".
     """
     criterion = nn.BCEWithLogitsLoss() if loss_name == CROSS_ENTROPY else nn.MSELoss()
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())  # with Keras' constants
-    for _epoch in state.epochs(model, optimizer, scheduler, loader):
+    for _epoch in state.epochs(optimizer, scheduler, loader):
         for inputs, targets in loader:
             optimizer.zero_grad()
             loss = criterion(network(inputs), targets)
@@ -73,26 +72,29 @@ def fit(
     X: np.ndarray,
     y: np.ndarray,
     seed: int,
-    state: TrainingState,
+    recipe: Recipe,
+    checkpoint: Checkpoint,
     loss_name: str = MEAN_SQUARED_ERROR,
-) -> TorchModel:
-    """Builds and trains a network on X (rows, inputs) and y (rows,); returns it as it is saved."""
+    snapshots: Sequence[int] = (),
+) -> tuple[TorchModel, TrainingState]:
+    """Builds and trains a network on X (rows, inputs) and y (rows,); returns it as it is saved, and its training."""
     torch.manual_seed(seed)
     network = initialize_as_keras(Network(hidden_units, X.shape[1]))
     activation = "sigmoid" if loss_name == CROSS_ENTROPY else None
     model = TorchModel(network, input_shape=X.shape[1:], activation=activation)
-    batches = SeededBatches(len(X), state.recipe.batch_size, seed)
+    state = TrainingState(checkpoint, recipe, model, snapshots=snapshots)
+    batches = SeededBatches(len(X), recipe.batch_size, seed)
     loader = DataLoader(ArrayDataset(X, y[:, None]), sampler=batches, batch_size=None)
-    train(network, model, loader, state, loss_name)
-    return model
+    train(network, loader, state, loss_name)
+    return model, state
 
 
 def train_network(report: Report, task: Task, points: Points) -> None:
     """Trains and saves the network on the corners, or that of a course's recipe."""
     report.section(task.title)
     snapshots = lesson.snapshot_epochs(task.recipe.epochs)
-    state = TrainingState(report.checkpoint(task.name), task.recipe, snapshots=snapshots)
-    model = fit(task.hidden_units, task.X, task.y, report.arguments.seed, state, task.loss)
+    seed, checkpoint = report.arguments.seed, report.checkpoint(task.name)
+    model, state = fit(task.hidden_units, task.X, task.y, seed, task.recipe, checkpoint, task.loss, snapshots)
     lesson.report_network(
         report, task, points, model, lambda X: model.predict(X)[:, 0], state.history["loss"], state.weights
     )
@@ -108,8 +110,8 @@ def compare_sizes(report: Report, points: Points) -> None:
     for hidden_units in lesson.HIDDEN_SIZES:
         kind = f"hidden_{hidden_units}"
         print(lesson.units_title(hidden_units))
-        state = TrainingState(report.checkpoint(f"xor-{kind}"), recipe)
-        model = fit(hidden_units, X_train, points.y_train, arguments.seed, state)
+        checkpoint = report.checkpoint(f"xor-{kind}")
+        model, _ = fit(hidden_units, X_train, points.y_train, arguments.seed, recipe, checkpoint)
         weights[hidden_units] = model.get_weights()
         accuracies[hidden_units] = lesson.accuracies(points, model.predict(X_train), model.predict(X_test))
         report.result(accuracies[hidden_units], model=kind)
@@ -123,8 +125,8 @@ def train_shapes(report: Report) -> None:
     weights = {}
     for task in tasks:
         print(f"{task.name.partition('_')[0]}, {lesson.units_title(task.hidden_units)}")
-        state = TrainingState(report.checkpoint(f"xor-{task.name}"), task.recipe)
-        model = fit(task.hidden_units, task.X, task.y, report.arguments.seed, state, task.loss)
+        seed, checkpoint = report.arguments.seed, report.checkpoint(f"xor-{task.name}")
+        model, _ = fit(task.hidden_units, task.X, task.y, seed, task.recipe, checkpoint, task.loss)
         weights[task.name] = model.get_weights()
     lesson.show_shapes(report, tasks, weights)
 

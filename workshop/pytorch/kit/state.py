@@ -12,6 +12,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from workshop.kit.training import state
+from workshop.kit.training.checkpoint import Checkpoint
+from workshop.kit.training.recipe import Recipe
 from workshop.pytorch.kit import device
 from workshop.pytorch.kit.model import TorchModel
 
@@ -19,15 +21,25 @@ from workshop.pytorch.kit.model import TorchModel
 class TrainingState(state.TrainingState):
     """The progress of one training; see `workshop.kit.training.state.TrainingState`.
 
-    `for epoch in state.epochs(model, optimizer, scheduler, loader)` goes on where a stopped training was, and tells
-    the loader which epoch begins; `state.log(len(inputs), loss=loss)` shows and remembers what a step measured.
+    `for epoch in state.epochs(optimizer, scheduler, loader)` goes on where a stopped training was, and tells the
+    loader which epoch begins; `state.log(len(inputs), loss=loss)` shows and remembers what a step measured.
+
+    Args:
+        checkpoint, recipe, options: as in the class above.
+        model: the network, as it is saved.
+
+    Attributes:
+        device: where the network's weights are, and its inputs belong.
     """
 
     engine = "torch"
 
+    def __init__(self, checkpoint: Checkpoint | None, recipe: Recipe, model: TorchModel, **options: Any) -> None:
+        super().__init__(checkpoint, recipe, **options)
+        self._model, self.device = model, next(model.module.parameters()).device
+
     def epochs(
         self,
-        model: TorchModel,
         optimizer: torch.optim.Optimizer,
         scheduler: torch.optim.lr_scheduler.LRScheduler | None,
         loader: DataLoader[Any],
@@ -37,23 +49,21 @@ class TrainingState(state.TrainingState):
         """Yields the epochs that are still to be trained, from 0.
 
         Args:
-            model: the network, as it is saved.
-            optimizer: of its parameters.
+            optimizer: of the network's parameters.
             scheduler: of the optimizer's learning rate, stepped after each step, or None.
             loader: of a `dataset.ArrayDataset` or `photos.PhotoDataset`, its sampler a `dataset.SeededBatches`.
             scaler: of the loss, where the steps are in float16.
             others: by names of their own, what else the training changes: a second network, its optimizer; all that has
                 a `state_dict` and takes it back. Not named "network", "optimizer", "scheduler", "scaler", "generator".
         """
-        self._model = model
-        self._parts: dict[str, Any] = {"network": model.module, "optimizer": optimizer}
+        self._parts: dict[str, Any] = {"network": self._model.module, "optimizer": optimizer}
         self._parts |= {"scheduler": scheduler} if scheduler is not None else {}
         self._parts |= {"scaler": scaler} if scaler is not None else {}
         self._parts |= others or {}
-        torch.set_num_threads(device.choose_threads(model.architecture, self.recipe.batch_size))
+        torch.set_num_threads(device.choose_threads(self._model.architecture, self.recipe.batch_size))
         sampler: Any = loader.sampler
         data: Any = loader.dataset
-        settings = {"layers": str(model.module), "precision": str(device.autocast_dtype()), "seed": sampler.seed}
+        settings = {"layers": str(self._model.module), "precision": str(device.autocast_dtype()), "seed": sampler.seed}
         for epoch in self._run(len(data), settings | data.digests()):
             sampler.set_epoch(epoch)
             if hasattr(data, "set_epoch"):  # photos, whose changes are drawn anew
