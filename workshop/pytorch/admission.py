@@ -62,8 +62,8 @@ def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
         state: shows the progress, remembers it, and goes on where a training was stopped.
     """
     criterion = nn.BCEWithLogitsLoss()
-    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
-    for _epoch in state.epochs(optimizer, scheduler, loader):
+    optimizer, _ = optimizers.make(state.recipe, network.parameters())  # the rate is constant: no scheduler
+    for _epoch in state.epochs(optimizer, None, loader):
         for inputs, targets in loader:
             optimizer.zero_grad()
             logits = network(inputs)

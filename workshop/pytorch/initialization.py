@@ -152,8 +152,8 @@ def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
         state: remembers the progress, and goes on where a training was stopped.
     """
     criterion = nn.CrossEntropyLoss()
-    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
-    for _epoch in state.epochs(optimizer, scheduler, loader):
+    optimizer, _ = optimizers.make(state.recipe, network.parameters())  # the rate is constant: no scheduler
+    for _epoch in state.epochs(optimizer, None, loader):
         network.train()
         for inputs, targets in loader:
             inputs, targets = inputs.to(state.device), targets.to(state.device)

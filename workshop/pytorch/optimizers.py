@@ -91,9 +91,9 @@ def train(name: str, recipe: Recipe, images: ImageSet, report: Report) -> Traine
     model = TorchModel(network, input_shape=(28, 28, 1))
     loader = make_loader(images.X_train, images.y_train, recipe.batch_size, seed)
     criterion = nn.CrossEntropyLoss()
-    optimizer, scheduler = optimizers.make(recipe, network.parameters())
+    optimizer, _ = optimizers.make(recipe, network.parameters())  # the rate is constant: no scheduler
     state = TrainingState(report.checkpoint(f"optimizers-{name}"), recipe, model)
-    for _epoch in state.epochs(optimizer, scheduler, loader):
+    for _epoch in state.epochs(optimizer, None, loader):
         network.train()
         started = time.perf_counter()
         for inputs, targets in loader:
@@ -119,14 +119,14 @@ def train_stalling(images: ImageSet, report: Report, lowers: bool) -> Stalled:
     loader = make_loader(*train_set, recipe.batch_size, seed)
     validation_loader = make_loader(*validation_set, 1000, seed)
     criterion = nn.CrossEntropyLoss()
-    optimizer, constant = optimizers.make(recipe, network.parameters())
+    optimizer, _ = optimizers.make(recipe, network.parameters())
     # PyTorch's patience is the epochs that may pass without a better loss: with 2 of them the third lowers the rate.
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimizer, factor=FACTOR, patience=PATIENCE - 1, threshold=MIN_DELTA, threshold_mode="abs"
     )
     used: list[float] = []
     state = TrainingState(None, recipe, model)
-    for _epoch in state.epochs(optimizer, constant, loader):
+    for _epoch in state.epochs(optimizer, None, loader):
         network.train()
         used.append(optimizer.param_groups[0]["lr"])
         for inputs, targets in loader:

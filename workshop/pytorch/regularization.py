@@ -108,9 +108,9 @@ def train(
         remedy: what is added to the loss, and the largest length of a unit's weights.
         held_out: images by whose loss the training is stopped early.
     """
-    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
+    optimizer, _ = optimizers.make(state.recipe, network.parameters())  # the rate is constant: no scheduler
     weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]  # no biases
-    for _epoch in state.epochs(optimizer, scheduler, loader):
+    for _epoch in state.epochs(optimizer, None, loader):
         network.train()
         for inputs, targets in loader:
             optimizer.zero_grad()

@@ -57,8 +57,8 @@ def train(network: nn.Module, loader: DataLoader, state: TrainingState, loss_nam
         loss_name: "mean_squared_error" or, of logits, "binary_crossentropy".
     """
     criterion = nn.BCEWithLogitsLoss() if loss_name == CROSS_ENTROPY else nn.MSELoss()
-    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())  # with Keras' constants
-    for _epoch in state.epochs(optimizer, scheduler, loader):
+    optimizer, _ = optimizers.make(state.recipe, network.parameters())  # the rate is constant: no scheduler
+    for _epoch in state.epochs(optimizer, None, loader):
         for inputs, targets in loader:
             optimizer.zero_grad()
             loss = criterion(network(inputs), targets)
