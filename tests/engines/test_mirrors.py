@@ -492,7 +492,7 @@ def test_a_lesson_is_resumed_by_its_own_engine_alone(
 def test_a_training_stops_where_validation_no_longer_gains_and_keeps_its_best_epoch(
     engine: str, lesson: str, room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module_of(engine, lesson), "PATIENCE", 2)
+    monkeypatch.setattr(module_of("keras", lesson), "PATIENCE", 2)
     noise = np.random.default_rng(3).normal(size=(60, 3))  # there is nothing to learn from it but by heart
     if lesson == "tables":
         path = write_table(room / "noise.csv", "a,b,c", noise)

@@ -77,7 +77,6 @@ def test_a_seed_decides_the_weights() -> None:
 def test_a_head_is_trained_as_in_keras_and_leaves_the_backbone_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     head = Recipe(6, 0.01, batch_size=5, optimizer="adam", schedule=False)
     monkeypatch.setattr(keras_lesson, "HEAD", head)
-    monkeypatch.setattr(torch_lesson, "HEAD", head)
     with device.scope(1):
         model = keras_lesson.build("here", 32, 2)
     network, in_torch = build("here")

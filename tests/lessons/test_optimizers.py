@@ -276,7 +276,7 @@ def test_in_which_epochs_the_rate_was_lowered_is_said(
 def test_the_other_engines_race_too(
     module: ModuleType, room: Path, quick: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MIN_DELTA", 10.0)  # however the loss falls, it has stalled
+    monkeypatch.setattr(lesson, "MIN_DELTA", 10.0)  # however the loss falls, it has stalled
     other = start(module, room, "--quick", "--no-plots", "--algorithms", "adam")
     assert other.answer["data"] == quick.answer["data"]
     assert other.metrics.keys() <= quick.metrics.keys()

@@ -24,21 +24,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from workshop.deep_q_network import (
-    FIRST_UPDATE,
-    NO_LEARNING,
-    UPDATES,
-    Settings,
-    Training,
-    add_result,
-    compare_drivers,
-    greedy,
-    make_recipe,
-    parse,
-    plan,
-    show_own_map,
-    show_results,
-)
+from workshop import deep_q_network as lesson
 from workshop.kit import cli
 from workshop.kit.environments import car
 from workshop.kit.environments.trips import take_trip
@@ -74,7 +60,7 @@ class QNetwork(nn.Module):
         return [array.T.copy() for array in parameters]
 
 
-def build(settings: Settings, seed: int) -> QNetwork:
+def build(settings: lesson.Settings, seed: int) -> QNetwork:
     """Returns the network for an observation; its weights are drawn as Keras draws them."""
     torch.manual_seed(seed)
     network = QNetwork(len(car.inputs(settings.observation)), settings.hidden_units)
@@ -82,7 +68,7 @@ def build(settings: Settings, seed: int) -> QNetwork:
     return network.to(device.choose_device())
 
 
-def train(network: QNetwork, state: Training, recipe: Recipe, checkpoint: Checkpoint) -> list[np.ndarray]:
+def train(network: QNetwork, state: lesson.Training, recipe: Recipe, checkpoint: Checkpoint) -> list[np.ndarray]:
     """Trains a network on what the cars do with it; returns its weights."""
     criterion = LOSSES[state.settings.loss]()
     optimizer, scheduler = optimizers.make(recipe, network.parameters())
@@ -107,9 +93,9 @@ def train(network: QNetwork, state: Training, recipe: Recipe, checkpoint: Checkp
         weights = network.get_weights()
         for _step in range(state.steps):
             state.drive(weights)
-            if len(state.memory) < FIRST_UPDATE:
+            if len(state.memory) < lesson.FIRST_UPDATE:
                 continue
-            for _update in range(UPDATES):
+            for _update in range(lesson.UPDATES):
                 batch = state.sample(recipe.batch_size)
                 states = torch.from_numpy(batch.states).to(torch_device)
                 targets = torch.from_numpy(state.targets(weights, batch)).to(torch_device)
@@ -126,18 +112,18 @@ def train(network: QNetwork, state: Training, recipe: Recipe, checkpoint: Checkp
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains, tests, saves and plots the networks; returns the metrics."""
-    arguments = parse(__doc__, argv)
+    arguments = lesson.parse(__doc__, argv)
     report = Report("deep_q_network", arguments, engine="torch")
     report.data("the car's maps, made from the seed", f"gymnasium {gymnasium.__version__}")
     report.engine(device.prepare(arguments.seed))
     tested = {}
     if "drivers" in arguments.parts:
-        report.section(NO_LEARNING)
-        tested = compare_drivers(report)
+        report.section(lesson.NO_LEARNING)
+        tested = lesson.compare_drivers(report)
 
-    recipe = make_recipe(arguments)
+    recipe = lesson.make_recipe(arguments)
     histories, trips = {}, {}
-    for run in plan(arguments):
+    for run in lesson.plan(arguments):
         report.section(run.title)
         name = "_".join(filter(None, ["deep_q_network", arguments.preset, run.name]))
         network = build(run.settings, arguments.seed)
@@ -145,17 +131,17 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         model = TorchModel(network, input_shape=(len(inputs),))
         if run.is_saved:
             print(network)
-        state = Training(run, recipe, arguments)
+        state = lesson.Training(run, recipe, arguments)
         torch.set_num_threads(device.choose_threads(model.architecture, recipe.batch_size))
         weights = train(network, state, recipe, report.checkpoint(name))
-        driven = tested[run.title] = add_result(report, run, weights)
+        driven = tested[run.title] = lesson.add_result(report, run, weights)
         histories[run.title] = state.history
         if arguments.map is not None:
-            trips[run.title] = take_trip(greedy(weights), run.settings.observation, map=arguments.own_map)
+            trips[run.title] = take_trip(lesson.greedy(weights), run.settings.observation, map=arguments.own_map)
         if run.is_saved:
             report.save(name, model, inputs=inputs, classes=car.ACTIONS, metrics=driven.metrics)
-    show_results(report, tested, histories)
-    show_own_map(report, trips)
+    lesson.show_results(report, tested, histories)
+    lesson.show_own_map(report, trips)
     return report.finish(not_comparable=arguments.not_comparable)
 
 

@@ -19,18 +19,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from workshop.forecasting import (
-    PATIENCE,
-    UNITS,
-    baselines,
-    describe,
-    get_recipe,
-    load,
-    parse,
-    save_and_plot,
-    unscale_outputs,
-    why_not_comparable,
-)
+from workshop import forecasting as lesson
 from workshop.kit import cli
 from workshop.kit.report import Report
 from workshop.pytorch.kit import device, optimizers
@@ -44,7 +33,7 @@ from workshop.pytorch.kit.state import TrainingState
 class Forecaster(nn.Module):
     """The network: (n, window, 1) -> an LSTM's last state -> (n, horizon) changes up to each step ahead."""
 
-    def __init__(self, horizon: int, units: int = UNITS) -> None:
+    def __init__(self, horizon: int, units: int = lesson.UNITS) -> None:
         super().__init__()
         self.lstm = LSTMAsKeras(1, units)
         self.output = nn.Linear(units, horizon)
@@ -89,31 +78,31 @@ def train(
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Reads the series, trains, forecasts, compares, saves and plots; returns the metrics."""
-    arguments = parse(__doc__, argv)
+    arguments = lesson.parse(__doc__, argv)
     report = Report("forecasting", arguments, engine="torch")
-    task = load(arguments, report)
+    task = lesson.load(arguments, report)
     report.engine(device.prepare(arguments.seed))
-    describe(task, report)
+    lesson.describe(task, report)
 
     windows = ArrayDataset(*task.scaled("train"))
-    recipe = get_recipe(len(windows), arguments)
+    recipe = lesson.get_recipe(len(windows), arguments)
     batches = SeededBatches(len(windows), recipe.batch_size, arguments.seed)
     loader = DataLoader(windows, sampler=batches, batch_size=None)  # the sampler gives whole batches
     torch.manual_seed(arguments.seed)
     network = initialize_as_keras(Forecaster(task.horizon)).to(device.choose_device())
     print(network)
     model = TorchModel(network, input_shape=(task.window, 1))
-    state = TrainingState(report.checkpoint("forecasting"), recipe, model, patience=PATIENCE)
+    state = TrainingState(report.checkpoint("forecasting"), recipe, model, patience=lesson.PATIENCE)
     train(network, loader, state, task.scaled("validation"))
     print(f"Kept the weights of epoch {state.best_epoch} of {state.finished}, the best on the validation part")
-    model.set_weights(unscale_outputs(model.get_weights(), task.scaler.scale_))
+    model.set_weights(lesson.unscale_outputs(model.get_weights(), task.scaler.scale_))
 
-    forecasts = baselines(task)
+    forecasts = lesson.baselines(task)
     last_values = task.windows["test"][0][:, -1:]
     forecasts["lstm"] = last_values + model.predict(task.scaled("test")[0])  # the network predicts changes
     losses = {"training": state.history["loss"], "validation": state.history["val_loss"]}
-    save_and_plot(task, report, model, forecasts, losses)
-    return report.finish(not_comparable=why_not_comparable(arguments))
+    lesson.save_and_plot(task, report, model, forecasts, losses)
+    return report.finish(not_comparable=lesson.why_not_comparable(arguments))
 
 
 if __name__ == "__main__":

@@ -19,35 +19,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from workshop.initialization import (
-    BY_DEPTH,
-    CONSTANT,
-    DEEP,
-    DEPTHS,
-    EQUAL,
-    LARGE,
-    MEASURED_IMAGES,
-    NORMALISED,
-    SMALL,
-    STARTS,
-    Case,
-    Digits,
-    Passes,
-    Trained,
-    dying_networks,
-    is_dead,
-    load,
-    make_recipe,
-    networks,
-    parse,
-    report_dead,
-    report_depth,
-    report_equal,
-    report_normalised,
-    report_starts,
-    report_training,
-    say,
-)
+from workshop import initialization as lesson
 from workshop.kit import cli
 from workshop.kit.report import Report
 from workshop.kit.training import Recipe
@@ -60,9 +32,9 @@ from workshop.pytorch.kit.state import TrainingState
 # Each changes a tensor (outputs, inputs) in place. With the gain of "linear", 1, Kaiming He's is LeCun's.
 INITIALIZERS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "zeros": nn.init.zeros_,
-    "constant": lambda weight: nn.init.constant_(weight, CONSTANT),
-    "too small": lambda weight: nn.init.normal_(weight, std=SMALL),
-    "too large": lambda weight: nn.init.normal_(weight, std=LARGE),
+    "constant": lambda weight: nn.init.constant_(weight, lesson.CONSTANT),
+    "too small": lambda weight: nn.init.normal_(weight, std=lesson.SMALL),
+    "too large": lambda weight: nn.init.normal_(weight, std=lesson.LARGE),
     "LeCun": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="linear"),
     "Xavier": nn.init.xavier_normal_,
     "He": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"),
@@ -76,7 +48,7 @@ class DenseNetwork(nn.Module):
         hidden: of each hidden layer its Linear, the normalisation where there is one, and the activation.
     """
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: lesson.Case) -> None:
         super().__init__()
         self.hidden = nn.ModuleList()
         inputs = 784
@@ -106,7 +78,7 @@ class DenseNetwork(nn.Module):
         return outputs[1:]
 
 
-def build(case: Case, seed: int) -> DenseNetwork:
+def build(case: lesson.Case, seed: int) -> DenseNetwork:
     """Returns a network, its weights drawn from the seed."""
     torch.manual_seed(seed)
     return DenseNetwork(case).to(device.choose_device())
@@ -134,13 +106,13 @@ def activations(network: DenseNetwork, X: np.ndarray) -> list[np.ndarray]:
     return [output.cpu().numpy() for output in network.stages(as_tensor(X))]
 
 
-def measure(case: Case, X: np.ndarray, y: np.ndarray, seed: int) -> Passes:
+def measure(case: lesson.Case, X: np.ndarray, y: np.ndarray, seed: int) -> lesson.Passes:
     """Returns what a forward and a backward pass find in a network that was not trained."""
     network = build(case, seed)
     hidden = activations(network, X)
     loss = nn.functional.cross_entropy(network(as_tensor(X)), as_tensor(y.astype(np.int64)))
     gradients = torch.autograd.grad(loss, weight_tensors(network))
-    return Passes(kernels(network), hidden, [gradient.cpu().numpy().T for gradient in gradients])
+    return lesson.Passes(kernels(network), hidden, [gradient.cpu().numpy().T for gradient in gradients])
 
 
 def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
@@ -173,7 +145,7 @@ def evaluate(network: nn.Module, X: np.ndarray, y: np.ndarray) -> float:
     return float(np.mean(network(as_tensor(X)).argmax(dim=1).cpu().numpy() == y))
 
 
-def fit(name: str, network: DenseNetwork, digits: Digits, recipe: Recipe, report: Report) -> Trained:
+def fit(name: str, network: DenseNetwork, digits: lesson.Digits, recipe: Recipe, report: Report) -> lesson.Trained:
     """Trains a network; `name` is that of its checkpoint."""
     rows = ArrayDataset(*digits.train)
     batches = SeededBatches(len(rows), recipe.batch_size, report.arguments.seed)
@@ -181,60 +153,61 @@ def fit(name: str, network: DenseNetwork, digits: Digits, recipe: Recipe, report
     model = TorchModel(network, input_shape=(784,))
     state = TrainingState(report.checkpoint(f"initialization-{name}"), recipe, model, may_diverge=True, verbose=0)
     train(network, loader, state)
-    return Trained(state.history["loss"], state.history["accuracy"], evaluate(network, *digits.test))
+    return lesson.Trained(state.history["loss"], state.history["accuracy"], evaluate(network, *digits.test))
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Measures and trains the networks, plots; returns the metrics."""
-    arguments = parse(__doc__, argv)
+    arguments = lesson.parse(__doc__, argv)
     report = Report("initialization", arguments, engine="torch")
-    digits = load(report)
+    digits = lesson.load(report)
     report.engine(device.prepare(arguments.seed))
     seed, quick = arguments.seed, arguments.quick
-    X, y = (part[:MEASURED_IMAGES] for part in digits.train)
+    X, y = (part[: lesson.MEASURED_IMAGES] for part in digits.train)
 
     report.section("Five tanh layers before training: activations a and gradients")
-    passes = {start: measure(case, X, y, seed) for start, case in STARTS.items()}
-    report_starts(report, passes)
+    passes = {start: measure(case, X, y, seed) for start, case in lesson.STARTS.items()}
+    lesson.report_starts(report, passes)
     own = float(nn.Linear(784, 100).weight.detach().std())
     print(f"nn.Linear by itself draws from another: 784-100 has a standard deviation of {own:.4f}.")
 
     report.section("The same with batch normalisation before each tanh")
-    normalised = {start: measure(case, X, y, seed) for start, case in NORMALISED.items()}
-    report_normalised(report, passes, normalised)
+    normalised = {start: measure(case, X, y, seed) for start, case in lesson.NORMALISED.items()}
+    lesson.report_normalised(report, passes, normalised)
 
-    report.section(f"Networks of 1 to {DEEP} layers before training")
+    report.section(f"Networks of 1 to {lesson.DEEP} layers before training")
     by_depth = {
-        name: {depth: measure(case._replace(layers=depth), X, y, seed) for depth in DEPTHS}
-        for name, case in BY_DEPTH.items()
+        name: {depth: measure(case._replace(layers=depth), X, y, seed) for depth in lesson.DEPTHS}
+        for name, case in lesson.BY_DEPTH.items()
     }
-    report_depth(report, by_depth)
+    lesson.report_depth(report, by_depth)
 
     report.section("Effect of the initial weights on training")
     trained, weights = {}, {}
-    for name, case in networks(quick).items():
+    for name, case in lesson.networks(quick).items():
         started = time.perf_counter()
         network = build(case, seed)
-        trained[name] = fit(name, network, digits, make_recipe(case, len(digits.train[1]), quick), report)
-        if name in EQUAL:
+        trained[name] = fit(name, network, digits, lesson.make_recipe(case, len(digits.train[1]), quick), report)
+        if name in lesson.EQUAL:
             weights[name] = kernels(network)
-        say(name, trained[name], time.perf_counter() - started)
-    report_training(report, trained)
+        lesson.say(name, trained[name], time.perf_counter() - started)
+    lesson.report_training(report, trained)
 
     report.section("Equal weights stay equal")
-    report_equal(report, weights)
+    lesson.report_equal(report, weights)
 
     report.section("Dead units: 0 for every training image, one hidden layer of relu")
     trained, dead = {}, {}
-    for name, case in dying_networks(quick).items():
+    for name, case in lesson.dying_networks(quick).items():
         started = time.perf_counter()
         shifted = digits.shifted(case.shift)
         network = build(case, seed)
-        before = is_dead(activations(network, shifted.train[0])[0])
-        trained[name] = fit(name, network, shifted, make_recipe(case, len(digits.train[1]), quick, epochs=1), report)
-        dead[name] = before, is_dead(activations(network, shifted.train[0])[0])
-        say(name, trained[name], time.perf_counter() - started)
-    report_dead(report, dead, trained)
+        before = lesson.is_dead(activations(network, shifted.train[0])[0])
+        recipe = lesson.make_recipe(case, len(digits.train[1]), quick, epochs=1)
+        trained[name] = fit(name, network, shifted, recipe, report)
+        dead[name] = before, lesson.is_dead(activations(network, shifted.train[0])[0])
+        lesson.say(name, trained[name], time.perf_counter() - started)
+    lesson.report_dead(report, dead, trained)
     return report.finish()
 
 

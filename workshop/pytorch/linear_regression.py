@@ -19,31 +19,12 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from workshop import linear_regression as lesson
 from workshop.figures import linear_regression as figures
 from workshop.kit import cli
 from workshop.kit.report import Report
 from workshop.kit.training import Recipe
-from workshop.linear_regression import (
-    FIRST_SLOPE,
-    SLOPE,
-    SLOPE_TOLERANCE,
-    SNAPSHOTS,
-    X_LINE,
-    X_SLOPE,
-    Y_LINE,
-    Trained,
-    descend_by_hand,
-    finish,
-    flatten,
-    get_recipe,
-    load_tables,
-    parse,
-    report_features,
-    report_houses,
-    report_line,
-    report_slope,
-    split_features,
-)
+from workshop.linear_regression import X_LINE, Y_LINE
 from workshop.pytorch.kit import device, optimizers
 from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
 from workshop.pytorch.kit.layers import initialize_as_keras
@@ -53,11 +34,11 @@ from workshop.pytorch.kit.state import TrainingState
 
 def fit_slope(rate: float = 0.01) -> list[float]:
     """Returns the path of w, its start included, until f(x) = w x is -3x to 0.001, by PyTorch's autograd."""
-    x = torch.from_numpy(X_SLOPE)
-    w = torch.tensor(FIRST_SLOPE, dtype=torch.float64, requires_grad=True)
+    x = torch.from_numpy(lesson.X_SLOPE)
+    w = torch.tensor(lesson.FIRST_SLOPE, dtype=torch.float64, requires_grad=True)
     path = [w.item()]
-    while abs(path[-1] - SLOPE) >= SLOPE_TOLERANCE:
-        loss = ((w * x - SLOPE * x) ** 2).mean()
+    while abs(path[-1] - lesson.SLOPE) >= lesson.SLOPE_TOLERANCE:
+        loss = ((w * x - lesson.SLOPE * x) ** 2).mean()
         loss.backward()  # adds the derivative by w to w.grad
         assert w.grad is not None
         with torch.no_grad():
@@ -90,7 +71,7 @@ def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
 
 def fit_neuron(
     name: str, X: np.ndarray, y: np.ndarray, recipe: Recipe, report: Report, *, may_diverge: bool = False
-) -> Trained:
+) -> lesson.Trained:
     """Trains one neuron on X (rows, features) and y (rows,); see the lesson's function of this name."""
     print(f"{name}, rate {recipe.rate:.2g}")
     seed = report.arguments.seed
@@ -100,40 +81,40 @@ def fit_neuron(
     rows = ArrayDataset(X, y[:, None].astype(np.float32))
     loader = DataLoader(rows, sampler=SeededBatches(len(rows), recipe.batch_size, seed), batch_size=None)
     checkpoint = report.checkpoint(f"linear_regression-{name}")
-    state = TrainingState(checkpoint, recipe, model, snapshots=SNAPSHOTS, may_diverge=may_diverge)
+    state = TrainingState(checkpoint, recipe, model, snapshots=lesson.SNAPSHOTS, may_diverge=may_diverge)
     train(network, loader, state)
-    snapshots = np.array([flatten(weights) for weights in state.weights.values()])
-    return Trained(model, flatten(model.get_weights()), state.history["loss"], snapshots)
+    snapshots = np.array([lesson.flatten(weights) for weights in state.weights.values()])
+    return lesson.Trained(model, lesson.flatten(model.get_weights()), state.history["loss"], snapshots)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains, compares, saves and plots; returns the metrics."""
-    arguments = parse(__doc__, argv)
+    arguments = lesson.parse(__doc__, argv)
     report = Report("linear_regression", arguments, engine="torch")
-    tables = load_tables(arguments, report)
+    tables = lesson.load_tables(arguments, report)
     report.engine(device.prepare(arguments.seed))
 
     if arguments.part in ("line", "all"):
-        paths = descend_by_hand(report)
-        report_slope(report, fit_slope())
+        paths = lesson.descend_by_hand(report)
+        lesson.report_slope(report, fit_slope())
         report.section("One neuron finds y = 2x + 1 from nine points")
-        neuron = fit_neuron("line", X_LINE, Y_LINE, get_recipe("line", len(X_LINE), arguments), report)
-        report_line(report, neuron, neuron.model.predict(np.array([[13], [-5]], np.float32)))
+        neuron = fit_neuron("line", X_LINE, Y_LINE, lesson.get_recipe("line", len(X_LINE), arguments), report)
+        lesson.report_line(report, neuron, neuron.model.predict(np.array([[13], [-5]], np.float32)))
         report.plot("linear_regression-line", figures.line, paths, X_LINE[:, 0], Y_LINE, neuron.weights, neuron.losses)
     if "houses" in tables:
         report.section("One neuron prices houses by their size")
         X, y = tables["houses"].split_numbers()
-        neuron = fit_neuron("houses", X, y, get_recipe("houses", len(X), arguments), report)
-        report_houses(report, tables["houses"], neuron)
+        neuron = fit_neuron("houses", X, y, lesson.get_recipe("houses", len(X), arguments), report)
+        lesson.report_houses(report, tables["houses"], neuron)
     if "features" in tables:
         report.section("Several features in different ranges, unscaled and scaled")
-        features = split_features(tables["features"], arguments.seed)
+        features = lesson.split_features(tables["features"], arguments.seed)
         neurons = {}
         for name, (X, rate) in features.runs(arguments.learning_rate).items():
-            recipe = get_recipe("features", len(X), arguments, rate)
+            recipe = lesson.get_recipe("features", len(X), arguments, rate)
             neurons[name] = fit_neuron(name, X, features.y_train, recipe, report, may_diverge=name != "scaled")
-        report_features(report, tables["features"], features, neurons)
-    return finish(report, tables)
+        lesson.report_features(report, tables["features"], features, neurons)
+    return lesson.finish(report, tables)
 
 
 if __name__ == "__main__":

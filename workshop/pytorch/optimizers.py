@@ -21,28 +21,12 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from workshop import optimizers as lesson
 from workshop.figures.optimizers import Stalled
 from workshop.kit import cli
 from workshop.kit.data.images import ImageSet, load_image_set, scale_pixels
 from workshop.kit.report import Report
 from workshop.kit.training import Recipe
-from workshop.optimizers import (
-    FACTOR,
-    LAYERS,
-    MIN_DELTA,
-    PATIENCE,
-    STALLING_LAYERS,
-    TITLES,
-    Trained,
-    memory_torch,
-    parse,
-    race_recipes,
-    report_memory,
-    report_race,
-    report_stalling,
-    split,
-    stalling_recipe,
-)
 from workshop.pytorch.kit import device, optimizers
 from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
 from workshop.pytorch.kit.layers import initialize_as_keras
@@ -83,11 +67,11 @@ def evaluate(network: nn.Module, loader: DataLoader) -> tuple[float, float]:
     return loss / total, correct / total
 
 
-def train(name: str, recipe: Recipe, images: ImageSet, report: Report) -> Trained:
+def train(name: str, recipe: Recipe, images: ImageSet, report: Report) -> lesson.Trained:
     """Trains the network with one of the algorithms, from the same weights and on the same batches as the others."""
-    print(f"{TITLES[name]}, rate {recipe.rate:g}")
+    print(f"{lesson.TITLES[name]}, rate {recipe.rate:g}")
     seed = report.arguments.seed
-    network = build(LAYERS, seed)
+    network = build(lesson.LAYERS, seed)
     model = TorchModel(network, input_shape=(28, 28, 1))
     loader = make_loader(images.X_train, images.y_train, recipe.batch_size, seed)
     criterion = nn.CrossEntropyLoss()
@@ -107,14 +91,14 @@ def train(name: str, recipe: Recipe, images: ImageSet, report: Report) -> Traine
             started = now
     _, accuracy = evaluate(network, make_loader(images.X_test, images.y_test, 1000, seed))
     epochs, losses = state.curve
-    return Trained([epoch * len(loader) for epoch in epochs], losses, state.history["seconds"][-1], accuracy)
+    return lesson.Trained([epoch * len(loader) for epoch in epochs], losses, state.history["seconds"][-1], accuracy)
 
 
 def train_stalling(images: ImageSet, report: Report, lowers: bool) -> Stalled:
     """Trains at a high rate; with `lowers` a scheduler lowers it where the validation loss stalls."""
-    seed, recipe = report.arguments.seed, stalling_recipe(report.arguments.quick)
-    train_set, validation_set = split(images)
-    network = build(STALLING_LAYERS, seed)
+    seed, recipe = report.arguments.seed, lesson.stalling_recipe(report.arguments.quick)
+    train_set, validation_set = lesson.split(images)
+    network = build(lesson.STALLING_LAYERS, seed)
     model = TorchModel(network, input_shape=(28, 28, 1))
     loader = make_loader(*train_set, recipe.batch_size, seed)
     validation_loader = make_loader(*validation_set, 1000, seed)
@@ -122,7 +106,7 @@ def train_stalling(images: ImageSet, report: Report, lowers: bool) -> Stalled:
     optimizer, _ = optimizers.make(recipe, network.parameters())
     # PyTorch's patience is the epochs that may pass without a better loss: with 2 of them the third lowers the rate.
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimizer, factor=FACTOR, patience=PATIENCE - 1, threshold=MIN_DELTA, threshold_mode="abs"
+        optimizer, factor=lesson.FACTOR, patience=lesson.PATIENCE - 1, threshold=lesson.MIN_DELTA, threshold_mode="abs"
     )
     used: list[float] = []
     state = TrainingState(None, recipe, model)
@@ -146,22 +130,23 @@ def train_stalling(images: ImageSet, report: Report, lowers: bool) -> Stalled:
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Counts, trains and plots; returns the metrics."""
-    arguments = parse(__doc__, argv)
+    arguments = lesson.parse(__doc__, argv)
     report = Report("optimizers", arguments, engine="torch")
     images = load_image_set("mnist", arguments.data, quick=arguments.quick)
     report.data(images.source, images.place, images.is_standin)
     report.engine(device.prepare(arguments.seed))
 
     report.section("The memory of each")
-    report_memory({"PyTorch": memory_torch}, arguments.algorithms)
+    lesson.report_memory({"PyTorch": lesson.memory_torch}, arguments.algorithms)
 
-    report.section(f"The race on {images.source}: {'-'.join(map(str, (784, *LAYERS, 10)))}")
-    recipes = race_recipes(arguments, len(images.X_train))
-    report_race(report, {name: train(name, recipes[name], images, report) for name in recipes}, recipes, images.source)
+    report.section(f"The race on {images.source}: {'-'.join(map(str, (784, *lesson.LAYERS, 10)))}")
+    recipes = lesson.race_recipes(arguments, len(images.X_train))
+    trained = {name: train(name, recipes[name], images, report) for name in recipes}
+    lesson.report_race(report, trained, recipes, images.source)
 
     report.section("The rate lowered when validation stalls")
     found = {name: train_stalling(images, report, lowers=name == "lowered") for name in ("constant", "lowered")}
-    report_stalling(report, found)
+    lesson.report_stalling(report, found)
     return report.finish(not_comparable=arguments.not_comparable)
 
 

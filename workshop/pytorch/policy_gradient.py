@@ -26,42 +26,12 @@ import torch
 from torch import nn
 from torch.distributions import Categorical
 
+from workshop import policy_gradient as lesson
 from workshop.kit import cli
 from workshop.kit.environments import car, lander
 from workshop.kit.report import Report
 from workshop.kit.training import Recipe
 from workshop.kit.training.checkpoint import Checkpoint, check_finite
-from workshop.policy_gradient import (
-    ACTION,
-    CAR_STEPS,
-    CARS,
-    ENVIRONMENTS,
-    LOGITS,
-    METHODS,
-    NAMES,
-    OBSERVATION,
-    RETURN,
-    SCALE,
-    TITLES,
-    Curve,
-    Player,
-    Settings,
-    car_recipes,
-    car_scale,
-    car_targets,
-    epoch_steps,
-    lander_recipe,
-    lander_targets,
-    make_player,
-    minibatches,
-    parse,
-    print_epoch,
-    remaining_epochs,
-    report_car,
-    report_gradients,
-    report_lander,
-    say_environments,
-)
 from workshop.pytorch.kit import device, optimizers
 from workshop.pytorch.kit.model import TorchModel
 
@@ -151,40 +121,40 @@ def log_probability(network: Network, X: torch.Tensor, actions: torch.Tensor) ->
 
 def gradient_by_autograd() -> np.ndarray:
     """Returns the gradient of G log p(a) by the logits: a step of rate 1 up."""
-    logits = torch.tensor(LOGITS, requires_grad=True)
-    objective = RETURN * Categorical(logits=logits).log_prob(torch.tensor(ACTION))
+    logits = torch.tensor(lesson.LOGITS, requires_grad=True)
+    objective = lesson.RETURN * Categorical(logits=logits).log_prob(torch.tensor(lesson.ACTION))
     objective.backward()
     assert logits.grad is not None
     return logits.grad.numpy()
 
 
-def train_car(name: str, seed: int, recipe: Recipe, checkpoint: Checkpoint) -> tuple[list[np.ndarray], Curve]:
+def train_car(name: str, seed: int, recipe: Recipe, checkpoint: Checkpoint) -> tuple[list[np.ndarray], lesson.Curve]:
     """Trains a car's policy by one of `METHODS`; see the lesson's function of this name."""
-    scale, method = car_scale(), METHODS[name]
+    scale, method = lesson.car_scale(), lesson.METHODS[name]
     torch.manual_seed(seed)
     actor = Learner(Network(len(scale), len(car.ACTIONS), gain=0.01), recipe)
     critic = Learner(Network(len(scale), 1, gain=1), recipe)
-    player = Player(car.Cars(CARS, OBSERVATION, CAR_STEPS), scale)
-    curve, states = Curve([], []), States(actor, critic)
+    player = lesson.Player(car.Cars(lesson.CARS, lesson.OBSERVATION, lesson.CAR_STEPS), scale)
+    curve, states = lesson.Curve([], []), States(actor, critic)
     settings = {"method": name, "seed": seed, "recipe": repr(recipe)}
-    for epoch in remaining_epochs(checkpoint, curve, recipe.epochs, settings, states.capture, states.restore):
+    for epoch in lesson.remaining_epochs(checkpoint, curve, recipe.epochs, settings, states.capture, states.restore):
         player.begin(seed, epoch)
-        for _ in range(CAR_STEPS // method.steps):
+        for _ in range(lesson.CAR_STEPS // method.steps):
             rollout = player.play(actor.network.arrays(), method.steps)
-            factors, targets = car_targets(name, rollout, critic.network.arrays())
+            factors, targets = lesson.car_targets(name, rollout, critic.network.arrays())
             X = as_tensor(rollout.observations)
             # The policy gradient (Williams 1992): up the log-probability of each action, as far as it was worth it.
             log_p = log_probability(actor.network, X, torch.from_numpy(rollout.actions))
             actor.descend(-(as_tensor(factors) * log_p).mean())
             if targets is not None:
                 critic.descend(nn.functional.mse_loss(critic.network(X)[..., 0], as_tensor(targets)))
-        curve.add(player, (epoch + 1) * CARS * CAR_STEPS)
+        curve.add(player, (epoch + 1) * lesson.CARS * lesson.CAR_STEPS)
     return actor.network.arrays(), curve
 
 
 def train_lander(
-    settings: Settings, recipe: Recipe, arguments: argparse.Namespace, checkpoint: Checkpoint
-) -> tuple[Network, Curve]:
+    settings: lesson.Settings, recipe: Recipe, arguments: argparse.Namespace, checkpoint: Checkpoint
+) -> tuple[Network, lesson.Curve]:
     """Trains actor and critic on the lander, and returns the actor and the episodes."""
     torch.manual_seed(arguments.seed)
     falls = settings.falls and arguments.optimizer is None
@@ -197,17 +167,17 @@ def train_lander(
 
     actor = learner(Network(8, len(lander.ACTIONS), gain=0.01), recipe.rate, settings.actor_passes)
     critic = learner(Network(8, 1, gain=1), recipe.rate * settings.critic_rate, settings.critic_passes)
-    player, curve, states = make_player(settings), Curve([], []), States(actor, critic)
+    player, curve, states = lesson.make_player(settings), lesson.Curve([], []), States(actor, critic)
     told = asdict(settings) | {"seed": arguments.seed, "recipe": repr(recipe)}
-    for epoch in remaining_epochs(checkpoint, curve, recipe.epochs, told, states.capture, states.restore):
+    for epoch in lesson.remaining_epochs(checkpoint, curve, recipe.epochs, told, states.capture, states.restore):
         player.begin(arguments.seed, epoch)
-        for _ in range(epoch_steps(arguments) // (ENVIRONMENTS * settings.steps)):
+        for _ in range(lesson.epoch_steps(arguments) // (lesson.ENVIRONMENTS * settings.steps)):
             rollout = player.play(actor.network.arrays(), settings.steps)
-            A, targets = map(as_tensor, lander_targets(rollout, settings, critic.network.arrays()))
+            A, targets = map(as_tensor, lesson.lander_targets(rollout, settings, critic.network.arrays()))
             X, actions = as_tensor(rollout.observations.reshape(-1, 8)), torch.from_numpy(rollout.actions.ravel())
             with torch.no_grad():
                 old_log_p = log_probability(actor.network, X, actions)
-            for batch in minibatches(len(X), recipe.batch_size, settings.actor_passes, player.random):
+            for batch in lesson.minibatches(len(X), recipe.batch_size, settings.actor_passes, player.random):
                 log_p = log_probability(actor.network, X[batch], actions[batch])
                 if settings.clip is None:  # the policy gradient, with advantages (Mnih 2016)
                     loss = -(A[batch] * log_p).mean()
@@ -216,15 +186,15 @@ def train_lander(
                     clipped = ratio.clamp(1 - settings.clip, 1 + settings.clip)
                     loss = -torch.minimum(ratio * A[batch], clipped * A[batch]).mean()
                 actor.descend(loss)
-            for batch in minibatches(len(X), recipe.batch_size, settings.critic_passes, player.random):
+            for batch in lesson.minibatches(len(X), recipe.batch_size, settings.critic_passes, player.random):
                 error = nn.functional.mse_loss(critic.network(X[batch])[:, 0], targets[batch])
                 critic.descend(error)
         check_finite((loss + error).item(), epoch + 1)
-        print_epoch(epoch, recipe.epochs, curve, curve.add(player, (epoch + 1) * epoch_steps(arguments)))
+        lesson.print_epoch(epoch, recipe.epochs, curve, curve.add(player, (epoch + 1) * lesson.epoch_steps(arguments)))
     return actor.network, curve
 
 
-def as_saved(actor: Network, settings: Settings) -> TorchModel:
+def as_saved(actor: Network, settings: lesson.Settings) -> TorchModel:
     """Returns the policy as it is saved: from the numbers of the environment as they come to probabilities.
 
     The network was trained on X * scale, and (X * scale) W = X (scale W): the first layer's weights take the scale in.
@@ -233,32 +203,32 @@ def as_saved(actor: Network, settings: Settings) -> TorchModel:
     network.load_state_dict(actor.state_dict())
     if settings.is_scaled:
         with torch.no_grad():
-            network.hidden.weight.mul_(torch.from_numpy(SCALE))  # (64, 8): a column for each input
+            network.hidden.weight.mul_(torch.from_numpy(lesson.SCALE))  # (64, 8): a column for each input
     return TorchModel(network, input_shape=(8,), activation="softmax")
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains the car and the lander, tests, saves and draws them; returns the metrics."""
-    arguments = parse(__doc__, argv)
+    arguments = lesson.parse(__doc__, argv)
     report = Report("policy_gradient", arguments, engine="torch")
-    say_environments(report)
+    lesson.say_environments(report)
     report.engine(device.prepare(arguments.seed, on_cpu=True))
     torch.set_num_threads(1)  # a step is over before a second core has heard of it
     if "car" in arguments.parts:
         report.section("The gradient of a policy: an action of three, its return 2")
-        report_gradients(report, gradient_by_autograd(), "by autograd")
+        lesson.report_gradients(report, gradient_by_autograd(), "by autograd")
         report.section("A car with 20 range sensors: REINFORCE, and an actor with a critic")
         trained = {
             name: [train_car(name, seed, recipe, report.checkpoint(f"car_{name}_{seed}")) for seed, recipe in trainings]
-            for name, trainings in car_recipes(arguments).items()
+            for name, trainings in lesson.car_recipes(arguments).items()
         }
-        report_car(report, trained)
+        lesson.report_car(report, trained)
     if "lander" in arguments.parts:
         kind = arguments.algorithm
-        report.section(f"{lander.NAME}: {TITLES[kind]}")
-        settings, recipe = lander_recipe(arguments)
-        actor, curve = train_lander(settings, recipe, arguments, report.checkpoint(NAMES[kind]))
-        report_lander(report, curve, as_saved(actor, settings))
+        report.section(f"{lander.NAME}: {lesson.TITLES[kind]}")
+        settings, recipe = lesson.lander_recipe(arguments)
+        actor, curve = train_lander(settings, recipe, arguments, report.checkpoint(lesson.NAMES[kind]))
+        lesson.report_lander(report, curve, as_saved(actor, settings))
     use = f"python -m apps.lander --model {report.last_model}" if "lander" in arguments.parts else ""
     return report.finish(use=use, not_comparable=arguments.not_comparable)
 

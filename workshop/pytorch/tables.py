@@ -19,6 +19,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from workshop import tables as lesson
 from workshop.kit import cli
 from workshop.kit.report import Report
 from workshop.pytorch.kit import device, optimizers
@@ -26,17 +27,6 @@ from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
 from workshop.pytorch.kit.layers import initialize_as_keras
 from workshop.pytorch.kit.model import TorchModel
 from workshop.pytorch.kit.state import TrainingState
-from workshop.tables import (
-    PATIENCE,
-    compare,
-    describe_inputs,
-    get_recipe,
-    load_tables,
-    parse,
-    save_and_plot,
-    scale_targets,
-    unscale_outputs,
-)
 
 
 class TableNetwork(nn.Module):
@@ -91,15 +81,15 @@ def train(
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Reads the tables, trains, compares, saves and plots; returns the metrics."""
-    arguments = parse(__doc__, argv)
+    arguments = lesson.parse(__doc__, argv)
     report = Report("tables", arguments, engine="torch")
-    tasks = load_tables(arguments, report)
+    tasks = lesson.load_tables(arguments, report)
     report.engine(device.prepare(arguments.seed))
     for task in tasks:
         report.section(f"{task.title}: {len(task.inputs)} inputs in {task.X.shape[1]} columns")
-        print(describe_inputs(task))
-        recipe = get_recipe(task, arguments)
-        targets, mean, spread = scale_targets(task)
+        print(lesson.describe_inputs(task))
+        recipe = lesson.get_recipe(task, arguments)
+        targets, mean, spread = lesson.scale_targets(task)
         torch.manual_seed(arguments.seed)
         network = initialize_as_keras(TableNetwork(task.X.shape[1], targets.shape[1])).to(device.choose_device())
         print(network)
@@ -107,16 +97,16 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         rows = ArrayDataset(task.X[task.train], targets[task.train])
         batches = SeededBatches(len(rows), recipe.batch_size, arguments.seed)
         loader = DataLoader(rows, sampler=batches, batch_size=None)  # the sampler gives whole batches
-        state = TrainingState(report.checkpoint(f"tables-{task.name}"), recipe, model, patience=PATIENCE)
+        state = TrainingState(report.checkpoint(f"tables-{task.name}"), recipe, model, patience=lesson.PATIENCE)
         train(network, loader, state, (task.X[task.validation], targets[task.validation]))
         print(f"Kept the weights of epoch {state.best_epoch} of {state.finished}, the best on the validation rows")
         losses = {"training": state.history["loss"], "validation": state.history["val_loss"]}
         if not task.classes:
-            model.set_weights(unscale_outputs(model.get_weights(), mean, spread))
+            model.set_weights(lesson.unscale_outputs(model.get_weights(), mean, spread))
             losses = {part: np.square(spread) * np.array(values) for part, values in losses.items()}
 
-        predicted = compare(task, report, model.predict(task.X), f"{task.title}_" if len(tasks) > 1 else "")
-        save_and_plot(task, report, model, predicted, losses)
+        predicted = lesson.compare(task, report, model.predict(task.X), f"{task.title}_" if len(tasks) > 1 else "")
+        lesson.save_and_plot(task, report, model, predicted, losses)
     return report.finish(not_comparable="the table is your own" if arguments.data else "")
 
 

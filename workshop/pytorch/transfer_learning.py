@@ -22,6 +22,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from workshop import transfer_learning as lesson
 from workshop.figures import transfer_learning as figures
 from workshop.kit import cli, photo_classifier
 from workshop.kit.data import efficientnet_weights, imagenet, synthetic_animals
@@ -38,21 +39,6 @@ from workshop.pytorch.kit.layers import BatchNormAsKeras, Rescaling, initialize_
 from workshop.pytorch.kit.model import TorchModel
 from workshop.pytorch.kit.photos import PhotoDataset
 from workshop.pytorch.kit.state import TrainingState, start_training
-from workshop.transfer_learning import (
-    HEAD,
-    LARGEST_FROM_SCRATCH,
-    METHODS,
-    PRETRAINING,
-    SIZES,
-    Backbone,
-    choose_counts,
-    draw_animals,
-    find_backbone,
-    get_recipes,
-    parse,
-    subsample,
-    why_not_comparable,
-)
 
 # Filters and strides of MobileNet's blocks 1 to 13 (Howard and others 2017, table 1).
 BLOCKS = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
@@ -132,10 +118,10 @@ def build(kind: str, classes: int, seed: int) -> Network:
 def build_from_scratch(size: int, classes: int, seed: int) -> nn.Module:
     """Returns the small network, which sees large images at half their size."""
     small = build("here", classes, seed)
-    return small if size <= LARGEST_FROM_SCRATCH else nn.Sequential(nn.AvgPool2d(2), small)
+    return small if size <= lesson.LARGEST_FROM_SCRATCH else nn.Sequential(nn.AvgPool2d(2), small)
 
 
-def put_weights(network: Network, model: TorchModel, backbone: Backbone) -> None:
+def put_weights(network: Network, model: TorchModel, backbone: lesson.Backbone) -> None:
     """Puts the published weights of a backbone into a network of `build`; its head stays as it is."""
     if isinstance(network, EfficientNetLite0) and isinstance(backbone.weights, efficientnet_weights.Weights):
         network.put_weights(backbone.weights.arrays)
@@ -225,35 +211,35 @@ def train_head(network: Network | End, X: np.ndarray, y: np.ndarray, report: Rep
     seed = report.arguments.seed
     scaling = [] if isinstance(network, SmallNetwork | End) else [network.rescaling]
     features = ArrayDataset(outputs(nn.Sequential(*scaling, network.backbone, GlobalAveragePooling()), X, y), y)
-    loader = DataLoader(features, sampler=SeededBatches(len(features), HEAD.batch_size, seed), batch_size=None)
+    loader = DataLoader(features, sampler=SeededBatches(len(features), lesson.HEAD.batch_size, seed), batch_size=None)
     head = nn.Sequential(network.dropout, network.output)  # the same modules, not copies of them
-    state = TrainingState(None, HEAD, TorchModel(head, (network.output.in_features,)))
+    state = TrainingState(None, lesson.HEAD, TorchModel(head, (network.output.in_features,)))
     train(head, loader, state, make_criterion(y))
 
 
 def pretrain(report: Report, size: int) -> list[np.ndarray]:
     """Trains a network on drawn animals, none a cat or a dog; returns the weights of its backbone."""
-    X, y = draw_animals(report.arguments, size)
+    X, y = lesson.draw_animals(report.arguments, size)
     kinds = synthetic_animals.KINDS
-    report.section(f"Backbone: {PRETRAINING.epochs} epochs of {len(X):,} drawn animals of {len(kinds)} kinds")
+    report.section(f"Backbone: {lesson.PRETRAINING.epochs} epochs of {len(X):,} drawn animals of {len(kinds)} kinds")
     network = build("here", len(kinds), report.arguments.seed)
     model = TorchModel(network, X.shape[1:], activation(len(kinds)))
-    train_on(network, model, X, y, PRETRAINING.for_samples(len(X)), report, "backbone")
+    train_on(network, model, X, y, lesson.PRETRAINING.for_samples(len(X)), report, "backbone")
     report.plot("transfer_learning-animals", figures.animals, X[: len(kinds)], kinds)
     return model.get_weights()[:-2]
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains, compares, saves and plots the networks; returns the metrics."""
-    arguments = parse(__doc__, argv)
+    arguments = lesson.parse(__doc__, argv)
     report = Report("transfer_learning", arguments, engine="torch")
-    backbone = find_backbone(arguments)
+    backbone = lesson.find_backbone(arguments)
     kind, arguments.preset = backbone.kind, backbone.kind  # the expected bands are the backbone's
-    size = arguments.size or SIZES[kind]
+    size = arguments.size or lesson.SIZES[kind]
     photos = photo_classifier.load(report, size)
     photos = by_name(photos) if arguments.by_name else photos
     report.data(f"backbone: {backbone.source}", str(backbone.place or ""))
-    counts = choose_counts(arguments, photos.y_train, photos.classes)
+    counts = lesson.choose_counts(arguments, photos.y_train, photos.classes)
     classes, shape = len(photos.classes), photos.X_train.shape[1:]
     report.engine(device.prepare(arguments.seed, arguments.precision))
 
@@ -275,14 +261,14 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         )
     trained_model = TorchModel(trained, X_train.shape[1:], activation(classes))
     beginning = trained_model.get_weights()
-    curves: dict[str, dict[float, float]] = {method: {} for method in METHODS}
+    curves: dict[str, dict[float, float]] = {method: {} for method in lesson.METHODS}
     results: list[tuple[int | str, str, float, float]] = []
     for count in counts:
-        rows = subsample(photos.y_train, count, arguments.seed)
+        rows = lesson.subsample(photos.y_train, count, arguments.seed)
         y = photo_classifier.targets(photos.y_train[rows], classes)
-        recipes = get_recipes(kind, arguments, samples=len(rows))
-        seconds = dict.fromkeys(METHODS, 0.0)
-        for method in METHODS:
+        recipes = lesson.get_recipes(kind, arguments, samples=len(rows))
+        seconds = dict.fromkeys(lesson.METHODS, 0.0)
+        for method in lesson.METHODS:
             report.section(f"{method}: {count} of each class, {len(rows):,} photos")
             started = time.perf_counter()
             if method == "frozen":
@@ -322,7 +308,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.plot("transfer_learning-accuracy", figures.accuracies, curves, backbone.source)
     return report.finish(
         use=f"python -m apps.cat_or_dog --model {report.last_model} YOUR-PHOTO.jpg",
-        not_comparable=why_not_comparable(arguments, kind),
+        not_comparable=lesson.why_not_comparable(arguments, kind),
     )
 
 

@@ -17,35 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from workshop.initialization import (
-    BY_DEPTH,
-    CONSTANT,
-    DEEP,
-    DEPTHS,
-    EQUAL,
-    LARGE,
-    MEASURED_IMAGES,
-    NORMALISED,
-    SMALL,
-    STARTS,
-    Case,
-    Digits,
-    Passes,
-    Trained,
-    dying_networks,
-    is_dead,
-    load,
-    make_recipe,
-    networks,
-    parse,
-    report_dead,
-    report_depth,
-    report_equal,
-    report_normalised,
-    report_starts,
-    report_training,
-    say,
-)
+from workshop import initialization as lesson
 from workshop.kit import cli
 from workshop.kit.report import Report
 from workshop.kit.training import Recipe
@@ -61,8 +33,8 @@ from workshop.scratch.nn.state import TrainingState
 DEVIATIONS: dict[str, Callable[[int, int], float]] = {
     "zeros": lambda fan_in, fan_out: 0.0,
     "constant": lambda fan_in, fan_out: 0.0,
-    "too small": lambda fan_in, fan_out: SMALL,
-    "too large": lambda fan_in, fan_out: LARGE,
+    "too small": lambda fan_in, fan_out: lesson.SMALL,
+    "too large": lambda fan_in, fan_out: lesson.LARGE,
     "LeCun": lambda fan_in, fan_out: (1 / fan_in) ** 0.5,
     "Xavier": lambda fan_in, fan_out: (2 / (fan_in + fan_out)) ** 0.5,
     "He": lambda fan_in, fan_out: (2 / fan_in) ** 0.5,
@@ -79,7 +51,7 @@ class StartedDense(Dense):
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
         """Draws W with a mean of 0, or of the constant."""
         output_shape = super().build(input_shape, random, dtype)
-        mean = CONSTANT if self._start == "constant" else 0.0
+        mean = lesson.CONSTANT if self._start == "constant" else 0.0
         kernel = random.normal(
             mean, DEVIATIONS[self._start](input_shape[-1], self.units), (input_shape[-1], self.units)
         )
@@ -88,7 +60,7 @@ class StartedDense(Dense):
         return output_shape
 
 
-def build(case: Case, seed: int) -> Network:
+def build(case: lesson.Case, seed: int) -> Network:
     """Returns a network: 784 -> hidden layers -> 10 probabilities."""
     layers: list[Layer] = []
     for _ in range(case.layers):
@@ -121,13 +93,13 @@ def activations(network: Network, X: np.ndarray) -> list[np.ndarray]:
     return hidden
 
 
-def measure(case: Case, X: np.ndarray, y: np.ndarray, seed: int) -> Passes:
+def measure(case: lesson.Case, X: np.ndarray, y: np.ndarray, seed: int) -> lesson.Passes:
     """Returns what a forward and a backward pass find in a network that was not trained."""
     network = build(case, seed)
     hidden, probabilities = forward(network, X)
     network.backward(probabilities, y, SparseCategoricalCrossentropy())
     gradients = [layer.gradients["kernel"] for layer in network.layers if isinstance(layer, Dense)]
-    return Passes(kernels(network), hidden, gradients)
+    return lesson.Passes(kernels(network), hidden, gradients)
 
 
 def train(network: Network, X: np.ndarray, y: np.ndarray, seed: int, state: TrainingState) -> None:
@@ -152,64 +124,65 @@ def train(network: Network, X: np.ndarray, y: np.ndarray, seed: int, state: Trai
             state.log(len(rows), loss=loss, accuracy=accuracy)
 
 
-def fit(name: str, network: Network, digits: Digits, recipe: Recipe, report: Report) -> Trained:
+def fit(name: str, network: Network, digits: lesson.Digits, recipe: Recipe, report: Report) -> lesson.Trained:
     """Trains a network; `name` is that of its checkpoint."""
     state = TrainingState(report.checkpoint(f"initialization-{name}"), recipe, may_diverge=True, verbose=0)
     train(network, *digits.train, report.arguments.seed, state)
     X, y = digits.test
     test_accuracy = float(np.mean(network.predict(X).argmax(axis=1) == y))
-    return Trained(state.history["loss"], state.history["accuracy"], test_accuracy)
+    return lesson.Trained(state.history["loss"], state.history["accuracy"], test_accuracy)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Measures and trains the networks, plots; returns the metrics."""
-    arguments = parse(__doc__, argv)
+    arguments = lesson.parse(__doc__, argv)
     report = Report("initialization", arguments, engine="numpy")
-    digits = load(report)
+    digits = lesson.load(report)
     report.engine(device.prepare())
     seed, quick = arguments.seed, arguments.quick
-    X, y = (part[:MEASURED_IMAGES] for part in digits.train)
+    X, y = (part[: lesson.MEASURED_IMAGES] for part in digits.train)
 
     report.section("Five tanh layers before training: activations a and gradients")
-    passes = {start: measure(case, X, y, seed) for start, case in STARTS.items()}
-    report_starts(report, passes)
+    passes = {start: measure(case, X, y, seed) for start, case in lesson.STARTS.items()}
+    lesson.report_starts(report, passes)
 
     report.section("The same with batch normalisation before each tanh")
-    normalised = {start: measure(case, X, y, seed) for start, case in NORMALISED.items()}
-    report_normalised(report, passes, normalised)
+    normalised = {start: measure(case, X, y, seed) for start, case in lesson.NORMALISED.items()}
+    lesson.report_normalised(report, passes, normalised)
 
-    report.section(f"Networks of 1 to {DEEP} layers before training")
+    report.section(f"Networks of 1 to {lesson.DEEP} layers before training")
     by_depth = {
-        name: {depth: measure(case._replace(layers=depth), X, y, seed) for depth in DEPTHS}
-        for name, case in BY_DEPTH.items()
+        name: {depth: measure(case._replace(layers=depth), X, y, seed) for depth in lesson.DEPTHS}
+        for name, case in lesson.BY_DEPTH.items()
     }
-    report_depth(report, by_depth)
+    lesson.report_depth(report, by_depth)
 
     report.section("Effect of the initial weights on training")
     trained, weights = {}, {}
-    for name, case in networks(quick).items():
+    for name, case in lesson.networks(quick).items():
         started = time.perf_counter()
         network = build(case, seed)
-        trained[name] = fit(name, network, digits, make_recipe(case, len(digits.train[1]), quick), report)
-        if name in EQUAL:
+        trained[name] = fit(name, network, digits, lesson.make_recipe(case, len(digits.train[1]), quick), report)
+        if name in lesson.EQUAL:
             weights[name] = kernels(network)
-        say(name, trained[name], time.perf_counter() - started)
-    report_training(report, trained)
+        lesson.say(name, trained[name], time.perf_counter() - started)
+    lesson.report_training(report, trained)
 
     report.section("Equal weights stay equal")
-    report_equal(report, weights)
+    lesson.report_equal(report, weights)
 
     report.section("Dead units: 0 for every training image, one hidden layer of relu")
     trained, dead = {}, {}
-    for name, case in dying_networks(quick).items():
+    for name, case in lesson.dying_networks(quick).items():
         started = time.perf_counter()
         shifted = digits.shifted(case.shift)
         network = build(case, seed)
-        before = is_dead(activations(network, shifted.train[0])[0])
-        trained[name] = fit(name, network, shifted, make_recipe(case, len(digits.train[1]), quick, epochs=1), report)
-        dead[name] = before, is_dead(activations(network, shifted.train[0])[0])
-        say(name, trained[name], time.perf_counter() - started)
-    report_dead(report, dead, trained)
+        before = lesson.is_dead(activations(network, shifted.train[0])[0])
+        recipe = lesson.make_recipe(case, len(digits.train[1]), quick, epochs=1)
+        trained[name] = fit(name, network, shifted, recipe, report)
+        dead[name] = before, lesson.is_dead(activations(network, shifted.train[0])[0])
+        lesson.say(name, trained[name], time.perf_counter() - started)
+    lesson.report_dead(report, dead, trained)
     return report.finish()
 
 

@@ -16,28 +16,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from workshop import linear_regression as lesson
 from workshop.figures import linear_regression as figures
 from workshop.kit import cli
 from workshop.kit.report import Report
 from workshop.kit.training import Recipe
-from workshop.linear_regression import (
-    SNAPSHOTS,
-    X_LINE,
-    Y_LINE,
-    Trained,
-    descend_by_hand,
-    finish,
-    fit_slope,
-    flatten,
-    get_recipe,
-    load_tables,
-    parse,
-    report_features,
-    report_houses,
-    report_line,
-    report_slope,
-    split_features,
-)
+from workshop.linear_regression import X_LINE, Y_LINE
 from workshop.scratch.nn import device
 from workshop.scratch.nn.layers import Dense
 from workshop.scratch.nn.losses import MeanSquaredError
@@ -64,45 +48,45 @@ def train(network: Network, X: np.ndarray, y: np.ndarray, seed: int, state: Trai
 
 def fit_neuron(
     name: str, X: np.ndarray, y: np.ndarray, recipe: Recipe, report: Report, *, may_diverge: bool = False
-) -> Trained:
+) -> lesson.Trained:
     """Trains one neuron on X (rows, features) and y (rows,); see the lesson's function of this name."""
     print(f"{name}, rate {recipe.rate:.2g}")
     network = Network([Dense(1)], (X.shape[1],), report.arguments.seed)
     checkpoint = report.checkpoint(f"linear_regression-{name}")
-    state = TrainingState(checkpoint, recipe, snapshots=SNAPSHOTS, may_diverge=may_diverge)
+    state = TrainingState(checkpoint, recipe, snapshots=lesson.SNAPSHOTS, may_diverge=may_diverge)
     train(network, X, y[:, None], report.arguments.seed, state)
-    snapshots = np.array([flatten(weights) for weights in state.weights.values()])
-    return Trained(network, flatten(network.get_weights()), state.history["loss"], snapshots)
+    snapshots = np.array([lesson.flatten(weights) for weights in state.weights.values()])
+    return lesson.Trained(network, lesson.flatten(network.get_weights()), state.history["loss"], snapshots)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains, compares, saves and plots; returns the metrics."""
-    arguments = parse(__doc__, argv)
+    arguments = lesson.parse(__doc__, argv)
     report = Report("linear_regression", arguments, engine="numpy")
-    tables = load_tables(arguments, report)
+    tables = lesson.load_tables(arguments, report)
     report.engine(device.prepare())
 
     if arguments.part in ("line", "all"):
-        paths = descend_by_hand(report)
-        report_slope(report, fit_slope())
+        paths = lesson.descend_by_hand(report)
+        lesson.report_slope(report, lesson.fit_slope())
         report.section("One neuron finds y = 2x + 1 from nine points")
-        neuron = fit_neuron("line", X_LINE, Y_LINE, get_recipe("line", len(X_LINE), arguments), report)
-        report_line(report, neuron, neuron.model.predict(np.array([[13], [-5]], np.float32)))
+        neuron = fit_neuron("line", X_LINE, Y_LINE, lesson.get_recipe("line", len(X_LINE), arguments), report)
+        lesson.report_line(report, neuron, neuron.model.predict(np.array([[13], [-5]], np.float32)))
         report.plot("linear_regression-line", figures.line, paths, X_LINE[:, 0], Y_LINE, neuron.weights, neuron.losses)
     if "houses" in tables:
         report.section("One neuron prices houses by their size")
         X, y = tables["houses"].split_numbers()
-        neuron = fit_neuron("houses", X, y, get_recipe("houses", len(X), arguments), report)
-        report_houses(report, tables["houses"], neuron)
+        neuron = fit_neuron("houses", X, y, lesson.get_recipe("houses", len(X), arguments), report)
+        lesson.report_houses(report, tables["houses"], neuron)
     if "features" in tables:
         report.section("Several features in different ranges, unscaled and scaled")
-        features = split_features(tables["features"], arguments.seed)
+        features = lesson.split_features(tables["features"], arguments.seed)
         neurons = {}
         for name, (X, rate) in features.runs(arguments.learning_rate).items():
-            recipe = get_recipe("features", len(X), arguments, rate)
+            recipe = lesson.get_recipe("features", len(X), arguments, rate)
             neurons[name] = fit_neuron(name, X, features.y_train, recipe, report, may_diverge=name != "scaled")
-        report_features(report, tables["features"], features, neurons)
-    return finish(report, tables)
+        lesson.report_features(report, tables["features"], features, neurons)
+    return lesson.finish(report, tables)
 
 
 if __name__ == "__main__":

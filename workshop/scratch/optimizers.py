@@ -18,28 +18,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from workshop import optimizers as lesson
 from workshop.figures.optimizers import Stalled
 from workshop.kit import cli
 from workshop.kit.data.images import ImageSet, load_image_set, scale_pixels
 from workshop.kit.report import Report
 from workshop.kit.training import Recipe
-from workshop.optimizers import (
-    FACTOR,
-    LAYERS,
-    MIN_DELTA,
-    PATIENCE,
-    STALLING_LAYERS,
-    TITLES,
-    Trained,
-    memory_numpy,
-    parse,
-    race_recipes,
-    report_memory,
-    report_race,
-    report_stalling,
-    split,
-    stalling_recipe,
-)
 from workshop.scratch.nn import device
 from workshop.scratch.nn.layers import Dense
 from workshop.scratch.nn.losses import SparseCategoricalCrossentropy
@@ -61,11 +45,11 @@ def evaluate(network: Network, X: np.ndarray, y: np.ndarray) -> float:
     return float(np.mean(probabilities.argmax(axis=1) == y))
 
 
-def train(name: str, recipe: Recipe, images: ImageSet, report: Report) -> Trained:
+def train(name: str, recipe: Recipe, images: ImageSet, report: Report) -> lesson.Trained:
     """Trains the network with one of the algorithms, from the same weights and on the same batches as the others."""
-    print(f"{TITLES[name]}, rate {recipe.rate:g}")
+    print(f"{lesson.TITLES[name]}, rate {recipe.rate:g}")
     X, y, seed = images.X_train, images.y_train, report.arguments.seed
-    network = build(LAYERS, seed)
+    network = build(lesson.LAYERS, seed)
     criterion, optimizer = SparseCategoricalCrossentropy(), make_optimizer(recipe.optimizer, recipe.learning_rate)
     state = TrainingState(report.checkpoint(f"optimizers-{name}"), recipe)
     for _epoch in state.epochs(network, optimizer, X, y, seed):
@@ -82,7 +66,7 @@ def train(name: str, recipe: Recipe, images: ImageSet, report: Report) -> Traine
     epochs, losses = state.curve
     steps_an_epoch = -(-len(X) // recipe.batch_size)
     accuracy = evaluate(network, images.X_test, images.y_test)
-    return Trained([epoch * steps_an_epoch for epoch in epochs], losses, state.history["seconds"][-1], accuracy)
+    return lesson.Trained([epoch * steps_an_epoch for epoch in epochs], losses, state.history["seconds"][-1], accuracy)
 
 
 class ReduceOnPlateau:
@@ -93,21 +77,21 @@ class ReduceOnPlateau:
 
     def next_rate(self, rate: float, loss: float) -> float:
         """Returns the rate of the next epoch, after one that ended with this loss."""
-        if loss < self.lowest - MIN_DELTA:
+        if loss < self.lowest - lesson.MIN_DELTA:
             self.lowest, self.waited = loss, 0
             return rate
         self.waited += 1
-        if self.waited < PATIENCE:
+        if self.waited < lesson.PATIENCE:
             return rate
         self.waited = 0
-        return rate * FACTOR
+        return rate * lesson.FACTOR
 
 
 def train_stalling(images: ImageSet, report: Report, lowers: bool) -> Stalled:
     """Trains at a high rate; with `lowers` it is lowered where the validation loss stalls."""
-    seed, recipe = report.arguments.seed, stalling_recipe(report.arguments.quick)
-    (X, y), (X_validation, y_validation) = split(images)
-    network, criterion = build(STALLING_LAYERS, seed), SparseCategoricalCrossentropy()
+    seed, recipe = report.arguments.seed, lesson.stalling_recipe(report.arguments.quick)
+    (X, y), (X_validation, y_validation) = lesson.split(images)
+    network, criterion = build(lesson.STALLING_LAYERS, seed), SparseCategoricalCrossentropy()
     optimizer, plateau = make_optimizer(recipe.optimizer, recipe.learning_rate), ReduceOnPlateau()
     rate = recipe.rate
     used: list[float] = []
@@ -131,22 +115,23 @@ def train_stalling(images: ImageSet, report: Report, lowers: bool) -> Stalled:
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Counts, trains and plots; returns the metrics."""
-    arguments = parse(__doc__, argv)
+    arguments = lesson.parse(__doc__, argv)
     report = Report("optimizers", arguments, engine="numpy")
     images = load_image_set("mnist", arguments.data, quick=arguments.quick)
     report.data(images.source, images.place, images.is_standin)
     report.engine(device.prepare())
 
     report.section("The memory of each")
-    report_memory({"NumPy": memory_numpy}, arguments.algorithms)
+    lesson.report_memory({"NumPy": lesson.memory_numpy}, arguments.algorithms)
 
-    report.section(f"The race on {images.source}: {'-'.join(map(str, (784, *LAYERS, 10)))}")
-    recipes = race_recipes(arguments, len(images.X_train))
-    report_race(report, {name: train(name, recipes[name], images, report) for name in recipes}, recipes, images.source)
+    report.section(f"The race on {images.source}: {'-'.join(map(str, (784, *lesson.LAYERS, 10)))}")
+    recipes = lesson.race_recipes(arguments, len(images.X_train))
+    trained = {name: train(name, recipes[name], images, report) for name in recipes}
+    lesson.report_race(report, trained, recipes, images.source)
 
     report.section("The rate lowered when validation stalls")
     found = {name: train_stalling(images, report, lowers=name == "lowered") for name in ("constant", "lowered")}
-    report_stalling(report, found)
+    lesson.report_stalling(report, found)
     return report.finish(not_comparable=arguments.not_comparable)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from workshop import tables as lesson
 from workshop.kit import cli
 from workshop.kit.report import Report
 from workshop.scratch.nn import device
@@ -23,17 +24,6 @@ from workshop.scratch.nn.losses import CategoricalCrossentropy, Loss, MeanSquare
 from workshop.scratch.nn.network import Network
 from workshop.scratch.nn.optimizers import make_optimizer
 from workshop.scratch.nn.state import TrainingState
-from workshop.tables import (
-    PATIENCE,
-    compare,
-    describe_inputs,
-    get_recipe,
-    load_tables,
-    parse,
-    save_and_plot,
-    scale_targets,
-    unscale_outputs,
-)
 
 
 def build_network(columns: int, classes: int, seed: int) -> Network:
@@ -72,27 +62,27 @@ def train(
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Reads the tables, trains, compares, saves and plots; returns the metrics."""
-    arguments = parse(__doc__, argv)
+    arguments = lesson.parse(__doc__, argv)
     report = Report("tables", arguments, engine="numpy")
-    tasks = load_tables(arguments, report)
+    tasks = lesson.load_tables(arguments, report)
     report.engine(device.prepare())
     for task in tasks:
         report.section(f"{task.title}: {len(task.inputs)} inputs in {task.X.shape[1]} columns")
-        print(describe_inputs(task))
-        recipe = get_recipe(task, arguments)
-        targets, mean, spread = scale_targets(task)
+        print(lesson.describe_inputs(task))
+        recipe = lesson.get_recipe(task, arguments)
+        targets, mean, spread = lesson.scale_targets(task)
         network = build_network(task.X.shape[1], len(task.classes), arguments.seed)
-        state = TrainingState(report.checkpoint(f"tables-{task.name}"), recipe, patience=PATIENCE)
+        state = TrainingState(report.checkpoint(f"tables-{task.name}"), recipe, patience=lesson.PATIENCE)
         validation = task.X[task.validation], targets[task.validation]
         train(network, task.X[task.train], targets[task.train], arguments.seed, state, validation)
         print(f"Kept the weights of epoch {state.best_epoch} of {state.finished}, the best on the validation rows")
         losses = {"training": state.history["loss"], "validation": state.history["val_loss"]}
         if not task.classes:
-            network.set_weights(unscale_outputs(network.get_weights(), mean, spread))
+            network.set_weights(lesson.unscale_outputs(network.get_weights(), mean, spread))
             losses = {part: np.square(spread) * np.array(values) for part, values in losses.items()}
 
-        predicted = compare(task, report, network.predict(task.X), f"{task.title}_" if len(tasks) > 1 else "")
-        save_and_plot(task, report, network, predicted, losses)
+        predicted = lesson.compare(task, report, network.predict(task.X), f"{task.title}_" if len(tasks) > 1 else "")
+        lesson.save_and_plot(task, report, network, predicted, losses)
     return report.finish(not_comparable="the table is your own" if arguments.data else "")
 
 

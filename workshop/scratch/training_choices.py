@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from workshop import training_choices as lesson
 from workshop.kit import cli
 from workshop.kit.report import Report
 from workshop.kit.training import Recipe
@@ -23,27 +24,6 @@ from workshop.scratch.nn.losses import MeanSquaredError
 from workshop.scratch.nn.network import Network
 from workshop.scratch.nn.optimizers import make_optimizer
 from workshop.scratch.nn.state import TrainingState
-from workshop.training_choices import (
-    GUESSED_ROWS,
-    PATIENCE,
-    RANDOM_COLUMNS,
-    Trained,
-    area_and_price,
-    candidates,
-    descents,
-    guessed_prices,
-    load,
-    outputs_recipe,
-    parse,
-    report_descents,
-    report_outputs,
-    report_rates,
-    report_stopping,
-    scale_to_ranges,
-    stack,
-    stopped_recipe,
-    two_outputs,
-)
 
 
 def train(
@@ -84,7 +64,7 @@ def fit_neuron(
     validation: tuple[np.ndarray, np.ndarray] | None = None,
     start: list[np.ndarray] | None = None,
     may_diverge: bool = False,
-) -> Trained:
+) -> lesson.Trained:
     """Trains a neuron for each column of y; see the lesson's function of this name."""
     print(f"{name}, rate {recipe.rate:.2g}")
     targets = y.reshape(len(y), -1)
@@ -93,56 +73,58 @@ def fit_neuron(
         network.set_weights(start)
     if validation is not None:
         validation = validation[0], validation[1].reshape(len(validation[1]), -1)
-    patience = PATIENCE if validation is not None else None
+    patience = lesson.PATIENCE if validation is not None else None
     checkpoint = report.checkpoint(f"training_choices-{name}")
     state = TrainingState(checkpoint, recipe, patience=patience, snapshots=[*snapshots], may_diverge=may_diverge)
     train(network, X, targets, report.arguments.seed, state, validation)
-    weights = {epoch: stack(values) for epoch, values in state.weights.items()}
+    weights = {epoch: lesson.stack(values) for epoch, values in state.weights.items()}
     with np.errstate(over="ignore", invalid="ignore"):  # where the training diverged
         loss = network.compute_loss(network.forward(X), targets, MeanSquaredError())
-    return Trained(stack(network.get_weights()), state.history, weights, state.best_epoch, loss)
+    return lesson.Trained(lesson.stack(network.get_weights()), state.history, weights, state.best_epoch, loss)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains, compares and plots; returns the metrics."""
-    arguments = parse(__doc__, argv)
+    arguments = lesson.parse(__doc__, argv)
     report = Report("training_choices", arguments, engine="numpy")
-    table, split = load(report)
+    table, split = lesson.load(report)
     report.engine(device.prepare())
 
     report.section("Batch, mini-batch and stochastic descent: the price from the area alone")
-    X, y = area_and_price(split)
+    X, y = lesson.area_and_price(split)
     trained = {}
-    for name, recipe in descents(len(X), arguments.quick).items():
+    for name, recipe in lesson.descents(len(X), arguments.quick).items():
         trained[name] = fit_neuron(name, X, y, recipe, report, snapshots=range(recipe.epochs + 1))
-    report_descents(report, X, y, trained)
+    lesson.report_descents(report, X, y, trained)
 
     report.section("Which learning rate? The validation rows choose, the test rows are used once")
-    scaled = scale_to_ranges(split)
+    scaled = lesson.scale_to_ranges(split)
     X, y = scaled.train
     by_rate = {}
-    for number, (rate, recipe) in enumerate(candidates(len(X), arguments.quick).items(), 1):
+    for number, (rate, recipe) in enumerate(lesson.candidates(len(X), arguments.quick).items(), 1):
         by_rate[rate] = fit_neuron(f"candidate-{number}", X, y, recipe, report, may_diverge=True)
-    report_rates(report, scaled, by_rate)
+    lesson.report_rates(report, scaled, by_rate)
 
-    report.section(f"When to stop: {GUESSED_ROWS} houses with guessed prices, and {RANDOM_COLUMNS} random columns")
-    train_set, validation_set = guessed_prices(split, arguments.seed)
-    recipe = stopped_recipe(len(train_set[0]), arguments.quick)
+    report.section(
+        f"When to stop: {lesson.GUESSED_ROWS} houses with guessed prices, and {lesson.RANDOM_COLUMNS} random columns"
+    )
+    train_set, validation_set = lesson.guessed_prices(split, arguments.seed)
+    recipe = lesson.stopped_recipe(len(train_set[0]), arguments.quick)
     every_epoch = range(recipe.epochs + 1)
     neuron = fit_neuron("early_stopping", *train_set, recipe, report, snapshots=every_epoch, validation=validation_set)
-    report_stopping(report, train_set, validation_set, neuron)
+    lesson.report_stopping(report, train_set, validation_set, neuron)
 
     report.section("Two outputs at once: the price of a house, and of a square metre of it")
-    X, targets = two_outputs(table)
-    recipe = outputs_recipe(len(X), arguments.quick, outputs=2)
+    X, targets = lesson.two_outputs(table)
+    recipe = lesson.outputs_recipe(len(X), arguments.quick, outputs=2)
     together = fit_neuron("two_outputs", X, targets, recipe, report, snapshots=[0])
     alone = np.empty_like(together.weights)
     for i in (0, 1):
         *kernel, bias = together.snapshots[0][:, i]
         start = [np.array(kernel)[:, None], np.array([bias])]  # where the same neuron of the layer started
-        recipe = outputs_recipe(len(X), arguments.quick, outputs=1)
+        recipe = lesson.outputs_recipe(len(X), arguments.quick, outputs=1)
         alone[:, i] = fit_neuron(f"output-{i + 1}", X, targets[:, i], recipe, report, start=start).weights
-    report_outputs(report, table, X, together.weights, alone)
+    lesson.report_outputs(report, table, X, together.weights, alone)
     return report.finish()
 
 
