@@ -54,13 +54,7 @@ class Network(nn.Module):
 
 
 def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
-    """Trains a network on logits: the loop of PyTorch.
-
-    Args:
-        network: the classifier.
-        loader: of batches of rows and targets.
-        state: shows the progress, remembers it, and goes on where a training was stopped.
-    """
+    """The training loop of PyTorch, written out; `state` shows it, remembers it and goes on where it was stopped."""
     criterion = nn.BCEWithLogitsLoss()
     optimizer, _ = optimizers.make(state.recipe, network.parameters())  # the rate is constant: no scheduler
     for _epoch in state.epochs(optimizer, None, loader):

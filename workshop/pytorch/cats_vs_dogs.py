@@ -197,15 +197,7 @@ def train(
     criterion: nn.Module,
     watched: PhotoDataset | None = None,
 ) -> None:
-    """Trains a network on photos: the loop of PyTorch.
-
-    Args:
-        network: it returns logits.
-        loader: of batches of photos and targets.
-        state: shows the progress, remembers it, and goes on where a training was stopped.
-        criterion: the loss.
-        watched: photos that are evaluated after every epoch.
-    """
+    """The training loop of PyTorch, written out; `state` shows it, remembers it and goes on where it was stopped."""
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())  # with Keras' constants
     scaler = device.grad_scaler()  # for float16, whose smallest gradients would be 0
     for _epoch in state.epochs(optimizer, scheduler, loader, scaler):

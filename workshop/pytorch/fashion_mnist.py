@@ -84,13 +84,7 @@ def build(kind: str, arguments: argparse.Namespace) -> nn.Module:
 
 
 def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
-    """Trains a classifier on logits: the loop of PyTorch.
-
-    Args:
-        network: the classifier.
-        loader: of batches of images and class numbers.
-        state: shows the progress, remembers it, and goes on where a training was stopped.
-    """
+    """The training loop of PyTorch, written out; `state` shows it, remembers it and goes on where it was stopped."""
     criterion = nn.CrossEntropyLoss()
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
     scaler = device.grad_scaler()  # for float16, whose smallest gradients would be 0

@@ -49,13 +49,9 @@ def train(
     state: TrainingState,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> None:
-    """Trains the network on windows and changes: the loop of PyTorch.
+    """The training loop of PyTorch, written out; `state` shows it, remembers it and goes on where it was stopped.
 
-    Args:
-        network: the forecaster.
-        loader: of batches of windows and changes.
-        state: shows the progress, remembers it, stops early, and goes on where a training was stopped.
-        validation: windows and changes that the loss is measured on after every epoch.
+    After each epoch the loss is measured on `validation`, windows and changes; by it `state` stops early.
     """
     criterion = nn.MSELoss()
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())

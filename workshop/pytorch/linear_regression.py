@@ -49,13 +49,7 @@ def fit_slope(rate: float = 0.01) -> list[float]:
 
 
 def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
-    """Trains a neuron: the loop of PyTorch.
-
-    Args:
-        network: `nn.Linear`.
-        loader: of batches of rows and targets.
-        state: shows the progress, remembers it, and goes on where a training was stopped.
-    """
+    """The training loop of PyTorch, written out; `state` shows it, remembers it and goes on where it was stopped."""
     criterion = nn.MSELoss()
     optimizer, _ = optimizers.make(state.recipe, network.parameters())  # the rate is constant: no scheduler
     for _epoch in state.epochs(optimizer, None, loader):

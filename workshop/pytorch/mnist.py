@@ -105,13 +105,7 @@ def build(kind: str, arguments: argparse.Namespace) -> nn.Module:
 
 
 def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
-    """Trains a classifier on logits: the loop of PyTorch.
-
-    Args:
-        network: the classifier.
-        loader: of batches of images and class numbers.
-        state: shows the progress, remembers it, and goes on where a training was stopped.
-    """
+    """The training loop of PyTorch, written out; `state` shows it, remembers it and goes on where it was stopped."""
     criterion = nn.CrossEntropyLoss()
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())  # with Keras' constants
     shared = distributed.shared(network)  # in several processes its backward pass takes the mean of their gradients

@@ -98,15 +98,9 @@ def train(
     remedy: Remedy = NOTHING,
     held_out: Digits | None = None,
 ) -> None:
-    """Trains a network: the loop of PyTorch.
+    """The training loop of PyTorch, written out; `state` shows it, remembers it and goes on where it was stopped.
 
-    Args:
-        network: inputs -> hidden units -> logits.
-        loader: of batches of inputs and targets.
-        state: shows the progress, remembers it, and goes on where a training was stopped.
-        criterion: the loss of the logits.
-        remedy: what is added to the loss, and the largest length of a unit's weights.
-        held_out: images by whose loss the training is stopped early.
+    By the loss on the `held_out` images the training is stopped early.
     """
     optimizer, _ = optimizers.make(state.recipe, network.parameters())  # the rate is constant: no scheduler
     weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]  # no biases

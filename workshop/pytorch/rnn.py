@@ -78,13 +78,7 @@ def build(cell: str, arguments: argparse.Namespace) -> RowReader:
 
 
 def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
-    """Trains a classifier on logits.
-
-    Args:
-        network: the classifier.
-        loader: of batches of images and class numbers.
-        state: shows the progress, remembers it, and goes on where a training was stopped.
-    """
+    """The training loop of PyTorch, written out; `state` shows it, remembers it and goes on where it was stopped."""
     criterion = nn.CrossEntropyLoss()
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())  # with Keras' constants
     for _epoch in state.epochs(optimizer, scheduler, loader):

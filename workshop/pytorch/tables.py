@@ -51,13 +51,9 @@ def train(
     state: TrainingState,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> None:
-    """Trains the network: the loop of PyTorch.
+    """The training loop of PyTorch, written out; `state` shows it, remembers it and goes on where it was stopped.
 
-    Args:
-        network: it returns a number a row, or logits.
-        loader: of batches of rows and targets: numbers, or one-hot classes.
-        state: shows the progress, remembers it, stops early, and goes on where a training was stopped.
-        validation: rows and targets that the loss is measured on after every epoch.
+    After each epoch the loss is measured on `validation`, rows and targets; by it `state` stops early.
     """
     has_classes = loader.dataset[[0]][1].shape[1] > 1
     criterion = nn.CrossEntropyLoss() if has_classes else nn.MSELoss()

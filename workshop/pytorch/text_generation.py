@@ -71,13 +71,7 @@ def build(characters: int, units: int, layers: int, seed: int) -> LanguageModel:
 
 
 def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
-    """Trains the language model.
-
-    Args:
-        network: the language model.
-        loader: of batches of windows and of the same windows one step later, (n, steps).
-        state: shows the progress, remembers it, and goes on where a training was stopped.
-    """
+    """The training loop of PyTorch, written out; `state` shows it, remembers it and goes on where it was stopped."""
     criterion = nn.CrossEntropyLoss()
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
     for _epoch in state.epochs(optimizer, scheduler, loader):

@@ -34,13 +34,9 @@ def train(
     state: TrainingState,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> None:
-    """Trains a neuron: the loop of PyTorch.
+    """The training loop of PyTorch, written out; `state` shows it, remembers it and goes on where it was stopped.
 
-    Args:
-        network: `nn.Linear`.
-        loader: of batches of rows and targets.
-        state: shows the progress, remembers it, and goes on where a training was stopped.
-        validation: rows and targets that the loss is measured on after every epoch.
+    After each epoch the loss is measured on `validation`, rows and targets; by it `state` stops early.
     """
     criterion = nn.MSELoss()
     optimizer, _ = optimizers.make(state.recipe, network.parameters())  # the rate is constant: no scheduler

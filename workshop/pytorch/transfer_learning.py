@@ -147,14 +147,7 @@ def split(network: MobileNet | EfficientNetLite0, kind: str) -> tuple[nn.Module,
 
 
 def train(network: nn.Module, loader: DataLoader, state: TrainingState, criterion: nn.Module) -> None:
-    """Trains all layers of a network that are not frozen: the loop of PyTorch.
-
-    Args:
-        network: it returns logits.
-        loader: of batches of photos, or of a backbone's outputs, and targets.
-        state: shows the progress, remembers it, and goes on where a training was stopped.
-        criterion: the loss.
-    """
+    """The training loop of PyTorch, written out; `state` shows it, remembers it and goes on where it was stopped."""
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
     scaler = device.grad_scaler()  # for float16, whose smallest gradients would be 0
     for _epoch in state.epochs(optimizer, scheduler, loader, scaler):

@@ -48,14 +48,7 @@ class Network(nn.Module):
 
 
 def train(network: nn.Module, loader: DataLoader, state: TrainingState, loss_name: str = MEAN_SQUARED_ERROR) -> None:
-    """Trains a network: the loop of PyTorch.
-
-    Args:
-        network: inputs -> hidden units -> 1.
-        loader: of batches of points and targets.
-        state: shows the progress, remembers it, and goes on where a training was stopped.
-        loss_name: "mean_squared_error" or, of logits, "binary_crossentropy".
-    """
+    """The training loop of PyTorch, written out; `state` shows it, remembers it and goes on where it was stopped."""
     criterion = nn.BCEWithLogitsLoss() if loss_name == CROSS_ENTROPY else nn.MSELoss()
     optimizer, _ = optimizers.make(state.recipe, network.parameters())  # the rate is constant: no scheduler
     for _epoch in state.epochs(optimizer, None, loader):

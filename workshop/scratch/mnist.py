@@ -75,15 +75,7 @@ def train(
     state: TrainingState,
     preprocess: Preprocess = scale_pixels,
 ) -> None:
-    """Trains a classifier: forward, loss, backward, step.
-
-    Args:
-        network: the classifier.
-        X, y: images, bytes, and their classes.
-        seed: of the order of the images.
-        state: shows the progress, remembers it, and goes on where a training was stopped.
-        preprocess: applied to each batch of X.
-    """
+    """The training loop, written out; `state` shows it, remembers it and goes on where it was stopped."""
     criterion = SparseCategoricalCrossentropy()
     recipe = state.recipe
     optimizer = make_optimizer(recipe.optimizer, recipe.learning_rate, recipe.schedule_steps)
