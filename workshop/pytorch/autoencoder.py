@@ -155,7 +155,8 @@ def train(
     print(network)
 
     criterion = nn.MSELoss()
-    optimizer, scheduler = optimizers.make(recipe, network.parameters())  # with Keras' constants
+    # The recipe's: by default AdamW, warm-up and cosine decay; the constants are Keras'.
+    optimizer, scheduler = optimizers.make(recipe, network.parameters())
     state = TrainingState(report.checkpoint(f"autoencoder_{kind}"), recipe, model)
     for _epoch in state.epochs(optimizer, scheduler, loader):
         network.train()

@@ -198,7 +198,8 @@ def train(
     watched: PhotoDataset | None = None,
 ) -> None:
     """The training loop of PyTorch, written out; `state` shows it, remembers it and goes on where it was stopped."""
-    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())  # with Keras' constants
+    # The recipe's: by default AdamW, warm-up and cosine decay; the constants are Keras'.
+    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
     scaler = device.grad_scaler()  # for float16, whose smallest gradients would be 0
     for _epoch in state.epochs(optimizer, scheduler, loader, scaler):
         start_training(network)  # network.train(), but for what is frozen

@@ -107,7 +107,8 @@ def build(kind: str, arguments: argparse.Namespace) -> nn.Module:
 def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
     """The training loop of PyTorch, written out; `state` shows it, remembers it and goes on where it was stopped."""
     criterion = nn.CrossEntropyLoss()
-    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())  # with Keras' constants
+    # The recipe's: by default AdamW, warm-up and cosine decay; the constants are Keras'.
+    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
     shared = distributed.shared(network)  # in several processes its backward pass takes the mean of their gradients
     scaler = device.grad_scaler()  # for float16, whose smallest gradients would be 0
     for _epoch in state.epochs(optimizer, scheduler, loader, scaler):

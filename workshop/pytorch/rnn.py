@@ -80,7 +80,8 @@ def build(cell: str, arguments: argparse.Namespace) -> RowReader:
 def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
     """The training loop of PyTorch, written out; `state` shows it, remembers it and goes on where it was stopped."""
     criterion = nn.CrossEntropyLoss()
-    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())  # with Keras' constants
+    # The recipe's: by default AdamW, warm-up and cosine decay; the constants are Keras'.
+    optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
     for _epoch in state.epochs(optimizer, scheduler, loader):
         network.train()
         for inputs, targets in loader:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from workshop.kit import processes
+from workshop.kit.saving.model import Model
 from workshop.kit.training.checkpoint import Checkpoint, State, check_finite
 from workshop.kit.training.progress_bar import TqdmBar
 from workshop.kit.training.recipe import Recipe
@@ -41,6 +42,7 @@ class TrainingState(abc.ABC):
     """
 
     engine: str
+    _model: Model  # set by the engine
 
     def __init__(
         self,
@@ -62,14 +64,6 @@ class TrainingState(abc.ABC):
         self._may_diverge, self._verbose = may_diverge, verbose
         self._best: list[np.ndarray] = []
         self._begin_epoch(0, None)
-
-    @abc.abstractmethod
-    def get_weights(self) -> list[np.ndarray]:
-        """Returns the weights, copied, in Keras' order and layout."""
-
-    @abc.abstractmethod
-    def set_weights(self, weights: list[np.ndarray]) -> None:
-        """Puts weights in."""
 
     @abc.abstractmethod
     def _capture(self) -> dict[str, np.ndarray]:
@@ -97,7 +91,7 @@ class TrainingState(abc.ABC):
             recipe = {f"recipe_{name}": value for name, value in asdict(self.recipe).items()}
             self._checkpoint.begin({"engine": self.engine, **recipe, **settings}, self._put_back, epochs)
         if 0 in self._snapshots and not self.finished:
-            self.weights[0] = self.get_weights()
+            self.weights[0] = self._model.get_weights()
         is_long = steps > _SHORT_EPOCH
         bar = None
         while self.finished < epochs and not self._patience_is_spent():
@@ -114,9 +108,9 @@ class TrainingState(abc.ABC):
                 break
             check_finite(self.history["loss"][-1], self.finished)
             if self._patience is not None and self._epoch_of_lowest_loss() == self.finished:
-                self._best = self.get_weights()
+                self._best = self._model.get_weights()
             if self.finished in self._snapshots:
-                self.weights[self.finished] = self.get_weights()
+                self.weights[self.finished] = self._model.get_weights()
             if self._checkpoint:
                 is_last = self.finished == epochs or self._patience_is_spent()
                 self._checkpoint.save(self._state, at_once=is_last)
@@ -129,7 +123,7 @@ class TrainingState(abc.ABC):
         self.best_epoch = self.finished
         if self._best:
             self.best_epoch = self._epoch_of_lowest_loss()
-            self.set_weights(self._best)
+            self._model.set_weights(self._best)
 
     def _begin_epoch(self, steps: int, bar: TqdmBar | None) -> None:
         self._steps, self._step, self._bar = steps, 0, bar

@@ -33,6 +33,7 @@ class TrainingState(state.TrainingState):
     """
 
     engine = "torch"
+    _model: TorchModel
 
     def __init__(self, checkpoint: Checkpoint | None, recipe: Recipe, model: TorchModel, **options: Any) -> None:
         super().__init__(checkpoint, recipe, **options)
@@ -69,14 +70,6 @@ class TrainingState(state.TrainingState):
             if hasattr(data, "set_epoch"):  # photos, whose changes are drawn anew
                 data.set_epoch(epoch)
             yield epoch
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Returns the weights, copied, in Keras' order and layout."""
-        return self._model.get_weights()
-
-    def set_weights(self, weights: list[np.ndarray]) -> None:
-        """Puts weights in."""
-        self._model.set_weights(weights)
 
     @staticmethod
     def _detach(value: Any) -> Any:

@@ -19,6 +19,7 @@ class TrainingState(state.TrainingState):
     """
 
     engine = "numpy"
+    _model: Network
 
     def epochs(self, network: Network, optimizer: Optimizer, X: np.ndarray, y: np.ndarray, seed: int) -> Iterator[int]:
         """Yields the epochs that are still to be trained, from 0.
@@ -29,7 +30,7 @@ class TrainingState(state.TrainingState):
             X, y: the training data, which `batches` gives the rows of.
             seed: of their order.
         """
-        self._network, self._optimizer, self._samples, self._seed = network, optimizer, len(X), seed
+        self._model, self._optimizer, self._seed = network, optimizer, seed
         layers = [[type(layer).__name__, repr(layer.settings)] for layer in network.layers]
         settings = {"layers": layers, "seed": seed, "X": batching.digest(X), "y": batching.digest(y)}
         # A loss that grows without end is seen after the epoch, which says so in one line.
@@ -42,20 +43,12 @@ class TrainingState(state.TrainingState):
         for rows in batching.batches(self._samples, self.recipe.batch_size):
             yield order[rows]
 
-    def get_weights(self) -> list[np.ndarray]:
-        """Returns the weights, copied, in Keras' order and layout."""
-        return self._network.get_weights()
-
-    def set_weights(self, weights: list[np.ndarray]) -> None:
-        """Puts weights in."""
-        self._network.set_weights(weights)
-
     def _capture(self) -> dict[str, np.ndarray]:
         memory = {f"optimizer/{name}": array for name, array in self._optimizer.state().items()}
-        return self._network.training_state() | memory
+        return self._model.training_state() | memory
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self._network.restore_training_state(arrays)
+        self._model.restore_training_state(arrays)
         prefix = "optimizer/"
         self._optimizer.restore(
             {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
