@@ -13,7 +13,6 @@ of the test digits after pre-training, some 4 points more than from random weigh
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -34,6 +33,7 @@ from workshop.pytorch.kit import device, optimizers
 from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
 from workshop.pytorch.kit.layers import initialize_as_keras
 from workshop.pytorch.kit.model import TorchModel
+from workshop.pytorch.kit.state import Parts
 
 
 class BoltzmannMachine(nn.Module):
@@ -125,21 +125,15 @@ def train(
     torch.manual_seed(settings.seed)
     means = torch.from_numpy(X.mean(axis=0)).clamp(0, 1).to(torch_device)
     particles = torch.bernoulli(means.expand(settings.batch_size, -1))  # where persistent chains are
-    parts = {"machine": machine, "optimizer": optimizer}
+    parts = Parts({"machine": machine, "optimizer": optimizer})
 
     def capture() -> State:
-        content = io.BytesIO()
-        torch.save({name: part.state_dict() for name, part in parts.items()} | {"particles": particles}, content)
-        arrays = {"torch": np.frombuffer(content.getvalue(), np.uint8)}
+        arrays = parts.capture(particles=particles)
         return State(arrays | {name: np.array(values) for name, values in history.items()}, {})
 
     def restore(state: State) -> None:
-        # `weights_only` keeps a forged file from running code.
-        kept = torch.load(io.BytesIO(state.arrays.pop("torch").tobytes()), weights_only=True)
-        history.update({name: [*array] for name, array in state.arrays.items()})
-        for name, part in parts.items():
-            part.load_state_dict(kept[name])
-        particles.copy_(kept["particles"])
+        parts.restore(state.arrays, particles=particles)
+        history.update({name: [*array] for name, array in state.arrays.items() if name != "torch"})
         machine.copy_to(start)
 
     fixed = {**settings._asdict(), "samples": len(X), "shape": machine.W.shape, "engine": "torch"}

@@ -16,8 +16,7 @@ It needs gymnasium: python -m pip install gymnasium
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -35,6 +34,7 @@ from workshop.kit.training.checkpoint import Checkpoint
 from workshop.pytorch.kit import device, optimizers
 from workshop.pytorch.kit.layers import initialize_as_keras
 from workshop.pytorch.kit.model import TorchModel
+from workshop.pytorch.kit.state import Parts
 
 LOSSES = {"huber": nn.HuberLoss, "mean_squared_error": nn.MSELoss}
 
@@ -73,22 +73,10 @@ def train(network: QNetwork, state: lesson.Training, recipe: Recipe, checkpoint:
     criterion = LOSSES[state.settings.loss]()
     optimizer, scheduler = optimizers.make(recipe, network.parameters())
     torch_device = device.choose_device()
-    parts = {"network": network, "optimizer": optimizer, "scheduler": scheduler}
-
-    def capture() -> dict[str, np.ndarray]:
-        content = io.BytesIO()
-        torch.save({name: part.state_dict() for name, part in parts.items()}, content)
-        return {"torch": np.frombuffer(content.getvalue(), np.uint8)}
-
-    def restore(arrays: Mapping[str, np.ndarray]) -> None:
-        # `weights_only` keeps a forged file from running code.
-        kept = torch.load(io.BytesIO(arrays["torch"].tobytes()), weights_only=True)
-        for name, part in parts.items():
-            part.load_state_dict(kept[name])
-
+    parts = Parts({"network": network, "optimizer": optimizer, "scheduler": scheduler})
     state.target = network.get_weights()
     engine = {"engine": "torch", "layers": str(network), "batch_size": recipe.batch_size, "optimizer": str(optimizer)}
-    for _epoch in state.epochs(checkpoint, engine, capture, restore):
+    for _epoch in state.epochs(checkpoint, engine, parts.capture, parts.restore):
         losses = []
         weights = network.get_weights()
         for _step in range(state.steps):

@@ -17,8 +17,7 @@ cores. Then `python -m apps.lander`. Needs gymnasium with Box2D: python -m pip i
 from __future__ import annotations
 
 import argparse
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -34,6 +33,7 @@ from workshop.kit.training import Recipe
 from workshop.kit.training.checkpoint import Checkpoint, check_finite
 from workshop.pytorch.kit import device, optimizers
 from workshop.pytorch.kit.model import TorchModel
+from workshop.pytorch.kit.state import Parts
 
 
 class Network(nn.Module):
@@ -90,23 +90,9 @@ class Learner:
         self.scheduler.step()
 
 
-class States:
-    """The states of learners, to keep in a checkpoint and to put back."""
-
-    def __init__(self, *learners: Learner) -> None:
-        self._parts = [part for one in learners for part in (one.network, one.optimizer, one.scheduler)]
-
-    def capture(self) -> dict[str, np.ndarray]:
-        """Returns them as bytes."""
-        content = io.BytesIO()
-        torch.save([part.state_dict() for part in self._parts], content)
-        return {"torch": np.frombuffer(content.getvalue(), np.uint8)}
-
-    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Puts them back; `weights_only` keeps a forged file from running code."""
-        states = torch.load(io.BytesIO(arrays["torch"].tobytes()), weights_only=True)
-        for part, state in zip(self._parts, states, strict=True):
-            part.load_state_dict(state)
+def make_parts(*learners: Learner) -> Parts:
+    """Returns the parts of learners that a checkpoint keeps, numbered."""
+    return Parts(dict(enumerate(part for one in learners for part in (one.network, one.optimizer, one.scheduler))))
 
 
 def as_tensor(array: np.ndarray) -> torch.Tensor:
@@ -135,9 +121,9 @@ def train_car(name: str, seed: int, recipe: Recipe, checkpoint: Checkpoint) -> t
     actor = Learner(Network(len(scale), len(car.ACTIONS), gain=0.01), recipe)
     critic = Learner(Network(len(scale), 1, gain=1), recipe)
     player = lesson.Player(car.Cars(lesson.CARS, lesson.OBSERVATION, lesson.CAR_STEPS), scale)
-    curve, states = lesson.Curve([], []), States(actor, critic)
+    curve, parts = lesson.Curve([], []), make_parts(actor, critic)
     settings = {"method": name, "seed": seed, "recipe": repr(recipe)}
-    for epoch in lesson.remaining_epochs(checkpoint, curve, recipe.epochs, settings, states.capture, states.restore):
+    for epoch in lesson.remaining_epochs(checkpoint, curve, recipe.epochs, settings, parts.capture, parts.restore):
         player.begin(seed, epoch)
         for _ in range(lesson.CAR_STEPS // method.steps):
             rollout = player.play(actor.network.arrays(), method.steps)
@@ -167,9 +153,9 @@ def train_lander(
 
     actor = learner(Network(8, len(lander.ACTIONS), gain=0.01), recipe.rate, settings.actor_passes)
     critic = learner(Network(8, 1, gain=1), recipe.rate * settings.critic_rate, settings.critic_passes)
-    player, curve, states = lesson.make_player(settings), lesson.Curve([], []), States(actor, critic)
+    player, curve, parts = lesson.make_player(settings), lesson.Curve([], []), make_parts(actor, critic)
     told = asdict(settings) | {"seed": arguments.seed, "recipe": repr(recipe)}
-    for epoch in lesson.remaining_epochs(checkpoint, curve, recipe.epochs, told, states.capture, states.restore):
+    for epoch in lesson.remaining_epochs(checkpoint, curve, recipe.epochs, told, parts.capture, parts.restore):
         player.begin(arguments.seed, epoch)
         for _ in range(lesson.epoch_steps(arguments) // (lesson.ENVIRONMENTS * settings.steps)):
             rollout = player.play(actor.network.arrays(), settings.steps)

@@ -18,6 +18,32 @@ from workshop.pytorch.kit import device
 from workshop.pytorch.kit.model import TorchModel
 
 
+class Parts:
+    """The parts of a training that have a `state_dict`: networks, optimizers. A checkpoint keeps their states.
+
+    Args:
+        parts: by their names.
+    """
+
+    def __init__(self, parts: Mapping[Any, Any]) -> None:
+        self._parts = parts
+
+    def capture(self, **tensors: torch.Tensor) -> dict[str, np.ndarray]:
+        """Returns the states, and tensors beside them, as the bytes that `torch.save` writes."""
+        content = io.BytesIO()
+        torch.save({name: part.state_dict() for name, part in self._parts.items()} | tensors, content)
+        return {"torch": np.frombuffer(content.getvalue(), np.uint8)}
+
+    def restore(self, arrays: Mapping[str, np.ndarray], **tensors: torch.Tensor) -> None:
+        """Puts the states back, and into tensors what was captured of them."""
+        # `weights_only` keeps a forged file from running code.
+        kept = torch.load(io.BytesIO(arrays["torch"].tobytes()), weights_only=True)
+        for name, part in self._parts.items():
+            part.load_state_dict(kept[name])
+        for name, tensor in tensors.items():
+            tensor.copy_(kept[name])
+
+
 class TrainingState(state.TrainingState):
     """The progress of one training; see `workshop.kit.training.state.TrainingState`.
 
@@ -57,10 +83,10 @@ class TrainingState(state.TrainingState):
             others: by names of their own, what else the training changes: a second network, its optimizer; all that has
                 a `state_dict` and takes it back. Not named "network", "optimizer", "scheduler", "scaler", "generator".
         """
-        self._parts: dict[str, Any] = {"network": self._model.module, "optimizer": optimizer}
-        self._parts |= {"scheduler": scheduler} if scheduler is not None else {}
-        self._parts |= {"scaler": scaler} if scaler is not None else {}
-        self._parts |= others or {}
+        parts: dict[str, Any] = {"network": self._model.module, "optimizer": optimizer}
+        parts |= {"scheduler": scheduler} if scheduler is not None else {}
+        parts |= {"scaler": scaler} if scaler is not None else {}
+        self._parts = Parts(parts | dict(others or {}))
         torch.set_num_threads(device.choose_threads(self._model.architecture, self.recipe.batch_size))
         sampler: Any = loader.sampler
         data: Any = loader.dataset
@@ -79,17 +105,12 @@ class TrainingState(state.TrainingState):
         return value.item() if value.device.type == "cpu" else value.detach()
 
     def _capture(self) -> dict[str, np.ndarray]:
-        content = io.BytesIO()
-        parts = {name: part.state_dict() for name, part in self._parts.items()}
-        torch.save(parts | {"generator": torch.get_rng_state()}, content)  # from which Dropout draws
-        return {"torch": np.frombuffer(content.getvalue(), np.uint8)}
+        return self._parts.capture(generator=torch.get_rng_state())  # from which Dropout draws
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        # `weights_only` keeps a forged file from running code.
-        kept = torch.load(io.BytesIO(arrays["torch"].tobytes()), weights_only=True)
-        for name, part in self._parts.items():
-            part.load_state_dict(kept[name])
-        torch.set_rng_state(kept["generator"])
+        generator = torch.get_rng_state()
+        self._parts.restore(arrays, generator=generator)
+        torch.set_rng_state(generator)
 
 
 def start_training(network: nn.Module) -> None:
