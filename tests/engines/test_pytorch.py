@@ -174,8 +174,7 @@ def train(model: TorchModel, optimizer: Any, scheduler: Any, X: torch.Tensor, y:
             optimizer.zero_grad()
             nn.functional.cross_entropy(without_softmax(X[rows]), y[rows]).backward()
             optimizer.step()
-            if scheduler is not None:
-                scheduler.step()
+            scheduler.step()
 
 
 # Single steps of all optimizers are compared below; Keras compiles these runs, which takes a second each.
@@ -189,9 +188,9 @@ def test_fifty_steps_end_where_keras_ends(name: str) -> None:
     X, y = random.random((64, 8, 8, 1), np.float32), random.integers(0, 3, 64)
     theirs = small_network()
     model = loaded_in_torch(theirs)
-    optimizer, scheduler = optimizers.make_optimizer(name, model.module.parameters(), steps=50)
-    train(model, optimizer, scheduler, torch.tensor(X), torch.tensor(y), range(25))
     recipe = training.Recipe(25, batch_size=32, optimizer=name).for_samples(len(X))
+    optimizer, scheduler = optimizers.make(recipe, model.module.parameters())
+    train(model, optimizer, scheduler, torch.tensor(X), torch.tensor(y), range(25))
     theirs.compile(recipe.make_optimizer(), loss="sparse_categorical_crossentropy")
     training.fit_table(theirs, X, y, epochs=25, batch_size=32, seed=1, verbose=0)
     for weight, expected in zip(model.get_weights(), theirs.get_weights(), strict=True):
@@ -203,9 +202,9 @@ def test_steps_are_keras_steps_where_gradients_are_as_small_as_epsilon(name: str
     random = np.random.default_rng(8)
     sizes = 10.0 ** np.arange(-9, 1)
     ours, theirs = nn.Parameter(torch.zeros(10, dtype=torch.float64)), keras.Variable(np.zeros(10), dtype="float64")
-    optimizer, scheduler = optimizers.make_optimizer(name, [ours])
-    assert scheduler is None
-    keras_optimizer = training.Recipe(1, optimizer=name, schedule=False).make_optimizer()
+    recipe = training.Recipe(1, optimizer=name, schedule=False)
+    optimizer, _ = optimizers.make(recipe, [ours])
+    keras_optimizer = recipe.make_optimizer()
     reach = np.zeros(10)
     for _ in range(10):
         gradient = sizes * random.normal(size=10)
@@ -224,8 +223,7 @@ def test_a_run_goes_on_from_its_saved_state_to_the_same_bits(name: str) -> None:
     X, y = torch.rand(64, 8, 8, 1), torch.randint(3, (64,))
 
     def run(model: TorchModel, epochs: range, state: bytes | None = None) -> bytes:
-        optimizer, scheduler = optimizers.make_optimizer(name, model.module.parameters(), steps=8)
-        assert scheduler is not None
+        optimizer, scheduler = optimizers.make(training.Recipe(4, optimizer=name, steps=8), model.module.parameters())
         parts = (model.module, optimizer, scheduler)
         if state is not None:
             for part, kept in zip(parts, torch.load(io.BytesIO(state), weights_only=True), strict=True):
@@ -248,13 +246,14 @@ def test_adam_goes_on_from_a_state_that_was_saved_before_its_steps_were_fused() 
         optimizer.step()
 
     weight = nn.Parameter(torch.arange(3.0))
-    optimizer, _ = optimizers.make_optimizer("adam", [weight], 0.1)
+    recipe = training.Recipe(1, 0.1, optimizer="adam", schedule=False)
+    optimizer, _ = optimizers.make(recipe, [weight])
     take(weight, optimizer)
     before = copy.deepcopy(optimizer.state_dict())
     assert before["param_groups"][0]["fused"]
     before["param_groups"][0]["fused"] = None
     again = nn.Parameter(weight.detach().clone())
-    resumed, _ = optimizers.make_optimizer("adam", [again], 0.1)
+    resumed, _ = optimizers.make(recipe, [again])
     resumed.load_state_dict(before)
     for one, steps in ((weight, optimizer), (again, resumed)):
         take(one, steps)
@@ -580,11 +579,9 @@ def test_defaults_are_keras_defaults(
     assert (described.kind, described.settings) == (expected.kind, expected.settings)
 
 
-def test_samples_and_optimizers_that_do_not_fit_are_refused() -> None:
+def test_samples_that_do_not_fit_are_refused() -> None:
     with pytest.raises(WorkshopError, match=r"\(8, 9, 1\).*\(8, 8, 1\)"):
         loaded_in_torch(SMALL).predict(np.zeros((2, 8, 9, 1)))
-    with pytest.raises(WorkshopError, match="lion"):
-        optimizers.make_optimizer("lion", [nn.Parameter(torch.zeros(1))])
 
 
 # Of the same numbers in batches of 32, 32 and 6: a mean over the batches would be another one.

@@ -168,7 +168,8 @@ def test_pytorchs_steps_along_gradients_of_all_sizes_are_numpys(name: str) -> No
     sizes = np.logspace(-8, 1, 10)
     weight = np.ones(10)
     parameter = torch.nn.Parameter(torch.ones(10, dtype=torch.float64))
-    ours, (theirs, _) = make_optimizer(name), optimizers.make_optimizer(name, [parameter])
+    recipe = training.Recipe(1, optimizer=name, schedule=False)
+    ours, (theirs, _) = make_optimizer(name), optimizers.make(recipe, [parameter])
     for step in range(4):
         gradient = sizes * (1 + 0.3 * np.sin(step + np.arange(10)))
         parameter.grad = torch.tensor(gradient)
@@ -208,13 +209,11 @@ def test_an_optimizer_takes_the_rates_of_its_steps_one_after_the_other() -> None
     rate = make_optimizer("sgd", 0.4, 30).learning_rate
     assert callable(rate) and [rate(step) for step in range(31)] == expected
     weight = torch.nn.Parameter(torch.zeros(1))
-    optimizer, scheduler = optimizers.make_optimizer("sgd", [weight], 0.4, 30)
-    assert scheduler is not None
+    optimizer, scheduler = optimizers.make(training.Recipe(1, 0.4, optimizer="sgd", steps=30), [weight])
     for now in expected:
         assert optimizer.param_groups[0]["lr"] == pytest.approx(now, abs=1e-12)
         optimizer.step()
         scheduler.step()
-    assert optimizers.make_optimizer("sgd", [weight], 0.4)[1] is None
 
 
 @pytest.mark.parametrize("engine", RATES)

@@ -12,9 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from workshop.kit.cli import OPTIMIZERS
-from workshop.kit.errors import WorkshopError
-from workshop.kit.training.recipe import Recipe, default_rate
+from workshop.kit.training.recipe import Recipe
 
 EPSILON = 1e-7  # keeps Keras' divisors above 0; PyTorch has 1e-8, 1e-10 for Adagrad
 
@@ -123,45 +121,6 @@ def warm_up_then_cosine(steps: int) -> Callable[[int], float]:
     return share
 
 
-def make_optimizer(
-    name: str, parameters: Iterable[Any], learning_rate: float | None = None, steps: int | None = None
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LambdaLR | None]:
-    """Returns an optimizer by its name on the command line, and what changes its rate after every step.
-
-    Args:
-        name: one of `cli.OPTIMIZERS`; "momentum" and "nesterov" are SGD with momentum 0.9.
-        parameters: what is trained, `module.parameters()`.
-        learning_rate: the constant rate or, with `steps`, the highest one; None for `recipe.default_rate`.
-        steps: the number of steps of the whole run; given, the rate follows `warm_up_then_cosine`, and the second
-            value's `step()` is to be called after each `step()` of the optimizer. Without it that value is None.
-    """
-    rate = learning_rate or default_rate(name)
-    makers: dict[str, Callable[[], torch.optim.Optimizer]] = {
-        "sgd": lambda: torch.optim.SGD(parameters, rate, foreach=False),  # does not look for the fastest way each step
-        "momentum": lambda: MomentumSGD(parameters, rate),
-        "nesterov": lambda: MomentumSGD(parameters, rate, nesterov=True),
-        "rmsprop": lambda: RMSprop(parameters, rate),
-        # Keras divides by sqrt(sum + epsilon), PyTorch by sqrt(sum) + epsilon: here epsilon is in the sum from the
-        # start. The sum starts at 0.1 in Keras, at 0 in PyTorch.
-        "adagrad": lambda: torch.optim.Adagrad(parameters, rate, initial_accumulator_value=0.1 + EPSILON, eps=0),
-        "adam": lambda: Adam(parameters, rate),
-        # A memory of 100 steps for the second moment, not 1,000: the runs here are some 2,000 steps long.
-        "adamw": lambda: Adam(parameters, rate, beta_2=0.99, weight_decay=0.01),
-        # The momentum warms up with 0.96^t in Keras 3, in some ten steps; with 0.96^(0.004 t) in PyTorch.
-        "nadam": lambda: torch.optim.NAdam(parameters, rate, eps=EPSILON, momentum_decay=1.0),
-        # Keras has none: the kit's is this one.
-        "rprop": lambda: torch.optim.Rprop(parameters, rate),
-        # The same step in both; by default PyTorch averages over fewer steps (0.9) and has epsilon 1e-6.
-        "adadelta": lambda: torch.optim.Adadelta(parameters, rate, rho=0.95, eps=EPSILON),
-    }
-    if name not in makers:
-        raise WorkshopError(f"optimizer: got {name}, takes one of {', '.join(OPTIMIZERS)}")
-    optimizer = makers[name]()
-    if steps is None:
-        return optimizer, None
-    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, warm_up_then_cosine(steps))
-
-
 def make(
     recipe: Recipe, parameters: Iterable[nn.Parameter]
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
@@ -174,6 +133,26 @@ def make(
         recipe: with its steps counted.
         parameters: to be trained; those with `requires_grad = False` are left out.
     """
-    trained = [parameter for parameter in parameters if parameter.requires_grad]
-    optimizer, scheduler = make_optimizer(recipe.optimizer, trained, recipe.learning_rate, recipe.schedule_steps)
-    return optimizer, scheduler or torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0, total_iters=0)
+    trained, rate = [parameter for parameter in parameters if parameter.requires_grad], recipe.rate
+    makers: dict[str, Callable[[], torch.optim.Optimizer]] = {
+        "sgd": lambda: torch.optim.SGD(trained, rate, foreach=False),  # does not look for the fastest way each step
+        "momentum": lambda: MomentumSGD(trained, rate),
+        "nesterov": lambda: MomentumSGD(trained, rate, nesterov=True),
+        "rmsprop": lambda: RMSprop(trained, rate),
+        # Keras divides by sqrt(sum + epsilon), PyTorch by sqrt(sum) + epsilon: here epsilon is in the sum from the
+        # start. The sum starts at 0.1 in Keras, at 0 in PyTorch.
+        "adagrad": lambda: torch.optim.Adagrad(trained, rate, initial_accumulator_value=0.1 + EPSILON, eps=0),
+        "adam": lambda: Adam(trained, rate),
+        # A memory of 100 steps for the second moment, not 1,000: the runs here are some 2,000 steps long.
+        "adamw": lambda: Adam(trained, rate, beta_2=0.99, weight_decay=0.01),
+        # The momentum warms up with 0.96^t in Keras 3, in some ten steps; with 0.96^(0.004 t) in PyTorch.
+        "nadam": lambda: torch.optim.NAdam(trained, rate, eps=EPSILON, momentum_decay=1.0),
+        # Keras has none: the kit's is this one.
+        "rprop": lambda: torch.optim.Rprop(trained, rate),
+        # The same step in both; by default PyTorch averages over fewer steps (0.9) and has epsilon 1e-6.
+        "adadelta": lambda: torch.optim.Adadelta(trained, rate, rho=0.95, eps=EPSILON),
+    }
+    optimizer = makers[recipe.optimizer]()
+    if recipe.schedule_steps is None:
+        return optimizer, torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0, total_iters=0)
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, warm_up_then_cosine(recipe.schedule_steps))
