@@ -35,6 +35,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -45,6 +46,7 @@ from workshop.kit.data.images import ImageSet, load_image_set, scale_pixels
 from workshop.kit.lazy import keras, tensorflow
 from workshop.kit.report import Report, format_table
 from workshop.kit.saving.bundle import Input
+from workshop.kit.saving.model import Model
 from workshop.kit.training import Recipe
 
 if TYPE_CHECKING:
@@ -145,6 +147,9 @@ REMEDIES = {
 }
 
 
+Predict = Callable[[np.ndarray], np.ndarray]  # of a trained network
+
+
 class Result(NamedTuple):
     """The accuracies and the loss of a trained network, and the seconds that its training took."""
 
@@ -213,10 +218,22 @@ def predict(model: keras.Sequential, X: np.ndarray) -> np.ndarray:
     return keras.ops.convert_to_numpy(model(X, training=False))
 
 
-def measure(model: keras.Sequential, train: Digits, test: Digits, seconds: float) -> Result:
+def measure(predict: Predict, train: Digits, test: Digits, seconds: float) -> Result:
     """Returns how good a network is on the images that it was trained on, and on others."""
-    on_train, on_test = predict(model, train.X), predict(model, test.X)
+    on_train, on_test = predict(train.X), predict(test.X)
     return Result(accuracy(on_train, train.y), accuracy(on_test, test.y), cross_entropy(on_test, test.y), seconds)
+
+
+def evaluate_snapshots(
+    model: keras.Sequential | Model, predict: Predict, weights: Mapping[int, list[np.ndarray]], test: Digits
+) -> dict[int, tuple[float, float]]:
+    """Returns the cross-entropy and the accuracy on the test images with the weights after each of some epochs."""
+    tests = {}
+    for epoch, kept in weights.items():
+        model.set_weights(kept)
+        outputs = predict(test.X)
+        tests[epoch] = cross_entropy(outputs, test.y), accuracy(outputs, test.y)
+    return tests
 
 
 def cross_entropy(outputs: np.ndarray, targets: np.ndarray) -> float:
@@ -545,11 +562,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     print(
         f"On the test images: loss {loss:.4f}, summed over the outputs {OUTPUTS * loss:.3f}, {test_accuracy:.2%} right"
     )
-    tests = {}
-    for epoch in looks(len(history["loss"])):
-        model.set_weights(snapshots.weights[epoch])
-        outputs = predict(model, test.X)
-        tests[epoch] = cross_entropy(outputs, test.y), accuracy(outputs, test.y)
+    tests = evaluate_snapshots(model, partial(predict, model), snapshots.weights, test)
     report_overfitting(report, history, tests)
 
     report.section(f"The same with all {len(everything.X):,} images")
@@ -571,7 +584,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         ],
         plain=arguments.plain,
     )
-    report_all_images(report, measure(model, everything, test, time.perf_counter() - started))
+    seconds = time.perf_counter() - started
+    report_all_images(report, measure(partial(predict, model), everything, test, seconds))
 
     report.section(f"Ten remedies, on the same {len(few.X):,} images")
     results = {}
@@ -579,7 +593,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     for name, remedy in REMEDIES.items():
         print(remedy.title)
         model, seconds = fit_remedy(report, name, remedy, recipe, few, held_out)
-        results[name] = measure(model, few, test, seconds)
+        results[name] = measure(partial(predict, model), few, test, seconds)
     report_remedies(report, results)
     save(report, model, results["combined"], images)
     report.plot("regularization-distortions", figures.distortions, *distorted_examples(few.X))

@@ -358,5 +358,5 @@ def test_with_all_images_the_gap_is_small() -> None:
     recipe = lesson.all_images_recipe(arguments, len(everything.X))
     assert (len(everything.X), recipe.epochs) == (60_000, 30)
     network = in_numpy.fit(NOTHING, everything, arguments.seed, TrainingState(None, recipe))
-    found = in_numpy.measure(network, everything, lesson.to_digits(images.X_test, images.y_test), seconds=0)
+    found = lesson.measure(network.predict, everything, lesson.to_digits(images.X_test, images.y_test), seconds=0)
     assert found.gap == pytest.approx(2.42, abs=0.8)  # the course's figure

@@ -45,7 +45,7 @@ from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
 from workshop.pytorch.kit.layers import initialize_as_keras
 from workshop.pytorch.kit.model import TorchModel
 from workshop.pytorch.kit.state import TrainingState
-from workshop.regularization import NOTHING, OUTPUTS, RECIPES, REMEDIES, RING_UNITS, SIDE, Digits, Remedy, Result
+from workshop.regularization import NOTHING, OUTPUTS, RECIPES, REMEDIES, RING_UNITS, SIDE, Digits, Remedy
 
 History = dict[str, list[float]]  # of each epoch
 Weights = dict[int, list[np.ndarray]]  # by epochs
@@ -247,28 +247,6 @@ def run_apart(task: Callable[[], Any], seed: int) -> tuple[Any, str]:
 # --- The run ----------------------------------------------------------------------------------------------------------
 
 
-def measure(model: TorchModel, train_digits: Digits, test: Digits, seconds: float) -> Result:
-    """Returns how good a network is on the images that it was trained on, and on others."""
-    on_train, on_test = model.predict(train_digits.X), model.predict(test.X)
-    return Result(
-        lesson.accuracy(on_train, train_digits.y),
-        lesson.accuracy(on_test, test.y),
-        lesson.cross_entropy(on_test, test.y),
-        seconds,
-    )
-
-
-def report_few(report: Report, model: TorchModel, history: History, weights: Weights, test: Digits) -> None:
-    """Measures the network of few images with its weights on the way, and reports how it memorised them."""
-    tests = {}
-    for epoch, kept in weights.items():
-        model.set_weights(kept)
-        outputs = model.predict(test.X)
-        tests[epoch] = lesson.cross_entropy(outputs, test.y), lesson.accuracy(outputs, test.y)
-    losses = [OUTPUTS * loss for loss in history["loss"]]
-    lesson.report_overfitting(report, {"loss": losses, "accuracy": history["accuracy"]}, tests)
-
-
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains, compares, saves and plots; returns the metrics."""
     arguments = lesson.parse(__doc__, argv, is_mirror=True, has_jobs=True)
@@ -303,18 +281,20 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
     report.section(f"Overfitting: {len(few.X):,} images, {lesson.UNITS} hidden units")
     model, history, weights = next(trained)
-    report_few(report, model, history, weights, test)
+    tests = lesson.evaluate_snapshots(model, model.predict, weights, test)
+    losses = [OUTPUTS * loss for loss in history["loss"]]
+    lesson.report_overfitting(report, {"loss": losses, "accuracy": history["accuracy"]}, tests)
 
     report.section(f"The same with all {len(everything.X):,} images")
     model, seconds = next(trained)
-    lesson.report_all_images(report, measure(model, everything, test, seconds))
+    lesson.report_all_images(report, lesson.measure(model.predict, everything, test, seconds))
 
     report.section(f"Ten remedies, on the same {len(few.X):,} images")
     results = {}
     for name, remedy in REMEDIES.items():
         print(remedy.title)
         model, seconds = next(trained)
-        results[name] = measure(model, few, test, seconds)
+        results[name] = lesson.measure(model.predict, few, test, seconds)
     lesson.report_remedies(report, results)
     lesson.save(report, model, results["combined"], images)
     report.plot("regularization-distortions", figures.distortions, *lesson.distorted_examples(few.X))

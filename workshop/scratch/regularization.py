@@ -103,28 +103,12 @@ def fit(remedy: Remedy, digits: Digits, seed: int, state: TrainingState, held_ou
     return network
 
 
-def measure(network: Network, train_digits: Digits, test: Digits, seconds: float) -> Result:
-    """Returns how good a network is on the images that it was trained on, and on others."""
-    on_train, on_test = network.predict(train_digits.X), network.predict(test.X)
-    return Result(
-        lesson.accuracy(on_train, train_digits.y),
-        lesson.accuracy(on_test, test.y),
-        lesson.cross_entropy(on_test, test.y),
-        seconds,
-    )
-
-
 def overfit(report: Report, few: Digits, test: Digits) -> None:
     """Trains the network on few images until it has memorised them."""
     recipe = RECIPES["few images"].with_options(report.arguments, len(few.X))
-    epochs = lesson.looks(recipe.epochs)
-    state = TrainingState(report.checkpoint("regularization-few"), recipe, snapshots=epochs)
+    state = TrainingState(report.checkpoint("regularization-few"), recipe, snapshots=lesson.looks(recipe.epochs))
     network = fit(NOTHING, few, report.arguments.seed, state)
-    tests = {}
-    for epoch in epochs:
-        network.set_weights(state.weights[epoch])
-        outputs = network.predict(test.X)
-        tests[epoch] = lesson.cross_entropy(outputs, test.y), lesson.accuracy(outputs, test.y)
+    tests = lesson.evaluate_snapshots(network, network.predict, state.weights, test)
     losses = [OUTPUTS * loss for loss in state.history["loss"]]
     lesson.report_overfitting(report, {"loss": losses, "accuracy": state.history["accuracy"]}, tests)
 
@@ -139,7 +123,7 @@ def try_remedy(
     patience = lesson.PATIENCE if remedy.stops_early else None
     state = TrainingState(report.checkpoint(f"regularization-{name}"), recipe, patience=patience)
     network = fit(remedy, shown, report.arguments.seed, state, held_out if remedy.stops_early else None)
-    return network, measure(network, few, test, time.perf_counter() - started)
+    return network, lesson.measure(network.predict, few, test, time.perf_counter() - started)
 
 
 def fit_ring(report: Report, name: str, X: np.ndarray, y: np.ndarray) -> Network:
@@ -173,7 +157,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     recipe = lesson.all_images_recipe(arguments, len(everything.X))
     started = time.perf_counter()
     network = fit(NOTHING, everything, arguments.seed, TrainingState(report.checkpoint("regularization-all"), recipe))
-    lesson.report_all_images(report, measure(network, everything, test, time.perf_counter() - started))
+    seconds = time.perf_counter() - started
+    lesson.report_all_images(report, lesson.measure(network.predict, everything, test, seconds))
 
     report.section(f"Ten remedies, on the same {len(few.X):,} images")
     results = {}
