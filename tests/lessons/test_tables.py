@@ -306,7 +306,7 @@ def test_the_losses_that_are_drawn_are_in_the_unit_of_the_target(
     lesson: Any, room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(lesson, "save_and_plot", lambda *given: drawn.append(given))
+    monkeypatch.setattr(tables, "save_and_plot", lambda *given: drawn.append(given))
     lesson.main(["--data", str(write_toys(Path("toys.csv"))), "--epochs", "2", "--no-plots"])
     ((task, _, _, predicted, losses),) = drawn
     rows = task.validation
