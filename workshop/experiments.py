@@ -48,6 +48,7 @@ from workshop.grid.table import show_rows
 from workshop.grid.workers import ImageSource, check_dask, choose_jobs, on_images
 from workshop.kit import cli, device, files, training
 from workshop.kit.data.images import ImageSet, load_image_set, scale_pixels
+from workshop.kit.files import FilePath
 from workshop.kit.lazy import keras
 from workshop.kit.report import Report, format_table
 from workshop.kit.saving import bundle
@@ -130,9 +131,10 @@ def build(rung: Rung) -> keras.Sequential:
     return model
 
 
-def train_rung(images: ImageSet, rung: Rung, seed: int) -> Row:
-    """Trains and evaluates one rung; returns what its row of the table has."""
+def train_rung(images: ImageSet, name: str, seed: int, logs: FilePath | None) -> Row:
+    """Trains and evaluates one rung; returns what its row of the table has. `logs` is TensorBoard's folder."""
     device.prepare(seed)
+    rung = LADDER[name]
     preprocess = scale_pixels if rung.scales_pixels else keep_pixels
     X_train = preprocess(images.X_train)
     with device.scope(seed):
@@ -142,7 +144,14 @@ def train_rung(images: ImageSet, rung: Rung, seed: int) -> Row:
     # model.fit takes the same arguments and ends with the same weights. A step of 32 images takes half a millisecond
     # on one core, and model.fit nearly as long to prepare it.
     history = training.fit_table(
-        model, X_train, images.y_train, epochs=rung.epochs, batch_size=BATCH_SIZE, seed=seed, verbose=0
+        model,
+        X_train,
+        images.y_train,
+        epochs=rung.epochs,
+        batch_size=BATCH_SIZE,
+        seed=seed,
+        callbacks=training.tensorboard(logs, name),
+        verbose=0,
     )
     seconds = time.perf_counter() - started
     _, test_accuracy = model.evaluate(preprocess(images.X_test), images.y_test, batch_size=1000, verbose=0)
@@ -366,6 +375,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     text = "processes side by side (default: 2; 1 with --quick and on a stand-in)"
     add("--jobs", type=cli.whole_number(1), metavar="N", help=text)
     add("--cluster", metavar="ADDRESS", help="address of a Dask scheduler whose workers run the rows")
+    cli.add_tensorboard(parser)
     add(
         "--results",
         type=Path,
@@ -383,8 +393,8 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
         others = "" if arguments.grid else "; with --grid NAME=VALUE,... any lesson but experiments"
         parser.error(f"got {arguments.lesson}, takes {', '.join(lessons)}{others}")
     if arguments.grid:
-        for option, given in (("data", arguments.data), ("full", arguments.full), ("part", arguments.part)):
-            if given:
+        for option in ("data", "full", "part", "tensorboard"):
+            if getattr(arguments, option):
                 parser.error(f"--{option} applies to the ladder; a grid takes its lesson's own options, as NAME=VALUE")
         arguments.grid = read_grid(arguments.grid)
         check_options(arguments.lesson, arguments.grid, shared_options(arguments))
@@ -414,7 +424,7 @@ def run_ladder(report: Report, images: ImageSet) -> None:
     if "ladder" in arguments.parts:
         # Those that take longest come first: in the end no process waits for the other.
         for rung in sorted(rungs, key=lambda name: LADDER[name].work, reverse=True):
-            tasks[rung] = functools.partial(on_images, train_rung, source, LADDER[rung], arguments.seed)
+            tasks[rung] = functools.partial(on_images, train_rung, source, rung, arguments.seed, arguments.tensorboard)
     report.section("Training, side by side")
     findings = collect(report, rows, keys, tasks)
     prefix = "" if images.name == "mnist" else "fashion_"

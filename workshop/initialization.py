@@ -294,7 +294,10 @@ def fit(name: str, model: keras.Sequential, digits: Digits, recipe: Recipe, repo
         batches,
         epochs=recipe.epochs,
         shuffle=False,  # the batches come shuffled, each epoch anew
-        callbacks=[training.Resume(checkpoint, batches, may_diverge=True)],
+        callbacks=[
+            *training.tensorboard(report.arguments.tensorboard, name),
+            training.Resume(checkpoint, batches, may_diverge=True),
+        ],
         verbose=0,
     ).history
     X_test, y_test = digits.test

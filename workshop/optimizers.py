@@ -525,7 +525,12 @@ def train(name: str, recipe: Recipe, images: ImageSet, batches: Any, report: Rep
         batches,
         epochs=recipe.epochs,
         shuffle=False,
-        callbacks=[clock, losses, training.Resume(checkpoint, batches, keep=[losses])],
+        callbacks=[
+            clock,
+            losses,
+            *training.tensorboard(report.arguments.tensorboard, name),
+            training.Resume(checkpoint, batches, keep=[losses]),
+        ],
         verbose=report.verbose,
     ).history
     _, accuracy = model.evaluate(scale_pixels(images.X_test), images.y_test, batch_size=1000, verbose=0)
@@ -588,7 +593,7 @@ def train_stalling(images: ImageSet, report: Report, lowers: bool) -> Stalled:
     note = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: used.append(float(model.optimizer.learning_rate))
     )
-    callbacks = [note]
+    callbacks = [note, *training.tensorboard(report.arguments.tensorboard, "lowered" if lowers else "constant")]
     if lowers:
         callbacks.append(
             keras.callbacks.ReduceLROnPlateau("val_loss", factor=FACTOR, patience=PATIENCE, min_delta=MIN_DELTA)

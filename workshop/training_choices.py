@@ -189,7 +189,11 @@ def fit_neuron(
         batch_size=recipe.batch_size,
         seed=report.arguments.seed,
         validation_data=validation,
-        callbacks=[*kept, training.Resume(checkpoint, keep=kept, may_diverge=may_diverge)],
+        callbacks=[
+            *kept,
+            *training.tensorboard(report.arguments.tensorboard, name),
+            training.Resume(checkpoint, keep=kept, may_diverge=may_diverge),
+        ],
         plain=report.arguments.plain,
     ).history
     best_epoch = kept[1].best_epoch + 1 if validation is not None else len(history["loss"])

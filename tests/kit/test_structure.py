@@ -24,6 +24,7 @@ NOTEBOOK_FILES = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.py"))
 COMPILED = r"(?!re\.).*\.compile"
 FITTED = r"(model|gan)\.fit|training\.fit_table"
 EVALUATED = r".*\.evaluate"
+LOGGED = r"training\.tensorboard|keras\.callbacks\.TensorBoard"
 LOOP = (r".*\.zero_grad", r".*\.backward", r".*optimizer\.step|scaler\.step")  # of PyTorch
 
 # What one lesson needs is the lesson's. These are its notebook's as well, which may not import a lesson.
@@ -185,17 +186,17 @@ def test_a_lesson_shows_its_training(lesson: str) -> None:
     if lesson in IN_PYTORCH:
         are_called((*LOOP, "DataLoader", r"report\.save"), f"workshop.{lesson}")
         return
-    shared = (COMPILED, r".*\.summary", r"report\.save", r"training\.tensorboard|keras\.callbacks\.TensorBoard")
+    shared = (COMPILED, r".*\.summary", r"report\.save", LOGGED)
     trained = (r".*\.train_on_batch",) if lesson in ACTING else (FITTED, EVALUATED)
     are_called((*shared, *trained), f"workshop.{lesson}")
 
 
-def test_whatever_is_fitted_is_compiled_and_evaluated() -> None:
+def test_whatever_is_fitted_is_compiled_logged_and_evaluated() -> None:
     of_keras = [f"workshop.{lesson}" for lesson in ALL if lesson not in IN_PYTORCH]
     fitting = [module for module in of_keras if any(re.fullmatch(FITTED, call) for call in calls(module))]
     assert len(fitting) > len(LESSONS) / 2
     for module in fitting:
-        are_called((COMPILED, EVALUATED), module)
+        are_called((COMPILED, EVALUATED, LOGGED), module)
 
 
 @pytest.mark.parametrize("lesson", TORCH)

@@ -145,11 +145,14 @@ def test_the_batch_size_is_doubled_while_accuracy_a_second_gains() -> None:
 
 @pytest.mark.slow
 def test_rungs_that_are_there_are_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tensorboard")
     few = {name: lesson.LADDER[name]._replace(hidden_units=(4,), epochs=1) for name in ("sgd", "adam", "relu")}
     monkeypatch.setattr(lesson, "LADDER", few)
     options = ["--quick", "--part", "ladder", "--no-plots", "--results", str(tmp_path)]
     monkeypatch.setattr(lesson, "DEFAULT_RUNGS", ("sgd", "adam", "relu"))
-    first = start(lesson, tmp_path, *options)
+    logs = tmp_path / "logs"
+    first = start(lesson, tmp_path, *options, "--tensorboard", str(logs))
+    assert {folder.name for folder in logs.iterdir()} == {*few}
     path = tmp_path / "mnist-ladder-quick-standin.csv"
     rows = read(path)
     assert sorted(row["rung"] for row in rows) == ["adam", "relu", "sgd"]
@@ -310,6 +313,7 @@ def test_a_row_that_fails_leaves_the_others(tmp_path: Path) -> None:
         (["experiments", "--grid", "full=yes,no"], "got experiments, takes tensors, linear_regression, "),
         (["xor"], "got xor, takes mnist, fashion_mnist; with --grid NAME=VALUE,... any lesson but experiments"),
         (["mnist", "--grid", "epochs=1", "--full"], "--full applies to the ladder"),
+        (["mnist", "--grid", "epochs=1", "--tensorboard", "logs"], "--tensorboard applies to the ladder"),
         (["mnist", "--grid", "epochs=1", "--part", "rate"], "--part applies to the ladder"),
         (["--cluster", "tcp://127.0.0.1:1", "--jobs", "2"], "use either --jobs or --cluster"),
         (["--jobs", "0"], "--jobs: got 0, takes a whole number from 1 up"),

@@ -151,7 +151,7 @@ def lesson_parser(
         add("--data", type=Path, metavar=data, help="your own data instead of the lesson's")
     if trains:
         add("--models", type=Path, default=Path("models"), metavar="DIR", help="for the models saved (default: models)")
-        add("--tensorboard", type=Path, metavar="DIR", help="write logs for TensorBoard, where it is installed")
+        add_tensorboard(parser)
     add("--plots", type=Path, default=Path("plots"), metavar="DIR", help="where plots are saved (default: plots)")
     add("--no-plots", action="store_true", help="draw no plots")
     if trains:
@@ -222,9 +222,17 @@ def given(arguments: argparse.Namespace, *names: str) -> str:
 
 
 def add_resume(parser: Parser) -> None:
-    """Adds `--resume` and the folder of the checkpoints, for a lesson that trains and saves no model."""
+    """Adds `--resume` with its folder, and `--tensorboard`, for a lesson that trains and saves no model."""
     parser.add_argument("--models", type=Path, default=Path("models"), metavar="DIR", help="for checkpoints (models)")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    add_tensorboard(parser)
+
+
+def add_tensorboard(parser: Parser) -> None:
+    """Adds the option `--tensorboard`, which `training.tensorboard` understands."""
+    parser.add_argument(
+        "--tensorboard", type=Path, metavar="DIR", help="write logs for TensorBoard, where it is installed"
+    )
 
 
 def add_plain(parser: Parser) -> None:
