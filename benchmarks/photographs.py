@@ -133,11 +133,11 @@ def train_as_taught(found: photos.PhotoSet) -> tuple[float, float]:
         train, validation = cats_vs_dogs.make_generators(folder, recipe, SIZE, classes, seed=1)
         started = time.perf_counter()
         model.fit(
-            cats_vs_dogs.repeat(train, recipe.epochs * recipe.steps_per_epoch),
+            cats_vs_dogs.take_batches(train, recipe.epochs * recipe.steps_per_epoch, classes),
             steps_per_epoch=recipe.steps_per_epoch,
             epochs=recipe.epochs,
             shuffle=False,  # the generator shuffles
-            validation_data=cats_vs_dogs.repeat(validation, recipe.epochs * recipe.validation_steps),
+            validation_data=cats_vs_dogs.take_batches(validation, recipe.epochs * recipe.validation_steps, classes),
             validation_steps=recipe.validation_steps,
             verbose=0,
         )
