@@ -99,7 +99,7 @@ charts.draw_curves(axes, curves, x="step", y="x", title="The first 25 steps")
 figure
 
 # %% [markdown]
-# ### Your turn 2: does it walk up again?
+# ### Your turn 2: does it climb again?
 #
 # After 1,000 steps descent has reached the minimum at 5. What do 1,000 more steps do? Answer with a letter: `"a"` it
 # walks up on the other side, `"b"` it stays at 5, `"c"` it swings around 5 for ever, `"d"` it stops with an error,

@@ -84,7 +84,7 @@ LESSONS = (
     ),
     Lesson(
         "gradient_descent",
-        "Down a loss surface: six learning rates, momentum, divergence",
+        "Descent on a loss surface: six learning rates, momentum, divergence",
         6,
         (),
         trains=False,
@@ -498,7 +498,7 @@ LESSONS = (
     ),
     Lesson(
         "autoencoder",
-        "Images through a narrow layer: PCA found again, noise taken off",
+        "Images through a narrow layer: PCA rediscovered, noise removed",
         50,
         expected={
             "linear_test_mean_squared_error": at_most(0.038),

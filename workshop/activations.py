@@ -232,7 +232,7 @@ def find_libraries() -> dict[str, Differentiate]:
     backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
     libraries: dict[str, Differentiate] = {}
     if backend not in ("tensorflow", "torch"):
-        print(f"Keras runs on {backend} here, and its derivatives are not taken there: its column is left out.")
+        print(f"Keras runs on {backend}, with which this lesson takes no derivatives: its column is left out.")
     elif any(importlib.util.find_spec(name) is None for name in ("keras", backend)):
         print("Keras is not installed: its column is left out.")
     else:
@@ -263,7 +263,7 @@ def print_formulas() -> None:
         slope = steepest_slope(function)
         rows.append([name, f"{slope:.4f}", f"{slope**10:.2g}"])
     print("\n" + format_table(["function", "steepest slope", "through 10 layers"], rows))
-    print("By hand: sigmoid'(0) = 0.5 (1 - 0.5) = 0.25, and ten of them make 0.25^10, a millionth.")
+    print("By hand: sigmoid'(0) = 0.5 (1 - 0.5) = 0.25, and through ten layers 0.25^10, about a millionth.")
 
 
 def compare_functions(libraries: Mapping[str, Differentiate], z: np.ndarray) -> dict[str, float]:
@@ -289,7 +289,7 @@ def compare_functions(libraries: Mapping[str, Differentiate], z: np.ndarray) -> 
         # np.maximum keeps a NaN, which max() may lose.
         largest = {kind: float(np.maximum(error, largest.get(kind, 0))) for kind, error in errors.items()}
     headings = [kind.replace("_value", " f").replace("_derivative", " f'") for kind in largest]
-    print(format_table([f"difference at {len(z):,} z", *headings], rows))
+    print(format_table([f"largest difference, {len(z):,} z", *headings], rows))
     return largest
 
 
@@ -310,8 +310,8 @@ def print_kinks(libraries: Mapping[str, Differentiate]) -> None:
                 slopes.append(slope[0])
             rows.append([name, f"{kink:g}", *(f"{slope:.3g}" if abs(slope) > 1e-6 else "0" for slope in slopes)])
     print(format_table(["slope at the kink", "z", "left of it", "right of it", "numpy", *libraries], rows))
-    print("Any number between left and right will do: it is a convention. The slope of a threshold is 0 everywhere.")
-    print("So is its value there: MATLAB's hardlim and hardlims, as here, fire at 0; the perceptron only above it.\n")
+    print("Any slope from the left to the right one will do: a convention. A threshold's slope is 0 everywhere.")
+    print("Its value at 0 is a convention, too: 1 in MATLAB's hardlim and hardlims, as here, not in the perceptron.\n")
 
 
 def print_leaky_slopes(libraries: Mapping[str, Differentiate]) -> None:
@@ -324,7 +324,7 @@ def print_leaky_slopes(libraries: Mapping[str, Differentiate]) -> None:
     if "torch" in libraries:
         outputs["torch.nn.LeakyReLU"] = torch.nn.LeakyReLU()(torch.tensor(z))
     rows = [[name, f"{-float(a[0]):g}"] for name, a in outputs.items()]
-    print(format_table(["leaky ReLU", "slope left of 0 where none is given"], rows))
+    print(format_table(["leaky ReLU", "default slope left of 0"], rows))
 
 
 # --- Softmax ----------------------------------------------------------------------------------------------------------
@@ -354,10 +354,10 @@ def print_softmax_and_sigmoids() -> None:
     rows = [[f"{z:g}", f"{p:.5f}", f"{s:.2f}"] for z, p, s in zip(*columns, strict=True)]
     rows.append(["sum", *(f"{column.sum():.2f}" for column in columns[1:])])
     print("\n" + format_table(["z of three classes", "softmax", "three sigmoids"], rows))
-    print("A sample of one class out of three: softmax. Of any number of classes at once, each yes or no: sigmoids.\n")
+    print("A sample belongs to one class of three: softmax. To any number of classes, each yes or no: sigmoids.\n")
     rows = [[f"{z:g}", f"{p:g}"] for z, p in zip(ONE_OUTPUT[:, 0], value(SOFTMAX, ONE_OUTPUT)[:, 0], strict=True)]
-    print(format_table(["z of the only output", "softmax"], rows))
-    print("e^z / e^z = 1, whatever z is, and the slope is 0: one output for two classes takes a sigmoid. Keras warns.")
+    print(format_table(["z of the single output", "softmax"], rows))
+    print("e^z / e^z = 1 for every z, with slope 0: a single output for two classes needs a sigmoid. Keras warns.")
 
 
 def select_output(function: TensorFunction, i: int) -> TensorFunction:
@@ -408,7 +408,7 @@ def print_large_numbers() -> None:
             by_definition = np.exp(shifted) / np.exp(shifted).sum()
         probabilities = ("  ".join(f"{p:.2f}" for p in a) for a in (by_definition, value(SOFTMAX, shifted)))
         rows.append([", ".join(f"{number:g}" for number in shifted), *probabilities])
-    print("\n" + format_table(["softmax of", "by its definition", "the largest z taken away first"], rows))
+    print("\n" + format_table(["softmax of", "by definition", "after subtracting the largest z"], rows))
 
 
 # --- The plots --------------------------------------------------------------------------------------------------------
@@ -456,7 +456,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     arguments = parse(__doc__, argv)
     report = Report("activations", arguments, "numpy")
     z = np.random.default_rng(arguments.seed).uniform(-8, 8, 100 if arguments.quick else 10_000)
-    report.data(f"{len(z):,} random z from -8 to 8, and two far outside")
+    report.data(f"{len(z):,} random z from -8 to 8, and two far outside this range")
     z = np.append(z, [-100, 100])
     print(f"Engine    NumPy {np.__version__}")
     libraries = find_libraries()

@@ -218,7 +218,7 @@ def plot_boundaries(
             example=EXAMPLE if report.arguments.data is None else None,
         )
     elif not report.arguments.no_plots:
-        print(f"Note      no plot of the boundary: it takes two features, the table has {features}")
+        print(f"Note      no plot of the boundary: it needs two features, the table has {features}")
 
 
 def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:

@@ -241,16 +241,16 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.data(f"z = x1 x2 + sin x1 at ({x1:g}, {x2:g}); the 2-2-2 network; the four corners of XOR")
     print(f"Engine    NumPy {np.__version__}")
 
-    report.section("Forward mode: dual numbers, a run by x1 and a run by x2")
+    report.section("Forward mode: dual numbers, one run for x1 and one for x2")
     print(format_table(["step", "value", "tangent", "by x1", "by x2"], forward_rows(x1, x2)))
 
-    report.section("Reverse mode: the tape, read from its end")
+    report.section("Reverse mode: the tape, read backwards")
     variables = reverse_trace(x1, x2)
     print(format_table(["step", "value", "gradient g = dz/dv", ""], reverse_rows(variables)))
     nodes = [(variable.name, float(variable.value), float(variable.gradient)) for variable in variables]
     report.plot("autodiff-graph", figures.graph, nodes, tape_edges(variables))
 
-    report.section("The same by both modes and by the libraries; derivatives of derivatives, too")
+    report.section("Both modes and the libraries compared; second and third derivatives as well")
     columns = derivatives_by_each(x1, x2)
     rows = [[name, *(f"{float(c[i]):.12f}" for c in columns.values())] for i, name in enumerate(DERIVATIVES)]
     print(format_table(["", *columns], rows))
@@ -258,16 +258,16 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     for name, column in columns.items():
         report.result({f"{name}_test_max_error": np.max(np.abs(reference - np.array(column)))})
 
-    report.section("The 2-2-2 network: one step by the tape, and the published numbers")
+    report.section("The 2-2-2 network: one step with the tape, and the published numbers")
     report.result({"network_test_max_error": train_network()})
 
-    report.section("XOR solved by the tape: a 2-5-1 network")
+    report.section("XOR solved with the tape: a 2-5-1 network")
     weights, losses = train_xor(XOR_QUICK_STEPS if arguments.quick else XOR_STEPS, arguments.seed)
     outputs = xor_outputs(*weights)
     rows = [[*x.astype(int), f"{y:.4f}", round(y)] for x, y in zip(X_XOR, outputs[:, 0], strict=True)]
     print(format_table(["x1", "x2", "output", "XOR"], rows))
     n = sum(weight.size for weight in weights)
-    print(f"\n{len(losses)} steps, each with one backward pass for {n} weights; dual numbers would take {n} runs.")
+    print(f"\n{len(losses)} steps, each with one backward pass for {n} weights; dual numbers would need {n} runs.")
     report.result({"xor_train_accuracy": np.mean(outputs.round() == Y_XOR)})
     report.result({"xor_train_mean_squared_error": np.mean((outputs - Y_XOR) ** 2)})
     report.plot("autodiff-loss", figures.loss, losses)

@@ -378,14 +378,14 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     print(figures.backward_table(LAYERS, outputs, TARGETS, gradients, new_layers, NEURONS, LEARNING_RATE))
     report.plot("backpropagation-network", figures.network, LAYERS, nets, outputs, TARGETS, gradients, E, NEURONS)
 
-    report.section(f"The same in the engines, in double precision: before and after a step, and after {steps:,}")
+    report.section(f"The same in the engines, in double precision: before and after one step, and after {steps:,}")
     runs = train_in_engines(steps)
     with_biases = by_numpy(steps, train_biases=True)
     print(comparison_table(runs, steps))
     print(
-        f"\nThe biases stay at 0.35 and 0.60 in all of these. Where they are trained as well, E after {steps:,} steps "
-        f"is {with_biases.errors[-1]:.11f};\nthe new weights after one step are the same, but after 10,000 steps "
-        "0.0000351 was published."
+        f"\nThe biases stay at 0.35 and 0.60 in all of these. If they are trained as well, E after {steps:,} steps "
+        f"is {with_biases.errors[-1]:.11f};\nthe weights after one step are the same. "
+        "The published E after 10,000 steps, 0.0000351, is that of fixed biases."
     )
     report.result(engine_errors(runs))
     # With two outputs half the sum of the squares is their mean.

@@ -443,10 +443,10 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     parser = cli.lesson_parser(docstring, {"head": HEAD, "scratch": SCRATCH}, data="CSV")
     add = parser.add_argument
     names = ["auto", "resnet18", "efficientnet", "here"]
-    help_text = "auto: the first whose weights can be had; here: trained on drawn notes (default: auto)"
+    help_text = "auto: the first whose weights are available; here: trained on drawn notes (default: auto)"
     add("--backbone", choices=names, default="auto", help=help_text)
     add("--weights", type=Path, metavar="FILE", help="published weights of ResNet18 or EfficientNet-Lite0 (.pth)")
-    add("--write", type=Path, metavar="DIR", help="write the drawn notes and their CSV there, and end")
+    add("--write", type=Path, metavar="DIR", help="write the drawn notes and their CSV file to this folder, then stop")
     arguments = cli.parse_lesson(parser, argv)
     if arguments.tensorboard:
         parser.error(f"--tensorboard: got {arguments.tensorboard}, which is a callback of Keras: PyTorch trains here")

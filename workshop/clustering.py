@@ -617,7 +617,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
         given = getattr(arguments, name)
         if given and not arguments.data:
             shown = " ".join(given) if isinstance(given, list) else given
-            parser.error(f"--{name}: got {shown} without a table of your own, takes --data FILE beside it")
+            parser.error(f"--{name}: got {shown} without a table of your own: give --data FILE as well")
     return arguments
 
 

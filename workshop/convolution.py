@@ -365,7 +365,7 @@ def compare_loops(image: np.ndarray, cases: Sequence[Case]) -> float:
         (correlate_by_loops(image, case.kernel, case.padding, case.stride, case.dilation), by_numpy(image, case))
         for case in correlations
     )
-    print(f"\nThe loops that define it and the fast NumPy code differ by at most {difference:.1e}, on the digit.")
+    print(f"\nThe loops of the definition and the fast NumPy code differ by at most {difference:.1e}, on the digit.")
     return difference
 
 
@@ -401,8 +401,8 @@ def compare_associativity(images: Sequence[np.ndarray]) -> tuple[float, float]:
         both = operation(np.pad(a, len(b) - 1), b)  # wherever they touch: 5x5
         differences.append(largest_difference((operation(operation(X, a), b), operation(X, both)) for X in images))
     convolution, correlation = differences
-    print(f"Emboss, then Sobel x, against one 5x5 kernel of both: convolution differs by at most {convolution:.1e},")
-    print(f"it is associative; correlation by {correlation:.1f}, it is not.")
+    print(f"Emboss, then Sobel x, against one combined 5x5 kernel: convolution differs by at most {convolution:.1e},")
+    print(f"so it is associative; correlation differs by {correlation:.1f}, so it is not.")
     return convolution, correlation
 
 
@@ -451,7 +451,7 @@ def print_sizes(digit: np.ndarray) -> None:
     rows.append([n, 2, 0, 2, output_size(n, 2, 0, 2), pool(digit, 2, 2, "max").shape, "pooling"])
     rows.append([n, 3, 0, 2, output_size(n, 3, 0, 2), pool(digit, 3, 2, "max").shape, "pooling, overlapping"])
     print(format_table(["n", "f", "p", "s", "(n+2p-f)/s+1", "result", "padding"], rows))
-    print("Replicate, circular and reflect pad as much as zeros do. A stride's remainder is rounded off.\n")
+    print("Replicate, circular and reflect pad by as many pixels as zeros. With a stride the size is rounded down.\n")
 
 
 def print_weights(n: int) -> None:
@@ -465,7 +465,7 @@ def print_weights(n: int) -> None:
     rows = [
         ["convolution 5x5", "5*5", f"{convolution.count_params():,}"],
         ["dense layer", f"{n * n}*{matrix.shape[1]}", f"{dense.count_params():,}"],
-        ["the first written as the second", "not 0", f"{np.count_nonzero(matrix):,}"],
+        ["the convolution as a dense layer", "nonzero", f"{np.count_nonzero(matrix):,}"],
     ]
     print(format_table([f"{n}x{n} -> {n - 4}x{n - 4}", "", "weights"], rows) + "\n")
 
@@ -476,9 +476,9 @@ def print_receptive_fields(kernels: Sequence[np.ndarray]) -> None:
     for layers in range(1, len(kernels) + 1):
         f = receptive_field(kernels[:layers])
         rows.append([layers, 1 + 2 * layers, f"{f}x{f}", 9 * layers, f * f])
-    print(format_table(["layers 3x3", "1+2*layers", "pixels seen", "weights", "of one layer"], rows))
+    print(format_table(["3x3 layers", "1+2*layers", "pixels seen", "weights", "one layer's"], rows))
     f = receptive_field([dilate(kernel, dilation) for kernel, dilation in zip(kernels, DILATIONS, strict=True)])
-    print(f"With dilations of {', '.join(map(str, DILATIONS))} three layers see {f}x{f} pixels, with as many weights.")
+    print(f"With dilations of {', '.join(map(str, DILATIONS))} three layers see {f}x{f} pixels with as many weights.")
 
 
 # --- Images as sums of waves ------------------------------------------------------------------------------------------
@@ -527,7 +527,7 @@ def images_to_transform(photo: np.ndarray) -> dict[str, np.ndarray]:
     smoothed = correlate(square, np.full((1, 9), 1 / 9), "replicate")
     up, right = (inner * grid for grid in frequencies((inner, inner)))  # in pixels from the middle
     distance = np.abs(right * np.sin(np.radians(TURN)) - up * np.cos(np.radians(TURN)))
-    images = {"photo": square, f"turned by {TURN} degrees": turned, "smoothed along rows": smoothed}
+    images = {"photo": square, f"rotated by {TURN} degrees": turned, "smoothed along rows": smoothed}
     line = np.exp(-(distance**2) / 2)  # through the middle, some three pixels wide; soft, it has no jagged edges
     return {title: crop(image, inner, inner) for title, image in images.items()} | {"a line": line}
 
@@ -540,8 +540,8 @@ def print_spectra(images: Mapping[str, np.ndarray]) -> None:
         along_rows, along_columns = (f"{share:.2%}" for share in fine_share(amplitudes))
         rows.append([title, f"{main_direction(amplitudes):.0f}", along_rows, along_columns])
     print(format_table(["image", "strongest waves, degrees", "fine along rows", "fine along columns"], rows))
-    print("A spectrum turns with its image. Smoothing along rows takes the fine waves along rows away. A line that")
-    print(f"rises by {TURN} degrees has the waves across it: its spectrum is the line at right angles, at {TURN + 90}.")
+    print("A spectrum rotates with its image. Smoothing along rows removes the fine waves along rows. The spectrum")
+    print(f"of a line that rises by {TURN} degrees is the line at right angles to it, at {TURN + 90} degrees.")
 
 
 # --- The plots --------------------------------------------------------------------------------------------------------
@@ -604,7 +604,7 @@ def load_photos(path: FilePath | None) -> Mapping[str, np.ndarray]:
         if min(grey.shape) < MIN_SIDE:  # a long strip, made shorter
             size = f"{grey.shape[1]}x{grey.shape[0]}"
             raise WorkshopError(
-                f"{path} has {size} pixels as it is read, takes {MIN_SIDE} a side or more: cut a wider part out"
+                f"{path} has {size} pixels as read, takes at least {MIN_SIDE} a side: crop a larger part"
             )
         return {Path(path).name: grey}
     from sklearn.datasets import load_sample_image
@@ -656,7 +656,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.result({f"{name}_test_max_error": error for name, error in errors.items()})
 
     photo = next(iter(photos.values()))
-    report.section("Images as sums of waves: Fourier's spectra")
+    report.section("Images as sums of waves: Fourier spectra")
     transformed = images_to_transform(photo)
     print_spectra(transformed)
     spectra = {title: spectrum(image) for title, image in transformed.items()}

@@ -210,7 +210,7 @@ def compare(task: Task, forecasts: dict[str, np.ndarray]) -> dict[str, dict[str,
     """Prints the table of errors and which forecast is best; returns the errors of each."""
     measured = {name: measure(task, values) for name, values in forecasts.items()}
     several = task.series.count(task.horizon)
-    headings = [f"RMSE, {task.series.count(1)} ahead", f"over {several} ahead", f"in the last of the {task.horizon}"]
+    headings = [f"RMSE, {task.series.count(1)} ahead", f"over {several} ahead", "at the last step"]
     rows = [
         [NAMES[name], *errors.values(), float(errors_by_step(task, forecasts[name])[-1])]
         for name, errors in measured.items()
@@ -220,8 +220,8 @@ def compare(task: Task, forecasts: dict[str, np.ndarray]) -> dict[str, dict[str,
         errors = {name: values[metric] for name, values in measured.items()}
         best = min(errors, key=lambda name: errors[name])
         share = 1 - errors["lstm"] / errors["naive"] if errors["naive"] else 0.0
-        against = f"{abs(share):.0%} {'less' if share > 0 else 'more'} than the naive forecast's"
-        print(f"{when}: {NAMES[best]} wins; the error of the LSTM is {against}")
+        against = f"{abs(share):.0%} {'lower' if share > 0 else 'higher'} than the naive forecast's"
+        print(f"{when}: {NAMES[best]} wins; the LSTM's error is {against}")
     return measured
 
 
@@ -241,7 +241,7 @@ def forecast(model: Bundle, windows: np.ndarray) -> np.ndarray:
     takes = model.input_shape[0]
     given = np.atleast_2d(np.asarray(windows, np.float32))
     if given.ndim != 2 or given.shape[1] != takes:
-        raise WorkshopError(f"got windows of shape {np.shape(windows)}, the model takes {takes} values a window")
+        raise WorkshopError(f"got windows of shape {np.shape(windows)}, the model takes {takes} values per window")
     if not np.all(np.isfinite(given)):
         raise WorkshopError("got a window with a value that is not finite: takes finite numbers")
     return np.asarray(given[:, -1:] + model.predict(given))
@@ -253,15 +253,15 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
         docstring,
         {"network": RECIPE},
         epochs="13 for the sunspots, more for a shorter series",
-        batch_size=f"{RECIPE.batch_size}, less for a short series",
+        batch_size=f"{RECIPE.batch_size}, fewer for a short series",
     )
     add, number = parser.add_argument, cli.whole_number
     add("--window", type=number(1), metavar="N", help="values a forecast is made from (default: 60, or a 6th of all)")
-    add("--horizon", type=number(1), metavar="N", help="values that are forecast (default: 12, or a 10th of all)")
+    add("--horizon", type=number(1), metavar="N", help="values to forecast (default: 12, or a 10th of all)")
     column = "column to forecast (default: the last one of numbers)"
     add("--column", metavar="NAME", help=column)
     season = (
-        "values of a season (default: 132 for the sunspots, else a year of months, quarters or weeks, a week of days)"
+        "values in a season (default: 132 for the sunspots, else a year of months, quarters or weeks, a week of days)"
     )
     add("--season", type=number(2), metavar="N", help=season)
     arguments = cli.parse_lesson(parser, argv)

@@ -122,7 +122,7 @@ def print_paths(descents: dict[str, Paths], momenta: dict[str, float]) -> None:
     numbers = [f"{number:.4f}" for number in (*minimum(), loss(minimum()))]
     rows.append(["pinv(X) y", "", *numbers, "", "the minimum"])
     print(format_table(["momentum", "rate", "slope", "intercept", "E", "distance per step", ""], rows))
-    print(f"\nAll began at E = {loss(START):g}. The largest eigenvalue of X^T X is c = {CURVATURES[-1]:.4f}.")
+    print(f"\nAll start at E = {loss(START):g}. The largest eigenvalue of X^T X is c = {CURVATURES[-1]:.4f}.")
     for name, momentum in momenta.items():
         bound = f"2 (1 + {momentum:g}) / c = {stability_limit(momentum):.4f}"
         diverged = ", ".join(f"{rate:g}" for rate, path in descents[name].items() if diverges(path)) or "none"

@@ -181,13 +181,13 @@ def descend_by_hand(report: Report) -> dict[int, list[float]]:
     rows = [[step, *(f"{path[step]:.4f}" for path in paths.values())] for step in (0, 1, 2, 3, 5, 10, 15, 20, 25)]
     rows += [[f"{step:,}", *(repr(path[step]) for path in paths.values())] for step in (1000, 2000)]
     print(format_table(["step", "x from 0", "x from 10"], rows))
-    print("It does not walk up again: the slope is 0 at 5, and so close to it a step is too short to change x.")
+    print("It does not climb again: the slope is 0 at 5, and that close to it a step is too short to change x.")
     return {start: path[:26] for start, path in paths.items()}
 
 
 def report_slope(report: Report, path: list[float]) -> None:
     """Prints the path of w, by which f(x) = w x became -3x."""
-    report.section("Gradients by autograd: f(x) = w x is fitted to -3x, from w = -10")
+    report.section("Gradients by autograd: fitting f(x) = w x to -3x, from w = -10")
     shown = [*range(4), *range(10, len(path) - 1, 10), len(path) - 1]
     print(format_table(["step", "w"], [[step, f"{path[step]:.4f}"] for step in shown]))
     print(f"|w + 3| < {SLOPE_TOLERANCE:g} after {len(path) - 1} steps")
@@ -367,16 +367,16 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     """Reads the options of the command line."""
     parser = cli.lesson_parser(
         docstring,
-        epochs="500 line, 2000 houses and features",
+        epochs="500 for line, 2000 for houses and features",
         batch_size="all rows",
         optimizer="sgd",
-        learning_rate="0.02 line and houses, 0.8 / (features + 1) features",
+        learning_rate="0.02 for line and houses, 0.8 / (features + 1) for features",
     )
     cli.add_plain(parser)
     add = parser.add_argument
     parts = ["line", "houses", "features", "all"]
-    add("--part", choices=parts, default="all", help="(default: all); --data is for features, or houses")
-    text = "a weight and a bias whose cost the part houses shows; may be repeated"
+    add("--part", choices=parts, default="all", help="(default: all); --data works with features or houses")
+    text = "weight and bias whose cost the part houses shows; can be repeated"
     add("--guess", nargs=2, type=cli.finite_number, action="append", metavar=("W", "B"), help=text)
     table_data.add_options(parser)
     arguments = cli.parse_lesson(parser, argv)

@@ -358,10 +358,10 @@ def print_metrics(predicted: np.ndarray, counts: Counts) -> None:
         numerator, denominator = parts(counts)
         value, expected = f"{metric(name, counts):.3f}", f"{by_sklearn[name]:.3f}"
         rows.append([name, formula, f"{numerator} / {denominator}", value, expected])
-    print(format_table(["metric", "formula", "here", "is", "scikit-learn"], rows))
+    print(format_table(["metric", "formula", "counts", "value", "scikit-learn"], rows))
     never = count_outcomes(ILL, np.zeros_like(ILL))
     values = [f"{metric('precision', never, z):g} with zero_division={z:g}" for z in (0.0, 1.0, np.nan)]
-    print(f"\nA model that never predicts ill has precision 0 / 0: {', '.join(values)}.", end=" ")
+    print(f"\nA model that predicts ill for nobody has precision 0 / 0: {', '.join(values)}.", end=" ")
     print(f"Its recall is {metric('recall', never):g}.")
 
 
@@ -406,7 +406,7 @@ def print_faulty_sample() -> None:
     predictions = {name: np.round(y, 9) + 0.0 for name, y in fit_faulty_samples(x).items()}  # 0 in place of -1e-15
     print(format_table(["f(x)", *(f"f({value:g})" for value in x)], [[name, *y] for name, y in predictions.items()]))
     overfitted, generic = (y[-1] for y in predictions.values())
-    print("The polynomial has no error on any sample, the line a large one on the faulty one. Outside of the samples")
+    print("The polynomial has no error on any sample, the line a large one on the faulty sample. Beyond the samples")
     print(f"the polynomial predicts f(4) = {overfitted:g}, the line f(4) = {generic:g}.\n")
 
 
@@ -460,7 +460,7 @@ def print_bias_and_variance(decompositions: Sequence[Decomposition], best: int) 
         numbers = (parts.bias2, parts.variance, parts.noise, parts.total, parts.error)
         rows.append([degree, *(f"{number:.4f}" for number in numbers)])
     print(format_table(["degree", "bias^2", "variance", "noise", "sum", "error measured on new data"], rows))
-    print(f"\nThe lowest error is of degree {best}: below it bias dominates, above it variance.")
+    print(f"\nThe lowest error is at degree {best}: below it bias dominates, above it variance.")
 
 
 def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespace:

@@ -372,7 +372,7 @@ def compare_ways(samples: Samples, epochs: int, report: Report) -> dict[str, Tra
     print(format_table(["way", "epochs", "updates", "mistakes at the end", "weights, bias last"], rows))
     bound = min(novikoff_bound(X, y, training.weights) for training in trainings.values())
     if np.isfinite(bound):
-        print(f"Novikoff: online, at most (R / margin)^2 = {bound:,.0f} updates, in whatever order.")
+        print(f"Novikoff: online, at most (R / margin)^2 = {bound:,.0f} updates, in any order.")
     for name, training in trainings.items():
         report.result({f"{name.replace('-', '_')}_train_accuracy": accuracy(X, y, training.weights)})
     difference = np.abs(trainings["parallel"].path - trainings["batch"].path).max()
@@ -391,7 +391,7 @@ def compare_orders(samples: Samples, epochs: int, seed: int) -> dict[str, np.nda
         counts[name] = np.array([(training.epochs, training.updates) for training in trainings])
         ranges = [f"{column.min()} to {column.max()}" for column in counts[name].T]
         rows.append([name, *ranges, len({training.weights.tobytes() for training in trainings})])
-    print(format_table(["way", "epochs", "updates", "different weights at the end"], rows))
+    print(format_table(["way", "epochs", "updates", "different final weights"], rows))
     return counts
 
 
@@ -510,7 +510,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     shown = np.concatenate([POINTS_ON_THE_LINE, POINTS])
     report.plot("perceptron-neuron", figures.neuron, WEIGHTS, shown, with_ones(shown) @ WEIGHTS)
 
-    report.section("By hand: w <- w + (y - output) x learns four of these outputs from weights 0, classes 0 and 1")
+    report.section(
+        "By hand: w <- w + (y - output) x learns four of these outputs, from weights of 0, with classes 0 and 1"
+    )
     X = with_ones(LEARNED_POINTS)
     print_rule_by_hand(X, binary(X @ WEIGHTS), np.zeros(3))
 
@@ -529,7 +531,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     compare_momenta(separable, epochs, arguments.seed, report)
 
     if arguments.data is None:
-        report.section("An outlier: one epoch with (60, -40) as class -1, far within class 1")
+        report.section("An outlier: one epoch with (60, -40) as class -1, far inside class 1")
         compare_with_outlier(separable, arguments.seed, report)
 
     report.section("Classes 0 and 1, and scikit-learn")
@@ -564,7 +566,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             max_frames=QUICK_FRAMES if arguments.quick else MAX_FRAMES,
         )
     elif not arguments.no_plots:
-        print("Note      no plot of the lines: they take two features")
+        print("Note      no plot of the lines: it needs two features")
     return report.finish(not_comparable="the table is your own" if arguments.data else "")
 
 

@@ -117,7 +117,7 @@ TARGETS = [0.0, 1.0, 2.0, 3.0]  # a column of a table has the shape (4,)
 SLIPS = (  # the wrong code, what PyTorch's message means, and the right code
     (
         "nn.Linear(3, 2)(torch.ones(4, 5))",
-        "mat1 is the batch, 4 rows of 5 numbers, mat2 the weights, transposed. The layer was told of 3 inputs: 5 came.",
+        "mat1 is the batch, 4 rows of 5 numbers, mat2 the weights, transposed. The layer expects 3 inputs and got 5.",
         "nn.Linear(5, 2)(torch.ones(4, 5)).shape",
     ),
     (
@@ -127,7 +127,7 @@ SLIPS = (  # the wrong code, what PyTorch's message means, and the right code
     ),
     (
         "nn.CrossEntropyLoss()(torch.ones(4, 2), torch.ones(4, 1).long())",
-        "One class a row is asked for, (4,), and a column came, (4, 1).",
+        "It needs one class per row, (4,), and got a column, (4, 1).",
         "nn.CrossEntropyLoss()(torch.ones(4, 2), torch.ones(4, 1).long().squeeze(1))",
     ),
     (
@@ -137,22 +137,22 @@ SLIPS = (  # the wrong code, what PyTorch's message means, and the right code
     ),
     (
         "nn.CrossEntropyLoss()(torch.ones(4, 2), torch.tensor([1, 2, 1, 2]))",
-        "Two outputs are the classes 0 and 1. Classes that a table counts from 1 lie one too high.",
+        "Two outputs are the classes 0 and 1. Classes that a table counts from 1 are one too high.",
         "nn.CrossEntropyLoss()(torch.ones(4, 2), torch.tensor([1, 2, 1, 2]) - 1)",
     ),
     (
         "nn.Linear(3, 2)(torch.from_numpy(np.ones((4, 3))))",
-        "Double is float64, NumPy's; Float is float32, the layer's. It is also said as: expected Float but got Double.",
+        "Double is float64, NumPy's; Float is float32, the layer's. Also worded as: expected Float but got Double.",
         "nn.Linear(3, 2)(torch.from_numpy(np.ones((4, 3))).float()).shape",
     ),
     (
         "nn.Linear(3, 2, device='meta')(torch.ones(4, 3))",
-        "Layer and input lie on two devices; meta, without memory, stands for a GPU here. Move both by `.to(device)`.",
+        "Layer and input are on two devices; meta, without memory, stands for a GPU. Move both with `.to(device)`.",
         "nn.Linear(3, 2, device='meta')(torch.ones(4, 3).to('meta')).shape",
     ),
     (
         "nn.MSELoss()(predictions, targets)",
-        "Only a warning: all 4 predictions, which are right, were compared with all 4 targets. The training runs on.",
+        "Only a warning: all 4 predictions, which are right, were compared with all 4 targets. Training goes on.",
         "nn.MSELoss()(predictions[:, 0], targets)",
     ),
 )
@@ -207,7 +207,7 @@ def compare_losses() -> float:
 
 
 def make_dataset() -> Dataset:
-    """Returns the numbers 1 to 100, each with whether it is odd, 1 or 0."""
+    """Returns the numbers 1 to 100, each labelled odd or even, 1 or 0."""
     from torch.utils.data import Dataset
 
     class Numbers(Dataset):
@@ -394,7 +394,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report = Report("pytorch_basics", arguments, engine="torch")
     seed, epochs = arguments.seed, QUICK_EPOCHS if arguments.quick else EPOCHS
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    report.data("the numbers 1 to 100, each with whether it is odd")
+    report.data("the numbers 1 to 100, each labelled odd or even")
     report.engine(f"PyTorch {torch.__version__.partition('+')[0]}, on the device {device}")
     torch.manual_seed(seed)
 
@@ -402,7 +402,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     x = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     show("x.shape", "x.dtype", "torch.tensor([1, 2]).dtype", "x.device", "x.mean(dim=0)", x=x)
     show("x.to(device).device", "next(nn.Linear(3, 2).to(device).parameters()).device", x=x, device=device)
-    print("A batch and the network lie on the same device. `.to` moves a module in place, and copies a tensor.")
+    print("A batch and the network must be on the same device. `.to` moves a module in place, and copies a tensor.")
 
     report.section("2. A layer: Linear(3, 2) without bias is x W'")
     report.result({"linear_test_max_error": compare_linear()})
@@ -412,18 +412,18 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     print(inspect.getsource(make_block))
     print("What is trained, and what is saved:")
     show("[name for name, _ in block.named_parameters()]", "[name for name in block.state_dict()]", block=block)
-    print("A plain tensor or a plain list is neither trained nor saved, nor moved by `.to`: nothing warns of it.\n")
+    print("A plain tensor or a plain list is neither trained nor saved, nor moved by `.to`, and there is no warning.\n")
     show("[tuple(layer.weight.shape) for layer in block.layers]", block=block)
     show("sum(weights.numel() for weights in block.layers.parameters())", block=block)
     show("block(torch.ones(1, 2), 'tanh').shape", block=block)
     show("nn.ModuleList([nn.Linear(2, 3)])(torch.ones(1, 2))", "nn.Sequential(nn.Linear(2, 3), nn.ReLU())")
     print("A ModuleList is a list of layers, and you write `forward`. A Sequential calls them one after the other.")
 
-    report.section("4. Wrong shapes and dtypes: what PyTorch says, and what it means")
+    report.section("4. Wrong shapes and dtypes: PyTorch's messages and their meaning")
     show_slips()
     report.plot("pytorch_basics-broadcasting", figures.broadcasting, np.ravel(PREDICTIONS), np.array(TARGETS))
 
-    report.section("5. Loss functions beside their formulae")
+    report.section("5. Loss functions and their formulas")
     report.result({"losses_test_max_error": compare_losses()})
 
     report.section("6. A Dataset and a DataLoader")
@@ -446,7 +446,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         print(format_table(["epoch", "loss"], [[i + 1, f"{losses[i]:.4f}"] for i in range(0, epochs, 3)]))
         seen, unseen = torch.arange(1, 101, device=device), torch.arange(101, 2**DIGITS, device=device)
         metrics = {"train_accuracy": accuracy(net, seen), "test_accuracy": accuracy(net, unseen)}
-        print(f"\n{metrics['train_accuracy']:.0%} of 1 to 100 right, {metrics['test_accuracy']:.0%} of 101 to 127")
+        print(f"\nAccuracy {metrics['train_accuracy']:.0%} on 1 to 100, {metrics['test_accuracy']:.0%} on 101 to 127")
         report.result(metrics)
 
         report.section(f"8. A checkpoint after {CHECKPOINT_EPOCH} epochs, and resuming from it")
@@ -462,7 +462,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             rows.append([name, difference, f"{curves[name][-1]:.6f}"])
             report.result({f"{metric}_train_max_error": difference})
     rows.append(["not stopped", "", f"{losses[-1]:.6f}"])
-    print(format_table(["resumed with", "largest difference of a weight", "loss at the end"], rows))
+    print(format_table(["resumed with", "largest difference of a weight", "final loss"], rows))
 
     report.section("9. train() and eval(), no_grad")
     print_modes(net, seen)

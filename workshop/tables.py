@@ -188,13 +188,13 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     cli.add_plain(parser)
     parser.add_argument("--table", choices=[*STANDINS, "both"], default="both", help="(default: both)")
     table_data.add_options(parser)
-    parser.add_argument("--target-kind", choices=["number", "class"], help="what the target of --data is taken for")
+    parser.add_argument("--target-kind", choices=["number", "class"], help="how to treat the target of --data")
     arguments = cli.parse_lesson(parser, argv)
     if arguments.data and arguments.table != "both":
         parser.error(f"--table: got {arguments.table}, and --data {arguments.data}: takes one of them")
     if arguments.target_kind and not arguments.data:
         kind = arguments.target_kind
-        parser.error(f"--target-kind: got {kind} without a table of your own, takes --data FILE beside it")
+        parser.error(f"--target-kind: got {kind} without a table of your own: give --data FILE as well")
     return arguments
 
 
@@ -203,7 +203,7 @@ def read_own(arguments: argparse.Namespace, report: Report) -> Task:
     target, kind = arguments.target, arguments.target_kind
     table = table_data.parse_table(arguments.data, at_least=table_encoding.MIN_ROWS)
     if target in ("number", "class") and target not in table.names and kind is None:
-        print(f"Note      no column is called {target}: --target {target} is taken for --target-kind {target}")
+        print(f"Note      no column is called {target}: --target {target} is read as --target-kind {target}")
         target, kind = None, target
     table = table_data.choose_columns(table, target, arguments.drop)
     report.data(table.source)

@@ -71,14 +71,12 @@ START = Line(
 )
 PARTS = {
     "Creation and dtypes": (
-        Line(
-            "np.array([1, 2])", "tf.constant([1, 2])", "torch.tensor([1, 2])", "TensorFlow makes integers of 32 bits."
-        ),
+        Line("np.array([1, 2])", "tf.constant([1, 2])", "torch.tensor([1, 2])", "TensorFlow makes 32-bit integers."),
         Line(
             "np.array([1.5, 2])",
             "tf.constant([1.5, 2])",
             "torch.tensor([1.5, 2])",
-            "NumPy makes floats of 64 bits, for science. Networks are trained in 32: half the memory, faster.",
+            "NumPy makes 64-bit floats, as science needs. Networks are trained in 32 bits: half the memory, faster.",
         ),
         Line("np.zeros((2, 3))", "tf.zeros((2, 3))", "torch.zeros(2, 3)", "64 bits against 32, as above."),
         Line("np.eye(2, dtype='float32')", "tf.eye(2)", "torch.eye(2)"),
@@ -93,7 +91,7 @@ PARTS = {
             "rng = np.random.default_rng(SEED); rng.standard_normal(2, 'float32')",
             "tf.random.stateless_normal([2], [SEED, 0])",
             "rng = torch.Generator(); rng.manual_seed(SEED); torch.randn(2, generator=rng)",
-            "A seed repeats the numbers of its own library; no two libraries draw the same ones.",
+            "A seed repeats the numbers within one library; no two libraries draw the same ones.",
         ),
     ),
     "Casts that lose something, and casts that fail": (
@@ -114,26 +112,26 @@ PARTS = {
         ),
         Line(
             "x[0] = 2.9; x",
-            why="Written into integers 2.9 becomes 2: an array keeps its dtype. A tensor of TensorFlow is immutable.",
+            why="Written into integers, 2.9 becomes 2: an array keeps its dtype. A TensorFlow tensor is immutable.",
         ),
         Line(
             "np.array(['7', '2.5']).astype('float32')",
             "tf.strings.to_number(['7', '2.5'])",
             "torch.tensor(['7', '2.5'])",
-            "Texts become numbers by a cast in NumPy, by a function in TensorFlow; PyTorch has no texts.",
+            "Strings become numbers by a cast in NumPy, by a function in TensorFlow; PyTorch has no strings.",
         ),
         Line(
             "np.array(['7', 'x']).astype('float32')",
             "tf.strings.to_number(['7', 'x'])",
             "torch.tensor(['7', 'x'])",
-            "What is no number fails. Each has its own error.",
+            "A string that is not a number fails. Each raises its own error.",
         ),
         Line("x[5].item()", "x[5].numpy().item()", "x[5].item()"),
         Line(
             "x.item()",
             "x.numpy().item()",
             "x.item()",
-            "`item` gives Python's own number, of an array of one number only. Each has its own error.",
+            "`item` returns a Python number, for arrays of one number only. Each raises its own error.",
         ),
     ),
     "Shapes": (
@@ -143,7 +141,7 @@ PARTS = {
             "M.size",
             "M.size",
             "M.size()",
-            "One name for the count, for nothing, and for the shape. The counts are tf.size(M) and M.numel().",
+            "`size` is the count in NumPy, missing in TensorFlow, the shape in PyTorch. Use tf.size(M) and M.numel().",
         ),
         Line("M[:, None].shape"),
         Line("M.reshape(-1)", "tf.reshape(M, [-1])"),
@@ -151,8 +149,8 @@ PARTS = {
         Line("M[-1].shape"),
         Line(
             "M[[-1]].shape",
-            why="An index takes one dimension away, a list of indices keeps it. TensorFlow reads [-1] as the index -1: "
-            "take M[-1:].",
+            why="An index removes a dimension, a list of indices keeps it. TensorFlow reads [-1] as the index -1: "
+            "use M[-1:].",
         ),
         Line("x[None].shape"),
         Line("np.expand_dims(x, 1).shape", "tf.expand_dims(x, 1).shape", "x.unsqueeze(1).shape"),
@@ -164,7 +162,7 @@ PARTS = {
     "Views and copies: which arrays share memory": (
         Line(
             "y = x[1:4]; y[0] = 9; x",
-            why="A slice is a view: writing into it writes into x. A tensor of TensorFlow is immutable.",
+            why="A slice is a view: writing into it writes into x. A TensorFlow tensor is immutable.",
         ),
         Line(
             "y = x[[1, 2, 3]]; y[0] = 9; x",
@@ -181,7 +179,7 @@ PARTS = {
             "[step // 8 for step in M.strides]",
             "M.strides",
             "M.stride()",
-            "Strides: how many numbers further the next row and column lie. NumPy counts bytes, eight to a number.",
+            "Strides: how many numbers away the next row and column are. NumPy counts bytes, eight per number.",
         ),
         Line(
             "M.T.flags.c_contiguous",
@@ -193,7 +191,7 @@ PARTS = {
             "M.T.reshape(-1, copy=False)",
             "tf.reshape(tf.transpose(M), [-1])",
             "M.T.view(-1)",
-            "So it has no flat view: `view` fails. TensorFlow's transpose was a copy already.",
+            "So it has no flat view: `view` fails. TensorFlow's transpose is a copy already.",
         ),
         Line("M.T.reshape(-1)", "tf.reshape(tf.transpose(M), [-1])", "M.T.reshape(-1)"),
         Line(
@@ -206,7 +204,7 @@ PARTS = {
             "y = M.reshape(-1); np.shares_memory(y, M)",
             "tf.reshape(M, [-1]).data_ptr()",
             "y = M.reshape(-1); y.data_ptr() == M.data_ptr()",
-            "Not transposed, it has a flat view: the same `reshape` copies nothing.",
+            "Without the transpose there is a flat view: the same `reshape` copies nothing.",
         ),
         Line(
             "a = np.zeros(2); t = np.asarray(a); a[0] = 7; t",
@@ -226,19 +224,19 @@ PARTS = {
         Line("M[1, ..., :2]"),
         Line("T[..., 0]"),
         Line("x[2:99]"),
-        Line("x[99]", why="An index out of range is an error, a slice too long is not. Each has its own error."),
-        Line("x[::-1]", why="PyTorch refuses negative steps, its strides are not negative: x.flip(0)."),
-        Line("M[[0, 1], [0, 2]]", why="Pairs of indices: TensorFlow wants tf.gather_nd(M, [[0, 0], [1, 2]])."),
+        Line("x[99]", why="An index out of range is an error, a slice too long is not. Each raises its own error."),
+        Line("x[::-1]", why="PyTorch refuses negative steps, as its strides cannot be negative: use x.flip(0)."),
+        Line("M[[0, 1], [0, 2]]", why="Pairs of indices: TensorFlow needs tf.gather_nd(M, [[0, 0], [1, 2]])."),
         Line("x[x > 2]"),
-        Line("x[x > 2] = 0; x", why="A tensor of TensorFlow is immutable: make a new one, as in the next line."),
+        Line("x[x > 2] = 0; x", why="A TensorFlow tensor is immutable: make a new one, as in the next line."),
         Line("np.where(x > 2, 0, x)", "tf.where(x > 2, tf.zeros_like(x), x)", "torch.where(x > 2, 0, x)"),
     ),
     "Arithmetic, and which dtype wins": (
         Line("x // 2"),
         Line("-x // 2"),
-        Line("x / 2", why="Integers divided are floats: of 64 bits, and in PyTorch of 32."),
-        Line("x + 0.5", why="Integer plus float: NumPy and PyTorch promote, TensorFlow wants tf.cast."),
-        Line("x ** -1", why="The inverse of an integer is no integer; in PyTorch x ** -1.0 gives floats."),
+        Line("x / 2", why="Dividing integers gives floats: of 64 bits, in PyTorch of 32."),
+        Line("x + 0.5", why="Integer plus float: NumPy and PyTorch promote, TensorFlow needs tf.cast."),
+        Line("x ** -1", why="The inverse of an integer is not an integer; in PyTorch x ** -1.0 gives floats."),
         Line(
             "np.uint8([200]) + np.uint8([100])",
             "tf.constant([200], 'uint8') + tf.constant([100], 'uint8')",
@@ -250,7 +248,7 @@ PARTS = {
         Line("M + M[0]"),
         Line("M[0] + M[:, :1]"),
         Line("(M[:, None] * M).shape"),
-        Line("M + x[:2]", why="Shapes are compared from the right: 3 and 2 do not fit. Each has its own error."),
+        Line("M + x[:2]", why="Shapes are compared from the right: 3 and 2 do not match. Each raises its own error."),
     ),
     "Sums along axes": (
         Line("M.sum()", "tf.reduce_sum(M)", "M.sum()"),
@@ -260,13 +258,13 @@ PARTS = {
             "M.max(axis=0)",
             "tf.reduce_max(M, axis=0)",
             "M.max(dim=0)",
-            "PyTorch returns the indices too: the largest numbers and their rows. M.amax(dim=0) gives the first alone.",
+            "PyTorch returns the largest numbers and their rows. M.amax(dim=0) returns the numbers alone.",
         ),
         Line(
             "x.mean()",
             "tf.reduce_mean(x)",
             "x.mean()",
-            "The mean of 0 to 5 is 2.5. TensorFlow stays with integers and cuts, PyTorch refuses: convert to floats.",
+            "The mean of 0 to 5 is 2.5. TensorFlow keeps integers and truncates, PyTorch refuses: convert to floats.",
         ),
         Line(
             "np.float32([1, 2, 3, 4]).std()",
@@ -278,7 +276,7 @@ PARTS = {
             "np.int8([100, 100]).sum()",
             "tf.reduce_sum(tf.constant([100, 100], 'int8'))",
             "torch.CharTensor([100, 100]).sum()",
-            "NumPy and PyTorch add up in 64 bits, TensorFlow in the 8 that it gets: there 200 overflows to -56.",
+            "NumPy and PyTorch add up in 64 bits, TensorFlow in the 8 bits of the input: there 200 overflows to -56.",
         ),
     ),
     "Sums along the axes of T, of shape (2, 3, 4)": (
@@ -297,13 +295,13 @@ PARTS = {
             "np.median(x)",
             "np.median(x.numpy())",
             "x.median()",
-            "Of 0 to 5 two numbers lie in the middle: PyTorch returns the lower one. TensorFlow has none of its own.",
+            "Two of the numbers 0 to 5 lie in the middle: PyTorch returns the lower one. TensorFlow has no median.",
         ),
         Line(
             "np.percentile(x, 25)",
             "np.percentile(x.numpy(), 25)",
             "x.float().quantile(0.25)",
-            "A quarter of the way from 0 to 5, in the dtype of each; `quantile` takes shares of 1, and floats only.",
+            "A quarter of the way from 0 to 5, in the dtype of each; `quantile` takes fractions of 1, and floats only.",
         ),
         Line(
             "np.percentile(x, [0, 50, 100])",
@@ -315,7 +313,7 @@ PARTS = {
         Line("M * M"),
         Line("M @ M.T", "M @ tf.transpose(M)", "M @ M.T"),
         Line("np.einsum('ij,kj->ik', M, M)", "tf.einsum('ij,kj->ik', M, M)", "torch.einsum('ij,kj->ik', M, M)"),
-        Line("M @ x[:3]", why="A matrix times a vector: TensorFlow wants tf.linalg.matvec(M, x[:3])."),
+        Line("M @ x[:3]", why="A matrix times a vector: TensorFlow needs tf.linalg.matvec(M, x[:3])."),
         Line(
             "(np.ones((5, 2, 3)) @ np.ones((3, 4))).shape",
             "(tf.ones((5, 2, 3)) @ tf.ones((3, 4))).shape",
@@ -328,7 +326,7 @@ PARTS = {
             "0",
             "find = tf.config.list_physical_devices; len(find('GPU'))",
             "torch.cuda.device_count()",
-            "The number of GPUs that each can use: NumPy none.",
+            "The number of GPUs that each library can use: NumPy uses none.",
         ),
         Line(
             "str(x.to_device('cpu').device)",
@@ -349,19 +347,19 @@ PARTS = {
             "w = tf.Variable(3.0); with tf.GradientTape() as tape: y = w ** 2; tape.gradient(y, w); "
             "tape.gradient(y, w)",
             "w = torch.tensor(3.0, requires_grad=True); (w ** 2).backward(); (w ** 2).backward(); w.grad",
-            "PyTorch adds to the gradient that is there, hence zero_grad() in each step. A tape is used once.",
+            "PyTorch adds to the existing gradient, hence zero_grad() in each step. A tape can be used only once.",
         ),
         Line(
             "w = np.array(3.0); w.is_leaf",
             "w = tf.Variable(3.0); w.is_leaf",
             "w = torch.tensor(3.0, requires_grad=True); w.is_leaf, (w ** 2).is_leaf",
-            "Only PyTorch's tensors know how they were made: a leaf by you, all others by an operation on them.",
+            "Only PyTorch's tensors know how they were made: a leaf by you, all others by an operation.",
         ),
         Line(
             "w = np.array(3.0); w.grad_fn",
             "w = tf.Variable(3.0); w.grad_fn",
             "w = torch.tensor(3.0, requires_grad=True); w.grad_fn, (w ** 2).grad_fn.name()",
-            "grad_fn is the derivative of that operation, None of a leaf. In TensorFlow the tape keeps it.",
+            "grad_fn is the derivative of that operation, None for a leaf. In TensorFlow the tape keeps it.",
         ),
         Line(
             "w = np.array(3.0); (w ** 2).item()",
@@ -388,9 +386,9 @@ PARTS = {
 }
 # The sentences below the part on files, whose results are alike: TensorFlow's and PyTorch's tensors are saved by NumPy.
 FILES = (
-    ".npy keeps dtype and shape, .npz several arrays by their names, which it gives back when they are asked for.",
-    "A text has neither: integers come back as floats, '%.2f' keeps two places, an empty cell is nan, and an array of",
-    "three axes has no place in rows and columns. FOLDER is emptied after each line.",
+    ".npy keeps dtype and shape, .npz several arrays by name, each of which is loaded when it is read.",
+    "Text files keep neither: integers come back as floats, '%.2f' keeps two places, empty cells are nan, and an array",
+    "of three axes has no place in rows and columns. FOLDER is emptied after each line.",
 )
 
 # y are four true values, p their predictions.
@@ -639,7 +637,7 @@ def compare_seconds(random: np.random.Generator) -> tuple[dict[str, list[float]]
         milliseconds = [f"{1000 * value:.3f}" for value in seconds.values()]
         rows.append([f"{n:,}", *milliseconds])
     print(format_table(["n", *columns], rows))
-    print("Milliseconds, the quickest of five calls; another machine measures others. All ways compute the same.")
+    print("Milliseconds, the fastest of five calls; other machines give other times. All ways compute the same.")
     for slow, quick in (("loop", "NumPy"), ("cost in a loop", "cost by vectors")):
         times = columns[slow][-1] / columns[quick][-1]
         print(f"n = {SIZES[-1]:,}: {slow} takes {times:.0f} times as long as {quick}.")
@@ -729,7 +727,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         print(inspect.getsource(way))
     v = np.array([1, 2, 3, 4])
     products = " + ".join(f"{error}*{error}" for error in v)
-    print(f"Of the errors v = {v.tolist()} the squares add up to {products} = {v @ v}, which is v'v.\n")
+    print(f"The squares of the errors v = {v.tolist()} add up to {products} = {v @ v}, which is v'v.\n")
     seconds, max_error = compare_seconds(np.random.default_rng(arguments.seed))
     report.result({"loops_test_max_error": max_error})
 

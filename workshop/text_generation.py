@@ -41,7 +41,12 @@ WINDOW = 32  # characters that the model sees at a time, about six words
 MAX_CHARACTERS = 1_000_000  # of a default run: a short text several times, of a long one the beginning
 QUICK_CHARACTERS = 20_000
 TEMPERATURES = (0.5, 1.0, 1.5)
-CONTEXTS = ("nothing: all characters alike", "how frequent each is", "the one before", "the two before")
+CONTEXTS = (
+    "none: all characters equally likely",
+    "character frequencies",
+    "previous character",
+    "previous two characters",
+)
 
 
 def split(whole: str, arguments: argparse.Namespace) -> tuple[text.Vocabulary, np.ndarray, np.ndarray]:
@@ -113,7 +118,7 @@ def bits_by_counting(train: np.ndarray, held_out: np.ndarray, before: int, chara
 def compare(train: np.ndarray, held_out: np.ndarray, characters: int, model_bits: float) -> list[tuple[str, float]]:
     """Returns what each prediction depends on and its bits per character: by counting, and last by the model."""
     bits = [math.log2(characters), *(bits_by_counting(train, held_out, before, characters) for before in range(3))]
-    return [*zip(CONTEXTS, bits, strict=True), (f"LSTM, up to {WINDOW} before", model_bits)]
+    return [*zip(CONTEXTS, bits, strict=True), (f"LSTM, up to {WINDOW} characters", model_bits)]
 
 
 def print_samples(model: Network, vocabulary: text.Vocabulary, arguments: argparse.Namespace) -> None:

@@ -251,10 +251,10 @@ def report_descents(report: Report, X: np.ndarray, y: np.ndarray, trained: dict[
         "steps",
         "seconds by hand",
         "training RMSE",
-        "distance of weights",
+        "distance from best weights",
     ]
     print(format_table(headings, rows))
-    print(f"The steps written out by hand end where the engine's end: {difference:.1g} apart.")
+    print(f"The steps written out by hand end at the engine's weights: they differ by at most {difference:.1g}.")
     report.result({"by_hand_weights_train_max_error": difference})
 
     def cost(weights: np.ndarray) -> np.ndarray:
@@ -278,7 +278,7 @@ def report_rates(report: Report, split: Split, trained: dict[float, Trained]) ->
     `split` is scaled as the neurons were trained on it.
     """
     (_, y), validation_rows, (X_test, y_test) = split
-    print(f"{len(y)} rows to train on, {len(validation_rows[1])} to choose by, {len(y_test)} held out for the end")
+    print(f"{len(y)} rows for training, {len(validation_rows[1])} for validation, {len(y_test)} held out for testing")
     errors: dict[float, float] = {}
     rows: list[list[object]] = []
     for rate, neuron in trained.items():
@@ -373,9 +373,9 @@ def report_outputs(report: Report, table: tables.Table, X: np.ndarray, together:
     """Compares the weights of two outputs of one layer with those of two separate neurons, (features + 1, 2)."""
     names = [*(column.label for column in tables.describe(table)[:-1]), "bias"]
     rows = [[name, a[0], b[0], a[1], b[1]] for name, a, b in zip(names, together, alone, strict=True)]
-    print(format_table(["weight of", "price: together", "alone", "price of 1 m2: together", "alone"], rows))
+    print(format_table(["weight of", "price: together", "alone", "price per m2: together", "alone"], rows))
     difference = float(np.abs(with_ones(X) @ (together - alone)).max())
-    print(f"On all houses the predictions agree to {difference:.1g}, in 1,000 pesos.")
+    print(f"On all houses the predictions differ by at most {difference:.1g}, in 1,000 pesos.")
     report.result({"two_outputs_train_max_error": difference})
 
 
@@ -411,7 +411,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         trained[name] = fit_neuron(name, X, y, recipe, report, snapshots=range(recipe.epochs + 1))
     report_descents(report, X, y, trained)
 
-    report.section("Which learning rate? The validation rows choose, the test rows are used once")
+    report.section("Which learning rate? The validation rows decide, the test rows are used once")
     scaled = scale_to_ranges(split)
     X, y = scaled.train
     by_rate = {}
@@ -426,7 +426,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     neuron = fit_neuron("early_stopping", *train_set, recipe, report, snapshots=every_epoch, validation=validation_set)
     report_stopping(report, train_set, validation_set, neuron)
 
-    report.section("Two outputs at once: the price of a house, and of a square metre of it")
+    report.section("Two outputs at once: the price of a house, and its price per square metre")
     X, targets = two_outputs(table)
     recipe = outputs_recipe(len(X), arguments.quick, outputs=2)
     together = fit_neuron("two_outputs", X, targets, recipe, report, snapshots=[0])

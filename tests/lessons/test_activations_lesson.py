@@ -115,7 +115,7 @@ def test_the_slopes_at_a_kink_are_printed(default_run: Run) -> None:
 
 
 def test_each_librarys_own_slope_of_leaky_relu_is_printed(default_run: Run) -> None:
-    table = default_run.table("leaky ReLU", "slope left of 0 where none is given")
+    table = default_run.table("leaky ReLU", "default slope left of 0")
     slopes = {"NumPy's leaky_relu": "0.2", "keras.activations.leaky_relu": "0.2"}
     assert dict(table) == slopes | {"keras.layers.LeakyReLU": "0.3", "torch.nn.LeakyReLU": "0.01"}
 
@@ -155,7 +155,7 @@ def test_softmax_is_printed_beside_three_sigmoids(default_run: Run) -> None:
 
 
 def test_softmax_on_one_output_is_always_one_and_gives_no_gradient(default_run: Run) -> None:
-    table = default_run.table("z of the only output", "softmax")
+    table = default_run.table("z of the single output", "softmax")
     assert table == [["-100", "1"], ["-1", "1"], ["0", "1"], ["7", "1"]]
     with pytest.warns(UserWarning, match="always return the value 1"):  # Keras says so itself
         a, slope = activations.by_keras(SOFTMAX.keras, activations.ONE_OUTPUT)

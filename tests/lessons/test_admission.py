@@ -212,7 +212,7 @@ def test_another_table_works_and_is_drawn_as_far_as_it_can_be(room: Path, capsys
     output = capsys.readouterr().out
     assert found["neuron_train_accuracy"] > 0.85
     notes = [line for line in output.splitlines() if line.startswith("Note")]
-    assert notes == ["Note      no plot of the boundary: it takes two features, the table has 3"]
+    assert notes == ["Note      no plot of the boundary: it needs two features, the table has 3"]
     assert [path.name for path in Path("plots").iterdir()] == ["admission-loss.png"]
     assert "No expected band" in output
     loaded = bundle.load(room / "models" / "admission-quick.h5", ["admission"])

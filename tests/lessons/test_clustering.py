@@ -235,7 +235,7 @@ def test_there_may_be_one_cluster_less_than_different_rows(tmp_path: Path) -> No
 def test_options_of_a_table_take_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         clustering.main(["--clusters", "3"])
-    assert "--clusters: got 3 without a table of your own, takes --data FILE beside it" in capsys.readouterr().err
+    assert "--clusters: got 3 without a table of your own: give --data FILE as well" in capsys.readouterr().err
 
 
 # --- The plots, and the whole -----------------------------------------------------------------------------------------

@@ -314,7 +314,7 @@ def test_every_kernel_padding_stride_and_pooling_is_compared(quick: Run) -> None
 def test_the_spectra_of_the_photo_are_described(quick: Run) -> None:
     table = quick.table("image", "strongest waves, degrees")[:4]
     photo, turned, smoothed, line = ([float(cell.rstrip("%")) for cell in row[1:]] for row in table)
-    assert [row[0] for row in table] == ["photo", "turned by 30 degrees", "smoothed along rows", "a line"]
+    assert [row[0] for row in table] == ["photo", "rotated by 30 degrees", "smoothed along rows", "a line"]
     assert line[0] == pytest.approx(120, abs=1)
     assert (turned[0] - photo[0]) % 180 == pytest.approx(30, abs=10)
     assert smoothed[1] < photo[1] / 5
@@ -375,7 +375,7 @@ def test_a_small_image_takes_the_place_of_the_photos(room: Path, capsys: pytest.
         ("text.jpg", "that can be read: save it as PNG or JPEG"),
         ("truncated.jpg", "is truncated or damaged"),
         ("tiny.png", "has 30x7 pixels, takes 8x8 or more"),
-        ("strip.png", "has 1000x4 pixels as it is read, takes 8 a side or more"),
+        ("strip.png", "has 1000x4 pixels as read, takes at least 8 a side"),
     ],
 )
 def test_a_bad_image_is_refused_in_one_line(room: Path, name: str, message: str) -> None:

@@ -213,8 +213,8 @@ def test_a_resumed_run_ends_with_the_same_bits(
         (["--preset", "course", "--observation", "ranges"], "--preset course has its own"),
         (["--preset", "course", "--part", "sums"], "--preset course has no --part sums"),
         (["--preset", "course", "--part", "switches"], "--preset course has no --part switches"),
-        (["--map", "own.txt", "--part", "step"], "--map is of trained cars, --part step trains none"),
-        (["--map", "own.txt", "--part", "drivers"], "--map is of trained cars, --part drivers trains none"),
+        (["--map", "own.txt", "--part", "step"], "--map needs a trained car; --part step trains none"),
+        (["--map", "own.txt", "--part", "drivers"], "--map needs a trained car; --part drivers trains none"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_training(

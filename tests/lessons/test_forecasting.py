@@ -192,8 +192,8 @@ def test_the_table_says_who_wins_and_whether_the_lstm_is_worse(capsys: pytest.Ca
     forecasting.compare(task, {name: y + by for name, by in off.items()})
     said = capsys.readouterr().out.splitlines()
     assert said[-2:] == [
-        "1 month ahead: linear model wins; the error of the LSTM is 50% more than the naive forecast's",
-        "2 months: linear model wins; the error of the LSTM is 50% more than the naive forecast's",
+        "1 month ahead: linear model wins; the LSTM's error is 50% higher than the naive forecast's",
+        "2 months: linear model wins; the LSTM's error is 50% higher than the naive forecast's",
     ]
     assert said[-3].split() == ["LSTM", "3", "3", "3"]
 

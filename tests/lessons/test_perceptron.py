@@ -276,9 +276,9 @@ online      3       7        0                    (5.1875, -16.9375, 6)
 mini-batch  5       8        0                    (9.03125, -30.7188, 14)
 batch       5       4        0                    (14.75, -69.4375, 34)
 parallel    5       4        0                    (14.75, -69.4375, 34)
-Novikoff: online, at most (R / margin)^2 = 3,071 updates, in whatever order.
+Novikoff: online, at most (R / margin)^2 = 3,071 updates, in any order.
 
-way         epochs   updates  different weights at the end
+way         epochs   updates  different final weights
 ----------  -------  -------  ----------------------------
 online      2 to 15  3 to 29  20
 mini-batch  2 to 9   1 to 18  20
@@ -397,7 +397,7 @@ def test_a_table_of_three_features_is_trained_on_and_its_lines_are_not_drawn(
     metrics = perceptron.main(["--data", str(table)])
     assert metrics["online_train_accuracy"] == metrics["batch_train_accuracy"] == 1
     output = capsys.readouterr().out
-    assert "no plot of the lines: they take two features" in output
+    assert "no plot of the lines: it needs two features" in output
     assert "No expected band: the table is your own." in output
     plots = sorted(path.name for path in Path("plots").iterdir())
     assert plots == ["perceptron-adaline.png", "perceptron-neuron.png", "perceptron-orders.png"]

@@ -544,7 +544,7 @@ def test_a_kind_by_the_old_option_and_a_hint_at_the_usual_target(room: Path) -> 
     with redirect_stdout(output):
         (task,) = tables.load_tables(report.arguments, report)
     assert task.kind == "number"
-    assert "no column is called number: --target number is taken for --target-kind number" in output.getvalue()
+    assert "no column is called number: --target number is read as --target-kind number" in output.getvalue()
     assert "the last column, x, is predicted: --target y predicts that one" in output.getvalue()
 
 

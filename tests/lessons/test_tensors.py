@@ -257,7 +257,7 @@ def test_the_rmse_is_computed_step_by_step(run: Run) -> None:
 
 
 def test_loops_compute_what_arrays_do_and_their_seconds_are_printed(run: Run) -> None:
-    assert "the squares add up to 1*1 + 2*2 + 3*3 + 4*4 = 30, which is v'v." in run.output
+    assert "add up to 1*1 + 2*2 + 3*3 + 4*4 = 30, which is v'v." in run.output
     assert 0 <= run.metrics["loops_test_max_error"] < 1e-12
     table = run.table("n", "loop", "comprehension", "map", "NumPy", "cost in a loop", "cost by vectors")
     assert [row[0] for row in table[: len(tensors.SIZES)]] == ["500", "1,000", "5,000", "10,000", "50,000", "100,000"]
@@ -287,7 +287,7 @@ def test_addresses_are_where_numbers_lie() -> None:
         assert tensors.addresses(view, M).tolist() == view.tolist()
     copy, addresses = tensors.memory_views(M)["M.T.copy()"]
     assert copy.tolist() == M.T.tolist()
-    assert addresses.tolist() == np.arange(12).reshape(4, 3).tolist()  # in a memory of its own
+    assert addresses.tolist() == np.arange(12).reshape(4, 3).tolist()  # in its own memory
 
 
 def test_the_plots_show_strides_and_broadcast_numbers() -> None:
@@ -299,7 +299,7 @@ def test_the_plots_show_strides_and_broadcast_numbers() -> None:
         "strides (4, 1): not contiguous",
         "strides (-4, 1): not contiguous",
         "strides (0, 1): not contiguous",
-        "strides (3, 1): contiguous, a memory of its own",
+        "strides (3, 1): contiguous, its own memory",
     ]
     assert [text.get_text() for text in panels[2].texts] == [str(number) for number in M.T.ravel()]
     # Of the rows that np.broadcast_to repeats one is stored.

@@ -56,7 +56,7 @@ def step(x, rate):
         inputs=((0.0, 0.1), (10.0, 0.1), (5.0, 0.3), (7.0, 0.25)),
     ),
     Exercise(
-        title="Does it walk up again?",
+        title="Does it climb again?",
         task="After 1,000 steps descent has reached the minimum at 5. What do 1,000 more steps do? Answer with a "
         "letter: "
         '`"a"` it walks up on the other side, `"b"` it stays at 5, `"c"` it swings around 5 for ever, `"d"` it stops '

@@ -109,7 +109,7 @@ def softmax(
     for name, probability, colour in zip(names, moved_probabilities.T, plots.COLOURS, strict=False):
         lines.plot(last_logits, probability, color=colour, label=name)
     lines.axvline(logits[-1], ymax=0.89, color=plots.BLACK, linestyle=":", linewidth=1.5)
-    lines.set(title=f"{last} moves, the others stay", xlabel=last, ylabel="probability", ylim=(0, 1.12))
+    lines.set(title=f"{last} varies, the others are fixed", xlabel=last, ylabel="probability", ylim=(0, 1.12))
     lines.legend(ncols=4, fontsize=12, frameon=False, loc="upper center", columnspacing=1)
     figure.suptitle("Softmax: probabilities that add up to 1", fontsize=17)
     return figure
@@ -149,7 +149,7 @@ def limits(z: np.ndarray, stable: np.ndarray, naive: np.ndarray, gradients: Mapp
 
     for (name, gradient), colour, marker in zip(gradients.items(), plots.COLOURS, plots.MARKERS, strict=False):
         depth.plot(np.arange(len(gradient)), gradient, color=colour, marker=marker, label=name)
-    depth.set(title="The largest possible gradient", xlabel="layers that it flows back through", yscale="log")
+    depth.set(title="The largest possible gradient", xlabel="number of layers that it passes", yscale="log")
     depth.set(ylabel="gradient", ylim=(1e-7, 5))
     depth.legend(loc="lower left", fontsize=13, frameon=False)
     return figure

@@ -69,7 +69,7 @@ def houses(
     for guess, colour, dashes in zip(guesses, plots.COLOURS, ("-", "--", "-.", ":", (0, (5, 1))), strict=False):
         label = f"w = {guess[0]:g}, b = {guess[1]:g}: {cost(guess):.4f}"
         chosen.plot(ends, guess[0] * ends + guess[1], linestyle=dashes, color=colour, label=label)
-    chosen.plot(ends, best[0] * ends + best[1], color=plots.BLACK, linewidth=3.5, label=f"least: {cost(best):.4f}")
+    chosen.plot(ends, best[0] * ends + best[1], color=plots.BLACK, linewidth=3.5, label=f"smallest: {cost(best):.4f}")
     chosen.plot(x_values, y_values, "o", color=plots.BLACK, markersize=8, markeredgecolor="white")
     chosen.set(xlabel=labels[0], ylabel=labels[1], title="Weights chosen by hand, and their mean squared errors")
     chosen.legend(fontsize=12, frameon=True)

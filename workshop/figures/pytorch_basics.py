@@ -35,7 +35,9 @@ def shapes(stages: Mapping[str, np.ndarray]) -> Figure:
         panel.set_title(f"{name}\n{stages[name].shape}", fontsize=15)
         panel.set(xticks=[], yticks=[])
         panel.grid(False)
-    figure.suptitle("A batch on its way: the first axis counts the samples and stays as it is", fontsize=18)
+    figure.suptitle(
+        "A batch on its way through the network: the first axis counts the samples and stays as it is", fontsize=18
+    )
     return figure
 
 
@@ -111,6 +113,6 @@ def broadcasting(predictions: np.ndarray, targets: np.ndarray) -> Figure:
     axes.set_yticks(ticks, [f"{prediction:g}" for prediction in predictions])
     axes.set(xlabel=f"targets {targets.shape}", ylabel=f"predictions ({len(predictions)}, 1)")
     meant = np.diag(squared).mean()
-    axes.set_title(f"MSELoss takes the mean of all: {squared.mean():g}\nof the blue ones, which are meant: {meant:g}")
+    axes.set_title(f"MSELoss averages all: {squared.mean():g}\nthe intended mean, of the blue ones: {meant:g}")
     axes.grid(False)
     return figure

@@ -27,7 +27,7 @@ def memory(base: np.ndarray, views: Mapping[str, tuple[np.ndarray, np.ndarray]])
     Args:
         base: a contiguous matrix of the numbers 0, 1, 2, ... in up to four rows; each row has its color.
         views: by their titles the views (rows, columns) and the addresses of their numbers, of the same shape. A copy
-            has a memory of its own.
+            has its own memory.
     """
     figure, axes = plots.subplots(len(views), 2, width=6.2, height=2.15, width_ratios=[1, 2.6])
     colors = np.repeat(ROW_COLORS[: len(base)], base.shape[1])
@@ -47,7 +47,7 @@ def memory(base: np.ndarray, views: Mapping[str, tuple[np.ndarray, np.ndarray]])
         strides = tuple(int(stride) // view.itemsize for stride in view.strides)
         properties = ["contiguous" if view.flags.c_contiguous else "not contiguous"]
         if not is_view:
-            properties.append("a memory of its own")
+            properties.append("its own memory")
         left.set_title(title if len(title) < 20 else title.replace(", ", ",\n", 1), fontsize=13)
         right.set_title(f"strides {strides}: {', '.join(properties)}", fontsize=13, loc="left")
         left.set(xlim=(-0.6, longest - 0.4), ylim=(longest - 0.4, -0.6))
@@ -55,7 +55,9 @@ def memory(base: np.ndarray, views: Mapping[str, tuple[np.ndarray, np.ndarray]])
         for panel in (left, right):
             panel.set_aspect("equal")
             panel.axis("off")
-    figure.suptitle("One memory, many views: strides say how far the next row and the next column lie", fontsize=16)
+    figure.suptitle(
+        "One memory, many views: strides say how far away the next row and the next column are", fontsize=16
+    )
     return figure
 
 
@@ -85,7 +87,7 @@ def broadcasting(sums: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray | s
         panel.set(xlim=(-0.7, 16), ylim=(1.6, -1.4))
         panel.set_aspect("equal")
         panel.axis("off")
-    figure.suptitle("Broadcasting: an axis of length 1, or one that is missing, is repeated", fontsize=15)
+    figure.suptitle("Broadcasting: an axis that is missing, or of length 1, is repeated", fontsize=15)
     return figure
 
 
@@ -108,7 +110,7 @@ def seconds(sizes: Sequence[int], measured: Mapping[str, Sequence[float]]) -> Fi
             panel.plot(sizes, np.multiply(values, 1000), line_style, marker=marker, color=color, label=name)
         panel.set(xscale="log", yscale="log", xlabel="n, how many numbers", ylabel="milliseconds", title=title)
         panel.legend(fontsize=13)
-    figure.suptitle("The same numbers, computed by Python's loops and by arrays", fontsize=16)
+    figure.suptitle("The same numbers, computed with Python loops and with arrays", fontsize=16)
     return figure
 
 

@@ -150,12 +150,12 @@ def lesson_parser(
     if data is not None:
         add("--data", type=Path, metavar=data, help="your own data instead of the lesson's")
     if trains:
-        add("--models", type=Path, default=Path("models"), metavar="DIR", help="for the models saved (default: models)")
+        add("--models", type=Path, default=Path("models"), metavar="DIR", help="for saved models (default: models)")
         add_tensorboard(parser)
     add("--plots", type=Path, default=Path("plots"), metavar="DIR", help="where plots are saved (default: plots)")
     add("--no-plots", action="store_true", help="draw no plots")
     if trains:
-        add("--resume", action="store_true", help="go on with a run that was stopped, from its last finished epoch")
+        add("--resume", action="store_true", help="resume a stopped run from its last finished epoch")
     add("--json", action="store_true", help="print the result as one JSON object on the last line")
     return parser
 
@@ -210,7 +210,7 @@ def parse_lesson(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespa
         given = getattr(arguments, name, None)
         if given and not arguments.data:
             shown = given if isinstance(given, str) else " ".join(given)
-            parser.error(f"--{name}: got {shown} without a table of your own, takes --data FILE beside it")
+            parser.error(f"--{name}: got {shown} without a table of your own: give --data FILE as well")
     return arguments
 
 
@@ -224,25 +224,23 @@ def given(arguments: argparse.Namespace, *names: str) -> str:
 def add_resume(parser: Parser) -> None:
     """Adds `--resume` with its folder, and `--tensorboard`, for a lesson that trains and saves no model."""
     parser.add_argument("--models", type=Path, default=Path("models"), metavar="DIR", help="for checkpoints (models)")
-    parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    parser.add_argument("--resume", action="store_true", help="resume a stopped run")
     add_tensorboard(parser)
 
 
 def add_tensorboard(parser: Parser) -> None:
     """Adds the option `--tensorboard`, which `training.tensorboard` understands."""
-    parser.add_argument(
-        "--tensorboard", type=Path, metavar="DIR", help="write logs for TensorBoard, where it is installed"
-    )
+    parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="write logs for TensorBoard")
 
 
 def add_plain(parser: Parser) -> None:
     """Adds the option `--plain`, which `training.fit_table` understands."""
-    parser.add_argument("--plain", action="store_true", help="train by model.fit itself: the same model, slower")
+    parser.add_argument("--plain", action="store_true", help="train with plain model.fit: the same model, slower")
 
 
 def run(
     main: Callable[[], object],
-    stopped: str = "stopped; a lesson goes on with --resume, and the models saved before are as they were",
+    stopped: str = "stopped; a lesson goes on with --resume, and the models saved before are unchanged",
 ) -> NoReturn:
     """Runs a program's `main` and ends the process: 0 done, 2 bad input in one line, 130 stopped with Ctrl-C.
 

@@ -54,7 +54,7 @@ def parse(
     default = " ".join(map(str, filters))
     add("--filters", type=number(1), nargs="+", metavar="N", help=f"{convolutions} (default: {default})")
     unscaled = "feed pixels of 0 to 255 as they are, a common mistake: the training is slower and less stable, and the "
-    unscaled += "model, saved as NAME-unscaled, takes 0 to 255 ever after"
+    unscaled += "model, saved as NAME-unscaled, expects pixels of 0 to 255 from then on"
     add("--no-scaling", action="store_true", help=unscaled)
     course = "a course's network, trained by Adam with rate 0.001, batches of 64 and 10 epochs: 784-50-10, or padded "
     course += "3x3 convolutions of 8 and 16 filters before the output"

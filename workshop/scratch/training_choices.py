@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         trained[name] = fit_neuron(name, X, y, recipe, report, snapshots=range(recipe.epochs + 1))
     lesson.report_descents(report, X, y, trained)
 
-    report.section("Which learning rate? The validation rows choose, the test rows are used once")
+    report.section("Which learning rate? The validation rows decide, the test rows are used once")
     scaled = lesson.scale_to_ranges(split)
     X, y = scaled.train
     by_rate = {}
@@ -114,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     neuron = fit_neuron("early_stopping", *train_set, recipe, report, snapshots=every_epoch, validation=validation_set)
     lesson.report_stopping(report, train_set, validation_set, neuron)
 
-    report.section("Two outputs at once: the price of a house, and of a square metre of it")
+    report.section("Two outputs at once: the price of a house, and its price per square metre")
     X, targets = lesson.two_outputs(table)
     recipe = lesson.outputs_recipe(len(X), arguments.quick, outputs=2)
     together = fit_neuron("two_outputs", X, targets, recipe, report, snapshots=[0])
