@@ -232,7 +232,7 @@ def find_libraries() -> dict[str, Differentiate]:
     backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
     libraries: dict[str, Differentiate] = {}
     if backend not in ("tensorflow", "torch"):
-        print(f"Keras runs on {backend}, with which this lesson takes no derivatives: its column is left out.")
+        print(f"Keras runs on {backend} here, and this lesson takes no derivatives with it: its column is left out.")
     elif any(importlib.util.find_spec(name) is None for name in ("keras", backend)):
         print("Keras is not installed: its column is left out.")
     else:

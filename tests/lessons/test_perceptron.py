@@ -279,7 +279,7 @@ parallel    5       4        0                    (14.75, -69.4375, 34)
 Novikoff: online, at most (R / margin)^2 = 3,071 updates, in any order.
 
 way         epochs   updates  different final weights
-----------  -------  -------  ----------------------------
+----------  -------  -------  -----------------------
 online      2 to 15  3 to 29  20
 mini-batch  2 to 9   1 to 18  20
 batch       5 to 5   4 to 4   1
