@@ -49,7 +49,7 @@ def assert_close(weights: list[np.ndarray], others: list[np.ndarray], tolerance:
 def build(kind: str = "small", size: int = SIZE, classes: int = 2, seed: int = 1) -> tuple[nn.Module, TorchModel]:
     """A network of the mirror, and the same as it is saved."""
     network = torch_lesson.build(kind, size, classes, seed)
-    return network, TorchModel(network, (size, size, 3), torch_lesson.activation(classes))
+    return network, TorchModel(network, (size, size, 3), torch_lesson.output_activation(classes))
 
 
 # --- The networks -----------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from workshop.kit.saving.model import as_model
 from workshop.kit.training import Recipe
 from workshop.programs import engines
 from workshop.pytorch import transfer_learning as torch_lesson
-from workshop.pytorch.cats_vs_dogs import activation
+from workshop.pytorch.cats_vs_dogs import output_activation
 from workshop.pytorch.kit import optimizers
 from workshop.pytorch.kit.layers import BatchNormAsKeras
 from workshop.pytorch.kit.model import TorchModel
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("alone", "prepared")
 def build(kind: str, size: int = 32, classes: int = 2, seed: int = 1) -> tuple[Any, TorchModel]:
     """A network of the mirror, and the same as it is saved."""
     network = torch_lesson.build(kind, classes, seed)
-    return network, TorchModel(network, (size, size, 3), activation(classes))
+    return network, TorchModel(network, (size, size, 3), output_activation(classes))
 
 
 def report() -> Report:
@@ -107,7 +107,7 @@ def test_the_end_is_trained_behind_its_head_and_what_is_frozen_does_not_move(kin
     body, end = torch_lesson.split(network, kind)
     before = in_torch.get_weights()
     between = torch_lesson.outputs(body, X, Y)
-    end_model = TorchModel(end, between.shape[1:], activation(2))
+    end_model = TorchModel(end, between.shape[1:], output_activation(2))
     np.testing.assert_allclose(end_model.predict(between), in_torch.predict(scale_pixels(X)), atol=1e-5)
     torch_lesson.train_on(end, end_model, between, Y, ONE_EPOCH, report(), "end")
     assert changed(in_torch, before) == trained

@@ -27,7 +27,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
 from workshop.cats_vs_dogs import parse, report_steps
 from workshop.figures import cats_vs_dogs as figures
@@ -46,7 +46,7 @@ from workshop.pytorch.kit.layers import BatchNormAsKeras, initialize_as_keras
 from workshop.pytorch.kit.layout import FlattenAsKeras
 from workshop.pytorch.kit.model import TorchModel
 from workshop.pytorch.kit.photos import PhotoDataset
-from workshop.pytorch.kit.state import TrainingState, start_training
+from workshop.pytorch.kit.state import TrainingState
 
 
 class WorkshopNetwork(nn.Module):
@@ -63,7 +63,7 @@ class WorkshopNetwork(nn.Module):
         self.flatten = FlattenAsKeras()  # the order that Keras has: of one pixel all channels, then the next
         inputs = channels * size * size
         self.hidden = nn.ModuleList([nn.Linear(inputs, 512), nn.Linear(512, 512), nn.Linear(512, 512)])
-        self.output = nn.Linear(512, logits(classes))
+        self.output = nn.Linear(512, count_outputs(classes))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns the logits of images (n, 3, size, size)."""
@@ -92,7 +92,7 @@ class SmallNetwork(nn.Module):
             *convolution(96, 176, 3, pooling=False),
         )
         self.dropout = nn.Dropout(0.2)
-        self.output = nn.Linear(176, logits(classes))
+        self.output = nn.Linear(176, count_outputs(classes))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns the logits of images (n, 3, size, size)."""
@@ -119,12 +119,12 @@ def convolution(
     return [*modules, BatchNormAsKeras(filters, momentum=0.9), nn.ReLU()]
 
 
-def logits(classes: int) -> int:
+def count_outputs(classes: int) -> int:
     """Returns how many outputs a network has: one for two classes, else one for each."""
     return 1 if classes == 2 else classes
 
 
-def activation(classes: int) -> str:
+def output_activation(classes: int) -> str:
     """Returns the activation, by Keras' name, that makes probabilities of the logits."""
     return "sigmoid" if classes == 2 else "softmax"
 
@@ -170,10 +170,10 @@ def make_criterion(targets: np.ndarray) -> nn.Module:
     return nn.BCEWithLogitsLoss() if targets.ndim == 2 else nn.CrossEntropyLoss()
 
 
-def count_right(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def count_correct(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Returns how many samples have the logits of their class."""
-    right = (outputs > 0) == (targets > 0.5) if targets.ndim == 2 else outputs.argmax(dim=1) == targets
-    return right.sum()
+    correct = (outputs > 0) == (targets > 0.5) if targets.ndim == 2 else outputs.argmax(dim=1) == targets
+    return correct.sum()
 
 
 @torch.no_grad()
@@ -181,13 +181,13 @@ def evaluate(network: nn.Module, photos: PhotoDataset | ArrayDataset, criterion:
     """Returns the loss and the accuracy on photos."""
     network.eval()
     device = next(network.parameters()).device
-    loss = right = 0.0
-    for start in range(0, len(photos), 32):
-        inputs, targets = photos[list(range(start, min(start + 32, len(photos))))]
+    loss = correct = 0.0
+    for rows in BatchSampler(SequentialSampler(photos), 32, drop_last=False):
+        inputs, targets = photos[rows]
         outputs, targets = network(inputs.to(device)), targets.to(device)
         loss += float(criterion(outputs, targets)) * len(inputs)
-        right += float(count_right(outputs, targets))
-    return loss / len(photos), right / len(photos)
+        correct += float(count_correct(outputs, targets))
+    return loss / len(photos), correct / len(photos)
 
 
 def train(
@@ -195,14 +195,14 @@ def train(
     loader: DataLoader,
     state: TrainingState,
     criterion: nn.Module,
-    watched: PhotoDataset | None = None,
+    validation_sample: PhotoDataset | None = None,
 ) -> None:
     """The training loop of PyTorch, written out; `state` shows it, remembers it and goes on where it was stopped."""
     # The recipe's: by default AdamW, warm-up and cosine decay; the constants are Keras'.
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())
     scaler = device.grad_scaler()  # for float16, whose smallest gradients would be 0
     for _epoch in state.epochs(optimizer, scheduler, loader, scaler):
-        start_training(network)  # network.train(), but for what is frozen
+        network.train()
         for inputs, targets in loader:
             inputs, targets = inputs.to(state.device), targets.to(state.device)
             optimizer.zero_grad()
@@ -213,9 +213,9 @@ def train(
             scaler.step(optimizer)
             scaler.update()
             scheduler.step()
-            state.log(len(inputs), loss=loss, accuracy=count_right(outputs, targets) / len(inputs))
-        if watched is not None:
-            validation_loss, validation_accuracy = evaluate(network, watched, criterion)
+            state.log(len(inputs), loss=loss, accuracy=count_correct(outputs, targets) / len(inputs))
+        if validation_sample is not None:
+            validation_loss, validation_accuracy = evaluate(network, validation_sample, criterion)
             state.log_validation(loss=validation_loss, accuracy=validation_accuracy)
 
 
@@ -241,9 +241,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     y_train = photo_classifier.targets(photos.y_train, len(classes))
     y_validation = photo_classifier.targets(photos.y_validation, len(classes))
     criterion = make_criterion(y_train)
-    # Of many photos some are enough to measure the accuracy on what it was trained on, and to follow the training.
-    some = photo_classifier.some_rows(len(X_train), photo_classifier.MAX_MEASURED)
-    measured = PhotoDataset(X_train[some], y_train[some])
+    # Of a large set a random sample: to validate after each epoch, and for the training accuracy at the end.
+    rows = photo_classifier.some_rows(len(X_train), photo_classifier.MAX_MEASURED)
+    train_sample = PhotoDataset(X_train[rows], y_train[rows])
     validation = PhotoDataset(X_validation, y_validation)
     suffix = "-preset" if arguments.preset else ""  # what the default run saved stays
     results, histories = {}, {}
@@ -251,10 +251,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         name = f"cats_vs_dogs_{kind}{suffix}"
         recipe = arguments.recipes[kind].with_options(arguments, samples=len(X_train))
         limit = recipe.validation_steps * recipe.validation_batch_size or photo_classifier.MAX_WATCHED
-        some = photo_classifier.some_rows(len(X_validation), limit)
-        watched = PhotoDataset(X_validation[some], y_validation[some])
+        rows = photo_classifier.some_rows(len(X_validation), limit)
+        validation_sample = PhotoDataset(X_validation[rows], y_validation[rows])
         network = build(kind, arguments.size, len(classes), arguments.seed)
-        model = TorchModel(network, X_train.shape[1:], activation(len(classes)))  # as Keras has it, and the .h5
+        model = TorchModel(network, X_train.shape[1:], output_activation(len(classes)))  # as Keras has it, and the .h5
         weights = model.count_params()
         report.section(f"{kind}: {weights:,} weights, {recipe.epochs} epochs of {len(X_train):,} photos")
         print(network)
@@ -266,11 +266,11 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         started = time.perf_counter()
         # The train set tells the checkpoint its augmentation; a refused resume would name it twice.
         state = TrainingState(report.checkpoint(name), replace(recipe, augmentation=None), model)
-        train(network, loader, state, criterion, watched)
+        train(network, loader, state, criterion, validation_sample)
         seconds = (time.perf_counter() - started) / recipe.epochs
         histories[kind] = state.history
 
-        _, train_accuracy = evaluate(network, measured, criterion)
+        _, train_accuracy = evaluate(network, train_sample, criterion)
         _, validation_accuracy = evaluate(network, validation, criterion)
         probabilities = photo_classifier.probabilities(model.predict(X_validation, preprocess=scale_pixels))
         print(f"{validation_accuracy:.1%} of {len(X_validation):,} validation photos right")

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
 from workshop import transfer_learning as lesson
 from workshop.figures import transfer_learning as figures
@@ -30,7 +30,14 @@ from workshop.kit.photos.dataset import by_name
 from workshop.kit.report import Report
 from workshop.kit.saving.bundle import Input
 from workshop.kit.training import Recipe
-from workshop.pytorch.cats_vs_dogs import SmallNetwork, activation, count_right, evaluate, logits, make_criterion
+from workshop.pytorch.cats_vs_dogs import (
+    SmallNetwork,
+    count_correct,
+    count_outputs,
+    evaluate,
+    make_criterion,
+    output_activation,
+)
 from workshop.pytorch.kit import device, optimizers
 from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
 from workshop.pytorch.kit.efficientnet import EfficientNetLite0
@@ -71,7 +78,7 @@ class MobileNet(nn.Module):
             channels = filters
         self.backbone = nn.Sequential(*blocks)
         self.dropout = nn.Dropout(0.2)
-        self.output = nn.Linear(channels, logits(classes))
+        self.output = nn.Linear(channels, count_outputs(classes))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns the logits of images (n, 3, size, size)."""
@@ -109,7 +116,7 @@ def build(kind: str, classes: int, seed: int) -> Network:
     """Returns a network: the backbone, the average of each of its channels, dropout and the head."""
     torch.manual_seed(seed)
     if kind == "efficientnet":
-        network: Network = EfficientNetLite0(logits(classes))
+        network: Network = EfficientNetLite0(count_outputs(classes))
     else:
         network = SmallNetwork(classes) if kind == "here" else MobileNet(classes)
     return initialize_as_keras(network).to(device.choose_device())
@@ -162,7 +169,7 @@ def train(network: nn.Module, loader: DataLoader, state: TrainingState, criterio
             scaler.step(optimizer)
             scaler.update()
             scheduler.step()
-            state.log(len(inputs), loss=loss, accuracy=count_right(outputs, targets) / len(inputs))
+            state.log(len(inputs), loss=loss, accuracy=count_correct(outputs, targets) / len(inputs))
 
 
 Photos = PhotoDataset | ArrayDataset
@@ -192,8 +199,8 @@ def outputs(module: nn.Module, X: np.ndarray, y: np.ndarray) -> np.ndarray:
     module.eval()
     dataset, device = as_dataset(X, y), next(module.parameters()).device
     parts = []
-    for start in range(0, len(dataset), 32):
-        inputs, _ = dataset[list(range(start, min(start + 32, len(dataset))))]
+    for rows in BatchSampler(SequentialSampler(dataset), 32, drop_last=False):
+        inputs, _ = dataset[rows]
         part = module(inputs.to(device))
         parts.append((part.movedim(1, -1) if part.ndim == 4 else part).float().cpu().numpy())
     return np.concatenate(parts)
@@ -216,7 +223,7 @@ def pretrain(report: Report, size: int) -> list[np.ndarray]:
     kinds = synthetic_animals.KINDS
     report.section(f"Backbone: {lesson.PRETRAINING.epochs} epochs of {len(X):,} drawn animals of {len(kinds)} kinds")
     network = build("here", len(kinds), report.arguments.seed)
-    model = TorchModel(network, X.shape[1:], activation(len(kinds)))
+    model = TorchModel(network, X.shape[1:], output_activation(len(kinds)))
     train_on(network, model, X, y, lesson.PRETRAINING.for_samples(len(X)), report, "backbone")
     report.plot("transfer_learning-animals", figures.animals, X[: len(kinds)], kinds)
     return model.get_weights()[:-2]
@@ -238,7 +245,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
     network = build(kind, classes, arguments.seed)
     print(network)
-    model = TorchModel(network, shape, activation(classes))
+    model = TorchModel(network, shape, output_activation(classes))
     put_weights(network, model, backbone)
     trained: SmallNetwork | End
     X_train, X_validation = photos.X_train, photos.X_validation
@@ -252,7 +259,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         X_train, X_validation = (
             outputs(body, X, y) for X, y in ((X_train, photos.y_train), (X_validation, photos.y_validation))
         )
-    trained_model = TorchModel(trained, X_train.shape[1:], activation(classes))
+    trained_model = TorchModel(trained, X_train.shape[1:], output_activation(classes))
     beginning = trained_model.get_weights()
     curves: dict[str, dict[float, float]] = {method: {} for method in lesson.METHODS}
     results: list[tuple[int | str, str, float, float]] = []
@@ -272,7 +279,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
                 train_on(trained, trained_model, X_train[rows], y, recipe, report, f"{count}_finetuned")
             else:
                 small = build_from_scratch(size, classes, arguments.seed)
-                small_model = TorchModel(small, shape, activation(classes))
+                small_model = TorchModel(small, shape, output_activation(classes))
                 recipe = recipes["scratch"]
                 train_on(small, small_model, photos.X_train[rows], y, recipe, report, f"{count}_scratch")
             seconds[method] = time.perf_counter() - started
