@@ -261,7 +261,7 @@ def _times(slow: float, quick: float) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measures and prints."""
-    parser = cli.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.Parser(description=__doc__)
     add = parser.add_argument
     add("--cpu-only", action="store_true", help="measure the processor alone")
     add("--limit", type=cli.positive_number, default=60, metavar="SECONDS", help="of each run (default: 60)")

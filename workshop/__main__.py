@@ -15,7 +15,6 @@ python -m workshop convert OLD.h5 NEW.h5   # a model of any Keras as a file that
 python -m workshop convert WEIGHTS.h5 NEW.h5 --like MODEL.h5   # weights alone, with the layers of another file
 """
 
-import argparse
 import difflib
 import importlib
 import sys
@@ -111,9 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # doctor and convert have nothing that this help does not say; the others have a help of their own.
     if argv and argv[0] in COMMANDS and not (asks_for_help and argv[0] in ("doctor", "convert")):
         return COMMANDS[argv[0]](argv[1:])
-    parser = cli.Parser(
-        prog="python -m workshop", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.Parser(prog="python -m workshop", description=__doc__)
     commands = ", ".join(COMMANDS)
     parser.add_argument("command", nargs="?", metavar="COMMAND", help=f"{commands}; without one, the lessons")
     parser.add_argument("--version", action="version", version=f"workshop {__version__}")

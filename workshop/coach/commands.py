@@ -14,11 +14,7 @@ from workshop.kit import cli
 
 def _parser(command: str, argv: Sequence[str], *arguments: tuple[str, str, str]) -> argparse.Namespace:
     """Reads the arguments of a command: each has a name, what `--help` says, and how often it comes ("?" or "1")."""
-    parser = cli.Parser(
-        prog=f"python -m workshop {command}",
-        description=coach.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = cli.Parser(prog=f"python -m workshop {command}", description=coach.__doc__)
     for name, text, count in arguments:
         if name.startswith("--"):
             parser.add_argument(name, metavar="NAME", help=text)

@@ -18,7 +18,6 @@ It needs Gradio: python -m pip install gradio
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import socket
@@ -49,11 +48,7 @@ _below_cells: dict[tuple[tuple[str, object], ...], gr.Blocks] = {}  # by options
 
 def build_parser() -> cli.Parser:
     """Returns the parser of the command's options."""
-    parser = cli.Parser(
-        prog="python -m workshop draw",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = cli.Parser(prog="python -m workshop draw", description=__doc__)
     add = parser.add_argument
     where = "a name without an ending is looked for in the current folder, in models and among the shipped ones"
     add("--model", type=Path, metavar="PATH", default=Path(MODEL), help=f"a saved model; {where} (default: {MODEL})")
@@ -63,7 +58,12 @@ def build_parser() -> cli.Parser:
         metavar="ADDRESS",
         help="address to listen on (default: 127.0.0.1, this machine only)",
     )
-    add("--port", type=_port, metavar="N", help=f"port to listen on (default: the first free one from {PORT} up)")
+    add(
+        "--port",
+        type=cli.whole_number(1, 65535),
+        metavar="N",
+        help=f"port to listen on (default: the first free one from {PORT} up)",
+    )
     return parser
 
 
@@ -194,11 +194,3 @@ def free_port(host: str, port: int | None) -> int:
     raise WorkshopError(
         f"--host {host}, {wanted}: nothing can listen there ({failure.strerror}): give another by --host or --port"
     )
-
-
-def _port(text: str) -> int:
-    """Parses the value of `--port`."""
-    number = cli.whole_number(1)(text)
-    if number > 65535:
-        raise argparse.ArgumentTypeError(f"got {number}, takes 1 to 65535")
-    return number

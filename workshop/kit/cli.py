@@ -37,6 +37,7 @@ class Parser(argparse.ArgumentParser):
         spec = getattr(sys.modules.get("__main__"), "__spec__", None)
         if spec is not None:
             options.setdefault("prog", f"python -m {spec.name.removesuffix('.__main__')}")
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(**options)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
@@ -56,17 +57,19 @@ class Parser(argparse.ArgumentParser):
 _LARGEST = 2**31 - 1  # what 32 bits hold: NumPy's seeds and TensorFlow's counters take no more
 
 
-def whole_number(smallest: int) -> Callable[[str], int]:
-    """Returns a parser of whole numbers from `smallest` up to `_LARGEST`, for `add_argument(type=...)`."""
+def whole_number(smallest: int, largest: int = _LARGEST) -> Callable[[str], int]:
+    """Returns a parser of whole numbers from `smallest` to `largest`, for `add_argument(type=...)`."""
 
     def parse(text: str) -> int:
         try:
             number = int(text)
         except ValueError:
             number = smallest - 1
-        if not smallest <= number <= _LARGEST:
-            up = f"from {smallest} up" if number < smallest else f"up to {_LARGEST}"
-            raise argparse.ArgumentTypeError(f"got {text[:40]}, takes a whole number {up}")
+        if number < smallest:
+            raise argparse.ArgumentTypeError(f"got {text[:40]}, takes a whole number from {smallest} up")
+        if number > largest:
+            limits = f"a whole number up to {largest}" if largest == _LARGEST else f"{smallest} to {largest}"
+            raise argparse.ArgumentTypeError(f"got {text[:40]}, takes {limits}")
         return number
 
     return parse
@@ -135,7 +138,7 @@ def lesson_parser(
         described = _describe(recipes) | given
         epochs, batch_size = described["epochs"], described["batch_size"]
         learning_rate, optimizer = described["learning_rate"], described["optimizer"]
-    parser = Parser(description=module_docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=module_docstring)
     add = parser.add_argument
     trains = epochs is not None
     help_text = "a first look in seconds; saves as NAME-quick" if trains else "a first look in seconds"

@@ -94,16 +94,13 @@ def parser(module_docstring: str | None, recipes: Mapping[str, PhotoRecipe], siz
         data="PHOTOS",
     )
     cli.add_precision(made)
-    made.add_argument("--size", type=_image_size, metavar="N", help=f"image size in pixels (default: {size})")
+    made.add_argument(
+        "--size",
+        type=cli.whole_number(_MIN_SIZE, _MAX_SIZE),
+        metavar="N",
+        help=f"image size in pixels (default: {size})",
+    )
     return made
-
-
-def _image_size(text: str) -> int:
-    """Parses the value of `--size`."""
-    size = cli.whole_number(_MIN_SIZE)(text)
-    if size > _MAX_SIZE:
-        raise argparse.ArgumentTypeError(f"got {size}, takes {_MIN_SIZE} to {_MAX_SIZE}")
-    return size
 
 
 def load(report: Report, size: int) -> dataset.PhotoSet:

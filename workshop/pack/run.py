@@ -9,7 +9,6 @@ FOLDER gets wheels/ (this package, and what it and the notebooks need, in the te
 models/ and INSTALL.txt, the two commands that a room types. A second run fetches only what is missing.
 """
 
-import argparse
 import errno
 import itertools
 import time
@@ -63,11 +62,7 @@ The trained models in models are those that the package ships. The sets in data:
 
 def build_parser() -> cli.Parser:
     """Returns the parser of the command's options."""
-    parser = cli.Parser(
-        prog="python -m workshop pack",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = cli.Parser(prog="python -m workshop pack", description=__doc__)
     add = parser.add_argument
     add("folder", type=Path, metavar="FOLDER", help="the folder to write; it is made where there is none")
     add("--torch", action="store_true", help="with PyTorch; where only a CUDA build is found, gigabytes")

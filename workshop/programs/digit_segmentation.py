@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
+from scipy import ndimage
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
@@ -162,8 +164,6 @@ def _readings(grey: np.ndarray) -> Iterator[Digit]:
 
 def _other_readings(grey: np.ndarray, first: Digit | None = None) -> Iterator[Digit]:
     """Yields what is found with the paper estimated nearby, and within a frame that was found first."""
-    from scipy import ndimage
-
     ink = find_ink_nearby(grey)
     if ink is not None:
         yield choose_parts(without_rules(ink), grey)
@@ -188,8 +188,6 @@ def choose_parts(ink: Ink, grey: np.ndarray) -> Digit:
 
     The threshold is found twice: a dark frame or desk that is left out does not count the second time.
     """
-    from scipy import ndimage
-
     strength = ink.strength
     for _ in range(2):
         labels, _ = ndimage.label(strength >= otsu_threshold(strength), structure=np.ones((3, 3)))
@@ -206,8 +204,6 @@ def choose_parts(ink: Ink, grey: np.ndarray) -> Digit:
 
 def _measure(labels: np.ndarray, strength: np.ndarray) -> list[Part]:
     """Returns the connected parts, heaviest first."""
-    from scipy import ndimage
-
     weights = np.bincount(labels.ravel(), weights=strength.ravel())
     border = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
     contacts = np.bincount(border, minlength=len(weights))
@@ -240,8 +236,6 @@ def _belongs(part: Part, main: Part) -> bool:
 
 def _with_dashes(kept: list[Part], parts: list[Part], labels: np.ndarray) -> np.ndarray:
     """Returns a mask of these parts and of the small pieces that continue them, as a pen that runs dry leaves them."""
-    from scipy import ndimage
-
     drawn = np.isin(labels, [part.label for part in kept])
     main = kept[0]
     lightest = _DASH * main.weight
@@ -259,8 +253,6 @@ def _with_dashes(kept: list[Part], parts: list[Part], labels: np.ndarray) -> np.
 
 def _is_stroke(labels: np.ndarray, kept: list[Part]) -> bool:
     """Returns whether the main part is narrow enough for strokes, or of their shape, and no rule and no sheet."""
-    from scipy import ndimage
-
     main = max(kept, key=lambda part: part.weight)
     inside = labels[main.box] == main.label
     if main.is_bar(labels.shape) or is_sheet(inside):
@@ -274,8 +266,6 @@ def _is_stroke(labels: np.ndarray, kept: list[Part]) -> bool:
 
 def _has_paper_around(grey: np.ndarray, drawn: np.ndarray) -> bool:
     """Returns whether both sides of the strokes are of another grey: a sheet's edge has that only on one."""
-    from scipy import ndimage
-
     box = ndimage.find_objects(drawn.astype(np.uint8))[0]
     beside = max(2, round(0.03 * max(side.stop - side.start for side in box)))
     rows, columns = (slice(max(0, side.start - 3 * beside), side.stop + 3 * beside) for side in box)
@@ -323,9 +313,6 @@ def find_ink_nearby(grey: np.ndarray) -> Ink | None:
     Returns:
         The ink; None if there is none.
     """
-    from PIL import Image
-    from scipy import ndimage
-
     grey = ndimage.gaussian_filter(grey, max(grey.shape) / 400)
     scale = min(1.0, _SMALL / max(grey.shape))
     size = tuple(max(8, round(side * scale)) for side in grey.shape[::-1])

@@ -8,14 +8,14 @@ America: some get the upstroke and the foot that other people write. The network
 name is its own: a run of the lesson saves mnist_cnn and leaves it as it is.
 """
 
-from __future__ import annotations
-
+import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image, ImageDraw
+from scipy import ndimage
 
 from workshop import mnist
 from workshop.kit import cli, device, files, training
@@ -23,9 +23,6 @@ from workshop.kit.data.images import load_image_set, scale_pixels
 from workshop.kit.photos.augmentation import Augmentation
 from workshop.kit.saving import bundle
 from workshop.kit.training import Recipe
-
-if TYPE_CHECKING:
-    import argparse
 
 RECIPE = Recipe(epochs=9, learning_rate=0.005, batch_size=64)
 CHANGES = Augmentation(flip=0, rotation=13, shear=10, shift=0.06, zoom=0.12)
@@ -48,8 +45,6 @@ def augment(images: np.ndarray, labels: np.ndarray, random: np.random.Generator)
 
 def _add_strokes_to_ones(images: np.ndarray, labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Returns the images with an upstroke on half of the ones, and a foot under a fifth of them."""
-    from PIL import Image, ImageDraw
-
     images = images.copy()
     for i in np.flatnonzero(labels == 1):
         ink = images[i] > 127
@@ -77,8 +72,6 @@ def _add_strokes_to_ones(images: np.ndarray, labels: np.ndarray, random: np.rand
 
 def _move(images: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Moves, turns, shears and resizes images at random."""
-    from PIL import Image
-
     size = images.shape[1]
     matrices = CHANGES.affine_matrices(len(images), size, random).astype(float)
     matrices[:, :, 2] += 0.5 - matrices[:, :, :2].sum(axis=2) / 2  # Pillow counts from a pixel's corner
@@ -92,8 +85,6 @@ def _move(images: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 def _change_strokes(images: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Makes strokes up to a pixel thicker or thinner at random, and the strongest ink as strong as before."""
-    from scipy import ndimage
-
     amount = random.uniform(-1, 1, (len(images), 1, 1)).astype(np.float32)
     before = images.astype(np.float32)
     # The greatest of 2x2 pixels makes a stroke one pixel thicker, the smallest one pixel thinner.
@@ -107,9 +98,7 @@ def _change_strokes(images: np.ndarray, random: np.random.Generator) -> np.ndarr
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Reads the options of the command line."""
-    import argparse
-
-    parser = cli.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.Parser(description=__doc__)
     add = parser.add_argument
     add("--epochs", type=cli.whole_number(1), metavar="N", help=f"(default: {RECIPE.epochs})")
     add("--seed", type=cli.whole_number(0), default=1, metavar="N", help="(default: 1)")

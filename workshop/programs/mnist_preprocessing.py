@@ -8,6 +8,8 @@ long, laid into the middle (Xiao, Rasul and Vollgraf 2017, "Fashion-MNIST", arXi
 """
 
 import numpy as np
+from PIL import Image
+from scipy import ndimage
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
@@ -93,8 +95,6 @@ def read_noisy_digit(path: FilePath) -> np.ndarray:
     Raises:
         WorkshopError: the file is no usable image, or nothing is drawn on it.
     """
-    from scipy import ndimage
-
     grey = read_grey(path)
     over = max(grey.shape) / SIZE  # the size of an output pixel, if the digit fills the image
     for _ in range(2):
@@ -137,16 +137,12 @@ def _cut_out(strength: np.ndarray, drawn: np.ndarray, longer: int) -> np.ndarray
 
     `longer` is the longer side of the output, from which the width of an edge follows.
     """
-    from scipy import ndimage
-
     distance = ndimage.distance_transform_edt(~_cut(drawn, drawn))
     return np.where(distance <= max(1.0, max(distance.shape) / longer), _cut(strength, drawn), 0)
 
 
 def _thicken(strength: np.ndarray, longer: int) -> np.ndarray:
     """Returns the ink with strokes that are at least `_MIN_STROKE` wide in an output of this longer side."""
-    from scipy import ndimage
-
     enlarged = _resize(strength, 4 * longer)
     is_ink = enlarged >= 0.5 * np.quantile(enlarged[enlarged > 0], 0.95)
     # Across a stroke the mean distance to its edge is a quarter of its width.
@@ -166,8 +162,6 @@ def _centre(strength: np.ndarray) -> np.ndarray:
 
 
 def _resize(strength: np.ndarray, longer: int) -> np.ndarray:
-    from PIL import Image
-
     height, width = strength.shape
     scale = longer / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from scipy import ndimage
 
 from workshop.programs.segmentation import MIN_STRENGTH, Ink
 
@@ -84,8 +85,6 @@ def _without_lines(strength: np.ndarray, least: float) -> np.ndarray:
 
 def _find_lines(strength: np.ndarray, least: float) -> Iterator[tuple[int, float]]:
     """Yields the row in the middle of the image and the slope of each line, the strongest first."""
-    from scipy import ndimage
-
     height, width = strength.shape
     columns = np.linspace(0, width - 1, min(width, _COLUMNS)).round().astype(int)
     # The darkest of three pixels: a line need not be straight to the pixel.
@@ -108,8 +107,6 @@ def _find_lines(strength: np.ndarray, least: float) -> Iterator[tuple[int, float
 
 def _follow(strength: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Returns the row of a line in every column: near a straight line, where the ink is strongest."""
-    from scipy import ndimage
-
     height, width = strength.shape
     offsets = np.arange(-3, 4)[:, None]
     around = (np.rint(rows).astype(int) + offsets).clip(0, height - 1)

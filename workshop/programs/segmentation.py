@@ -7,6 +7,7 @@ The paper fills the image; it may be lit unevenly, but the sharp edge of a shado
 from typing import NamedTuple
 
 import numpy as np
+from scipy import ndimage
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
@@ -38,8 +39,6 @@ def find_ink(grey: np.ndarray, path: FilePath) -> Ink:
     Raises:
         WorkshopError: nothing is drawn on it.
     """
-    from scipy import ndimage
-
     # In a photo the grain of paper and camera is finer than any stroke. An image of few pixels stays as it is.
     grey = ndimage.gaussian_filter(grey, max(grey.shape) / 400)
     paper = estimate_paper(grey)
@@ -64,8 +63,6 @@ def drawn_pixels(ink: Ink, threshold: float, smallest: float = _MIN_PART) -> np.
         threshold: the smallest strength of a drawn pixel.
         smallest: the weight of the smallest part that is no speck, as a share of the weight of the largest part.
     """
-    from scipy import ndimage
-
     labels, _ = ndimage.label(ink.strength >= threshold, structure=np.ones((3, 3)))
     weights = np.bincount(labels.ravel(), weights=ink.strength.ravel())
     weights[0] = 0

@@ -9,6 +9,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
+from scipy import ndimage
 
 MIN_SIZE = 64  # pixels: a smaller image shows no sheet
 _SMALL = 160  # pixels of the longer side of the image in which sheets are looked for
@@ -43,9 +45,6 @@ def find_sheets(grey: np.ndarray) -> list[Sheet]:
     Args:
         grey: an image (height, width), 0 black to 1 white.
     """
-    from PIL import Image
-    from scipy import ndimage
-
     if min(grey.shape) < MIN_SIZE:
         return []
     scale = min(1.0, _SMALL / max(grey.shape))
@@ -73,8 +72,6 @@ def is_sheet(region: np.ndarray) -> bool:
 
 def take_out(grey: np.ndarray, sheet: Sheet) -> np.ndarray:
     """Returns a sheet alone, seen from straight above: its sides have become those of the image."""
-    from PIL import Image
-
     corners = sheet.corners * grey.shape[::-1]
     middle = corners.mean(axis=0)
     corners = middle + (1 - 2 * _INSET) * (corners - middle)
@@ -94,8 +91,6 @@ def take_out(grey: np.ndarray, sheet: Sheet) -> np.ndarray:
 
 def _stable_regions(small: np.ndarray, levels: np.ndarray, is_light: bool) -> list[list[np.ndarray]]:
     """Returns for each region with four straight sides its masks at the levels over which it stays the same."""
-    from scipy import ndimage
-
     stable: list[list[np.ndarray]] = []
     growing: list[list[np.ndarray]] = []
     for level in levels:
