@@ -46,7 +46,7 @@ def probability_of_admission(model: Bundle, scores: Sequence[float], inputs: Seq
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Asks for two scores, unless they are given, and prints the prediction."""
-    parser = console.parser(__doc__, NAME)
+    parser = console.Parser(__doc__, NAME)
     parser.add_argument("scores", nargs="*", metavar="SCORE", help="the two scores; without them you are asked")
     console.add_scaler(parser)
     arguments = parser.parse_args(argv)

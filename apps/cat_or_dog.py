@@ -15,6 +15,7 @@ import numpy as np
 from workshop.kit import cli
 from workshop.kit.errors import WorkshopError
 from workshop.kit.files import FilePath
+from workshop.kit.photos import image_file
 from workshop.kit.saving.loaded import Bundle
 from workshop.programs import gallery
 
@@ -40,8 +41,8 @@ def read(path: FilePath, input_shape: gallery.Shape) -> np.ndarray:
     from workshop.kit.data import images as image_data
     from workshop.kit.photos import decoding
 
-    with gallery.opened(path) as content:
-        return image_data.scale_pixels(decoding.decode(content, input_shape[0]))
+    with image_file.refusing(path):
+        return image_data.scale_pixels(decoding.decode(image_file.read_bytes(path), input_shape[0]))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

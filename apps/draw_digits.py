@@ -43,7 +43,7 @@ SHADES = " .:+#@"  # where the terminal has no Braille
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draws the digits, writes the sheet and says where it is."""
-    parser = console.parser(__doc__, "digit_generator")
+    parser = console.Parser(__doc__, "digit_generator")
     add = parser.add_argument
     add("digits", nargs="?", default="0123456789", metavar="DIGITS", help="what to draw (default: 0123456789)")
     add(

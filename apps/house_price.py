@@ -31,7 +31,7 @@ def quantity(number: float, unit: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Asks for one house, unless houses are given, and prints a line for each."""
-    parser = console.parser(__doc__, NAME)
+    parser = console.Parser(__doc__, NAME)
     help_text = "the inputs of a house, in the model's order; without them you are asked"
     parser.add_argument("numbers", nargs="*", metavar="NUMBER", help=help_text)
     console.add_scaler(parser)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Flies the episodes, prints a line for each and the mean of their returns."""
-    parser = console.parser(__doc__, "lander")
+    parser = console.Parser(__doc__, "lander")
     console.add_scaler(parser)
     add = parser.add_argument
     add("--episodes", type=cli.whole_number(1), default=10, metavar="N", help="flights (default: 10)")

@@ -23,7 +23,7 @@ NAME = "text_generation"
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Continues the given text, or one typed text after another."""
-    parser = console.parser(__doc__, NAME)
+    parser = console.Parser(__doc__, NAME)
     add = parser.add_argument
     add("text", nargs="?", metavar="TEXT", help="the beginning of the text; without it you are asked")
     add("--length", type=cli.whole_number(1), default=200, metavar="N", help="characters to generate (default: 200)")

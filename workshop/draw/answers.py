@@ -10,7 +10,7 @@ import binascii
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,13 +20,11 @@ from workshop.kit.data import published_images
 from workshop.kit.errors import WorkshopError, one_line
 from workshop.kit.files import FilePath
 from workshop.kit.photos import image_file
+from workshop.kit.saving.loaded import Bundle
 from workshop.programs import engines, gallery, mnist_preprocessing
 from workshop.programs.probabilities import Probabilities, take_probabilities
 from workshop.scratch.nn import gradcam
-
-if TYPE_CHECKING:
-    from workshop.kit.saving.loaded import Bundle
-    from workshop.scratch.nn.network import Network
+from workshop.scratch.nn.network import Network
 
 ENGINES = {"keras": "Keras", "torch": "PyTorch", "numpy": "NumPy"}
 DRAWING = "the drawing"  # the name, in messages, of what was drawn on the page
@@ -106,8 +104,6 @@ class Classifier:
 
     def _explained(self) -> Network | None:
         """Returns the NumPy network for Grad-CAM; None, with a note, where it has no convolutions or is not there."""
-        from workshop.scratch.nn.network import Network
-
         loaded = self.models.get(ENGINES["numpy"])
         try:
             if loaded is None or not isinstance(loaded.model, Network):

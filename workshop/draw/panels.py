@@ -11,6 +11,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 import numpy as np
+from contourpy import contour_generator
+from matplotlib import colormaps
+from PIL import Image
 
 from workshop.draw.answers import Answer, Classifier
 from workshop.draw.steps import Training
@@ -115,8 +118,6 @@ def _dark(values: np.ndarray) -> np.ndarray:
 
 def _heated(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """Returns a heat map over its image, as the programs on photos draw it: RGB pixels."""
-    from matplotlib import colormaps
-
     colours = colormaps["inferno"](heat)[..., :3]
     return np.round(255 * (0.6 * colours + 0.4 * image[..., None])).astype(np.uint8)
 
@@ -129,8 +130,6 @@ def _image(pixels: np.ndarray, kind: str, alt: str, caption: str) -> str:
 
 
 def _data_url(pixels: np.ndarray) -> str:
-    from PIL import Image
-
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "PNG", compress_level=1)
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
@@ -154,9 +153,6 @@ def training(state: Training) -> str:
 
 def _boundary(state: Training) -> str:
     """Returns the network's probability as a shade, the boundary at 0.5 as a line, and the points over both."""
-    from contourpy import contour_generator
-    from matplotlib import colormaps
-
     low, high = state.X.min(axis=0), state.X.max(axis=0)
     margin = 0.08 * (high - low)
     low, high = low - margin, high + margin

@@ -15,7 +15,6 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from workshop.kit import cli, files
 from workshop.kit.errors import WorkshopError, one_line
@@ -30,18 +29,31 @@ _MAX_NUMBER = 1e30  # single precision holds 3e38, and weights multiply what the
 
 
 class Parser(cli.Parser):
-    """A console program's parser: its `--model` is the path of a saved model, looked for where it is a bare name.
+    """A parser with the options that every console program takes; a program adds its own.
 
     Args:
+        module_docstring: the program's docstring, the beginning of `--help`.
         model: the name of the default bundle.
-        options: as `argparse.ArgumentParser` takes them.
     """
 
-    def __init__(self, model: str, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, module_docstring: str | None, model: str) -> None:
+        super().__init__(description=module_docstring)
         self._model = model
         # argparse by itself takes -1e3 for an option, and only -1000 for a number.
         self._negative_number_matcher = re.compile(r"-(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$", re.IGNORECASE)
+        self.add_argument(
+            "--model",
+            type=Path,
+            metavar="PATH",
+            help=f"a saved model, .h5 or .keras; a name without an ending is looked for in the current folder, in "
+            f"models and among the shipped ones (default: {model})",
+        )
+        self.add_argument(
+            "--engine",
+            choices=engines.CHOICES,
+            help="the engine that predicts; all shows the three side by side (default: numpy, or keras for other "
+            "layers)",
+        )
 
     def parse_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
@@ -50,29 +62,6 @@ class Parser(cli.Parser):
         arguments = super().parse_args(args, namespace)
         arguments.model = _find_model(arguments.model, self._model)
         return arguments
-
-
-def parser(module_docstring: str | None, model: str) -> Parser:
-    """Returns a parser with the options that every console program takes; a program adds its own.
-
-    Args:
-        module_docstring: the program's docstring, the beginning of `--help`.
-        model: the name of the default bundle.
-    """
-    made = Parser(model, description=module_docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument(
-        "--model",
-        type=Path,
-        metavar="PATH",
-        help=f"a saved model, .h5 or .keras; a name without an ending is looked for in the current folder, in models "
-        f"and among the shipped ones (default: {model})",
-    )
-    made.add_argument(
-        "--engine",
-        choices=engines.CHOICES,
-        help="the engine that predicts; all shows the three side by side (default: numpy, or keras for other layers)",
-    )
-    return made
 
 
 def _find_model(given: Path | None, default: str) -> Path:
@@ -323,7 +312,7 @@ def _described(wanted: bundle.Input) -> str:
     """Returns "exam 1 (30.06 to 99.82 points)", "size (0.2 to 10 x 10 m2)", or "exam 1 (points)" without a range."""
     if wanted.values:
         return f"{wanted.label} ({_texts(wanted)})"
-    if not _has_range(wanted):
+    if not (math.isfinite(wanted.minimum) and math.isfinite(wanted.maximum)):
         return wanted.label
     times = "x " if wanted.unit[:1].isdigit() else ""  # a unit of "10 m2" is no number of its own
     return f"{wanted.name} ({f'{_limits(wanted)} {times}{wanted.unit}'.rstrip()})"
@@ -334,10 +323,6 @@ def _texts(wanted: bundle.Input) -> str:
     *others, last = wanted.values[:_MAX_TEXTS]
     shown = ", ".join(others) + (" or " if others else "") + last
     return shown + (", ..." if len(wanted.values) > _MAX_TEXTS else "")
-
-
-def _has_range(wanted: bundle.Input) -> bool:
-    return math.isfinite(wanted.minimum) and math.isfinite(wanted.maximum)
 
 
 def _limits(wanted: bundle.Input) -> str:

@@ -89,15 +89,11 @@ def load(path: FilePath, lessons: Sequence[str], engine: str | None = None, scal
     Raises:
         WorkshopError: the file is refused, or the chosen engine does not know a layer of the model.
     """
-    if engine == "all":
-        try:
-            return bundle.load(path, lessons, SideBySide, scaler)  # type: ignore[arg-type]
-        except UnknownLayerError as error:
-            raise WorkshopError(f"{error}; --engine keras takes what Keras knows") from error
     if engine is None and Path(path).suffix == bundle.KERAS:
         engine = "keras"
+    reader: Any = SideBySide if engine == "all" else _READERS[engine or "numpy"]
     try:
-        return bundle.load(path, lessons, _READERS[engine or "numpy"], scaler)
+        return bundle.load(path, lessons, reader, scaler)
     except UnknownLayerError as error:
         if engine is not None:
             raise WorkshopError(f"{error}; --engine keras takes what Keras knows") from error

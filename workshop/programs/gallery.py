@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from workshop.kit import files
+from workshop.kit import files, plots
 from workshop.kit.errors import WorkshopError, one_line
-from workshop.kit.files import FilePath
-from workshop.kit.saving import bundle
+from workshop.kit.photos import image_file
 from workshop.kit.saving.loaded import Bundle
 from workshop.programs import console, engines
 from workshop.programs.probabilities import take_probabilities
@@ -70,7 +68,7 @@ def classify_images(
         WorkshopError: the model is refused.
         SystemExit: with code 2, a file is unusable.
     """
-    parser = console.parser(module_docstring, model)
+    parser = console.Parser(module_docstring, model)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="images of any common format and size")
     shown = "the network's input, and the part of it that decided" if is_explained else "the network's input"
     parser.add_argument("--show", action="store_true", help=f"draw {shown}, as a PNG in the folder plots")
@@ -78,7 +76,6 @@ def classify_images(
     arguments = parser.parse_args(argv)
     if arguments.show:
         files.check_writable(arguments.plots, "--plots")
-    model_path = arguments.model or bundle.find(model)
     given = list(dict.fromkeys(arguments.files))
     # Files are checked before the model is loaded, which says the size of its inputs. They are read one by one, so
     # that any number of photos fits into the memory.
@@ -87,7 +84,7 @@ def classify_images(
     if images:
         from workshop.scratch.nn import gradcam
 
-        loaded = take_probabilities(engines.load(model_path, lessons, arguments.engine))
+        loaded = take_probabilities(engines.load(arguments.model, lessons, arguments.engine))
         names = class_names(loaded, check(loaded), pixels)
         network = _numpy_network(loaded, lessons) if is_explained and arguments.show else None
         # A lesson's `--no-scaling` trains on pixels of 0 to 255, as they are in a file.
@@ -111,19 +108,6 @@ def classify_images(
         raise SystemExit(2)
 
 
-@contextmanager
-def opened(path: FilePath) -> Iterator[bytes]:
-    """Yields the content of an image file, and turns any error of the `with` block into one line.
-
-    Raises:
-        WorkshopError: the file is unusable.
-    """
-    from workshop.kit.photos import image_file
-
-    with image_file.refusing(path):
-        yield image_file.read_bytes(path)
-
-
 def check_28x28(model: Bundle, classes: Sequence[str]) -> Sequence[str]:
     """Returns the classes; raises WorkshopError unless a model takes 28x28 grey pixels and has an output for each."""
     console.check_shapes(model, inputs=[(28, 28, 1), (28, 28), (784,)], outputs=[len(classes)])
@@ -131,10 +115,8 @@ def check_28x28(model: Bundle, classes: Sequence[str]) -> Sequence[str]:
 
 
 def _check_opens(path: Path) -> None:
-    from workshop.kit.photos import image_file
-
-    with opened(path) as content:
-        image_file.open_image(content)
+    with image_file.refusing(path):
+        image_file.open_image(image_file.read_bytes(path))
 
 
 def _usable(paths: Iterable[Path], make: Callable[[Path], Result]) -> Iterator[tuple[Path, Result]]:
@@ -195,8 +177,6 @@ def _numpy_network(loaded: Bundle, lessons: Sequence[str]) -> Network | None:
 def _draw(
     path: Path, image: np.ndarray, heat: np.ndarray | None, probabilities: np.ndarray, names: Sequence[str], to: Path
 ) -> Path:
-    from workshop.kit import plots
-
     figure, axes = plots.subplots(1, 2 if heat is None else 3, width=5)
     panels = axes[0]
     panels[0].imshow(image, cmap="gray_r", vmin=0, vmax=1)  # RGB ignores the colormap
@@ -226,8 +206,6 @@ def _draw_heat(panel: Axes, image: np.ndarray, heat: np.ndarray, class_name: str
 
 def _draw_bars(chart: Axes, probabilities: np.ndarray, names: Sequence[str]) -> None:
     """Draws a bar for each class, or for the most probable ones of many."""
-    from workshop.kit import plots
-
     shown = np.sort(np.argsort(-probabilities, kind="stable")[:_MAX_CLASSES])
     values = [float(probabilities[i]) for i in shown]
     colors = [plots.BLUE if value == max(values) else plots.SKY for value in values]
