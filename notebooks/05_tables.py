@@ -233,7 +233,7 @@ classes, labels = np.unique(rows[:, -1].astype(str), return_inverse=True)
 X_train, X_test, y_train, y_test = train_test_split(
     rows[:, :-1], labels, test_size=0.2, random_state=1, stratify=labels
 )
-numbers = [i for i in range(len(cars.names) - 1) if cars.is_numeric(i)]
+numbers = [i for i in range(len(cars.names) - 1) if cars.columns[i].is_numeric]
 words = [i for i in range(len(cars.names) - 1) if i not in numbers]
 encoder = make_column_transformer(
     (MinMaxScaler(), numbers), (OneHotEncoder(sparse_output=False, handle_unknown="ignore"), words)

@@ -159,7 +159,7 @@ def load(path: FilePath | None, target: str | None = None, drop: Sequence[str] =
         table = tables.read_numbers(path, at_least=8, target=target, drop=drop, has_classes=True)
         X, y = table.split_two_classes()
         table.check_classes(y, at_least=4)
-        return Cases(X, y, tables.describe_features(table), table.class_names(), table.source)
+        return Cases(X, y, tables.describe(table, range(len(table.names) - 1)), table.class_names(), table.source)
 
     from sklearn.datasets import load_breast_cancer
 

@@ -227,7 +227,7 @@ def load_tables(arguments: argparse.Namespace, report: Report) -> list[Task]:
     names = STANDINS if arguments.table == "both" else [arguments.table]
     tasks = []
     for table in [table_encoding.find(name, STANDINS[name]) for name in names]:
-        report.data(table.source, is_standin=isinstance(table, table_encoding.StandIn))
+        report.data(table.source, is_standin=bool(table.standin_for))
         tasks.append(table_encoding.prepare(table, arguments.seed, None, units(table)))
     return tasks
 

@@ -82,7 +82,7 @@ def test_quoted_cells_hold_commas_quotes_and_line_ends() -> None:
     table = tables.read_table(write('"town, street","the ""class"""\n"A, B\nC",yes\nD,no\n'))
     assert table.names == ("town, street", 'the "class"')
     assert list(table.texts(0)) == ["A, B C", "D"]  # a line end is a blank: a card holds printable texts
-    assert not table.is_numeric(0)
+    assert not table.columns[0].is_numeric
 
 
 # --- The same table, as people publish it -----------------------------------------------------------------------------
@@ -458,7 +458,7 @@ def test_dates_are_days_since_1970() -> None:
 @pytest.mark.parametrize("cell", ["", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "-", "#N/A", "--"])
 def test_missing_cells(cell: str) -> None:
     table = tables.read_table(write(f"a,b\n1,2\n{cell},3\n4,5\n"))
-    assert table.is_numeric(0)
+    assert table.columns[0].kind == "number"
     assert table.columns[0].missing.tolist() == [False, True, False]
 
 

@@ -107,7 +107,7 @@ class Digit(NamedTuple):
     """A digit that was found.
 
     Attributes:
-        ink: the ink of the whole image.
+        strength: the ink of the whole image, as that of `Ink`.
         drawn: a mask of the pixels that belong to the digit.
         is_free: whether it lies free of the image's border.
         is_stroke: whether it consists of strokes; else it may be a desk, a shadow or the sheet.
@@ -115,7 +115,7 @@ class Digit(NamedTuple):
         how_many: how many digits it may be, as many as there are large parts that lie apart.
     """
 
-    ink: Ink
+    strength: np.ndarray
     drawn: np.ndarray
     is_free: bool
     is_stroke: bool
@@ -199,7 +199,7 @@ def choose_parts(ink: Ink, grey: np.ndarray) -> Digit:
     is_stroke = _is_stroke(labels, kept) and _has_paper_around(grey, drawn)
     outline = drawn & ~ndimage.binary_erosion(drawn)
     along_border = sum(part.contact for part in kept) / int(outline.sum())
-    return Digit(Ink(strength, ink.noise), drawn, is_free, is_stroke, along_border, _count(kept))
+    return Digit(strength, drawn, is_free, is_stroke, along_border, _count(kept))
 
 
 def _measure(labels: np.ndarray, strength: np.ndarray) -> list[Part]:

@@ -44,10 +44,11 @@ def digit(grey: np.ndarray, name: FilePath) -> np.ndarray:
     if grey.shape == (SIZE, SIZE):
         whole = find_ink(grey, name)
         drawn = drawn_pixels(whole, otsu_threshold(whole.strength))
-        if 18 <= max(_cut(drawn, drawn).shape) <= 20 and np.abs(_centre(whole.strength) - 14).max() < 1:
+        centre = np.array(ndimage.center_of_mass(whole.strength))
+        if 18 <= max(_cut(drawn, drawn).shape) <= 20 and np.abs(centre - 14).max() < 1:
             return _stretch(whole.strength)  # as in the set already
     segmented = find_digit(grey, name)
-    return place_digit(segmented.ink.strength, segmented.drawn)
+    return place_digit(segmented.strength, segmented.drawn)
 
 
 def place_digit(strength: np.ndarray, drawn: np.ndarray) -> np.ndarray:
@@ -58,7 +59,7 @@ def place_digit(strength: np.ndarray, drawn: np.ndarray) -> np.ndarray:
         drawn: whether a pixel belongs to the digit; at least one does.
     """
     small = _stretch(_resize(_thicken(_cut_out(strength, drawn, 20), 20), 20))
-    return _place(small, np.rint(14 - _centre(small)))
+    return _place(small, np.rint(np.subtract(14, ndimage.center_of_mass(small))))
 
 
 def read_garment(path: FilePath) -> np.ndarray:
@@ -114,7 +115,7 @@ def read_noisy_digit(path: FilePath) -> np.ndarray:
         )
         length = max(_cut(drawn, drawn).shape)
         over = min(over, length / 20)  # once more, with the size of the digit known
-    centre = _centre(np.where(drawn, strength, 0))
+    centre = np.array(ndimage.center_of_mass(np.where(drawn, strength, 0)))
     if grey.shape == (SIZE, SIZE) and length >= 14 and np.abs(centre - 14).max() < 4:
         return (1 - grey if is_dark else grey).astype(np.float32)  # as in the set already
     # Blurring leaves a stroke more than half of its ink: the quarter that keeps most is taken for ink.
@@ -153,12 +154,6 @@ def _thicken(strength: np.ndarray, longer: int) -> np.ndarray:
     reach = np.arange(-int(radius) - 1, int(radius) + 2)
     disk = np.hypot(reach, reach[:, None]) <= radius
     return ndimage.grey_dilation(np.pad(enlarged, len(reach) // 2), footprint=disk, mode="constant")
-
-
-def _centre(strength: np.ndarray) -> np.ndarray:
-    """Returns the centre of mass, row and column."""
-    y, x = np.mgrid[: strength.shape[0], : strength.shape[1]]
-    return np.array([(strength * y).sum(), (strength * x).sum()]) / strength.sum()
 
 
 def _resize(strength: np.ndarray, longer: int) -> np.ndarray:

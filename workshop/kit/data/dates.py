@@ -4,6 +4,7 @@ Years, months, quarters, weeks, days and moments; `2024-01-31`, `20240131`, `31.
 `2024Q1`, `2024-W05`, seconds since 1970; with a zone or without.
 """
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -90,13 +91,9 @@ def read_dates(cells: Sequence[str], name: str = "") -> Dates | None:
         return None
     moments, offsets = np.full(len(cells), "NaT", "datetime64[s]"), np.full(len(cells), np.nan)
     read, note = (_PARSERS[kind], "") if kind != "parts" else _order(cells)
-    known: dict[
-        str, tuple[datetime | None, int | None]
-    ] = {}  # a day is in many cells where the time has its own column
+    moment_of = functools.cache(functools.partial(_moment, read=read))  # a day may be in many cells, beside its times
     for i, cell in enumerate(cells):
-        if cell not in known:
-            known[cell] = _moment(cell, read)
-        moment, offset = known[cell]
+        moment, offset = moment_of(cell)
         if moment is not None:
             moments[i] = np.datetime64(moment, "s")
             offsets[i] = np.nan if offset is None else offset

@@ -7,6 +7,7 @@ Source: Howard and others (2017), "MobileNets: Efficient Convolutional Neural Ne
 the file is Keras'.
 """
 
+import contextlib
 import hashlib
 import queue
 import threading
@@ -83,10 +84,13 @@ def find(given: FilePath | None) -> Weights | None:
         print(f"Weights   {one_line(given)} is not the published file (MD5 differs): it is used unverified")
         return Weights(arrays, "MobileNet with weights of an unverified file", given)
     path = lazy.keras_folder() / "models" / NAME
-    for kept in (shared_folder.shared_file(NAME), path):
-        kept_content = None if kept is None else _kept(kept)
-        if kept is not None and kept_content is not None:
-            return Weights(read(kept_content, kept), TITLE, kept)
+    for kept in filter(None, (shared_folder.shared_file(NAME), path)):
+        with contextlib.suppress(OSError):
+            content = kept.read_bytes()
+            if is_published(content):
+                return Weights(read(content, kept), TITLE, kept)
+            # The user did not name this file: an interrupted download must not end the run.
+            print(f"Weights   skipped: {one_line(kept)} is not the published file (MD5 differs)")
     downloaded = _download(path)
     return None if downloaded is None else Weights(read(downloaded, path), TITLE, path)
 
@@ -133,19 +137,6 @@ def _names(group: Group, attribute: str) -> list[str]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UnreadableError(f"its {attribute} are not names")
     return names
-
-
-def _kept(path: Path) -> bytes | None:
-    """Returns the content of a published file; None where it is none, which is printed."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    if is_published(content):
-        return content
-    # The user did not name this file: an interrupted download must not end the run.
-    print(f"Weights   skipped: {one_line(path)} is not the published file (MD5 differs)")
-    return None
 
 
 def _download(path: Path) -> bytes | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from workshop.kit.data import shared_folder
 from workshop.kit.data.dates import Dates, month_number, read_dates, read_times
 from workshop.kit.data.table import decoding, numerals, splitting
 from workshop.kit.data.table.layout import listed, short
+from workshop.kit.data.table.numerals import Numbers
 from workshop.kit.data.table.splitting import Cells
 from workshop.kit.errors import WorkshopError, one_line
 from workshop.kit.files import FilePath
@@ -25,7 +26,7 @@ MAX_MISSING = 0.2  # of all rows; with more, a network would mostly learn the fi
 
 SUNSPOTS = "sunspots_monthly.csv"
 SUNSPOT_CYCLE = 132  # months: the sun has its spots in a cycle of about eleven years (Schwabe 1844)
-_SEASONS = {"month": 12, "quarter": 4, "week": 52, "day": 7, "working day": 5, "hour": 24}
+_SEASONS = {"month": 12, "quarter": 4, "week": 52, "day": 7, "hour": 24}
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _DAY = 24 * 60 * 60  # seconds
 _RARE = 0.25  # of the rows of the other weekdays: a weekday with fewer is one on which nothing is measured
@@ -227,7 +228,7 @@ def _read_table(path: Path, column: str | None) -> _Table:
     others = [i for i in range(len(columns)) if i not in date_columns]
     sign = numerals.decimal_sign([columns[i] for i in others], sheet.separator)
 
-    def read_numbers(cells: Sequence[str]) -> _Numbers:
+    def read_numbers(cells: Sequence[str]) -> Numbers:
         return _read_numbers(cells, sheet.separator, sign)
 
     def has_number(row: int, where: Sequence[int]) -> bool:
@@ -263,10 +264,9 @@ def _read_table(path: Path, column: str | None) -> _Table:
             raise WorkshopError(f"{path}, line {row_lines[row]}: got {short(cells[row])}, takes {_EXAMPLES}")
     numbers = {i: read_numbers(columns[i][first:last]) for i in others}
     index = _choose_numbers(path, column, names, numbers, row_lines, columns, first)
-    values, _, note = numbers[index]
-    if note:
-        _note(f"{names[index]}: {note}")
-    return _Table(path, names[index], moments, offsets, cells, values, row_lines)
+    if notes := numbers[index].notes:
+        _note(f"{names[index]}: {'; '.join(notes)}")
+    return _Table(path, names[index], moments, offsets, cells, numbers[index].values, row_lines)
 
 
 def _read_cells(path: Path) -> Cells:
@@ -285,20 +285,11 @@ def _read_cells(path: Path) -> Cells:
     return replace(cells, rows=[cells.rows[i] for i in kept], lines=[cells.lines[i] for i in kept])
 
 
-class _Numbers(NamedTuple):
-    """A column read as numbers: NaN for a missing one, the indices of odd cells, and how they were read."""
-
-    values: np.ndarray
-    odd: list[int]
-    note: str
-
-
-def _read_numbers(cells: Sequence[str], separator: str = ",", sign: str = "") -> _Numbers:
+def _read_numbers(cells: Sequence[str], separator: str = ",", sign: str = "") -> Numbers:
+    """Returns a column as numbers; where they are too few, each is missing and each other cell odd."""
     missing = np.array([numerals.is_missing(cell) or set(cell) == {"*"} for cell in cells])
     numbers = numerals.read(cells, missing, separator, sign)
-    if numbers is None:
-        return _Numbers(np.full(len(cells), np.nan), np.flatnonzero(~missing).tolist(), "")
-    return _Numbers(numbers.values, numbers.odd.tolist(), "; ".join(numbers.notes))
+    return numbers or Numbers(np.full(len(cells), np.nan), np.flatnonzero(~missing))
 
 
 def _left_out(rows: Sequence[Sequence[str]], lines: Sequence[int], why: str) -> None:
@@ -411,16 +402,17 @@ def _from_parts(columns: list[list[str]], parts: Mapping[str, int]) -> Dates | N
 
 def _check_counter(path: Path, names: list[str], columns: list[list[str]], rows: slice, lines: np.ndarray) -> None:
     """Raises WorkshopError unless a table without dates has numbers alone, with a counter before them at most."""
+    counter = _read_numbers(columns[0][rows])
+    is_whole = not len(counter.odd)
     if len(columns) == 1:
-        if not _read_numbers(columns[0][rows]).odd:
+        if is_whole:
             return
         raise WorkshopError(f"{path}: has one column ({short(names[0])}), takes dates and numbers")
-    counter, odd, _ = _read_numbers(columns[0][rows])
-    if len(columns) == 2 and not odd and len(np.unique(np.diff(counter))) == 1:
+    if len(columns) == 2 and is_whole and len(np.unique(np.diff(counter.values))) == 1:
         return
-    if len(columns) == 2 and odd:
-        cell = columns[0][rows][odd[0]]
-        raise WorkshopError(f"{path}, line {lines[odd[0]]}: got {short(cell)}, takes {_EXAMPLES}")
+    if len(columns) == 2 and not is_whole:
+        row = counter.odd[0]
+        raise WorkshopError(f"{path}, line {lines[row]}: got {short(columns[0][rows][row])}, takes {_EXAMPLES}")
     raise WorkshopError(f"{path}: none of the columns {listed(names)} has dates: takes {_EXAMPLES} in each row")
 
 
@@ -428,7 +420,7 @@ def _choose_numbers(
     path: Path,
     column: str | None,
     names: list[str],
-    numbers: Mapping[int, _Numbers],
+    numbers: Mapping[int, Numbers],
     lines: np.ndarray,
     columns: list[list[str]],
     first: int,
@@ -436,8 +428,8 @@ def _choose_numbers(
     """Returns the index of the column of numbers, the one asked for or the last one; says which others are left out."""
     if not numbers:
         raise WorkshopError(f"{path}: has one column ({listed(names)}), takes dates and numbers")
-    known = {i: values[~np.isnan(values)] for i, (values, _, _) in numbers.items()}
-    usable = [i for i, (values, odd, _) in numbers.items() if 10 * len(odd) <= len(values) <= 2 * len(known[i])]
+    known = {i: one.values[~np.isnan(one.values)] for i, one in numbers.items()}
+    usable = [i for i, one in numbers.items() if 10 * len(one.odd) <= len(one.values) <= 2 * len(known[i])]
     if column is not None:
         matches = [i for i in numbers if names[i] == column] or [
             i for i in numbers if names[i].lower() == column.strip().lower()
@@ -449,9 +441,9 @@ def _choose_numbers(
     else:
         changing = [i for i in usable if len(np.unique(known[i])) > 1]
         index = (changing or usable or list(numbers))[-1]
-    values, odd, _ = numbers[index]
-    too_large = np.flatnonzero(np.abs(np.nan_to_num(values)) >= LARGEST).tolist()
-    for row in (odd + too_large)[:1]:
+    odd = numbers[index].odd
+    too_large = np.flatnonzero(np.abs(np.nan_to_num(numbers[index].values)) >= LARGEST)
+    for row in np.append(odd, too_large)[:1]:
         cell = columns[index][first + row]
         wanted = (
             "a number"
@@ -545,7 +537,7 @@ class _Grid:
     def step(self) -> str:
         """The name of a step."""
         if self.unit != "second":
-            names = {("month", 3): "quarter", ("month", 12): "year", ("working day", 1): "working day"}
+            names = {("month", 3): "quarter", ("month", 12): "year"}
             single = self.unit if self.spacing == 1 else f"{self.spacing} {self.unit}s"
             return names.get((self.unit, self.spacing), single)
         for name, seconds in (("week", 7 * _DAY), ("day", _DAY), ("hour", 3600), ("minute", 60), ("second", 1)):

@@ -15,7 +15,9 @@ def image_set(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray
         X, y = _digits()
         title, test = "digits", 360
     else:
-        X, y = _garments(2000, seed=0)
+        # Each with its own proportions, shade, position and noise.
+        random, y = np.random.default_rng(0), np.arange(2000) % 10
+        X = np.stack([_garment(int(label), random) for label in y])
         title, test = "drawn garments", 500
     order = np.random.default_rng(0).permutation(len(X))
     X, y = X[order][..., None], y[order].astype(np.int32)
@@ -35,14 +37,6 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
     return X, digits.target
 
 
-def _garments(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draws `count` silhouettes of the ten garments, each with its own proportions, shade, position and noise."""
-    random = np.random.default_rng(seed)
-    y = np.arange(count) % 10
-    X = np.stack([_garment(int(label), random) for label in y])
-    return X, y
-
-
 def _garment(label: int, random: np.random.Generator) -> np.ndarray:
     """Draws one garment at four times the size and shrinks it, so that its edges are smooth."""
     from PIL import Image, ImageDraw
@@ -60,9 +54,9 @@ def _garment(label: int, random: np.random.Generator) -> np.ndarray:
         placed = [((middle + x * wide) * scale, (14 + (y - 14) * high + dy) * scale) for x, y in points]
         draw.polygon(placed, fill=fill)
 
-    def mirrored(*right: tuple[float, float], fill: int = shade) -> None:
+    def mirrored(*right: tuple[float, float]) -> None:
         """Draws a symmetric polygon by the points of its right half."""
-        polygon(*right, *[(-x, y) for x, y in reversed(right)], fill=fill)
+        polygon(*right, *[(-x, y) for x, y in reversed(right)])
 
     sleeve = random.uniform(-1, 1)
     if label == 0:  # T-shirt: short sleeves

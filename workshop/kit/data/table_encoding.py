@@ -35,18 +35,6 @@ ROWS_OF_A_CLASS = 5  # on average; with fewer, whole numbers are a number to pre
 
 
 @dataclass(frozen=True)
-class StandIn(tables.Table):
-    """A table of scikit-learn's that stands in for the table `replaces`."""
-
-    replaces: str = ""
-
-    @property
-    def source(self) -> str:
-        """The name of the table for reports."""
-        return f"{self.path} (stand-in for {self.replaces}, {len(self.rows)} rows)"
-
-
-@dataclass(frozen=True)
 class Task:
     """A table prepared for a model.
 
@@ -105,7 +93,7 @@ def find(name: str, standin: str) -> tables.Table:
     target = loaded.target_names[loaded.target] if standin == "wine" else loaded.target
     rows = tuple((*map(str, row), str(value)) for row, value in zip(loaded.data, target, strict=True))
     names = (*loaded.feature_names, "target")
-    return StandIn(Path(standin), names, rows, tuple(range(len(rows))), replaces=name)
+    return tables.Table(Path(standin), names, rows, tuple(range(len(rows))), standin_for=name)
 
 
 def read_target(table: tables.Table, kind: str | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -256,9 +244,9 @@ def prepare(table: tables.Table, seed: int, kind: str | None, units: Mapping[str
     title = file_name(table.path)
     return Task(
         title,
-        table.replaces if isinstance(table, StandIn) else title,
+        table.standin_for or title,
         table.source,
-        isinstance(table, StandIn),
+        bool(table.standin_for),
         transformer.transform(frame).astype(np.float32),
         y,
         classes,
@@ -295,16 +283,11 @@ def _choose(table: tables.Table, features: Sequence[Column], train: np.ndarray) 
     if not chosen:
         # Texts of which some stand in two rows are better than nothing.
         texts = [column for column, _ in left_out if column.kind == "text" and not kinds.is_identifier(column)]
-        chosen = [column for column in texts if 1 < _different(column, train) < len(train)]
+        chosen = [column for column in texts if 1 < len(set(column.texts[train].tolist())) < len(train)]
     for column, reason in left_out:
         if column not in chosen:
             print(f"Note      {column.name} is left out: {reason}")
     return chosen
-
-
-def _different(column: Column, rows: np.ndarray) -> int:
-    """Returns how many different texts a column has in some rows."""
-    return len(set(column.texts[rows].tolist()))
 
 
 def as_frame(columns: Sequence[Column]) -> pd.DataFrame:

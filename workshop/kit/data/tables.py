@@ -41,6 +41,7 @@ class Table:
         lines: for each row the number of its line in the file, for messages.
         separator: what separates the cells of the file.
         notes: what was not plain when it was read, a sentence each.
+        standin_for: the name of the table that it stands in for, if any.
     """
 
     path: Path
@@ -49,11 +50,13 @@ class Table:
     lines: tuple[int, ...]
     separator: str = ","
     notes: tuple[str, ...] = field(default=(), compare=False)
+    standin_for: str = ""
 
     @property
     def source(self) -> str:
         """The name of the table for reports."""
-        return f"{self.path.name} ({len(self.rows)} rows)"
+        standin = f"stand-in for {self.standin_for}, " if self.standin_for else ""
+        return f"{self.path.name} ({standin}{len(self.rows)} rows)"
 
     @cached_property
     def decimal_sign(self) -> str:
@@ -64,10 +67,6 @@ class Table:
     def columns(self) -> list[Column]:
         """The columns, each with its kind and its values."""
         return kinds.read_columns(self.names, self.rows, self.separator, self.decimal_sign)
-
-    def is_numeric(self, column: int) -> bool:
-        """Returns whether the column is one of numbers; a few of its cells may be missing."""
-        return self.columns[column].kind == "number"
 
     def texts(self, column: int) -> np.ndarray:
         """Returns a column as an array of texts (rows,)."""
@@ -410,19 +409,12 @@ def shipped_table(name: str) -> Path:
 _UNITS = {"10_m2": "10 m2", "m2": "m2", "years": "years", "1000_pesos": "1,000 pesos", "10000_pesos": "10,000 pesos"}
 
 
-def describe(table: Table) -> list[Input]:
-    """Returns the columns of a table of numbers for a card: name, unit (by the name's ending) and range."""
-    return _describe(table.names, table.numbers())
-
-
-def describe_features(table: Table) -> list[Input]:
-    """Returns the columns before the last, which may be a class in words, as `describe` does."""
-    return _describe(table.names[:-1], table.numbers(range(len(table.names) - 1)))
-
-
-def _describe(names: Sequence[str], numbers: np.ndarray) -> list[Input]:
+def describe(table: Table, columns: Sequence[int] | None = None) -> list[Input]:
+    """Returns columns of numbers (all by default) for a card: name, unit (by the name's ending) and range."""
+    columns = range(len(table.names)) if columns is None else columns
     described = []
-    for name, values in zip(names, numbers.T, strict=True):
+    for i, values in zip(columns, table.numbers(columns).T, strict=True):
+        name = table.names[i]
         ending = next((unit for unit in _UNITS if name.endswith(f"_{unit}")), "")
         # Single precision holds 37.9 as 37.90000153.
         low, high = (float(f"{end:.6g}") for end in (values.min(), values.max()))

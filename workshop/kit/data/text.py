@@ -50,12 +50,11 @@ def read(path: FilePath | None) -> tuple[str, str]:
 
 def _decode(content: bytes, path: Path) -> tuple[str, str]:
     """Returns a text, and its encoding where that is not UTF-8: UTF-16 with its mark, or Windows' Western Europe."""
-    for mark, encoding in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
-        if content.startswith(mark):
-            try:
-                return content[2:].decode(encoding), "UTF-16"
-            except UnicodeDecodeError as error:
-                raise WorkshopError(f"{path} is no whole text in UTF-16: save it as UTF-8") from error
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        try:
+            return content.decode("utf-16"), "UTF-16"
+        except UnicodeDecodeError as error:
+            raise WorkshopError(f"{path} is no whole text in UTF-16: save it as UTF-8") from error
     if b"\0" in content:
         raise WorkshopError(f"{path} holds zero bytes: it is no text")
     try:

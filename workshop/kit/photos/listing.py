@@ -237,11 +237,7 @@ def _list_split(source: Source, base: str, train: str, validation: str) -> Listi
 
 def _list_unsplit(source: Source, base: str, folders: list[str], names: list[str], why: str = _UNSPLIT) -> Listing:
     """Lists a set that has only a folder for each class, and splits it."""
-
-    def has_images(folder: str) -> bool:
-        return any(map(_may_be_image, source.children(f"{base}{folder}/")[1]))
-
-    classes = [folder for folder in folders if has_images(folder)]
+    classes = [folder for folder in folders if any(map(_may_be_image, source.children(f"{base}{folder}/")[1]))]
     if not classes and not any(
         _TRAIN.fullmatch(name.lower()) or _VALIDATION.fullmatch(name.lower()) for name in folders
     ):

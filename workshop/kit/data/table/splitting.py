@@ -83,15 +83,15 @@ def _first_lines(text: str) -> list[str]:
     return [line for line, _ in zip(lines, range(_SAMPLE), strict=False)]
 
 
-def _parse(lines: Sequence[str], separator: str, quote: str = '"') -> list[list[str]]:
+def _parse(lines: Sequence[str], separator: str) -> list[list[str]]:
     try:
-        reader = csv.reader(lines, delimiter=separator, quotechar=quote, skipinitialspace=True)
+        reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
         return [row for row in reader if any(cell.strip() for cell in row)]
     except csv.Error:
         return []
 
 
-def _consistency(widths: Sequence[int], first: int) -> float:
+def _consistency(widths: Sequence[int]) -> float:
     """Returns the share of lines with the most frequent number of cells; 0 where that is one cell."""
     if not widths:
         return 0.0
@@ -99,18 +99,17 @@ def _consistency(widths: Sequence[int], first: int) -> float:
     if width < 2:
         return 0.0
     # What does not split the first line, that of the names, most likely stands within the numbers.
-    return count / len(widths) * (0.5 if first < 2 else 1.0)
+    return count / len(widths) * (0.5 if widths[0] < 2 else 1.0)
 
 
 def _find_separator(sample: Sequence[str]) -> str:
     """Returns what splits most lines into the same number of cells; a comma where nothing does."""
     scores = {}
     for separator in SEPARATORS:
-        widths = [len(row) for row in _parse(sample, separator)]
-        scores[separator] = _consistency(widths, widths[0] if widths else 0)
+        scores[separator] = _consistency([len(row) for row in _parse(sample, separator)])
     best = max(scores, key=lambda separator: round(scores[separator], 2))
     widths = [len(_TOKEN.findall(line)) for line in sample]
-    by_blanks = _consistency(widths, widths[0] if widths else 0)
+    by_blanks = _consistency(widths)
     if scores[best] < 0.5 and by_blanks >= 0.9:
         return BLANKS
     # UCI's auto-mpg has a tab before its last column, and rows of blanks before the others.
