@@ -12,7 +12,6 @@ from workshop.kit import cli
 from workshop.kit.errors import WorkshopError
 from workshop.kit.lazy import tensorflow
 from workshop.kit.saving.bundle import Input
-from workshop.kit.saving.model import Preprocess
 from workshop.kit.training import Recipe
 
 # A course's networks, and how it trains both of them.

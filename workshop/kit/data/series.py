@@ -403,14 +403,14 @@ def _from_parts(columns: list[list[str]], parts: Mapping[str, int]) -> Dates | N
 def _check_counter(path: Path, names: list[str], columns: list[list[str]], rows: slice, lines: np.ndarray) -> None:
     """Raises WorkshopError unless a table without dates has numbers alone, with a counter before them at most."""
     counter = _read_numbers(columns[0][rows])
-    is_whole = not len(counter.odd)
+    are_numbers = not len(counter.odd)
     if len(columns) == 1:
-        if is_whole:
+        if are_numbers:
             return
         raise WorkshopError(f"{path}: has one column ({short(names[0])}), takes dates and numbers")
-    if len(columns) == 2 and is_whole and len(np.unique(np.diff(counter.values))) == 1:
+    if len(columns) == 2 and are_numbers and len(np.unique(np.diff(counter.values))) == 1:
         return
-    if len(columns) == 2 and not is_whole:
+    if len(columns) == 2 and not are_numbers:
         row = counter.odd[0]
         raise WorkshopError(f"{path}, line {lines[row]}: got {short(columns[0][rows][row])}, takes {_EXAMPLES}")
     raise WorkshopError(f"{path}: none of the columns {listed(names)} has dates: takes {_EXAMPLES} in each row")
