@@ -137,7 +137,7 @@ def build(kind: str, size: int, classes: int, seed: int) -> nn.Module:
 
 
 class StepBatches(SeededBatches):
-    """Epochs of so many batches, whatever the number of photos; one goes on where the one before it ended.
+    """Epochs of a fixed number of batches, each continuing where the last ended.
 
     Where the photos end they come again, in another order, as from Keras' ImageDataGenerator.
 
@@ -235,7 +235,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     if arguments.pipeline == "generator":
         raise WorkshopError("--pipeline generator is Keras' own: python -m workshop.cats_vs_dogs has it")
     photos = photo_classifier.load(report, arguments.size)
-    report.engine(device.prepare(arguments.seed, arguments.precision))
+    report.engine(device.prepare(arguments.seed, arguments.precision))  # seeds, determinism, precision
 
     X_train, X_validation, classes = photos.X_train, photos.X_validation, photos.classes
     y_train = photo_classifier.targets(photos.y_train, len(classes))
@@ -249,6 +249,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     results, histories = {}, {}
     for kind in arguments.recipes:
         name = f"cats_vs_dogs_{kind}{suffix}"
+        # Epochs, batch size, optimizer: of the recipe or of the command line; `samples` gives the schedule its length.
         recipe = arguments.recipes[kind].with_options(arguments, samples=len(X_train))
         limit = recipe.validation_steps * recipe.validation_batch_size or photo_classifier.MAX_WATCHED
         rows = photo_classifier.some_rows(len(X_validation), limit)
@@ -277,7 +278,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         metrics = {"train_accuracy": train_accuracy, "validation_accuracy": validation_accuracy}
         results[kind] = (weights, seconds, train_accuracy, validation_accuracy)
         report.result(metrics, model=kind, is_only=len(arguments.recipes) == 1)
-        report.save(
+        report.save(  # the .h5 that Keras would write, and a card (.json): inputs, classes, metrics, digests
             name,
             model,
             inputs=[Input("image", shape=X_train.shape[1:])],

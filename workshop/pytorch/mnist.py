@@ -149,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     if arguments.look is not None:
         return show_training_images(report, images)
     image_classifier.check_indices("--predict", arguments.predict, len(images.X_test), images.source)
-    report.engine(device.prepare(arguments.seed, arguments.precision))
+    report.engine(device.prepare(arguments.seed, arguments.precision))  # seeds, determinism, precision
 
     preprocess = image_classifier.unscaled_pixels if arguments.no_scaling else scale_pixels  # to 0..255 or 0..1
     train_set = ArrayDataset(images.X_train, images.y_train, preprocess)
@@ -159,6 +159,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     for kind in arguments.kinds:
         name = image_classifier.model_name("mnist", kind, arguments)
         report.section(kind)
+        # Epochs, batch size, optimizer: of the recipe or of the command line; `samples` gives the schedule its length.
         recipe = arguments.recipes[kind].with_options(arguments, samples=len(train_set))
         batches = distributed.SharedBatches(len(train_set), recipe.batch_size, arguments.seed)
         loader = DataLoader(train_set, sampler=batches, batch_size=None)  # the sampler gives whole batches
@@ -174,7 +175,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         metrics = {"train_accuracy": state.history["accuracy"][-1], "test_accuracy": test_accuracy}
         print(f"{test_accuracy:.2%} of {len(test_set):,} test images right")
         report.result(metrics, model=kind, is_only=len(arguments.kinds) == 1)
-        report.save(
+        report.save(  # the .h5 that Keras would write, and a card (.json): inputs, classes, metrics, digests
             name,
             model,
             inputs=[image_classifier.image_input(arguments)],

@@ -10,7 +10,7 @@ What the lesson shows of the cells before it trains is not repeated here.
     python -m workshop.pytorch.rnn --preset course              # two layers of 256, all states, as the course has them
 
 Expected, as with Keras: SimpleRNN at least 97 % test accuracy, LSTM and GRU at least 98.5 %, all three within a minute
-on two CPU cores. The preset `course` is the recipe that `workshop/rnn.py` describes; by 64 of its 938
+on two CPU cores. The preset `course` is the recipe that `workshop/rnn.py` describes; extrapolated from 64 of its 938
 steps, an epoch takes about 40 s, 2 minutes and 100 s here (SimpleRNN, LSTM, GRU).
 """
 
@@ -117,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report = Report("rnn", arguments, engine="torch")
     images = load_image_set("mnist", arguments.data, quick=arguments.quick)
     report.data(images.source, images.place, images.is_standin)
-    report.engine(device.prepare(arguments.seed))
+    report.engine(device.prepare(arguments.seed))  # seeds, determinism
 
     train_set = ArrayDataset(images.X_train[..., 0], images.y_train, scale_pixels)
     test_set = ArrayDataset(images.X_test[..., 0], images.y_test, scale_pixels)
@@ -128,6 +128,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     for cell in arguments.cells:
         name = CELLS[cell]
         report.section(name)
+        # Epochs, batch size, optimizer: of the recipe or of the command line; `samples` gives the schedule its length.
         recipe = arguments.recipes[cell].with_options(arguments, samples=len(train_set))
         batches = SeededBatches(len(train_set), recipe.batch_size, arguments.seed)
         loader = DataLoader(train_set, sampler=batches, batch_size=None)  # the sampler gives whole batches
@@ -143,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         metrics = {"train_accuracy": state.history["accuracy"][-1], "test_accuracy": test_accuracy}
         print(f"{test_accuracy:.2%} of {len(test_set):,} test images right")
         report.result(metrics, model=cell, is_only=len(arguments.cells) == 1)
-        report.save(
+        report.save(  # the .h5 that Keras would write, and a card (.json): inputs, classes, metrics, digests
             f"{run_name}_{cell}",
             model,
             inputs=[Input("image", shape=(28, 28))],
