@@ -104,19 +104,6 @@ def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
             state.log(len(inputs), loss=loss, accuracy=accuracy)
 
 
-@torch.no_grad()
-def evaluate(network: nn.Module, loader: DataLoader) -> float:
-    """Returns the share of images whose highest logit is that of their class."""
-    network.eval()
-    device = next(network.parameters()).device
-    correct = total = 0
-    for inputs, targets in loader:
-        predicted = network(inputs.to(device)).argmax(dim=1).cpu()
-        correct += int((predicted == targets).sum())
-        total += len(targets)
-    return correct / total
-
-
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Trains, evaluates, saves and plots the networks; returns the metrics."""
     arguments = parse(__doc__, argv)
@@ -148,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         train(network, loader, state)
         curves[kind] = state.curve
 
-        test_accuracy = evaluate(network, test_loader)
+        test_accuracy = mnist.evaluate(network, test_loader)
         metrics = {"train_accuracy": state.history["accuracy"][-1], "test_accuracy": test_accuracy}
         print(f"{test_accuracy:.2%} of {len(test_set):,} test images right")
         report.result(metrics, model=kind, is_only=len(arguments.kinds) == 1)

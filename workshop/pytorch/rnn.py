@@ -35,6 +35,7 @@ from workshop.pytorch.kit.layers import initialize_as_keras
 from workshop.pytorch.kit.model import TorchModel
 from workshop.pytorch.kit.recurrent import GRUAsKeras, LSTMAsKeras, RNNAsKeras
 from workshop.pytorch.kit.state import TrainingState
+from workshop.pytorch.mnist import evaluate
 from workshop.rnn import CELLS, READ, parse, predict_by_row
 from workshop.scratch.nn.network import Network
 
@@ -96,19 +97,6 @@ def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
             scheduler.step()
             accuracy = (logits.argmax(dim=1) == targets).float().mean()
             state.log(len(inputs), loss=loss, accuracy=accuracy)
-
-
-@torch.no_grad()
-def evaluate(network: nn.Module, loader: DataLoader) -> float:
-    """Returns the share of images whose highest logit is that of their class."""
-    network.eval()
-    device = next(network.parameters()).device
-    correct = total = 0
-    for inputs, targets in loader:
-        predicted = network(inputs.to(device)).argmax(dim=1).cpu()
-        correct += int((predicted == targets).sum())
-        total += len(targets)
-    return correct / total
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
