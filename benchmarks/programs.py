@@ -2,7 +2,7 @@
 
     python -m benchmarks.programs [--runs 5]
 
-Whole processes, in turn; ratios of time and of peak memory are taken pair by pair. The picture is a digit that is
+Whole processes, in turn; ratios of time and of peak memory are taken pair by pair. The image is a digit that is
 written here, 28x28 pixels.
 """
 
@@ -17,7 +17,7 @@ from benchmarks import measure
 
 
 def draw_a_seven(path: Path) -> None:
-    """Writes a picture of a seven."""
+    """Writes an image of a seven."""
     from PIL import Image
 
     pixels = np.full((28, 28), 255, np.uint8)

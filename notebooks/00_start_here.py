@@ -91,9 +91,9 @@ print("weight", kernel[0, 0], "bias", bias[0])
 # An exercise is called *Your turn*. You write a value or a function in place of the three dots, run the cell, then run
 # the check below it. Nothing is graded; try as often as you like.
 #
-# ### Your turn: numbers in a picture
+# ### Your turn: numbers in an image
 #
-# A grey picture of 10x10 pixels is an array of shape (10, 10). How many numbers are in it? Give a whole number, or let
+# A grey image of 10x10 pixels is an array of shape (10, 10). How many numbers are in it? Give a whole number, or let
 # Python compute it.
 
 # %%

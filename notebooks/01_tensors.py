@@ -3,7 +3,7 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/01_tensors.ipynb)
 #
-# A picture, a table, the weights of a network: all of them are numbers in an array. You make arrays, cut them, add them
+# An image, a table, the weights of a network: all of them are numbers in an array. You make arrays, cut them, add them
 # up, and let TensorFlow differentiate. About 20 minutes; nothing is trained.
 
 # %%
@@ -51,9 +51,9 @@ print("eye   ", np.eye(2).tolist())
 print("random", np.random.default_rng(1).standard_normal(3).round(2))
 
 # %% [markdown]
-# ### Your turn 1: numbers in a picture
+# ### Your turn 1: numbers in an image
 #
-# A grey picture of 10x10 pixels is an array of shape (10, 10). How many numbers are in it? Give a whole number, or let
+# A grey image of 10x10 pixels is an array of shape (10, 10). How many numbers are in it? Give a whole number, or let
 # Python compute it.
 
 # %%
@@ -79,7 +79,7 @@ print("stack      ", np.stack([M, M]).shape)
 # %% [markdown]
 # ### Your turn 2: the shape of a batch
 #
-# 32 pictures in colours, each 10 pixels high and 20 wide, are one array. Keras wants the pictures first, then rows,
+# 32 colour images, each 10 pixels high and 20 wide, are one array. Keras wants the images first, then rows,
 # columns and, last, the three colours. Which shape has it? Give a tuple.
 
 # %%
@@ -140,7 +140,7 @@ print("x[x > 2]", x[x > 2])
 # %% [markdown]
 # ### Your turn 4: take the margin off
 #
-# Return the picture without its margin: one pixel less on each of the four sides.
+# Return the image without its margin: one pixel less on each of the four sides.
 
 
 # %%
@@ -214,14 +214,14 @@ print("keepdims   shape", T.sum(axis=2, keepdims=True).shape)
 print("mean", x.mean(), " median", np.median(x), " a quarter lies below", np.percentile(x, 25))
 
 # %% [markdown]
-# ### Your turn 5: the brightness of each picture
+# ### Your turn 5: the brightness of each image
 #
-# `images` has the shape (images, rows, columns). Return the mean pixel of each picture: one number for each.
+# `images` has the shape (images, rows, columns). Return the mean pixel of each image: one number for each.
 
 
 # %%
 def brightness(images):
-    """Returns the mean of each picture, (images,), of images (images, rows, columns)."""
+    """Returns the mean of each image, (images,), of images (images, rows, columns)."""
     ...
 
 

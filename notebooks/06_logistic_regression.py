@@ -182,7 +182,7 @@ plt.show()
 #
 # ## A straight line as a classifier
 #
-# The tumours: 569 women, 30 measurements of the cells' nuclei, from pictures taken through a microscope (Wolberg et
+# The tumours: 569 women, 30 measurements of the cells' nuclei, from images taken through a microscope (Wolberg et
 # al., 1993). scikit-learn has 1 for benign; here 1 is what one looks for, malignant, so the classes are turned round.
 
 # %%

@@ -144,7 +144,7 @@ figures.boundaries({"neuron": neuron_at}, X, y, names=names, classes=classes)
 
 # %% [markdown]
 # **A question.** Would the neuron get more of them right if you trained it ten times as long? What would have to change
-# in the picture?
+# in the plot?
 #
 # ## Hidden layers of 8 and 4 units
 #

@@ -4,7 +4,7 @@
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/15_fashion_mnist.ipynb)
 #
 # 70,000 images of shirts, coats, shoes and bags in the form of the digits: 28x28 grey pixels, ten classes. You train
-# the two kinds of networks that you know, see which garments they mistake for one another, and try a picture of your
+# the two kinds of networks that you know, see which garments they mistake for one another, and try an image of your
 # own. About 15 minutes, two of them training.
 
 # %%
@@ -266,21 +266,21 @@ figure
 shown["mistakes"]
 
 # %% [markdown]
-# ## A picture of your own
+# ## An image of your own
 #
 # A photograph of a garment has dark cloth on light ground, and in the training images the background is 0.
 
 # %% [markdown]
-# ### Your turn 4: a picture of your own
+# ### Your turn 4: an image of your own
 #
-# `picture` is a photograph of a garment on white paper, 28x28 bytes: 0 is black, 255 white. The network was trained on
-# images with a background of 0 and garments up to 1, in batches of the shape (images, 28, 28, 1). Return the picture as
+# `image` is a photograph of a garment on white paper, 28x28 bytes: 0 is black, 255 white. The network was trained on
+# images with a background of 0 and garments up to 1, in batches of the shape (images, 28, 28, 1). Return it as
 # a batch of one image as the network knows it.
 
 
 # %%
-def prepare(picture):
-    """Returns a batch (1, 28, 28, 1), background 0, of a picture (28, 28): bytes, 255 is white paper."""
+def prepare(image):
+    """Returns a batch (1, 28, 28, 1), background 0, of an image (28, 28): bytes, 255 is white paper."""
     ...
 
 
@@ -288,21 +288,21 @@ def prepare(picture):
 check("fashion_mnist.4", prepare)
 
 # %% [markdown]
-# Now take a picture: one garment, from above, on an even light background. In Colab a dialogue asks for the file;
+# Now take a photo: one garment, from above, on an even light background. In Colab a dialogue asks for the file;
 # elsewhere put it beside the notebook as `my-garment.png`. Without one, a test image is taken, turned to white paper.
 
 # %%
 from PIL import Image, ImageOps
 
 path = notebook.upload("my-garment.png")
-picture = ImageOps.invert(Image.fromarray(images.X_test[0, ..., 0])) if path is None else Image.open(path)
-picture = ImageOps.pad(ImageOps.exif_transpose(picture).convert("L"), (28, 28), color=255)
-picture = np.array(ImageOps.autocontrast(picture, cutoff=1))
+image = ImageOps.invert(Image.fromarray(images.X_test[0, ..., 0])) if path is None else Image.open(path)
+image = ImageOps.pad(ImageOps.exif_transpose(image).convert("L"), (28, 28), color=255)
+image = np.array(ImageOps.autocontrast(image, cutoff=1))
 
 # %%
-batch = (1 - picture / np.float32(255)).reshape(1, 28, 28, 1)
+batch = (1 - image / np.float32(255)).reshape(1, 28, 28, 1)
 row = cnn.predict(batch, verbose=0)[0]
-prediction((255 * batch[0, ..., 0]).astype("uint8"), row, classes, f"Your picture: {classes[row.argmax()]}")
+prediction((255 * batch[0, ..., 0]).astype("uint8"), row, classes, f"Your image: {classes[row.argmax()]}")
 
 # %% [markdown]
 # The left image is what the network gets. Where it does not look like the training images, the prediction is worth
@@ -319,7 +319,7 @@ again = keras.models.load_model("garments.h5")
 print("the same predictions:", np.allclose(again.predict(X_test[:100], verbose=0), probabilities[:100], atol=1e-5))
 
 # %% [markdown]
-# `python -m apps.garment --model garments.h5 YOUR-PICTURE.png` names the garment in a picture. It prepares the picture
+# `python -m apps.garment --model garments.h5 YOUR-PICTURE.png` names the garment in a photo. It prepares the photo
 # with more care than you did: it finds the garment, trims it and centres it.
 #
 # ## What to try next
@@ -327,4 +327,4 @@ print("the same predictions:", np.allclose(again.predict(X_test[:100], verbose=0
 # - `CNN_EPOCHS = 6`. Does the test accuracy follow the training accuracy?
 # - `keras.layers.Dropout(0.3)` behind `Flatten`, with more epochs.
 # - One change at a time in `dense`: 512 units, a second hidden layer, sigmoid. The next notebook does it with digits.
-# - Look at your own picture with `dense` in place of `cnn`. Move the garment to the side: which of the two notices?
+# - Look at your own image with `dense` in place of `cnn`. Move the garment to the side: which of the two notices?

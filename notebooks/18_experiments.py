@@ -348,7 +348,7 @@ print("prediction:", np.array(dropout(ones, training=False))[0])
 # ## Keep a model
 #
 # One file holds the layers and their weights. `python -m apps.digit --model digits.h5 YOUR-PICTURE.png` reads a digit
-# with it: give it a picture of a digit that you wrote.
+# with it: give it a photo of a digit that you wrote.
 
 # %%
 wide.save("digits.h5")

@@ -229,14 +229,14 @@ with_more_dropout = train("dropout 0.5", build(dropout=0.5))
 # all sides. They cost nothing, and the network has nine times as much to memorise.
 
 # %%
-pictures = X_train.reshape(-1, 28, 28)
+digits = X_train.reshape(-1, 28, 28)
 moves = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
-X_moved = np.concatenate([np.roll(pictures, move, axis=(1, 2)) for move in moves]).reshape(-1, 784)
+X_moved = np.concatenate([np.roll(digits, move, axis=(1, 2)) for move in moves]).reshape(-1, 784)
 y_moved = np.tile(y_train, (9, 1))
 print(X_moved.shape)
 figure, axes = plt.subplots(1, 9, figsize=(11, 1.6))
-for panel, picture, move in zip(axes, X_moved[:: len(X_train)], moves, strict=True):
-    panel.imshow(picture.reshape(28, 28), cmap="gray_r")
+for panel, image, move in zip(axes, X_moved[:: len(X_train)], moves, strict=True):
+    panel.imshow(image.reshape(28, 28), cmap="gray_r")
     panel.set(title=f"{move[0]}, {move[1]}", xticks=[], yticks=[])
 
 # %% [markdown]

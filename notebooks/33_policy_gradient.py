@@ -47,7 +47,7 @@ TEST_FLIGHTS = 100
 # ## The lander
 #
 # `LunarLander-v3` is gymnasium's own. `reset` begins a flight, `step` takes one of four actions, and a flight ends when
-# the lander rests, crashes or leaves the picture. The sum of its rewards is its *return*: 200 counts as landed well.
+# the lander rests, crashes or leaves the screen. The sum of its rewards is its *return*: 200 counts as landed well.
 
 # %%
 flight = lander.make(render_mode="rgb_array")

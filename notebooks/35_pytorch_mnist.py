@@ -105,8 +105,8 @@ print("PyTorch:", tuple(batch.shape), "and labels", tuple(labels.shape))
 
 # %%
 figure, panels = plt.subplots(1, 8, figsize=(12, 2), layout="constrained")
-for panel, picture, number in zip(panels, batch, labels, strict=False):
-    panel.imshow(picture[0], cmap="gray_r")  # its one channel
+for panel, image, number in zip(panels, batch, labels, strict=False):
+    panel.imshow(image[0], cmap="gray_r")  # its one channel
     panel.set_title(int(number))
     panel.axis("off")
 figure.suptitle("The first eight images of a batch, each under its label")

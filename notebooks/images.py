@@ -1,4 +1,4 @@
-"""Makes the pictures of README.md, small files in `notebooks/images`, from default runs of five lessons.
+"""Makes the images of README.md, small files in `notebooks/images`, from default runs of five lessons.
 
 python notebooks/images.py                             # about three minutes
 python notebooks/images.py clustering policy_gradient  # those of two lessons
@@ -38,7 +38,7 @@ def shrink(source: Path, target: Path) -> None:
 
 
 def main() -> int:
-    """Runs the lessons in an empty folder and keeps the pictures."""
+    """Runs the lessons in an empty folder and keeps the images."""
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         for lesson, options, names in SHOWN:

@@ -19,7 +19,7 @@ numbers, where PCA has 0.017; of noise of 0.5 less than half of the error left; 
 under the ROC curve of at least 0.99; missing pixels filled in with less than half of the mean digit's error. About 50 s
 on two CPU cores. Then clean an image of your own:
 
-    python -m apps.clean PICTURE.png
+    python -m apps.clean NOISY-DIGIT.png
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ import numpy as np
 
 from workshop.figures import banknotes as figures
 from workshop.kit import cli, files, metrics
-from workshop.kit.data import efficientnet_weights, picture_list, synthetic_banknotes
+from workshop.kit.data import efficientnet_weights, image_list, synthetic_banknotes
 from workshop.kit.data.synthetic_banknotes import VALUES
 from workshop.kit.errors import WorkshopError, one_line
 from workshop.kit.files import FilePath
@@ -105,13 +105,13 @@ def read_notes(path: FilePath, quick: bool) -> Notes:
     Raises:
         WorkshopError: it is no such list, or a part has no usable photograph.
     """
-    path = picture_list.find(path)
-    rows = picture_list.read(path, len(VALUES))
+    path = image_list.find(path)
+    rows = image_list.read(path, len(VALUES))
     print(figures.listing(path.name, rows[:4], len(rows)))
-    rows = picture_list.first(rows, QUICK) if quick else rows
+    rows = image_list.first(rows, QUICK) if quick else rows
     with archives.open_source(path.parent) as source, decoding.Rows(len(rows), SIZE, in_memory=2**30) as decoded:
         digests, unusable = decoding.decode_all(source, [str(row.path.absolute()) for row in rows], decoded)
-        kept, left_out = picture_list.sort_out(rows, digests, unusable)
+        kept, left_out = image_list.sort_out(rows, digests, unusable)
         for line in left_out[:MAX_LISTED]:
             print(f"Left out  {one_line(line)}")
         if len(left_out) > MAX_LISTED:
@@ -119,11 +119,11 @@ def read_notes(path: FilePath, quick: bool) -> Notes:
         for part, indices in kept.items():
             if not indices:
                 why = f" (left out: {one_line(left_out[0])})" if left_out else ""
-                raise WorkshopError(f"{path} has no usable picture of type {part}{why}: takes train, validation, test")
+                raise WorkshopError(f"{path} has no usable image of type {part}{why}: takes train, validation, test")
         arrays = decoded.arrays(*kept.values())
     y = {part: np.array([rows[i].label for i in indices]) for part, indices in kept.items()}
     for label in set(range(len(VALUES))) - set(y["train"].tolist()):
-        print(f"Note      class {label} (value {CLASSES[label]}) has no picture to train on")
+        print(f"Note      class {label} (value {CLASSES[label]}) has no image to train on")
     counts_of_parts = " + ".join(f"{len(indices):,}" for indices in kept.values())
     name = one_line(f"{path.name} ({counts_of_parts} photographs)")
     return Notes(dict(zip(kept, arrays, strict=True)), y, name, str(path.absolute().parent))
@@ -471,7 +471,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     arguments = parse(__doc__, argv)
     if arguments.write:
         notes = draw_notes(arguments.quick)
-        picture_list.write(arguments.write / "notes.csv", notes.X, notes.y, CLASSES)
+        image_list.write(arguments.write / "notes.csv", notes.X, notes.y, CLASSES)
         print(f"Written   the notes, and notes.csv, which lists them: {arguments.write}")
         print(f"Use it    python -m workshop.banknotes --data {arguments.write}")
         return {}
@@ -489,7 +489,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.data(f"backbone: {backbone.source}", backbone.place)
     print(figures.counts(notes.y, CLASSES))
     recipes = [recipe.with_options(arguments, len(notes.X["train"])) for recipe in (HEAD, SCRATCH)]
-    seed, parts = arguments.seed, picture_list.PARTS
+    seed, parts = arguments.seed, image_list.PARTS
     notes = notes._replace(X={part: smaller(X, backbone.size) for part, X in notes.X.items()})
 
     report.section(f"{backbone.name}: frozen, with a new last layer")

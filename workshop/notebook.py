@@ -49,7 +49,7 @@ def upload(default: FilePath) -> Path | None:
     """Returns a file of one's own, or None where there is none: then the notebook goes on with its own example.
 
     In Colab a dialogue asks for it, and what is chosen is put into the current folder. Elsewhere it is the file
-    `default`, if there is one: a picture, a table, a `.zip`, a `.tar.xz` or a folder of photographs.
+    `default`, if there is one: an image, a table, a `.zip`, a `.tar.xz` or a folder of photographs.
     """
     here = colab()
     if here is not None:

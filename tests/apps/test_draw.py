@@ -1,4 +1,4 @@
-"""The page of `python -m workshop draw`: what it makes of a picture, and the page itself in a headless browser."""
+"""The page of `python -m workshop draw`: what it makes of an image, and the page itself in a headless browser."""
 
 import asyncio
 import base64
@@ -140,10 +140,10 @@ def test_a_hostile_file_is_refused_in_a_line(classifier: Classifier, name: str) 
         classifier.read(data_url(content), name)
 
 
-@pytest.mark.parametrize("picture", [None, 7, [], "/etc/passwd", "file:///etc/passwd", "data:,x", "data:;base64,%%"])
-def test_what_is_no_picture_is_refused_in_a_line(classifier: Classifier, picture: Any) -> None:
+@pytest.mark.parametrize("data_url", [None, 7, [], "/etc/passwd", "file:///etc/passwd", "data:,x", "data:;base64,%%"])
+def test_what_is_no_image_is_refused_in_a_line(classifier: Classifier, data_url: Any) -> None:
     with pytest.raises(WorkshopError, match=r"^\.\./\.\./etc/passwd is (not an image|damaged)"):
-        classifier.read(picture, "../../etc/passwd")
+        classifier.read(data_url, "../../etc/passwd")
 
 
 def test_names_from_outside_are_text_on_the_page(classifier: Classifier) -> None:
@@ -171,12 +171,12 @@ def test_a_training_bends_the_boundary_around_the_points(data: str, monkeypatch:
     training = steps.Training(data, 0.15, 6, "tanh", 0.3)
     before = panels.training(training)
     assert "Before training" in before and before.count("<circle") + before.count('class="class-1"') == steps.POINTS
-    shown = sum(1 for _ in training.pictures())
+    shown = sum(1 for _ in training.frames())
     assert len(training.losses) == steps.EPOCHS and 100 < shown < steps.EPOCHS
     assert training.accuracy() >= 0.98 and training.losses[-1] < 0.1 * training.losses[0]
     assert f"After {steps.EPOCHS} epochs" in panels.training(training)
     one_unit = steps.Training("XOR", 0.15, 1, "tanh", 0.3)
-    list(one_unit.pictures())
+    list(one_unit.frames())
     assert one_unit.accuracy() < 0.85  # one line does not part the corners
 
 
@@ -393,13 +393,13 @@ def test_hostile_files_are_refused_in_a_line_and_the_page_lives_on(
     for path in ("file=/etc/passwd", "file=../../../../etc/passwd", "file=http://example.com/"):
         assert asked("GET", f"/gradio_api/{path}")[0] in (403, 404)
     assert asked("POST", "/gradio_api/run/predict", b"{}", **{"content-length": str(10**9)})[0] == 413
-    events: list[Any] = [None, [], "x", {"picture": ["/etc/passwd"]}, {"name": 7, "size": "x"}]
+    events: list[Any] = [None, [], "x", {"image": ["/etc/passwd"]}, {"name": 7, "size": "x"}]
     for event in events:
         data: dict[str, Any] = {"data": [], "event_data": event, "fn_index": 0, "session_hash": "x"}
         status, text = asked("POST", "/gradio_api/run/predict", json.dumps(data).encode())
         assert status == 200 and ("refused" in text or "Draw a digit" in text), text
     of_this_machine = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
-    data = {"data": [], "event_data": {"picture": of_this_machine}, "fn_index": 0, "session_hash": "x"}
+    data = {"data": [], "event_data": {"image": of_this_machine}, "fn_index": 0, "session_hash": "x"}
     status, text = asked("POST", "/gradio_api/run/predict", json.dumps(data).encode())
     assert status == 500 and "root:" not in text
     visitor.clear()

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from apps import banknote
 from workshop import banknotes as lesson
-from workshop.kit.data import efficientnet_weights, picture_list, synthetic_banknotes
+from workshop.kit.data import efficientnet_weights, image_list, synthetic_banknotes
 from workshop.kit.errors import WorkshopError
 from workshop.programs import engines
 from workshop.pytorch.kit.model import TorchModel
@@ -320,7 +320,7 @@ def write_list(content: str, encoding: str = "utf-8") -> Path:
     ids=["plain", "windows", "semicolons", "pandas", "no header"],
 )
 def test_a_list_is_read_as_people_have_it(content: str, encoding: str) -> None:
-    rows = picture_list.read(write_list(content, encoding), 7)
+    rows = image_list.read(write_list(content, encoding), 7)
     here = Path().absolute()
     assert [(row.part, str(row.path.relative_to(here)), str(row.label)) for row in rows] == ROWS
 
@@ -342,11 +342,11 @@ def test_columns_and_parts_have_the_names_that_people_give_them() -> None:
         for name in names.split():
             header = ["type", "path", "class"]
             header[header.index(column)] = name.replace("_", " ").title()
-            (row,) = picture_list.read(write_list(f"{','.join(header)}\ntrain,a.jpg,5\n"), 7)
+            (row,) = image_list.read(write_list(f"{','.join(header)}\ntrain,a.jpg,5\n"), 7)
             assert (row.part, row.path.name, row.label, row.line) == ("train", "a.jpg", 5, 2)
     for part, names in PART_NAMES.items():
         for name in names.split():
-            (row,) = picture_list.read(write_list(f"{name},a.jpg,5\n"), 7)
+            (row,) = image_list.read(write_list(f"{name},a.jpg,5\n"), 7)
             assert (row.part, row.line) == (part, 1), name
 
 
@@ -354,10 +354,10 @@ def test_of_two_files_that_differ_in_their_capitals_none_is_guessed() -> None:
     content = "type,path,class\ntrain,D.JPG,0\n"
     path = write_list(content)
     Path("d.jpg").touch()
-    (row,) = picture_list.read(path, 7)
+    (row,) = image_list.read(path, 7)
     assert row.path.name == "d.jpg"
     Path("d.JPG").touch()
-    (row,) = picture_list.read(path, 7)
+    (row,) = image_list.read(path, 7)
     assert row.path.name == "D.JPG"  # and that is not there
 
 
@@ -365,7 +365,7 @@ def test_of_two_files_that_differ_in_their_capitals_none_is_guessed() -> None:
     ("content", "message"),
     [
         ("", "notes.csv is empty"),
-        ("type,path,class\n", "notes.csv lists no picture: takes rows of type, path and class below the header"),
+        ("type,path,class\n", "notes.csv lists no image: takes rows of type, path and class below the header"),
         (
             "type,path\ntrain,a.jpg\n",
             r"notes.csv has the columns type, path: takes type, path and class \(missing: class\)",
@@ -383,8 +383,8 @@ def test_of_two_files_that_differ_in_their_capitals_none_is_guessed() -> None:
         (f"{'z' * 120},path\n", rf"has the columns {'z' * 100}: takes type, path and class \(missing: type, class\)"),
         ("type,path,class\ntrain,,1\n", "line 2 names no file"),
         ("type,path,class\ntrain,a.jpg\n", "line 2 has 2 cells, takes a type, a path and a class"),
-        ("type,path,class\ntrain,absent.jpg,1\n", r"no usable picture of type train \(left out: line 2: .*absent.jpg "),
-        ("type,path,class\ntrain,a.jpg,1\n", r"no usable picture of type train \(left out: line 2: .*a.jpg is empty"),
+        ("type,path,class\ntrain,absent.jpg,1\n", r"no usable image of type train \(left out: line 2: .*absent.jpg "),
+        ("type,path,class\ntrain,a.jpg,1\n", r"no usable image of type train \(left out: line 2: .*a.jpg is empty"),
     ],
 )
 def test_a_fault_of_a_list_is_said_in_a_line(content: str, message: str) -> None:
@@ -398,32 +398,32 @@ def test_a_folder_is_that_of_its_only_list() -> None:
 
     def refused(message: str) -> None:
         with pytest.raises(WorkshopError, match=message):
-            picture_list.find("photos")
+            image_list.find("photos")
 
     Path("photos", "a.jpg").touch()
     Path("photos", "folder.csv").mkdir()
-    refused(r"photos has no CSV that lists its pictures: takes one with the columns type, path, class$")
+    refused(r"photos has no CSV that lists its images: takes one with the columns type, path, class$")
     # A text may be the list where there is no table, and a note beside one.
     for name, found in (("readme.txt", "readme.txt"), ("b.CSV", "b.CSV")):
         Path("photos", name).touch()
-        assert picture_list.find("photos") == Path("photos", found)
+        assert image_list.find("photos") == Path("photos", found)
     Path("photos", "a.tsv").touch()
     refused(r"photos has several lists \(a.tsv, b.CSV\): give the path of one of them")
     for name in ("c.csv", "d.csv", "e.csv", "f.csv"):
         Path("photos", name).touch()
     refused(r"\(a.tsv, b.CSV, c.csv, d.csv, e.csv\)")
-    assert picture_list.find("photos/readme.txt") == Path("photos/readme.txt")
+    assert image_list.find("photos/readme.txt") == Path("photos/readme.txt")
     with pytest.raises(WorkshopError, match=r"nowhere is not there: give the path of a CSV .*, or of its folder"):
-        picture_list.find("nowhere")
+        image_list.find("nowhere")
 
 
 def test_the_first_rows_of_each_part_and_class_are_kept() -> None:
     rows = [
-        picture_list.Picture(part, Path(), label, line)
+        image_list.ListedImage(part, Path(), label, line)
         for line, (part, label) in enumerate([("train", 0), ("train", 0), ("test", 0), ("train", 1), ("train", 0)], 2)
     ]
     for train, test, lines in ((2, 1, [2, 3, 4, 5]), (1, 0, [2, 5]), (9, 9, [2, 3, 4, 5, 6])):
-        kept = picture_list.first(rows, {"train": train, "validation": 0, "test": test})
+        kept = image_list.first(rows, {"train": train, "validation": 0, "test": test})
         assert [row.line for row in kept] == lines
 
 
@@ -438,7 +438,7 @@ def test_what_cannot_be_used_is_left_out_and_said(written: Path, capsys: pytest.
     table = Path("notes/notes.csv")
     rows = table.read_text().splitlines()
     seen = rows[1].split(",")[1]
-    Path("notes/bad.jpg").write_text("no picture")
+    Path("notes/bad.jpg").write_text("no image")
     table.write_text("\n".join([*rows, "train,absent.jpg,1", "train,bad.jpg,1", f"test,{seen},0", ""]))
     notes = lesson.read_notes(Path("notes"), quick=False)
     assert {part: len(X) for part, X in notes.X.items()} == {"train": 14, "validation": 7, "test": 7}
@@ -447,16 +447,16 @@ def test_what_cannot_be_used_is_left_out_and_said(written: Path, capsys: pytest.
     assert [re.sub(r"/\S*/", "", line.split(": ", 1)[0]) for line in left_out] == [
         f"Left out  line {i}" for i in (30, 31, 32)
     ]
-    assert "the same picture is in train, line 2" in left_out[2]
+    assert "the same image is in train, line 2" in left_out[2]
 
 
-def test_a_value_without_a_picture_to_train_on_is_said(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_value_without_an_image_to_train_on_is_said(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(written, "notes")
     table = Path("notes/notes.csv")
     rows = table.read_text().splitlines()
     table.write_text("\n".join([row for row in rows if not re.fullmatch("train,.*,3", row)] + [""]))
     lesson.read_notes(Path("notes"), quick=False)
-    assert "Note      class 3 (value 50) has no picture to train on" in capsys.readouterr().out.splitlines()
+    assert "Note      class 3 (value 50) has no image to train on" in capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.parametrize("count", [5, 6])
@@ -507,8 +507,8 @@ def test_a_value_without_a_note_to_train_on_is_said(written: Path, capsys: pytes
     notes = lesson.read_notes(table, quick=False)
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Note ")]
     assert said == [
-        "Note      class 2 (value 20) has no picture to train on",
-        "Note      class 6 (value 500) has no picture to train on",
+        "Note      class 2 (value 20) has no image to train on",
+        "Note      class 6 (value 500) has no image to train on",
     ]
     assert {part: len(X) for part, X in notes.X.items()} == {"train": 10, "validation": 7, "test": 7}
 
@@ -551,7 +551,7 @@ def test_the_program_names_notes(run: Run, written: Path, capsys: pytest.Capture
     for end in ("h5", "json"):
         Path(f"models/banknotes-quick-standin.{end}").rename(f"models/banknotes-standin.{end}")
     shutil.copy(written / "test" / "5-000.jpg", "note.jpg")
-    Path("bad.jpg").write_text("no picture")
+    Path("bad.jpg").write_text("no image")
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
         banknote.main(["note.jpg", "bad.jpg", "absent.jpg"])

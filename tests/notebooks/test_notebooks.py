@@ -108,7 +108,7 @@ def test_the_instructors_page_names_every_notebook_as_it_is_numbered() -> None:
     assert f"That is {sum(minutes[0])} and {sum(minutes[1])} minutes" in page
 
 
-def test_the_front_pages_pictures_are_there_and_small() -> None:
+def test_the_front_pages_images_are_there_and_small() -> None:
     shown = re.findall(r"!\[.+?\]\((?!http)(.+?)\)", (ROOT / "README.md").read_text("utf-8"))
     assert len(shown) == 6
     for name in shown:

@@ -1,6 +1,6 @@
-"""From a picture to what the page shows of it: the network's input, all engines' predictions, the layers' outputs.
+"""From an image to what the page shows of it: the network's input, all engines' predictions, the layers' outputs.
 
-Nothing here knows the page. A picture comes from a browser and is untrusted: it is refused in one line.
+Nothing here knows the page. An image comes from a browser and is untrusted: it is refused in one line.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from workshop.scratch.nn.network import Network
 
 ENGINES = {"keras": "Keras", "torch": "PyTorch", "numpy": "NumPy"}
 DRAWING = "the drawing"  # the name, in messages, of what was drawn on the page
-MAX_FILE_SIZE = 10 * 2**20  # bytes of a picture
+MAX_FILE_SIZE = 10 * 2**20  # bytes of an image file
 
 _HEADER = "base64,"  # in a data URL, before the bytes of the file
 _MAX_NAME = 60  # characters of a file's name in a message
@@ -126,18 +126,18 @@ class Classifier:
                 return answer
             return answer._replace(heat=gradcam.grad_cam(self._network, inputs.reshape(28, 28, 1), answer.label))
 
-    def read(self, picture: object, name: object = DRAWING) -> np.ndarray | None:
-        """Returns a picture from the browser as in the training data, float32 (28, 28); None for an empty drawing.
+    def read(self, data_url: object, name: object = DRAWING) -> np.ndarray | None:
+        """Returns an image from the browser as in the training data, float32 (28, 28); None for an empty drawing.
 
         Args:
-            picture: the file of an image as a data URL.
+            data_url: the file of an image.
             name: of the file, or `DRAWING` for what was drawn in black on the page's white.
 
         Raises:
-            WorkshopError: it is no usable picture.
+            WorkshopError: it is no usable image.
         """
         shown = one_line(name)[:_MAX_NAME]
-        content = _decode(picture, shown)
+        content = _decode(data_url, shown)
         with self._lock:
             grey = image_file.grey_values(content, shown)
         if shown != DRAWING:
@@ -152,15 +152,15 @@ class Classifier:
         return place(strength, drawn)
 
 
-def _decode(picture: object, name: str) -> bytes:
+def _decode(data_url: object, name: str) -> bytes:
     """Returns the bytes of a file from its data URL, whatever type it claims to be.
 
     Raises:
         WorkshopError: it is no data URL, or too large.
     """
-    if not isinstance(picture, str) or not picture.startswith("data:") or _HEADER not in picture[:200]:
+    if not isinstance(data_url, str) or not data_url.startswith("data:") or _HEADER not in data_url[:200]:
         raise WorkshopError(f"{name} is not an image that can be read: save it as PNG or JPEG")
-    encoded = picture.partition(_HEADER)[2]
+    encoded = data_url.partition(_HEADER)[2]
     check_size(len(encoded) * 3 // 4, name)
     try:
         return base64.b64decode(encoded, validate=True)
@@ -169,7 +169,7 @@ def _decode(picture: object, name: str) -> bytes:
 
 
 def check_size(size: object, name: object) -> None:
-    """Raises WorkshopError where a picture has more bytes than the page takes."""
+    """Raises WorkshopError where an image has more bytes than the page takes."""
     if not isinstance(size, int | float) or size > MAX_FILE_SIZE:
         shown = one_line(name)[:_MAX_NAME]
         raise WorkshopError(f"{shown} is larger than {MAX_FILE_SIZE // 2**20} MB: save the image smaller")

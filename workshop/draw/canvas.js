@@ -39,7 +39,7 @@ canvas.addEventListener("pointermove", (event) => {
 });
 for (const end of ["pointerup", "pointercancel"]) {
   canvas.addEventListener(end, () => {
-    if (last) trigger("input", { picture: canvas.toDataURL("image/png") });
+    if (last) trigger("input", { image: canvas.toDataURL("image/png") });
     last = null;
   });
 }
@@ -58,7 +58,7 @@ file.addEventListener("change", () => {
     trigger("input", { name, size });
   } else {
     const reader = new FileReader();
-    reader.onload = () => trigger("input", { name, picture: reader.result });
+    reader.onload = () => trigger("input", { name, image: reader.result });
     reader.readAsDataURL(chosen);
   }
   file.value = ""; // the same file may be opened again

@@ -14,7 +14,7 @@ POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:"
 )
-_MAX_REQUEST = 2 * MAX_FILE_SIZE  # bytes: a picture travels as text, a third longer
+_MAX_REQUEST = 2 * MAX_FILE_SIZE  # bytes: an image travels as text, a third longer
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -55,7 +55,7 @@ def _draw_tab(classifier: Classifier) -> None:
         try:
             if "size" in sent:
                 check_size(sent["size"], name)
-            image = classifier.read(sent["picture"], name) if "picture" in sent else None
+            image = classifier.read(sent["image"], name) if "image" in sent else None
         except WorkshopError as error:
             return panels.empty(classifier, str(error))
         return panels.empty(classifier) if image is None else panels.answer(classifier, classifier.answer(image))
@@ -96,7 +96,7 @@ def _train_tab(page: gr.Blocks) -> None:
         return training, panels.training(training)
 
     def run(training: Training) -> Iterator[str]:
-        for _ in training.pictures():
+        for _ in training.frames():
             yield panels.training(training)
 
     def one_epoch(training: Training) -> str:

@@ -40,7 +40,7 @@ def empty(classifier: Classifier, message: str = "") -> tuple[str, str]:
 
     Args:
         classifier: the model.
-        message: why there is nothing, where a picture was refused.
+        message: why there is nothing, where an image was refused.
     """
     kind = f"a garment: {', '.join(classifier.classes)}" if classifier.is_garment else "a digit"
     invitation = "" if message else f"Draw {escape(kind)}, with the mouse, a pen or a finger."
@@ -62,7 +62,7 @@ def answer(classifier: Classifier, result: Answer) -> tuple[str, str]:
     )
     bars = f'<div class="prediction-and-bars">{prediction}{_bars(classifier.classes, result)}</div>'
     notes = _notes(classifier.notes)
-    return f'<div class="answer"><div class="pictures">{seen}</div>{bars}{notes}</div>', _layers(result.stages)
+    return f'<div class="answer"><div class="images">{seen}</div>{bars}{notes}</div>', _layers(result.stages)
 
 
 def _bars(classes: Sequence[str], found: Answer) -> str:
@@ -125,8 +125,8 @@ def _heated(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
 def _image(pixels: np.ndarray, kind: str, alt: str, caption: str) -> str:
     """Returns a figure of an image of few pixels, which the browser draws as squares."""
     source = _data_url(pixels)
-    picture = f'<img class="{kind}" src="{source}" alt="{escape(alt)}">'
-    return f"<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>"
+    image = f'<img class="{kind}" src="{source}" alt="{escape(alt)}">'
+    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def _data_url(pixels: np.ndarray) -> str:

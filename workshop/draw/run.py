@@ -5,7 +5,7 @@ python -m workshop draw --model fashion_mnist_cnn        # garments, or any mode
 python -m workshop draw --host 0.0.0.0 --port 8000       # for a whole room: others open http://YOUR-MACHINE:8000
 
 The probabilities of Keras, PyTorch and NumPy stand side by side, with the output of each layer and Grad-CAM, the part
-of the drawing that speaks for the class. A picture can be opened, too. Another tab trains a small network on XOR or two
+of the drawing that speaks for the class. An image can be opened, too. Another tab trains a small network on XOR or two
 moons while one watches its decision boundary move. The page asks nothing of the world outside: it needs no network.
 
 In a notebook, on Colab too, the page stands below the cell; the same cell run again puts a new one in its place:

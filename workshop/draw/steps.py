@@ -20,7 +20,7 @@ MAX_UNITS = 12
 MAX_NOISE = 0.4
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 
-_PAUSE = 0.08  # seconds between two pictures
+_PAUSE = 0.08  # seconds between two frames
 
 
 def points(data: str, noise: float) -> tuple[np.ndarray, np.ndarray]:
@@ -74,7 +74,7 @@ class Training:
         """Returns the share of the points on the right side of the boundary."""
         return float(np.mean((self.network.predict(self.X)[:, 0] >= 0.5) == self.y))
 
-    def pictures(self) -> Iterator[None]:
+    def frames(self) -> Iterator[None]:
         """Trains for `EPOCHS`, slowly enough to watch, and stops where the page draws: less often later."""
         for epoch in range(1, EPOCHS + 1):
             self.train_epoch()

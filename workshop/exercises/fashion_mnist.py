@@ -1,4 +1,4 @@
-"""Exercises on the lesson `fashion_mnist`: a class's name, recall by class, shapes of a CNN, a picture of one's own."""
+"""Exercises on the lesson `fashion_mnist`: a class's name, recall by class, shapes of a CNN, an image of one's own."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from workshop.exercises.kit.exercise import Exercise, Mistake
 CLASSES = ["t-shirt", "trouser", "bag", "boot"]
 MATRIX = np.array([[8, 2, 0], [3, 5, 2], [1, 4, 5]])
 UNEVEN = np.array([[30, 10], [2, 18]])
-PICTURE = np.full((28, 28), 255, np.uint8)
-PICTURE[4:24, 8:20] = 40
-PICTURE[10:12, 8:20] = 102
+GARMENT = np.full((28, 28), 255, np.uint8)
+GARMENT[4:24, 8:20] = 40
+GARMENT[10:12, 8:20] = 102
 
 EXERCISES = (
     Exercise(
@@ -154,18 +154,18 @@ def recalls(matrix):
         inputs=((MATRIX,), (UNEVEN,)),
     ),
     Exercise(
-        title="A picture of your own",
-        task="`picture` is a photograph of a garment on white paper, 28x28 bytes: 0 is black, 255 white. The network "
+        title="An image of your own",
+        task="`image` is a photograph of a garment on white paper, 28x28 bytes: 0 is black, 255 white. The network "
         "was trained on images with a background of 0 and garments up to 1, in batches of the shape (images, 28, 28, "
-        "1). Return the picture as a batch of one image as the network knows it.",
+        "1). Return it as a batch of one image as the network knows it.",
         stub='''\
-def prepare(picture):
-    """Returns a batch (1, 28, 28, 1), background 0, of a picture (28, 28): bytes, 255 is white paper."""
+def prepare(image):
+    """Returns a batch (1, 28, 28, 1), background 0, of an image (28, 28): bytes, 255 is white paper."""
     ...
 ''',
         solution="""\
-def prepare(picture):
-    return (1 - picture / 255).reshape(1, 28, 28, 1)
+def prepare(image):
+    return (1 - image / 255).reshape(1, 28, 28, 1)
 """,
         explanation="Three things, each of which alone spoils the prediction: turned to a dark background, scaled to 0 "
         "to 1, and the shape of a batch with one channel. Whatever was done to the training images is done to every "
@@ -173,35 +173,35 @@ def prepare(picture):
         hints=(
             "Three things differ: black and white, the range of the numbers, and the shape.",
             "Divide by 255 first. What turns 1 into 0 and 0 into 1?",
-            "1 - picture / 255, and then reshape(1, 28, 28, 1).",
+            "1 - image / 255, and then reshape(1, 28, 28, 1).",
         ),
         mistakes=(
             Mistake(
                 "not_inverted",
                 "The paper is 1 and the garment dark: in the training images it is the other way round.",
-                "def prepare(picture):\n    return (picture / 255).reshape(1, 28, 28, 1)",
+                "def prepare(image):\n    return (image / 255).reshape(1, 28, 28, 1)",
             ),
             Mistake(
                 "not_scaled",
                 "The numbers go up to 255: the network was trained on numbers from 0 to 1.",
-                "def prepare(picture):\n    return (255 - picture).reshape(1, 28, 28, 1)",
+                "def prepare(image):\n    return (255 - image).reshape(1, 28, 28, 1)",
             ),
             Mistake(
                 "no_batch",
                 "That is one image. A network takes a batch, even of one.",
-                "def prepare(picture):\n    return (1 - picture / 255).reshape(28, 28, 1)",
+                "def prepare(image):\n    return (1 - image / 255).reshape(28, 28, 1)",
             ),
             Mistake(
                 "no_channel",
                 "The channel is missing: a grey image has one number for each pixel, and its shape says so at its end.",
-                "def prepare(picture):\n    return (1 - picture / 255).reshape(1, 28, 28)",
+                "def prepare(image):\n    return (1 - image / 255).reshape(1, 28, 28)",
             ),
             Mistake(
                 "below_0",
                 "The numbers are below 0: first scale, then turn black into white.",
-                "def prepare(picture):\n    return (1.0 - picture).reshape(1, 28, 28, 1) / 255",
+                "def prepare(image):\n    return (1.0 - image).reshape(1, 28, 28, 1) / 255",
             ),
         ),
-        inputs=((PICTURE,), (PICTURE.T.copy(),)),
+        inputs=((GARMENT,), (GARMENT.T.copy(),)),
     ),
 )

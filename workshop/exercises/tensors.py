@@ -11,8 +11,8 @@ BATCH = np.array([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], [[0.0, 10.0, 0.0], [10.0, 
 
 EXERCISES = (
     Exercise(
-        title="Numbers in a picture",
-        task="A grey picture of 10x10 pixels is an array of shape (10, 10). How many numbers are in it? Give a whole "
+        title="Numbers in an image",
+        task="A grey image of 10x10 pixels is an array of shape (10, 10). How many numbers are in it? Give a whole "
         "number, or let Python compute it.",
         stub="numbers = ...",
         solution="numbers = 10 * 10",
@@ -23,7 +23,7 @@ EXERCISES = (
             "The number of rows times the number of columns.",
         ),
         mistakes=(
-            Mistake("added", "You added rows and columns: that is half of the way around the picture.", "numbers = 20"),
+            Mistake("added", "You added rows and columns: that is half of the way around the image.", "numbers = 20"),
             Mistake(
                 "length",
                 "That is `len(array)`: it counts the rows only, and each row has many numbers.",
@@ -32,23 +32,23 @@ EXERCISES = (
             Mistake("dimensions", "That is `array.ndim`, the number of axes, not of numbers.", "numbers = 2"),
             Mistake(
                 "colours",
-                "You counted three numbers for each pixel. That is a picture in colours; this one is grey.",
+                "You counted three numbers for each pixel. That is a colour image; this one is grey.",
                 "numbers = 10 * 10 * 3",
             ),
         ),
     ),
     Exercise(
         title="The shape of a batch",
-        task="32 pictures in colours, each 10 pixels high and 20 wide, are one array. Keras wants the pictures first, "
+        task="32 colour images, each 10 pixels high and 20 wide, are one array. Keras wants the images first, "
         "then rows, columns and, last, the three colours. Which shape has it? Give a tuple.",
         stub="shape = ...",
         solution="shape = (32, 10, 20, 3)",
         explanation="Rows come before columns, so the height before the width. The first axis is always that of the "
-        "samples: `images[0]` is one picture, of the shape that is left.",
+        "samples: `images[0]` is one image, of the shape that is left.",
         hints=(
-            "How many axes has it? One counts the pictures.",
+            "How many axes has it? One counts the images.",
             "Rows are counted from top to bottom: their number is the height.",
-            "(pictures, height, width, colours).",
+            "(images, height, width, colours).",
         ),
         mistakes=(
             Mistake(
@@ -58,8 +58,8 @@ EXERCISES = (
                 "shape = (32, 20, 10, 3)",
             ),
             Mistake(
-                "one_picture",
-                "That is one picture. The axis that counts the pictures is missing.",
+                "one_image",
+                "That is one image. The axis that counts the images is missing.",
                 "shape = (10, 20, 3)",
             ),
             Mistake(
@@ -69,10 +69,10 @@ EXERCISES = (
             ),
             Mistake(
                 "no_colours",
-                "That is a batch of grey pictures: the axis of the colours is missing.",
+                "That is a batch of grey images: the axis of the colours is missing.",
                 "shape = (32, 10, 20)",
             ),
-            Mistake("flat", "You laid all numbers of a picture into one row, as Flatten does.", "shape = (32, 600)"),
+            Mistake("flat", "You laid all numbers of an image into one row, as Flatten does.", "shape = (32, 600)"),
         ),
     ),
     Exercise(
@@ -82,7 +82,7 @@ EXERCISES = (
         stub="brighter = ...",
         solution="brighter = (200 + 100) % 256",
         explanation="Eight bits hold 0 to 255. After 255 follows 0 again, so 300 becomes 300 - 256. Nothing warns you, "
-        "and the picture gets black spots. Convert to float32 before you compute with pixels.",
+        "and the image gets black spots. Convert to float32 before you compute with pixels.",
         hints=(
             "How many different numbers do 8 bits hold? 2 to the power of 8.",
             "They hold 0 to 255. What follows after 255, as on a clock after 12?",
@@ -113,7 +113,7 @@ EXERCISES = (
     ),
     Exercise(
         title="Take the margin off",
-        task="Return the picture without its margin: one pixel less on each of the four sides.",
+        task="Return the image without its margin: one pixel less on each of the four sides.",
         stub='''\
 def without_margin(image):
     """Returns image (rows, columns) without its outermost pixels, (rows - 2, columns - 2)."""
@@ -124,7 +124,7 @@ def without_margin(image):
     return image[1:-1, 1:-1]
 """,
         explanation="A slice goes from its first index to before its last one, and -1 counts from the end: 1:-1 leaves "
-        "out the first and the last. The result is a view: it shares the picture's memory.",
+        "out the first and the last. The result is a view: it shares the image's memory.",
         hints=(
             "A slice for the rows, a comma, a slice for the columns: image[..., ...].",
             "1: leaves out the first. What stands for 'before the last'?",
@@ -155,12 +155,12 @@ def without_margin(image):
         inputs=((GREY,), (np.arange(30.0).reshape(5, 6),)),
     ),
     Exercise(
-        title="The brightness of each picture",
-        task="`images` has the shape (images, rows, columns). Return the mean pixel of each picture: one number for "
+        title="The brightness of each image",
+        task="`images` has the shape (images, rows, columns). Return the mean pixel of each image: one number for "
         "each.",
         stub='''\
 def brightness(images):
-    """Returns the mean of each picture, (images,), of images (images, rows, columns)."""
+    """Returns the mean of each image, (images,), of images (images, rows, columns)."""
     ...
 ''',
         solution="""\
@@ -176,17 +176,17 @@ def brightness(images):
         mistakes=(
             Mistake(
                 "of_all",
-                "That is one number for all pictures together. Name the axes that shall go away.",
+                "That is one number for all images together. Name the axes that shall go away.",
                 "def brightness(images):\n    return images.mean()",
             ),
             Mistake(
-                "mean_picture",
-                "axis=0 goes over the pictures: you got one average picture, not one number for each.",
+                "mean_image",
+                "axis=0 goes over the images: you got one average image, not one number for each.",
                 "def brightness(images):\n    return images.mean(axis=0)",
             ),
             Mistake(
                 "rows_left",
-                "One axis went away, two were to go: you have a mean for each row of each picture.",
+                "One axis went away, two were to go: you have a mean for each row of each image.",
                 "def brightness(images):\n    return images.mean(axis=2)",
             ),
             Mistake(

@@ -14,11 +14,11 @@ from workshop.kit.report import format_table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from workshop.kit.data.picture_list import Picture
+    from workshop.kit.data.image_list import ListedImage
 
 
-def listing(name: str, rows: Sequence[Picture], count: int) -> str:
-    """Returns the first rows of a list of pictures as a table."""
+def listing(name: str, rows: Sequence[ListedImage], count: int) -> str:
+    """Returns the first rows of a list of images as a table."""
     cells = [[row.line, row.part, row.path.name, row.label] for row in rows]
     return f"The first of {count:,} rows of {name}:\n{format_table(['line', 'type', 'file', 'class'], cells)}\n"
 

@@ -1,4 +1,4 @@
-"""A CSV that lists pictures: the part of the data that each belongs to, its path, the number of its class.
+"""A CSV that lists images: the part of the data that each belongs to, its path, the number of its class.
 
     type,path,class
     train,photos/IMG_0001.jpg,3
@@ -38,7 +38,7 @@ _PART_OF = {
 _ENDINGS = (".csv", ".tsv", ".txt")
 
 
-class Picture(NamedTuple):
+class ListedImage(NamedTuple):
     """A row of the list.
 
     Attributes:
@@ -62,7 +62,7 @@ def find(path: FilePath) -> Path:
     """
     path = Path(path)
     if not path.exists():
-        raise WorkshopError(f"{path} is not there: give the path of a CSV that lists the pictures, or of its folder")
+        raise WorkshopError(f"{path} is not there: give the path of a CSV that lists the images, or of its folder")
     if not path.is_dir():
         return path
     try:
@@ -73,12 +73,12 @@ def find(path: FilePath) -> Path:
     if len(tables) == 1:
         return tables[0]
     if not tables:
-        raise WorkshopError(f"{path} has no CSV that lists its pictures: takes one with the columns type, path, class")
+        raise WorkshopError(f"{path} has no CSV that lists its images: takes one with the columns type, path, class")
     names = ", ".join(child.name for child in tables[:5])
     raise WorkshopError(f"{path} has several lists ({names}): give the path of one of them")
 
 
-def read(path: FilePath, classes: int) -> list[Picture]:
+def read(path: FilePath, classes: int) -> list[ListedImage]:
     """Returns the rows of a list.
 
     Args:
@@ -95,18 +95,18 @@ def read(path: FilePath, classes: int) -> list[Picture]:
     cells = splitting.split(text, path)
     columns, first = _find_columns(cells.rows, path)
     if len(cells.rows) == first:
-        raise WorkshopError(f"{path} lists no picture: takes rows of type, path and class below the header")
-    folder, pictures = path.absolute().parent, []
+        raise WorkshopError(f"{path} lists no image: takes rows of type, path and class below the header")
+    folder, images = path.absolute().parent, []
     for line, row in zip(cells.lines[first:], cells.rows[first:], strict=True):
         where = f"{path}, line {line}"
         if len(row) <= max(columns):
             raise WorkshopError(f"{where} has {len(row)} cells, takes a type, a path and a class")
         part, name, label = (row[column] for column in columns)
-        pictures.append(Picture(_part(part, where), _path(name, folder, where), _label(label, classes, where), line))
-    return pictures
+        images.append(ListedImage(_part(part, where), _path(name, folder, where), _label(label, classes, where), line))
+    return images
 
 
-def first(rows: Sequence[Picture], counts: Mapping[str, int]) -> list[Picture]:
+def first(rows: Sequence[ListedImage], counts: Mapping[str, int]) -> list[ListedImage]:
     """Returns the first rows of each part and class, at most as many as `counts` says of the part."""
     seen: Counter[tuple[str, int]] = Counter()
     kept = []
@@ -117,11 +117,11 @@ def first(rows: Sequence[Picture], counts: Mapping[str, int]) -> list[Picture]:
 
 
 def sort_out(
-    rows: Sequence[Picture], digests: Mapping[int, bytes], unusable: Mapping[int, str]
+    rows: Sequence[ListedImage], digests: Mapping[int, bytes], unusable: Mapping[int, str]
 ) -> tuple[dict[str, list[int]], list[str]]:
     """Returns for each part the numbers of its usable rows, and a line for each row that is left out.
 
-    A picture that was trained on would be no test: of the same pixels in two parts the later part's is left out.
+    An image that was trained on would be no test: of the same pixels in two parts the later part's is left out.
 
     Args:
         rows: of the list.
@@ -129,7 +129,7 @@ def sort_out(
         unusable: why the others are not.
     """
     kept: dict[str, list[int]] = {part: [] for part in PARTS}
-    first_of: dict[bytes, Picture] = {}
+    first_of: dict[bytes, ListedImage] = {}
     left_out = []
     for i in sorted(range(len(rows)), key=lambda i: PARTS.index(rows[i].part)):
         row = rows[i]
@@ -138,7 +138,7 @@ def sort_out(
             continue
         same = first_of.setdefault(digests[i], row)
         if same.part != row.part:
-            left_out.append(f"line {row.line}: the same picture is in {same.part}, line {same.line}")
+            left_out.append(f"line {row.line}: the same image is in {same.part}, line {same.line}")
             continue
         kept[row.part].append(i)
     return kept, left_out
@@ -192,7 +192,7 @@ def _path(text: str, folder: Path, where: str) -> Path:
 
 
 def write(path: FilePath, X: Mapping[str, np.ndarray], y: Mapping[str, np.ndarray], names: Sequence[str]) -> None:
-    """Writes pictures as JPEG files beside a CSV that lists them, in a folder for each part of the data.
+    """Writes images as JPEG files beside a CSV that lists them, in a folder for each part of the data.
 
     Args:
         path: of the CSV.
