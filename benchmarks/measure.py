@@ -66,7 +66,7 @@ def parse(parser: argparse.ArgumentParser, names: Sequence[str]) -> argparse.Nam
 
 
 def machine() -> str:
-    """Returns a line that says what the figures were measured on."""
+    """Returns a line that says what the results were measured on."""
     return f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores"
 
 

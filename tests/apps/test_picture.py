@@ -880,7 +880,7 @@ def test_of_two_sheets_the_one_that_stands_out_most_is_looked_at_first() -> None
     assert areas == pytest.approx([100 * 100 / (300 * 260), 130 * 140 / (300 * 260)], abs=0.01)
 
 
-def test_two_sheets_are_found_where_they_were_when_the_figures_were_measured() -> None:
+def test_two_sheets_are_found_where_they_were_when_the_results_were_measured() -> None:
     askew = blank_sheet([(60, 40), (40, 220), (150, 230), (140, 30)])
     grain = np.random.default_rng(5).normal(0, 0.03, askew.shape)
     grey = np.clip(np.maximum(askew, blank_sheet(upright(180, 60, 90, 120), 0.6)) + grain, 0, 1).astype(np.float32)

@@ -239,7 +239,7 @@ def test_a_network_of_no_given_size_is_the_lessons_in_every_engine(
 
 
 def asked(name: str) -> Samples:
-    """Returns the samples that the figures in the card of a quick run are of."""
+    """Returns the samples that the metrics in the card of a quick run are of."""
     samples = CASES[name].samples()
     if CASES[name].lesson in IMAGE_LESSONS:
         return samples._replace(X=samples.X[:500], y=samples.y[:500])  # as many as a quick run looks at
@@ -563,7 +563,7 @@ def test_without_pytorch_it_is_said_in_one_line_and_the_rest_works(room: Path) -
     assert not list(room.rglob("*.h5"))
 
 
-# --- The figures of the curriculum ------------------------------------------------------------------------------------
+# --- The results of the curriculum -----------------------------------------------------------------------------------
 
 
 @pytest.mark.slow

@@ -140,7 +140,7 @@ class Samples(NamedTuple):
     Attributes:
         X: inputs in their own units, samples first: cells of a table, images as bytes.
         y: targets as the lesson trains on them: (samples, outputs), or the numbers of the classes.
-        part: which figures in the model's card are for these samples, "train" or "test".
+        part: which metrics in the model's card are for these samples, "train" or "test".
     """
 
     X: Any

@@ -571,7 +571,7 @@ def test_the_stand_ins(name: str, title: str, counts: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize(("name", "start"), [("mnist", "af6bd9660a055b71"), ("fashion_mnist", "07fcddc507273596")])
 def test_the_stand_ins_are_the_same_to_the_bit(name: str, start: str) -> None:
-    # The figures that a run without the published images should reach were measured on them.
+    # The results that a run without the published images should reach were measured on them.
     content = b"".join(array.tobytes() for array in synthetic_images.image_set(name)[:4])
     assert hashlib.sha256(content).hexdigest().startswith(start)
 

@@ -431,7 +431,7 @@ def test_four_times_of_five_make_a_column() -> None:
         ("2021-02-03 25:00", None),
         ("2021-02-03T04:05:06", "2021-02-03T04:05:06"),
         ("Wed, 3 Feb 2021 at 4:05 pm", "2021-02-03T16:05"),
-        ("99999999", None),  # of nine figures seconds since 1970 are taken for some
+        ("99999999", None),  # of nine digits seconds since 1970 are taken for some
         ("100000000", "1973-03-03T09:46:40"),
         ("1612310400", "2021-02-03"),
         ("1612310400.0", "2021-02-03"),

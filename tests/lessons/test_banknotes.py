@@ -229,7 +229,7 @@ PRINTS = (
 )
 
 
-def test_the_prints_look_as_they_did_when_the_figures_were_measured() -> None:
+def test_the_prints_look_as_they_did_when_the_results_were_measured() -> None:
     X = np.stack([np.asarray(synthetic_banknotes.plate(i).convert("L")) for i in range(7)])
     parts = X.reshape(7, 4, 60, 8, 60).mean((2, 4))
     recorded = np.array([list(bytes.fromhex(text)) for text in PRINTS]).reshape(parts.shape)
@@ -277,7 +277,7 @@ SUMS = {
 
 
 @pytest.mark.parametrize("what", SUMS)
-def test_but_for_letters_the_notes_are_drawn_as_when_the_figures_were_measured(
+def test_but_for_letters_the_notes_are_drawn_as_when_the_results_were_measured(
     what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ImageDraw.ImageDraw, "text", lambda *given, **options: None)

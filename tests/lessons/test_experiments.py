@@ -438,7 +438,7 @@ def test_a_worker_of_a_cluster_is_killed_and_no_row_is_lost(
     assert [line.partition(" of ")[0] for line in said.splitlines() if " of 6  " in line] == [*"123456"]
 
 
-# --- The figures of the curriculum, on the real data ------------------------------------------------------------------
+# --- The results of the curriculum, on the real data -----------------------------------------------------------------
 
 
 @pytest.mark.real
@@ -449,7 +449,7 @@ def test_a_worker_of_a_cluster_is_killed_and_no_row_is_lost(
     # All ten once: those of the garments take another minute and a half.
     [("mnist", ["--full"], lesson.LADDER), ("fashion_mnist", [], lesson.DEFAULT_RUNGS)],
 )
-def test_the_ladder_reaches_its_figures(name: str, options: list[str], rungs: Sequence[str], tmp_path: Path) -> None:
+def test_the_ladder_reaches_its_results(name: str, options: list[str], rungs: Sequence[str], tmp_path: Path) -> None:
     run = start(lesson, tmp_path, name, *options, "--jobs", "1", "--results", str(tmp_path))
     assert "As expected for this lesson." in run.lines
     assert {row["rung"] for row in read(tmp_path / f"{name}-ladder.csv")} == {*rungs}

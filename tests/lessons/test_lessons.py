@@ -333,7 +333,7 @@ def test_the_largest_that_an_option_takes_is_the_one_that_the_line_names(
     assert re.search(rf"takes up to (2048 and )?{largest}\b", said)
 
 
-# --- The figures of the curriculum, on the real data ------------------------------------------------------------------
+# --- The results of the curriculum, on the real data -----------------------------------------------------------------
 
 
 @pytest.mark.real

@@ -1,4 +1,4 @@
-"""The lesson `linear_regression` and its two tables: its figures, its bundles, its pictures, tables of one's own."""
+"""The lesson `linear_regression` and its two tables: its results, its bundles, its plots, tables of one's own."""
 
 import json
 import runpy
@@ -69,7 +69,7 @@ def test_the_features_lie_in_very_different_ranges_whose_ends_occur() -> None:
     assert (values == values.round()).all()
 
 
-# --- The figures of the lesson ----------------------------------------------------------------------------------------
+# --- The results of the lesson ---------------------------------------------------------------------------------------
 
 
 def test_descent_by_hand_ends_at_five_from_both_sides(default_run: Run) -> None:

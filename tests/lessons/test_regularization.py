@@ -325,7 +325,7 @@ def test_simards_network_is_trained_on_images_distorted_anew(tmp_path: Path) -> 
     assert not np.array_equal(change(X), change(X[::-1].copy())[::-1])
 
 
-# --- The figures of the curriculum, on the real data ------------------------------------------------------------------
+# --- The results of the curriculum, on the real data -----------------------------------------------------------------
 
 
 @pytest.mark.real
@@ -359,4 +359,4 @@ def test_with_all_images_the_gap_is_small() -> None:
     assert (len(everything.X), recipe.epochs) == (60_000, 30)
     network = in_numpy.fit(NOTHING, everything, arguments.seed, TrainingState(None, recipe))
     found = lesson.measure(network.predict, everything, lesson.to_digits(images.X_test, images.y_test), seconds=0)
-    assert found.gap == pytest.approx(2.42, abs=0.8)  # the course's figure
+    assert found.gap == pytest.approx(2.42, abs=0.8)  # the course's result

@@ -88,7 +88,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.mark.real
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_concrete_and_cars_reach_their_figures(seed: int, room: Path, real_data: Path) -> None:
+def test_concrete_and_cars_reach_their_results(seed: int, room: Path, real_data: Path) -> None:
     found = start(tables, room, "--seed", str(seed), "--no-plots")
     assert_claims(found.metrics, "tables")
     assert 9 <= found.metrics["concrete_linear_test_root_mean_squared_error"] <= 12

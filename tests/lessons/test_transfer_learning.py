@@ -324,7 +324,7 @@ SUMS = {
 }
 
 
-def test_the_animals_are_drawn_as_when_the_figures_were_measured() -> None:
+def test_the_animals_are_drawn_as_when_the_results_were_measured() -> None:
     photos_of, photos_y = synthetic_animals.draw_photos(5, 128, 4)
     others, others_y = synthetic_animals.draw(50, 128, 4)
     kinds = (*synthetic_animals.CLASSES, *synthetic_animals.KINDS)
