@@ -120,10 +120,10 @@ def assert_tells_the_same(mirror: Run, lesson: Run) -> None:
 
 
 def brighter_in_the_middle(random: np.random.Generator, samples: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns small pictures of two classes, which only their middle tells apart, to learn from.
+    """Returns small images of two classes, which only their middle tells apart, to learn from.
 
     Returns:
-        The pictures (samples, 32, 32, 3) as bytes, and their classes 0 and 1 in turn (samples, 1), float32.
+        The images (samples, 32, 32, 3) as bytes, and their classes 0 and 1 in turn (samples, 1), float32.
     """
     X = random.integers(0, 200, (samples, 32, 32, 3)).astype(np.uint8)
     classes = np.arange(samples) % 2

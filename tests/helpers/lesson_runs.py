@@ -185,7 +185,7 @@ def start(lesson: ModuleType, folder: Path, *options: str, is_drawn: bool = True
 
     Args:
         lesson: the module; what it prints is caught, and its last line is the JSON object.
-        folder: it saves models in the folder `models` of this one, and pictures in `plots`.
+        folder: it saves models in the folder `models` of this one, and plots in `plots`.
         options: what else is typed behind its name.
         is_drawn: whether its plots become files; what they show is noted in any case.
         given: other arguments of its `main`, such as an engine.

@@ -164,10 +164,10 @@ def test_bundles_load_and_their_cards_say_what_was_reported(quick: Run, lesson: 
 
 
 @pytest.mark.parametrize("lesson", EACH_LESSON, indirect=True)
-def test_pictures_are_not_blank(quick: Run) -> None:
-    pictures = sorted(quick.plots.glob("*.png"))
-    assert pictures
-    for path in pictures:
+def test_plots_are_not_blank(quick: Run) -> None:
+    plots = sorted(quick.plots.glob("*.png"))
+    assert plots
+    for path in plots:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("L"))
         assert min(pixels.shape) >= 100
@@ -293,7 +293,7 @@ TWICE = [
 def test_the_same_seed_gives_the_same_files(quick: Run, lesson: str, tmp_path: Path) -> None:
     again = start_as_the_first(lesson, tmp_path, "--quick", "--no-plots")
     assert again.metrics == quick.metrics
-    # The pictures change nothing, and are not drawn when they are not wanted.
+    # The plots change nothing, and are not drawn when they are not wanted.
     assert not again.plots.exists()
     assert {path.name for path in again.models.iterdir()} == {path.name for path in quick.models.iterdir()}
     for path in again.models.iterdir():
