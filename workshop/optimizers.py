@@ -577,14 +577,9 @@ def split(images: ImageSet) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.nda
     return (X[held_out:], y[held_out:]), (X[:held_out], y[:held_out])
 
 
-def stalling_recipe(quick: bool) -> Recipe:
-    """Returns the recipe of the training whose validation loss stalls."""
-    return STALLING.for_run(quick)
-
-
 def train_stalling(images: ImageSet, report: Report, lowers: bool) -> Stalled:
     """Trains at a high rate; with `lowers` Keras' callback lowers it where the validation loss stalls."""
-    seed, recipe = report.arguments.seed, stalling_recipe(report.arguments.quick)
+    seed, recipe = report.arguments.seed, STALLING.for_run(report.arguments.quick)
     train_set, validation_set = split(images)
     with device.scope(seed):
         model = build(STALLING_LAYERS)

@@ -96,7 +96,7 @@ def train(name: str, recipe: Recipe, images: ImageSet, report: Report) -> lesson
 
 def train_stalling(images: ImageSet, report: Report, lowers: bool) -> Stalled:
     """Trains at a high rate; with `lowers` a scheduler lowers it where the validation loss stalls."""
-    seed, recipe = report.arguments.seed, lesson.stalling_recipe(report.arguments.quick)
+    seed, recipe = report.arguments.seed, lesson.STALLING.for_run(report.arguments.quick)
     train_set, validation_set = lesson.split(images)
     network = build(lesson.STALLING_LAYERS, seed)
     model = TorchModel(network, input_shape=(28, 28, 1))

@@ -89,7 +89,7 @@ class ReduceOnPlateau:
 
 def train_stalling(images: ImageSet, report: Report, lowers: bool) -> Stalled:
     """Trains at a high rate; with `lowers` it is lowered where the validation loss stalls."""
-    seed, recipe = report.arguments.seed, lesson.stalling_recipe(report.arguments.quick)
+    seed, recipe = report.arguments.seed, lesson.STALLING.for_run(report.arguments.quick)
     (X, y), (X_validation, y_validation) = lesson.split(images)
     network, criterion = build(lesson.STALLING_LAYERS, seed), SparseCategoricalCrossentropy()
     optimizer, plateau = make_optimizer(recipe.optimizer, recipe.learning_rate), ReduceOnPlateau()
