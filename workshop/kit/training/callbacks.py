@@ -17,7 +17,7 @@ import numpy as np
 from workshop.kit import device
 from workshop.kit.files import FilePath
 from workshop.kit.lazy import load
-from workshop.kit.training.checkpoint import Checkpoint, State, check_finite
+from workshop.kit.training.checkpoint import Checkpoint, State, check_finite, part
 
 
 class StepLosses(keras.callbacks.Callback):
@@ -269,9 +269,7 @@ class Resume(keras.callbacks.Callback):
         if "generator" in state.arrays:
             load("torch").set_rng_state(load("torch").from_numpy(state.arrays["generator"]))
         for i, (callback, notes) in enumerate(zip(self._keep, state.notes["callbacks"], strict=True)):
-            prefix = f"callback/{i}/"
-            own = {name.removeprefix(prefix): a for name, a in state.arrays.items() if name.startswith(prefix)}
-            _set_state(callback, State(own, notes))
+            _set_state(callback, State(part(state.arrays, f"callback/{i}"), notes))
         self._history = state.notes["history"]
         return self._finished()
 

@@ -31,6 +31,11 @@ class State(NamedTuple):
     notes: dict[str, Any]
 
 
+def part(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    """Returns the arrays below a name by the rest of theirs: "optimizer/steps" as "steps"."""
+    return {key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")}
+
+
 class Checkpoint:
     """The file that a training writes its state to, and goes on from with `--resume`.
 

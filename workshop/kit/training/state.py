@@ -15,7 +15,7 @@ import numpy as np
 
 from workshop.kit import processes
 from workshop.kit.saving.model import Model
-from workshop.kit.training.checkpoint import Checkpoint, State, check_finite
+from workshop.kit.training.checkpoint import Checkpoint, State, check_finite, part
 from workshop.kit.training.progress_bar import TqdmBar
 from workshop.kit.training.recipe import Recipe
 
@@ -190,19 +190,11 @@ class TrainingState(abc.ABC):
         return State(arrays, {"history": self.history, "curve": self.curve})
 
     def _put_back(self, state: State) -> int:
-        own: dict[str, np.ndarray] = {}
-        best: list[np.ndarray] = []
-        kept: dict[int, list[np.ndarray]] = {}
-        for name, array in state.arrays.items():  # in the order of `_state`
-            kind, _, rest = name.partition("/")
-            if kind == "state":
-                own[rest] = array
-            elif kind == "best":
-                best.append(array)
-            else:
-                kept.setdefault(int(rest.partition("/")[0]), []).append(array)
         history, curve = state.notes["history"], state.notes["curve"]
-        self._restore(own)
-        self._best, self.weights = best, kept
+        self._restore(part(state.arrays, "state"))
+        self._best = [*part(state.arrays, "best").values()]
+        self.weights = {}
+        for name, weight in part(state.arrays, "weights").items():  # in the order of `_state`
+            self.weights.setdefault(int(name.partition("/")[0]), []).append(weight)
         self.history, self.curve = history, (curve[0], curve[1])
         return self.finished

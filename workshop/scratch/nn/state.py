@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from workshop.kit.training import batching, state
+from workshop.kit.training.checkpoint import part
 from workshop.scratch.nn.network import Network
 from workshop.scratch.nn.sgd import Optimizer
 
@@ -49,7 +50,4 @@ class TrainingState(state.TrainingState):
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self._model.restore_training_state(arrays)
-        prefix = "optimizer/"
-        self._optimizer.restore(
-            {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-        )
+        self._optimizer.restore(part(arrays, "optimizer"))
