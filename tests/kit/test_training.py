@@ -36,7 +36,7 @@ from workshop.kit.lazy import keras
 from workshop.kit.saving import bundle
 from workshop.kit.training import Recipe, batching
 from workshop.kit.training.checkpoint import Checkpoint, State
-from workshop.kit.training.progress_bar import TqdmBar
+from workshop.kit.training.state import TqdmBar
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import abc
 import math
+import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -16,11 +18,34 @@ import numpy as np
 from workshop.kit import processes
 from workshop.kit.saving.model import Model
 from workshop.kit.training.checkpoint import Checkpoint, State, check_finite, part
-from workshop.kit.training.progress_bar import TqdmBar
 from workshop.kit.training.recipe import Recipe
 
 _STEPS_A_REPORT = 50
 _SHORT_EPOCH = 100  # steps; the progress of longer ones is shown step by step
+
+
+class TqdmBar:
+    """A progress bar by tqdm: on a screen it moves, in a file or a pipe it is one line at its end."""
+
+    def __init__(self, target: int, unit: str) -> None:
+        from tqdm import tqdm
+
+        self._is_shown = sys.stdout.isatty()
+        self._bar = tqdm(total=target, unit=unit, file=sys.stdout, disable=not self._is_shown, dynamic_ncols=True)
+        self._target, self._unit, self._started = target, unit, time.perf_counter()
+
+    def update(self, at: int, metrics: Sequence[tuple[str, float]] = (), finalize: bool = False) -> None:
+        """Moves the bar to `at` of its target and shows the metrics; `finalize` ends its line."""
+        self._bar.n = at
+        shown = ", ".join(f"{name}: {value:.4f}" for name, value in metrics)
+        self._bar.set_postfix_str(shown, refresh=finalize)
+        self._bar.update(0)
+        if finalize:
+            self._bar.close()
+        if finalize and not self._is_shown:
+            seconds = time.perf_counter() - self._started
+            ending = f" - {shown}" if shown else ""
+            print(f"{at}/{self._target} {self._unit}s in {seconds:.1f} s{ending}")
 
 
 class TrainingState(abc.ABC):
