@@ -274,7 +274,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         _, train_accuracy = evaluate(network, train_sample, criterion)
         _, validation_accuracy = evaluate(network, validation, criterion)
         probabilities = photo_classifier.probabilities(model.predict(X_validation, preprocess=scale_pixels))
-        print(f"{validation_accuracy:.1%} of {len(X_validation):,} validation photos right")
+        print(f"{validation_accuracy:.1%} of {len(X_validation):,} validation photos classified correctly")
         metrics = {"train_accuracy": train_accuracy, "validation_accuracy": validation_accuracy}
         results[kind] = (weights, seconds, train_accuracy, validation_accuracy)
         report.result(metrics, model=kind, is_only=len(arguments.recipes) == 1)

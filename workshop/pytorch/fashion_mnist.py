@@ -137,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
         test_accuracy = mnist.evaluate(network, test_loader)
         metrics = {"train_accuracy": state.history["accuracy"][-1], "test_accuracy": test_accuracy}
-        print(f"{test_accuracy:.2%} of {len(test_set):,} test images right")
+        print(f"{test_accuracy:.2%} of {len(test_set):,} test images classified correctly")
         report.result(metrics, model=kind, is_only=len(arguments.kinds) == 1)
         report.save(  # the .h5 that Keras would write, and a card (.json): inputs, classes, metrics, digests
             name,

@@ -130,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         test_accuracy = evaluate(network, test_loader)
 
         metrics = {"train_accuracy": state.history["accuracy"][-1], "test_accuracy": test_accuracy}
-        print(f"{test_accuracy:.2%} of {len(test_set):,} test images right")
+        print(f"{test_accuracy:.2%} of {len(test_set):,} test images classified correctly")
         report.result(metrics, model=cell, is_only=len(arguments.cells) == 1)
         report.save(  # the .h5 that Keras would write, and a card (.json): inputs, classes, metrics, digests
             f"{run_name}_{cell}",
@@ -142,6 +142,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         curves[name] = state.curve
         accuracies[name] = test_accuracy
         rows.append([name, f"{model.count_params():,}", f"{seconds:.1f}", f"{test_accuracy:.2%}"])
+        # The saved .h5, read by the NumPy engine, whose layers can be made to return all states.
         predictions[name] = predict_by_row(Network.from_h5(report.last_model), X)
 
     title = f"{arguments.layers} x {arguments.units} units, predicting from {READ[arguments.read]}"

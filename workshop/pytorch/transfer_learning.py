@@ -290,7 +290,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
                 _, accuracy = evaluate(small, as_dataset(photos.X_validation, y_validation), make_criterion(y))
             else:
                 _, accuracy = evaluate(trained, as_dataset(X_validation, y_validation), make_criterion(y))
-            print(f"{accuracy:.1%} of {len(photos.X_validation):,} validation photos right")
+            print(f"{accuracy:.1%} of {len(photos.X_validation):,} validation photos classified correctly")
             curves[method][len(rows) / classes] = accuracy
             results.append((count, method, seconds[method], accuracy))
             number = "" if count == "all" else f"{count}_"

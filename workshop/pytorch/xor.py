@@ -24,7 +24,6 @@ from workshop import xor as lesson
 from workshop.kit import cli
 from workshop.kit.report import Report
 from workshop.kit.training import Recipe
-from workshop.kit.training.checkpoint import Checkpoint
 from workshop.pytorch.kit import device, optimizers
 from workshop.pytorch.kit.dataset import ArrayDataset, SeededBatches
 from workshop.pytorch.kit.layers import initialize_as_keras
@@ -61,21 +60,22 @@ def train(network: nn.Module, loader: DataLoader, state: TrainingState, loss_nam
 
 
 def fit(
+    name: str,
     hidden_units: int,
     X: np.ndarray,
     y: np.ndarray,
-    seed: int,
     recipe: Recipe,
-    checkpoint: Checkpoint,
+    report: Report,
     loss_name: str = MEAN_SQUARED_ERROR,
     snapshots: Sequence[int] = (),
 ) -> tuple[TorchModel, TrainingState]:
     """Builds and trains a network on X (rows, inputs) and y (rows,); returns it as it is saved, and its training."""
+    seed = report.arguments.seed
     torch.manual_seed(seed)
     network = initialize_as_keras(Network(hidden_units, X.shape[1]))
     activation = "sigmoid" if loss_name == CROSS_ENTROPY else None
     model = TorchModel(network, input_shape=X.shape[1:], activation=activation)
-    state = TrainingState(checkpoint, recipe, model, snapshots=snapshots)
+    state = TrainingState(report.checkpoint(name), recipe, model, snapshots=snapshots)
     batches = SeededBatches(len(X), recipe.batch_size, seed)
     loader = DataLoader(ArrayDataset(X, y[:, None]), sampler=batches, batch_size=None)
     train(network, loader, state, loss_name)
@@ -86,8 +86,7 @@ def train_network(report: Report, task: Task, points: Points) -> None:
     """Trains and saves the network on the corners, or that of a course's recipe."""
     report.section(task.title)
     snapshots = lesson.snapshot_epochs(task.recipe.epochs)
-    seed, checkpoint = report.arguments.seed, report.checkpoint(task.name)
-    model, state = fit(task.hidden_units, task.X, task.y, seed, task.recipe, checkpoint, task.loss, snapshots)
+    model, state = fit(task.name, task.hidden_units, task.X, task.y, task.recipe, report, task.loss, snapshots)
     lesson.report_network(
         report, task, points, model, lambda X: model.predict(X)[:, 0], state.history["loss"], state.weights
     )
@@ -96,15 +95,13 @@ def train_network(report: Report, task: Task, points: Points) -> None:
 def compare_sizes(report: Report, points: Points) -> None:
     """Trains networks of one, two and four hidden units on noisy points, or on your own table."""
     report.section(points.title)
-    arguments = report.arguments
     X_train, X_test = points.scaler.transform(points.X_train), points.scaler.transform(points.X_test)
-    recipe = RECIPES["noisy"].with_options(arguments, samples=len(X_train))
+    recipe = RECIPES["noisy"].with_options(report.arguments, samples=len(X_train))
     weights, accuracies = {}, {}
     for hidden_units in lesson.HIDDEN_SIZES:
         kind = f"hidden_{hidden_units}"
         print(lesson.units_title(hidden_units))
-        checkpoint = report.checkpoint(f"xor-{kind}")
-        model, _ = fit(hidden_units, X_train, points.y_train, arguments.seed, recipe, checkpoint)
+        model, _ = fit(f"xor-{kind}", hidden_units, X_train, points.y_train, recipe, report)
         weights[hidden_units] = model.get_weights()
         accuracies[hidden_units] = lesson.accuracies(points, model.predict(X_train), model.predict(X_test))
         report.result(accuracies[hidden_units], model=kind)
@@ -112,14 +109,13 @@ def compare_sizes(report: Report, points: Points) -> None:
 
 
 def train_shapes(report: Report) -> None:
-    """Trains the networks that draw a step, a sine, a circle and three classes."""
+    """Trains the networks that approximate a step, a sine, a circle and three classes."""
     report.section("What a hidden layer can approximate: a step, a sine, a circle, three classes")
     tasks = lesson.shape_tasks(report.arguments)
     weights = {}
     for task in tasks:
         print(f"{task.name.partition('_')[0]}, {lesson.units_title(task.hidden_units)}")
-        seed, checkpoint = report.arguments.seed, report.checkpoint(f"xor-{task.name}")
-        model, _ = fit(task.hidden_units, task.X, task.y, seed, task.recipe, checkpoint, task.loss)
+        model, _ = fit(f"xor-{task.name}", task.hidden_units, task.X, task.y, task.recipe, report, task.loss)
         weights[task.name] = model.get_weights()
     lesson.show_shapes(report, tasks, weights)
 
