@@ -200,7 +200,7 @@ print(", ".join(tumours.feature_names[:6]), "...")
 # %%
 size = X[:, :1]
 with_large = np.append(size, [[5 * size.max()]], axis=0)
-data = {"as measured": (size, y), "one large tumour more": (with_large, np.append(y, 1))}
+data = {"as measured": (size, y), "one large tumour added": (with_large, np.append(y, 1))}
 size_scaler = StandardScaler().fit(size)
 
 

@@ -196,7 +196,7 @@ def compare_starts(X: np.ndarray, clusters: int, random: np.random.Generator, st
         iterations = np.mean([len(steps) - 1 for steps in of_way])
         rows.append([name, f"{before:.0f}", f"{iterations:.1f}", f"{is_good.mean():.1%}", f"{ends[name].max():.1f}"])
         report.result({f"{prefix}_train_success_rate": float(is_good.mean())})
-    print(format_table(["start", "inertia before", "iterations", "end at the best", "worst end"], rows))
+    print(format_table(["start", "inertia before", "iterations", "reach the best", "worst result"], rows))
     print(f"The best inertia is {best:.1f}. Take the best of several starts: k-means itself cannot know better.")
     worst = max(runs["random samples"], key=lambda steps: steps[-1].inertia)
     good = min(runs["random samples"], key=lambda steps: steps[-1].inertia)
@@ -529,7 +529,7 @@ def read_columns(path: FilePath, drop: Sequence[str] = ()) -> NumericTable:
     chosen = []
     for column in table.columns:
         is_text = column.kind == "text"
-        reason = kinds.tells_nothing(column) or ("it holds texts, and distances take numbers" if is_text else "")
+        reason = kinds.tells_nothing(column) or ("it holds texts, and distances need numbers" if is_text else "")
         if reason:
             print(f"Note      {column.name} is left out: {reason}")
             continue
@@ -637,7 +637,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.data(digits.source, digits.place, digits.is_standin)
     print(f"Engine    NumPy {np.__version__}")
 
-    report.section("k-means by hand, from a bad start: three points of one blob, and scikit-learn from the same")
+    report.section("k-means by hand, from a bad start: three points of one blob, and scikit-learn from the same start")
     X, blobs = load_blobs(random)
     steps = compare_iterations(X, X[-3:], report)
     report.plot("clustering-steps", figures.steps, X, steps)
@@ -658,7 +658,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.section(f"A map of {COLOURS} random colours, {COLOUR_MAP[0]}x{COLOUR_MAP[1]} units")
     courses = {"colours": map_colours(random, quick, report)}
 
-    report.section(f"A map of digits, {DIGIT_MAP[0]}x{DIGIT_MAP[1]} units, measured on others")
+    report.section(f"A map of digits, {DIGIT_MAP[0]}x{DIGIT_MAP[1]} units, measured on test digits")
     courses["digits"] = map_digits(digits, random, quick, report)
     report.plot("clustering-errors", figures.errors, courses)
 

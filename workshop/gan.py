@@ -330,7 +330,7 @@ def draw(generator: keras.Model, inputs: np.ndarray) -> Images:
     return keras.ops.convert_to_numpy(generator(inputs, training=False))
 
 
-# --- How digit-like, how varied ---------------------------------------------------------------------------------------
+# --- Quality and variety of the digits --------------------------------------------------------------------------------
 
 
 class Verdict(NamedTuple):
@@ -428,7 +428,7 @@ def report_generator(
     )
     if is_labelled:
         walk = draw_images(walk_inputs(np.arange(0, CLASSES, 2), 10, 3)).reshape(-1, 10, 28, 28)
-        report.plot("gan-walk", figures.sheet, walk, "From one noise to another", digits.classes[::2])
+        report.plot("gan-walk", figures.sheet, walk, "From one noise vector to another", digits.classes[::2])
     title = "The same noise, while the generator trains"
     report.animate(f"{name}training", figures.film, trained.frames, trained.steps, columns, title)
     return verdict
@@ -455,7 +455,7 @@ def report_collapse(
         }
     )
     sheet = images[: 3 * CLASSES].reshape(-1, CLASSES, 28, 28)
-    report.plot("gan-collapse", figures.sheet, sheet, "Collapsed: thirty noises, and nearly one image")
+    report.plot("gan-collapse", figures.sheet, sheet, "Collapsed: thirty noise vectors, nearly one image")
     return verdict
 
 
@@ -472,7 +472,7 @@ def report_verdicts(verdicts: Mapping[str, Verdict], digits: ImageSet, report: R
         ]
         for name, one in verdicts.items()
     ]
-    print(format_table(["", "sure of", "digits", "entropy / ln 10", "requested digit", "mean distance of two"], rows))
+    print(format_table(["", "confident", "digits", "entropy / ln 10", "requested digit", "mean distance of two"], rows))
     real = verdicts["real digits"]
     report.result(
         {
@@ -510,7 +510,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
         docstring, RECIPES, learning_rate="0.001 digits, 0.01 collapse, falling in the last 40 %%", data="DIR"
     )
     parser.add_argument("--part", choices=[*PARTS, "all"], default="all", help="(default: all)")
-    parser.add_argument("--no-labels", action="store_true", help="do not say which digit the generator is to draw")
+    parser.add_argument("--no-labels", action="store_true", help="train without labels: no digit can be requested")
     arguments = cli.parse_lesson(parser, argv)
     if arguments.no_labels and arguments.part == "collapse":
         parser.error("--no-labels: got --part collapse too, which never has labels; takes --part digits or all")
@@ -532,7 +532,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     classifier.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     X_test = scale_pixels(digits.X_test)
     _, accuracy = classifier.evaluate(X_test, digits.y_test, batch_size=1000, verbose=0)
-    print(f"The CNN that the lesson mnist saved predicts the digit of {accuracy:.2%} of the test images.")
+    print(f"The CNN of the lesson mnist predicts the right digit for {accuracy:.2%} of the test images.")
     report.result({"classifier_test_accuracy": accuracy})
 
     def predict(images: Images) -> np.ndarray:
@@ -551,11 +551,11 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         verdicts[NAMES["digits"] if is_labelled else "without labels"] = verdict
         use = f"python -m apps.draw_digits --model {report.last_model} 2026" if is_labelled else ""
     if "collapse" in arguments.parts:
-        report.section("Collapse: the discriminator's learning rate a hundredth of the generator's")
+        report.section("Collapse: the discriminator's learning rate is a hundredth of the generator's")
         first = replace(digits, X_train=digits.X_train[:COLLAPSE_IMAGES], y_train=digits.y_train[:COLLAPSE_IMAGES])
         collapsed, _ = train("collapse", first, False, arguments, report)
         verdicts[NAMES["collapse"]] = report_collapse(lambda inputs: draw(collapsed, inputs), predict, report)
-    report.section("How digit-like, how varied")
+    report.section("Quality and variety of the digits")
     report_verdicts(verdicts, digits, report)
     return report.finish(use=use)
 

@@ -103,7 +103,7 @@ def show_basics(report: Report) -> None:
     print(format_table(["label", "probability of 1", "cross-entropy"], rows))
     print("It is near 0 for a confident, correct prediction and grows without limit for a confident, wrong one.")
     descents = {loss: descend_saturated(loss) for loss in ("squares", "cross-entropy")}
-    report.section(f"A saturated neuron, which is to predict 0: gradient descent, rate {SATURATED_RATE}")
+    report.section(f"A saturated neuron with the target 0: gradient descent, rate {SATURATED_RATE}")
     rows = [[step, *(f"{outputs[step]:.4f}" for outputs in descents.values())] for step in STEPS_SHOWN]
     print(format_table(["step", "squares", "cross-entropy"], rows))
     a = descents["squares"][0]
@@ -183,7 +183,7 @@ def with_a_large_tumour(sizes: np.ndarray, y: np.ndarray) -> dict[str, tuple[np.
     large = 5 * sizes.max()
     return {
         "as measured": (sizes, y),
-        "one large tumour more": (np.append(sizes, [[large]], axis=0), np.append(y, np.float32(1))),
+        "one large tumour added": (np.append(sizes, [[large]], axis=0), np.append(y, np.float32(1))),
     }
 
 
@@ -224,7 +224,7 @@ def show_classifiers(
         for name, (_, cut) in fitted.items():
             missed = int(np.sum((sizes[:, 0] < cut) & (y == 1)))
             rows.append([title, name, f"{cut:.1f}", f"{missed} of {int(y.sum())}"])
-    print(format_table(["data", "classifier", "cut at", "malignant ones missed"], rows))
+    print(format_table(["data", "classifier", "cut at", "malignant missed"], rows))
     report.plot("logistic_regression-line", figures.line, sizes[:, 0], y, classifiers)
 
 

@@ -9,7 +9,7 @@ mini-batches, and lower the learning rate when the validation loss stalls:
 3. Nine gradients of +0.1 and one of -0.9: descent comes back to where it was, Rprop walks away.
 4. What each remembers, in multiples of the model.
 5. The race on MNIST, 784-500-300-10: the loss by steps and by seconds.
-6. The rate lowered when validation stalls, by `keras.callbacks.ReduceLROnPlateau`.
+6. Lowering the rate when validation stalls, by `keras.callbacks.ReduceLROnPlateau`.
 
     python -m workshop.optimizers                              # all of it; then look into the folder plots
     python -m workshop.optimizers --algorithms sgd adam        # two of the nine
@@ -151,7 +151,7 @@ class AdamBeside(Adam):
 
 
 # Where PyTorch's step differs: the term in words, and the engine's rule with that term.
-NEW_RATE = "a new rate is for the next g in Keras, for all of v in PyTorch"
+NEW_RATE = "a new rate applies to the next g in Keras, to all of v in PyTorch"
 INSIDE = "epsilon: sqrt(. + e) in Keras, sqrt(.) + e in PyTorch"
 TORCH_TERMS: dict[str, tuple[str, Callable[[Any], Optimizer]]] = {
     "momentum": (NEW_RATE, lambda rate: RateOutside(rate, 0.9)),
@@ -260,7 +260,7 @@ def print_rules() -> None:
             weight = torch.nn.Parameter(torch.zeros(1))
             defaults[1] = f"{getattr(torch.optim, TORCH[name][0])([weight]).defaults['lr']:g}"
         rows.append([algorithm.title, name, algorithm.rule, algorithm.source, *defaults])
-    print(format_table(["algorithm", "--optimizer", "a step", "published", "rate: Keras", "PyTorch"], rows))
+    print(format_table(["algorithm", "--optimizer", "update", "published", "rate: Keras", "PyTorch"], rows))
 
 
 # --- 2. Surfaces that can be drawn ------------------------------------------------------------------------------------
@@ -347,9 +347,9 @@ def race_on_surfaces(report: Report, names: Sequence[str]) -> None:
         rows.append([TITLES[name], *cells])
     print(format_table(["steps to the minimum of", *SURFACES], rows))
     print(
-        "Descent and momentum take as many steps where the bowl is turned. A rate for each weight makes it round if it"
+        "Descent and momentum take as many steps when the bowl is turned. A rate for each weight makes it round if it"
     )
-    print("lies along the axes: turned, Rprop takes four times as many steps, Adagrad five times, but Adam as many.")
+    print("lies along the axes; turned, it takes Rprop four times as many steps, Adagrad five times, Adam as many.")
     for key in ("valley",) if report.arguments.quick else ("bowl", "saddle", "valley"):
         report.plot(f"optimizers-{key}", figures.paths, SURFACES[key], descents[key], TITLES)
     drawn = {key: SURFACES[key] for key in ("bowl", "saddle", "valley")}
@@ -560,7 +560,7 @@ def report_race(report: Report, trained: Mapping[str, Trained], recipes: Mapping
     report.plot("optimizers-digits", figures.digits, curves, TITLES, source)
 
 
-# --- 6. The rate lowered when validation stalls -----------------------------------------------------------------------
+# --- 6. Lowering the rate when validation stalls ----------------------------------------------------------------------
 
 STALLING_LAYERS = COUNTED[1:-1]
 STALLING = Recipe(epochs=20, learning_rate=0.1, batch_size=32, optimizer="momentum", schedule=False, quick_epochs=12)
@@ -653,7 +653,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.data(images.source, images.place, images.is_standin)
     report.engine(device.prepare(arguments.seed))
 
-    report.section("Nine rules for a step")
+    report.section("Nine update rules")
     print_rules()
     report.section(f"{STEPS} steps in NumPy against Keras' and PyTorch's own, with the same settings")
     report.result({f"{name}_test_max_error": error for name, error in compare_steps(arguments.seed).items()})
@@ -665,7 +665,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.section("Why Rprop fails on mini-batches")
     report_nine_and_one(report)
 
-    report.section("The memory of each")
+    report.section("Memory of each optimizer")
     counts = {"NumPy": memory_numpy, "Keras": memory_keras} | ({"PyTorch": memory_torch} if has_torch() else {})
     report_memory(counts, names)
 
@@ -676,7 +676,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     trained = {name: train(name, recipe, images, batches, report) for name, recipe in recipes.items()}
     report_race(report, trained, recipes, images.source)
 
-    report.section("The rate lowered when validation stalls")
+    report.section("Lowering the rate when validation stalls")
     found = {name: train_stalling(images, report, lowers=name == "lowered") for name in ("constant", "lowered")}
     report_stalling(report, found)
     return report.finish(not_comparable=arguments.not_comparable)

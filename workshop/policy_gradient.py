@@ -714,7 +714,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     say_environments(report)
     report.engine(device.prepare(arguments.seed))
     if "car" in arguments.parts:
-        report.section("The gradient of a policy: an action of three, its return 2")
+        report.section("The gradient of a policy: one action of three, with the return 2")
         report_gradients(report, gradient_by_keras(), "step of train_on_batch")
         report.section("A car with 20 range sensors: REINFORCE, and an actor with a critic")
         report_car(report, train_cars(report))

@@ -184,7 +184,7 @@ def report_finite(report: Report, discount: float) -> list[float]:
 
 def report_endless(report: Report, discounts: Sequence[float]) -> list[float]:
     """Solves the process without an end for several discounts; returns how far its values are off."""
-    report.section("An endless process: 1 a step for ever, or pay 3 once and then earn 2 a step")
+    report.section("An endless process: 1 per step for ever, or pay 3 once and then earn 2 per step")
     rows: list[list[object]] = []
     panels, errors = {}, [0.0]
     for discount in discounts:
@@ -413,8 +413,8 @@ def report_blackjack(report: Report, hands: int) -> None:
     exact = exact_action_values()
     print(figures.policy_table(exact) + "\n")
     stay, hit = exact[0, 18 - 12, 9 - 1]
-    print(f"Hard 18 against a 9: stay {stay:.3f}, hit and then play best {hit:.3f}.")
-    print("Slides that say -0.5 for hitting have other rules: here the deck is endless, the dealer stays from 17 on.")
+    print(f"Hard 18 against a 9: stay {stay:.3f}, hit and then play optimally {hit:.3f}.")
+    print("Slides that give -0.5 for hitting use other rules: here the deck is endless, the dealer stays from 17 on.")
     report.result({"blackjack_exact_test_max_error": max(abs(stay + 0.183), abs(hit + 0.617))})
 
     report.section(f"Blackjack by Monte Carlo with exploring starts: {hands:,} hands of the dealer")
@@ -441,7 +441,7 @@ def report_blackjack(report: Report, hands: int) -> None:
     print(
         "\nErrors of the state values; number of the 200 states with a small error, and with the better action found."
     )
-    print("A mean of n returns is off by some 0.9 / sqrt(n): ten times the hands, a third of the error.")
+    print("A mean of n returns is off by about 0.9 / sqrt(n): ten times the hands, a third of the error.")
     print("Shared: the same number of hands, but each is settled against every dealer of its batch with the same card,")
     print("since no dealer looks at a player's cards; and hands begin in the states whose means are least certain.")
     one_player = learned["one player"]
@@ -578,7 +578,7 @@ def print_step_by_hand(epsilon: float, rate: float) -> None:
     """Prints what one and the same step teaches by each rule."""
     q, reward, next_values, next_action = -10.0, -1.0, np.array([[-4.0, -8.0, -12.0, -16.0]]), np.array([2])
     print(f"Q(s, a) = {q:g}. The move a earns {reward:g} and leads to s', where Q(s', .) = -4, -8, -12, -16. The next")
-    print(f"move happens to be random, that of -12. Each rule moves Q(s, a) to its target, by the rate {rate:g}:\n")
+    print(f"move happens to be random, that of -12. Each rule moves Q(s, a) towards its target, at rate {rate:g}:\n")
     rows: list[list[object]] = []
     for rule in RULES:
         target = float(targets(rule, np.array([reward]), next_values, next_action, epsilon)[0])

@@ -377,7 +377,7 @@ def report_overfitting(
     learned = (
         f"all training images are right from epoch {known} on" if known <= last else "not all training images are right"
     )
-    rises = ", and rises then" if lowest < last else ""
+    rises = ", then rises" if lowest < last else ""
     print(f"The test loss is lowest after epoch {lowest}{rises}; {learned}.")
     metrics = {
         "train_log_loss": history["loss"][-1],
@@ -395,7 +395,7 @@ def report_all_images(report: Report, trained: Result) -> None:
     few_gap = 100 * (report.metrics["few_train_accuracy"] - report.metrics["few_test_accuracy"])
     print(
         f"Training accuracy {trained.train_accuracy:.2%}, test accuracy {trained.test_accuracy:.2%}: a gap of "
-        f"{trained.gap:.2f} points, where few images left {few_gap:.2f}. It took {trained.seconds:.1f} s."
+        f"{trained.gap:.2f} points; with few images it was {few_gap:.2f}. It took {trained.seconds:.1f} s."
     )
     report.result({"train_accuracy": trained.train_accuracy, "test_accuracy": trained.test_accuracy}, model="all")
 
@@ -598,7 +598,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     save(report, model, results["combined"], images)
     report.plot("regularization-distortions", figures.distortions, *distorted_examples(few.X))
 
-    report.section(f"Dropout, drawn: a noisy ring and a network of 2, {RING_UNITS} and 2 units")
+    report.section(f"Dropout at work: a noisy ring and a network of 2, {RING_UNITS} and 2 units")
     ring, ring_test = rings(arguments.seed)
     networks = {name: fit_ring(report, name, *ring) for name in ("plain", "dropout")}
     report_ring(report, {name: network.predict_on_batch for name, network in networks.items()}, ring, ring_test)

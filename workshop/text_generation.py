@@ -142,7 +142,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     """Reads the options."""
     parser = cli.lesson_parser(
         docstring,
-        epochs=f"as many as read {MAX_CHARACTERS:,} characters",
+        epochs=f"enough to read {MAX_CHARACTERS:,} characters",
         batch_size="32 windows",
         learning_rate="0.02, falling along a cosine; with --optimizer its own, constant",
         optimizer="adamw",
@@ -150,7 +150,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     add = parser.add_argument
     add("--units", type=cli.whole_number(2), default=128, metavar="N", help="units in each LSTM layer (default: 128)")
     add("--layers", type=cli.whole_number(1), default=2, metavar="N", help="LSTM layers, stacked (default: 2)")
-    add("--start", default="Alice ", metavar="TEXT", help="the beginning of the samples (default: 'Alice ')")
+    add("--start", default="Alice ", metavar="TEXT", help="the text that samples begin with (default: 'Alice ')")
     add("--length", type=cli.whole_number(1), metavar="N", help="characters of a sample (default: 300, quick 80)")
     wildness = "sampling temperature: lower is more predictable (default: 0.5 1 1.5)"
     add("--temperature", type=cli.positive_number, nargs="+", default=TEMPERATURES, metavar="T", help=wildness)

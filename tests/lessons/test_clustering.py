@@ -193,7 +193,7 @@ def test_a_table_is_scaled_clustered_and_drawn(tmp_path: Path) -> None:
     path = tmp_path / "fish.csv"
     path.write_text(TABLE.replace("503", "?"))
     run = start(clustering, tmp_path, "--data", str(path), "--scaler", "minmax", "--clusters", "2")
-    assert "Note      kind is left out: it holds texts, and distances take numbers" in run.lines
+    assert "Note      kind is left out: it holds texts, and distances need numbers" in run.lines
     assert any("median of their column: weight 1" in line for line in run.lines)
     assert f"Engine    NumPy {np.__version__}" in run.lines
     assert "How many clusters? The rows by length, weight" in run.titles

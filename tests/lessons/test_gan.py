@@ -61,7 +61,7 @@ def trained(engine: str, folder: Path, *options: str) -> Run:
         return start(MODULES[engine], folder, *SMALL, *options)
 
 
-# --- How digit-like, how varied ---------------------------------------------------------------------------------------
+# --- Quality and variety of the digits --------------------------------------------------------------------------------
 
 
 def test_a_verdict_counts_what_the_judge_is_sure_of_and_how_many_digits_there_are() -> None:

@@ -102,7 +102,7 @@ def test_one_large_tumour_moves_the_cut_of_the_line_but_not_of_the_neuron(defaul
     table = default_run.table("data", "classifier", "cut at")
     cuts = {(data, name): float(cut) for data, name, cut, _ in table}
     missed = {(data, name): int(count.removesuffix(" of 212")) for data, name, _, count in table}
-    before, after = "as measured", "one large tumour more"
+    before, after = "as measured", "one large tumour added"
     assert cuts[after, "line"] > cuts[before, "line"] + 2
     assert abs(cuts[after, "neuron"] - cuts[before, "neuron"]) < 0.2
     assert missed[after, "line"] > missed[before, "line"] + 30

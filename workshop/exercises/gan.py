@@ -209,7 +209,7 @@ def variety(counts):
         ),
     ),
     Exercise(
-        title="From one noise to another",
+        title="From one noise vector to another",
         task="Return `steps` rows of noise on the straight line from `start` to `end`, both included: an array "
         "(steps, numbers). What the generator makes of them is a walk from one image to another.",
         stub='''\

@@ -56,7 +56,7 @@ def filters(weights: np.ndarray, activity: np.ndarray) -> Figure:
     figure, axes = plots.subplots(1, 2, width=6.6, height=6.2, width_ratios=(1.35, 1))
     shown = np.argsort(-weights.std(axis=1), kind="stable")[:100]
     draw_filters(axes.flat[0], weights[shown], 10, 0.6 * np.abs(weights[shown]).max())
-    axes.flat[0].set_title(f"Filters of {len(shown)} hidden units: purple switches it on")
+    axes.flat[0].set_title(f"Filters of {len(shown)} hidden units: purple pixels switch the unit on")
     axes.flat[1].hist(activity, bins=np.linspace(0, 1, 21), color=plots.BLUE, edgecolor="white")
     axes.flat[1].set(xlabel="share of the test images for which a unit is on", ylabel="hidden units")
     axes.flat[1].set_title("How often hidden units are on")
@@ -231,7 +231,7 @@ def rating_table(errors: Mapping[str, Sequence[float]]) -> str:
     first, second, *_ = sorted(means, key=means.__getitem__)
     behind = means[second] / means[first] - 1
     table = format_table(["prediction", "error", "spread", "best in splits"], rows)
-    return f"{table}\nThe smallest error: {first}. Next: {second}, {behind:.1%} more."
+    return f"{table}\nThe smallest error: {first}. Next: {second}, {behind:.1%} higher."
 
 
 def ratings(matrix: np.ndarray, names: tuple[str, str], errors: Mapping[str, Sequence[float]]) -> Figure:

@@ -227,7 +227,7 @@ def elbow(clusters: np.ndarray, inertias: np.ndarray, silhouettes: np.ndarray, b
         panel.plot(clusters, values, "o-", color=shade, markersize=9)
         panel.set(xlabel="number of clusters", ylabel=name, xticks=clusters)
         panel.set_ylim(bottom=min(0, 1.1 * np.nanmin(values)))
-    axes[0].set_title("The elbow: where it begins to fall slowly")
+    axes[0].set_title("The elbow: where the inertia begins to fall slowly")
     axes[1].set_title(f"The silhouette is highest at {best}")
     return figure
 
@@ -295,10 +295,10 @@ def colours(snapshots: Mapping[int, np.ndarray], shape: tuple[int, int], distanc
     shown = [listed[0], *listed[-4:]]
     for panel, (step, units) in zip(axes.flat, shown, strict=False):
         panel.imshow(units.reshape(*shape, 3).clip(0, 1), interpolation="nearest")
-        panel.set_title(f"{step:,} colours shown" if step else "the start: dark, in no order")
+        panel.set_title(f"{step:,} colours shown" if step else "the start: dark, unordered")
         panel.set(xticks=[], yticks=[])
     draw_ridges(axes.flat[-1], distances, "Distance to the neighbours: dark is near")
-    figure.suptitle("A map of colours: what is alike comes to lie side by side", fontsize=16)
+    figure.suptitle("A map of colours: similar colours end up side by side", fontsize=16)
     return figure
 
 
@@ -318,7 +318,7 @@ def digits(images: np.ndarray, names: np.ndarray, shape: tuple[int, int], distan
     mosaic = framed.reshape(*shape, height, width).swapaxes(1, 2).reshape(shape[0] * height, shape[1] * width)
     axes[0].imshow(mosaic, cmap="gray_r", vmin=0)
     axes[0].set(xticks=[], yticks=[], title="The units: what each of them stands for")
-    draw_ridges(axes[1], distances, "Named by labels afterwards; dark: near to its neighbours")
+    draw_ridges(axes[1], distances, "Labelled afterwards; dark: near its neighbours")
     middle = (distances.min() + distances.max()) / 2
     for unit, name in enumerate(names):
         row, column = divmod(unit, shape[1])
@@ -339,7 +339,7 @@ def errors(courses: Mapping[str, tuple[Sequence[int], np.ndarray]]) -> Figure:
         # A map of digits has long distances and one of colours short ones: each is measured by its own first.
         for panel, course in zip(axes, (values[:, 0] / values[0, 0], values[:, 1]), strict=True):
             panel.plot(shown, course, sign + "-", color=shade, markersize=9, label=name)
-    axes[0].set(title="Quantisation error", ylabel="share of that at the start")
+    axes[0].set(title="Quantisation error", ylabel="share of the initial error")
     axes[1].set(title="Topographic error", ylabel="share of the samples")
     for panel in axes:
         panel.set_xscale("symlog", linthresh=10)
@@ -412,6 +412,6 @@ def table(points: np.ndarray, centres: np.ndarray, labels: np.ndarray, explained
     draw_clusters(axes, points, labels, 7, legend=True)
     draw_centres(axes, centres, 15)
     axes.set(xlabel=f"first principal component ({explained[0]:.0%} of the variance)", title=title)
-    axes.set_ylabel(f"second ({explained[1]:.0%})" if len(explained) > 1 else "spread, of no meaning")
+    axes.set_ylabel(f"second ({explained[1]:.0%})" if len(explained) > 1 else "random spread, for visibility")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

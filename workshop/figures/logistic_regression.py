@@ -52,7 +52,7 @@ def line(
     y: np.ndarray,
     classifiers: Mapping[str, Mapping[str, tuple[Callable[[np.ndarray], np.ndarray], float]]],
 ) -> Figure:
-    """Returns a line and a neuron as classifiers, fitted to tumours as measured and to one large tumour more.
+    """Returns a line and a neuron as classifiers, fitted to tumours as measured and to one large tumour added.
 
     Args:
         sizes, y: of the tumours as measured (n,), and 1 for malignant (n,).

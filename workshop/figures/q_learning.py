@@ -218,7 +218,7 @@ def policy(exact: np.ndarray, learned: np.ndarray) -> Figure:
     for panel, kind, best, found in zip(axes[0], KINDS, exact.argmax(-1), learned.argmax(-1), strict=True):
         draw_map(panel, best, [["SH"[action] for action in row] for row in best], colours, kind)
         rows, columns = np.nonzero(best != found)
-        label = "Monte Carlo found the other" if len(rows) else None
+        label = "Monte Carlo chose the other action" if len(rows) else None
         panel.plot(columns, rows, "x", color=plots.VERMILION, markersize=17, markeredgewidth=3.5, label=label)
         if label:
             panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False)

@@ -224,7 +224,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     X_test = scale_pixels(digits.X_test)
     probabilities = classifier.predict(X_test)
     accuracy = metrics.accuracy(digits.y_test, probabilities)
-    print(f"The CNN that the lesson mnist saved predicts the digit of {accuracy:.2%} of the test images.")
+    print(f"The CNN of the lesson mnist predicts the right digit for {accuracy:.2%} of the test images.")
     report.result({"classifier_test_accuracy": accuracy})
 
     verdicts: dict[str, Verdict] = {"real digits": lesson.evaluate_images(X_test, probabilities, digits.y_test)}
@@ -243,7 +243,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         first = replace(digits, X_train=digits.X_train[:n], y_train=digits.y_train[:n])
         collapsed, _ = train("collapse", first, False, arguments, report)
         verdicts[NAMES["collapse"]] = lesson.report_collapse(collapsed.predict, classifier.predict, report)
-    report.section("How digit-like, how varied")
+    report.section("Quality and variety of the digits")
     lesson.report_verdicts(verdicts, digits, report)
     return report.finish(use=use)
 

@@ -136,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.data(images.source, images.place, images.is_standin)
     report.engine(device.prepare(arguments.seed))
 
-    report.section("The memory of each")
+    report.section("Memory of each optimizer")
     lesson.report_memory({"PyTorch": lesson.memory_torch}, arguments.algorithms)
 
     report.section(f"The race on {images.source}: {'-'.join(map(str, (784, *lesson.LAYERS, 10)))}")
@@ -144,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     trained = {name: train(name, recipes[name], images, report) for name in recipes}
     lesson.report_race(report, trained, recipes, images.source)
 
-    report.section("The rate lowered when validation stalls")
+    report.section("Lowering the rate when validation stalls")
     found = {name: train_stalling(images, report, lowers=name == "lowered") for name in ("constant", "lowered")}
     lesson.report_stalling(report, found)
     return report.finish(not_comparable=arguments.not_comparable)

@@ -121,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.data(images.source, images.place, images.is_standin)
     report.engine(device.prepare())
 
-    report.section("The memory of each")
+    report.section("Memory of each optimizer")
     lesson.report_memory({"NumPy": lesson.memory_numpy}, arguments.algorithms)
 
     report.section(f"The race on {images.source}: {'-'.join(map(str, (784, *lesson.LAYERS, 10)))}")
@@ -129,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     trained = {name: train(name, recipes[name], images, report) for name in recipes}
     lesson.report_race(report, trained, recipes, images.source)
 
-    report.section("The rate lowered when validation stalls")
+    report.section("Lowering the rate when validation stalls")
     found = {name: train_stalling(images, report, lowers=name == "lowered") for name in ("constant", "lowered")}
     lesson.report_stalling(report, found)
     return report.finish(not_comparable=arguments.not_comparable)
