@@ -1,10 +1,10 @@
 """Activation functions: the output of a neuron for its weighted sum z, and the gradient that flows back through it.
 
 Ten functions side by side, each with its derivative, which decides what can be trained: no gradient comes back through
-a threshold, through ten sigmoids at most a millionth. You check the formulas against finite differences and against
-the derivatives that Keras and PyTorch find by themselves, compare the slopes that all three use at a kink, and see
-plain formulas fail on large numbers. Last comes softmax, whose outputs depend on every z: three classes get three
-probabilities that add up to 1, where three sigmoids are three answers that do not; on one output alone it is always 1.
+a threshold, through ten sigmoids at most a millionth. You check the formulas against finite differences and against the
+derivatives that Keras and PyTorch find by themselves, compare the slopes that all three use at a kink, and see plain
+formulas fail on large numbers. Last comes softmax, whose outputs depend on every z: three classes get three
+probabilities that add up to 1, where three sigmoids give three numbers that do not; of a single output it is always 1.
 
     python -m workshop.activations             # all of it; then look into the folder plots
     python -m workshop.activations --quick     # a first look: 100 random points in place of 10,000

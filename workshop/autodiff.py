@@ -2,7 +2,7 @@
 
 You follow z = x1 x2 + sin x1 with pencil and paper: forwards with dual numbers, once for each input, and backwards
 along a tape, once for all of them. PyTorch and TensorFlow find the same derivatives, and derivatives of derivatives.
-Then the engine, workshop/scratch/autograd, trains two networks of which nobody has written down a derivative.
+Then the engine, workshop/scratch/autograd, trains two networks without a derivative written by hand.
 
     python -m workshop.autodiff                # all of it; then look into the folder plots
     python -m workshop.autodiff --at 1.5 -2    # the derivatives at another point (x1, x2)

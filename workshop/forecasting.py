@@ -1,10 +1,9 @@
 """Forecasting: an LSTM reads five years of sunspots and forecasts the year after them.
 
 A window of past months goes in, the next twelve months come out, all at once. An LSTM reads the window month by month
-and remembers what matters. A forecast is only as good as the simplest one that it beats, so three stand beside it:
-"it stays as it is" (naive), "as one season ago" (seasonal naive; the sun's cycle is about eleven years), and a linear
-model of the same window. Neither the scaler nor the
-training sees the years that are forecast.
+and remembers what matters. A forecast is only as good as the simplest one that it beats, so three stand beside it: "it
+stays as it is" (naive), "as one season ago" (seasonal naive; the sun's cycle is about eleven years), and a linear model
+of the same window. Neither the scaler nor the training sees the years that are forecast.
 
     python -m workshop.forecasting                      # sunspots; then look into the folder plots
     python -m workshop.forecasting --data YOUR.csv      # dates in one column, numbers in another: --column NAME

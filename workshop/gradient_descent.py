@@ -6,7 +6,7 @@ curvature the rate where that begins, and add momentum, with which all six desce
 
     python -m workshop.gradient_descent                          # all of it; then look into the folder plots
     python -m workshop.gradient_descent --learning-rate 0.03     # another rate in the table by hand and the animation
-    python -m workshop.gradient_descent --momentum 0.9           # another momentum: faster, or round and round
+    python -m workshop.gradient_descent --momentum 0.9           # another momentum: faster, or oscillating
     python -m workshop.gradient_descent --quick                  # a first look: a shorter animation
 
 Expected: the rates 0.02 to 0.05 descend, 0.06 and 0.07 diverge: the limit is 0.0597. With momentum 0.5 it is 0.0895,

@@ -1,10 +1,10 @@
 """One neuron draws a line: from nine points to the price of a house, and why features are scaled.
 
-Gradient descent finds the lowest point of a parabola, by hand, and a slope, by gradients that a tape takes. Then a
-network of one neuron finds the line y = 2x + 1 from nine of its points, and the price of a house from its size; the
-normal equation, which needs no training, says whether it found the best line, and five lines of hand-chosen weights are
-priced beside it. Then come area, bedrooms and age, three features in very different ranges: unscaled the training
-diverges, or crawls; scaled it converges. The lesson `training_choices` goes on from here.
+Gradient descent finds the lowest point of a parabola, by hand, and a slope, with gradients from a tape. Then a network
+of one neuron finds the line y = 2x + 1 from nine of its points, and the price of a house from its size; the normal
+equation, which needs no training, says whether it found the best line, and the cost of five lines with hand-chosen
+weights stands beside it. Then come area, bedrooms and age, three features in very different ranges: unscaled the
+training diverges, or crawls; scaled it converges. The lesson `training_choices` goes on from here.
 
     python -m workshop.linear_regression                      # all parts; then look into the folder plots
     python -m workshop.linear_regression --part houses --guess 1.5 0         # the cost of weights of your choice

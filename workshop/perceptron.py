@@ -7,13 +7,13 @@ scikit-learn, see the rule cycle where no line separates the classes, and fix th
 the Adaline.
 
     python -m workshop.perceptron                        # all of it; then look into the folder plots
-    python -m workshop.perceptron --data YOUR.csv        # two or more columns of numbers, and a class of two, last
+    python -m workshop.perceptron --data YOUR.csv        # columns of numbers, two or more, then one of two classes
     python -m workshop.perceptron --seed 2               # other samples in another order
     python -m workshop.perceptron --quick                # a first look: a shorter animation
 
-Expected: all four ways separate the classes without a mistake; the order of the samples changes online training, and
-never batch training; workers change no bit of it. An outlier turns the line of online training by 136 degrees,
-that of batch training by 12. scikit-learn finds the same weights. On real irises that overlap the perceptron never
+Expected: all four ways separate the classes without a mistake; the order of the samples changes online training, but
+not batch training; workers do not change a bit of it. An outlier turns the line of online training by 136 degrees, that
+of batch training by 12. scikit-learn finds the same weights. On real irises that overlap the perceptron never
 converges, the Adaline does, with an accuracy of 93 % or more. About 8 s on two CPU cores. The animation is a GIF.
 """
 

@@ -3,10 +3,10 @@
 You write a complete PyTorch program and look into each of its parts. Its network learns which numbers are odd, from
 their binary digits: a task so small that every tensor can be looked at.
 
-1. Tensors and the device that they lie on.
+1. Tensors and the device that they are on.
 2. A layer is a matrix product: `nn.Linear(3, 2)` without bias is x W'.
 3. What belongs to a module: `nn.Parameter`, `nn.Sequential`, `nn.ModuleList`, `nn.ModuleDict`, and what does not.
-4. Wrong shapes, wrong dtypes: what PyTorch says, what it means, and the right line beside it.
+4. Wrong shapes, wrong dtypes: PyTorch's messages, their meaning, and the right line beside them.
 5. Loss functions, each beside its formula.
 6. A `Dataset` and a `DataLoader`.
 7. A network as a class, and the training loop.
@@ -16,7 +16,7 @@ their binary digits: a task so small that every tensor can be looked at.
     python -m workshop.pytorch_basics            # all of it; then look into the folder plots
     python -m workshop.pytorch_basics --quick    # a first look: a shorter training
 
-Expected: layer and losses equal their formulae to 1e-6; every number from 1 to 100 right, and those from 101 to 127,
+Expected: layer and losses equal their formulas to 1e-6; every number from 1 to 100 right, and those from 101 to 127,
 which the network has never seen; the run that went on from its checkpoint differs by 0 from the one that was not
 stopped, and by more than 0.1 where the optimizer was forgotten. About 6 s on two CPU cores. Only plots are saved.
 

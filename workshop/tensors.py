@@ -1,18 +1,18 @@
-"""Tensors: the same thing in NumPy, TensorFlow and PyTorch, side by side, and where they are not the same.
+"""Tensors: the same operations in NumPy, TensorFlow and PyTorch, side by side, and where they differ.
 
 You make arrays and tensors, take views and copies, slices and masks of them, broadcast, add up along axes, multiply
-matrices, save them, and let TensorFlow and PyTorch differentiate. Every line is run in the three libraries while you
-look on, so you read results, not promises; != marks those that differ, and a sentence says why. At the end you measure
-how long a loop takes where one operation on an array does the same. Three plots show how a matrix lies in memory, how
-broadcasting stretches one, and the seconds.
+matrices, save them, and let TensorFlow and PyTorch differentiate. Every line is run in the three libraries as you
+watch, and shows its results; != marks those that differ, and a sentence says why. At the end you measure how long a
+loop takes where one operation on an array does the same. Three plots show how a matrix lies in memory, how broadcasting
+stretches one, and the seconds.
 
     python -m workshop.tensors            # all of it; then look into the folder plots
     python -m workshop.tensors --quick    # a first look: the first two lines of each part
 
 Expected: f(u, v) = uv + u^2 has at (1, 2) the derivatives 4 and 1, g(x, y) = xy^2 - x^2y at (2, 5) the derivatives 5
 and 16, z(x) = x^2 + 2x + 1 at 2 the slope 6: TensorFlow and PyTorch find them exactly, a difference in NumPy to eight
-places. The loops compute what the arrays do, in 10 to 200 times the seconds. About 10 s on two CPU cores, nearly all of
-it to import the libraries. Nothing is trained.
+places. The loops compute what the arrays do, but take 10 to 200 times as long. About 10 s on two CPU cores, nearly all
+of it to import the libraries. Nothing is trained.
 """
 
 import argparse

