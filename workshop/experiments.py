@@ -250,8 +250,8 @@ def break_it(images: ImageSet, seed: int) -> Findings:
     for name, (build_broken, reason) in BROKEN.items():
         with device.scope(seed):
             model = build_broken()
-        said = fit_and_catch(model, X, y)
-        texts.append(f"{name}: outputs of shape {model.output_shape}\n    {said}\n{reason}")
+        message = fit_and_catch(model, X, y)
+        texts.append(f"{name}: outputs of shape {model.output_shape}\n    {message}\n{reason}")
     return Findings("\n\n".join(texts), {}, {}, 0)
 
 
@@ -267,8 +267,8 @@ OSCILLATES = 0.15  # from this share of the way upwards
 def share_upwards(losses: Sequence[float]) -> float:
     """Returns which share of its way the loss went upwards: 0 where it only falls, 0.5 where it comes to nothing."""
     steps = np.diff(losses)
-    way = max(float(np.abs(steps).sum()), 1e-12)
-    return float(steps[steps > 0].sum()) / way if np.isfinite(losses).all() else 1.0
+    length = max(float(np.abs(steps).sum()), 1e-12)
+    return float(steps[steps > 0].sum()) / length if np.isfinite(losses).all() else 1.0
 
 
 def descend(X: np.ndarray, y: np.ndarray, rate: float, seed: int) -> list[float]:
@@ -431,15 +431,15 @@ def run_ladder(report: Report, images: ImageSet) -> None:
 
     if "ladder" in arguments.parts:
         report.section(f"The ladder on {images.source}")
-        found = {rung: row for rung in rungs if (row := rows.find(keys[rung])) is not None}
+        by_rung = {rung: row for rung in rungs if (row := rows.find(keys[rung])) is not None}
         columns = ["rung", *LADDER["sgd"].settings, "weights"]
         plot = f"experiments-{images.name}"
-        show_rows(report, found, columns, "test_accuracy", plot, f"The ladder on {images.source}")
-        sigmoid, relu = float(found["adam"]["seconds"]), float(found["relu"]["seconds"])
+        show_rows(report, by_rung, columns, "test_accuracy", plot, f"The ladder on {images.source}")
+        sigmoid, relu = float(by_rung["adam"]["seconds"]), float(by_rung["relu"]["seconds"])
         print(f"Relu takes {relu:.1f} s where sigmoid takes {sigmoid:.1f} s: {relu / sigmoid:.2f} of the time.")
         print(half_percent(len(images.X_train), len(images.X_test)))
         print(f"The rows are in {rows.path}")
-        for rung, row in found.items():
+        for rung, row in by_rung.items():
             measured = {metric: float(row[metric]) for metric in ("train_accuracy", "test_accuracy")}
             report.result(measured, model=f"{prefix}{rung}")
     titles = {
@@ -447,10 +447,10 @@ def run_ladder(report: Report, images: ImageSet) -> None:
         "rate": "The learning rate: times ten until the loss oscillates, then half of it",
         "batch": "The batch size: doubled while the accuracy per second rises",
     }
-    for part, found_by_part in sorted(findings.items(), key=lambda item: PARTS.index(item[0])):
+    for part, part_findings in sorted(findings.items(), key=lambda item: PARTS.index(item[0])):
         report.section(titles[part])
-        print(found_by_part.text)
-        report.result({f"{prefix}{metric}": value for metric, value in found_by_part.metrics.items()})
+        print(part_findings.text)
+        report.result({f"{prefix}{metric}": value for metric, value in part_findings.metrics.items()})
     if "rate" in findings:
         report.plot("experiments-rate", figures.learning_rates, findings["rate"].curves, findings["rate"].chosen)
     if "batch" in findings:

@@ -370,9 +370,9 @@ def evaluate_images(images: Images, probabilities: np.ndarray, labels: np.ndarra
 def nearest(images: Images, training_images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns for each image its nearest training image (bytes), and the root mean square difference of the two."""
     rows = images.reshape(len(images), -1)
-    known = scale_pixels(training_images).reshape(len(training_images), -1)
+    training_rows = scale_pixels(training_images).reshape(len(training_images), -1)
     # |a - b|^2 = |a|^2 - 2 a b + |b|^2: one product of matrices.
-    squares = np.square(rows).sum(axis=1)[:, None] - 2 * rows @ known.T + np.square(known).sum(axis=1)
+    squares = np.square(rows).sum(axis=1)[:, None] - 2 * rows @ training_rows.T + np.square(training_rows).sum(axis=1)
     place = squares.argmin(axis=1)
     return training_images[place], np.sqrt(np.maximum(squares.min(axis=1), 0) / rows.shape[1])
 
@@ -416,10 +416,10 @@ def report_generator(
     name, columns = f"gan-{prefix.replace('_', '-')}", digits.classes if is_labelled else ()
     sheet = images[: 8 * CLASSES].reshape(-1, CLASSES, 28, 28)
     report.plot(f"{name}samples", figures.sheet, sheet, "Digits that the generator draws", columns=columns)
-    shown = np.linspace(0, len(trained.steps) - 1, 8).round().astype(int)
-    rows = [f"step {trained.steps[i]:,}" for i in shown]
+    steps = np.linspace(0, len(trained.steps) - 1, 8).round().astype(int)
+    rows = [f"step {trained.steps[i]:,}" for i in steps]
     report.plot(
-        f"{name}training", figures.sheet, trained.frames[shown, 0], "The same noise, while it trains", rows, columns
+        f"{name}training", figures.sheet, trained.frames[steps, 0], "The same noise, while it trains", rows, columns
     )
     report.plot(f"{name}loss", figures.losses, trained.curves, balance())
     pairs = np.stack([images[:CLASSES], nearest_images[:CLASSES] / 255])[..., 0]
@@ -464,13 +464,13 @@ def report_verdicts(verdicts: Mapping[str, Verdict], digits: ImageSet, report: R
     rows = [
         [
             name,
-            f"{one.certain:.1%}",
-            str(np.count_nonzero(one.counts >= 0.01 * one.counts.sum())),
-            f"{one.entropy:.3f}",
-            f"{one.accuracy:.1%}" if name in ("real digits", NAMES["digits"]) else "none requested",
-            f"{one.distance:.3f}",
+            f"{verdict.certain:.1%}",
+            str(np.count_nonzero(verdict.counts >= 0.01 * verdict.counts.sum())),
+            f"{verdict.entropy:.3f}",
+            f"{verdict.accuracy:.1%}" if name in ("real digits", NAMES["digits"]) else "none requested",
+            f"{verdict.distance:.3f}",
         ]
-        for name, one in verdicts.items()
+        for name, verdict in verdicts.items()
     ]
     print(format_table(["", "confident", "digits", "entropy / ln 10", "requested digit", "mean distance of two"], rows))
     real = verdicts["real digits"]
@@ -483,7 +483,8 @@ def report_verdicts(verdicts: Mapping[str, Verdict], digits: ImageSet, report: R
     )
     for name in verdicts.keys() - {"real digits", NAMES["collapse"]}:
         report.result({"distance_test_root_mean_squared_error": verdicts[name].distance})
-    report.plot("gan-classes", figures.classes, {name: one.counts for name, one in verdicts.items()}, digits.classes)
+    counts = {name: verdict.counts for name, verdict in verdicts.items()}
+    report.plot("gan-classes", figures.classes, counts, digits.classes)
 
 
 def save(generator: keras.Model | Model, verdict: Verdict, is_labelled: bool, digits: ImageSet, report: Report) -> None:

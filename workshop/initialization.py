@@ -315,8 +315,8 @@ def root_mean_square(values: np.ndarray) -> float:
 
 def report_layers(report: Report, passes: Mapping[str, Passes], name: str, title: str) -> None:
     """Prints and draws the activations and the gradients of each hidden layer, by start."""
-    outputs = {start: found.activations for start, found in passes.items()}
-    gradients = {start: found.gradients[:-1] for start, found in passes.items()}
+    outputs = {start: network.activations for start, network in passes.items()}
+    gradients = {start: network.gradients[:-1] for start, network in passes.items()}
     deviations = {start: [np.std(a) for a in layers] for start, layers in outputs.items()}
     saturated = {start: [np.mean(np.abs(a) > SATURATED) for a in layers] for start, layers in outputs.items()}
     sizes = {start: [root_mean_square(layer) for layer in layers] for start, layers in gradients.items()}
@@ -329,9 +329,9 @@ def report_layers(report: Report, passes: Mapping[str, Passes], name: str, title
 def report_starts(report: Report, passes: Mapping[str, Passes]) -> None:
     """Prints and draws what each start makes of five tanh layers."""
     rows = []
-    for start, found in passes.items():
-        first, second, *_, last = found.weights
-        rows.append([start, FORMULAS[start], *(f"{np.std(drawn):.4f}" for drawn in (first, second, last))])
+    for start, network in passes.items():
+        first, second, *_, last = network.weights
+        rows.append([start, FORMULAS[start], *(f"{np.std(kernel):.4f}" for kernel in (first, second, last))])
     headings = ["start", "standard deviation", "drawn, 784-100", "drawn, 100-100", "drawn, 100-10"]
     print(format_table(headings, rows), end="\n\n")
     report_layers(report, passes, "layers", "Five tanh layers before training")
@@ -349,7 +349,7 @@ def report_normalised(report: Report, passes: Mapping[str, Passes], normalised: 
 def report_depth(report: Report, passes: Mapping[str, Mapping[int, Passes]]) -> None:
     """Prints and draws the gradients of the first layer by depth, and the activations within the deepest networks."""
     gradients = {
-        name: {depth: root_mean_square(found.gradients[0]) for depth, found in by_depth.items()}
+        name: {depth: root_mean_square(network.gradients[0]) for depth, network in by_depth.items()}
         for name, by_depth in passes.items()
     }
     rows = [[name, *(f"{size:.1e}" for size in sizes.values())] for name, sizes in gradients.items()]
@@ -386,20 +386,20 @@ def say(name: str, trained: Trained, seconds: float) -> None:
 def report_training(report: Report, trained: Mapping[str, Trained]) -> None:
     """Prints and draws what each start costs on the digits."""
     rows: list[list[object]] = []
-    for name, found in trained.items():
+    for name, network in trained.items():
         case = NETWORKS[name]
-        reached = next((i for i, share in enumerate(found.accuracies, 1) if share >= TARGET), None)
+        reached = next((i for i, share in enumerate(network.accuracies, 1) if share >= TARGET), None)
         normalises = "yes" if case.normalises else ""
-        epochs = str(reached) if reached else f"not in {len(found.accuracies)}"
+        epochs = str(reached) if reached else f"not in {len(network.accuracies)}"
         settings = [f"{case.layers} {case.activation}", case.start, normalises]
-        rows.append([*settings, found.losses[-1], epochs, f"{found.test_accuracy:.2%}"])
-        report.result({f"{name}_test_accuracy": found.test_accuracy})
+        rows.append([*settings, network.losses[-1], epochs, f"{network.test_accuracy:.2%}"])
+        report.result({f"{name}_test_accuracy": network.test_accuracy})
     headings = ["layers", "start", "normalised", "last loss", f"epochs to {TARGET:.0%}", "test accuracy"]
     print("\n" + format_table(headings, rows))
     curves = {
         title: {name: trained[name].accuracies for name in names if name in trained} for title, names in PANELS.items()
     }
-    report.plot("initialization-training", figures.training, {title: found for title, found in curves.items() if found})
+    report.plot("initialization-training", figures.training, {title: group for title, group in curves.items() if group})
 
 
 # --- 4. Equal weights -------------------------------------------------------------------------------------------------

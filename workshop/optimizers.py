@@ -222,23 +222,23 @@ def compare_steps(seed: int) -> dict[str, float]:
     largest = {"keras_steps": 0.0, "torch_steps": 0.0, "torch_terms": 0.0}
     for name, lowered in [*((name, False) for name in ALGORITHMS), ("momentum", True), ("nesterov", True)]:
         by_step = rates(name, lowered)
-        ours = steps_numpy(make_rule(name, lambda step, r=by_step: r[step]), gradients)
+        by_numpy = steps_numpy(make_rule(name, lambda step, r=by_step: r[step]), gradients)
         row: list[object] = [TITLES[name] + (", rate halved" if lowered else "")]
         if name in KERAS:
-            difference = float(np.abs(ours - steps_keras(name, gradients, lowered)).max())
+            difference = float(np.abs(by_numpy - steps_keras(name, gradients, lowered)).max())
             largest["keras_steps"] = max(largest["keras_steps"], difference)
             row.append(f"{difference:.0e}")
         else:
             row.append("has none")
         if has_torch():
-            theirs = steps_torch(name, gradients, lowered)
-            row.append(f"{np.abs(ours - theirs).max():.0e}")
+            by_torch = steps_torch(name, gradients, lowered)
+            row.append(f"{np.abs(by_numpy - by_torch).max():.0e}")
             if name not in TORCH_TERMS or (name in {"momentum", "nesterov"} and not lowered):
-                largest["torch_steps"] = max(largest["torch_steps"], float(np.abs(ours - theirs).max()))
+                largest["torch_steps"] = max(largest["torch_steps"], float(np.abs(by_numpy - by_torch).max()))
             else:
                 term, make = TORCH_TERMS[name]
                 with_term = steps_numpy(make(lambda step, r=by_step: r[step]), gradients)
-                difference = float(np.abs(with_term - theirs).max())
+                difference = float(np.abs(with_term - by_torch).max())
                 largest["torch_terms"] = max(largest["torch_terms"], difference)
                 row += [f"{difference:.0e}", term]
         rows.append([*row, "", ""][:5])
@@ -333,7 +333,7 @@ def best_descent(surface: Surface, name: str) -> Descent:
         heights = np.nan_to_num(surface.height(path) - surface.lowest, nan=np.inf)  # where a rate was far too high
         arrived = int(np.flatnonzero(heights >= ARRIVED)[-1]) + 1
         descents.append(Descent(rate, path, heights, arrived if arrived <= SURFACE_STEPS else None))
-    return min(descents, key=lambda one: (one.arrived or SURFACE_STEPS + 1, one.heights[-1]))
+    return min(descents, key=lambda descent: (descent.arrived or SURFACE_STEPS + 1, descent.heights[-1]))
 
 
 def race_on_surfaces(report: Report, names: Sequence[str]) -> None:
@@ -342,8 +342,8 @@ def race_on_surfaces(report: Report, names: Sequence[str]) -> None:
     descents = {key: {name: best_descent(surface, name) for name in names} for key, surface in SURFACES.items()}
     rows: list[list[object]] = []
     for name in names:
-        found = [by_name[name] for by_name in descents.values()]
-        cells = [f"{'over 500' if one.arrived is None else one.arrived} ({one.rate:g})" for one in found]
+        best = [by_name[name] for by_name in descents.values()]
+        cells = [f"{descent.arrived or 'over 500'} ({descent.rate:g})" for descent in best]
         rows.append([TITLES[name], *cells])
     print(format_table(["steps to the minimum of", *SURFACES], rows))
     print(
@@ -352,9 +352,9 @@ def race_on_surfaces(report: Report, names: Sequence[str]) -> None:
     print("lies along the axes; turned, it takes Rprop four times as many steps, Adagrad five times, Adam as many.")
     for key in ("valley",) if report.arguments.quick else ("bowl", "saddle", "valley"):
         report.plot(f"optimizers-{key}", figures.paths, SURFACES[key], descents[key], TITLES)
-    drawn = {key: SURFACES[key] for key in ("bowl", "saddle", "valley")}
+    surfaces = {key: SURFACES[key] for key in ("bowl", "saddle", "valley")}
     frames = 6 if report.arguments.quick else 60
-    report.animate("optimizers-race", figures.race, drawn, descents, TITLES, frames)
+    report.animate("optimizers-race", figures.race, surfaces, descents, TITLES, frames)
 
 
 # --- 3. Nine gradients and one ----------------------------------------------------------------------------------------
@@ -367,7 +367,7 @@ def nine_and_one(names: Sequence[str]) -> dict[str, np.ndarray]:
     """Returns where a weight is that starts at 0, after each of the ten gradients, ten rounds of them, by algorithm."""
     gradients = np.tile(NINE_AND_ONE, ROUNDS)[:, None]
     steps = {name: steps_numpy(make_optimizer(name, STEP_RATE), gradients) for name in names}
-    return {name: np.concatenate([[0.0], np.cumsum(found)]) for name, found in steps.items()}
+    return {name: np.concatenate([[0.0], np.cumsum(changes)]) for name, changes in steps.items()}
 
 
 def report_nine_and_one(report: Report) -> None:
@@ -430,10 +430,10 @@ def report_memory(counts: Mapping[str, Callable[[str, np.ndarray], float]], name
     rows: list[list[object]] = []
     multiples = {}
     for name in names:
-        found = [2 + count(name, weights) / weights.nbytes for count in counts.values()]
-        multiples[name] = found[0]
-        kilobytes, gigabytes = found[0] * weights.nbytes / 1e3, found[0] * 4 * LARGE_MODEL_WEIGHTS / 1e9
-        rows.append([TITLES[name], *(f"{one:.2f}" for one in found), f"{kilobytes:,.0f} kB", f"{gigabytes:,.0f} GB"])
+        sizes = [2 + count(name, weights) / weights.nbytes for count in counts.values()]
+        multiples[name] = sizes[0]
+        kilobytes, gigabytes = sizes[0] * weights.nbytes / 1e3, sizes[0] * 4 * LARGE_MODEL_WEIGHTS / 1e9
+        rows.append([TITLES[name], *(f"{size:.2f}" for size in sizes), f"{kilobytes:,.0f} kB", f"{gigabytes:,.0f} GB"])
     print(f"{'-'.join(map(str, COUNTED))} has {len(weights):,} weights. Weights, gradient and the optimizer's memory:")
     print(format_table(["times the weights", *counts, f"{len(weights):,} weights", "7 billion"], rows))
     return multiples
@@ -475,8 +475,8 @@ class Trained(NamedTuple):
 def race_recipes(arguments: argparse.Namespace, samples: int) -> dict[str, Recipe]:
     """Returns the recipes of the race on so many images, by their algorithms; a quick race has three."""
     not_given = dict.fromkeys(("optimizer", "batch_size", "learning_rate"))  # options of other lessons
-    given = argparse.Namespace(quick=arguments.quick, epochs=arguments.race_epochs, **not_given)
-    recipe = RACE.with_options(given, samples)
+    options = argparse.Namespace(quick=arguments.quick, epochs=arguments.race_epochs, **not_given)
+    recipe = RACE.with_options(options, samples)
     names = QUICK_RACE if arguments.quick and arguments.algorithms == [*ALGORITHMS] else arguments.algorithms
     return {name: replace(recipe, optimizer=name, learning_rate=RACE_RATES[name]) for name in names}
 
@@ -544,19 +544,19 @@ def report_race(report: Report, trained: Mapping[str, Trained], recipes: Mapping
         [
             TITLES[name],
             f"{recipes[name].rate:g}",
-            f"{one.losses[-1]:.3f}",
-            f"{one.test_accuracy:.2%}",
-            f"{1000 * one.seconds:.1f}",
-            f"{one.seconds / trained[next(iter(trained))].seconds:.2f}",
+            f"{run.losses[-1]:.3f}",
+            f"{run.test_accuracy:.2%}",
+            f"{1000 * run.seconds:.1f}",
+            f"{run.seconds / trained[next(iter(trained))].seconds:.2f}",
         ]
-        for name, one in trained.items()
+        for name, run in trained.items()
     ]
     first = TITLES[next(iter(trained))]
     headings = ["algorithm", "rate", "last loss", "test accuracy", "ms per step", f"times {first}"]
     print(format_table(headings, rows))
-    for name, one in trained.items():
-        report.result({"train_log_loss": one.losses[-1], "test_accuracy": one.test_accuracy}, model=name)
-    curves = {name: (one.steps, one.losses, one.seconds) for name, one in trained.items()}
+    for name, run in trained.items():
+        report.result({"train_log_loss": run.losses[-1], "test_accuracy": run.test_accuracy}, model=name)
+    curves = {name: (run.steps, run.losses, run.seconds) for name, run in trained.items()}
     report.plot("optimizers-digits", figures.digits, curves, TITLES, source)
 
 
@@ -607,22 +607,22 @@ def train_stalling(images: ImageSet, report: Report, lowers: bool) -> Stalled:
     return Stalled(history["loss"], history["val_loss"], used, accuracy)
 
 
-def report_stalling(report: Report, found: Mapping[str, Stalled]) -> None:
+def report_stalling(report: Report, trained: Mapping[str, Stalled]) -> None:
     """Compares the constant rate ("constant") with the lowered one ("lowered")."""
     rows: list[list[object]] = []
-    for name, one in found.items():
+    for name, run in trained.items():
         rows.append(
-            [name, f"{one.rates[-1]:.2g}", one.losses[-1], one.validation_losses[-1], f"{one.test_accuracy:.2%}"]
+            [name, f"{run.rates[-1]:.2g}", run.losses[-1], run.validation_losses[-1], f"{run.test_accuracy:.2%}"]
         )
         report.result(
-            {"validation_log_loss": one.validation_losses[-1], "test_accuracy": one.test_accuracy}, model=name
+            {"validation_log_loss": run.validation_losses[-1], "test_accuracy": run.test_accuracy}, model=name
         )
     print(format_table(["rate", "in the end", "training loss", "validation loss", "test accuracy"], rows))
-    by_epoch = found["lowered"].rates
+    by_epoch = trained["lowered"].rates
     lowered = [i + 1 for i in range(1, len(by_epoch)) if by_epoch[i] < by_epoch[i - 1]]
     print(f"Lowered to {FACTOR:g} of itself in the epochs {', '.join(map(str, lowered)) or 'none'}: in the {PATIENCE}")
     print("before each the validation loss was not below its lowest.")
-    report.plot("optimizers-plateau", figures.plateau, found)
+    report.plot("optimizers-plateau", figures.plateau, trained)
 
 
 # --- The lesson -------------------------------------------------------------------------------------------------------
@@ -677,8 +677,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report_race(report, trained, recipes, images.source)
 
     report.section("Lowering the rate when validation stalls")
-    found = {name: train_stalling(images, report, lowers=name == "lowered") for name in ("constant", "lowered")}
-    report_stalling(report, found)
+    stalled = {name: train_stalling(images, report, lowers=name == "lowered") for name in ("constant", "lowered")}
+    report_stalling(report, stalled)
     return report.finish(not_comparable=arguments.not_comparable)
 
 

@@ -28,14 +28,14 @@ def tiles(images: np.ndarray) -> np.ndarray:
 
 def draw_tiles(axes: Axes, images: np.ndarray, rows: Sequence[str], columns: Sequence[str]) -> AxesImage:
     """Draws images (rows, columns, height, width), 0 the paper, 1 the ink, with names beside and above them."""
-    drawn = axes.imshow(tiles(images), cmap="gray_r", vmin=0, vmax=1)
+    image = axes.imshow(tiles(images), cmap="gray_r", vmin=0, vmax=1)
     size = images.shape[2] + GAP, images.shape[3] + GAP
     for axis, names, step in ((axes.yaxis, rows, size[0]), (axes.xaxis, columns, size[1])):
         axis.set_ticks([step * (i + 0.5) - 1.5 for i in range(len(names))], names)
     axes.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
     axes.spines[:].set_visible(False)
     axes.grid(False)
-    return drawn
+    return image
 
 
 def sheet(images: np.ndarray, title: str, rows: Sequence[str] = (), columns: Sequence[str] = ()) -> Figure:
@@ -59,13 +59,13 @@ def film(
         title: of the figure.
     """
     figure, axes = plots.subplots(width=7.4, height=0.66 * frames.shape[1] + 1.6)
-    drawn = draw_tiles(axes, frames[0], (), columns)
+    image = draw_tiles(axes, frames[0], (), columns)
     figure.suptitle(title, fontsize=15)
     longest = f"after {steps[-1]:,} steps"
 
     def play() -> Iterator[float]:
         for i, (frame, step) in enumerate(zip(frames, steps, strict=True)):
-            drawn.set_data(tiles(frame))
+            image.set_data(tiles(frame))
             axes.set_xlabel(f"after {step:,} steps".ljust(len(longest)), fontsize=14)
             yield LAST_SECONDS if i == len(steps) - 1 else FRAME_SECONDS
 
@@ -97,8 +97,8 @@ def classes(counts: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
         names: of the classes.
     """
     figure, axes = plots.subplots(len(counts), 1, width=8.5, height=1.9, sharex=True, sharey=True)
-    for panel, (title, found), colour in zip(np.ravel(axes), counts.items(), plots.COLOURS, strict=False):
-        panel.bar(names, found / max(1, found.sum()), color=colour)
+    for panel, (title, numbers), colour in zip(np.ravel(axes), counts.items(), plots.COLOURS, strict=False):
+        panel.bar(names, numbers / max(1, numbers.sum()), color=colour)
         panel.set_title(title, loc="left", fontsize=13)
         panel.set_axisbelow(True)
         panel.grid(axis="x", visible=False)

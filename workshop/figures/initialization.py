@@ -20,7 +20,7 @@ SMALLEST = 1e-9  # of the gradients that are drawn: pixels that are the same in 
 
 
 def layer_table(
-    heading: str, values: Mapping[str, Sequence[float]], form: str, shown: Sequence[int] | None = None
+    heading: str, values: Mapping[str, Sequence[float]], form: str, columns: Sequence[int] | None = None
 ) -> str:
     """Returns a table of a number for each layer.
 
@@ -28,11 +28,11 @@ def layer_table(
         heading: of the first column.
         values: by the row's name the number of each layer.
         form: as `format` takes it: ".1%".
-        shown: the layers that have a column, counted from 1 (default: all).
+        columns: the layers that have a column, counted from 1 (default: all).
     """
-    shown = shown or range(1, len(next(iter(values.values()))) + 1)
-    rows = [[name, *(format(float(numbers[i - 1]), form) for i in shown)] for name, numbers in values.items()]
-    return format_table([heading, *(f"layer {i}" for i in shown)], rows)
+    columns = columns or range(1, len(next(iter(values.values()))) + 1)
+    rows = [[name, *(format(float(numbers[i - 1]), form) for i in columns)] for name, numbers in values.items()]
+    return format_table([heading, *(f"layer {i}" for i in columns)], rows)
 
 
 def layers(
@@ -105,14 +105,14 @@ def training(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
     columns = min(2, len(curves))
     figure, axes = plots.subplots(-(-len(curves) // columns), columns, width=7.5, height=4.6, sharey=True)
     panels = np.ravel(axes)
-    for panel, (title, found) in zip(panels, curves.items(), strict=False):
-        for i, (name, accuracies) in enumerate(found.items()):
+    for panel, (title, networks) in zip(panels, curves.items(), strict=False):
+        for i, (name, accuracies) in enumerate(networks.items()):
             panel.plot(
                 range(1, len(accuracies) + 1),
                 accuracies,
                 color=plots.COLOURS[i],
                 marker=plots.MARKERS[i],
-                linewidth=2 + 1.2 * (len(found) - 1 - i),  # curves that lie on one another are all seen
+                linewidth=2 + 1.2 * (len(networks) - 1 - i),  # curves that lie on one another are all seen
                 label=name.replace("_", " "),
             )
         panel.set(title=title, xlabel="epoch", ylabel="training accuracy", ylim=(0, 1))

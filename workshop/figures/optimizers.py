@@ -200,19 +200,19 @@ def digits(
     return figure
 
 
-def plateau(found: Mapping[str, Stalled]) -> Figure:
+def plateau(trained: Mapping[str, Stalled]) -> Figure:
     """Returns the losses of a constant and of a lowered rate, and the rates.
 
     Args:
-        found: the trainings by their names.
+        trained: the trainings by their names.
     """
     figure, ((left, right),) = plots.subplots(1, 2, width=6.6, height=4.6)
-    for (name, one), colour in zip(found.items(), (plots.VERMILION, plots.BLUE), strict=True):
-        epochs = range(1, len(one.losses) + 1)
-        left.plot(epochs, one.validation_losses, color=colour, label=f"{name}: validation")
-        left.plot(epochs, one.losses, color=colour, linestyle="--", label=f"{name}: training")
-        right.step(epochs, one.rates, where="mid", color=colour, label=name)
-    highest = max(max(*one.losses, *one.validation_losses) for one in found.values())
+    for (name, run), colour in zip(trained.items(), (plots.VERMILION, plots.BLUE), strict=True):
+        epochs = range(1, len(run.losses) + 1)
+        left.plot(epochs, run.validation_losses, color=colour, label=f"{name}: validation")
+        left.plot(epochs, run.losses, color=colour, linestyle="--", label=f"{name}: training")
+        right.step(epochs, run.rates, where="mid", color=colour, label=name)
+    highest = max(max(*run.losses, *run.validation_losses) for run in trained.values())
     left.set(xlabel="epoch", ylabel="loss", title="Loss", ylim=(0, 1.35 * highest))  # with room for the legend
     right.set(xlabel="epoch", ylabel="learning rate", title="Learning rate", yscale="log")
     for panel in (left, right):

@@ -53,7 +53,7 @@ def car_curves(curves: Mapping[str, Sequence[Episodes]]) -> Figure:
     colours = (plots.VERMILION, plots.BLUE, plots.GREEN)
     for (name, trained), colour in zip(curves.items(), colours, strict=False):
         steps = np.concatenate([spread_out(ended) for ended, _ in trained])
-        returns = np.concatenate([np.asarray(one, float) for _, one in trained])
+        returns = np.concatenate([np.asarray(totals, float) for _, totals in trained])
         order = np.argsort(steps, kind="stable")
         draw_smoothed(axes, steps[order], returns[order], 30 * len(trained), colour, name)
     count = max(len(trained) for trained in curves.values())
@@ -80,24 +80,24 @@ def lander_curve(episodes: Episodes, title: str, goal: float) -> Figure:
 def pilot_table(flown: Mapping[str, Sequence[Flight]]) -> str:
     """Returns a table of what the flights of each pilot returned, and how many landed."""
     rows = []
-    for pilot, one in flown.items():
-        returns = [flight.total for flight in one]
-        landed = sum(flight.has_landed for flight in one)
-        rows.append([pilot, f"{np.mean(returns):.1f}", f"{np.std(returns):.1f}", f"{landed} of {len(one)}"])
+    for pilot, flights in flown.items():
+        returns = [flight.total for flight in flights]
+        landed = sum(flight.has_landed for flight in flights)
+        rows.append([pilot, f"{np.mean(returns):.1f}", f"{np.std(returns):.1f}", f"{landed} of {len(flights)}"])
     return format_table(["pilot", "mean return", "deviation", "landed"], rows)
 
 
 def flights(flown: Mapping[str, Sequence[Flight]]) -> Figure:
     """Returns the ways of the pilots to the ground, a panel each, in their first 25 flights."""
     figure, axes = plots.subplots(1, len(flown), width=6, height=5, sharex=True, sharey=True)
-    for panel, (name, one) in zip(np.ravel(axes), flown.items(), strict=True):
-        for flight in one[:25]:
-            way = flight.states[:, :2] * METRES
+    for panel, (name, pilot_flights) in zip(np.ravel(axes), flown.items(), strict=True):
+        for flight in pilot_flights[:25]:
+            path = flight.states[:, :2] * METRES
             colour = plots.BLUE if flight.has_landed else plots.VERMILION
-            panel.plot(*way.T, color=colour, linewidth=1, alpha=0.7)
-            panel.plot(*way[-1], "o" if flight.has_landed else "X", color=colour, markersize=6)
+            panel.plot(*path.T, color=colour, linewidth=1, alpha=0.7)
+            panel.plot(*path[-1], "o" if flight.has_landed else "X", color=colour, markersize=6)
         panel.plot([-2, 2], [-0.6, -0.6], color=plots.BLACK, linewidth=5, solid_capstyle="butt")
-        mean = np.mean([flight.total for flight in one])
+        mean = np.mean([flight.total for flight in pilot_flights])
         panel.set(title=f"{name}: mean return {mean:.0f}", xlabel="x (m)", xlim=(-10, 10), ylim=(-4, 12))
     np.ravel(axes)[0].set_ylabel("height above the pad (m)")
     handles = [

@@ -28,13 +28,13 @@ def read_grid(words: Sequence[str]) -> list[Row]:
     values: dict[str, list[str]] = {}
     for word in words:
         name, equals, text = word.partition("=")
-        found = [value for value in text.split(",") if value]
-        if not (re.fullmatch("[a-z][a-z0-9_]*", name) and equals and found):
+        listed = [value for value in text.split(",") if value]
+        if not (re.fullmatch("[a-z][a-z0-9_]*", name) and equals and listed):
             raise WorkshopError(f"--grid: got {word}, takes NAME=VALUE,VALUE,... such as optimizer=sgd,adam")
         if name in values or name in RESERVED:
             why = "a grid names an option once" if name in values else "a grid decides on it by itself"
             raise WorkshopError(f"--grid: got {word}, but {why}")
-        values[name] = [*dict.fromkeys(found)]
+        values[name] = [*dict.fromkeys(listed)]
     return [dict(zip(values, row, strict=True)) for row in itertools.product(*values.values())]
 
 
@@ -70,13 +70,13 @@ def check_options(lesson: str, rows: Iterable[Row], extra: Sequence[str]) -> Non
     with tempfile.TemporaryDirectory() as folder:
         unsaved = without_files(module, folder)
         for row in rows:
-            with contextlib.redirect_stderr(io.StringIO()) as said:
+            with contextlib.redirect_stderr(io.StringIO()) as errors:
                 try:
                     module.parse(module.__doc__, [*as_options(row), *extra, *unsaved])
                     continue
                 except SystemExit:
                     pass
-            reason = said.getvalue().removeprefix("error: ").partition(" (--help lists")[0]
+            reason = errors.getvalue().removeprefix("error: ").partition(" (--help lists")[0]
             raise WorkshopError(f"--grid: {reason} (python -m workshop.{lesson} --help lists the options)")
 
 
@@ -86,12 +86,12 @@ def run_lesson(lesson: str, options: Sequence[str]) -> Row:
     with (
         tempfile.TemporaryDirectory() as folder,
         contextlib.redirect_stdout(io.StringIO()) as output,
-        contextlib.redirect_stderr(io.StringIO()) as said,
+        contextlib.redirect_stderr(io.StringIO()) as errors,
     ):
         try:
             module.main([*options, *without_files(module, folder), "--json"])
         except (WorkshopError, SystemExit) as error:  # one row that fails leaves the others alone
-            text = said.getvalue() if isinstance(error, SystemExit) else str(error)
+            text = errors.getvalue() if isinstance(error, SystemExit) else str(error)
             return {"error": text.strip()}
     answer = json.loads(output.getvalue().splitlines()[-1])
     measured = {name: "nan" if value is None else str(value) for name, value in answer["metrics"].items()}

@@ -44,11 +44,11 @@ def collect(
     for name, result in side_by_side(missing, report.arguments):
         if isinstance(result, dict):
             rows.append({**keys[name], **result})
-            said = result.get("error") or describe(result)
+            summary = result.get("error") or describe(result)
         else:
             others[name] = result
-            said = "done"
-        print(f"{next(done)} of {len(missing)}  {name}: {said}", flush=True)
+            summary = "done"
+        print(f"{next(done)} of {len(missing)}  {name}: {summary}", flush=True)
     return others
 
 
@@ -66,8 +66,8 @@ def run_grid(report: Report) -> None:
     report.section(f"Training, side by side: {lesson} with {len(tasks)} combinations of options")
     collect(report, rows, keys, tasks)
 
-    found = {name: row for name in tasks if (row := rows.find(keys[name])) is not None}
-    finished = {name: row for name, row in found.items() if "error" not in row}
+    by_name = {name: row for name in tasks if (row := rows.find(keys[name])) is not None}
+    finished = {name: row for name, row in by_name.items() if "error" not in row}
     report.section(f"The grid of {lesson}")
     for source in dict.fromkeys(row["data"] for row in finished.values() if row.get("data")):
         report.data(source)
@@ -89,6 +89,6 @@ def run_grid(report: Report) -> None:
             print(f"Sorted by {order}; the file has {', '.join(named)} as well")
         else:
             print(f"Sorted by {order}")
-    for name in found.keys() - finished.keys():
-        print(f"No result: {name}: {found[name]['error']}")
+    for name in by_name.keys() - finished.keys():
+        print(f"No result: {name}: {by_name[name]['error']}")
     print(f"The rows are in {rows.path}")

@@ -48,27 +48,27 @@ def as_cell(column: str, text: str) -> str:
 
 
 def show_rows(
-    report: Report, found: Mapping[str, Row], columns: Sequence[str], metric: str, name: str, title: str
+    report: Report, rows: Mapping[str, Row], columns: Sequence[str], metric: str, name: str, title: str
 ) -> list[Row]:
     """Prints rows as a table, the best first, and draws them; returns them in this order.
 
     Args:
         report: of the run.
-        found: the rows by their names in the plot.
+        rows: by their names in the plot.
         columns: of the table, before the metrics.
         metric: that the rows are sorted by.
         name: of the plot's file.
         title: of the plot.
     """
     sign = 1 if is_error(metric) else -1
-    values = {name: float(row[metric]) for name, row in found.items()}
-    names = sorted(found, key=lambda name: (math.isnan(values[name]), sign * values[name]))
-    best_first = [found[name] for name in names]
+    values = {name: float(row[metric]) for name, row in rows.items()}
+    names = sorted(rows, key=lambda name: (math.isnan(values[name]), sign * values[name]))
+    best_first = [rows[name] for name in names]
     on_training = re.sub("validation_|test_", "train_", metric)
     has_both = on_training != metric and all(on_training in row for row in best_first)
-    shown = [*columns, *([on_training] if has_both else []), metric, "seconds"]
-    headings = [column.replace("_", " ") for column in shown]
-    print(format_table(headings, [[as_cell(column, row[column]) for column in shown] for row in best_first]))
+    printed = [*columns, *([on_training] if has_both else []), metric, "seconds"]
+    headings = [column.replace("_", " ") for column in printed]
+    print(format_table(headings, [[as_cell(column, row[column]) for column in printed] for row in best_first]))
 
     def numbers(column: str) -> list[float]:
         return [float(row[column]) for row in best_first]

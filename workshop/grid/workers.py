@@ -163,6 +163,6 @@ def load_here(source: ImageSource) -> ImageSet:
     return images
 
 
-def on_images(task: Callable[..., T], source: ImageSet | ImageSource, *given: Any) -> T:
+def on_images(task: Callable[..., T], source: ImageSet | ImageSource, *arguments: Any) -> T:
     """Runs a task on the images that came with it or, on a machine of a cluster, are found there."""
-    return task(load_here(source) if isinstance(source, ImageSource) else source, *given)
+    return task(load_here(source) if isinstance(source, ImageSource) else source, *arguments)

@@ -130,8 +130,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     lesson.report_race(report, trained, recipes, images.source)
 
     report.section("Lowering the rate when validation stalls")
-    found = {name: train_stalling(images, report, lowers=name == "lowered") for name in ("constant", "lowered")}
-    lesson.report_stalling(report, found)
+    stalled = {name: train_stalling(images, report, lowers=name == "lowered") for name in ("constant", "lowered")}
+    lesson.report_stalling(report, stalled)
     return report.finish(not_comparable=arguments.not_comparable)
 
 
