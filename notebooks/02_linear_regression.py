@@ -406,10 +406,11 @@ print(table.source, "- the target is", table.names[-1])
 # %%
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=1)  # 1 split
 scaler = MinMaxScaler().fit(X_train)  # 2 scale
-mine, _ = fit_neuron(scaler.transform(X_train), y_train, learning_rate=0.1, epochs=FEATURES_EPOCHS)  # 3 train
-print(f"R2 on the test rows: {r2_score(y_test, mine.predict(scaler.transform(X_test), verbose=0)[:, 0]):.3f}")  # 4 test
+own_neuron, _ = fit_neuron(scaler.transform(X_train), y_train, learning_rate=0.1, epochs=FEATURES_EPOCHS)  # 3 train
+predictions = own_neuron.predict(scaler.transform(X_test), verbose=0)[:, 0]  # 4 test
+print(f"R2 on the test rows: {r2_score(y_test, predictions):.3f}")
 joblib.dump(scaler, "my-table-scaler.gz")  # 5 save
-mine.save("my-table.h5")
+own_neuron.save("my-table.h5")
 
 # %% [markdown]
 # Does it diverge with your table? Then it has many columns: take a smaller learning rate. Is R2 near 0? Then a straight

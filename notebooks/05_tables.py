@@ -299,8 +299,8 @@ print({str(name): round(float(p), 3) for name, p in zip(classes, row_probabiliti
 
 # %%
 path = notebook.upload("my-table.csv")
-mine = tables.read_table(path or tables.shipped_table("housing"), at_least=table_encoding.MIN_ROWS)
-task = table_encoding.prepare(mine, seed=1, kind=None, units={})
+own_table = tables.read_table(path or tables.shipped_table("housing"), at_least=table_encoding.MIN_ROWS)
+task = table_encoding.prepare(own_table, seed=1, kind=None, units={})
 print(task.source, task.X.shape, "classes:", task.classes or "none, a number")
 
 # %%

@@ -298,8 +298,8 @@ figures.confusion(y_test, predicted, classes)
 
 # %%
 for threshold in (0.1, 0.5, 0.9):
-    said = probabilities >= threshold
-    missed, alarms = np.sum(~said & (y_test == 1)), np.sum(said & (y_test == 0))
+    malignant = probabilities >= threshold
+    missed, alarms = np.sum(~malignant & (y_test == 1)), np.sum(malignant & (y_test == 0))
     print(f"threshold {threshold}: {missed} malignant ones missed, {alarms} false alarms")
 
 # %% [markdown]

@@ -178,10 +178,10 @@ def train(X, y, batch_size, epochs=1000):
 
 # %%
 sizes = {"online": 1, "mini-batch": 8, "batch": len(X)}
-found = {}
+by_size = {}
 for name, batch_size in sizes.items():
-    found[name], epochs, updates = train(X, y, batch_size)
-    print(f"{name:10}: {epochs} epochs, {updates} updates, weights {found[name].round(2)}")
+    by_size[name], epochs, updates = train(X, y, batch_size)
+    print(f"{name:10}: {epochs} epochs, {updates} updates, weights {by_size[name].round(2)}")
 
 # %% [markdown]
 # **A question.** The same points in another order: which of the three will need another number of updates?
@@ -191,7 +191,7 @@ counts = {}
 orders = [random.permutation(len(X)) for _ in range(20)]
 for name, batch_size in sizes.items():
     counts[name] = np.array([train(X[order], y[order], batch_size)[1:] for order in orders])
-figures.orders(X, y, names, classes, found, counts)
+figures.orders(X, y, names, classes, by_size, counts)
 
 # %% [markdown]
 # In batch training the order cannot matter: it is a sum. For the same reason several workers can share it: each adds up
@@ -216,9 +216,9 @@ print("two workers", halves[0] + halves[1])
 
 # %%
 w, epochs, updates = train(X, y, batch_size=1)
-theirs = Perceptron(max_iter=epochs, tol=None, shuffle=False).fit(X[:, :2], y)
+perceptron = Perceptron(max_iter=epochs, tol=None, shuffle=False).fit(X[:, :2], y)
 print("yours       ", w)
-print("scikit-learn", np.append(theirs.coef_, theirs.intercept_))
+print("scikit-learn", np.append(perceptron.coef_, perceptron.intercept_))
 
 # %% [markdown]
 # ## An outlier
@@ -287,9 +287,9 @@ print("mistakes in the last ten epochs:", [int(wrong) for wrong in mistakes[-10:
 # What must happen, if the rule goes on for ever?
 
 # %%
-seen = {}
+first_epochs = {}
 for epoch, weights_then in enumerate(path, 1):
-    earlier = seen.setdefault(weights_then.tobytes(), epoch)
+    earlier = first_epochs.setdefault(weights_then.tobytes(), epoch)
     if earlier < epoch:
         print(f"the weights after epoch {earlier} are back after epoch {epoch}: it goes round in a circle")
         break

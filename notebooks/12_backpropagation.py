@@ -214,8 +214,8 @@ with tf.GradientTape() as tape:
     hidden = keras.activations.sigmoid(x @ kernels[0] + b1)
     outputs = keras.activations.sigmoid(hidden @ kernels[1] + b2)
     error = 0.5 * tf.reduce_sum((target - outputs) ** 2)
-for ours, theirs in zip((W1_gradient, W2_gradient), tape.gradient(error, kernels), strict=True):
-    print("largest difference:", abs(ours - theirs.numpy()).max())
+for by_hand, by_tape in zip((W1_gradient, W2_gradient), tape.gradient(error, kernels), strict=True):
+    print("largest difference:", abs(by_hand - by_tape.numpy()).max())
 
 # %%
 if util.find_spec("torch"):  # Colab has it
@@ -226,8 +226,8 @@ if util.find_spec("torch"):  # Colab has it
     outputs = torch.sigmoid(hidden @ kernels[1] + torch.tensor(b2))
     error = 0.5 * torch.sum((torch.tensor(target) - outputs) ** 2)
     error.backward()
-    for ours, theirs in zip((W1_gradient, W2_gradient), kernels, strict=True):
-        print("largest difference:", abs(ours - theirs.grad.numpy()).max())
+    for by_hand, kernel in zip((W1_gradient, W2_gradient), kernels, strict=True):
+        print("largest difference:", abs(by_hand - kernel.grad.numpy()).max())
 
 # %% [markdown]
 # ## Any number of layers

@@ -125,8 +125,8 @@ def five_steps(v1, v2, sine):
 by_x1 = five_steps(Dual(x1, 1.0), Dual(x2, 0.0), sine)
 by_x2 = five_steps(Dual(x1, 0.0), Dual(x2, 1.0), sine)
 print("step          value   tangent by x1   tangent by x2")
-for i, (one, two) in enumerate(zip(by_x1, by_x2, strict=True), 1):
-    print(f"v{i}        {one.value:10.6f} {one.tangent:15.6f} {two.tangent:15.6f}")
+for i, (first, second) in enumerate(zip(by_x1, by_x2, strict=True), 1):
+    print(f"v{i}        {first.value:10.6f} {first.tangent:15.6f} {second.tangent:15.6f}")
 
 # %% [markdown]
 # The last line has the derivatives of z, exact to the last digit. It took **two runs**, one for each input.

@@ -227,8 +227,8 @@ figures.losses(curves, title="Training loss on the garments")
 
 # %%
 probabilities = cnn.predict(X_test, verbose=0)
-shown = dict(figures.evaluation("cnn", images.X_test, y_test, probabilities, classes))
-shown["confusion"]
+evaluation = dict(figures.evaluation("cnn", images.X_test, y_test, probabilities, classes))
+evaluation["confusion"]
 
 # %% [markdown]
 # ### Your turn 3: how many of each class are found
@@ -263,7 +263,7 @@ figure
 # The most confident mistakes. **Which of them is the network's fault, and which is the label's?**
 
 # %%
-shown["mistakes"]
+evaluation["mistakes"]
 
 # %% [markdown]
 # ## An image of your own

@@ -197,12 +197,12 @@ check("optimizers.2", w)
 random = np.random.default_rng(1)
 gradients = random.normal(size=(100, 6)) * [1e-8, 1e-6, 1e-4, 0.01, 1, 100]
 w, m, v = np.zeros(6), np.zeros(6), np.zeros(6)
-theirs = keras.Variable(np.zeros(6), dtype="float64")
+by_keras = keras.Variable(np.zeros(6), dtype="float64")
 optimizer = keras.optimizers.Adam(learning_rate=0.001)
 for t, g in enumerate(gradients, 1):
     w, m, v = adam_step(w, m, v, g, t)
-    optimizer.apply([keras.ops.convert_to_tensor(g)], [theirs])
-print("largest difference:", np.abs(w - keras.ops.convert_to_numpy(theirs)).max())
+    optimizer.apply([keras.ops.convert_to_tensor(g)], [by_keras])
+print("largest difference:", np.abs(w - keras.ops.convert_to_numpy(by_keras)).max())
 
 # %% [markdown]
 # PyTorch's Adam is another one, a little: it adds epsilon to the *corrected* root. You see it where a gradient is about
@@ -257,8 +257,8 @@ kinds = {
 }
 for name, optimizer in kinds.items():
     optimizer.build([weights])
-    kept = sum(np.prod(variable.shape) for variable in optimizer.variables)
-    print(f"{name:17} {2 + kept / 25_990:.2f} times the weights, their gradient included")
+    memory = sum(np.prod(variable.shape) for variable in optimizer.variables)
+    print(f"{name:17} {2 + memory / 25_990:.2f} times the weights, their gradient included")
 
 # %% [markdown]
 # ### Your turn 4: the memory of Adam
@@ -323,11 +323,11 @@ curves = {}
 for name, optimizer in optimizers.items():
     model = build([500, 300])
     model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    seen = Losses()
-    model.fit(X_train, y_train, batch_size=128, epochs=1, callbacks=[seen], verbose=0)
+    race = Losses()
+    model.fit(X_train, y_train, batch_size=128, epochs=1, callbacks=[race], verbose=0)
     loss, accuracy = model.evaluate(X_test, y_test, verbose=0)
     print(f"{titles[name]:17} {accuracy:.2%} of the test images right")
-    curves[name] = (range(len(seen.losses)), seen.losses, np.median(np.diff(seen.times)))
+    curves[name] = (range(len(race.losses)), race.losses, np.median(np.diff(race.times)))
 
 # %%
 figures.digits(curves, titles, images.source)
@@ -344,7 +344,7 @@ figures.digits(curves, titles, images.source)
 # %%
 small, held_out = slice(TRAIN_IMAGES // 40, TRAIN_IMAGES // 8), slice(0, TRAIN_IMAGES // 40)
 callback = keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.2, patience=3)
-found = {}
+stalled = {}
 for name, callbacks in {"constant": [], "lowered": [callback]}.items():
     model = build([32, 20])
     model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -354,11 +354,11 @@ for name, callbacks in {"constant": [], "lowered": [callback]}.items():
     ).history
     loss, accuracy = model.evaluate(X_test, y_test, verbose=0)
     rates = history.get("learning_rate", [0.1] * EPOCHS)
-    found[name] = figures.Stalled(history["loss"], history["val_loss"], rates, accuracy)
+    stalled[name] = figures.Stalled(history["loss"], history["val_loss"], rates, accuracy)
     print(f"{name}: {accuracy:.2%} of the test images right, validation loss {history['val_loss'][-1]:.3f}")
 
 # %%
-figures.plateau(found)
+figures.plateau(stalled)
 
 # %% [markdown]
 # **A question.** Would a low rate from the beginning have done the same? How many epochs would it have needed?

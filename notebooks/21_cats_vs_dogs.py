@@ -74,8 +74,8 @@ image_plots.image_grid(photos.X_train[chosen], titles, f"Resized to {SIZE}x{SIZE
 
 # %%
 shutil.rmtree("sorted-photos", ignore_errors=True)
-with as_folder(photos) as found:
-    shutil.copytree(found, "sorted-photos")
+with as_folder(photos) as folder:
+    shutil.copytree(folder, "sorted-photos")
 print(*sorted(str(path) for path in Path("sorted-photos").glob("*/*")), sep="\n")
 
 # %% [markdown]

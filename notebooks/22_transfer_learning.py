@@ -348,9 +348,9 @@ print("the same predictions:", same)
 
 # %%
 probabilities = np.hstack([1 - outputs, outputs]) if two else outputs
-shown = np.random.default_rng(2).permutation(len(X_validation))[:12]
-titles = [f"{classes[probabilities[i].argmax()]} {probabilities[i].max():.0%}" for i in shown]
-image_plots.image_grid(photos.X_validation[shown], titles, "New photos, predicted")
+sample = np.random.default_rng(2).permutation(len(X_validation))[:12]
+titles = [f"{classes[probabilities[i].argmax()]} {probabilities[i].max():.0%}" for i in sample]
+image_plots.image_grid(photos.X_validation[sample], titles, "New photos, predicted")
 
 # %% [markdown]
 # ## What to try next

@@ -173,7 +173,7 @@ if season >= HORIZON and season <= validation_end:
     forecasts["seasonal_naive"] = sliding_window_view(a_season_ago, HORIZON)
 linear = LinearRegression().fit(X_train, y_train)
 forecasts["linear"] = linear.predict(X_test)
-print({name: made.shape for name, made in forecasts.items()})
+print({name: forecast.shape for name, forecast in forecasts.items()})
 
 # %% [markdown]
 # ### Your turn 4: the root mean squared error
@@ -194,9 +194,9 @@ check("forecasting.4", rmse)
 # %%
 def compare(forecasts):
     """Prints the error of each forecast on the test part, in the unit of the series."""
-    for name, made in forecasts.items():
-        first = root_mean_squared_error(y_test[:, 0], made[:, 0])
-        all_steps = root_mean_squared_error(y_test.ravel(), made.ravel())
+    for name, forecast in forecasts.items():
+        first = root_mean_squared_error(y_test[:, 0], forecast[:, 0])
+        all_steps = root_mean_squared_error(y_test.ravel(), forecast.ravel())
         print(f"{figures.NAMES[name]}: RMSE {first:.2f} one {data.step} ahead, {all_steps:.2f} over all {HORIZON}")
 
 
@@ -283,7 +283,7 @@ compare(forecasts)
 
 # %%
 losses = {"training": history.history["loss"], "validation": history.history["val_loss"]}
-by_step = {name: np.sqrt(np.mean((made - y_test) ** 2, axis=0)) for name, made in forecasts.items()}
+by_step = {name: np.sqrt(np.mean((forecast - y_test) ** 2, axis=0)) for name, forecast in forecasts.items()}
 figures.errors(losses, by_step, data.name, data.step)
 
 # %%

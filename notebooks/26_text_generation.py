@@ -309,7 +309,7 @@ figures.overview(curve, rows, probabilities, names, START)
 model.save("writer.h5")
 notebook.download("writer.h5")
 again = keras.models.load_model("writer.h5")
-before, after = (one.predict(X_test[:50], verbose=0) for one in (model, again))
+before, after = (network.predict(X_test[:50], verbose=0) for network in (model, again))
 print("the same predictions:", np.allclose(before, after, atol=1e-5))
 
 # %% [markdown]

@@ -339,8 +339,8 @@ for layer in mapper.layers[-3:]:
     output = layer(output)
 decode = keras.Model(decoder_input, output)
 zero, one = np.median(codes[digits.y_test == 0], axis=0), np.median(codes[digits.y_test == 1], axis=0)
-way = np.linspace(zero, one, 10)
-figures.image_rows({"on the way": decode.predict(way, verbose=0).reshape(-1, 28, 28, 1)}, "From zero to one")
+points = np.linspace(zero, one, 10)
+figures.image_rows({"on the way": decode.predict(points, verbose=0).reshape(-1, 28, 28, 1)}, "From zero to one")
 
 # %% [markdown]
 # ## Keep the model

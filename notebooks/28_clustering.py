@@ -137,9 +137,9 @@ figures.steps(X, steps)
 
 # %%
 for iteration, step in enumerate(steps[1:], start=1):
-    theirs = KMeans(3, init=X[-3:], n_init=1, max_iter=iteration, tol=0).fit(X)
-    same = np.array_equal(theirs.labels_, step.labels)
-    print(iteration, "same labels:", same, " difference of inertia:", abs(theirs.inertia_ - step.inertia))
+    by_sklearn = KMeans(3, init=X[-3:], n_init=1, max_iter=iteration, tol=0).fit(X)
+    same = np.array_equal(by_sklearn.labels_, step.labels)
+    print(iteration, "same labels:", same, " difference of inertia:", abs(by_sklearn.inertia_ - step.inertia))
 
 # %% [markdown]
 # ### Your turn 3: how it ends
@@ -280,10 +280,10 @@ def train_map(samples, units, rows, columns, steps):
     """Returns the units (rows * columns, features) at the start and after a tenth, a third, two thirds and all."""
     positions = np.stack(np.divmod(np.arange(rows * columns), columns), axis=1)
     on_map = ((positions[:, None] - positions) ** 2).sum(axis=2)  # squared distances on the grid
-    seen = [0, steps // 10, steps // 3, 2 * steps // 3, steps]
+    snapshot_steps = [0, steps // 10, steps // 3, 2 * steps // 3, steps]
     snapshots = {}
     for step in range(steps + 1):
-        if step in seen:
+        if step in snapshot_steps:
             snapshots[step] = units.copy()
         share = step / steps
         rate = 0.5 * (0.1 / 0.5) ** share  # from 0.5 to 0.1

@@ -205,8 +205,8 @@ print(X.shape, X_held_out.shape)
 
 
 # %%
-def train_machine(X, hidden_units, epochs, drawn, persistent=False):
-    """Returns W, b and c of a machine; for `drawn` epochs the chain draws the visible units, then it keeps greys."""
+def train_machine(X, hidden_units, epochs, sampled_epochs, persistent=False):
+    """Returns W, b and c of a machine; for `sampled_epochs` its chain draws the visible units, then it keeps greys."""
     p = X.mean(axis=0).clip(0.001, 0.999)
     W = random.normal(0, 0.01, (X.shape[1], hidden_units)).astype(np.float32)
     b, c = np.log(p / (1 - p)), np.zeros(hidden_units, np.float32)
@@ -220,7 +220,7 @@ def train_machine(X, hidden_units, epochs, drawn, persistent=False):
             h = sigmoid(v @ W + c)
             h_k = sigmoid(v_k @ W + c) if persistent else h  # the chain goes on, or starts at the digits
             v_k = sigmoid(sample(h_k) @ W.T + b)
-            v_k = sample(v_k) if epoch < drawn else v_k
+            v_k = sample(v_k) if epoch < sampled_epochs else v_k
             h_k = sigmoid(v_k @ W + c)
             slope_W = v.T @ h / len(v) - v_k.T @ h_k / len(v_k) - 0.0001 * W
             slopes = (slope_W, v.mean(axis=0) - v_k.mean(axis=0), h.mean(axis=0) - h_k.mean(axis=0))
@@ -234,7 +234,7 @@ def train_machine(X, hidden_units, epochs, drawn, persistent=False):
     return W, b, c
 
 
-W, b, c = train_machine(X, 256, EPOCHS, drawn=EPOCHS - 2)
+W, b, c = train_machine(X, 256, EPOCHS, sampled_epochs=EPOCHS - 2)
 test_error = np.square(sigmoid(sigmoid(X_test @ W + c) @ W.T + b) - X_test).mean()
 print(f"test images: {test_error:.4f}, by the mean image: {np.square(X.mean(axis=0) - X_test).mean():.4f}")
 
@@ -259,8 +259,8 @@ figures.filters(W.T, sigmoid(X_test @ W + c).mean(axis=0))
 # a difference of ln P.
 
 # %%
-seen, held_out = free_energy(X[:5000], W, b, c).mean(), free_energy(X_held_out, W, b, c).mean()
-print(f"free energy: training images {seen:.1f}, held-out images {held_out:.1f}, gap {held_out - seen:.1f}")
+training, held_out = free_energy(X[:5000], W, b, c).mean(), free_energy(X_held_out, W, b, c).mean()
+print(f"free energy: training images {training:.1f}, held-out images {held_out:.1f}, gap {held_out - training:.1f}")
 
 # %% [markdown]
 # ### Your turn 5: what the gap says
@@ -287,13 +287,13 @@ check("boltzmann.5", happens)
 def run_chain(W, b, c, steps):
     """Returns the probabilities of the pixels after some steps of chains from noise."""
     v = random.random((8, 784), dtype=np.float32)
-    seen = {0: v}
+    frames = {0: v}
     for step in range(1, steps + 1):
         p = sigmoid(sample(sigmoid(v @ W + c)) @ W.T + b)
         v = sample(p)
         if step in (1, 5, 20, 100, steps):
-            seen[step] = p
-    return seen
+            frames[step] = p
+    return frames
 
 
 by_short_chains = run_chain(W, b, c, CHAIN)
@@ -305,7 +305,7 @@ figures.samples(by_short_chains)
 # and there it is corrected.
 
 # %%
-by_long_chains = run_chain(*train_machine(X, 256, 2, drawn=2, persistent=True), CHAIN)
+by_long_chains = run_chain(*train_machine(X, 256, 2, sampled_epochs=2, persistent=True), CHAIN)
 figures.samples(by_short_chains, by_long_chains)
 
 # %% [markdown]
@@ -365,7 +365,7 @@ of_places = shrunk(places[train], above - of_guests[guests[train]], n_places, 10
 values, grades = np.unique(stars, return_inverse=True)
 groups = np.zeros((n_places, n_guests, len(values)))
 groups[places[train], guests[train], grades[train]] = 1
-known = groups.sum(axis=2, keepdims=True)
+rated = groups.sum(axis=2, keepdims=True)
 
 
 def softmax(x):
@@ -384,7 +384,7 @@ for _ in range(300):
     rows = random.choice(n_places, min(n_places, 30), replace=False)
     v = groups[rows]
     h = sigmoid(np.einsum("nij,ijk->nk", v, V) + h_bias)
-    v_1 = softmax(np.einsum("nk,ijk->nij", sample(h), V) + v_bias) * known[rows]
+    v_1 = softmax(np.einsum("nk,ijk->nij", sample(h), V) + v_bias) * rated[rows]
     h_1 = sigmoid(np.einsum("nij,ijk->nk", v_1, V) + h_bias)
     positive, negative = np.einsum("nij,nk->ijk", v, h), np.einsum("nij,nk->ijk", v_1, h_1)
     V += 0.1 * ((positive - negative) / len(rows) - 0.05 * V)
@@ -415,7 +415,7 @@ for name, predicted in predictions.items():
 
 # %%
 features = sigmoid(X @ W + c)
-W_2, b_2, c_2 = train_machine(features, 128, EPOCHS, drawn=EPOCHS)
+W_2, b_2, c_2 = train_machine(features, 128, EPOCHS, sampled_epochs=EPOCHS)
 
 
 # %%
@@ -444,11 +444,11 @@ for seed in range(SEEDS):
     keras.utils.set_random_seed(seed)
     of_digits = [np.flatnonzero(images.y_train[: len(X)] == digit) for digit in range(10)]
     rows = np.concatenate([random.choice(candidates, 10, replace=False) for candidates in of_digits])
-    pretrained, other = build(), build()
+    pretrained, random_start = build(), build()
     pretrained.layers[0].set_weights([W, c])
     pretrained.layers[1].set_weights([W_2, c_2])
     results["pre-trained"].append(fine_tune(pretrained, rows))
-    results["random weights"].append(fine_tune(other, rows))
+    results["random weights"].append(fine_tune(random_start, rows))
 for name, accuracies in results.items():
     print(f"{name:15} {np.mean(accuracies):.1%} of the test digits, after 100 labels", np.round(accuracies, 3))
 

@@ -110,9 +110,9 @@ painter.summary()
 # Before training it draws noise, whatever is asked of it. We keep these forty inputs, and look at what becomes of them.
 
 # %%
-asked = np.tile(np.arange(10), 4)
+requested = np.tile(np.arange(10), 4)
 noise = np.random.default_rng(1).standard_normal((40, 32), np.float32)
-fixed = np.concatenate([noise, np.eye(10, dtype=np.float32)[asked]], axis=1)
+fixed = np.concatenate([noise, np.eye(10, dtype=np.float32)[requested]], axis=1)
 drawn = painter.predict(fixed, verbose=0)
 figures.sheet(drawn.reshape(4, 10, 28, 28), "Before training", columns=digits.classes)
 
@@ -269,8 +269,8 @@ class Film(keras.callbacks.Callback):
 
 # %%
 steps = EPOCHS * -(-len(X) // 32)
-kept = int(0.6 * steps)
-rate = keras.optimizers.schedules.CosineDecay(0.001, steps - kept, warmup_target=0.001, warmup_steps=kept)
+warmup = int(0.6 * steps)
+rate = keras.optimizers.schedules.CosineDecay(0.001, steps - warmup, warmup_target=0.001, warmup_steps=warmup)
 gan = GAN(painter, build_discriminator())
 gan.compile(
     keras.optimizers.Adam(rate, beta_1=0.5, beta_2=0.99),
@@ -309,19 +309,20 @@ Image(animation.save(figure, frames, Path("film.gif")).read_bytes(), format="gif
 
 # %%
 classifier = keras.models.load_model(files.shipped("models") / "mnist_cnn.h5", compile=False)
-asked = np.arange(1000) % 10
+requested = np.arange(1000) % 10
 noise = np.random.default_rng(2).standard_normal((1000, 32), np.float32)
-inputs = np.concatenate([noise, np.eye(10, dtype=np.float32)[asked]], axis=1)
+inputs = np.concatenate([noise, np.eye(10, dtype=np.float32)[requested]], axis=1)
 drawn = gan.averaged.predict(inputs, verbose=0)
 
 # %%
-sets = {"real digits": (X_test, digits.y_test), "generator": (drawn, asked)}
+sets = {"real digits": (X_test, digits.y_test), "generator": (drawn, requested)}
 counts = {}
-for name, (images, wanted) in sets.items():
+for name, (images, expected) in sets.items():
     p = classifier.predict(images, batch_size=1000, verbose=0)
-    found = p.argmax(axis=1)
-    counts[name] = np.bincount(found, minlength=10)
-    print(f"{name}: sure of {np.mean(p.max(axis=1) > 0.9):.1%}, {np.mean(found == wanted):.1%} are what was asked for")
+    predicted = p.argmax(axis=1)
+    counts[name] = np.bincount(predicted, minlength=10)
+    sure = np.mean(p.max(axis=1) > 0.9)
+    print(f"{name}: sure of {sure:.1%}, {np.mean(predicted == expected):.1%} are the requested digit")
 
 # %% [markdown]
 # ### Your turn 3: how varied
@@ -341,16 +342,16 @@ def variety(counts):
 check("gan.3", variety)
 
 # %%
-for name, found in counts.items():
-    print(f"{name}: counts {found}, entropy {variety(found)}")
+for name, numbers in counts.items():
+    print(f"{name}: counts {numbers}, entropy {variety(numbers)}")
 
 # %% [markdown]
 # **A question.** A generator that had learned some training images by heart would do well on all of this. How would you
 # find out? Below each drawn digit its nearest training image:
 
 # %%
-rows, known = drawn[:10].reshape(10, -1), X.reshape(len(X), -1)
-squares = (rows**2).sum(axis=1)[:, None] - 2 * rows @ known.T + (known**2).sum(axis=1)
+rows, training_rows = drawn[:10].reshape(10, -1), X.reshape(len(X), -1)
+squares = (rows**2).sum(axis=1)[:, None] - 2 * rows @ training_rows.T + (training_rows**2).sum(axis=1)
 nearest = X[squares.argmin(axis=1)]
 pairs = np.stack([drawn[:10], nearest])[..., 0]
 figures.sheet(pairs, "The nearest training images", ["drawn", "nearest\ntraining image"])
@@ -377,11 +378,11 @@ def walk(start, end, steps):
 check("gan.4", walk)
 
 # %%
-ways = []
+paths = []
 for digit, (start, end) in enumerate(zip(noise[:5], noise[5:10], strict=True)):
-    way = np.linspace(start, end, 10)
-    ways.append(np.concatenate([way, np.tile(np.eye(10)[digit], (10, 1))], axis=1))
-images = np.array(gan.averaged(np.concatenate(ways)))
+    path = np.linspace(start, end, 10)
+    paths.append(np.concatenate([path, np.tile(np.eye(10)[digit], (10, 1))], axis=1))
+images = np.array(gan.averaged(np.concatenate(paths)))
 figures.sheet(images.reshape(5, 10, 28, 28), "From one noise to another", digits.classes[:5])
 
 # %% [markdown]
@@ -431,8 +432,8 @@ collapsed_history = collapsed.fit(few, no_labels, batch_size=32)
 # %%
 inputs = np.concatenate([noise, np.full((1000, 10), 0.1, np.float32)], axis=1)
 same = collapsed.averaged.predict(inputs, verbose=0)
-found = classifier.predict(same, batch_size=1000, verbose=0).argmax(axis=1)
-counts["collapsed"] = np.bincount(found, minlength=10)
+predicted = classifier.predict(same, batch_size=1000, verbose=0).argmax(axis=1)
+counts["collapsed"] = np.bincount(predicted, minlength=10)
 figures.sheet(same[:30].reshape(3, 10, 28, 28), "Thirty noises, and nearly one image")
 
 # %% [markdown]

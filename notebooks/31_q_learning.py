@@ -66,9 +66,9 @@ for state, actions in process.items():
 # There are three ways to the end. The sum of the rewards on a way is its **return**:
 
 # %%
-for way in ([0, 1, 3, 5], [0, 1, 4, 5], [0, 2, 4, 5]):
-    rewards = [process[a][b] for a, b in pairwise(way)]
-    print(way, "returns", " + ".join(map(str, rewards)), "=", sum(rewards))
+for path in ([0, 1, 3, 5], [0, 1, 4, 5], [0, 2, 4, 5]):
+    rewards = [process[a][b] for a, b in pairwise(path)]
+    print(path, "returns", " + ".join(map(str, rewards)), "=", sum(rewards))
 
 # %% [markdown]
 # The **value** of a state is the largest return that one can get from there. Often a reward counts less the later it
@@ -395,19 +395,19 @@ def greedy_path(Q):
     """Returns the cells of the path of the best moves, without random ones."""
     environment = Cliff()
     state, _ = environment.reset()
-    way, is_over = [state], False
-    while not is_over and len(way) < 40:
+    path, is_over = [state], False
+    while not is_over and len(path) < 40:
         state, _, is_over, _, _ = environment.step(int(Q[state].argmax()))
-        way.append(state)
-    return way
+        path.append(state)
+    return path
 
 
 # %%
-ways = {}
+paths = {}
 for rule, runs in results.items():
-    way = greedy_path(np.mean([Q for Q, _, _ in runs], axis=0))
-    ways[f"{rule}: {len(way) - 1} moves"] = sum(visits for _, _, visits in runs), way
-figures.cliff_ways(ways, 4, 12)
+    path = greedy_path(np.mean([Q for Q, _, _ in runs], axis=0))
+    paths[f"{rule}: {len(path) - 1} moves"] = sum(visits for _, _, visits in runs), path
+figures.cliff_ways(paths, 4, 12)
 
 # %% [markdown]
 # Q-learning learns the shortest way: its target is the best next move. But while it learns, one move in ten is random,

@@ -514,7 +514,7 @@ plt.show()
 model.save("car.h5")
 notebook.download("car.h5")
 again = keras.models.load_model("car.h5")
-before, after = (one.predict(state[None], verbose=0) for one in (model, again))
+before, after = (network.predict(state[None], verbose=0) for network in (model, again))
 print("the same Q values:", np.allclose(before, after), after)
 
 # %% [markdown]

@@ -40,7 +40,7 @@ def prepare(notebook: nbformat.NotebookNode, *, quick: bool = False, solutions: 
     """Puts quick values and solutions into a notebook; returns the names of the exercises that it checks."""
     from workshop import exercises
 
-    cells, found = [], []
+    cells, names = [], []
     for cell in notebook.cells:
         cells.append(cell)
         if cell.cell_type != "code":
@@ -48,13 +48,13 @@ def prepare(notebook: nbformat.NotebookNode, *, quick: bool = False, solutions: 
         if quick and "parameters" in cell.metadata.get("tags", []):
             cells.append(nbformat.v4.new_code_cell(cell.metadata["quick"]))
         for name in checked(cell.source):
-            found.append(name)
+            names.append(name)
             if solutions:
-                one = exercises.find(name)
-                code = f"{one.solution.strip()}\n\n\ncheck({name!r}, {one.answer_name})"
+                exercise = exercises.find(name)
+                code = f"{exercise.solution.strip()}\n\n\ncheck({name!r}, {exercise.answer_name})"
                 cells.append(nbformat.v4.new_code_cell(code, metadata={"solution_of": name}))
     notebook.cells = cells
-    return found
+    return names
 
 
 def output_of(cell: nbformat.NotebookNode) -> str:
@@ -69,12 +69,12 @@ def faults(notebook: nbformat.NotebookNode) -> list[str]:
         if cell.cell_type != "code":
             continue
         name = cell.metadata.get("solution_of")
-        says = output_of(cell)
+        printed = output_of(cell)
         for exercise in [name] if name else checked(cell.source):
             verdict = "right" if name else "not yet"
-            if f"{exercise}: {verdict}." not in says:
+            if f"{exercise}: {verdict}." not in printed:
                 wrong.append(
-                    f"{exercise}: the {'solution' if name else 'stub'} is not called {verdict!r}: {says.strip()}"
+                    f"{exercise}: the {'solution' if name else 'stub'} is not called {verdict!r}: {printed.strip()}"
                 )
     return wrong
 
