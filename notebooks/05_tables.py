@@ -259,9 +259,9 @@ history = car_network.fit(X_train, targets, batch_size=32, epochs=CAR_EPOCHS, ve
 
 # %%
 car_linear = LogisticRegression(max_iter=2000).fit(X_train, y_train)
-print(f"linear model: {car_linear.score(X_test, y_test):.1%} of the test rows right")
+print(f"linear model: {car_linear.score(X_test, y_test):.1%} of the test rows classified correctly")
 loss, accuracy = car_network.evaluate(X_test, keras.utils.to_categorical(y_test, len(classes)), verbose=0)
-print(f"network:      {accuracy:.1%} of the test rows right")
+print(f"network:      {accuracy:.1%} of the test rows classified correctly")
 
 # %% [markdown]
 # On cars expect 97 % or more, where the linear model has about 91 %. **Which classes does it confuse?**

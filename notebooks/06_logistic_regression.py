@@ -352,7 +352,9 @@ own_model = keras.Sequential([keras.Input((X.shape[1],)), keras.layers.Dense(1, 
 own_model.compile(optimizer=keras.optimizers.Adam(0.01), loss="binary_crossentropy", metrics=["accuracy"])
 own_model.fit(own_scaler.transform(X_train), y_train, epochs=EPOCHS, verbose=0)
 loss, accuracy = own_model.evaluate(own_scaler.transform(X_test), y_test, verbose=0)
-print(f"{accuracy:.1%} of {len(y_test)} test rows right, {max(np.mean(y_test), 1 - np.mean(y_test)):.1%} by guessing")
+print(
+    f"accuracy on {len(y_test)} test rows: {accuracy:.1%}, {max(np.mean(y_test), 1 - np.mean(y_test)):.1%} by guessing"
+)
 
 # %% [markdown]
 # ## What to try next

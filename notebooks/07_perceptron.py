@@ -311,7 +311,7 @@ for _epoch in range(5000):
     w = w + rate * (y_iris - X_iris @ w) @ X_iris
     adaline_path.append(w)
     adaline_mistakes.append(np.sum(np.where(X_iris @ w > 0, 1, -1) != y_iris))
-print(f"weights {w.round(4)}, {1 - adaline_mistakes[-1] / 100:.0%} of the flowers right")
+print(f"weights {w.round(4)}, {1 - adaline_mistakes[-1] / 100:.0%} of the flowers classified correctly")
 
 # %%
 paths = {"perceptron": np.array(path), "Adaline": np.array(adaline_path)}

@@ -126,7 +126,7 @@ neuron_history = neuron.fit(X_scaled, y, batch_size=32, epochs=NEURON_EPOCHS, ve
 
 # %%
 loss, neuron_accuracy = neuron.evaluate(X_scaled, y, verbose=0)
-print(f"cross-entropy {loss:.3f}, {neuron_accuracy:.0%} of the applicants right")
+print(f"cross-entropy {loss:.3f}, {neuron_accuracy:.0%} of the applicants classified correctly")
 
 # %% [markdown]
 # Expect 89 to 92 %. The line where the probability is 0.5 is the **decision boundary**; `predict` gives the probability
@@ -189,7 +189,7 @@ network_history = network.fit(X_scaled, y, batch_size=32, epochs=NETWORK_EPOCHS,
 
 # %%
 loss, network_accuracy = network.evaluate(X_scaled, y, verbose=0)
-print(f"cross-entropy {loss:.3f}, {network_accuracy:.0%} of the applicants right")
+print(f"cross-entropy {loss:.3f}, {network_accuracy:.0%} of the applicants classified correctly")
 
 # %% [markdown]
 # Expect 99 or 100 %.

@@ -232,7 +232,7 @@ for units in (1, 2, 4):
     net.fit(X_train, y_train, batch_size=10, epochs=NOISY_EPOCHS, verbose=0)
     right = np.mean((net.predict(X_test, verbose=0)[:, 0] >= 0.5) == y_test)
     sizes[f"hidden units: {units}\n{right:.1%} right"] = net
-    print(f"hidden units: {units}, weights: {net.count_params()}, {right:.1%} of 1,000 other points right")
+    print(f"hidden units: {units}, weights: {net.count_params()}, accuracy {right:.1%} on 1,000 other points")
 
 # %% [markdown]
 # Expect at most 80 % with one unit, and at least 99 % with four. Two draw two lines, which is enough on paper; whether

@@ -346,7 +346,7 @@ from_random = train([(random.normal(0, 1.4, (2, 8)), np.zeros(8)), (random.norma
 from_equal = train([(np.full((2, 8), 0.5), np.zeros(8)), (np.full((8, 1), 0.5), np.zeros(1))])
 for name, layers in {"random": from_random, "all equal": from_equal}.items():
     accuracy = np.mean((forward(layers, X_test)[-1] > 0.5) == T_test)
-    print(f"start {name}: {accuracy:.2%} of the test points right; weights of four hidden units:")
+    print(f"start {name}: {accuracy:.2%} of the test points classified correctly; weights of four hidden units:")
     print(np.round(layers[0][0][:, :4], 3))
 
 # %%

@@ -123,7 +123,7 @@ dense_history = dense.fit(X_train, y_train, batch_size=64, epochs=EPOCHS, valida
 
 # %%
 loss, accuracy = dense.evaluate(X_test, y_test, verbose=0)
-print(f"{accuracy:.2%} of {len(X_test):,} test images right")
+print(f"{accuracy:.2%} of {len(X_test):,} test images classified correctly")
 
 # %% [markdown]
 # ### Your turn 2: accuracy by hand
@@ -188,7 +188,7 @@ cnn_history = cnn.fit(X_train, y_train, batch_size=64, epochs=EPOCHS, validation
 
 # %%
 loss, cnn_accuracy = cnn.evaluate(X_test, y_test, verbose=0)
-print(f"{cnn_accuracy:.2%} of {len(X_test):,} test images right")
+print(f"{cnn_accuracy:.2%} of {len(X_test):,} test images classified correctly")
 
 # %%
 epochs = range(1, EPOCHS + 1)

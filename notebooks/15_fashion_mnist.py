@@ -85,7 +85,7 @@ dense_history = dense.fit(X_train, y_train, batch_size=64, epochs=DENSE_EPOCHS)
 
 # %%
 _, dense_accuracy = dense.evaluate(X_test, y_test, verbose=0)
-print(f"dense: {dense_accuracy:.2%} of {len(X_test):,} test images right")
+print(f"dense: {dense_accuracy:.2%} of {len(X_test):,} test images classified correctly")
 
 # %% [markdown]
 # About 87 % with a constant learning rate. The last points cost more than the first: near the bottom of the valley the
@@ -130,7 +130,7 @@ dense_history = dense.fit(X_train, y_train, batch_size=64, epochs=DENSE_EPOCHS)
 
 # %%
 _, accuracy = dense.evaluate(X_test, y_test, verbose=0)
-print(f"constant rate {dense_accuracy:.2%}, schedule {accuracy:.2%} of {len(X_test):,} test images right")
+print(f"accuracy on {len(X_test):,} test images: constant rate {dense_accuracy:.2%}, schedule {accuracy:.2%}")
 
 # %% [markdown]
 # At least 88 % with the schedule, in as many epochs.
@@ -208,7 +208,7 @@ cnn_history = cnn.fit(X_train, y_train, batch_size=64, epochs=CNN_EPOCHS)
 
 # %%
 _, cnn_accuracy = cnn.evaluate(X_test, y_test, verbose=0)
-print(f"cnn: {cnn_accuracy:.2%} of {len(X_test):,} test images right")
+print(f"cnn: {cnn_accuracy:.2%} of {len(X_test):,} test images classified correctly")
 
 # %% [markdown]
 # At least 91.5 %, where the digits' CNN reaches 99 %.

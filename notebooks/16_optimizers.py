@@ -326,7 +326,7 @@ for name, optimizer in optimizers.items():
     race = Losses()
     model.fit(X_train, y_train, batch_size=128, epochs=1, callbacks=[race], verbose=0)
     loss, accuracy = model.evaluate(X_test, y_test, verbose=0)
-    print(f"{titles[name]:17} {accuracy:.2%} of the test images right")
+    print(f"{titles[name]:17} {accuracy:.2%} of the test images classified correctly")
     curves[name] = (range(len(race.losses)), race.losses, np.median(np.diff(race.times)))
 
 # %%
@@ -355,7 +355,7 @@ for name, callbacks in {"constant": [], "lowered": [callback]}.items():
     loss, accuracy = model.evaluate(X_test, y_test, verbose=0)
     rates = history.get("learning_rate", [0.1] * EPOCHS)
     stalled[name] = figures.Stalled(history["loss"], history["val_loss"], rates, accuracy)
-    print(f"{name}: {accuracy:.2%} of the test images right, validation loss {history['val_loss'][-1]:.3f}")
+    print(f"{name}: test accuracy {accuracy:.2%}, validation loss {history['val_loss'][-1]:.3f}")
 
 # %%
 figures.plateau(stalled)

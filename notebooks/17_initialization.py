@@ -254,7 +254,7 @@ for name in ("too small", "too large", "Xavier", "too small, normalised", "too l
     model.compile(optimizer=keras.optimizers.SGD(0.02), loss=loss, metrics=["accuracy"])
     accuracies[name] = model.fit(X_train, y_train, epochs=EPOCHS, verbose=0).history["accuracy"]
     _, accuracy = model.evaluate(X_test, y_test, verbose=0)
-    print(f"{name:22} {accuracy:.2%} of the test images right")
+    print(f"{name:22} {accuracy:.2%} of the test images classified correctly")
 
 # %%
 figures.training({"Five tanh layers": accuracies})
@@ -308,7 +308,7 @@ for rate in (0.02, 1.0):
     model.fit(X_train, y_train, epochs=1, verbose=0)
     (fired,), _ = look_inside(model, X_train, y_train)
     _, accuracy = model.evaluate(X_test, y_test, verbose=0)
-    print(f"rate {rate:g}: dead {count_dead(fired)}, {accuracy:.2%} of the test images right")
+    print(f"rate {rate:g}: dead {count_dead(fired)}, {accuracy:.2%} of the test images classified correctly")
 
 # %% [markdown]
 # ## Keep the model

@@ -265,7 +265,7 @@ history = model.fit(train, shuffle=False, validation_data=validation, epochs=EPO
 # %%
 _, accuracy = model.evaluate(validation, verbose=0)
 _, big_accuracy = big.evaluate(validation_generator, verbose=0)
-print(f"of {len(photos.X_validation)} new photos right: small network {accuracy:.1%}, workshop's {big_accuracy:.1%}")
+print(f"accuracy on {len(photos.X_validation)} new photos: small network {accuracy:.1%}, workshop's {big_accuracy:.1%}")
 
 # %% [markdown]
 # On the workshop's 280 photographs expect at least 85 % from the small network, and less from the large one. A

@@ -304,7 +304,7 @@ output = keras.layers.Dense(1, "sigmoid") if two else keras.layers.Dense(len(cla
 head = keras.Sequential([keras.Input(features.shape[1:]), keras.layers.Dropout(0.2), output])
 head.compile(optimizer=keras.optimizers.Adam(0.003), loss=loss, metrics=["accuracy"])
 head.fit(features, photos.y_train, batch_size=16, epochs=2 * EPOCHS, verbose=0)
-print(f"frozen: {head.evaluate(validation_features, photos.y_validation, verbose=0)[1]:.1%} of new photos right")
+print(f"frozen: accuracy {head.evaluate(validation_features, photos.y_validation, verbose=0)[1]:.1%} on new photos")
 
 # %% [markdown]
 # Put the two together, and go on with small steps. Of a backbone that knows a million photographs only the last blocks
@@ -327,7 +327,7 @@ model.compile(optimizer=keras.optimizers.AdamW(rate), loss=loss, metrics=["accur
 new_photos = X_validation, photos.y_validation
 history = model.fit(data, shuffle=False, epochs=epochs, validation_data=new_photos)
 _, accuracy = model.evaluate(X_validation, photos.y_validation, verbose=0)
-print(f"fine-tuned: {accuracy:.1%} of {len(X_validation)} new photos right")
+print(f"fine-tuned: accuracy {accuracy:.1%} on {len(X_validation)} new photos")
 
 # %% [markdown]
 # On the workshop's 280 photographs, and with a backbone of drawn animals, expect at least 75 %: little better than

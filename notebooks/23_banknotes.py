@@ -335,7 +335,7 @@ figures.training(history, type(network).__name__)
 # %%
 _, accuracy, predicted = evaluate(head, DataLoader(test_features, batch_size=15))
 _, accuracy_from_scratch, _ = evaluate(small, DataLoader(in_memory(test_data), batch_size=15))
-print(f"frozen: {accuracy:.1%} of {len(test_data)} test notes right; from scratch: {accuracy_from_scratch:.1%}")
+print(f"accuracy on {len(test_data)} test notes: frozen {accuracy:.1%}, from scratch {accuracy_from_scratch:.1%}")
 y_test = test_features.tensors[1].numpy()
 matrix = confusion_matrix(y_test, predicted, len(VALUES))
 print(figures.confusion_table(matrix, VALUES))

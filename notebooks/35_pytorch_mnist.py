@@ -255,7 +255,7 @@ for epoch in range(EPOCHS):
 
 # %%
 accuracy = evaluate(net, test_loader)
-print(f"{accuracy:.2%} of {len(test_set):,} test images right")
+print(f"{accuracy:.2%} of {len(test_set):,} test images classified correctly")
 
 # %% [markdown]
 # On MNIST expect about 98.5 % after two epochs. With a learning rate on a schedule, as

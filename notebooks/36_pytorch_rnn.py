@@ -312,7 +312,7 @@ for epoch in range(EPOCHS):
 net.eval()
 with torch.no_grad():
     by_torch = torch.softmax(net(X_test.to(device)), dim=1).cpu()
-print(f"{(by_torch.argmax(dim=1) == y_test).float().mean():.2%} of {len(X_test):,} test images right")
+print(f"{(by_torch.argmax(dim=1) == y_test).float().mean():.2%} of {len(X_test):,} test images classified correctly")
 
 # %% [markdown]
 # On MNIST expect about 97 %. Now the same network in Keras, with these weights. `nn.Linear`, like all of PyTorch's

@@ -252,7 +252,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         history = train(model, X_scaled, y, arguments, callbacks)
         models[kind], losses[kind] = model, history.history["loss"]
         loss, accuracy = model.evaluate(X_scaled, y[:, None], verbose=0)
-        print(f"cross-entropy {loss:.4f}, {accuracy:.1%} of the rows right")
+        print(f"cross-entropy {loss:.4f}, {accuracy:.1%} of the rows classified correctly")
         probabilities = model.predict(X_scaled, verbose=0)
         scores = metrics.two_classes("train", y, probabilities, THRESHOLD)
         report.result(scores, model=kind)
@@ -274,7 +274,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         # Called, not `predict`, which compiles itself first: it is quicker for one small batch.
         probabilities = keras.ops.convert_to_numpy(model(fold.X_validation))
         accuracies.append(fold_accuracy(fold, probabilities))
-        print(f"fold {number} of {len(folds)}: {accuracies[-1]:.2f} of its {len(fold.y_validation)} rows right")
+        print(f"fold {number} of {len(folds)}: accuracy {accuracies[-1]:.2f} on its {len(fold.y_validation)} rows")
     report.result({"validation_accuracy": float(np.mean(accuracies))}, model="network")
 
     report.save(

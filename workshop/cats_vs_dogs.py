@@ -20,8 +20,8 @@ The preset, saved as cats_vs_dogs_workshop-preset, is what the workshop types: i
 weights), Adam at a rate of 0.001, 30 epochs of 8 steps of 125 photos, 8 steps of 63 to validate, and an
 ImageDataGenerator that divides the pixels by 255. That is laid out for 1,000 and 500 photos. Of fewer the generator
 makes fewer batches, and begins again until the steps are done: an epoch then sees a photo several times, and the run
-says how many batches the photos make. Run once on those 280 and 120 photos: 100 % of the training photos right, 81.7 %
-of the others, in two and a half minutes.
+says how many batches the photos make. Run once on those 280 and 120 photos: a training accuracy of 100 % and a
+validation accuracy of 81.7 %, in two and a half minutes.
 """
 
 from __future__ import annotations
@@ -302,7 +302,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         _, train_accuracy = model.evaluate(train_photos, verbose=0)
         _, validation_accuracy = model.evaluate(validation_photos, verbose=0)
         probabilities = photo_classifier.probabilities(model.predict(validation_photos, verbose=0))
-        print(f"{validation_accuracy:.1%} of {len(X_validation):,} validation photos right")
+        print(f"{validation_accuracy:.1%} of {len(X_validation):,} validation photos classified correctly")
         metrics = {"train_accuracy": train_accuracy, "validation_accuracy": validation_accuracy}
         results[kind] = (weights, seconds, train_accuracy, validation_accuracy)
         report.result(metrics, model=kind, is_only=len(arguments.recipes) == 1)

@@ -169,7 +169,7 @@ def half_percent(train: int, test: int) -> str:
     chance = 2 * math.sqrt(2 * 0.98 * 0.02 / test)  # two standard errors of the difference of two shares
     return (
         f"0.5 % of the {train:,} training images are {round(0.005 * train):,}, of the {test:,} test images "
-        f"{round(0.005 * test):,}. Of two equally good networks, with 98 % of the test images right, one "
+        f"{round(0.005 * test):,}. Of two equally good networks, with a test accuracy of 98 %, one "
         f"often seems {chance:.1%} better by chance."
     )
 

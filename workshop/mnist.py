@@ -230,7 +230,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         probabilities = model.predict(X_test, batch_size=1000, verbose=0)
 
         metrics = {"train_accuracy": history.history["accuracy"][-1], "test_accuracy": test_accuracy}
-        print(f"{test_accuracy:.2%} of {len(X_test):,} test images right")
+        print(f"{test_accuracy:.2%} of {len(X_test):,} test images classified correctly")
         report.result(metrics, model=kind, is_only=len(arguments.kinds) == 1)
         report.save(  # model.save, and beside the .h5 a card (.json): inputs, classes, metrics, digests
             name,

@@ -720,7 +720,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         _, test_accuracy = model.evaluate(X_test, images.y_test, batch_size=1000, verbose=0)
 
         metrics = {"train_accuracy": history.history["accuracy"][-1], "test_accuracy": test_accuracy}
-        print(f"{test_accuracy:.2%} of {len(X_test):,} test images right")
+        print(f"{test_accuracy:.2%} of {len(X_test):,} test images classified correctly")
         report.result(metrics, model=cell, is_only=len(arguments.cells) == 1)
         report.save(  # model.save, and beside the .h5 a card (.json): inputs, classes, metrics, digests
             f"{run_name}_{cell}",
@@ -737,7 +737,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
     title = f"{arguments.layers} x {arguments.units} units, predicting from {READ[arguments.read]}"
     report.section(title)
-    print(format_table(["cell", "weights", "seconds", "test images right"], rows))
+    print(format_table(["cell", "weights", "seconds", "test accuracy"], rows))
     report.plot(run_name, figures.comparison, curves, accuracies, title)
     report.plot(
         f"{run_name}-rows", figures.predictions_by_row, X_test[:3], predictions, images.y_test[:3], images.classes

@@ -375,7 +375,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
                 accuracy = evaluate(small, photos.X_validation, y_validation)
             else:
                 accuracy = evaluate(trained, X_validation, y_validation)
-            print(f"{accuracy:.1%} of {len(photos.X_validation):,} validation photos right")
+            print(f"{accuracy:.1%} of {len(photos.X_validation):,} validation photos classified correctly")
             curves[method][len(rows) / classes] = accuracy
             results.append((count, method, seconds[method], accuracy))
             number = "" if count == "all" else f"{count}_"

@@ -264,7 +264,7 @@ def show_sizes(
     ]
     print(format_table(["hidden units", "weights", "train accuracy", "test accuracy"], rows))
     models = {
-        f"{units_title(units)}\n{scores['test_accuracy']:.1%} of the test data right": make_forward_pass(
+        f"{units_title(units)}\ntest accuracy {scores['test_accuracy']:.1%}": make_forward_pass(
             weights[units], points.scaler
         )
         for units, scores in accuracies.items()
@@ -437,12 +437,14 @@ def show_shapes(report: Report, tasks: Sequence[Task], weights: Mapping[str, Seq
     random = np.random.default_rng((report.arguments.seed, 3))
     X, y = circle_points(TEST_POINTS, random)
     inside = metrics.two_classes("test", y, models["circle"](X), THRESHOLD)["test_accuracy"]
-    print(f"Circle, 2-6-1: {inside:.1%} of {TEST_POINTS} other points right")
+    print(f"Circle, 2-6-1: accuracy {inside:.1%} on {TEST_POINTS} other points")
     # One against all: each network says how probable its own class is, and the highest probability decides.
     X, classes = three_clouds(TEST_POINTS, random)
     by_class = {name: model for name, model in models.items() if name.startswith("class_")}
     accuracy = metrics.accuracy(classes, np.column_stack([model(X) for model in by_class.values()]))
-    print(f"Three classes, 2-2-1 networks each against all others: {accuracy:.1%} of {TEST_POINTS} other points right")
+    print(
+        f"Three classes, 2-2-1 networks each against all others: accuracy {accuracy:.1%} on {TEST_POINTS} other points"
+    )
     report.result({"circle_test_accuracy": inside, "three_classes_test_accuracy": accuracy})
 
     targets = {task.name.partition("_")[0]: task.y for task in curves}

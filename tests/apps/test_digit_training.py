@@ -104,7 +104,7 @@ def test_a_stand_in_is_trained_on_and_saved_beside_the_model(room: Path, capsys:
     output = capsys.readouterr().out
     # As many epochs as were asked for; Keras prints no 1/1.
     assert re.findall("^Epoch (.*)", output, re.MULTILINE) == ["2/2"]
-    assert "test images right" in output
+    assert "test images classified correctly" in output
 
 
 def test_the_model_that_ships_was_trained_here_and_is_not_the_lessons() -> None:

@@ -179,7 +179,7 @@ def test_the_confusion_matrix_counts_what_the_metrics_do(
     table = write_table(room / "own.csv", [0, 0, 1] * 40)
     run = start(module, room, "--data", str(table))
     axes = drawn["logistic_regression-confusion"].axes[0]
-    assert axes.get_title() == f"{run.metrics['test_accuracy']:.1%} of the test rows right"
+    assert axes.get_title() == f"test accuracy {run.metrics['test_accuracy']:.1%}"
     counts = {cell.get_position(): int(cell.get_text()) for cell in axes.texts}  # (predicted, true); no 0 is written
     right = counts[1, 1]
     assert right / (right + counts.get((1, 0), 0)) == pytest.approx(run.metrics["test_precision"])

@@ -313,9 +313,9 @@ def assert_tells_of_the_shapes(run: Run) -> None:
     assert "As expected for this lesson." in run.lines
     assert run.titles == ["What a hidden layer can approximate: a step, a sine, a circle, three classes", "Result"]
     inside, three = (run.metrics[f"{name}_test_accuracy"] for name in ("circle", "three_classes"))
-    assert f"Circle, 2-6-1: {inside:.1%} of {xor.TEST_POINTS} other points right" in run.lines
+    assert f"Circle, 2-6-1: accuracy {inside:.1%} on {xor.TEST_POINTS} other points" in run.lines
     against = "Three classes, 2-2-1 networks each against all others"
-    assert f"{against}: {three:.1%} of {xor.TEST_POINTS} other points right" in run.lines
+    assert f"{against}: accuracy {three:.1%} on {xor.TEST_POINTS} other points" in run.lines
 
 
 def test_the_shapes_are_in_their_bands(shapes_run: Run) -> None:

@@ -143,7 +143,7 @@ def training(state: Training) -> str:
     epoch = len(state.losses)
     words = "before training" if not epoch else f"after {epoch} epoch{'s' if epoch > 1 else ''}"
     loss = f", loss {state.losses[-1]:.3f}" if epoch else ""
-    text = f"{words}{loss}, {state.accuracy():.0%} of the points right"
+    text = f"{words}{loss}, {state.accuracy():.0%} of the points classified correctly"
     plots_ = _boundary(state) + _losses(state.losses)
     return (
         f'<div class="training" data-epoch="{epoch}"><p class="progress">{text[0].upper()}{text[1:]}</p>'

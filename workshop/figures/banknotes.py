@@ -115,7 +115,7 @@ def test(
         classes: their names.
     """
     right = float(np.trace(matrix) / matrix.sum())
-    yield "confusion", charts.confusion_matrix(matrix, classes, f"{right:.1%} of {len(y):,} test notes right")
+    yield "confusion", charts.confusion_matrix(matrix, classes, f"test accuracy {right:.1%} on {len(y):,} notes")
     predicted = probabilities.argmax(axis=1)
     wrong = int(np.sum(predicted != y))
     if wrong:

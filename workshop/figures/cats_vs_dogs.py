@@ -65,7 +65,7 @@ def evaluation(
         yield "mistakes", images.image_grid(X[mistakes], captions, heading)
     if len(classes) > 2:
         matrix = metrics.confusion_matrix(y, predicted, len(classes))
-        title = f"{kind}: {metrics.accuracy(y, probabilities):.1%} of the validation photos right"
+        title = f"{kind}: validation accuracy {metrics.accuracy(y, probabilities):.1%}"
         yield "confusion", charts.confusion_matrix(matrix, classes, title)
 
 

@@ -74,7 +74,7 @@ def line(
 def confusion(y: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> Figure:
     """Returns the confusion matrix of predicted classes (n,) on the test rows, of classes y (n,)."""
     matrix = metrics.confusion_matrix(y, predicted, 2)
-    title = f"{np.mean(y == predicted):.1%} of the test rows right"
+    title = f"test accuracy {np.mean(y == predicted):.1%}"
     return charts.confusion_matrix(matrix, classes, title)
 
 

@@ -107,7 +107,7 @@ def evaluation(
         heading = f"{TITLES[kind]}: the most confident mistakes, of {int(np.sum(predicted != y))}"
         yield "mistakes", images.image_grid(X[mistakes, ..., 0], captions, heading)
     matrix = metrics.confusion_matrix(y, predicted, len(classes))
-    title = f"{TITLES[kind]}: {accuracy:.2%} of the test images right"
+    title = f"{TITLES[kind]}: test accuracy {accuracy:.2%}"
     yield "confusion", charts.confusion_matrix(matrix, classes, title)
 
 

@@ -46,7 +46,7 @@ def confusion(title: str, true: np.ndarray, predicted: np.ndarray, classes: Sequ
     """Returns the confusion matrix of the test rows, of the most frequent classes where there are many."""
     matrix = metrics.confusion_matrix(true, predicted, len(classes))
     frequent = np.sort(np.argsort(-matrix.sum(axis=1), kind="stable")[:MAX_CLASSES])
-    heading = f"{title}: {np.mean(true == predicted):.1%} of the test rows right"
+    heading = f"{title}: test accuracy {np.mean(true == predicted):.1%}"
     if len(frequent) < len(matrix):
         heading += f"\n(the {MAX_CLASSES} most frequent classes)"
     return charts.confusion_matrix(matrix[np.ix_(frequent, frequent)], [classes[i] for i in frequent], heading)

@@ -134,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         f"{part}_accuracy": model.evaluate(scale_pixels(X), y, batch_size=1000, verbose=0)[1]
         for part, X, y in (("train", images.X_train, images.y_train), ("test", images.X_test, images.y_test))
     }
-    print(f"{metrics['test_accuracy']:.2%} of {len(images.X_test):,} test images right")
+    print(f"{metrics['test_accuracy']:.2%} of {len(images.X_test):,} test images classified correctly")
     saved = bundle.save(
         arguments.models,
         bundle.name_for("digit_reader", standin=images.is_standin),

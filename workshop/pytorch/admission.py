@@ -120,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     for number, fold in enumerate(folds, 1):
         model, _ = fit("network", fold.X_train, fold.y_train, arguments, verbose=0)
         accuracies.append(lesson.fold_accuracy(fold, model.predict(fold.X_validation)))
-        print(f"fold {number} of {len(folds)}: {accuracies[-1]:.2f} of its {len(fold.y_validation)} rows right")
+        print(f"fold {number} of {len(folds)}: accuracy {accuracies[-1]:.2f} on its {len(fold.y_validation)} rows")
     report.result({"validation_accuracy": float(np.mean(accuracies))}, model="network")
 
     report.save(

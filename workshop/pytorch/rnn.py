@@ -147,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
     title = f"{arguments.layers} x {arguments.units} units, predicting from {READ[arguments.read]}"
     report.section(title)
-    print(format_table(["cell", "weights", "seconds", "test images right"], rows))
+    print(format_table(["cell", "weights", "seconds", "test accuracy"], rows))
     report.plot(run_name, figures.comparison, curves, accuracies, title)
     report.plot(f"{run_name}-rows", figures.predictions_by_row, X, predictions, images.y_test[:3], images.classes)
     use = f"python -m apps.digit --model {report.last_model} YOUR-PICTURE.png"

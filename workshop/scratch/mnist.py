@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         probabilities = network.predict(images.X_test, preprocess=preprocess)
         test_accuracy = float(np.mean(probabilities.argmax(axis=1) == images.y_test))
         metrics = {"train_accuracy": state.history["accuracy"][-1], "test_accuracy": test_accuracy}
-        print(f"{test_accuracy:.2%} of {len(images.X_test):,} test images right")
+        print(f"{test_accuracy:.2%} of {len(images.X_test):,} test images classified correctly")
         report.result(metrics, model=kind, is_only=len(arguments.kinds) == 1)
         report.save(
             name,

@@ -108,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         test_accuracy = float(np.mean(probabilities.argmax(axis=1) == images.y_test))
 
         metrics = {"train_accuracy": state.history["accuracy"][-1], "test_accuracy": test_accuracy}
-        print(f"{test_accuracy:.2%} of {len(X_test):,} test images right")
+        print(f"{test_accuracy:.2%} of {len(X_test):,} test images classified correctly")
         report.result(metrics, model=cell, is_only=len(arguments.cells) == 1)
         report.save(
             f"{run_name}_{cell}",
@@ -124,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
     title = f"{arguments.layers} x {arguments.units} units, predicting from {READ[arguments.read]}"
     report.section(title)
-    print(format_table(["cell", "weights", "seconds", "test images right"], rows))
+    print(format_table(["cell", "weights", "seconds", "test accuracy"], rows))
     report.plot(run_name, figures.comparison, curves, accuracies, title)
     report.plot(f"{run_name}-rows", figures.predictions_by_row, X, predictions, images.y_test[:3], images.classes)
     use = f"python -m apps.digit --model {report.last_model} YOUR-PICTURE.png"
