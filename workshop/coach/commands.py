@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,25 +11,23 @@ from workshop.exercises.kit import progress
 from workshop.kit import cli
 
 
-def _parser(command: str, argv: Sequence[str], *arguments: tuple[str, str, str]) -> argparse.Namespace:
-    """Reads the arguments of a command: each has a name, what `--help` says, and how often it comes ("?" or "1")."""
-    parser = cli.Parser(prog=f"python -m workshop {command}", description=coach.__doc__)
-    for name, text, count in arguments:
-        if name.startswith("--"):
-            parser.add_argument(name, metavar="NAME", help=text)
-        else:
-            parser.add_argument(name, nargs="?" if count == "?" else None, metavar=name.upper(), help=text)
-    return parser.parse_args(argv)
+def _parser(command: str) -> cli.Parser:
+    return cli.Parser(prog=f"python -m workshop {command}", description=coach.__doc__)
+
+
+def _exercise(command: str, argv: Sequence[str]) -> str:
+    """Returns the name of an exercise, which a command takes."""
+    parser = _parser(command)
+    parser.add_argument("exercise", metavar="EXERCISE", help="its name, as mnist.2")
+    return str(parser.parse_args(argv).exercise)
 
 
 def list_exercises(argv: Sequence[str]) -> int:
     """Prints the exercises and which of them are done."""
-    arguments = _parser(
-        "exercises",
-        argv,
-        ("lesson", "only those of this lesson", "?"),
-        ("--student", "keep this name with the progress, for the room's table", "?"),
-    )
+    parser = _parser("exercises")
+    parser.add_argument("lesson", nargs="?", metavar="LESSON", help="only those of this lesson")
+    parser.add_argument("--student", metavar="NAME", help="keep this name with the progress, for the room's table")
+    arguments = parser.parse_args(argv)
     if arguments.student is not None:
         kept = progress.load()
         kept.student = arguments.student
@@ -41,7 +38,9 @@ def list_exercises(argv: Sequence[str]) -> int:
 
 def watch(argv: Sequence[str]) -> int:
     """Checks the next exercise's file each time it is saved."""
-    which = _parser("watch", argv, ("which", "a lesson, or one exercise (default: all)", "?")).which
+    parser = _parser("watch")
+    parser.add_argument("which", nargs="?", metavar="WHICH", help="a lesson, or one exercise (default: all)")
+    which = parser.parse_args(argv).which
     if which in {lesson.name for lesson in LESSONS}:
         chosen = [one.name for one in exercises.of_lesson(which)]
     else:
@@ -52,19 +51,19 @@ def watch(argv: Sequence[str]) -> int:
 
 def hint(argv: Sequence[str]) -> int:
     """Prints the next hint of an exercise."""
-    print(exercises.next_hint(_parser("hint", argv, ("exercise", "its name, as mnist.2", "1")).exercise))
+    print(exercises.next_hint(_exercise("hint", argv)))
     return 0
 
 
 def solve(argv: Sequence[str]) -> int:
     """Prints the solution of an exercise and its explanation; the student's file stays as it is."""
-    print(exercises.shown_solution(_parser("solve", argv, ("exercise", "its name, as mnist.2", "1")).exercise))
+    print(exercises.shown_solution(_exercise("solve", argv)))
     return 0
 
 
 def reset(argv: Sequence[str]) -> int:
     """Writes the file of an exercise anew; the old one is kept beside it."""
-    exercise = exercises.find(_parser("reset", argv, ("exercise", "its name, as mnist.2", "1")).exercise)
+    exercise = exercises.find(_exercise("reset", argv))
     kept = answers.reset(exercise)
     print(f"{answers.answer_path(exercise)} is as it was at first{f'; yours is kept as {kept}' if kept else ''}")
     return 0
@@ -72,5 +71,7 @@ def reset(argv: Sequence[str]) -> int:
 
 def room(argv: Sequence[str]) -> int:
     """Prints the room's tables."""
-    print(tables.of_room(Path(_parser("progress", argv, ("folder", "with the files of progress", "1")).folder)))
+    parser = _parser("progress")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="with the files of progress")
+    print(tables.of_room(parser.parse_args(argv).folder))
     return 0
