@@ -286,7 +286,7 @@ def test_the_mirror_does_the_same_and_every_engine_forecasts_with_both_models(sm
 @pytest.mark.parametrize(
     ("window", "message"),
     [
-        ([1, 2, 3], r"got windows of shape \(3,\), the model takes 6 values a window"),
+        ([1, 2, 3], r"got windows of shape \(3,\), the model takes 6 values per window"),
         (np.zeros((2, 6, 1)), r"got windows of shape \(2, 6, 1\)"),
         ([1, 2, 3, 4, 5, np.nan], "takes finite numbers"),
     ],
