@@ -193,7 +193,8 @@ def _boundary(state: Training) -> str:
 def _losses(losses: Sequence[float]) -> str:
     """Returns the loss by the number of epochs, from 0 to the highest so far."""
     left, top, width = 580, 20, 400
-    epochs, highest = max(len(losses), 20), max([0.8, *losses])
+    epochs = max(len(losses), 20)
+    highest = max([0.8, *losses])
     parts = [f'<path class="frame" d="M{left} {top}v{_PLOT}h{width}"/>']
     for value in np.arange(0, highest + 1e-9, 0.2 if highest < 2 else np.ceil(highest / 5)):
         y = top + _PLOT * (1 - value / highest)

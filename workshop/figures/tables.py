@@ -28,9 +28,12 @@ def learning(
         unit: of the target, where it is a number.
     """
     if "train_accuracy" in measured["network"]:
-        metric, label, loss, value = "accuracy", "accuracy", "cross-entropy", "{:.1%}"
+        metric = label = "accuracy"
+        loss = "cross-entropy"
+        value = "{:.1%}"
     else:
-        metric, value = "root_mean_squared_error", "{:.3g}"
+        metric = "root_mean_squared_error"
+        value = "{:.3g}"
         loss = f"mean squared error ({unit}²)" if unit else "mean squared error"
         label = f"root mean squared error ({unit})" if unit else "root mean squared error"
     curves = {part: (range(1, len(values) + 1), values) for part, values in losses.items()}
