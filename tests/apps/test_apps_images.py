@@ -1,5 +1,7 @@
 """The programs that name pictures, `apps.digit` and `apps.garment`, on pictures of many sizes, dark and light."""
 
+from __future__ import annotations
+
 import contextlib
 import shutil
 import subprocess
@@ -151,7 +153,7 @@ def test_garments_are_named(room: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert np.mean([answers[name][0] == truth[name] for name in truth]) >= 0.9
 
 
-def constant_model(probabilities: list[float], shape: tuple[int, ...] = (28, 28, 1)) -> Any:
+def constant_model(probabilities: list[float], shape: tuple[int, ...] = (28, 28, 1)) -> keras.Model:
     """A model that answers the same whatever it sees."""
     layers = [keras.layers.Input(shape), keras.layers.Flatten(), keras.layers.Dense(len(probabilities), "softmax")]
     model = keras.Sequential(layers)

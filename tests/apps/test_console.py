@@ -1,5 +1,7 @@
 """What console programs share, and `apps.admission`: its dialogue through a pseudo-terminal, and given scores."""
 
+from __future__ import annotations
+
 import io
 import os
 import re
@@ -42,7 +44,7 @@ def percent_in(line: str) -> float:
     return float(line.split("admission ")[1].split(" %")[0])
 
 
-def build(outputs: int = 1, inputs: int = 2, activation: str = "sigmoid") -> Any:
+def build(outputs: int = 1, inputs: int = 2, activation: str = "sigmoid") -> keras.Model:
     model = keras.Sequential([keras.layers.Input((inputs,)), keras.layers.Dense(outputs, activation=activation)])
     kernel, bias = np.zeros((inputs, outputs)), np.zeros(outputs)
     kernel[:, -1], bias[-1] = 8, -8
@@ -446,12 +448,12 @@ def test_of_logits_the_probability_is_taken_and_said(
     assert f"the last layer of my.h5 has no activation; the {function} of its outputs is taken" in output.err
 
 
-def build_two_inputs() -> Any:
+def build_two_inputs() -> keras.Model:
     sides = [keras.layers.Input((1,)), keras.layers.Input((1,))]
     return keras.Model(sides, keras.layers.Dense(1)(keras.layers.Concatenate()(sides)))
 
 
-def build_two_outputs() -> Any:
+def build_two_outputs() -> keras.Model:
     side = keras.layers.Input((2,))
     return keras.Model(side, [keras.layers.Dense(1)(side), keras.layers.Dense(1)(side)])
 

@@ -1,5 +1,7 @@
 """Models whose layers branch and come together in Add layers: residual blocks, in every engine, from one file."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("alone")
 X = np.random.default_rng(2).normal(size=(5, 6, 7, 3)).astype(np.float32)
 
 
-def build() -> Any:
+def build() -> keras.Model:
     """A network with a residual block, one whose shortcut is a convolution and has a block in it, and added vectors."""
     layers = keras.layers
     keras.utils.set_random_seed(1)

@@ -1,5 +1,7 @@
 """The layers that decoders are built of, Reshape and UpSampling2D: the same numbers in all engines, from one file."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("alone")
 
 
 @pytest.fixture(scope="module")
-def model() -> Any:
+def model() -> keras.Sequential:
     """A small decoder with several channels wherever their order can go wrong, and images in the middle of a row."""
     layers = keras.layers
     keras.utils.set_random_seed(1)

@@ -4,6 +4,8 @@
 can be had everywhere and, in the tests marked `real`, the published sets.
 """
 
+from __future__ import annotations
+
 import functools
 import os
 from collections.abc import Callable
@@ -317,7 +319,7 @@ def test_a_program_answers_the_same_whichever_engine_computes(
     assert float(number) <= (1e-5 if program != "house_price" else 2e-3)
 
 
-def digits_network(*layers: Any) -> Any:
+def digits_network(*layers: Any) -> keras.Sequential:
     """Returns a Keras model that takes a digit and answers with ten probabilities."""
     keras.utils.set_random_seed(1)
     return keras.Sequential(

@@ -1,5 +1,7 @@
 """The layers that no lesson needs, but models that people publish: the same numbers in all three engines."""
 
+from __future__ import annotations
+
 import importlib
 import inspect
 import math
@@ -45,7 +47,7 @@ ACTIVATIONS = ("elu", "selu", "gelu", "softplus", "softsign", "exponential", "ha
 ROW, STEPS, IMAGE, FILM = (6,), (9, 4), (6, 7, 3), (3, 5, 4, 2)
 
 
-def dense(activation: str, layers: Any) -> Any:
+def dense(activation: str, layers: Any) -> keras.Layer:
     return layers.Dense(5, activation=activation)
 
 
@@ -231,7 +233,7 @@ def assert_is_described_again(module: nn.Module, architecture: Architecture) -> 
         np.testing.assert_array_equal(again.weights[name], weight)
 
 
-def small_model() -> Any:
+def small_model() -> keras.Sequential:
     """A network for sequences with layers in layers, and an activation with a slope of its own."""
     layers = keras.layers
     keras.utils.set_random_seed(1)

@@ -1,5 +1,7 @@
 """The layers of networks for photographs: the same numbers in all three engines, from one file and back."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("alone")
 
 
 @pytest.fixture(scope="module")
-def model() -> Any:
+def model() -> keras.Model:
     """A small network with each of the layers, its weights and statistics all drawn, so that none is 0 or 1."""
     layers = keras.layers
     made = keras.Sequential(

@@ -1,5 +1,7 @@
 """PyTorch gives Keras' numbers: files, layers, batch normalisation, optimizers, and modules as students write them."""
 
+from __future__ import annotations
+
 import copy
 import importlib
 import io
@@ -50,7 +52,7 @@ def answers(model: Any, X: np.ndarray) -> np.ndarray:
     return KerasModel(model).predict(X)
 
 
-def loaded_in_keras(model: TorchModel, folder: Path) -> Any:
+def loaded_in_keras(model: TorchModel, folder: Path) -> keras.Model:
     model.save_h5(folder / "from_torch.h5")
     return keras.models.load_model(folder / "from_torch.h5", compile=False)
 
@@ -149,7 +151,7 @@ def test_batch_normalisation_learns_the_same_statistics(shape: tuple[int, ...], 
     np.testing.assert_allclose(model.predict(X), answers(theirs, X), rtol=1e-5, atol=1e-5)
 
 
-def small_network() -> Any:
+def small_network() -> keras.Sequential:
     return keras.Sequential(
         [
             keras.layers.Input((8, 8, 1)),

@@ -1,5 +1,7 @@
 """Layers for sequences: the same outputs, gradients and training in all three engines, from one file and back."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -186,7 +188,7 @@ CLASSES = 5
 
 
 @pytest.fixture(scope="module")
-def model() -> Any:
+def model() -> keras.Model:
     """A model with an output at every step and each of the layers; all weights are random."""
     layers = keras.layers
     made = keras.Sequential(

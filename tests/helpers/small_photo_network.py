@@ -1,5 +1,7 @@
 """A small network on small photographs, the same every time, and how it is trained."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ X[Y[:, 0] == 1, 4:12, 4:12] += 55  # what there is to learn
 CHECKPOINT = Path("run-checkpoint.npz")
 
 
-def build(dropout: float = 0.3, normalises: bool = True, rate: float = 0.01) -> Any:
+def build(dropout: float = 0.3, normalises: bool = True, rate: float = 0.01) -> keras.Model:
     """The same small network with the same weights, every time."""
     with device.scope(7):
         model = keras.Sequential(

@@ -1,5 +1,7 @@
 """A small network on a small table, the same every time, and how it is trained."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,9 @@ def recipe(optimizer: str = "adam", rate: float | None = None) -> Recipe:
     return Recipe(12, rate, optimizer=optimizer, schedule=False)
 
 
-def build(dropout: float = 0.0, optimizer: str = "adam", activation: str = "tanh", rate: float | None = None) -> Any:
+def build(
+    dropout: float = 0.0, optimizer: str = "adam", activation: str = "tanh", rate: float | None = None
+) -> keras.Model:
     """The same network with the same weights, every time."""
     keras.utils.set_random_seed(7)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(6, activation=activation)])
@@ -33,7 +37,7 @@ def build(dropout: float = 0.0, optimizer: str = "adam", activation: str = "tanh
     return model
 
 
-def fit(model: Any, epochs: int = 12, **options: Any) -> Any:
+def fit(model: Any, epochs: int = 12, **options: Any) -> keras.callbacks.History:
     settings: dict[str, Any] = {"epochs": epochs, "batch_size": 16, "seed": 5, "verbose": 0}
     return training.fit_table(model, X, Y, **settings | options)
 
@@ -44,7 +48,7 @@ def assert_same(model: Any, other: Any) -> None:
         np.testing.assert_array_equal(weight, same)
 
 
-def stopping() -> Any:
+def stopping() -> keras.callbacks.EarlyStopping:
     return keras.callbacks.EarlyStopping(patience=4, restore_best_weights=True)
 
 

@@ -1,5 +1,7 @@
 """Saved models: whole or not at all, and an untrusted file never runs code."""
 
+from __future__ import annotations
+
 import errno
 import gzip
 import hashlib
@@ -39,7 +41,7 @@ INPUTS = [bundle.Input("first exam", "points", 30, 100), bundle.Input("second ex
 
 
 @pytest.fixture(scope="module")
-def model() -> Any:
+def model() -> keras.Model:
     keras.utils.set_random_seed(3)
     made = keras.Sequential(
         [
@@ -54,7 +56,7 @@ def model() -> Any:
 
 
 @pytest.fixture(scope="module")
-def scaler() -> Any:
+def scaler() -> MinMaxScaler:
     return MinMaxScaler().fit(X)
 
 

@@ -355,11 +355,11 @@ class Runs:
         return os.mkdir, (self.folder,)
 
 
-def in_a_pipeline(evil: Any) -> Any:
+def in_a_pipeline(evil: Any) -> Pipeline:
     return Pipeline([("a", SimpleImputer().fit([[1.0]])), ("b", evil)])
 
 
-def in_the_columns(evil: Any) -> Any:
+def in_the_columns(evil: Any) -> ColumnTransformer:
     step = table_of(numbers(), texts()).fit(TRAINING)
     step.transformers_[0] = (*step.transformers_[0][:2], [evil])
     return step
@@ -371,17 +371,17 @@ def in_the_categories(evil: Any) -> Any:
     return step
 
 
-def in_the_statistics(evil: Any) -> Any:
+def in_the_statistics(evil: Any) -> Pipeline:
     step = SimpleImputer(strategy="most_frequent").fit(TRAINING[["city"]])
     step.statistics_ = np.array([[evil], [np.array([evil], object)]], object)
     return make_pipeline(step, OneHotEncoder())
 
 
-def in_a_function(evil: Any) -> Any:
+def in_a_function(evil: Any) -> Pipeline:
     return make_pipeline(preprocessing.FunctionTransformer(functools.partial(os.mkdir, evil.folder)), StandardScaler())
 
 
-def in_a_setting(evil: Any) -> Any:
+def in_a_setting(evil: Any) -> Pipeline:
     return make_pipeline(MinMaxScaler().fit([[1.0], [2]]), StandardScaler().fit([[1.0], [2]]), memory=evil)
 
 
@@ -429,7 +429,7 @@ def wide_steps() -> Any:
     return step
 
 
-def many_categories() -> Any:
+def many_categories() -> Pipeline:
     """A hundred columns that share a hundred thousand categories."""
     step = OneHotEncoder().fit([["a"]])
     return make_pipeline(
@@ -437,7 +437,7 @@ def many_categories() -> Any:
     )
 
 
-def far_groups() -> Any:
+def far_groups() -> Pipeline:
     """An encoder one of whose categories is grouped into a column far away."""
     rows = pd.DataFrame({"city": ["a", "a", "b", "c"]})
     step = OneHotEncoder(min_frequency=2, handle_unknown="infrequent_if_exist").fit(rows)

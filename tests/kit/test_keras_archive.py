@@ -1,5 +1,7 @@
 """The `.keras` of a notebook: loaded by Keras in safe mode, checked before; a SavedModel folder is refused."""
 
+from __future__ import annotations
+
 import io
 import json
 import shutil
@@ -26,7 +28,7 @@ X = np.random.default_rng(1).random((20, 6, 5, 1), np.float32)
 Change = Callable[[dict[str, Any]], object]
 
 
-def build() -> Any:
+def build() -> keras.Model:
     keras.utils.set_random_seed(2)
     layers = keras.layers
     model = keras.Sequential(

@@ -53,7 +53,7 @@ def torch_model() -> Any:
     return TorchModel
 
 
-def save(folder: FilePath) -> Any:
+def save(folder: FilePath) -> list[Path]:
     network = Network.from_h5("model.h5")
     return bundle.save(folder, "new", network, lesson="xor", data="", seed=1, inputs=[], metrics={})
 
@@ -63,7 +63,7 @@ def convert(path: FilePath) -> None:
     main.convert(path, "new.h5")
 
 
-def read_map(path: FilePath) -> Any:
+def read_map(path: FilePath) -> np.ndarray:
     pytest.importorskip("gymnasium")
     from workshop.kit.environments import drawn_map
 

@@ -1,5 +1,7 @@
 """Training in Keras: the same weights as its own fit, many epochs in one call, and resuming to the same bits."""
 
+from __future__ import annotations
+
 import argparse
 import io
 import math
@@ -422,7 +424,9 @@ def test_a_state_that_takes_long_to_write_is_written_less_often(
     assert len(written) == 3
 
 
-def resume(model: Any, data: tuple[np.ndarray, np.ndarray] = (X, Y), epochs: int = 12, **given: Any) -> Any:
+def resume(
+    model: Any, data: tuple[np.ndarray, np.ndarray] = (X, Y), epochs: int = 12, **given: Any
+) -> keras.callbacks.History:
     settings: dict[str, Any] = {"epochs": epochs, "batch_size": 16, "seed": 5, "verbose": 0}
     callbacks = [training.Resume(Checkpoint(CHECKPOINT, True))]
     return training.fit_table(model, *data, **settings | given, callbacks=callbacks)

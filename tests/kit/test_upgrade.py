@@ -43,7 +43,7 @@ def old_hard_sigmoid(x: np.ndarray) -> np.ndarray:
     return np.clip(0.2 * x + 0.5, 0, 1)
 
 
-def by_keras(content: bytes, inputs: Any = X) -> Any:
+def by_keras(content: bytes, inputs: Any = X) -> np.ndarray:
     return keras_h5.from_bytes(content, PATH).predict(inputs)
 
 

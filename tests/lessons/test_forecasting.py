@@ -199,7 +199,7 @@ def test_the_table_says_who_wins_and_whether_the_lstm_is_worse(capsys: pytest.Ca
 
 
 def test_the_network_predicts_changes_in_the_unit_of_the_series(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fit(model: Any, batches: Any, **options: Any) -> Any:
+    def fit(model: Any, batches: Any, **options: Any) -> SimpleNamespace:
         windows, changes = (np.concatenate(parts) for parts in zip(*batches.as_numpy_iterator(), strict=True))
         assert windows.shape[1:] == (6, 1) and windows.min() == 0 and 0.9 < windows.max() <= 1
         *others, kernel, _ = model.get_weights()

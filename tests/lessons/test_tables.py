@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from helpers.engines import CASES, train
 from helpers.lesson_runs import Run, assert_claims, claims, start
+from matplotlib.figure import Figure
 from PIL import Image
 from sklearn.metrics import accuracy_score, root_mean_squared_error
 
@@ -445,7 +446,7 @@ def test_whole_numbers_are_predicted_as_numbers_when_asked(room: Path) -> None:
 def test_more_classes_than_a_picture_holds(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[Any] = []
 
-    def draw(*given: Any) -> Any:
+    def draw(*given: Any) -> Figure:
         shown.append(given)
         return plots.subplots()[0]
 
