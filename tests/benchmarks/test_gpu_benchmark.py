@@ -19,7 +19,7 @@ SHORT = """
 import sys
 from benchmarks import gpu
 for lesson, (options, _) in gpu.NETWORKS.items():
-    options += ["--epochs", "1"] + ["--size", "32"] * (lesson == "cats_vs_dogs")
+    options += ["--epochs", "1"] + (["--size", "32"] if lesson == "cats_vs_dogs" else [])
 gpu.main(sys.argv[1:])
 """
 

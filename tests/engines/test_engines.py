@@ -61,7 +61,9 @@ pytestmark = pytest.mark.usefixtures("alone")
 EACH_CASE = [
     *(pytest.param(name, marks=pytest.mark.slow) if "fashion" in name else name for name in CASES),
     *(
-        pytest.param(name, marks=[pytest.mark.real, *[pytest.mark.slow] * ("fashion" in name)], id=f"{name}-real")
+        pytest.param(
+            name, marks=[pytest.mark.real, *([pytest.mark.slow] if "fashion" in name else [])], id=f"{name}-real"
+        )
         for name, case in CASES.items()
         if case.lesson in ON_REAL_DATA
     ),

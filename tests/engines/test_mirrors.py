@@ -64,7 +64,7 @@ from workshop.scratch.nn.state import TrainingState as NumpyState
 # CI runs these: the garments' mirrors are the digits' but for their sizes, and the line's lesson trains 17 neurons.
 LONG = {"fashion_mnist", "linear_regression"}
 EACH_MIRROR = [
-    pytest.param(engine, lesson, marks=[pytest.mark.slow] * (lesson in LONG))
+    pytest.param(engine, lesson, marks=[pytest.mark.slow] if lesson in LONG else [])
     for lesson in EACH_LESSON
     for engine in MIRRORS
 ]
@@ -257,7 +257,7 @@ def count_right(answers: np.ndarray, y: np.ndarray) -> tuple[int, int]:
 
 EACH_QUICK_RUN = [
     *(
-        pytest.param(engine, lesson, marks=[pytest.mark.slow] * (lesson in LONG))
+        pytest.param(engine, lesson, marks=[pytest.mark.slow] if lesson in LONG else [])
         for lesson in EACH_LESSON
         for engine in PACKAGES
     ),
@@ -581,7 +581,7 @@ def test_the_defaults_reach_the_expected_bands(engine: str, lesson: str, tmp_pat
 
 @pytest.mark.real
 @pytest.mark.parametrize(
-    "lesson", [pytest.param(one, marks=[pytest.mark.slow] * (one == "mnist")) for one in ON_REAL_DATA]
+    "lesson", [pytest.param(one, marks=[pytest.mark.slow] if one == "mnist" else []) for one in ON_REAL_DATA]
 )
 @pytest.mark.parametrize("engine", MIRRORS)
 def test_the_defaults_reach_the_bands_on_the_real_data(engine: str, lesson: str, room: Path) -> None:

@@ -16,7 +16,7 @@ def idx(array: np.ndarray) -> bytes:
 
 def write_idx(folder: Path, arrays: list[np.ndarray], packed: bool = True) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / (name + ".gz" * packed) for name in IDX]
+    paths = [folder / (f"{name}.gz" if packed else name) for name in IDX]
     for path, array in zip(paths, arrays, strict=True):
         path.write_bytes(gzip.compress(idx(array)) if packed else idx(array))
     return paths

@@ -193,7 +193,7 @@ TRIED_FIRST = {"momentum", "rprop", "adadelta"}  # the others differ in Keras' c
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name not in TRIED_FIRST)) for name in cli.OPTIMIZERS],
+    [pytest.param(name, marks=[pytest.mark.slow] if name not in TRIED_FIRST else []) for name in cli.OPTIMIZERS],
 )
 def test_every_optimizer_of_the_command_line(name: str) -> None:
     optimizer = recipe(name).make_optimizer()

@@ -213,7 +213,11 @@ ROUNDING = {
 
 @pytest.mark.parametrize(
     "lesson",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name, errors in ROUNDING.items() if errors],
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in LONG else [])
+        for name, errors in ROUNDING.items()
+        if errors
+    ],
     indirect=True,
 )
 def test_what_differs_by_rounding_alone_does_so_in_a_quick_run_too(quick: Run, lesson: str) -> None:
