@@ -212,7 +212,10 @@ def test_a_lesson_refuses_a_map_before_it_trains(tmp_path: Path, capsys: pytest.
     done = subprocess.run(run, capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.startswith("error: --map missing.txt: cannot be read (No such file or directory), takes a text")
-    for lesson, part in ((deep_q_network, "drivers"), (policy_gradient, "lander")):
+    for lesson, part, reason in (
+        (deep_q_network, "drivers", "needs a trained car"),
+        (policy_gradient, "lander", "applies to the car only"),
+    ):
         with pytest.raises(SystemExit, match="2"):
             lesson.main(["--part", part, "--map", str(drawn_map.example())])
-        assert capsys.readouterr().err.startswith("error: --map is of ")
+        assert capsys.readouterr().err.startswith(f"error: --map {reason}")

