@@ -237,15 +237,16 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.engine(device.prepare(arguments.seed, arguments.precision))  # seeds, determinism, dtype policy
 
     X_train, X_validation, classes = photos.X_train, photos.X_validation, photos.classes
-    y_train = photo_classifier.targets(photos.y_train, len(classes))
+    y_train = photo_classifier.targets(photos.y_train, len(classes))  # for two classes float32 (n, 1), 0 or 1
     y_validation = photo_classifier.targets(photos.y_validation, len(classes))
     # Of a large set a random sample: to validate after each epoch, and for the training accuracy at the end.
-    validation_sample = photo_classifier.some_rows(len(X_validation), photo_classifier.MAX_WATCHED)
-    train_sample = photo_classifier.some_rows(len(X_train), photo_classifier.MAX_MEASURED)
+    validation_sample = photo_classifier.sample_rows(len(X_validation), photo_classifier.MAX_VALIDATION_SAMPLE)
+    train_sample = photo_classifier.sample_rows(len(X_train), photo_classifier.MAX_TRAIN_SAMPLE)
     suffix = "-preset" if arguments.preset else ""  # what the default run saved stays
     results, histories = {}, {}
     for kind in arguments.recipes:
         name = f"cats_vs_dogs_{kind}{suffix}"
+        # Epochs, batch size, optimizer: of the recipe or of the command line; `samples` gives the schedule its length.
         recipe = arguments.recipes[kind].with_options(arguments, samples=len(X_train))
         with device.scope(arguments.seed):  # keras.utils.set_random_seed: the initial weights
             model = build(kind, arguments.size, len(classes))
@@ -260,7 +261,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         callbacks = training.tensorboard(arguments.tensorboard, kind)
         started = time.perf_counter()
         if arguments.pipeline == "generator":
-            with as_folder(photos) as folder:
+            with as_folder(photos) as folder:  # train/<class>/* and validation/<class>/*, for flow_from_directory
                 train_generator, validation_generator = make_generators(
                     folder, recipe, arguments.size, len(classes), arguments.seed
                 )
@@ -279,6 +280,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         else:
             sizes = recipe.sizes(arguments.size, len(X_train))  # of a large set: smaller images in the first epochs
             photo_classifier.report_sizes(sizes)
+            # A tf.data.Dataset, its order and its augmentation drawn from the seed and the epoch.
             batches = training.photo_batches(
                 X_train, y_train, recipe.batch_size, arguments.seed, recipe.augmentation, sizes
             )
@@ -289,6 +291,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
                 validation_data=training.photo_batches(
                     X_validation[validation_sample], y_validation[validation_sample], recipe.batch_size, seed=None
                 ),
+                # For --resume, as keras.callbacks.BackupAndRestore; also restores the order of `batches`.
                 callbacks=[*callbacks, training.Resume(report.checkpoint(name), batches)],
                 verbose=report.verbose,
             )
@@ -301,6 +304,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         validation_photos = training.photo_batches(X_validation, y_validation, recipe.batch_size, seed=None)
         _, train_accuracy = model.evaluate(train_photos, verbose=0)
         _, validation_accuracy = model.evaluate(validation_photos, verbose=0)
+        # Of each class, (n, classes); for two classes the network has the second's alone.
         probabilities = photo_classifier.probabilities(model.predict(validation_photos, verbose=0))
         print(f"{validation_accuracy:.1%} of {len(X_validation):,} validation photos classified correctly")
         metrics = {"train_accuracy": train_accuracy, "validation_accuracy": validation_accuracy}

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from workshop.kit.report import Report
 
 LARGE_DATASET = 1000  # photos, enough of them for larger batches, and for smaller images in the first epochs
-MAX_MEASURED = 2000  # training photos that the training accuracy is measured on
-MAX_WATCHED = 200  # validation photos that are evaluated after every epoch; at the end all are
+MAX_TRAIN_SAMPLE = 2000  # photos, for the training accuracy
+MAX_VALIDATION_SAMPLE = 200  # photos, to validate after each epoch; at the end all are evaluated
 
 _PUBLISHED = 280  # training photos, of which `--help` names the epochs
 _MIN_SIZE, _MAX_SIZE = 32, 512  # pixels; five halvings of the first leave one
@@ -134,7 +134,7 @@ def probabilities(outputs: np.ndarray) -> np.ndarray:
     return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
 
 
-def some_rows(samples: int, limit: int) -> np.ndarray | slice:
+def sample_rows(samples: int, limit: int) -> np.ndarray | slice:
     """Returns the rows of at most `limit` of the samples, chosen at random, in their order."""
     if samples <= limit:
         return slice(None)

@@ -242,7 +242,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     y_validation = photo_classifier.targets(photos.y_validation, len(classes))
     criterion = make_criterion(y_train)
     # Of a large set a random sample: to validate after each epoch, and for the training accuracy at the end.
-    rows = photo_classifier.some_rows(len(X_train), photo_classifier.MAX_MEASURED)
+    rows = photo_classifier.sample_rows(len(X_train), photo_classifier.MAX_TRAIN_SAMPLE)
     train_sample = PhotoDataset(X_train[rows], y_train[rows])
     validation = PhotoDataset(X_validation, y_validation)
     suffix = "-preset" if arguments.preset else ""  # what the default run saved stays
@@ -251,8 +251,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         name = f"cats_vs_dogs_{kind}{suffix}"
         # Epochs, batch size, optimizer: of the recipe or of the command line; `samples` gives the schedule its length.
         recipe = arguments.recipes[kind].with_options(arguments, samples=len(X_train))
-        limit = recipe.validation_steps * recipe.validation_batch_size or photo_classifier.MAX_WATCHED
-        rows = photo_classifier.some_rows(len(X_validation), limit)
+        limit = recipe.validation_steps * recipe.validation_batch_size or photo_classifier.MAX_VALIDATION_SAMPLE
+        rows = photo_classifier.sample_rows(len(X_validation), limit)
         validation_sample = PhotoDataset(X_validation[rows], y_validation[rows])
         network = build(kind, arguments.size, len(classes), arguments.seed)
         model = TorchModel(network, X_train.shape[1:], output_activation(len(classes)))  # as Keras has it, and the .h5
