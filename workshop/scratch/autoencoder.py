@@ -56,17 +56,15 @@ def build_dense(
     return encoder, decoder
 
 
-def build_convolutional(
-    filters: int = lesson.FILTERS, latent_channels: int = lesson.LATENT_CHANNELS
-) -> tuple[list[Layer], list[Layer]]:
+def build_convolutional() -> tuple[list[Layer], list[Layer]]:
     """Returns encoder and decoder: 28x28 -> 14x14 -> 7x7 by strides, and back by repeated pixels."""
     encoder: list[Layer] = [
-        Conv2D(filters, 3, strides=2, padding="same", activation="silu"),
-        Conv2D(latent_channels, 3, strides=2, padding="same"),
+        Conv2D(lesson.FILTERS, 3, strides=2, padding="same", activation="silu"),
+        Conv2D(lesson.LATENT_CHANNELS, 3, strides=2, padding="same"),
     ]
     decoder: list[Layer] = [
         UpSampling2D(),
-        Conv2D(filters, 3, padding="same", activation="silu"),
+        Conv2D(lesson.FILTERS, 3, padding="same", activation="silu"),
         UpSampling2D(),
         Conv2D(1, 3, padding="same", activation="sigmoid"),
     ]

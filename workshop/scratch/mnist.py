@@ -105,6 +105,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     curves = {}
     for kind in arguments.kinds:
         name = image_classifier.model_name("mnist", kind, arguments)
+        # Epochs, batch size, optimizer: of the recipe or of the command line; `samples` gives the schedule its length.
         recipe = arguments.recipes[kind].with_options(arguments, samples=len(images.X_train))
         network = build(kind, arguments)
         report.section(f"{kind}: {network.count_params():,} weights")
@@ -117,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         metrics = {"train_accuracy": state.history["accuracy"][-1], "test_accuracy": test_accuracy}
         print(f"{test_accuracy:.2%} of {len(images.X_test):,} test images classified correctly")
         report.result(metrics, model=kind, is_only=len(arguments.kinds) == 1)
-        report.save(
+        report.save(  # the .h5 that Keras would write, and a card (.json): inputs, classes, metrics, digests
             name,
             network,
             inputs=[image_classifier.image_input(arguments)],

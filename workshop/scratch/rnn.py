@@ -98,6 +98,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     for cell in arguments.cells:
         name = CELLS[cell]
         report.section(name)
+        # Epochs, batch size, optimizer: of the recipe or of the command line; `samples` gives the schedule its length.
         recipe = arguments.recipes[cell].with_options(arguments, samples=len(X_train))
         network = build(cell, arguments)
         state = TrainingState(report.checkpoint(f"{run_name}_{cell}"), recipe)
@@ -110,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         metrics = {"train_accuracy": state.history["accuracy"][-1], "test_accuracy": test_accuracy}
         print(f"{test_accuracy:.2%} of {len(X_test):,} test images classified correctly")
         report.result(metrics, model=cell, is_only=len(arguments.cells) == 1)
-        report.save(
+        report.save(  # the .h5 that Keras would write, and a card (.json): inputs, classes, metrics, digests
             f"{run_name}_{cell}",
             network,
             inputs=[Input("image", shape=(28, 28))],
