@@ -298,7 +298,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     history = train(model, X_train, y_train, arguments, callbacks)
 
     loss, accuracy = model.evaluate(X_test, y_test[:, None], verbose=0)
-    print(f"cross-entropy {loss:.4f} on the test rows, {accuracy:.1%} of them right")
+    print(f"cross-entropy {loss:.4f} on the test rows, {accuracy:.1%} of them classified correctly")
     probabilities = model.predict(X_test, verbose=0)[:, 0]
     report.result(metrics.two_classes("train", y_train, model.predict(X_train, verbose=0), THRESHOLD))
     report.result(metrics.two_classes("test", y_test, probabilities, THRESHOLD))

@@ -232,7 +232,7 @@ def test_the_plots_show_every_function_and_the_jacobian(default_run: Run) -> Non
 def test_keras_on_jax_is_left_out_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert "keras" not in activations.find_libraries()
-    said = "Keras runs on jax here, and its derivatives are not taken there: its column is left out."
+    said = "Keras runs on jax here, and this lesson takes no derivatives with it: its column is left out."
     assert said in capsys.readouterr().out.splitlines()
 
 

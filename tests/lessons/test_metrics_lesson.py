@@ -267,7 +267,7 @@ def test_bias_falls_and_variance_rises_with_the_degree(default_run: Run) -> None
     assert error == pytest.approx(total, rel=0.03)
     best = int(error.argmin())
     assert 3 <= best <= 7
-    assert f"The lowest error is of degree {best}:" in default_run.output
+    assert f"The lowest error is at degree {best}:" in default_run.output
 
 
 # --- The run ----------------------------------------------------------------------------------------------------------

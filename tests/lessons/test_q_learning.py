@@ -238,8 +238,8 @@ def test_the_tables_of_the_curriculum_are_printed(quick: Run) -> None:
     ]
     assert quick.table("sweep", "V(0)")[-1] == ["3", "12", "11", "-990", "1", "10", "0"]
     assert [row[3] for row in quick.table("discount", "stay at 0")[:3]] == ["stay", "both", "go"]
-    assert "Hard 18 against a 9: stay -0.183, hit and then play best -0.617." in quick.lines
-    assert any(line.startswith("Slides that say -0.5 for hitting have other rules") for line in quick.lines)
+    assert "Hard 18 against a 9: stay -0.183, hit and then play optimally -0.617." in quick.lines
+    assert any(line.startswith("Slides that give -0.5 for hitting use other rules") for line in quick.lines)
     assert [row[1:] for row in quick.table("policy", "moves")] == [
         ["13", "1", "-13"],
         ["13", "1", "-45.8"],
