@@ -113,6 +113,6 @@ def broadcasting(predictions: np.ndarray, targets: np.ndarray) -> Figure:
     axes.set_yticks(ticks, [f"{prediction:g}" for prediction in predictions])
     axes.set(xlabel=f"targets {targets.shape}", ylabel=f"predictions ({len(predictions)}, 1)")
     meant = np.diag(squared).mean()
-    axes.set_title(f"MSELoss averages all: {squared.mean():g}\nthe intended mean, of the blue ones: {meant:g}")
+    axes.set_title(f"MSELoss takes the mean of all: {squared.mean():g}\nthe intended mean, of the blue ones: {meant:g}")
     axes.grid(False)
     return figure
