@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from workshop import LESSONS, exercises
-from workshop.exercises.kit import exercise, limits, progress
-from workshop.exercises.kit.exercise import Exercise, Mistake
+from workshop.exercises.kit import limits, progress
+from workshop.exercises.kit.exercise import GENERAL, RIGHT, UNANSWERED, Exercise, Mistake
 
 NAMES = exercises.names()
 EACH_EXERCISE = pytest.mark.parametrize("name", NAMES)
@@ -27,66 +27,67 @@ def test_a_lesson_has_three_exercises_at_least(lesson: str) -> None:
 
 @EACH_EXERCISE
 def test_the_solution_is_right_and_explained(name: str) -> None:
-    one = exercises.find(name)
-    answer = one.run(one.solution)
-    one.examine(answer)  # what is imported at the first use does not count
+    exercise = exercises.find(name)
+    answer = exercise.run(exercise.solution)
+    exercise.examine(answer)  # what is imported at the first use does not count
     start = time.perf_counter()
-    outcome = one.examine(answer)
+    outcome = exercise.examine(answer)
     assert time.perf_counter() - start < 2
-    assert outcome == (exercise.RIGHT, one.explanation)
+    assert outcome == (RIGHT, exercise.explanation)
 
 
 @EACH_EXERCISE
 def test_the_stub_is_called_unanswered(name: str) -> None:
-    one = exercises.find(name)
-    assert one.examine(one.run(one.stub)).name == exercise.UNANSWERED
+    exercise = exercises.find(name)
+    assert exercise.examine(exercise.run(exercise.stub)).name == UNANSWERED
 
 
 @EACH_EXERCISE
 def test_each_typical_mistake_is_named(name: str) -> None:
-    one = exercises.find(name)
-    assert len(one.mistakes) >= 2
-    assert len({mistake.name for mistake in one.mistakes} - set(exercise.GENERAL)) == len(one.mistakes)
-    for mistake in one.mistakes:
-        assert one.examine(one.run(mistake.code)) == (mistake.name, mistake.says)
+    exercise = exercises.find(name)
+    assert len(exercise.mistakes) >= 2
+    assert len({mistake.name for mistake in exercise.mistakes} - set(GENERAL)) == len(exercise.mistakes)
+    for mistake in exercise.mistakes:
+        assert exercise.examine(exercise.run(mistake.code)) == (mistake.name, mistake.says)
 
 
 @EACH_EXERCISE
 def test_an_exercise_reads_well(name: str) -> None:
-    one = exercises.find(name)
-    assert len(one.hints) >= 2
-    for text in (one.title, one.task, one.explanation, *one.hints, *(mistake.says for mistake in one.mistakes)):
+    exercise = exercises.find(name)
+    assert len(exercise.hints) >= 2
+    explained = (exercise.task, exercise.explanation, *exercise.hints)
+    for text in (exercise.title, *explained, *(mistake.says for mistake in exercise.mistakes)):
         assert text == text.strip(), text
-    assert one.title[0].isupper() and not one.title.endswith(".")
-    assert all(text.endswith((".", "?", "!", ":", "`", ")")) for text in (one.task, one.explanation, *one.hints))
+    assert exercise.title[0].isupper() and not exercise.title.endswith(".")
+    assert all(text.endswith((".", "?", "!", ":", "`", ")")) for text in explained)
 
 
 @EACH_EXERCISE
 def test_a_check_does_not_tell_the_answer(name: str) -> None:
-    one = exercises.find(name)
-    said = [mistake.says for mistake in one.mistakes]
-    said += [one.examine(answer).message for answer in (float("nan"), "x", np.zeros((3, 1)), lambda *_: 0.123)]
+    exercise = exercises.find(name)
+    messages = [mistake.says for mistake in exercise.mistakes]
+    messages += [exercise.examine(answer).message for answer in (float("nan"), "x", np.zeros((3, 1)), lambda *_: 0.123)]
     # The lines of a function, the right side of a value; a single short number would be found by chance.
-    for statement in ast.parse(one.solution).body:
+    for statement in ast.parse(exercise.solution).body:
         lines = statement.body if isinstance(statement, ast.FunctionDef) else [statement]
         for line in lines:
             text = ast.unparse(line).rpartition(" = ")[2].removeprefix("return ")
-            assert len(text) < 8 or not any(text in message for message in said)
-    if not one.inputs and one.grade is None and isinstance(one.expected[0], (int, float)):
-        number = f"{one.expected[0]:,}"
-        for message in said:
+            assert len(text) < 8 or not any(text in message for message in messages)
+    if not exercise.inputs and exercise.grade is None and isinstance(exercise.expected[0], (int, float)):
+        number = f"{exercise.expected[0]:,}"
+        for message in messages:
             assert not re.search(rf"(?<![\d.,]){re.escape(number)}(?![\d,]|\.\d)", message), message
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "keras.Sequential" in exercises.find(name).solution])
 def test_a_network_without_an_input_is_told_so(name: str) -> None:
-    one = exercises.find(name)
+    exercise = exercises.find(name)
     says = "The model does not know the shape of its input: begin with keras.Input."
     layers = [keras.layers.Dense(8, activation="relu")]
-    assert one.examine(keras.Sequential(layers)) == ("shape", says)
-    assert one.examine(keras.Sequential()) == ("shape", says)
-    assert one.examine(3) == ("type", "Expected a Keras model; you gave 3.")
-    assert one.examine(layers).message.startswith("Expected a Keras model; you gave [<Dense")
+    assert exercise.examine(keras.Sequential(layers)) == ("shape", says)
+    assert exercise.examine(keras.Sequential()) == ("shape", says)
+    assert exercise.examine(3) == ("type", "Expected a Keras model; you gave 3.")
+    assert exercise.examine(layers).message.startswith("Expected a Keras model; you gave [<Dense")
 
 
 class Hostile:
@@ -136,10 +137,10 @@ ODD: tuple[Any, ...] = (
 
 @EACH_EXERCISE
 def test_no_object_breaks_a_check(name: str) -> None:
-    one = exercises.find(name)
+    exercise = exercises.find(name)
     for answer in ODD:
-        outcome = one.examine(answer)
-        assert outcome.name != exercise.RIGHT and "\n" not in outcome.message and "Traceback" not in outcome.message
+        outcome = exercise.examine(answer)
+        assert outcome.name != RIGHT and "\n" not in outcome.message and "Traceback" not in outcome.message
 
 
 SQUARE = Exercise(

@@ -100,8 +100,8 @@ def test_the_instructors_page_names_every_notebook_as_it_is_numbered() -> None:
     page = (FOLDER / "README.md").read_text("utf-8")
     named = {text.split()[0] for text in re.findall(r"`(\d\d[^`]*)`", page)}
     assert named == set(NAMES)
-    asked = set(re.findall(r"`([a-z_]+\.\d+)`", page))
-    assert asked <= set(exercises.names())
+    named_exercises = set(re.findall(r"`([a-z_]+\.\d+)`", page))
+    assert named_exercises <= set(exercises.names())
     days = page.split("\n| day ")[1:]
     minutes = [[int(row) for row in re.findall(r"^\|[^|]+\| (\d+) \|", day, re.MULTILINE)] for day in days]
     assert minutes == [[5, 5, 5, 5, 5, 5, 35, 25, 5], [5, 15, 15, 10, 10, 20]]
@@ -155,15 +155,15 @@ def test_a_cell_holds_one_idea(name: str) -> None:
 
 @pytest.mark.parametrize("name", LESSON_NOTEBOOKS)
 def test_a_notebook_asks_its_lessons_exercises(name: str) -> None:
-    asked = checks(name)
-    mine = exercises.of_lesson(name[3:])
-    assert [exercise for exercise, _ in asked] == [one.name for one in mine]
+    checked = checks(name)
+    of_lesson = exercises.of_lesson(name[3:])
+    assert [exercise for exercise, _ in checked] == [exercise.name for exercise in of_lesson]
     text = words(" ".join(cell.source for cell in read(name).cells if cell.cell_type == "markdown"))
-    for one, (_, answer) in zip(mine, asked, strict=True):
-        assert answer == one.answer_name
-        assert one.stub.strip() in code(name)
-        assert words(one.task) in text, one.name
-        assert one.solution.strip() not in "\n".join(code(name))
+    for exercise, (_, answer) in zip(of_lesson, checked, strict=True):
+        assert answer == exercise.answer_name
+        assert exercise.stub.strip() in code(name)
+        assert words(exercise.task) in text, exercise.name
+        assert exercise.solution.strip() not in "\n".join(code(name))
 
 
 @pytest.mark.parametrize(
@@ -184,14 +184,16 @@ def test_a_lesson_that_trains_shows_keras_in_its_notebook(name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def said_of(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+def printed_by(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], str]]:
     """Runs the notebooks that are asked for, one after the other, each in a kernel of its own.
 
     Returns a function that waits for a notebook and returns what was printed of it.
     """
-    asked = [item.callspec.params["name"] for item in request.session.items if is_run(item)]  # type: ignore[attr-defined]
+    names = [item.callspec.params["name"] for item in request.session.items if is_run(item)]  # type: ignore[attr-defined]
     printed = tmp_path_factory.mktemp("notebooks") / "printed.txt"
-    command = [sys.executable, str(FOLDER / "run.py"), *asked, "--quick", "--solutions"]
+    command = [sys.executable, str(FOLDER / "run.py"), *names, "--quick", "--solutions"]
     with without_published_data(printed.parent), printed.open("w") as output:
         # Warnings are the kernel's own matter; nbclient's and zmq's come from other versions than ours.
         environment = os.environ | ONE_THREAD | {"PYTHONWARNINGS": "", "HTTPS_PROXY": "http://127.0.0.1:9"}
@@ -211,16 +213,16 @@ def said_of(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def is_run(item: pytest.Item) -> bool:
     """Returns whether a test waits for a notebook to run."""
-    return item.path == Path(__file__) and "said_of" in getattr(item, "fixturenames", ())
+    return item.path == Path(__file__) and "printed_by" in getattr(item, "fixturenames", ())
 
 
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[] if name in FAST else [pytest.mark.slow]) for name in NAMES]
 )
-def test_a_notebook_runs_and_its_solutions_are_right(name: str, said_of: Callable[[str], str]) -> None:
-    said = said_of(name)
-    ran = re.fullmatch(r"\d+ s, (\d+) of the processor, all cells ran\n", said)
-    assert ran, said
+def test_a_notebook_runs_and_its_solutions_are_right(name: str, printed_by: Callable[[str], str]) -> None:
+    text = printed_by(name)
+    ran = re.fullmatch(r"\d+ s, (\d+) of the processor, all cells ran\n", text)
+    assert ran, text
     assert int(ran[1]) < MAX_SECONDS
 
 

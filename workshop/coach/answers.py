@@ -106,8 +106,8 @@ def _examine_here(exercise: Exercise, path: Path) -> Outcome:
     except BaseException as error:
         return Outcome("error", f"{path} stopped: {tell_error(error)}.")
     if exercise.answer_name not in namespace:
-        says = f"{path} no longer defines {exercise.answer_name}: python -m workshop reset {exercise.name} begins anew."
-        return Outcome(UNANSWERED, says)
+        text = f"{path} no longer defines {exercise.answer_name}: python -m workshop reset {exercise.name} begins anew."
+        return Outcome(UNANSWERED, text)
     return exercise.examine(namespace[exercise.answer_name])
 
 

@@ -42,7 +42,7 @@ def watch(argv: Sequence[str]) -> int:
     parser.add_argument("which", nargs="?", metavar="WHICH", help="a lesson, or one exercise (default: all)")
     which = parser.parse_args(argv).which
     if which in {lesson.name for lesson in LESSONS}:
-        chosen = [one.name for one in exercises.of_lesson(which)]
+        chosen = [exercise.name for exercise in exercises.of_lesson(which)]
     else:
         chosen = exercises.names() if which is None else [exercises.find(which).name]
     watching.watch(chosen)

@@ -27,10 +27,10 @@ def of_student(lesson: str | None = None) -> str:
     Raises:
         WorkshopError: there is no such lesson, or it has no exercises.
     """
-    known = [one.name for one in LESSONS]
+    known = [registered.name for registered in LESSONS]
     if lesson is not None and lesson not in known:
         raise WorkshopError(f"got {lesson}, takes a lesson: {', '.join(known)}")
-    chosen = exercises.names() if lesson is None else [one.name for one in exercises.of_lesson(lesson)]
+    chosen = exercises.names() if lesson is None else [exercise.name for exercise in exercises.of_lesson(lesson)]
     kept = progress.load()
     rows = [(name, exercises.find(name).title, _state(kept.exercises.get(name))) for name in chosen]
     done = sum(kept.is_solved(name) for name in chosen)

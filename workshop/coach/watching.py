@@ -30,7 +30,7 @@ def watch(chosen: Sequence[str]) -> None:
             if not left:
                 print("All done. python -m workshop exercises lists what there is.")
                 return
-            name = next((one for one in left if one not in skipped), None)
+            name = next((unsolved for unsolved in left if unsolved not in skipped), None)
             if name is None:  # all were skipped: once more from the first
                 skipped.clear()
                 name = left[0]

@@ -34,7 +34,7 @@ def of_lesson(lesson: str) -> tuple[Exercise, ...]:
     if importlib.util.find_spec(module) is None:
         return ()
     exercises = importlib.import_module(module).EXERCISES
-    return tuple(dataclasses.replace(one, name=f"{lesson}.{i}") for i, one in enumerate(exercises, 1))
+    return tuple(dataclasses.replace(exercise, name=f"{lesson}.{i}") for i, exercise in enumerate(exercises, 1))
 
 
 def names() -> list[str]:
@@ -49,7 +49,7 @@ def find(name: str) -> Exercise:
         WorkshopError: there is none of that name.
     """
     lesson, _, number = str(name).partition(".")
-    exercises = of_lesson(lesson) if lesson in {one.name for one in LESSONS} else ()
+    exercises = of_lesson(lesson) if lesson in {registered.name for registered in LESSONS} else ()
     if number.isdecimal() and 1 <= int(number) <= len(exercises):
         return exercises[int(number) - 1]
     if exercises:
@@ -62,9 +62,9 @@ def find(name: str) -> Exercise:
 
 def record(name: str, outcome: Outcome) -> None:
     """Keeps in the file of progress what a check found."""
-    kept = progress.load()
-    kept.entry(name).add(outcome.name)
-    progress.save(kept)
+    student_progress = progress.load()
+    student_progress.entry(name).add(outcome.name)
+    progress.save(student_progress)
 
 
 def verdict(exercise: Exercise, outcome: Outcome) -> str:
@@ -101,11 +101,11 @@ def next_hint(name: str) -> str:
         WorkshopError: there is no such exercise.
     """
     exercise = find(name)
-    kept = progress.load()
-    entry = kept.entry(name)
+    student_progress = progress.load()
+    entry = student_progress.entry(name)
     index = min(entry.hints, len(exercise.hints) - 1)
     entry.hints = index + 1
-    progress.save(kept)
+    progress.save(student_progress)
     return f"{name}, hint {index + 1} of {len(exercise.hints)}: {exercise.hints[index]}"
 
 
@@ -116,10 +116,10 @@ def shown_solution(name: str) -> str:
         WorkshopError: there is no such exercise.
     """
     exercise = find(name)
-    kept = progress.load()
-    entry = kept.entry(name)
+    student_progress = progress.load()
+    entry = student_progress.entry(name)
     entry.solution_shown = entry.solution_shown or not entry.solved
-    progress.save(kept)
+    progress.save(student_progress)
     return f"{exercise.solution.strip()}\n\n{exercise.explanation}"
 
 

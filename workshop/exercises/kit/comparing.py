@@ -42,8 +42,8 @@ def check_same(answer: Any, expected: Any, tolerance: float = 1e-6) -> None:
             raise UnlikeError("type", f"{describe(answer)}, which is no {type(expected).__name__}")
         if len(answer) != len(expected):
             raise UnlikeError("shape", f"{describe(answer)}, of the length {len(answer)}, not {len(expected)}")
-        for one, other in zip(answer, expected, strict=True):
-            check_same(one, other, tolerance)
+        for item, expected_item in zip(answer, expected, strict=True):
+            check_same(item, expected_item, tolerance)
     elif expected is None:
         if answer is not None:
             raise UnlikeError("value", describe(answer))
@@ -73,9 +73,9 @@ def _check_same_numbers(answer: Any, expected: np.ndarray, tolerance: float) -> 
             "type", f"{describe(answer)}, which is no {'number' if expected.ndim == 0 else 'array of numbers'}"
         )
     if numbers.shape != expected.shape:
-        wanted = "a number" if expected.ndim == 0 else f"an array of shape {expected.shape}"
+        needed = "a number" if expected.ndim == 0 else f"an array of shape {expected.shape}"
         given = "a number" if numbers.ndim == 0 else f"an array of shape {numbers.shape}"
-        raise UnlikeError("shape", f"{given}, expected {wanted}")
+        raise UnlikeError("shape", f"{given}, expected {needed}")
     if numbers.dtype.kind == "c":
         raise UnlikeError("type", f"{describe(answer)}, which is complex")
     numbers, expected = numbers.astype(float), expected.astype(float)

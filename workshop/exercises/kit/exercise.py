@@ -154,26 +154,26 @@ class Exercise:
         return Outcome(name, next(mistake.says for mistake in self.mistakes if mistake.name == name))
 
     def _compare(self, answer: Any) -> Outcome:
-        results, given = [answer], [""]
+        results, prefixes = [answer], [""]
         if self.inputs:
             if not callable(answer):
                 raise AnswerError(f"Expected a function; you gave {describe(answer)}.", "type")
-            results, given = [], [f"For {_call(arguments)} your function gives " for arguments in self.inputs]
+            results, prefixes = [], [f"For {_call(arguments)} your function gives " for arguments in self.inputs]
             for arguments in self.inputs:
                 results.append(call(answer, *arguments))
             if all(result is None or result is ... for result in results):
-                says = f"Nothing yet: {self.answer_name} returns nothing. Does it end with return?"
-                return Outcome(UNANSWERED, says)
+                text = f"Nothing yet: {self.answer_name} returns nothing. Does it end with return?"
+                return Outcome(UNANSWERED, text)
         if all(is_same(*pair, self.tolerance) for pair in zip(results, self.expected, strict=True)):
             return self._outcome("")
         for mistake, wrong in self._wrong.items():
             if all(is_same(*pair, self.tolerance) for pair in zip(results, wrong, strict=True)):
                 return self._outcome(mistake)
-        for result, expected, before in zip(results, self.expected, given, strict=True):
+        for result, expected, prefix in zip(results, self.expected, prefixes, strict=True):
             try:
                 check_same(result, expected, self.tolerance)
             except UnlikeError as difference:
-                text = f"{before}{difference}" if before else f"You gave {difference}"
+                text = f"{prefix}{difference}" if prefix else f"You gave {difference}"
                 end = ". That is not it." if difference.kind == "value" else "."
                 raise AnswerError(f"{text.rstrip('.?')}{'?' if text.endswith('?') else end}", difference.kind) from None
         raise AssertionError("two results differ, and do not")
@@ -189,21 +189,21 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     Raises:
         AnswerError: it raised an error, or changed its arguments.
     """
-    given, kept = copy.deepcopy(arguments), copy.deepcopy(arguments)
+    copies, originals = copy.deepcopy(arguments), copy.deepcopy(arguments)
     try:
-        result = function(*given)
+        result = function(*copies)
     except (Exception, SystemExit) as error:
         raise AnswerError(f"For {_call(arguments)} your function stopped: {tell_error(error)}", "error") from None
-    for one, other in zip(given, kept, strict=True):
-        if not _unchanged(one, other):
-            says = f"Your function changed what it was given, {_call(arguments)}: compute on a copy, or on new values."
-            raise AnswerError(says, "changes_input")
+    for value, original in zip(copies, originals, strict=True):
+        if not _unchanged(value, original):
+            text = f"Your function changed what it was given, {_call(arguments)}: compute on a copy, or on new values."
+            raise AnswerError(text, "changes_input")
     return result
 
 
-def _unchanged(one: Any, other: Any) -> bool:
+def _unchanged(value: Any, original: Any) -> bool:
     try:
-        return is_same(one, other, 0)
+        return is_same(value, original, 0)
     except Exception:  # a model, a function: nothing that a student changes by mistake
         return True
 
