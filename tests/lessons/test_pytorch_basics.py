@@ -222,7 +222,7 @@ def test_the_plots_show_shapes_the_checkpoint_and_what_a_loss_averages() -> None
     (panel,) = figures.checkpoint({"not stopped": [3, 2, 1], "everything": [3, 2, 1]}, 2).axes
     assert [np.ravel(line.get_xdata()).tolist() for line in panel.lines] == [[1, 2, 3], [2, 3], [2, 2]]
     (panel,) = figures.broadcasting(np.arange(4.0), np.arange(4.0)).axes
-    assert "mean of all: 2.5" in panel.get_title() and panel.get_title().endswith("meant: 0")
+    assert "mean of all: 2.5" in panel.get_title() and panel.get_title().endswith("blue ones: 0")
 
     passes = {mode: lesson.dropout_passes(net, 20, mode) for mode in ("train", "eval")}
     assert np.ptp(passes["eval"][0], axis=0).max() == np.ptp(passes["eval"][1], axis=0).max() == 0
