@@ -210,7 +210,7 @@ def pretrain(report: Report, size: int) -> list[np.ndarray]:
     """Trains a network on drawn animals, none a cat or a dog; returns the weights of its backbone."""
     X, y = draw_animals(report.arguments, size)
     kinds = synthetic_animals.KINDS
-    report.section(f"Backbone: {PRETRAINING.epochs} epochs on {len(X):,} drawn animals of {len(kinds)} kinds")
+    report.section(f"Backbone: {PRETRAINING.epochs} epochs of {len(X):,} drawn animals of {len(kinds)} kinds")
     with device.scope(report.arguments.seed):
         model = build("here", X.shape[1], len(kinds))
     train(model, X, y, PRETRAINING.for_samples(len(X)), report, "backbone")
