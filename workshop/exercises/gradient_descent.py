@@ -44,7 +44,7 @@ def step(x, rate):
             ),
             Mistake(
                 "height",
-                "You subtracted the height of the curve. What is wanted is its slope.",
+                "You subtracted the height of the curve. Return its slope.",
                 "def step(x, rate):\n    return x - rate * (2 * (x - 5) ** 2 + 3)",
             ),
             Mistake(

@@ -269,7 +269,7 @@ def predict(X, weights, bias):
             ),
             Mistake(
                 "added_over_houses",
-                "You added up over the houses, and got one number for each feature. Each house wants its own number.",
+                "You added up over the houses, and got one number for each feature. Each house needs its own number.",
                 "def predict(X, weights, bias):\n    return np.sum(X * weights, axis=0) + bias",
             ),
         ),

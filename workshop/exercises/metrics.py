@@ -153,7 +153,7 @@ def outcomes(y_true, y_predicted):
             ),
             Mistake(
                 "of_everybody",
-                "You divided by all people. Only those who got an alarm ask.",
+                "You divided by all people. Divide by those who got an alarm only.",
                 "precision = 8 / 1000",
             ),
         ),
@@ -247,7 +247,7 @@ def folds(n, k):
             ),
             Mistake(
                 "training_parts",
-                "Those are the samples that are trained on. Asked for are those that are held out.",
+                "Those are the samples that are trained on. Return those that are held out.",
                 "def folds(n, k):\n    return [[j for j in range(n) if j % k != i] for i in range(k)]",
             ),
             Mistake(

@@ -237,7 +237,7 @@ def updated(q, reward, next_values, rate, discount):
         "the way averages over many steps; where nothing is random, the whole way would do as well.",
         hints=(
             "Compute the target first: it needs np.max.",
-            "The way from q to the target is target - q. How much of it is to be gone?",
+            "The way from q to the target is target - q. How much of it does one step go?",
             "q + rate * (target - q)",
         ),
         mistakes=(

@@ -283,7 +283,7 @@ reader = keras.Sequential(
             ),
             Mistake(
                 "no_flatten",
-                "Your network predicts ten probabilities after every row: 28 predictions, where one is wanted.",
+                "Your network predicts ten probabilities after every row: 28 predictions, where one is needed.",
                 "reader = keras.Sequential([keras.Input((28, 28)), keras.layers.GRU(32, return_sequences=True),"
                 " keras.layers.Dense(10, activation='softmax')])",
             ),

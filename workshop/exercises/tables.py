@@ -91,7 +91,7 @@ network = keras.Sequential(
             ),
             Mistake(
                 "activation_at_the_end",
-                "The output has an activation, which cuts numbers off: here any number is wanted, and with scaled "
+                "The output has an activation, which cuts numbers off: here any number is possible, and with scaled "
                 "targets half of them are negative.",
                 network(RELU, RELU, "1, activation='relu'"),
             ),
@@ -127,7 +127,7 @@ def in_mpa(predicted, mean, spread):
             ),
             Mistake(
                 "scaled_again",
-                "You scaled once more. The other direction is wanted.",
+                "You scaled once more. Undo the scaling instead.",
                 "def in_mpa(predicted, mean, spread):\n    return (predicted - mean) / spread",
             ),
             Mistake(

@@ -133,7 +133,7 @@ def without_margin(image):
         mistakes=(
             Mistake(
                 "rows_only",
-                "You cut rows only: the second axis wants a slice of its own, behind a comma.",
+                "You cut rows only: the second axis needs a slice of its own, behind a comma.",
                 "def without_margin(image):\n    return image[1:-1]",
             ),
             Mistake(
