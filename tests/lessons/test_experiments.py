@@ -98,8 +98,8 @@ def test_keras_says_why_a_network_does_not_fit(tmp_path: Path) -> None:
 
 def test_what_fits_gives_no_message() -> None:
     images = np.random.default_rng(0).random((64, 28, 28, 1), np.float32)
-    said = lesson.fit_and_catch(lesson.build(lesson.Rung((4,))), images, np.zeros(64, np.int32))
-    assert said.startswith("no message; the loss is ")
+    message = lesson.fit_and_catch(lesson.build(lesson.Rung((4,))), images, np.zeros(64, np.int32))
+    assert message.startswith("no message; the loss is ")
 
 
 def test_the_learning_rate_is_taken_times_ten_until_the_loss_oscillates_then_half(quick: Run) -> None:
@@ -119,9 +119,9 @@ def test_the_learning_rate_is_taken_times_ten_until_the_loss_oscillates_then_hal
 def test_a_rate_that_oscillates_and_still_ends_lowest_is_named(lowest: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     losses = {0.001: [3, 2.5, 2], 0.01: [3, 4, 0.1 if lowest else 3], 0.005: [3, 1, 0.5]}
     monkeypatch.setattr(lesson, "descend", lambda X, y, rate, seed: losses[rate])
-    found = lesson.find_rate(load_image_set("mnist").first(10, 10), seed=1)
-    assert found.chosen == 0.005
-    assert ("At 0.01 the loss still ends lowest: half of it is the careful choice" in found.text) == lowest
+    findings = lesson.find_rate(load_image_set("mnist").first(10, 10), seed=1)
+    assert findings.chosen == 0.005
+    assert ("At 0.01 the loss still ends lowest: half of it is the careful choice" in findings.text) == lowest
 
 
 @pytest.mark.parametrize(
@@ -132,15 +132,15 @@ def test_the_share_of_the_way_that_goes_upwards(losses: list[float], share: floa
 
 
 def test_the_batch_size_is_doubled_while_accuracy_a_second_gains() -> None:
-    found = lesson.double_batch_size(load_image_set("mnist").first(500, 100), seed=1)
-    sizes, gains = found.curves["accuracy per second"]
-    accuracies = found.curves["test accuracy"][1]
+    findings = lesson.double_batch_size(load_image_set("mnist").first(500, 100), seed=1)
+    sizes, gains = findings.curves["accuracy per second"]
+    accuracies = findings.curves["test accuracy"][1]
     assert sizes == [32 * 2**i for i in range(len(sizes))] and len(sizes) > 1
     assert gains[:-1] == sorted(gains[:-1])
     assert gains[-1] <= gains[-2] or sizes[-1] * 2 > 500
-    assert gains[sizes.index(found.chosen)] == max(gains)
-    assert found.metrics["batch_32_test_accuracy"] == accuracies[0]
-    assert found.text.splitlines()[2].split()[:2] == ["32", "16"]
+    assert gains[sizes.index(findings.chosen)] == max(gains)
+    assert findings.metrics["batch_32_test_accuracy"] == accuracies[0]
+    assert findings.text.splitlines()[2].split()[:2] == ["32", "16"]
 
 
 @pytest.mark.slow
@@ -271,7 +271,7 @@ def test_a_grid_of_a_lesson_that_saves_no_model(room: Path) -> None:
         assert {name: float(row[name]) for name in alone.metrics} == pytest.approx(alone.metrics)
 
 
-@pytest.mark.parametrize("name", [one.name for one in LESSONS if one.name != "experiments"])
+@pytest.mark.parametrize("name", [registered.name for registered in LESSONS if registered.name != "experiments"])
 def test_every_lessons_own_options_make_a_grid(name: str, room: Path) -> None:
     arguments = lesson.parse(None, [name, "--grid", "seed=1,2"])
     assert arguments.grid == [{"seed": "1"}, {"seed": "2"}]
@@ -324,15 +324,15 @@ def test_what_is_wrong_is_refused_in_one_line_before_anything_runs(
     options: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("file").touch()
-    said = ""
+    refusal = ""
     try:
         lesson.main(options)
     except WorkshopError as error:
-        said = str(error)
+        refusal = str(error)
     except SystemExit as end:
         assert end.code == 2
-        said = capsys.readouterr().err
-    assert message in said and said.strip().count("\n") == 0
+        refusal = capsys.readouterr().err
+    assert message in refusal and refusal.strip().count("\n") == 0
     assert not Path("experiments").exists() and not list(Path().rglob("*.csv"))
 
 
@@ -432,10 +432,10 @@ def test_a_worker_of_a_cluster_is_killed_and_no_row_is_lost(
         first.kill()
         assert process.wait(SECONDS) == 0
         output.seek(0)
-        said = output.read()
+        printed = output.read()
     assert second.poll() is None
     assert sorted(row["seed"] for row in read(path)) == ["1", "2", "3", "4", "5", "6"]
-    assert [line.partition(" of ")[0] for line in said.splitlines() if " of 6  " in line] == [*"123456"]
+    assert [line.partition(" of ")[0] for line in printed.splitlines() if " of 6  " in line] == [*"123456"]
 
 
 # --- The results of the curriculum, on the real data -----------------------------------------------------------------

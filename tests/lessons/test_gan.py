@@ -75,17 +75,17 @@ def test_a_verdict_counts_what_the_judge_is_sure_of_and_how_many_digits_there_ar
     assert verdict.counts.tolist() == [0, 0, 0, 2, 0, 0, 0, 2, 0, 0]
     assert verdict.entropy == pytest.approx(np.log(2) / np.log(10))
     assert verdict.distance == pytest.approx((0.5 + 0.5 + 0.75) / 3)
-    one = np.repeat(probabilities[:1], 4, axis=0)
-    assert lesson.evaluate_images(images, one, np.zeros(4)).entropy == 0
+    same_digit = np.repeat(probabilities[:1], 4, axis=0)
+    assert lesson.evaluate_images(images, same_digit, np.zeros(4)).entropy == 0
 
 
 def test_the_nearest_training_image_is_found() -> None:
-    known = np.random.default_rng(1).integers(0, 256, (50, 28, 28, 1), np.uint8)
-    images = scale_pixels(known[[7, 3]])
+    training_images = np.random.default_rng(1).integers(0, 256, (50, 28, 28, 1), np.uint8)
+    images = scale_pixels(training_images[[7, 3]])
     images[1] = np.clip(images[1] + np.float32(0.1), 0, 1)
-    found, distances = lesson.nearest(images, known)
-    np.testing.assert_array_equal(found, known[[7, 3]])
-    by_hand = np.sqrt(np.square(images[1] - scale_pixels(known[3])).mean())
+    nearest, distances = lesson.nearest(images, training_images)
+    np.testing.assert_array_equal(nearest, training_images[[7, 3]])
+    by_hand = np.sqrt(np.square(images[1] - scale_pixels(training_images[3])).mean())
     assert distances == pytest.approx([0, by_hand], abs=2e-4)
 
 
@@ -182,7 +182,7 @@ def test_three_engines_read_the_generator_of_either(engine: str, request: pytest
     run: Run = request.getfixturevalue("run" if engine == "torch" else "of_keras")
     path = run.models / "digit_generator-quick-standin.h5"
     loaded = bundle.load(path, ["gan"])
-    names = [one.name for one in loaded.inputs]
+    names = [column.name for column in loaded.inputs]
     assert len(names) == 42 and names[30:33] == ["noise 31", "noise 32", "is a 0"]
     assert loaded.card["classes"] == [*"0123456789"]
     inputs = lesson.generator_inputs(np.arange(20) % 10, 5)
@@ -217,9 +217,9 @@ def test_a_resumed_run_ends_as_one_that_was_never_stopped(
         assert (resumed.models / path.name).read_bytes() == path.read_bytes()
     assert sorted(resumed.models.glob("*checkpoint*")) == []
     # Both losses and the film too.
-    found, expected = FOUND[resumed.folder], FOUND[whole.folder]
-    assert found.steps == expected.steps and found.curves == expected.curves
-    np.testing.assert_array_equal(found.frames, expected.frames)
+    continued, expected = FOUND[resumed.folder], FOUND[whole.folder]
+    assert continued.steps == expected.steps and continued.curves == expected.curves
+    np.testing.assert_array_equal(continued.frames, expected.frames)
 
 
 @pytest.mark.parametrize("engine", ["torch", pytest.param("keras", marks=pytest.mark.slow)])
@@ -250,9 +250,9 @@ def test_the_shipped_generator_is_as_good_as_its_card_says(room: Path) -> None:
     images = generator.predict(lesson.generator_inputs(labels, 2))
     verdict = lesson.evaluate_images(images, classifier.predict(images), labels)
     assert verdict.certain >= 0.9 and verdict.accuracy >= 0.93 and verdict.entropy >= 0.95
-    said = generator.card["metrics"]
-    assert_claims(said, "gan")
-    assert verdict.certain == pytest.approx(said["certain_test_success_rate"], abs=0.06)
+    metrics = generator.card["metrics"]
+    assert_claims(metrics, "gan")
+    assert verdict.certain == pytest.approx(metrics["certain_test_success_rate"], abs=0.06)
 
 
 @pytest.mark.real

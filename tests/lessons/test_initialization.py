@@ -44,12 +44,12 @@ def percent(cell: str) -> float:
 def test_the_weights_are_drawn_as_large_as_the_formulas_say(
     engine: ModuleType, scheme: str, first: float, second: float
 ) -> None:
-    drawn = engine.kernels(engine.build(lesson.Case("tanh", scheme), seed=1))
-    assert [weights.shape for weights in drawn] == [(784, 100), *[(100, 100)] * 4, (100, 10)]
-    assert np.std(drawn[0]) == pytest.approx(first, rel=0.02, abs=1e-6)
-    assert np.std(drawn[1:5]) == pytest.approx(second, rel=0.02, abs=1e-6)
+    kernels = engine.kernels(engine.build(lesson.Case("tanh", scheme), seed=1))
+    assert [weights.shape for weights in kernels] == [(784, 100), *[(100, 100)] * 4, (100, 10)]
+    assert np.std(kernels[0]) == pytest.approx(first, rel=0.02, abs=1e-6)
+    assert np.std(kernels[1:5]) == pytest.approx(second, rel=0.02, abs=1e-6)
     if second:
-        assert (drawn[1] != drawn[2]).any()  # each layer has its own
+        assert (kernels[1] != kernels[2]).any()  # each layer has its own
 
 
 @pytest.mark.parametrize("engine", [in_torch, in_numpy])
@@ -62,9 +62,9 @@ def test_activations_and_gradients_are_the_same_in_the_engines(
     model = TorchModel(network, (784,)) if engine is in_torch else network
     model.set_weights(lesson.build(case, seed=1).get_weights())
     monkeypatch.setattr(engine, "build", lambda case, seed: network)
-    for ours, theirs in zip(engine.measure(case, X, Y, 1), lesson.measure(case, X, Y, 1), strict=True):
-        for one, other in zip(ours, theirs, strict=True):
-            np.testing.assert_allclose(one, other, atol=1e-5)
+    for measured, by_keras in zip(engine.measure(case, X, Y, 1), lesson.measure(case, X, Y, 1), strict=True):
+        for layer, keras_layer in zip(measured, by_keras, strict=True):
+            np.testing.assert_allclose(layer, keras_layer, atol=1e-5)
 
 
 def fit(engine: ModuleType, case: lesson.Case, weights: list[np.ndarray] | None = None) -> tuple[Any, lesson.Trained]:
@@ -86,8 +86,8 @@ def test_a_training_is_the_same_in_the_engines(normalises: bool, room: Path) -> 
     assert reached.losses[-1] < 0.9 * reached.losses[0]
     for engine in (in_torch, in_numpy):
         model, trained = fit(engine, case, start_weights)
-        for one, other in zip(model.get_weights(), expected.get_weights(), strict=True):
-            np.testing.assert_allclose(one, other, atol=1e-4)
+        for weights, keras_weights in zip(model.get_weights(), expected.get_weights(), strict=True):
+            np.testing.assert_allclose(weights, keras_weights, atol=1e-4)
         assert trained.losses == pytest.approx(reached.losses, rel=1e-4)
         assert (trained.accuracies, trained.test_accuracy) == (
             pytest.approx(reached.accuracies, abs=0.011),
@@ -103,7 +103,7 @@ def test_equal_units_stay_equal_whatever_is_trained(scheme: str, room: Path) -> 
     first, _, second, _, last, biases = model.get_weights()
     assert [lesson.different_units(weights) for weights in (first, second)] == [1, 1]
     assert np.ptp(first, axis=1).max() < 1e-6 and np.ptp(second, axis=1).max() < 1e-6
-    moved = [bool(np.any(one != other)) for one, other in zip(model.get_weights(), before, strict=True)]
+    moved = [bool(np.any(new != old)) for new, old in zip(model.get_weights(), before, strict=True)]
     # After a layer of zeros only the biases of the outputs have a gradient.
     assert moved == ([False] * 5 + [True] if scheme == "zeros" else [True] * 6)
     assert np.ptp(biases) > 0 and np.ptp(last, axis=0).max() < 1e-6

@@ -45,8 +45,8 @@ GRADIENTS = np.random.default_rng(1).normal(size=(lesson.STEPS, 10)) * 10.0 ** n
 @pytest.mark.parametrize("name", lesson.KERAS)
 def test_each_of_a_hundred_steps_is_keras_step(name: str) -> None:
     rate = lesson.rates(name)[0]
-    ours = lesson.steps_numpy(lesson.make_rule(name, rate), GRADIENTS)
-    np.testing.assert_allclose(ours, lesson.steps_keras(name, GRADIENTS, lowered=False), rtol=0, atol=1e-6)
+    steps = lesson.steps_numpy(lesson.make_rule(name, rate), GRADIENTS)
+    np.testing.assert_allclose(steps, lesson.steps_keras(name, GRADIENTS, lowered=False), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("lowered", [False, True])
@@ -55,16 +55,16 @@ def test_each_of_a_hundred_steps_is_pytorch_s_but_for_one_term(name: str, lowere
     def by_step(step: int) -> float:
         return lesson.rates(name, lowered)[step]
 
-    ours = lesson.steps_numpy(lesson.make_rule(name, by_step), GRADIENTS)
-    theirs = lesson.steps_torch(name, GRADIENTS, lowered)
-    assert np.abs(theirs).max() > 1e-3
+    by_numpy = lesson.steps_numpy(lesson.make_rule(name, by_step), GRADIENTS)
+    by_torch = lesson.steps_torch(name, GRADIENTS, lowered)
+    assert np.abs(by_torch).max() > 1e-3
     is_same = name not in TORCH_TERMS or (name in {"momentum", "nesterov"} and not lowered)
     if is_same:
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(by_numpy, by_torch, rtol=0, atol=1e-12)
     else:
-        assert np.abs(ours - theirs).max() > 1e-3
+        assert np.abs(by_numpy - by_torch).max() > 1e-3
         with_its_term = lesson.steps_numpy(TORCH_TERMS[name][1](by_step), GRADIENTS)
-        np.testing.assert_allclose(with_its_term, theirs, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(with_its_term, by_torch, rtol=0, atol=1e-9)
 
 
 def test_the_rules_and_the_steps_are_printed(quick: Run) -> None:
@@ -107,7 +107,7 @@ def test_the_race_on_the_surfaces(quick: Run) -> None:
     # Momentum is faster than descent in the bowl and in the valley, and both are the same in the turned bowl.
     assert steps["Nesterov"][0] < steps["momentum"][0] < steps["gradient descent"][0]
     assert bowl[:3] == turned[:3]
-    assert all(4 * one < two for one, two in [steps["Adagrad"][:2], steps["Rprop"][:2]])
+    assert all(4 * bowl_steps < turned_steps for bowl_steps, turned_steps in [steps["Adagrad"][:2], steps["Rprop"][:2]])
     assert abs(steps["Adam"][1] - steps["Adam"][0]) < 5
     assert steps["Nesterov"][3] < steps["momentum"][3] < 500 == valley[0]
     # A small gradient is no small step for Rprop: it leaves the saddle first but for one.
@@ -144,19 +144,19 @@ def test_rprop_in_keras_takes_the_same_steps_up_to_its_limits() -> None:
     for gradient in gradients:
         optimizer.apply([keras.ops.convert_to_tensor(gradient)], [w])
         path.append(keras.ops.convert_to_numpy(w.value))
-    ours = lesson.steps_numpy(make_optimizer("rprop", 1.0), gradients)
-    np.testing.assert_allclose(np.diff(path, axis=0), ours, rtol=1e-6, atol=1e-9)
-    assert np.abs(ours).max(axis=0)[3:] == pytest.approx([50, 1])
+    by_numpy = lesson.steps_numpy(make_optimizer("rprop", 1.0), gradients)
+    np.testing.assert_allclose(np.diff(path, axis=0), by_numpy, rtol=1e-6, atol=1e-9)
+    assert np.abs(by_numpy).max(axis=0)[3:] == pytest.approx([50, 1])
 
 
 def test_rprop_in_keras_has_the_defaults_of_the_other_engines() -> None:
     from workshop.kit.training.rprop import Rprop
 
-    ours = Rprop().get_config()
-    theirs = {name: given.default for name, given in inspect.signature(torch.optim.Rprop).parameters.items()}
-    assert (ours["shrink"], ours["grow"]) == theirs["etas"] == (0.5, 1.2)
-    assert (ours["smallest"], ours["largest"]) == theirs["step_sizes"] == (1e-6, 50)
-    assert (ours["learning_rate"], ours["name"]) == (pytest.approx(theirs["lr"]), "rprop")
+    config = Rprop().get_config()
+    defaults = {name: parameter.default for name, parameter in inspect.signature(torch.optim.Rprop).parameters.items()}
+    assert (config["shrink"], config["grow"]) == defaults["etas"] == (0.5, 1.2)
+    assert (config["smallest"], config["largest"]) == defaults["step_sizes"] == (1e-6, 50)
+    assert (config["learning_rate"], config["name"]) == (pytest.approx(defaults["lr"]), "rprop")
 
 
 def test_a_model_is_saved_with_rprop_and_its_settings(tmp_path: Path) -> None:
@@ -202,14 +202,14 @@ def test_a_quick_race_has_three(quick: Run) -> None:
     assert all(float(row[4]) > 0 for row in rows)
     constant, lowered = quick.table("rate", "in the end")
     assert float(lowered[1]) < float(constant[1]) == 0.1
-    (said,) = (line for line in quick.lines if line.startswith("Lowered to 0.2 of itself in the epochs "))
-    assert re.fullmatch(r"Lowered .* epochs \d+(, \d+)*: in the 3", said)
+    (line,) = (line for line in quick.lines if line.startswith("Lowered to 0.2 of itself in the epochs "))
+    assert re.fullmatch(r"Lowered .* epochs \d+(, \d+)*: in the 3", line)
     assert quick.metrics["lowered_test_accuracy"] == pytest.approx(float(lowered[-1].rstrip("%")) / 100, abs=1e-4)
 
 
 def test_the_rate_is_lowered_as_keras_and_pytorch_lower_it() -> None:
     losses = [1, 0.9, 0.95, 0.89995, 0.91, 0.92, 0.8, 0.81, 0.81, 0.81, 0.81, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7]
-    ours, plateau, rate = [], in_numpy.ReduceOnPlateau(), 1.0
+    lowered, plateau, rate = [], in_numpy.ReduceOnPlateau(), 1.0
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile(keras.optimizers.SGD(1.0), "mean_squared_error")
     callback = keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.2, patience=3, min_delta=1e-4)
@@ -223,8 +223,8 @@ def test_the_rate_is_lowered_as_keras_and_pytorch_lower_it() -> None:
         rate = plateau.next_rate(rate, loss)
         callback.on_epoch_end(epoch, {"val_loss": loss})
         scheduler.step(loss)
-        ours.append([rate, float(model.optimizer.learning_rate), optimizer.param_groups[0]["lr"]])
-    rates = np.array(ours)
+        lowered.append([rate, float(model.optimizer.learning_rate), optimizer.param_groups[0]["lr"]])
+    rates = np.array(lowered)
     assert len({*rates[:, 0].round(6)}) == 5
     np.testing.assert_allclose(rates, rates[:, :1].repeat(3, axis=1), rtol=1e-5)
 
@@ -250,24 +250,24 @@ def test_a_race_counts_its_steps_and_the_seconds_of_each(module: Any, room: Path
 def test_the_rate_of_a_training_is_lowered_where_its_validation_losses_stall(module: Any, room: Path) -> None:
     arguments, images = lesson.parse(None, ["--quick"]), noise(64)
     for lowers in (False, True):
-        found = module.train_stalling(images, Report("optimizers", arguments), lowers)
+        stalled = module.train_stalling(images, Report("optimizers", arguments), lowers)
         expected, plateau, rate = [], in_numpy.ReduceOnPlateau(), 0.1
-        for loss in found.validation_losses:
+        for loss in stalled.validation_losses:
             expected.append(rate)
             rate = plateau.next_rate(rate, loss) if lowers else rate
-        assert len(found.losses) == len(expected) == 12
+        assert len(stalled.losses) == len(expected) == 12
         assert (len({*expected}) > 2) == lowers
-        assert found.rates == pytest.approx(expected, rel=1e-5)
+        assert stalled.rates == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(("rates", "epochs"), [([1.0, 1, 0.2, 0.2, 0.04], "3, 5"), ([1.0] * 5, "none")])
 def test_in_which_epochs_the_rate_was_lowered_is_said(
     rates: list[float], epochs: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = {
+    stalled = {
         name: Stalled([0.5] * 5, [0.6] * 5, used, 0.9) for name, used in (("constant", [1.0] * 5), ("lowered", rates))
     }
-    lesson.report_stalling(Report("optimizers", lesson.parse(None, ["--no-plots"])), found)
+    lesson.report_stalling(Report("optimizers", lesson.parse(None, ["--no-plots"])), stalled)
     assert f"\nLowered to 0.2 of itself in the epochs {epochs}: in the 3\n" in capsys.readouterr().out
 
 
@@ -277,15 +277,15 @@ def test_the_other_engines_race_too(
     module: ModuleType, room: Path, quick: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lesson, "MIN_DELTA", 10.0)  # however the loss falls, it has stalled
-    other = start(module, room, "--quick", "--no-plots", "--algorithms", "adam")
-    assert other.answer["data"] == quick.answer["data"]
-    assert other.metrics.keys() <= quick.metrics.keys()
-    assert other.metrics["adam_test_accuracy"] == pytest.approx(quick.metrics["adam_test_accuracy"], abs=0.06)
-    constant, lowered = other.table("rate", "in the end")
+    race = start(module, room, "--quick", "--no-plots", "--algorithms", "adam")
+    assert race.answer["data"] == quick.answer["data"]
+    assert race.metrics.keys() <= quick.metrics.keys()
+    assert race.metrics["adam_test_accuracy"] == pytest.approx(quick.metrics["adam_test_accuracy"], abs=0.06)
+    constant, lowered = race.table("rate", "in the end")
     assert (constant[0], lowered[0]) == ("constant", "lowered")
     assert float(lowered[1]) < float(constant[1]) == 0.1
     assert not (room / "models").exists() or not list((room / "models").iterdir())
-    assert "No expected band: --algorithms given." in other.lines
+    assert "No expected band: --algorithms given." in race.lines
 
 
 def test_a_race_that_was_stopped_goes_on(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
