@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Cleans each image, and prints a line for it."""
     parser = console.Parser(__doc__, "denoiser")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="images of any common format and size")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="for the clean images (default: beside each FILE)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where to save the images (default: beside each FILE)")
     parser.add_argument("--show", action="store_true", help="draw before and after, as a PNG in the folder plots")
     parser.add_argument("--plots", type=Path, default=Path("plots"), metavar="DIR", help="(default: plots)")
     arguments = parser.parse_args(argv)

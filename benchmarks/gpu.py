@@ -264,8 +264,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = cli.Parser(description=__doc__)
     add = parser.add_argument
     add("--cpu-only", action="store_true", help="measure the processor alone")
-    add("--limit", type=cli.positive_number, default=60, metavar="SECONDS", help="of each run (default: 60)")
-    add("--total", type=cli.positive_number, default=285, metavar="SECONDS", help="of all; then it ends (default: 285)")
+    add("--limit", type=cli.positive_number, default=60, metavar="SECONDS", help="time for each run (default: 60)")
+    add("--total", type=cli.positive_number, default=285, metavar="SECONDS", help="time for all runs (default: 285)")
     add("--csv", type=Path, default=Path("gpu.csv"), metavar="FILE", help="where the rows are kept (default: gpu.csv)")
     add("--lessons", nargs="+", choices=list(NETWORKS), default=list(NETWORKS), help="(default: all four)")
     add("--engines", nargs="+", choices=list(ENGINES), default=list(ENGINES), help="(default: both)")

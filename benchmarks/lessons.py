@@ -47,7 +47,7 @@ def main() -> None:
     """Measures and prints."""
     names = [lesson.name for lesson in LESSONS]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=5, help="of each lesson (default: 5)")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each lesson (default: 5)")
     parser.add_argument("--readme", action="store_true", help="write the table into README.md")
     parser.add_argument("--against", type=Path, metavar="FOLDER", help="another checkout, run in turn with this one")
     arguments = measure.parse(parser, names)

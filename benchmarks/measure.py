@@ -56,7 +56,7 @@ def run(arguments: Sequence[str], folder: Path, **environment: str) -> Measureme
 
 def parse(parser: argparse.ArgumentParser, names: Sequence[str]) -> argparse.Namespace:
     """Returns the options of a command that takes names of lessons too: `lessons`, all where none is named."""
-    parser.add_argument("lessons", nargs="*", metavar="LESSON", help=f"of {', '.join(names)} (default: all)")
+    parser.add_argument("lessons", nargs="*", metavar="LESSON", help=f"some of {', '.join(names)} (default: all)")
     arguments = parser.parse_args()
     unknown = set(arguments.lessons) - set(names)
     if unknown:

@@ -385,7 +385,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Returns the options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=60, help="number of mutations (default: 60)")
-    parser.add_argument("--seed", type=int, default=1, help="of the sample (default: 1)")
+    parser.add_argument("--seed", type=int, default=1, help="random seed of the sample (default: 1)")
     parser.add_argument(
         "--under",
         nargs="+",

@@ -149,10 +149,10 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["input", "memory", "recipe"])
-    parser.add_argument("--runs", type=int, default=5, help="of each side (default: 5)")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each side (default: 5)")
     parser.add_argument("--data", type=Path, help="photos (default: those in WORKSHOP_DATA; recipe: drawings)")
     parser.add_argument("--photos", type=int, nargs="+", default=[2000, 6000], help="folder sizes for memory")
-    parser.add_argument("--epochs", type=int, default=20, help="of the small network (default: 20)")
+    parser.add_argument("--epochs", type=int, default=20, help="epochs of the small network (default: 20)")
     arguments = parser.parse_args()
     print(measure.machine())
     if arguments.what == "input":

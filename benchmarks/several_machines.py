@@ -168,8 +168,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engines", nargs="+", choices=list(ENGINES), default=list(ENGINES), help="(default: both)")
     parser.add_argument("--processes", type=int, default=2, metavar="N", help="that share a training (default: 2)")
-    parser.add_argument("--images", type=int, default=6400, metavar="N", help="of MNIST to train on (default: 6,400)")
-    parser.add_argument("--limit", type=float, default=300, metavar="SECONDS", help="of each run (default: 300)")
+    parser.add_argument("--images", type=int, default=6400, metavar="N", help="training images (default: 6,400)")
+    parser.add_argument("--limit", type=float, default=300, metavar="SECONDS", help="time for each run (default: 300)")
     parser.add_argument("--work", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.work:

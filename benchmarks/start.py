@@ -42,7 +42,7 @@ def first_prompt(program: str) -> float:
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=5, help="of each command (default: 5)")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each command (default: 5)")
     runs = parser.parse_args().runs
     print(measure.machine())
     modules = ["workshop", *[f"workshop.{lesson.name}" for lesson in LESSONS], *[f"apps.{name}" for name in programs()]]

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Writes the notebooks, or compares them with their sources; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; end with 1 where one differs")
-    parser.add_argument("--address", metavar="OWNER/REPOSITORY", help="of the repository that the badges name")
+    parser.add_argument("--address", metavar="OWNER/REPOSITORY", help="repository that the badges name")
     arguments = parser.parse_args(argv)
     if arguments.address:
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", arguments.address):

@@ -114,7 +114,7 @@ def processor_seconds() -> float:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the notebooks that are named; returns 1 where one fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="of notebooks, as 14_mnist")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="notebooks to run, such as 14_mnist")
     parser.add_argument("--all", action="store_true", help="all of them")
     parser.add_argument("--quick", action="store_true", help="with the quick values of their parameters")
     parser.add_argument("--solutions", action="store_true", help="with each exercise's solution after its stub")
