@@ -91,7 +91,7 @@ check("tensors.2", shape)
 # %% [markdown]
 # ## Dtypes: how many bits a number has
 #
-# NumPy makes floats of 64 bits, for science. Networks are trained with 32: half the memory, and faster. Pixels have 8.
+# NumPy makes 64-bit floats, as science needs. Networks are trained in 32: half the memory, and faster. Pixels have 8.
 
 # %%
 for dtype in ("float64", "float32", "int64", "uint8"):
@@ -168,7 +168,7 @@ print("after writing into a choice", a)
 
 # %% [markdown]
 # Here the numbers 0 to 11 are their own places in the memory. A transposed matrix is the same memory, read in another
-# order: it is no longer *contiguous*. `.copy()` gets a memory of its own.
+# order: it is no longer *contiguous*. `.copy()` has its own memory.
 
 # %%
 N = np.arange(12).reshape(3, 4)
@@ -253,7 +253,7 @@ print("root   ", np.sqrt(np.mean((predicted - true) ** 2)))
 # %% [markdown]
 # ## Why not a loop?
 #
-# The same squares, and the same cost of a line, in Python's loops and by arrays. **How many times quicker are arrays,
+# The same squares, and the same cost of a line, with Python loops and with arrays. **How many times faster are arrays,
 # for 100,000 numbers: 2, 10 or 50 times?** (`lambda` makes a function without a name: `lambda x: x * x` takes x and
 # returns what stands behind the colon. With nothing before the colon it takes nothing.)
 
@@ -283,7 +283,7 @@ def cost_by_vectors(x, y):
 
 # %%
 def milliseconds(size):
-    """Returns the time of each way: the quickest of five calls, because in the others the machine was busy."""
+    """Returns the time of each way: the fastest of five calls, because in the others the machine was busy."""
     x, y = np.random.default_rng(1).uniform(-1, 1, (2, size))
     numbers, targets = x.tolist(), y.tolist()
     ways = {
@@ -385,7 +385,7 @@ else:
 # %% [markdown]
 # ## Arrays in files
 #
-# `.npy` keeps dtype and shape; `.npz` holds several arrays by their names. A text has neither: an empty cell comes back
+# `.npy` keeps dtype and shape; `.npz` holds several arrays by name. A text file keeps neither: an empty cell comes back
 # as `nan`.
 
 # %%

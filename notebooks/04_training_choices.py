@@ -257,7 +257,7 @@ check("training_choices.3", early_stopping)
 # %% [markdown]
 # ## Choice 4: several outputs
 #
-# One layer can predict several numbers: the price of a house, and of a square metre of it.
+# One layer can predict several numbers: the price of a house, and its price per square metre.
 #
 # ### Your turn 4: two outputs
 #

@@ -227,7 +227,7 @@ for name, (x, target) in data.items():
 for name, classifiers in fitted.items():
     for kind, (_, at) in classifiers.items():
         missed = int(np.sum((size[:, 0] < at) & (y == 1)))
-        print(f"{name}, {kind}: cut at {at:.1f}, {missed} of {int(y.sum())} malignant ones missed")
+        print(f"{name}, {kind}: cut at {at:.1f}, {missed} of {int(y.sum())} malignant missed")
 figures.line(size[:, 0], y, fitted)
 
 # %% [markdown]
@@ -300,7 +300,7 @@ figures.confusion(y_test, predicted, classes)
 for threshold in (0.1, 0.5, 0.9):
     malignant = probabilities >= threshold
     missed, alarms = np.sum(~malignant & (y_test == 1)), np.sum(malignant & (y_test == 0))
-    print(f"threshold {threshold}: {missed} malignant ones missed, {alarms} false alarms")
+    print(f"threshold {threshold}: {missed} malignant missed, {alarms} false alarms")
 
 # %% [markdown]
 # ### Your turn 5: which loss

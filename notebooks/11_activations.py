@@ -203,7 +203,7 @@ print("a  ", np.round(a, 2), "sum", round(a.sum(), 6))
 # %%
 jacobian = np.diag(a) - np.outer(a, a)
 moved = np.tile(z, (200, 1))
-moved[:, -1] = np.linspace(-4, 10, 200)  # the last z moves, the others stay
+moved[:, -1] = np.linspace(-4, 10, 200)  # the last z varies, the others are fixed
 outputs = np.exp(moved) / np.exp(moved).sum(axis=1, keepdims=True)
 figures.softmax(z, a, jacobian, moved[:, -1], outputs)
 

@@ -160,10 +160,10 @@ triples /= triples.sum(axis=2, keepdims=True)
 # %%
 before, after = held_out[:-1], held_out[1:]
 rows = [
-    ("nothing: all characters alike", log_loss(after, np.tile(alike, (len(after), 1)), labels=range(n)) / LN2),
-    ("how frequent each is", log_loss(after, np.tile(frequency, (len(after), 1)), labels=range(n)) / LN2),
-    ("the one before", log_loss(after, pairs[before], labels=range(n)) / LN2),
-    ("the two before", log_loss(after[1:], triples[before[:-1], before[1:]], labels=range(n)) / LN2),
+    ("none: all characters equally likely", log_loss(after, np.tile(alike, (len(after), 1)), labels=range(n)) / LN2),
+    ("character frequencies", log_loss(after, np.tile(frequency, (len(after), 1)), labels=range(n)) / LN2),
+    ("previous character", log_loss(after, pairs[before], labels=range(n)) / LN2),
+    ("previous two characters", log_loss(after[1:], triples[before[:-1], before[1:]], labels=range(n)) / LN2),
 ]
 for name, value in rows:
     print(f"{name}: {value:.2f} bits per character")

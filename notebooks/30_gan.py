@@ -303,7 +303,7 @@ Image(animation.save(figure, frames, Path("film.gif")).read_bytes(), format="gif
 # %% [markdown]
 # ## How good, how varied
 #
-# A classifier that had no part in the game: the CNN that the lesson on MNIST trained. How often is it more than 0.9
+# A classifier that had no part in the game: the CNN of the lesson on MNIST. How often is it more than 0.9
 # sure of the digit, and is it the one that was asked for? On MNIST expect nine in ten drawn digits or more, as many as
 # of real ones.
 
@@ -357,7 +357,7 @@ pairs = np.stack([drawn[:10], nearest])[..., 0]
 figures.sheet(pairs, "The nearest training images", ["drawn", "nearest\ntraining image"])
 
 # %% [markdown]
-# ## From one noise to another
+# ## From one noise vector to another
 #
 # Between two noises lie others. If the digits change smoothly on the way, the generator knows what lies between.
 
@@ -383,7 +383,7 @@ for digit, (start, end) in enumerate(zip(noise[:5], noise[5:10], strict=True)):
     path = np.linspace(start, end, 10)
     paths.append(np.concatenate([path, np.tile(np.eye(10)[digit], (10, 1))], axis=1))
 images = np.array(gan.averaged(np.concatenate(paths)))
-figures.sheet(images.reshape(5, 10, 28, 28), "From one noise to another", digits.classes[:5])
+figures.sheet(images.reshape(5, 10, 28, 28), "From one noise vector to another", digits.classes[:5])
 
 # %% [markdown]
 # The labels can be mixed as well, which no training image ever was: the same noise, from a 3 to an 8.
@@ -434,7 +434,7 @@ inputs = np.concatenate([noise, np.full((1000, 10), 0.1, np.float32)], axis=1)
 same = collapsed.averaged.predict(inputs, verbose=0)
 predicted = classifier.predict(same, batch_size=1000, verbose=0).argmax(axis=1)
 counts["collapsed"] = np.bincount(predicted, minlength=10)
-figures.sheet(same[:30].reshape(3, 10, 28, 28), "Thirty noises, and nearly one image")
+figures.sheet(same[:30].reshape(3, 10, 28, 28), "Thirty noise vectors, nearly one image")
 
 # %% [markdown]
 # It found something that the slow discriminator takes for real, and gives nothing else: why should it? No loss asks for

@@ -236,10 +236,10 @@ def best(total, ace, shown):
 
 # %% [markdown]
 # **A question.** You have 18 without an ace, the dealer shows a 9. You expect to lose a little either way. How much
-# worse is it to hit? (Some slides say -0.5 for hitting: with other rules than these.)
+# worse is it to hit? (Some slides give -0.5 for hitting: their rules differ.)
 
 # %%
-print(f"stay {stay(18, 9):.3f}, hit and then play best {hit(18, 0, 9):.3f}")
+print(f"stay {stay(18, 9):.3f}, hit and then play optimally {hit(18, 0, 9):.3f}")
 
 # %%
 exact = np.zeros((2, 10, 10, 2))  # ace, total from 12, dealer's card from 1, action

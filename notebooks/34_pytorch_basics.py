@@ -157,7 +157,7 @@ def message(function):
 message(lambda: nn.Linear(3, 2)(torch.ones(4, 5)))
 
 # %% [markdown]
-# mat1 is the batch, 4 rows of 5 numbers; mat2 are the weights, transposed. The layer was told of 3 inputs.
+# mat1 is the batch, 4 rows of 5 numbers; mat2 are the weights, transposed. The layer expects 3 inputs.
 
 # %%
 message(lambda: nn.Conv2d(1, 8, 3)(torch.ones(10, 28, 28, 1)))
@@ -180,7 +180,7 @@ message(lambda: nn.Linear(3, 2)(torch.from_numpy(np.ones((4, 3)))))
 message(lambda: nn.Linear(3, 2, device="meta")(torch.ones(4, 3)))
 
 # %% [markdown]
-# NumPy makes floats of 64 bits, Double; layers have 32, Float: `.float()`. And batch and network have to lie on one
+# NumPy makes floats of 64 bits, Double; layers have 32, Float: `.float()`. And batch and network have to be on one
 # device. (`meta` is a device without memory. Here it stands for a GPU, which you may not have.)
 
 # %% [markdown]
@@ -249,7 +249,7 @@ print("by hand", by_hand.item(), " PyTorch", nn.CrossEntropyLoss()(z, classes).i
 
 # %%
 class Numbers(Dataset):
-    """The numbers 1 to 100, each with whether it is odd, 1 or 0."""
+    """The numbers 1 to 100, each labelled 1 if it is odd, else 0."""
 
     def __len__(self):
         return 100

@@ -74,7 +74,7 @@ def test_the_saved_network_is_the_same_in_every_engine(run: Run) -> None:
         (
             [0.5, 0.9, 1, 0.999, 1, 1],
             [3, 2, 1, 2, 3, 4],
-            "epoch 3, and rises then; all training images are right from epoch 5",
+            "epoch 3, then rises; all training images are right from epoch 5",
         ),
         ([0.5, 0.9, 1, 1, 1, 0.999], [6, 5, 4, 3, 2, 1], "epoch 6; not all training images are right."),
     ],

@@ -238,7 +238,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         verdicts[NAMES["digits"] if is_labelled else "without labels"] = verdict
         use = f"python -m apps.draw_digits --model {report.last_model} 2026" if is_labelled else ""
     if "collapse" in arguments.parts:
-        report.section("Collapse: the discriminator's learning rate a hundredth of the generator's")
+        report.section("Collapse: the discriminator's learning rate is a hundredth of the generator's")
         n = lesson.COLLAPSE_IMAGES
         first = replace(digits, X_train=digits.X_train[:n], y_train=digits.y_train[:n])
         collapsed, _ = train("collapse", first, False, arguments, report)

@@ -201,7 +201,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.engine(device.prepare(arguments.seed, on_cpu=True))
     torch.set_num_threads(1)  # a step is over before a second core has heard of it
     if "car" in arguments.parts:
-        report.section("The gradient of a policy: an action of three, its return 2")
+        report.section("The gradient of a policy: one action of three, with the return 2")
         lesson.report_gradients(report, gradient_by_autograd(), "by autograd")
         report.section("A car with 20 range sensors: REINFORCE, and an actor with a critic")
         trained = {

@@ -299,7 +299,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     lesson.save(report, model, results["combined"], images)
     report.plot("regularization-distortions", figures.distortions, *lesson.distorted_examples(few.X))
 
-    report.section(f"Dropout, drawn: a noisy ring and a network of 2, {RING_UNITS} and 2 units")
+    report.section(f"Dropout at work: a noisy ring and a network of 2, {RING_UNITS} and 2 units")
     networks = {name: next(trained) for name in ("plain", "dropout")}
     lesson.report_ring(report, {name: network.predict for name, network in networks.items()}, ring, ring_test)
     return report.finish()

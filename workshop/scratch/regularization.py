@@ -170,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     lesson.save(report, network, results["combined"], images)
     report.plot("regularization-distortions", figures.distortions, *lesson.distorted_examples(few.X))
 
-    report.section(f"Dropout, drawn: a noisy ring and a network of 2, {RING_UNITS} and 2 units")
+    report.section(f"Dropout at work: a noisy ring and a network of 2, {RING_UNITS} and 2 units")
     ring, ring_test = lesson.rings(arguments.seed)
     networks = {name: fit_ring(report, name, *ring) for name in ("plain", "dropout")}
     lesson.report_ring(report, {name: network.predict for name, network in networks.items()}, ring, ring_test)
