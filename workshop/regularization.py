@@ -724,7 +724,7 @@ def run_simard(report: Report, digits: Digits, test: Digits) -> dict[str, float]
             ],
             verbose=report.verbose,
         )
-        results[name] = measure(model, digits, test, time.perf_counter() - started)
+        results[name] = measure(partial(predict, model), digits, test, time.perf_counter() - started)
     report_simard(report, results)
     return report.finish()
 
