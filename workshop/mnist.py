@@ -102,7 +102,7 @@ def build(kind: str, arguments: argparse.Namespace) -> keras.Sequential:
 
 
 def show_training_images(report: Report, images: ImageSet) -> dict[str, float]:
-    """Draws the first 100 training images, prints and draws the pixels of those of `--look`, and ends the run."""
+    """Draws the first 100 training images and, in numbers too, those that `--look` names; ends the run."""
     indices = report.arguments.look
     image_classifier.check_indices("--look", indices, len(images.X_train), images.source)
     X, labels = images.X_train[..., 0], [images.classes[label] for label in images.y_train]
@@ -134,9 +134,7 @@ def show_unscaled(model: keras.Sequential, images: ImageSet, indices: Sequence[i
     probabilities = model.predict(image_classifier.unscaled_pixels(images.X_test[indices]), verbose=0)
     predicted = [f"{images.classes[row.argmax()]} with {row.max():.4f}" for row in probabilities]
     print(f"With pixels of 0 to 255: {', '.join(predicted)}.")
-    print(
-        "By a slip some courses feed them to a network that was trained on 0 to 1: its probabilities then say nothing."
-    )
+    print("Some courses feed them by mistake to a network trained on 0 to 1: its probabilities then mean nothing.")
 
 
 def compare_cross_entropies() -> str:

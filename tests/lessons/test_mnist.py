@@ -159,7 +159,7 @@ def test_predictions_and_the_weight_images_of_784_10(room: Path) -> None:
     unscaled = loaded.predict(X[[7, 300]].astype(np.float32))  # a slip of courses, whose answers are far too sure
     said = [f"{k} with {p:.4f}" for k, p in zip(unscaled.argmax(axis=1), unscaled.max(axis=1), strict=True)]
     at = run.lines.index(f"With pixels of 0 to 255: {', '.join(said)}.")
-    assert run.lines[at + 1].startswith("By a slip some courses feed them to a network that was trained on 0 to 1: ")
+    assert run.lines[at + 1].startswith("Some courses feed them by mistake to a network trained on 0 to 1: ")
     assert (unscaled.max(axis=1) > probabilities.max(axis=1)).all()
     drawn = {path.stem.removeprefix("mnist_dense-") for path in run.plots.iterdir()}
     assert drawn == {"mnist-loss", "mistakes", "confusion", "layers", "weights", "test-7", "test-300"}
