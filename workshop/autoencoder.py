@@ -285,7 +285,7 @@ def train(
     model.compile(
         optimizer=recipe.make_optimizer(),  # default: AdamW(weight_decay=0.01, beta_2=0.99), warm-up, cosine decay
         loss="mean_squared_error",
-        steps_per_execution=device.steps_per_execution(),  # 32 steps a call of TensorFlow: the same result, sooner
+        steps_per_execution=device.steps_per_execution(),  # 32 steps per call of TensorFlow: same result, sooner
     )
     losses = training.StepLosses()  # the loss within the epochs, for the plot
     model.fit(
@@ -295,7 +295,7 @@ def train(
         callbacks=[
             *training.tensorboard(arguments.tensorboard, kind),
             losses,
-            # For --resume, as keras.callbacks.BackupAndRestore; also restores the order of `batches` and `losses`.
+            # For --resume, as keras.callbacks.BackupAndRestore; also restores `losses` and the order of `batches`.
             training.Resume(report.checkpoint(f"autoencoder_{kind}"), batches, keep=[losses]),
         ],
         verbose=report.verbose,

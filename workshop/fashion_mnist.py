@@ -110,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             optimizer=recipe.make_optimizer(),  # default: AdamW(weight_decay=0.01, beta_2=0.99), warm-up, cosine decay
             loss="sparse_categorical_crossentropy",  # the labels are class numbers, not one-hot vectors
             metrics=["accuracy"],
-            steps_per_execution=device.steps_per_execution(),  # 32 steps a call of TensorFlow: the same result, sooner
+            steps_per_execution=device.steps_per_execution(),  # 32 steps per call of TensorFlow: same result, sooner
         )
         losses = training.StepLosses()  # the loss within the epochs, for the plot
         history = model.fit(
@@ -120,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             callbacks=[
                 *training.tensorboard(arguments.tensorboard, kind),
                 losses,
-                # For --resume, as keras.callbacks.BackupAndRestore; also restores the order of `batches` and `losses`.
+                # For --resume, as keras.callbacks.BackupAndRestore; also restores `losses` and the order of `batches`.
                 training.Resume(report.checkpoint(name), batches, keep=[losses]),
             ],
             verbose=report.verbose,

@@ -700,7 +700,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             optimizer=recipe.make_optimizer(),  # AdamW, warm-up, cosine decay; course: Adam; --clip: global_clipnorm
             loss="sparse_categorical_crossentropy",
             metrics=["accuracy"],
-            steps_per_execution=device.steps_per_execution(),  # 32 steps a call of TensorFlow: the same result, sooner
+            steps_per_execution=device.steps_per_execution(),  # 32 steps per call of TensorFlow: same result, sooner
         )
         losses = training.StepLosses()  # the loss within the epochs, for the plot
         started = time.perf_counter()
@@ -711,7 +711,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             callbacks=[
                 *training.tensorboard(arguments.tensorboard, cell),
                 losses,
-                # For --resume, as keras.callbacks.BackupAndRestore; also restores the order of `batches` and `losses`.
+                # For --resume, as keras.callbacks.BackupAndRestore; also restores `losses` and the order of `batches`.
                 training.Resume(report.checkpoint(f"{run_name}_{cell}"), batches, keep=[losses]),
             ],
             verbose=report.verbose,
