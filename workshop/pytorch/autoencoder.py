@@ -76,22 +76,22 @@ class DenseAutoencoder(nn.Module):
 class ConvolutionalAutoencoder(nn.Module):
     """28x28 -> 14x14 -> 7x7 and back: strides make images smaller, repeated pixels make them larger."""
 
-    def __init__(self, filters: int = lesson.FILTERS, latent_channels: int = lesson.LATENT_CHANNELS) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.encoder = nn.Sequential(
             # Of an even number of pixels, with strides of two: one row after the last. `padding=1` adds one before too.
             PadAsTensorFlow(3, 2),
-            nn.Conv2d(1, filters, 3, stride=2),
+            nn.Conv2d(1, lesson.FILTERS, 3, stride=2),
             nn.SiLU(),
             PadAsTensorFlow(3, 2),
-            nn.Conv2d(filters, latent_channels, 3, stride=2),
+            nn.Conv2d(lesson.FILTERS, lesson.LATENT_CHANNELS, 3, stride=2),
         )
         self.decoder = nn.Sequential(
             nn.Upsample(scale_factor=2),
-            nn.Conv2d(latent_channels, filters, 3, padding=1),
+            nn.Conv2d(lesson.LATENT_CHANNELS, lesson.FILTERS, 3, padding=1),
             nn.SiLU(),
             nn.Upsample(scale_factor=2),
-            nn.Conv2d(filters, 1, 3, padding=1),
+            nn.Conv2d(lesson.FILTERS, 1, 3, padding=1),
             nn.Sigmoid(),
         )
 

@@ -33,10 +33,10 @@ from workshop.pytorch.kit.state import TrainingState
 class Forecaster(nn.Module):
     """The network: (n, window, 1) -> an LSTM's last state -> (n, horizon) changes up to each step ahead."""
 
-    def __init__(self, horizon: int, units: int = lesson.UNITS) -> None:
+    def __init__(self, horizon: int) -> None:
         super().__init__()
-        self.lstm = LSTMAsKeras(1, units)
-        self.output = nn.Linear(units, horizon)
+        self.lstm = LSTMAsKeras(1, lesson.UNITS)
+        self.output = nn.Linear(lesson.UNITS, horizon)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns the changes, scaled as the targets are."""

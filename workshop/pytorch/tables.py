@@ -32,11 +32,11 @@ from workshop.pytorch.kit.state import TrainingState
 class TableNetwork(nn.Module):
     """The network: (n, columns) -> 128 -> 128 -> one number, or the logits of the classes."""
 
-    def __init__(self, columns: int, outputs: int, hidden_units: int = 128) -> None:
+    def __init__(self, columns: int, outputs: int) -> None:
         super().__init__()
-        self.hidden1 = nn.Linear(columns, hidden_units)
-        self.hidden2 = nn.Linear(hidden_units, hidden_units)
-        self.output = nn.Linear(hidden_units, outputs)
+        self.hidden1 = nn.Linear(columns, 128)
+        self.hidden2 = nn.Linear(128, 128)
+        self.output = nn.Linear(128, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns a number a row, or logits."""
