@@ -70,7 +70,7 @@ _LONGEST = [
     "test_autoencoder",
     "test_training",
     "test_engines",
-    "test_picture",
+    "test_image",
     "test_gpu_benchmark",
     "test_regularization",
     "test_transfer_learning",

@@ -1,4 +1,4 @@
-"""The programs that name pictures, `apps.digit` and `apps.garment`, on pictures of many sizes, dark and light."""
+"""The programs that name images, `apps.digit` and `apps.garment`, on images of many sizes, dark and light."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def test_show_draws_what_the_network_saw(
         with Image.open(place) as image:
             assert image.width >= 800
             pixels.append(np.asarray(image.convert("L")))
-    # Two different digits give two different pictures.
+    # Two different digits give two different images.
     assert not np.array_equal(pixels[0], pixels[1])
     assert {path.name for path in (room / "drawn").iterdir()} == {place.name for place in places}
     assert not (room / "plots").exists()
@@ -342,12 +342,12 @@ def share_named_right(
 
 
 @pytest.mark.real
-def test_the_shipped_model_names_pictures_of_mnist_digits(real_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_shipped_model_names_images_of_mnist_digits(real_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert share_named_right(image_data.load_image_set("mnist", real_data), digit.main, capsys) >= 0.97
 
 
 @pytest.mark.real
-def test_the_shipped_model_names_pictures_of_fashion_mnist_garments(
+def test_the_shipped_model_names_images_of_fashion_mnist_garments(
     real_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # The model itself names 92 % of the test images.

@@ -187,7 +187,7 @@ def test_of_classes_that_are_alike_the_first_are_named_and_drawn(
 
 
 def test_photographs_of_every_kind_are_read_right(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    # It weighs every place: the second class is a picture that is red above.
+    # It weighs every place: the second class is an image that is red above.
     network = Network([Flatten(), Dense(1, "sigmoid")], (8, 8, 3))
     weights = np.zeros((8, 8, 3, 1))
     weights[:4, :, 0], weights[4:, :, 0] = 0.2, -0.2
@@ -275,7 +275,7 @@ def test_files_that_cannot_be_used_are_named_and_the_others_answered(
     assert cut.startswith("error: cut.jpg is truncated or damaged (")
 
 
-def test_for_files_that_are_no_pictures_no_model_is_loaded(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_for_files_that_are_no_images_no_model_is_loaded(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle, "load", lambda *arguments: pytest.fail("the model was loaded"))
     Path("notes.txt").write_text("No picture.")
     with pytest.raises(SystemExit):
@@ -391,7 +391,7 @@ def test_the_ten_likeliest_of_many_classes_get_a_bar_in_their_order(room: Path, 
     assert chart.get_title() == name[:40]
 
 
-def test_a_model_that_only_keras_knows_answers_without_a_picture_of_what_decided(
+def test_a_model_that_only_keras_knows_answers_without_an_image_of_what_decided(
     room: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     layers = keras.layers

@@ -1,4 +1,4 @@
-"""The program `apps.clean` and how it reads a picture with its noise."""
+"""The program `apps.clean` and how it reads an image with its noise."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -55,7 +55,7 @@ def error(one: np.ndarray, other: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("is_dark", [True, False])
-def test_noise_is_taken_out_of_a_picture(
+def test_noise_is_taken_out_of_an_image(
     is_dark: bool, model: Path, digits: np.ndarray, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for i, digit in enumerate(digits):
@@ -89,7 +89,7 @@ def test_no_file_is_replaced_and_each_folder_has_its_own(
     assert said[2] == "  before and after: drawn/one-cleaned.png"
 
 
-def test_a_bad_picture_gives_one_line_and_the_others_are_cleaned(
+def test_a_bad_image_gives_one_line_and_the_others_are_cleaned(
     model: Path, digits: np.ndarray, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(Path("good.png"), with_noise(digits[0]))
@@ -157,10 +157,10 @@ def test_a_model_that_is_no_denoiser_is_refused(digits: np.ndarray) -> None:
         clean.main(["--model", "missing.h5", "one.png"])
 
 
-# --- A picture with its noise -----------------------------------------------------------------------------------------
+# --- An image with its noise ------------------------------------------------------------------------------------------
 
 
-def test_a_picture_as_in_the_set_keeps_its_noise(digits: np.ndarray, tmp_path: Path) -> None:
+def test_an_image_as_in_the_set_keeps_its_noise(digits: np.ndarray, tmp_path: Path) -> None:
     for digit in digits:
         noisy = with_noise(digit)
         read = mnist_preprocessing.read_noisy_digit(write(tmp_path / "noisy.png", noisy))

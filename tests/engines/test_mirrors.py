@@ -506,7 +506,7 @@ def test_a_training_stops_where_validation_no_longer_gains_and_keeps_its_best_ep
     assert int(kept[0]) + 2 == int(kept[1]) < 99
 
 
-# --- Pictures ---------------------------------------------------------------------------------------------------------
+# --- Images -----------------------------------------------------------------------------------------------------------
 
 
 def test_the_plots_of_a_network_are_drawn(room: Path) -> None:
@@ -563,7 +563,7 @@ def test_without_pytorch_it_is_said_in_one_line_and_the_rest_works(room: Path) -
     assert not list(room.rglob("*.h5"))
 
 
-# --- The results of the curriculum -----------------------------------------------------------------------------------
+# --- The results of the curriculum ------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow

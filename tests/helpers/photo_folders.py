@@ -8,7 +8,7 @@ from PIL import Image
 
 
 def picture(seed: int, size: tuple[int, int] = (24, 20), base: tuple[int, int, int] = (90, 90, 90)) -> Image.Image:
-    """A small picture unlike all others: soft blocks of colour."""
+    """A small image unlike all others: soft blocks of colour."""
     blocks = np.random.default_rng(seed).integers(-60, 60, (2, 2, 3)) + base
     image = Image.fromarray(blocks.clip(0, 255).astype(np.uint8))
     return image.resize(size, Image.Resampling.BILINEAR)

@@ -14,7 +14,7 @@ from workshop.kit.plots import animation
 
 
 def frames_of(path: Path) -> list[tuple[np.ndarray, float]]:
-    """The pictures of a GIF (height, width, 3) and the seconds that each is shown."""
+    """The images of a GIF (height, width, 3) and the seconds that each is shown."""
     with Image.open(path) as gif:
         return [(np.asarray(one.convert("RGB")), one.info["duration"] / 1000) for one in ImageSequence.Iterator(gif)]
 

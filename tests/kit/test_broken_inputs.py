@@ -133,8 +133,8 @@ def picture(seed: int, kind: str) -> bytes:
 KINDS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "TGA")
 
 
-def test_pictures(room: Path) -> None:
-    """A folder with one broken picture among good ones: it is read or named, and the others are as they were."""
+def test_images(room: Path) -> None:
+    """A folder with one broken image among good ones: it is read or named, and the others are as they were."""
     for part, count in (("train", 3), ("validation", 2)):
         for label, name in enumerate(("cats", "dogs")):
             (room / "set" / part / name).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Photographs by class: every place they may lie in, every kind of picture, every refusal, and the drawn stand-in."""
+"""Photographs by class: every place they may lie in, every kind of image, every refusal, and the drawn stand-in."""
 
 import hashlib
 import io
@@ -153,7 +153,7 @@ def test_a_set_that_is_not_parted_keeps_a_fifth_of_each_class_for_validation(
     assert same(found, load(pack(tmp_path / "banknotes", tmp_path / "b.tar", "banknotes/")))  # the seed is fixed
 
 
-def test_hidden_files_and_files_of_no_pictures_are_passed_over_in_silence(tmp_path: Path) -> None:
+def test_hidden_files_and_files_of_no_images_are_passed_over_in_silence(tmp_path: Path) -> None:
     folder = make_set(tmp_path / "pets")
     before = load(folder)
     names = (".DS_Store", "._cats_0.png", "Thumbs.db", "labels.CSV", "notes.txt", "a.md", "a.json", "a.xml", "a.mat")
@@ -174,13 +174,13 @@ def test_folders_in_the_folder_of_a_class_belong_to_it(tmp_path: Path) -> None:
     assert len(found.names_train) == 9
 
 
-def test_pictures_in_no_class_are_named(tmp_path: Path) -> None:
+def test_images_in_no_class_are_named(tmp_path: Path) -> None:
     folder = make_set(tmp_path / "pets")
     save(picture(99), folder / "train" / "stray.png")
     assert load(folder).left_out == ["train/stray.png: lies in no folder of a class"]
 
 
-def test_most_takes_the_same_mixed_pictures_of_each_class_and_part(tmp_path: Path) -> None:
+def test_most_takes_the_same_mixed_images_of_each_class_and_part(tmp_path: Path) -> None:
     folder = make_set(tmp_path / "pets", counts=(12, 6))
     found = load(folder, limit=3)
     assert np.bincount(found.y_train).tolist() == [3, 3]
@@ -209,7 +209,7 @@ def test_the_set_in_workshop_data_is_found(tmp_path: Path, monkeypatch: pytest.M
 
 
 def named_pictures(folder: Path, names: tuple[str, ...], count: int = 8) -> Path:
-    """Writes small pictures cat.0.jpg, cat.1.jpg, ... side by side."""
+    """Writes small images cat.0.jpg, cat.1.jpg, ... side by side."""
     for seed, (name, i) in enumerate((name, i) for i in range(count) for name in names):
         save(picture(seed, base=(60 + len(name), 90, 9 * seed % 200)), folder / name.format(i))
     return folder
@@ -233,7 +233,7 @@ def test_kaggles_cats_and_dogs_as_downloaded(tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("pattern", ["{}_{{}}.png", "{} ({{}}).png", "{}{{}}.png", "{}-{{}}.PNG"])
-def test_one_folder_of_pictures_whose_names_are_their_classes(tmp_path: Path, pattern: str) -> None:
+def test_one_folder_of_images_whose_names_are_their_classes(tmp_path: Path, pattern: str) -> None:
     names = tuple(pattern.format(name) for name in ("american_bulldog", "Birman", "pug"))
     assert load(named_pictures(tmp_path / "pets", names)).classes == ("american_bulldog", "birman", "pug")
 
@@ -296,7 +296,7 @@ def test_what_lies_beside_the_classes_is_no_class(tmp_path: Path, capsys: pytest
     assert same(load(pack(folder, tmp_path / "p.tar")), before)
 
 
-def test_a_folder_with_a_picture_or_two_beside_large_classes_is_no_class(
+def test_a_folder_with_an_image_or_two_beside_large_classes_is_no_class(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = make_set(tmp_path / "pets", ("",), counts=(15,))
@@ -334,7 +334,7 @@ def test_archives_in_a_folder_are_named(tmp_path: Path) -> None:
     assert "has no images: unpack train.zip, or give it as the data" in refusal_of(tmp_path / "kaggle")
 
 
-# --- Kinds of pictures ------------------------------------------------------------------------------------------------
+# --- Kinds of images --------------------------------------------------------------------------------------------------
 
 
 def half(left: tuple[int, int, int], right: tuple[int, int, int]) -> Image.Image:
@@ -344,7 +344,7 @@ def half(left: tuple[int, int, int], right: tuple[int, int, int]) -> Image.Image
 
 
 def read(tmp_path: Path, image: Image.Image, name: str = "p.png", **options: Any) -> np.ndarray:
-    """Returns a picture as int (16, 16, 3)."""
+    """Returns an image as int (16, 16, 3)."""
     return decoding.decode(save(image, tmp_path / name, **options).read_bytes(), SIZE).astype(int)
 
 
@@ -366,7 +366,7 @@ KINDS: dict[str, tuple[str, Callable[[Image.Image], Image.Image]]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_colour_picture_becomes_rgb(tmp_path: Path, kind: str) -> None:
+def test_every_kind_of_colour_image_becomes_rgb(tmp_path: Path, kind: str) -> None:
     name, convert = KINDS[kind]
     pixels = read(tmp_path, convert(half(RED, BLUE)), name)
     assert pixels.shape == (SIZE, SIZE, 3)
@@ -375,7 +375,7 @@ def test_every_kind_of_colour_picture_becomes_rgb(tmp_path: Path, kind: str) -> 
 
 
 @pytest.mark.parametrize("kind", ["grey", "grey with alpha", "16 bits", "32 bits", "fractions"])
-def test_grey_and_deep_pictures_become_rgb(tmp_path: Path, kind: str) -> None:
+def test_grey_and_deep_images_become_rgb(tmp_path: Path, kind: str) -> None:
     grey = half((40, 40, 40), (200, 200, 200)).convert("L")
     values = np.asarray(grey)
     name, image = {
@@ -401,7 +401,7 @@ def test_what_is_transparent_lies_on_white(tmp_path: Path) -> None:
     assert is_near(pixels[:, 10:], (255, 255, 255))
 
 
-def test_of_an_animation_the_first_picture_is_taken(tmp_path: Path) -> None:
+def test_of_an_animation_the_first_image_is_taken(tmp_path: Path) -> None:
     for name in ("p.gif", "p.webp", "p.png"):
         first, second = Image.new("RGB", (20, 20), RED), Image.new("RGB", (20, 20), GREEN)
         assert is_near(read(tmp_path, first, name, save_all=True, append_images=[second]), RED)
@@ -415,7 +415,7 @@ def test_a_photograph_is_turned_as_its_camera_was_held(tmp_path: Path) -> None:
     assert is_near(pixels[10:], BLUE)
 
 
-def test_a_large_jpeg_is_decoded_small_and_stays_the_same_picture(
+def test_a_large_jpeg_is_decoded_small_and_stays_the_same_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = picture(5, (1600, 1200))
@@ -489,7 +489,7 @@ def test_what_cannot_be_used_is_named_and_left_out(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_picture_of_eight_pixels_a_side_is_the_smallest_that_is_taken(tmp_path: Path) -> None:
+def test_an_image_of_eight_pixels_a_side_is_the_smallest_that_is_taken(tmp_path: Path) -> None:
     folder = make_set(tmp_path / "pets")
     before = len(load(folder).X_train)
     for size in ((8, 8), (7, 8), (8, 7)):
@@ -584,7 +584,7 @@ def test_a_packed_tar_that_unfolds_without_end_is_refused(tmp_path: Path, monkey
     assert "expands to more than 1 MB" in refusal_of(tmp_path / "p.tar.gz")
 
 
-def test_the_same_picture_in_both_parts_is_left_out_of_the_validation_data(tmp_path: Path) -> None:
+def test_the_same_image_in_both_parts_is_left_out_of_the_validation_data(tmp_path: Path) -> None:
     folder = make_set(tmp_path / "pets")
     original = folder / "train" / "dogs" / "dogs_1.png"
     shutil.copy(original, folder / "validation" / "dogs" / "x.png")
@@ -628,7 +628,7 @@ def test_a_truncated_archive_is_refused(tmp_path: Path, name: str, kept: float) 
     assert "is truncated, damaged or no archive" in refusal_of(archive)
 
 
-def test_a_tar_that_was_cut_between_two_pictures_is_refused(tmp_path: Path) -> None:
+def test_a_tar_that_was_cut_between_two_images_is_refused(tmp_path: Path) -> None:
     archive = pack(make_set(tmp_path / "pets"), tmp_path / "p.tar")
     with tarfile.open(archive) as opened:
         cut = opened.getmembers()[-1].offset
@@ -636,7 +636,7 @@ def test_a_tar_that_was_cut_between_two_pictures_is_refused(tmp_path: Path) -> N
     assert "its end is missing" in refusal_of(archive)
 
 
-def test_no_pictures_one_class_and_pictures_without_classes_are_refused(tmp_path: Path) -> None:
+def test_no_images_one_class_and_images_without_classes_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "pets"
     folder.mkdir()
     expected = "takes train/<class>/*.jpg and validation/<class>/*.jpg"
@@ -664,7 +664,7 @@ def test_a_class_in_one_part_alone_is_refused(tmp_path: Path) -> None:
     assert f"{folder}: train has no folder fish, which validation has" in refusal_of(folder)
 
 
-def test_a_class_with_too_few_pictures_is_refused(tmp_path: Path) -> None:
+def test_a_class_with_too_few_images_is_refused(tmp_path: Path) -> None:
     folder = make_set(tmp_path / "pets", counts=(2, 1))
     (folder / "train" / "dogs" / "dogs_0.png").write_bytes(b"damaged")
     message = refusal_of(folder)
@@ -814,7 +814,7 @@ def test_a_whole_folder_is_given_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".zip", ".tgz"])
-def test_the_usable_pictures_alone_are_written_to_a_folder_that_is_removed(tmp_path: Path, name: str) -> None:
+def test_the_usable_images_alone_are_written_to_a_folder_that_is_removed(tmp_path: Path, name: str) -> None:
     broken_set(tmp_path / "pets")
     save(picture(90), tmp_path / "pets" / "train" / "cats" / "w.webp", lossless=True)
     found = load(pack(tmp_path / "pets", tmp_path / f"pets{name}") if name else tmp_path / "pets")
@@ -836,7 +836,7 @@ def test_the_folder_is_removed_when_something_fails(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-def test_fewer_pictures_and_other_names_of_the_parts_are_written_too(tmp_path: Path) -> None:
+def test_fewer_images_and_other_names_of_the_parts_are_written_too(tmp_path: Path) -> None:
     make_set(tmp_path / "pets", ("Train", "val"))
     found = load(tmp_path / "pets", limit=2)
     with photos.as_folder(found) as folder:

@@ -227,7 +227,7 @@ def test_what_makes_no_sense_is_refused_before_training(
     assert message in said and said.count("\n") == 1
 
 
-# --- The results of the curriculum -----------------------------------------------------------------------------------
+# --- The results of the curriculum ------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow

@@ -438,7 +438,7 @@ def test_a_worker_of_a_cluster_is_killed_and_no_row_is_lost(
     assert [line.partition(" of ")[0] for line in printed.splitlines() if " of 6  " in line] == [*"123456"]
 
 
-# --- The results of the curriculum, on the real data -----------------------------------------------------------------
+# --- The results of the curriculum, on the real data ------------------------------------------------------------------
 
 
 @pytest.mark.real

@@ -239,7 +239,7 @@ def test_options_that_make_no_sense_are_refused(option: list[str], capsys: pytes
     assert option[0] in capsys.readouterr().err
 
 
-# --- The results of the curriculum -----------------------------------------------------------------------------------
+# --- The results of the curriculum ------------------------------------------------------------------------------------
 
 
 def test_the_shipped_generator_is_as_good_as_its_card_says(room: Path) -> None:

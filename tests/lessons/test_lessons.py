@@ -171,7 +171,7 @@ def test_plots_are_not_blank(quick: Run) -> None:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("L"))
         assert min(pixels.shape) >= 100
-        # Letters and axes alone are some 2 % of a picture.
+        # Letters and axes alone are some 2 % of a plot.
         assert np.mean(pixels < 250) > 0.01, path.name
         assert np.ptp(pixels) > 100, path.name
 
@@ -337,7 +337,7 @@ def test_the_largest_that_an_option_takes_is_the_one_that_the_line_names(
     assert re.search(rf"takes up to (2048 and )?{largest}\b", said)
 
 
-# --- The results of the curriculum, on the real data -----------------------------------------------------------------
+# --- The results of the curriculum, on the real data ------------------------------------------------------------------
 
 
 @pytest.mark.real

@@ -69,7 +69,7 @@ def test_the_features_lie_in_very_different_ranges_whose_ends_occur() -> None:
     assert (values == values.round()).all()
 
 
-# --- The results of the lesson ---------------------------------------------------------------------------------------
+# --- The results of the lesson ----------------------------------------------------------------------------------------
 
 
 def test_descent_by_hand_ends_at_five_from_both_sides(default_run: Run) -> None:
@@ -247,7 +247,7 @@ def test_the_cards_name_inputs_units_and_ranges(default_run: Run) -> None:
     assert (card["output"], card["output_unit"]) == ("price", "10,000 pesos")
 
 
-def test_the_pictures_are_drawn(default_run: Run) -> None:
+def test_the_plots_are_drawn(default_run: Run) -> None:
     from PIL import Image
 
     for part in ("line", "houses", "features"):

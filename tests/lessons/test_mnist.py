@@ -259,7 +259,7 @@ def test_a_preset_on_unscaled_pixels_has_a_name_too() -> None:
     assert name == "mnist_course-cnn-unscaled"
 
 
-# --- The results of the curriculum, on the real data -----------------------------------------------------------------
+# --- The results of the curriculum, on the real data ------------------------------------------------------------------
 
 
 @pytest.mark.slow

@@ -259,7 +259,7 @@ def test_it_says_what_is_not_installed(missing: str, room: Path, monkeypatch: py
         lesson.main(["--quick", "--no-plots"])
 
 
-# --- The results of the curriculum -----------------------------------------------------------------------------------
+# --- The results of the curriculum ------------------------------------------------------------------------------------
 
 
 def shipped_flights(episodes: int) -> list[lander.Flight]:

@@ -325,7 +325,7 @@ def test_simards_network_is_trained_on_images_distorted_anew(tmp_path: Path) -> 
     assert not np.array_equal(change(X), change(X[::-1].copy())[::-1])
 
 
-# --- The results of the curriculum, on the real data -----------------------------------------------------------------
+# --- The results of the curriculum, on the real data ------------------------------------------------------------------
 
 
 @pytest.mark.real

@@ -443,7 +443,7 @@ def test_whole_numbers_are_predicted_as_numbers_when_asked(room: Path) -> None:
 
 
 @pytest.mark.slow
-def test_more_classes_than_a_picture_holds(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_classes_than_a_plot_holds(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[Any] = []
 
     def draw(*given: Any) -> Figure:

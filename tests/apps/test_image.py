@@ -1,4 +1,4 @@
-"""A picture file made into what the networks know: formats, sizes, dark and light, and every refusal."""
+"""An image file made into what the networks know: formats, sizes, dark and light, and every refusal."""
 
 import math
 import os
@@ -79,7 +79,7 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
 
 
 class References(dict[int, np.ndarray]):
-    """For each digit what a large and clean picture of it is read as."""
+    """For each digit what a large and clean image of it is read as."""
 
     def __repr__(self) -> str:
         return "references"  # hypothesis prints a failing test's arguments
@@ -95,7 +95,7 @@ def references(tmp_path_factory: pytest.TempPathFactory) -> dict[int, np.ndarray
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for pictures, for tests that run many times over."""
+    """A folder for images, for tests that run many times over."""
     return tmp_path_factory.mktemp("desk")
 
 
@@ -180,7 +180,7 @@ def test_thin_strokes_give_full_ink(references: dict[int, np.ndarray], tmp_path:
 
 
 @pytest.mark.parametrize("is_inverted", [False, True])
-def test_a_picture_that_is_as_in_the_set_already_goes_through_unchanged(
+def test_an_image_that_is_as_in_the_set_already_goes_through_unchanged(
     references: dict[int, np.ndarray], tmp_path: Path, is_inverted: bool
 ) -> None:
     for image in references.values():
@@ -1093,7 +1093,7 @@ def test_a_palette_with_a_transparent_colour(references: dict[int, np.ndarray], 
 
 
 @pytest.mark.parametrize("name", ["p.gif", "p.webp", "p.png", "p.tif"])
-def test_of_several_pictures_in_a_file_the_first_is_read_and_that_is_said(
+def test_of_several_images_in_a_file_the_first_is_read_and_that_is_said(
     references: dict[int, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     found = reading_of(draw(2), tmp_path, name, save_all=True, append_images=[draw(4), draw(7)])
@@ -1103,7 +1103,7 @@ def test_of_several_pictures_in_a_file_the_first_is_read_and_that_is_said(
     assert output.err == f"note: {tmp_path / name} holds several images, the first is used\n"
 
 
-def test_a_phones_photograph_with_a_second_picture_in_it_is_one_picture(
+def test_a_phones_photograph_with_a_second_image_in_it_is_one_image(
     references: dict[int, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = reading_of(draw(2), tmp_path, "p.jpg", format="MPO", save_all=True, append_images=[draw(4)])
@@ -1112,7 +1112,7 @@ def test_a_phones_photograph_with_a_second_picture_in_it_is_one_picture(
 
 
 @pytest.mark.parametrize("size", [(8, 3000), (3000, 8), (8, 8)])
-def test_a_picture_of_a_strange_shape_is_read(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_an_image_of_a_strange_shape_is_read(tmp_path: Path, size: tuple[int, int]) -> None:
     image = Image.new("L", size, 255)
     ImageDraw.Draw(image).rectangle((size[0] // 3, size[1] // 3, size[0] // 2, size[1] // 2), fill=0)
     assert reading_of(image, tmp_path).max() == 1
@@ -1153,7 +1153,7 @@ def test_a_light_garment_on_a_dark_ground_is_turned_round(tmp_path: Path) -> Non
     assert np.abs(first - second).max() < 0.02
 
 
-def test_a_garment_that_leaves_the_picture_keeps_its_shades_in_uneven_light(tmp_path: Path) -> None:
+def test_a_garment_that_leaves_the_image_keeps_its_shades_in_uneven_light(tmp_path: Path) -> None:
     y, x = np.mgrid[0:1:300j, 0:1:240j]
     dim = 1 - 0.5 * (0.6 * x + 0.4 * y) - 0.15 * ((x - 0.5) ** 2 + (y - 0.5) ** 2)
     even, uneven = tmp_path / "even.png", tmp_path / "uneven.png"
@@ -1301,7 +1301,7 @@ SUMS: dict[str, tuple[np.ndarray, bool, float, float]] = {
 
 
 @pytest.mark.parametrize("what", SUMS)
-def test_a_picture_is_made_into_the_same_numbers_as_ever(what: str, tmp_path: Path) -> None:
+def test_an_image_is_made_into_the_same_numbers_as_ever(what: str, tmp_path: Path) -> None:
     ink, is_dark, whole, signed = SUMS[what]
     if "noisy" in what:
         ink = ink + np.random.default_rng(len(what)).normal(0, 0.2, ink.shape)
@@ -1338,7 +1338,7 @@ def png_that_declares(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("read", [mnist_preprocessing.read_digit, mnist_preprocessing.read_garment])
-def test_what_is_no_picture_is_refused(tmp_path: Path, read: Callable[[Path], np.ndarray]) -> None:
+def test_what_is_no_image_is_refused(tmp_path: Path, read: Callable[[Path], np.ndarray]) -> None:
     assert "is not there" in refusal_of(tmp_path / "missing.png", read)
     assert "is a folder" in refusal_of(tmp_path, read)
     (tmp_path / "notes.png").write_text("This is no picture.\n")
@@ -1359,7 +1359,7 @@ def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     assert "is not a regular file" in refusal_of(tmp_path / "pipe.png")
 
 
-def test_a_program_in_a_pictures_clothes_is_not_started(tmp_path: Path) -> None:
+def test_a_program_in_an_images_clothes_is_not_started(tmp_path: Path) -> None:
     # Pillow gives PostScript to Ghostscript, which runs it.
     (tmp_path / "p.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\nshowpage\n")
     assert "is not an image that can be read" in refusal_of(tmp_path / "p.png")
@@ -1367,7 +1367,7 @@ def test_a_program_in_a_pictures_clothes_is_not_started(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["p.png", "p.jpg", "p.gif", "p.bmp", "p.tif", "p.webp", "p.pgm"])
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.9])
-def test_a_truncated_picture_is_refused(tmp_path: Path, name: str, kept: float) -> None:
+def test_a_truncated_image_is_refused(tmp_path: Path, name: str, kept: float) -> None:
     path = tmp_path / name
     coloured(draw(5)).save(path, lossless=True) if name == "p.webp" else draw(5).save(path)
     content = path.read_bytes()
@@ -1376,7 +1376,7 @@ def test_a_truncated_picture_is_refused(tmp_path: Path, name: str, kept: float) 
 
 
 @pytest.mark.parametrize("name", ["p.png", "p.gif", "p.tif", "p.jp2", "p.webp"])
-def test_damaged_bytes_end_in_a_picture_or_in_one_line(tmp_path: Path, name: str) -> None:
+def test_damaged_bytes_end_in_an_image_or_in_one_line(tmp_path: Path, name: str) -> None:
     if name == "p.jp2" and not features.check("jpg_2000"):
         pytest.skip("this Pillow cannot write it")
     path = tmp_path / name
@@ -1404,7 +1404,7 @@ def test_the_libraries_below_write_nothing_to_the_screen(tmp_path: Path, capfd: 
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_picture_of_one_pixel_is_refused(tmp_path: Path) -> None:
+def test_an_image_of_one_pixel_is_refused(tmp_path: Path) -> None:
     for size in ((1, 1), (7, 100), (100, 7)):
         Image.new("L", size).save(tmp_path / "p.png")
         assert f"has {size[0]}x{size[1]} pixels, takes 8x8 or more" in refusal_of(tmp_path / "p.png")
@@ -1413,7 +1413,7 @@ def test_a_picture_of_one_pixel_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("read", [mnist_preprocessing.read_digit, mnist_preprocessing.read_garment])
 @pytest.mark.parametrize("grey", [0, 128, 255])
 @pytest.mark.parametrize("noise", [0, 3, 20])
-def test_a_blank_picture_is_refused(tmp_path: Path, read: Callable[[Path], np.ndarray], grey: int, noise: int) -> None:
+def test_a_blank_image_is_refused(tmp_path: Path, read: Callable[[Path], np.ndarray], grey: int, noise: int) -> None:
     values = grey + np.random.default_rng(0).normal(0, noise, (400, 300))
     Image.fromarray(values.clip(0, 255).astype(np.uint8)).save(tmp_path / "p.png")
     assert "is blank: nothing on it differs from its border" in refusal_of(tmp_path / "p.png", read)
@@ -1438,7 +1438,7 @@ def test_a_decompression_bomb_is_refused_by_its_declared_size(
     assert "has more than 50 million pixels: make it smaller" in refusal_of(tmp_path / "bomb.png")
 
 
-def test_a_large_picture_within_the_limit_is_decoded(tmp_path: Path) -> None:
+def test_a_large_image_within_the_limit_is_decoded(tmp_path: Path) -> None:
     # Of these pixels there are none, so it is refused, but for what it is: truncated.
     (tmp_path / "large.png").write_bytes(png_that_declares(1_000, 1_000))
     assert "truncated or damaged" in refusal_of(tmp_path / "large.png")
