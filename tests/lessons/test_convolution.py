@@ -287,7 +287,7 @@ def test_weights_and_receptive_fields_are_printed(quick: Run) -> None:
     assert ["convolution", "5x5", "5*5", "25"] in quick.rows
     assert ["dense", "layer", "784*576", "451,584"] in quick.rows
     # Of each of the 576 outputs 25 weights are not 0.
-    assert ["the", "first", "written", "as", "the", "second", "not", "0", f"{576 * 25:,}"] in quick.rows
+    assert ["the", "convolution", "as", "a", "dense", "layer", "nonzero", f"{576 * 25:,}"] in quick.rows
     for layers, seen in ((1, 3), (2, 5), (3, 7)):
         assert [str(one) for one in (layers, seen, f"{seen}x{seen}", 9 * layers, seen**2)] in quick.rows
     assert "With dilations of 1, 2, 4 three layers see 15x15 pixels" in quick.output

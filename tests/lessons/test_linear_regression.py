@@ -170,7 +170,7 @@ def test_the_five_lines_are_drawn_with_their_costs() -> None:
     figure = figures.houses(x, y, [2.0, 1.0], cost, guesses[:2], guesses, np.array([0.1, 0.1]), ("size", "price"))
     labels = figure.axes[1].get_legend_handles_labels()[1]
     assert labels[0] == "w = 0.5, b = 0.5: 0.5000"
-    assert len(labels) == 6 and labels[-1] == "least: 0.0200"
+    assert len(labels) == 6 and labels[-1] == "smallest: 0.0200"
 
 
 def test_squared_errors_of_guesses_for_a_target_of_four(default_run: Run) -> None:
