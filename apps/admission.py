@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.scores:
         scores = console.check_numbers(arguments.scores, inputs)
     else:
-        scores = [console.ask_number(wanted) for wanted in inputs]
+        scores = [console.ask_number(column) for column in inputs]
 
     model = take_probabilities(engines.load(path, [NAME], arguments.engine, arguments.scaler))
     scaled = "" if model.scaler else f"scaled to 0..1 over the ranges of the {NAME} model, "

@@ -43,22 +43,24 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"{path} has no card with the inputs to ask for, and no scaler: give the numbers as arguments"
         )
     # Without a card the numbers describe one house, or several where the model takes a single number.
-    wanted = inputs or [bundle.Input("", minimum=-math.inf, maximum=math.inf)] * len(arguments.numbers)
-    rows = console.check_cells(arguments.numbers, wanted, "house") if arguments.numbers else [console.ask_cells(wanted)]
+    columns = inputs or [bundle.Input("", minimum=-math.inf, maximum=math.inf)] * len(arguments.numbers)
+    rows = (
+        console.check_cells(arguments.numbers, columns, "house") if arguments.numbers else [console.ask_cells(columns)]
+    )
 
     model = engines.load(path, LESSONS, arguments.engine, arguments.scaler)
-    shapes = [(len(wanted),)] if inputs else [(len(wanted),), (1,)]
+    shapes = [(len(columns),)] if inputs else [(len(columns),), (1,)]
     console.check_shapes(model, inputs=[model.input_shape] if model.takes_cells else shapes, outputs=[1])
     console.note_unverified(model, "numbers in the order and the units that it was trained on")
     console.note_other_scalers(model)
     if not inputs and model.input_shape == (1,):
-        rows, wanted = [[number] for number in rows[0]], wanted[:1]
+        rows, columns = [[number] for number in rows[0]], columns[:1]
 
     for house, (price,) in zip(rows, model.predict(rows), strict=True):
-        console.note_outside(house, wanted)
+        console.note_outside(house, columns)
         described = ", ".join(
             f"{column.name} {cell if isinstance(cell, str) else quantity(cell, column.unit)}".strip()
-            for column, cell in zip(wanted, house, strict=True)
+            for column, cell in zip(columns, house, strict=True)
         )
         prediction = quantity(price, str(model.card.get("output_unit", "")))
         print(f"{described}: {model.card.get('output') or 'prediction'} {prediction}")

@@ -94,8 +94,8 @@ print(len(rows), "photographs")
 
 
 # %%
-def select(rows, wanted):
-    """Returns [(path, class), ...] of the rows whose type is `wanted`: "train", "validation" or "test"."""
+def select(rows, kind):
+    """Returns [(path, class), ...] of the rows whose type is `kind`: "train", "validation" or "test"."""
     ...
 
 
@@ -111,8 +111,8 @@ check("banknotes.1", select)
 
 # %%
 class Banknotes(Dataset):
-    def __init__(self, rows, wanted):
-        self.rows = [row for row in rows if row["type"] == wanted]
+    def __init__(self, rows, kind):
+        self.rows = [row for row in rows if row["type"] == kind]
 
     def __len__(self):
         return len(self.rows)

@@ -159,5 +159,5 @@ def _ending(code: int) -> str:
 
 
 if __name__ == "__main__":
-    for wanted in sys.argv[1:]:
-        print(json.dumps([wanted, check(wanted)]), flush=True)
+    for title in sys.argv[1:]:
+        print(json.dumps([title, check(title)]), flush=True)

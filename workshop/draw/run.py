@@ -190,7 +190,7 @@ def free_port(host: str, port: int | None) -> int:
             failure = error
         else:
             return number
-    wanted = f"--port {port}" if port else f"ports {PORT} to {PORT + _OTHER_PORTS - 1}"
+    ports = f"--port {port}" if port else f"ports {PORT} to {PORT + _OTHER_PORTS - 1}"
     raise WorkshopError(
-        f"--host {host}, {wanted}: nothing can listen there ({failure.strerror}): give another by --host or --port"
+        f"--host {host}, {ports}: nothing can listen there ({failure.strerror}): give another by --host or --port"
     )

@@ -60,43 +60,43 @@ EXERCISES = (
         '"path": "photos/a.jpg", "class": "3"}`. Write a function that returns, for the rows of one type and in their '
         "order, pairs of the path and the class, the class as a **whole number**.",
         stub='''\
-def select(rows, wanted):
-    """Returns [(path, class), ...] of the rows whose type is `wanted`: "train", "validation" or "test"."""
+def select(rows, kind):
+    """Returns [(path, class), ...] of the rows whose type is `kind`: "train", "validation" or "test"."""
     ...
 ''',
         solution="""\
-def select(rows, wanted):
-    return [(row["path"], int(row["class"])) for row in rows if row["type"] == wanted]
+def select(rows, kind):
+    return [(row["path"], int(row["class"])) for row in rows if row["type"] == kind]
 """,
         explanation="The list, not the folder, decides what is trained on: the same photographs can be divided anew "
         "without moving a file, and everybody who has the list tests on the same notes.",
         hints=(
-            'A loop over the rows; row["type"] == wanted says whether a row belongs to them.',
+            'A loop over the rows; row["type"] == kind says whether a row belongs to them.',
             "int turns a text into a whole number: int(row[...]).",
         ),
         mistakes=(
             Mistake(
                 "all_rows",
                 "You return the rows of all types: the test notes would be trained on.",
-                'def select(rows, wanted):\n    return [(row["path"], int(row["class"])) for row in rows]',
+                'def select(rows, kind):\n    return [(row["path"], int(row["class"])) for row in rows]',
             ),
             Mistake(
                 "class_as_text",
                 "The classes are still texts. The loss function takes numbers.",
-                "def select(rows, wanted):\n"
-                '    return [(row["path"], row["class"]) for row in rows if row["type"] == wanted]',
+                "def select(rows, kind):\n"
+                '    return [(row["path"], row["class"]) for row in rows if row["type"] == kind]',
             ),
             Mistake(
                 "other_types",
                 "You left out the requested rows and returned all others.",
-                "def select(rows, wanted):\n"
-                '    return [(row["path"], int(row["class"])) for row in rows if row["type"] != wanted]',
+                "def select(rows, kind):\n"
+                '    return [(row["path"], int(row["class"])) for row in rows if row["type"] != kind]',
             ),
             Mistake(
                 "class_first",
                 "The path comes first, then the class.",
-                "def select(rows, wanted):\n"
-                '    return [(int(row["class"]), row["path"]) for row in rows if row["type"] == wanted]',
+                "def select(rows, kind):\n"
+                '    return [(int(row["class"]), row["path"]) for row in rows if row["type"] == kind]',
             ),
         ),
         inputs=((ROWS, "train"), (ROWS, "validation"), (ROWS[::-1], "test")),

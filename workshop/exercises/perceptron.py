@@ -32,20 +32,20 @@ def grade_majority(answer: Any) -> str:
     if not np.isfinite(numbers).all():
         raise AnswerError("One of the four is no number.", "nan")
     ones = CORNERS.sum(axis=1)
-    wanted = ones >= 2
+    expected = ones >= 2
     fired = fires(numbers)
-    if np.array_equal(fired, wanted):
+    if np.array_equal(fired, expected):
         return ""
     if np.array_equal(fired, ones >= 1):
         return "one_is_enough"
-    if np.array_equal(fires(np.roll(numbers, -1)), wanted):
+    if np.array_equal(fires(np.roll(numbers, -1)), expected):
         return "bias_first"
     sums = CORNERS @ numbers[:3] + numbers[3]
-    if np.array_equal(sums >= 0, wanted):
+    if np.array_equal(sums >= 0, expected):
         return "on_the_line"
     if np.array_equal(fired, ones == 3):
         return "all_three"
-    corner, total = next((c, s) for c, s, is_wrong in zip(CORNERS, sums, fired != wanted, strict=True) if is_wrong)
+    corner, total = next((c, s) for c, s, is_wrong in zip(CORNERS, sums, fired != expected, strict=True) if is_wrong)
     where = ", ".join(f"{value:.0f}" for value in corner)
     raise AnswerError(f"For ({where}) the sum w.x + b is {total:g}: on which side of 0 should it be?")
 

@@ -131,7 +131,7 @@ def ask_cells(inputs: Sequence[bundle.Input]) -> list[float | str]:
     Raises:
         WorkshopError: the input ended (Ctrl-D).
     """
-    return [_ask_text(wanted) if wanted.values else ask_number(wanted) for wanted in inputs]
+    return [_ask_text(column) if column.values else ask_number(column) for column in inputs]
 
 
 def check_cells(given: Sequence[str], inputs: Sequence[bundle.Input], each: str) -> list[list[float | str]]:
@@ -146,27 +146,27 @@ def check_cells(given: Sequence[str], inputs: Sequence[bundle.Input], each: str)
         WorkshopError: the last row has fewer cells than the inputs, or a cell that is to be a finite number is none.
     """
     if not given or len(given) % len(inputs):
-        names = ", ".join(wanted.label for wanted in inputs)
-        kind = "values" if any(wanted.values for wanted in inputs) else "numbers"
+        names = ", ".join(column.label for column in inputs)
+        kind = "values" if any(column.values for column in inputs) else "numbers"
         raise WorkshopError(f"got {len(given)} {kind}, takes {len(inputs)} for each {each}: {names}")
     rows = [given[start : start + len(inputs)] for start in range(0, len(given), len(inputs))]
     return [
-        [text if wanted.values else _checked(text, wanted) for text, wanted in zip(row, inputs, strict=True)]
+        [text if column.values else _checked(text, column) for text, column in zip(row, inputs, strict=True)]
         for row in rows
     ]
 
 
-def ask_number(wanted: bundle.Input) -> float:
+def ask_number(column: bundle.Input) -> float:
     """Asks for a finite number, until one is given.
 
     Raises:
         WorkshopError: the input ended (Ctrl-D).
     """
     while True:
-        text = _ask(f"{_described(wanted)}: ", wanted.name)
+        text = _ask(f"{_described(column)}: ", column.name)
         number = _number(text)
         if number is not None:
-            return _as_single(number, wanted)
+            return _as_single(number, column)
         print(_refusal(text))
 
 
@@ -177,27 +177,27 @@ def check_numbers(given: Sequence[str], inputs: Sequence[bundle.Input]) -> list[
         WorkshopError: there are more or fewer, or one is not a finite number.
     """
     if len(given) != len(inputs):
-        names = ", ".join(_described(wanted) for wanted in inputs)
+        names = ", ".join(_described(column) for column in inputs)
         raise WorkshopError(f"got {len(given)} of {len(inputs)} numbers: takes {names}")
-    return [_checked(text, wanted) for text, wanted in zip(given, inputs, strict=True)]
+    return [_checked(text, column) for text, column in zip(given, inputs, strict=True)]
 
 
-def _checked(text: str, wanted: bundle.Input) -> float:
+def _checked(text: str, column: bundle.Input) -> float:
     number = _number(text)
     if number is None:
-        raise WorkshopError(f"{wanted.name}: {_refusal(text)}")
-    return _as_single(number, wanted)
+        raise WorkshopError(f"{column.name}: {_refusal(text)}")
+    return _as_single(number, column)
 
 
 def note_outside(cells: Sequence[float | str], inputs: Sequence[bundle.Input]) -> None:
     """Prints, on stderr, in a sentence which cells the training data had not: numbers out of its range, other texts."""
     outside = []
-    for cell, wanted in zip(cells, inputs, strict=True):
-        if wanted.values:
-            if str(cell) not in wanted.values:
-                outside.append(f"{wanted.label} {one_line(cell)[:_MAX_QUOTE]} is none of {_texts(wanted)}")
-        elif not wanted.minimum <= float(cell) <= wanted.maximum:
-            outside.append(f"{wanted.label} {cell:.15g} is outside of {_limits(wanted)}".strip())
+    for cell, column in zip(cells, inputs, strict=True):
+        if column.values:
+            if str(cell) not in column.values:
+                outside.append(f"{column.label} {one_line(cell)[:_MAX_QUOTE]} is none of {_texts(column)}")
+        elif not column.minimum <= float(cell) <= column.maximum:
+            outside.append(f"{column.label} {cell:.15g} is outside of {_limits(column)}".strip())
     if outside:
         print(f"note: {' and '.join(outside)}, where the model was trained", file=sys.stderr)
 
@@ -276,12 +276,12 @@ def _ask(prompt: str, name: str) -> str:
         return "?"  # bytes that are not UTF-8: no number either, so it is asked again
 
 
-def _ask_text(wanted: bundle.Input) -> str:
+def _ask_text(column: bundle.Input) -> str:
     while True:
-        text = _ask(f"{_described(wanted)}: ", wanted.name)
-        if text in wanted.values:
+        text = _ask(f"{_described(column)}: ", column.name)
+        if text in column.values:
             return text
-        print(f"got {repr(text[:_MAX_QUOTE]) if text else 'nothing'}, takes {_texts(wanted)}")
+        print(f"got {repr(text[:_MAX_QUOTE]) if text else 'nothing'}, takes {_texts(column)}")
 
 
 def _number(text: str) -> float | None:
@@ -293,12 +293,12 @@ def _number(text: str) -> float | None:
     return number if is_plain and math.isfinite(number) else None
 
 
-def _as_single(number: float, wanted: bundle.Input) -> float:
+def _as_single(number: float, column: bundle.Input) -> float:
     """Returns a number that a network can compute with: one beyond that is noted, on stderr, and cut."""
     if abs(number) <= _MAX_NUMBER:
         return number
     cut = math.copysign(_MAX_NUMBER, number)
-    named = f"{wanted.label} {number:g}".strip()
+    named = f"{column.label} {number:g}".strip()
     print(f"note: {named} is taken as {cut:g}: networks compute in single precision", file=sys.stderr)
     return cut
 
@@ -308,28 +308,28 @@ def _refusal(text: str) -> str:
     return f"got {quoted if text else 'nothing'}, takes a finite number, such as 12 or 12.5"
 
 
-def _described(wanted: bundle.Input) -> str:
+def _described(column: bundle.Input) -> str:
     """Returns "exam 1 (30.06 to 99.82 points)", "size (0.2 to 10 x 10 m2)", or "exam 1 (points)" without a range."""
-    if wanted.values:
-        return f"{wanted.label} ({_texts(wanted)})"
-    if not (math.isfinite(wanted.minimum) and math.isfinite(wanted.maximum)):
-        return wanted.label
-    times = "x " if wanted.unit[:1].isdigit() else ""  # a unit of "10 m2" is no number of its own
-    return f"{wanted.name} ({f'{_limits(wanted)} {times}{wanted.unit}'.rstrip()})"
+    if column.values:
+        return f"{column.label} ({_texts(column)})"
+    if not (math.isfinite(column.minimum) and math.isfinite(column.maximum)):
+        return column.label
+    times = "x " if column.unit[:1].isdigit() else ""  # a unit of "10 m2" is no number of its own
+    return f"{column.name} ({f'{_limits(column)} {times}{column.unit}'.rstrip()})"
 
 
-def _texts(wanted: bundle.Input) -> str:
+def _texts(column: bundle.Input) -> str:
     """Returns "low, med or high"."""
-    *others, last = wanted.values[:_MAX_TEXTS]
+    *others, last = column.values[:_MAX_TEXTS]
     shown = ", ".join(others) + (" or " if others else "") + last
-    return shown + (", ..." if len(wanted.values) > _MAX_TEXTS else "")
+    return shown + (", ..." if len(column.values) > _MAX_TEXTS else "")
 
 
-def _limits(wanted: bundle.Input) -> str:
+def _limits(column: bundle.Input) -> str:
     """Returns "30.06 to 99.82": rounded inwards, so that a limit, when it is typed, is not outside."""
     low, high = (
         # Six digits are enough to type; a limit in single precision has seventeen, most of them noise.
         format(decimal.Context(prec=6, rounding=rounding).create_decimal(repr(limit)).normalize(), "f")
-        for limit, rounding in ((wanted.minimum, decimal.ROUND_CEILING), (wanted.maximum, decimal.ROUND_FLOOR))
+        for limit, rounding in ((column.minimum, decimal.ROUND_CEILING), (column.maximum, decimal.ROUND_FLOOR))
     )
     return f"{low} to {high}"

@@ -150,8 +150,8 @@ def _probabilities(output: np.ndarray) -> np.ndarray:
 def check_probabilities(probabilities: np.ndarray, model: Bundle) -> None:
     """Raises WorkshopError unless these are probabilities: a bare `.h5` may have any last layer."""
     if not (probabilities.min() >= 0 and abs(probabilities.sum() - 1) < 1e-3):
-        wanted = "sigmoid" if model.model.output_shape[-1] == 1 else "softmax"
-        raise WorkshopError(f"{model.path} has outputs that are no probabilities: its last layer takes a {wanted}")
+        activation = "sigmoid" if model.model.output_shape[-1] == 1 else "softmax"
+        raise WorkshopError(f"{model.path} has outputs that are no probabilities: its last layer takes a {activation}")
 
 
 def _prediction(probabilities: np.ndarray, names: Sequence[str]) -> str:
