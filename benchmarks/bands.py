@@ -39,11 +39,11 @@ _DIGITS = 6  # of a value that is kept
 
 def versions() -> dict[str, str]:
     """Returns the versions of Python and of the packages that decide the numbers, those that are installed."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for name in LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
+            installed[name] = importlib.metadata.version(name)
+    return installed
 
 
 def settings(lesson: Lesson, engine: str) -> dict[str, str]:
@@ -60,11 +60,11 @@ def settings(lesson: Lesson, engine: str) -> dict[str, str]:
 def show(value: object) -> str:
     """Returns a value as Python writes it, a recipe without what is as it is by default."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{name!r}: {show(one)}" for name, one in value.items()) + "}"
+        return "{" + ", ".join(f"{name!r}: {show(item)}" for name, item in value.items()) + "}"
     if not dataclasses.is_dataclass(value):
         return repr(value)
-    given = [(field, getattr(value, field.name)) for field in dataclasses.fields(value)]
-    texts = [f"{field.name}={show(one)}" for field, one in given if one != field.default]
+    fields = [(field, getattr(value, field.name)) for field in dataclasses.fields(value)]
+    texts = [f"{field.name}={show(item)}" for field, item in fields if item != field.default]
     return f"{type(value).__name__}({', '.join(texts)})"
 
 
@@ -174,7 +174,7 @@ def main() -> None:
     runs = list(missing(measured, arguments.lessons, arguments.engine, bands.SEEDS))
     print(f"{measure.machine()}; {len(runs)} runs", flush=True)
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        waiting = {pool.submit(run, *one): one for one in runs}
+        waiting = {pool.submit(run, *key): key for key in runs}
         for number, future in enumerate(as_completed(waiting), 1):
             name, engine, seed = waiting[future]
             try:

@@ -44,13 +44,13 @@ def questions(model: Bundle) -> np.ndarray | list[list[object]]:
         return images.reshape(-1, *model.inputs[0].shape)
     random = np.random.default_rng(1)
     if model.inputs[0].shape:
-        (one,) = model.inputs
-        return np.floor(random.uniform(one.minimum, one.maximum, (1000, *one.shape)))
+        (image,) = model.inputs
+        return np.floor(random.uniform(image.minimum, image.maximum, (1000, *image.shape)))
     columns = [
-        random.choice(one.values, 1000) if one.values else random.uniform(one.minimum, one.maximum, 1000)
-        for one in model.inputs
+        random.choice(column.values, 1000) if column.values else random.uniform(column.minimum, column.maximum, 1000)
+        for column in model.inputs
     ]
-    if any(one.values for one in model.inputs):
+    if any(column.values for column in model.inputs):
         return [list(row) for row in zip(*columns, strict=True)]
     return np.array(columns, np.float32).T
 

@@ -83,8 +83,8 @@ def write_into_readme(name: str, table: str) -> None:
         ValueError: the two lines are not there.
     """
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-    before, found, rest = README.read_text("utf-8").partition(begin)
-    if not found or end not in rest:
+    before, separator, rest = README.read_text("utf-8").partition(begin)
+    if not separator or end not in rest:
         raise ValueError(f"README.md has no {begin.strip()} ... {end}")
     beside = README.with_name("README.md.new")
     beside.write_text(f"{before}{begin}{table.strip()}\n{end}{rest.partition(end)[2]}", "utf-8")

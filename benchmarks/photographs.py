@@ -64,7 +64,7 @@ def measure_input(runs: int, path: Path | None) -> None:
                 of_keras = (generator[i] for i in range(len(generator)))
                 pair = images_a_second(batches, len(X)), images_a_second(of_keras, count)
                 pairs += [pair] if run else []  # the first turn sets up
-            ratio = statistics.median(one / other for one, other in pairs)
+            ratio = statistics.median(fast / keras_rate for fast, keras_rate in pairs)
             medians = [f"{statistics.median(values):,.0f}" for values in zip(*pairs, strict=True)]
             rows.append([title, *medians, f"{ratio:.1f}"])
     print(measure.markdown(["photos", "fast pipeline, 1/s", "ImageDataGenerator, 1/s", "ratio (median)"], rows))

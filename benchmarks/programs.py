@@ -48,7 +48,7 @@ def main() -> None:
                 [measure.run(["-m", program, *given, *engine], folder) for engine in ([], ["--engine", "keras"])]
                 for _ in range(runs)
             ]
-            outputs = {one.output for pair in pairs for one in pair}
+            outputs = {run.output for pair in pairs for run in pair}
             if len(outputs) != 1:
                 raise RuntimeError(f"{title} answers differently: {outputs}")
             seconds = [statistics.median(pair[i].seconds for pair in pairs) for i in (0, 1)]

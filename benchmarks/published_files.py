@@ -55,12 +55,12 @@ class Outcome(NamedTuple):
     Attributes:
         name: of the file, below the folder.
         state: one of `STATES`.
-        said: the line of the refusal, or what is wrong.
+        message: the line of the refusal, or what is wrong.
     """
 
     name: str
     state: str
-    said: str
+    message: str
 
 
 class Run(NamedTuple):
@@ -68,13 +68,13 @@ class Run(NamedTuple):
 
     Attributes:
         state: "used", "refused" or "failed".
-        said: the line on stderr, or the last line of the traceback.
+        message: the line on stderr, or the last line of the traceback.
         output: what it printed.
         returned: by its `main`.
     """
 
     state: str
-    said: str
+    message: str
     output: str
     returned: Any
 
@@ -94,8 +94,8 @@ def run(main: Callable[[Sequence[str]], Any], *argv: object) -> Run:
                 return Run("refused", lines[0].removeprefix("error: "), output.getvalue(), None)
             return Run("failed", f"exit code {stopped.code}: {one_line(errors.getvalue())}", output.getvalue(), None)
         except Exception as error:
-            said = "".join(traceback.format_exception_only(error))
-            return Run("failed", one_line(said), output.getvalue(), None)
+            text = "".join(traceback.format_exception_only(error))
+            return Run("failed", one_line(text), output.getvalue(), None)
     return Run("used", "", output.getvalue(), returned)
 
 
@@ -118,7 +118,7 @@ def try_table(path: Path) -> tuple[str, str]:
     with own_folder():
         done = run(tables.main, "--data", path, "--quick", "--no-plots")
     if done.state != "used":
-        return done.state, done.said
+        return done.state, done.message
     found: dict[str, float] = done.returned
     for measured, far in (("test_r2", FAR), ("test_accuracy", FAR_ACCURACY)):
         network, linear = (found.get(f"{kind}_{measured}") for kind in ("network", "linear"))
@@ -220,7 +220,7 @@ def try_scaled_model(path: Path) -> tuple[str, str]:
     from apps import admission
 
     done = run(admission.main, "--model", path, 45, 85)
-    return done.state, done.said
+    return done.state, done.message
 
 
 def try_digit(path: Path, label: str) -> tuple[str, str]:
@@ -229,7 +229,7 @@ def try_digit(path: Path, label: str) -> tuple[str, str]:
 
     done = run(digit.main, path)
     if done.state != "used":
-        return done.state, done.said
+        return done.state, done.message
     found = re.search(r": (\d) \(([\d.]+) %\)", done.output)
     if found is None:
         return "failed", done.output
@@ -251,7 +251,7 @@ def try_photos(folder: Path) -> tuple[str, str]:
         for _ in range(2):
             done = run(cats_vs_dogs.main, "--data", ".", "--quick")
             if done.state != "used":
-                return done.state, done.said
+                return done.state, done.message
         classes: list[str] = []
         for card in (copy / "models").glob("*.json"):
             classes = json.loads(card.read_text("utf-8"))["classes"]
@@ -265,7 +265,7 @@ def try_series(path: Path) -> tuple[str, str]:
 
     with own_folder():
         done = run(forecasting.main, "--data", path, "--quick", "--no-plots")
-    return done.state, done.said
+    return done.state, done.message
 
 
 def try_text(path: Path) -> tuple[str, str]:
@@ -278,7 +278,7 @@ def try_text(path: Path) -> tuple[str, str]:
         if done.state == "used":
             model = next(Path("models").glob("*.h5"))
             done = run(write.main, "--model", model, path.read_text("utf-8").split("\n")[0][:20])
-    return done.state, done.said
+    return done.state, done.message
 
 
 def cases(folder: Path, kind: str) -> Iterator[tuple[Path, Callable[[], tuple[str, str]]]]:
@@ -336,12 +336,12 @@ def main(argv: Sequence[str] | None = None) -> int:
                 others.append(outcome)
             print(f"\r{kind}: {counts.total()}", end="", file=sys.stderr, flush=True)
             if arguments.list:
-                print(f"{outcome.state:8}{outcome.name}: {outcome.said}", flush=True)
+                print(f"{outcome.state:8}{outcome.name}: {outcome.message}", flush=True)
         print(file=sys.stderr)
         rows.append([kind, counts.total(), *(counts[state] for state in STATES)])
     print(measure.markdown(["kind", "files", *STATES], rows))
     for outcome in others:
-        print(f"{outcome.state}: {outcome.name}: {outcome.said}")
+        print(f"{outcome.state}: {outcome.name}: {outcome.message}")
     return 1 if any(outcome.state in ("wrong", "failed") for outcome in others) else 0
 
 

@@ -61,7 +61,7 @@ def train_torch(kind: str, batch_size: int, count: int) -> tuple[list[float], li
     model = TorchModel(network, (28, 28, 1), "softmax")
     state = Timed(None, recipe.for_samples(len(samples)), model, verbose=0)
     mnist.train(network, DataLoader(samples, sampler=batches, batch_size=None), state)
-    return [one / len(samples) for one in seconds], state.history["loss"]
+    return [epoch / len(samples) for epoch in seconds], state.history["loss"]
 
 
 def train_keras(kind: str, batch_size: int, count: int) -> tuple[list[float], list[float]]:
@@ -93,7 +93,7 @@ def train_keras(kind: str, batch_size: int, count: int) -> tuple[list[float], li
         steps_per_execution=device.steps_per_execution(),
     )
     history = model.fit(batches, epochs=EPOCHS, shuffle=False, verbose=0, callbacks=[Timer()])
-    return [one / len(X) for one in seconds], history.history["loss"]
+    return [epoch / len(X) for epoch in seconds], history.history["loss"]
 
 
 def _recipe(kind: str, batch_size: int, count: int) -> tuple[argparse.Namespace, Any]:
@@ -142,15 +142,15 @@ def start(engine: str, kind: str, batch_size: int, count: int, number: int, limi
                     errors="replace",
                 )
             )
-        said = [process.communicate(timeout=limit) for process in running]
+        outputs = [process.communicate(timeout=limit) for process in running]
     except subprocess.TimeoutExpired as error:
         raise RuntimeError(f"{engine}, {kind}: took more than {limit:.0f} s") from error
     finally:
         for process in running:
             process.kill()
     if any(process.returncode for process in running):
-        raise RuntimeError("\n".join(errors for _, errors in said))
-    measured = json.loads(said[0][0].splitlines()[-1])
+        raise RuntimeError("\n".join(errors for _, errors in outputs))
+    measured = json.loads(outputs[0][0].splitlines()[-1])
     assert isinstance(measured, dict)
     return measured
 

@@ -286,7 +286,7 @@ def engine_errors(runs: Mapping[str, Run]) -> dict[str, float]:
         errors[f"{name}_test_max_error"] = max(abs(values[key] - PUBLISHED[key]) for key in PUBLISHED)
         if run is not reference:
             pairs = zip([*run.last_weights, run.errors], [*reference.last_weights, reference.errors], strict=True)
-            errors[f"{name}_trained_test_max_error"] = max(float(np.abs(ours - theirs).max()) for ours, theirs in pairs)
+            errors[f"{name}_trained_test_max_error"] = max(float(np.abs(a - b).max()) for a, b in pairs)
     return errors
 
 

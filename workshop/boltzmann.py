@@ -391,7 +391,7 @@ def show_machine(
     report.plot("boltzmann-free-energy", figures.free_energy, history, few)
     if not report.arguments.no_plots:
         steps = CHAIN_STEPS[:6] if quick else CHAIN_STEPS
-        chains = [run_chain(one, steps, report.arguments.seed) for one in (machine, persistent)]
+        chains = [run_chain(trained, steps, report.arguments.seed) for trained in (machine, persistent)]
         report.plot("boltzmann-samples", figures.samples, *chains)
         report.animate("boltzmann-sampling", figures.sampling, *chains)
         shown = slice(None, None, 4 if quick else max(1, len(history["epochs"]) // 25))
@@ -522,8 +522,8 @@ def compare_with_exact(report: Report) -> None:
         f"after {n} steps": train_on_patterns(None, n, seed)[0] for n in (200, 300)
     }  # more and more certain of the patterns
     errors = {
-        name: [relative_error(expected_directions(one, PATTERNS, k), exact_gradient(one, PATTERNS)) for k in KS]
-        for name, one in machines.items()
+        name: [relative_error(expected_directions(machine, PATTERNS, k), exact_gradient(machine, PATTERNS)) for k in KS]
+        for name, machine in machines.items()
     }
     report.result({f"cd_{k}_test_relative_error": errors["after 300 steps"][KS.index(k)] for k in (1, 100)})
     machine, random = machines["after 200 steps"], np.random.default_rng(seed)

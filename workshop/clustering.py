@@ -180,20 +180,20 @@ def compare_starts(X: np.ndarray, clusters: int, random: np.random.Generator, st
     from sklearn.cluster import kmeans_plusplus
 
     seeds = random.integers(2**31 - 1, size=starts)
-    ways = {
+    start_centres = {
         "random samples": [random_start(X, clusters, random) for _ in range(starts)],
         "k-means++": [plus_plus_start(X, clusters, random) for _ in range(starts)],
         # It draws several candidates for each centre and keeps the best one.
         "scikit-learn's": [kmeans_plusplus(X, clusters, random_state=int(seed))[0] for seed in seeds],
     }
-    runs = {name: [k_means(X, start) for start in of_way] for name, of_way in ways.items()}
-    ends = {name: np.array([steps[-1].inertia for steps in of_way]) for name, of_way in runs.items()}
+    runs = {name: [k_means(X, start) for start in of_kind] for name, of_kind in start_centres.items()}
+    ends = {name: np.array([steps[-1].inertia for steps in of_kind]) for name, of_kind in runs.items()}
     best = min(inertias.min() for inertias in ends.values())
     rows: list[list[object]] = []
-    for (name, of_way), prefix in zip(runs.items(), ("random_start", "plus_plus", "sklearn_start"), strict=True):
+    for (name, of_kind), prefix in zip(runs.items(), ("random_start", "plus_plus", "sklearn_start"), strict=True):
         is_good = ends[name] < 1.01 * best
-        before = np.mean([steps[0].inertia for steps in of_way])
-        iterations = np.mean([len(steps) - 1 for steps in of_way])
+        before = np.mean([steps[0].inertia for steps in of_kind])
+        iterations = np.mean([len(steps) - 1 for steps in of_kind])
         rows.append([name, f"{before:.0f}", f"{iterations:.1f}", f"{is_good.mean():.1%}", f"{ends[name].max():.1f}"])
         report.result({f"{prefix}_train_success_rate": float(is_good.mean())})
     print(format_table(["start", "inertia before", "iterations", "reach the best", "worst result"], rows))

@@ -549,7 +549,7 @@ def draw_trips(report: Report, weights: Sequence[np.ndarray], observation: str) 
     most_frames = 6 if quick else 45
     arrived = [trip for trip in trips if trip.reached and trip.moves < most_frames] or trips[:1]
     q = [q_values(weights, trip.observations) for trip in arrived]
-    shown = int(np.argmax([np.abs(np.diff(one.argmax(axis=1))).sum() for one in q]))
+    shown = int(np.argmax([np.abs(np.diff(values.argmax(axis=1))).sum() for values in q]))
     report.animate("deep_q_network-trip", figures.trip_frames, arrived[shown], q[shown], most_frames)
 
 

@@ -274,8 +274,8 @@ def print_scaling() -> None:
     by_hand = (X_SCALING - low) / (high - low)  # of each column
     by_library = MinMaxScaler().fit_transform(X_SCALING)
     rows = [
-        [" ".join(f"{number:g}" for number in row), *(f"{number:.3f}" for number in (*ours, *theirs))]
-        for row, ours, theirs in zip(X_SCALING, by_hand, by_library, strict=True)
+        [" ".join(f"{number:g}" for number in row), *(f"{number:.3f}" for number in (*own, *library))]
+        for row, own, library in zip(X_SCALING, by_hand, by_library, strict=True)
     ]
     print(format_table(["row", "by hand", "", "", "MinMaxScaler", "", ""], rows))
     x, a, b = X_SCALING[1, 0], low[0], high[0]

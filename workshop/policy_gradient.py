@@ -268,8 +268,8 @@ def report_gradients(report: Report, by_library: np.ndarray, title: str) -> None
     # d log p(a) / d logit k = (1 if k is a, else 0) - p(k): the action that was taken becomes more probable.
     by_hand = RETURN * (np.eye(3)[ACTION] - probabilities)
     rows = [
-        [name, f"{p:.4f}", f"{ours:+.4f}", f"{theirs:+.4f}"]
-        for name, p, ours, theirs in zip(
+        [name, f"{p:.4f}", f"{own:+.4f}", f"{library:+.4f}"]
+        for name, p, own, library in zip(
             ("left (taken)", "right", "straight"), probabilities, by_hand, by_library, strict=True
         )
     ]

@@ -72,7 +72,7 @@ def show(*codes: str, **names: object) -> None:
                 results = [str(eval(code, {"torch": torch, "nn": nn, "np": np, **names}))]
             except Exception as error:  # a result like any other
                 results = [textwrap.fill(f"{type(error).__name__}: {error}", 110)]
-        results += [textwrap.fill(f"{one.category.__name__}: {one.message}", 110) for one in caught]
+        results += [textwrap.fill(f"{warning.category.__name__}: {warning.message}", 110) for warning in caught]
         print(f"> {code}", *(textwrap.indent(text, "    ") for text in results), sep="\n")
 
 
@@ -354,7 +354,7 @@ def go_on(path: FilePath, epochs: int, seed: int, device: str, left_out: str = "
 def largest_difference(net: nn.Module, other: nn.Module) -> float:
     """Returns how far the weights of two networks are apart at most."""
     pairs = zip(net.parameters(), other.parameters(), strict=True)
-    return max(float((one - two).detach().abs().max()) for one, two in pairs)
+    return max(float((a - b).detach().abs().max()) for a, b in pairs)
 
 
 # --- 9. train() and eval(), no_grad -----------------------------------------------------------------------------------

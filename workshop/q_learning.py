@@ -543,16 +543,16 @@ def train(
 
 
 def follow(policy: np.ndarray) -> list[int]:
-    """Returns the states of the way that a policy (states,) takes; it ends where it goes round in a circle."""
-    way = [cliff.START]
-    while way[-1] != cliff.GOAL and way[-1] not in way[:-1]:
-        way.append(int(cliff.NEXT_STATES[way[-1], policy[way[-1]]]))
-    return way
+    """Returns the states of the path that a policy (states,) takes; it ends where it goes round in a circle."""
+    path = [cliff.START]
+    while path[-1] != cliff.GOAL and path[-1] not in path[:-1]:
+        path.append(int(cliff.NEXT_STATES[path[-1], policy[path[-1]]]))
+    return path
 
 
-def rows_above(way: Sequence[int]) -> int:
-    """Returns by how many rows a way passes over the cliff; 1 is the edge."""
-    rows, columns = np.divmod(way, cliff.WIDTH)
+def rows_above(path: Sequence[int]) -> int:
+    """Returns by how many rows a path passes over the cliff; 1 is the edge."""
+    rows, columns = np.divmod(path, cliff.WIDTH)
     return cliff.HEIGHT - 1 - int(rows[(columns > 0) & (columns < cliff.WIDTH - 1)].max(initial=0))
 
 
@@ -568,8 +568,8 @@ def report_known_cliff(report: Report, epsilon: float) -> float:
         (f"the same, with a random move at {epsilon:g}", stumbling, sure.policy),
         (f"best with a random move at {epsilon:g}", unsure, unsure.policy),
     ):
-        way = follow(policy)
-        rows.append([name, len(way) - 1, rows_above(way), float(solution.values[cliff.START])])
+        path = follow(policy)
+        rows.append([name, len(path) - 1, rows_above(path), float(solution.values[cliff.START])])
     print(format_table(["policy", "moves", "rows above", "mean return"], rows))
     return float(unsure.values[cliff.START])
 
@@ -587,7 +587,7 @@ def print_step_by_hand(epsilon: float, rate: float) -> None:
 
 
 def report_cliff(report: Report, episodes: int, runs: int) -> None:
-    """Solves the cliff with its rules known, lets three rules learn it, and draws their ways and curves."""
+    """Solves the cliff with its rules known, lets three rules learn it, and draws their paths and curves."""
     epsilon, rate = report.arguments.epsilon, report.arguments.rate
     best = report_known_cliff(report, epsilon)
     report.section("By hand: one step on the cliff, three targets")
@@ -596,25 +596,25 @@ def report_cliff(report: Report, episodes: int, runs: int) -> None:
     tables = Tables(cliff.NEXT_STATES, cliff.REWARDS)
     fifth = episodes // 5
     shown = [episode for episode in SHOWN if episode <= episodes][:: 3 if report.arguments.quick else 1]
-    learned, ways_over, rows = {}, {}, []
+    learned, paths, rows = {}, {}, []
     for rule in RULES:
         learned[rule] = train(rule, episodes, runs, epsilon, rate, report.arguments.seed, shown)
         Q, returns, visits, _ = learned[rule]
         policy = Q.mean(axis=0).argmax(axis=1)  # with a large rate the values of a single run are noisy
-        way, arrived = follow(policy), sum(follow(run.argmax(axis=1))[-1] == cliff.GOAL for run in Q)
+        path, arrived = follow(policy), sum(follow(run.argmax(axis=1))[-1] == cliff.GOAL for run in Q)
         first, last = float(returns[:, :fifth].mean()), float(returns[:, -fifth:].mean())
         greedy = float(value_iteration(tables, 1.0, policy=policy).values[cliff.START])
-        rows.append([rule, first, last, len(way) - 1, rows_above(way), greedy, f"{arrived} of {runs}"])
+        rows.append([rule, first, last, len(path) - 1, rows_above(path), greedy, f"{arrived} of {runs}"])
         name = rule.lower().replace("-", "_").replace(" ", "_")
         report.result({f"{name}_train_mean_return": last, f"{name}_test_mean_return": greedy})
-        ways_over[f"{rule}: {len(way) - 1} moves; {last:.0f} per episode during training"] = visits, way
+        paths[f"{rule}: {len(path) - 1} moves; {last:.0f} per episode during training"] = visits, path
     headings = ["rule", f"first {fifth}", f"last {fifth}", "moves", "rows above", "return", "runs that arrive"]
     print(format_table(headings, rows))
     print("\nThe mean return of an episode during training, random moves included. Then the greedy path, without any:")
     print("its moves, its rows above the cliff (1 is the edge), and its return, by the mean of the values of all runs.")
     print("At a large rate the values of one run follow its last falls: its greedy path may loop.")
 
-    report.plot("q_learning-cliff-ways", figures.cliff_ways, ways_over, cliff.HEIGHT, cliff.WIDTH)
+    report.plot("q_learning-cliff-ways", figures.cliff_ways, paths, cliff.HEIGHT, cliff.WIDTH)
     curves = {rule: result.returns for rule, result in learned.items()}
     name = f"best with random moves at {epsilon:g}"
     report.plot("q_learning-cliff-curves", figures.cliff_curves, curves, name, best)

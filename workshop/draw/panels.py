@@ -65,24 +65,24 @@ def answer(classifier: Classifier, result: Answer) -> tuple[str, str]:
     return f'<div class="answer"><div class="images">{seen}</div>{bars}{notes}</div>', _layers(result.stages)
 
 
-def _bars(classes: Sequence[str], found: Answer) -> str:
+def _bars(classes: Sequence[str], answer: Answer) -> str:
     """Returns a table of the probabilities: a row for each class, a column for each engine."""
-    heads = "".join(f'<th style="color:{COLOURS[name]}">{name}</th>' for name in found.probabilities)
+    heads = "".join(f'<th style="color:{COLOURS[name]}">{name}</th>' for name in answer.probabilities)
     rows = []
     for i, label in enumerate(classes):
         cells = ""
-        for engine, probabilities in found.probabilities.items():
+        for engine, probabilities in answer.probabilities.items():
             value = float(probabilities[i])
             # A bar of nothing is no bar; the number says how little it is.
             bar = f'<span class="bar" style="width:{value:.1%};background:{COLOURS[engine]}"></span>'
             cells += f'<td><span class="track">{bar}</span><span class="number">{console.percent(value)}</span></td>'
-        chosen = ' class="chosen"' if i == found.label else ""
+        chosen = ' class="chosen"' if i == answer.label else ""
         rows.append(f"<tr{chosen}><th>{escape(label)}</th>{cells}</tr>")
     table = f'<table class="bars"><tr><th></th>{heads}</tr>{"".join(rows)}</table>'
-    if len(found.probabilities) == 1:
+    if len(answer.probabilities) == 1:
         return table
-    largest = float(np.ptp(np.stack(list(found.probabilities.values())), axis=0).max())
-    engines = " and ".join(", ".join(found.probabilities).rsplit(", ", 1))
+    largest = float(np.ptp(np.stack(list(answer.probabilities.values())), axis=0).max())
+    engines = " and ".join(", ".join(answer.probabilities).rsplit(", ", 1))
     return f'{table}<p class="difference">{engines} differ by {largest:.0e} at most.</p>'
 
 

@@ -116,7 +116,7 @@ def grade_step(step: Any) -> str:
         losses, weights = run_steps(step)
     except (Exception, SystemExit) as error:
         raise AnswerError(f"Your function stopped: {tell_error(error)}", "error") from None
-    exercise = next(one for one in EXERCISES if one.grade is grade_step)
+    exercise = next(exercise for exercise in EXERCISES if exercise.grade is grade_step)
     right_losses, right_weights = run_steps(exercise.run(exercise.solution))
     if all(loss is None or loss is ... for loss in losses) and weights == [0.5, 0.0]:
         raise AnswerError("Nothing yet: no weight has changed, and nothing is returned.", "unanswered")

@@ -220,8 +220,8 @@ def _draw_bias(panel: Axes, position: Point, bias: float, is_above: bool) -> Non
 
 def _draw_edge(panel: Axes, start: Point, end: Point, text: str, color: str, line_width: float) -> None:
     """Draws an arrow from one neuron to another, with its number where it does not lie on another arrow."""
-    way = np.subtract(end, start)
-    gap = way / np.hypot(*way) * (NEURON_RADIUS + 0.02)
+    vector = np.subtract(end, start)
+    gap = vector / np.hypot(*vector) * (NEURON_RADIUS + 0.02)
     _draw_arrow(panel, start + gap, end - gap, color, line_width)
     left, right = sorted((np.array(start), np.array(end)), key=lambda point: float(point[0]))
     x, y = left + (0.5 if left[1] == right[1] else 0.32) * (right - left)

@@ -66,7 +66,7 @@ def filters(weights: np.ndarray, activity: np.ndarray) -> Figure:
 def gap_table(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
     """Returns a table of the free-energy gaps of machines, by what they were trained on; see `free_energy`."""
     rows = [
-        [name, one["epochs"][-1], f"{one['gaps'][0]:.2f}", f"{one['gaps'][-1]:.2f}"] for name, one in histories.items()
+        [name, run["epochs"][-1], f"{run['gaps'][0]:.2f}", f"{run['gaps'][-1]:.2f}"] for name, run in histories.items()
     ]
     return format_table(["trained on", "epochs", "free-energy gap before", "after"], rows)
 
@@ -152,15 +152,15 @@ def growing(
         """Changes the axes and yields for how many seconds they are shown."""
         # Each frame has a scale of its own: the first weights are a hundredth of the last ones. Few colours keep the
         # animation small.
-        scaled = [np.rint(15 * np.clip(one / np.quantile(np.abs(one), 0.998), -1, 1)) / 15 for one in weights]
+        scaled = [np.rint(15 * np.clip(W / np.quantile(np.abs(W), 0.998), -1, 1)) / 15 for W in weights]
         draw_filters(left, scaled[0], 8, 1.0)
         (curve,) = right.plot([], [], "o-", color=plots.BLUE, markersize=6)
         right.set(
             xlabel="epoch", ylabel="mean squared error", xlim=(0, 1.03 * epochs[-1]), ylim=(0, 1.05 * max(errors))
         )
         right.set_title("Reconstructed test images")
-        for number, (passed, one) in enumerate(zip(epochs, scaled, strict=True)):
-            left.images[0].set_data(mosaic(one, 8))
+        for number, (passed, filters) in enumerate(zip(epochs, scaled, strict=True)):
+            left.images[0].set_data(mosaic(filters, 8))
             left.set_title(f"Filters after {passed:.2f} epochs")
             curve.set_data(epochs[: number + 1], errors[: number + 1])
             yield 3.0 if number == len(weights) - 1 else 0.9 if number == 0 else 0.4

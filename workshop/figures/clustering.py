@@ -95,14 +95,14 @@ def frame_points(axes: Axes, X: np.ndarray) -> None:
 
 
 def draw_paths(axes: Axes, path: np.ndarray) -> None:
-    """Draws the ways of the centres, (steps, clusters, 2)."""
-    for way in path.swapaxes(0, 1):
-        axes.plot(*way.T, "-", color="white", linewidth=4, zorder=3)
-        axes.plot(*way.T, ".-", color=plots.BLACK, linewidth=1.6, markersize=7, zorder=4)
+    """Draws the paths of the centres, (steps, clusters, 2)."""
+    for centre_path in path.swapaxes(0, 1):
+        axes.plot(*centre_path.T, "-", color="white", linewidth=4, zorder=3)
+        axes.plot(*centre_path.T, ".-", color=plots.BLACK, linewidth=1.6, markersize=7, zorder=4)
 
 
 def draw_step(axes: Axes, X: np.ndarray, step: Step, path: np.ndarray | None = None) -> None:
-    """Draws points (n, 2), the regions of their centres, the centres and the ways that they came."""
+    """Draws points (n, 2), the regions of their centres, the centres and their paths."""
     frame_points(axes, X)
     draw_regions(axes, step.centres)
     draw_clusters(axes, X, step.labels)
@@ -155,7 +155,7 @@ def walk(X: np.ndarray, states: Sequence[Step]) -> tuple[Figure, Iterator[float]
         plane.set_title("The start: three centres, no clusters yet", fontsize=14)
         yield 1.8
         points.remove()
-        ways = [plane.plot([], [], ".-", color=plots.BLACK, linewidth=1.5, markersize=6, zorder=4)[0] for _ in centres]
+        paths = [plane.plot([], [], ".-", color=plots.BLACK, linewidth=1.5, markersize=6, zorder=4)[0] for _ in centres]
         drawn: list[Artist] = []
         for number, state in enumerate(states):
             for old in drawn:
@@ -174,9 +174,9 @@ def walk(X: np.ndarray, states: Sequence[Step]) -> tuple[Figure, Iterator[float]
             for share in np.linspace(0, 1, MOVES + 1)[1:]:
                 eased = share * share * (3 - 2 * share)  # slow, fast, slow
                 now = (1 - eased) * state.centres + eased * after
-                for cluster, (centre, way) in enumerate(zip(centres, ways, strict=True)):
+                for cluster, (centre, path) in enumerate(zip(centres, paths, strict=True)):
                     centre.set_data(*now[cluster][:, None])
-                    way.set_data(*np.array([*(s.centres[cluster] for s in states[: number + 1]), now[cluster]]).T)
+                    path.set_data(*np.array([*(s.centres[cluster] for s in states[: number + 1]), now[cluster]]).T)
                 yield 0.08 if share < 1 else 0.5
         plane.set_title("No point changes its cluster: the end", fontsize=14)
         yield 3.5

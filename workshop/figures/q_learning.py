@@ -215,9 +215,9 @@ def policy(exact: np.ndarray, learned: np.ndarray) -> Figure:
 
     figure, axes = plots.subplots(1, 2, width=6.4, height=4.9)
     colours = {"cmap": ListedColormap(["#F6DFA8", plots.BLUE]), "vmin": 0, "vmax": 1}
-    for panel, kind, best, found in zip(axes[0], KINDS, exact.argmax(-1), learned.argmax(-1), strict=True):
+    for panel, kind, best, chosen in zip(axes[0], KINDS, exact.argmax(-1), learned.argmax(-1), strict=True):
         draw_map(panel, best, [["SH"[action] for action in row] for row in best], colours, kind)
-        rows, columns = np.nonzero(best != found)
+        rows, columns = np.nonzero(best != chosen)
         label = "Monte Carlo chose the other action" if len(rows) else None
         panel.plot(columns, rows, "x", color=plots.VERMILION, markersize=17, markeredgewidth=3.5, label=label)
         if label:
@@ -270,18 +270,18 @@ def draw_cliff(axes: Axes, shade: np.ndarray, title: str) -> AxesImage:
     return image
 
 
-def cliff_ways(ways: Mapping[str, tuple[np.ndarray, Sequence[int]]], height: int, width: int) -> Figure:
-    """Returns a figure of ways over the cliff.
+def cliff_ways(paths: Mapping[str, tuple[np.ndarray, Sequence[int]]], height: int, width: int) -> Figure:
+    """Returns a figure of paths over the cliff.
 
     Args:
-        ways: for each panel its title, how often each state was visited (states,), and the states of the way.
+        paths: for each panel its title, how often each state was visited (states,), and the states of the path.
         height, width: of the grid.
     """
-    figure, axes = plots.subplots(len(ways), 1, width=9, height=3.3)
-    for panel, (title, (visits, way)), colour in zip(axes.flat, ways.items(), CLIFF_COLOURS.values(), strict=False):
+    figure, axes = plots.subplots(len(paths), 1, width=9, height=3.3)
+    for panel, (title, (visits, path)), colour in zip(axes.flat, paths.items(), CLIFF_COLOURS.values(), strict=False):
         # The root shows what is visited rarely, too.
         draw_cliff(panel, np.sqrt(visits).reshape(height, width), title)
-        rows, columns = np.divmod(way, width)
+        rows, columns = np.divmod(path, width)
         panel.plot(columns, rows, color=colour, linewidth=4, marker="o", markersize=7, zorder=3)
     figure.suptitle("Line: the greedy path; shade: the visits during training, in the last episodes", fontsize=14)
     return figure

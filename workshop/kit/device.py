@@ -100,7 +100,7 @@ def prepare(seed: int, precision: str = "float32") -> str:
     elif backend == "torch" and load("torch").cuda.is_available():
         gpus = [load("torch").cuda.get_device_name()]
     elif backend == "jax":
-        gpus = [one.device_kind for one in load("jax").devices() if one.platform == "gpu"]
+        gpus = [gpu.device_kind for gpu in load("jax").devices() if gpu.platform == "gpu"]
     _strategy = tensorflow.distribute.MirroredStrategy(devices) if len(devices) > 1 else None
     policy = choose_precision(precision, bool(gpus))
     keras.config.set_dtype_policy(policy)
@@ -179,7 +179,7 @@ def _tensorflow_gpus() -> list[str]:
 def _devices_to_share() -> list[str]:
     """Returns TensorFlow's names of the devices that share a batch: the GPUs."""
     with held_back_stderr():
-        return [one.name for one in tensorflow.config.list_logical_devices("GPU")]
+        return [gpu.name for gpu in tensorflow.config.list_logical_devices("GPU")]
 
 
 def choose_precision(precision: str, has_gpu: bool) -> str:

@@ -86,11 +86,11 @@ def tried_range(name: str) -> Tried:
         pythons = [line.rpartition(":: 3.")[2] for line in classifiers if ":: Python :: 3." in line]
         return Tried(f"3.{min(map(int, pythons))}", f"3.{max(map(int, pythons))}")
     key = canonicalize_name(name)
-    (requirement,) = (one for one in required if canonicalize_name(one.name) == key)
+    (requirement,) = (package for package in required if canonicalize_name(package.name) == key)
     lines = files.shipped("constraints.txt").read_text("utf-8").splitlines()
     tested = dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
     highest = {canonicalize_name(package): version for package, version in tested.items()}[key]
-    return Tried(next(one.version for one in requirement.specifier if one.operator == ">="), highest)
+    return Tried(next(bound.version for bound in requirement.specifier if bound.operator == ">="), highest)
 
 
 def requirements() -> list[Requirement]:
@@ -112,5 +112,5 @@ def _project() -> tuple[list[Requirement], list[str]]:
         return [Requirement(line) for line in [*project["dependencies"], *optional]], project["classifiers"]
     required = [Requirement(line) for line in metadata.requires("workshop") or []]
     extras = [{"extra": extra} for extra in ("", *_EXTRAS)]
-    needed = [one for one in required if one.marker is None or any(map(one.marker.evaluate, extras))]
+    needed = [package for package in required if package.marker is None or any(map(package.marker.evaluate, extras))]
     return needed, metadata.metadata("workshop").get_all("Classifier") or []

@@ -428,8 +428,8 @@ def _choose_numbers(
     """Returns the index of the column of numbers, the one asked for or the last one; says which others are left out."""
     if not numbers:
         raise WorkshopError(f"{path}: has one column ({listed(names)}), takes dates and numbers")
-    known = {i: one.values[~np.isnan(one.values)] for i, one in numbers.items()}
-    usable = [i for i, one in numbers.items() if 10 * len(one.odd) <= len(one.values) <= 2 * len(known[i])]
+    known = {i: read.values[~np.isnan(read.values)] for i, read in numbers.items()}
+    usable = [i for i, read in numbers.items() if 10 * len(read.odd) <= len(read.values) <= 2 * len(known[i])]
     if column is not None:
         matches = [i for i in numbers if names[i] == column] or [
             i for i in numbers if names[i].lower() == column.strip().lower()

@@ -359,14 +359,14 @@ def _describe(
 
 def _print_imputed(columns: Sequence[Column]) -> None:
     """Prints in which columns cells are missing, how many, and what stands in for them."""
-    for are_numeric, said in ((True, "the median of the training rows"), (False, f'the text "{MISSING}"')):
+    for are_numeric, filled in ((True, "the median of the training rows"), (False, f'the text "{MISSING}"')):
         counts = [
             f"{column.name} {count}"
             for column in columns
             if column.is_numeric == are_numeric and (count := int(column.missing.sum()))
         ]
         if counts:
-            print(f"Note      missing cells, taken for {said}: {listed(counts, 20)}")
+            print(f"Note      missing cells, taken for {filled}: {listed(counts, 20)}")
 
 
 def file_name(path: FilePath) -> str:

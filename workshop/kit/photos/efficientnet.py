@@ -98,16 +98,16 @@ def build(size: int, output: keras.layers.Layer) -> keras.Model:
     X = keras.layers.Rescaling(SCALE, offset=OFFSET, name="rescaling")(inputs)
     for block in blocks():
         Y = X
-        for one in block.convolutions:
-            options = {"strides": one.stride, "padding": "same", "use_bias": False, "name": f"{one.name}_conv"}
-            if one.is_depthwise:
-                Y = keras.layers.DepthwiseConv2D(one.kernel, **options)(Y)
+        for part in block.convolutions:
+            options = {"strides": part.stride, "padding": "same", "use_bias": False, "name": f"{part.name}_conv"}
+            if part.is_depthwise:
+                Y = keras.layers.DepthwiseConv2D(part.kernel, **options)(Y)
             else:
-                Y = keras.layers.Conv2D(one.channels, one.kernel, **options)(Y)
-            Y = keras.layers.BatchNormalization(name=f"{one.name}_bn")(Y)
-            if one.is_activated:
-                Y = keras.layers.Activation("relu6", name=f"{one.name}_relu6")(Y)
-        X = keras.layers.Add(name=f"{one.name}_add")([X, Y]) if block.is_residual else Y
+                Y = keras.layers.Conv2D(part.channels, part.kernel, **options)(Y)
+            Y = keras.layers.BatchNormalization(name=f"{part.name}_bn")(Y)
+            if part.is_activated:
+                Y = keras.layers.Activation("relu6", name=f"{part.name}_relu6")(Y)
+        X = keras.layers.Add(name=f"{part.name}_add")([X, Y]) if block.is_residual else Y
     X = keras.layers.GlobalAveragePooling2D(name="pooling")(X)
     X = keras.layers.Dropout(DROPOUT, name="dropout")(X)
     return keras.Model(inputs, output(X), name="efficientnet_lite0")
@@ -116,14 +116,14 @@ def build(size: int, output: keras.layers.Layer) -> keras.Model:
 def put_weights(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:
     """Puts the published weights into a network of `build`, by name; into the last layer if it has as many classes."""
     for block in blocks():
-        for one in block.convolutions:
-            convolution, normalisation = one.published
+        for part in block.convolutions:
+            convolution, normalisation = part.published
             # PyTorch has (filters, inputs, height, width), Keras (height, width, inputs, filters).
-            axes = (2, 3, 0, 1) if one.is_depthwise else (2, 3, 1, 0)
-            model.get_layer(f"{one.name}_conv").set_weights([take(arrays, f"{convolution}.weight").transpose(axes)])
+            axes = (2, 3, 0, 1) if part.is_depthwise else (2, 3, 1, 0)
+            model.get_layer(f"{part.name}_conv").set_weights([take(arrays, f"{convolution}.weight").transpose(axes)])
             statistics = ("weight", "bias", "running_mean", "running_var")
             own = [take(arrays, f"{normalisation}.{name}") for name in statistics]
-            model.get_layer(f"{one.name}_bn").set_weights(own)
+            model.get_layer(f"{part.name}_bn").set_weights(own)
     kernel, bias = take(arrays, "_fc.weight").T, take(arrays, "_fc.bias")
     if tuple(model.layers[-1].kernel.shape) == kernel.shape:
         model.layers[-1].set_weights([kernel, bias])

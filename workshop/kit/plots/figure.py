@@ -86,9 +86,9 @@ def _fonts(characters: frozenset[str]) -> tuple[tuple[str, ...], str]:
             break
         if font.name in families or font.name.startswith(_NO_LETTERS):
             continue
-        if found := missing & _characters(font.fname, missing):
+        if covered := missing & _characters(font.fname, missing):
             families.append(font.name)
-            missing -= found
+            missing -= covered
     return tuple(families), "".join(sorted(missing))
 
 

@@ -72,7 +72,7 @@ def make_layer(kind: str, settings: Mapping[str, Any]) -> Layer:
     settings = dict(settings)
     if "branches" in settings:
         settings["branches"] = [
-            [make_layer(one["class_name"], one["config"]) for one in row] for row in settings["branches"]
+            [make_layer(layer["class_name"], layer["config"]) for layer in row] for row in settings["branches"]
         ]
     if "layer" in settings:
         settings["layer"] = make_layer(settings["layer"]["class_name"], settings["layer"]["config"])

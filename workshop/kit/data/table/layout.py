@@ -318,13 +318,13 @@ def _without_units_and_totals(
             left_out["missing"].append(line)
         else:
             kept.append((line, row))
-    for what, said in (
+    for what, text in (
         ("units", "no numbers but more names or units"),
         ("totals", "totals"),
         ("missing", "every cell is missing"),
     ):
         if left_out[what]:
-            notes.append(f"{line_numbers(left_out[what])} {_is_are(len(left_out[what]))} left out: {said}")
+            notes.append(f"{line_numbers(left_out[what])} {_is_are(len(left_out[what]))} left out: {text}")
     return [row for _, row in kept], [line for line, _ in kept]
 
 

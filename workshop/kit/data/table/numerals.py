@@ -268,9 +268,9 @@ def _unit_of_column(parts: Sequence[Parts]) -> tuple[str, dict[str, float]]:
     return most or currency, {}
 
 
-def _same_unit(one: str, other: str) -> bool:
+def _same_unit(unit: str, other: str) -> bool:
     """Returns whether two units are one: "year" and "years"."""
-    return bool(one) and one.lower().rstrip("s.") == other.lower().rstrip("s.")
+    return bool(unit) and unit.lower().rstrip("s.") == other.lower().rstrip("s.")
 
 
 def _is_numeric(values: np.ndarray, odd: np.ndarray, cells: Sequence[str]) -> bool:
@@ -301,14 +301,14 @@ def _notes(
     for text, part, value in zip(texts, parts, values, strict=True):
         if part is None or np.isnan(value):
             continue
-        ways = {
+        oddities = {
             "unit": bool(part.unit or part.currency),
             "groups": (sign == "." and "," in part.body) or (sign == "," and "." in part.body) or "'" in text,
             "brackets": "(" in text,
             "blanks": " " in text and not (part.unit or part.currency),
             "sign": part.is_negative and "-" not in text and "(" not in text,
         }
-        new = {way for way, is_so in ways.items() if is_so} - shown
+        new = {oddity for oddity, is_so in oddities.items() if is_so} - shown
         if new and not note.startswith(f"{text} "):
             shown |= new
             notes.append(f"{text} is read as {value:.15g}")
