@@ -45,7 +45,7 @@ def build() -> keras.Model:
     right = layers.Dense(6, activation="tanh")(layers.Flatten()(three))
     model = keras.Model(inputs, layers.Dense(3, "softmax")(left + right))
     random = np.random.default_rng(3)
-    drawn = [random.uniform(0.2, 0.8, one.shape) / (1 + 2 * (one.ndim > 1)) for one in model.get_weights()]
+    drawn = [random.uniform(0.2, 0.8, array.shape) / (1 + 2 * (array.ndim > 1)) for array in model.get_weights()]
     model.set_weights([one - one.mean() * (one.ndim > 1) for one in drawn])
     return model
 
@@ -105,7 +105,7 @@ def test_the_gradients_are_those_of_pytorch(path: Path) -> None:
     assert_close([dX], [inputs.grad.numpy()], 1e-9)
     sizes = [(parameter.grad.numel(), float(parameter.grad.square().sum())) for parameter in module.parameters()]
     np.testing.assert_allclose(
-        sorted((one.size, float(np.square(one).sum())) for one in others), sorted(sizes), rtol=1e-9
+        sorted((other.size, float(np.square(other).sum())) for other in others), sorted(sizes), rtol=1e-9
     )
 
 

@@ -61,10 +61,10 @@ def test_the_networks_are_those_of_keras(kind: str, size: int, classes: int) -> 
     _, in_torch = build(kind, size, classes)
     in_keras = as_model(keras_lesson.build(kind, size, classes))
     weights = in_torch.get_weights()
-    assert [one.shape for one in weights] == [one.shape for one in in_keras.get_weights()]
+    assert [array.shape for array in weights] == [array.shape for array in in_keras.get_weights()]
     assert in_torch.count_params() == in_keras.count_params()
     # Moving averages as of a network that was trained: none is negative.
-    weights = [one + RANDOM.uniform(0.1, 0.3, one.shape).astype(np.float32) * (one.ndim == 1) for one in weights]
+    weights = [W + RANDOM.uniform(0.1, 0.3, W.shape).astype(np.float32) * (W.ndim == 1) for W in weights]
     in_torch.set_weights(weights)
     images = RANDOM.integers(0, 256, (5, size, size, 3)).astype(np.uint8)
     outputs = in_torch.predict(images, preprocess=scale_pixels)

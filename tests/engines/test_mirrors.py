@@ -39,10 +39,9 @@ from helpers.engines import (
     quick_options,
     quick_run,
 )
-from helpers.lesson_runs import assert_no_part_takes_longer, start, stop_after, write_table
+from helpers.lesson_runs import assert_claims, assert_no_part_takes_longer, start, stop_after, write_table
 from helpers.screens import assert_screen
 
-from workshop import LESSONS
 from workshop.kit import metrics
 from workshop.kit.errors import WorkshopError
 from workshop.kit.saving import h5
@@ -453,7 +452,7 @@ def test_a_lesson_is_resumed_by_its_own_engine_alone(
 ) -> None:
     monkeypatch.setattr("workshop.kit.training.checkpoint._SECONDS_BETWEEN_CHECKPOINTS", 0)
     (other,) = set(MIRRORS) - {engine}
-    names = {one: f"tables-car-{one}-checkpoint.npz" for one in MIRRORS}
+    names = {mirror: f"tables-car-{mirror}-checkpoint.npz" for mirror in MIRRORS}
     whole = quick_run(engine, "tables", tmp_path_factory)
     options = [*quick_options("tables"), "--table", "car"]
     stop_after(7, monkeypatch, lambda: start(module_of(engine, "tables"), room, *options))
@@ -571,11 +570,7 @@ def test_without_pytorch_it_is_said_in_one_line_and_the_rest_works(room: Path) -
 @pytest.mark.parametrize("engine", MIRRORS)
 def test_the_defaults_reach_the_expected_bands(engine: str, lesson: str, tmp_path: Path) -> None:
     run = start(module_of(engine, lesson), tmp_path)
-    bands = next(one for one in LESSONS if one.name == lesson).bands(engine)
-    measured = bands.keys() & run.metrics.keys()
-    assert measured
-    for name in measured:
-        assert bands[name][0] <= run.metrics[name] <= bands[name][1], name
+    assert_claims(run.metrics, lesson, engine)
     assert "As expected for this lesson." in run.lines
 
 

@@ -180,7 +180,9 @@ def train(model: TorchModel, optimizer: Any, scheduler: Any, X: torch.Tensor, y:
 
 
 # Single steps of all optimizers are compared below; Keras compiles these runs, which takes a second each.
-IN_CI = [one if one in ("momentum", "adamw") else pytest.param(one, marks=pytest.mark.slow) for one in cli.OPTIMIZERS]
+IN_CI = [
+    name if name in ("momentum", "adamw") else pytest.param(name, marks=pytest.mark.slow) for name in cli.OPTIMIZERS
+]
 
 
 @pytest.mark.parametrize("name", IN_CI)

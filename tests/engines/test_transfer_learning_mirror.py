@@ -57,8 +57,8 @@ def changed(model: Any, before: list[np.ndarray]) -> list[bool]:
 def test_the_networks_are_those_of_keras(kind: str, size: int, classes: int) -> None:
     _, in_torch = build(kind, size, classes)
     model = keras_lesson.build(kind, size, classes)
-    assert [one.shape for one in in_torch.get_weights()] == [tuple(one.shape) for one in model.weights]
-    model.set_weights(as_if_learned([one.name for one in model.weights], model.get_weights()))
+    assert [array.shape for array in in_torch.get_weights()] == [tuple(array.shape) for array in model.weights]
+    model.set_weights(as_if_learned([array.name for array in model.weights], model.get_weights()))
     in_torch.set_weights(model.get_weights())
     images = brighter_and_darker(4, size)
     expected = as_model(model).predict(images)
@@ -97,7 +97,7 @@ def test_a_head_is_trained_as_in_keras_and_leaves_the_backbone_alone(monkeypatch
 def test_the_end_is_trained_behind_its_head_and_what_is_frozen_does_not_move(kind: str) -> None:
     network, in_torch = build(kind)
     model = keras_lesson.build(kind, 32, 2)
-    before = as_if_learned([one.name for one in model.weights], model.get_weights())
+    before = as_if_learned([array.name for array in model.weights], model.get_weights())
     in_torch.set_weights(before)
     torch_lesson.train_head(network, X, Y, report())
     assert changed(in_torch, before) == [False] * (len(before) - 2) + [True, True]

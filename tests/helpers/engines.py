@@ -98,7 +98,7 @@ def assert_same_headings(mirror: Run, lesson: Run) -> None:
 def assert_same_network(mirror: Architecture, lesson: Architecture) -> None:
     """Compares all but the weights: the layers with their activations and other settings, and their shapes."""
     assert mirror.input_shape == lesson.input_shape
-    layers, expected = ([(one.kind, one.settings) for one in network.layers] for network in (mirror, lesson))
+    layers, expected = ([(layer.kind, layer.settings) for layer in network.layers] for network in (mirror, lesson))
     assert layers == expected
     shapes, expected_shapes = ([*filter(None, network.weight_shapes())] for network in (mirror, lesson))
     assert shapes == expected_shapes

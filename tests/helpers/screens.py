@@ -252,7 +252,7 @@ def with_near_numbers(kept: Sequence[str], runs: Sequence[Sequence[str]]) -> Ite
         for j, (first, *others) in enumerate(columns, 1):
             known = [] if NOISE.search(first) else NEAR.items()
             marks = (
-                mark for mark, near in known if all(is_near(one, first, near / MARGIN, digits=0) for one in others)
+                mark for mark, near in known if all(is_near(other, first, near / MARGIN, digits=0) for other in others)
             )
             mark = next(marks, None)
             pieces[j] = (f"{mark}{first}" if mark else ANY) + pieces[j]

@@ -572,7 +572,7 @@ def test_what_a_card_says_does_not_steer_the_terminal(saved: Path) -> None:
 
     assert all(text.isprintable() for text in texts(loaded.card)), loaded.card
     assert loaded.card["classes"][0].endswith("Sorry")
-    assert all(text.isprintable() for one in loaded.inputs for text in (one.name, one.unit, *one.values))
+    assert all(text.isprintable() for column in loaded.inputs for text in (column.name, column.unit, *column.values))
     change_card(lesson=evil)
     refused("is a model of the lesson ?[2J")
     change_card(format=7, versions={"workshop": evil})

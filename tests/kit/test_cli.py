@@ -191,7 +191,7 @@ def test_a_program_says_what_each_option_does(program: str, capsys: pytest.Captu
 WITH_DEFAULTS = [f"workshop.{name}" for name in (*EXISTING, "draw.run", "programs.digit_training")]
 
 
-PROGRAM_MODULES = [f"apps.{one}" for one in PROGRAMS]
+PROGRAM_MODULES = [f"apps.{program}" for program in PROGRAMS]
 
 
 @pytest.mark.parametrize("name", [*WITH_DEFAULTS, *PROGRAM_MODULES])

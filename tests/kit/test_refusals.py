@@ -81,7 +81,7 @@ def test_a_forged_state_of_pytorch_runs_no_code(lesson: str, room: Path, monkeyp
     (checkpoint,) = (room / "models").glob("*checkpoint.npz")
     with np.load(checkpoint) as archive:
         arrays = dict(archive)
-    (name,) = (one for one in arrays if one.rpartition("/")[2] == "torch")
+    (name,) = (key for key in arrays if key.rpartition("/")[2] == "torch")
     content = io.BytesIO()
     torch.save(Touch(), content)
     np.savez(checkpoint, **arrays | {name: np.frombuffer(content.getvalue(), np.uint8)})

@@ -175,7 +175,7 @@ def test_scalers_that_people_published_are_read(real_data: Path) -> None:
         except WorkshopError as error:
             refusals.append(str(error))
     assert all(
-        re.search(r"it is a (LabelEncoder|OneHotEncoder alone|DictVectorizer), no scaler", one) for one in refusals
+        re.search(r"it is a (LabelEncoder|OneHotEncoder alone|DictVectorizer), no scaler", text) for text in refusals
     )
     assert len(refusals) < len(list(folder.iterdir())) / 2
 

@@ -659,8 +659,8 @@ def test_a_layer_by_another_name_is_the_one_of_today(
     modern = getattr(keras.layers, today)(**settings_today)
     modern.build(inputs.shape)
     generator = np.random.default_rng(1)
-    modern.set_weights([generator.uniform(0.5, 1.5, one.shape) for one in modern.weights])
-    arrays = {f"a/{one.name}:0": one.numpy() for one in modern.weights if "seed" not in one.name}
+    modern.set_weights([generator.uniform(0.5, 1.5, array.shape) for array in modern.weights])
+    arrays = {f"a/{array.name}:0": array.numpy() for array in modern.weights if "seed" not in array.name}
     entry = layer(kind, "a", batch_input_shape=[None, *inputs.shape[1:]], **settings)
     content = file_of(sequential(entry), {"a": arrays} if arrays else {})
     expected = np.asarray(modern(inputs))

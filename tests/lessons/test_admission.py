@@ -216,8 +216,8 @@ def test_another_table_works_and_is_drawn_as_far_as_it_can_be(room: Path, capsys
     assert [path.name for path in Path("plots").iterdir()] == ["admission-loss.png"]
     assert "No expected band" in output
     loaded = bundle.load(room / "models" / "admission-quick.h5", ["admission"])
-    assert [one.name for one in loaded.inputs] == ["width", "height", "noise"]
-    assert [one.unit for one in loaded.inputs] == ["", "", ""]
+    assert [column.name for column in loaded.inputs] == ["width", "height", "noise"]
+    assert [column.unit for column in loaded.inputs] == ["", "", ""]
     assert loaded.card["classes"] == ["fits = 0", "fits = 1"]
     assert loaded.card["data"] == "boxes.csv (60 rows)"
 

@@ -34,7 +34,7 @@ def slope(function: Callable[[Any], Any], mode: type[Number]) -> Callable[[Any],
 
 
 @pytest.mark.parametrize(
-    "modes", list(product(MODES, repeat=3)), ids=lambda modes: "-".join(one.__name__ for one in modes)
+    "modes", list(product(MODES, repeat=3)), ids=lambda modes: "-".join(mode.__name__ for mode in modes)
 )
 def test_third_derivatives_in_every_nesting(modes: tuple[type[Number], ...]) -> None:
     derivative: Callable[[Any], Any] = lambda x: exp(2.0 * x) * sin(x) + x**3 / 6  # noqa: E731

@@ -106,14 +106,14 @@ def test_a_saved_network_takes_the_same_actions_in_all_engines(by_keras: Run, by
     states, _ = cars.reset(seed=5)
     for run in (by_keras, by_torch):
         path = run.models / "deep_q_network-quick.h5"
-        loaded = {one: engines.load(path, ["deep_q_network"], one) for one in PACKAGES}
+        loaded = {package: engines.load(path, ["deep_q_network"], package) for package in PACKAGES}
         answers = {one: model.predict(states) for one, model in loaded.items()}
         assert_same_answers(answers)
         actions = [answer.argmax(axis=1) for answer in answers.values()]
         second, first = np.sort(answers["keras"], axis=1)[:, -2:].T
         clear = first - second > 1e-5
         assert clear.mean() > 0.9
-        assert all(np.array_equal(one[clear], actions[0][clear]) for one in actions)
+        assert all(np.array_equal(action[clear], actions[0][clear]) for action in actions)
         weights = loaded["numpy"].model.get_weights()
         assert np.allclose(lesson.q_values(weights, states), answers["keras"], atol=1e-5)
         card = json.loads((run.models / "deep_q_network-quick.json").read_text("utf-8"))

@@ -277,7 +277,7 @@ def test_the_mirror_does_the_same_and_every_engine_forecasts_with_both_models(sm
     task = forecasting.prepare(series.read(small.folder / "passengers.csv"), 6, 3, None)
     X, _ = task.windows["test"]
     for folder, found in ((room, measured), (small.folder, small.metrics)):
-        loaded = {one: engines.load(folder / "models" / "forecasting.h5", LESSONS, one) for one in PACKAGES}
+        loaded = {package: engines.load(folder / "models" / "forecasting.h5", LESSONS, package) for package in PACKAGES}
         assert_same_answers({engine: forecasting.forecast(model, X) for engine, model in loaded.items()})
         forecasts = forecasting.forecast(loaded["torch"], X)
         assert forecasting.measure(task, forecasts)[RMSE] == pytest.approx(found[f"lstm_{RMSE}"], rel=1e-5)

@@ -264,7 +264,7 @@ def test_another_table_of_any_number_of_features(room: Path, capsys: pytest.Capt
     assert found["scaled_test_r2_score"] > 0.99
     assert "No expected band: your own table." in capsys.readouterr().out
     loaded = bundle.load(room / "models" / "house_price.h5", LESSONS)
-    assert [one.label for one in loaded.inputs] == ["shine", "mood", "steps", "always"]
+    assert [column.label for column in loaded.inputs] == ["shine", "mood", "steps", "always"]
     assert (loaded.card["output"], loaded.card["data"]) == ("euros", "shoes.csv (40 rows)")
     assert loaded.predict(np.array([[0.5, 1, 5000, 7]]))[0, 0] == pytest.approx(99.5, abs=0.5)
 

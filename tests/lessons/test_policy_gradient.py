@@ -116,7 +116,7 @@ def test_ppo_stops_where_a_probability_has_changed_enough(change: float, advanta
 def test_three_engines_read_the_saved_pilot_and_it_takes_the_numbers_as_they_come(quick: Run) -> None:
     path = quick.models / "lander-quick.h5"
     loaded = bundle.load(path, ["policy_gradient"])
-    assert [one.name for one in loaded.inputs][:3] == ["x", "y", "horizontal speed"] and len(loaded.inputs) == 8
+    assert [column.name for column in loaded.inputs][:3] == ["x", "y", "horizontal speed"] and len(loaded.inputs) == 8
     assert tuple(loaded.card["classes"]) == lander.ACTIONS
     X = np.random.default_rng(1).uniform(-1, 1, (50, 8)).astype(np.float32)
     answers = {name: engines.load(path, ["policy_gradient"], name).predict(X) for name in ("keras", "torch", "numpy")}

@@ -308,7 +308,7 @@ def test_the_ring_is_told_from_what_it_surrounds_with_dropout_and_without(engine
     report = Report("regularization", lesson.parse(None, ["--quick", "--no-plots"]))
     (X, y), (X_test, y_test) = lesson.rings(seed=1)
     networks = [FIT_RING[engine](report, name, X, y) for name in ("plain", "dropout")]
-    plain, dropout = (as_model(one).predict(X_test) for one in networks)
+    plain, dropout = (as_model(network).predict(X_test) for network in networks)
     for answer in (plain, dropout):  # a straight line has two thirds right at most
         assert np.mean(answer.argmax(axis=1) == y_test) > 0.8
     assert np.abs(plain - dropout).max() > 0.05

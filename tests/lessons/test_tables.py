@@ -113,7 +113,7 @@ def test_concrete_and_cars_reach_their_results(seed: int, room: Path, real_data:
 def test_concrete_has_units_and_cars_have_words(room: Path) -> None:
     found = start(tables, room, *SHORT)
     concrete, car = found.load("concrete"), found.load("car")
-    assert [one.unit for one in concrete.inputs] == ["kg/m3"] * 7 + ["days"]
+    assert [column.unit for column in concrete.inputs] == ["kg/m3"] * 7 + ["days"]
     assert (concrete.card["output"], concrete.card["output_unit"]) == ("Concrete_compressive_strength", "MPa")
     for loaded, columns in ((concrete, 8), (car, 6)):
         assert loaded.scaler is not None and loaded.scaler.n_features_in_ == columns
@@ -140,7 +140,7 @@ def test_tables_of_the_named_folder_are_used(room: Path, monkeypatch: pytest.Mon
     assert found.metrics["car_network_test_accuracy"] >= claims("tables")["car_network_test_accuracy"][0]
     assert found.metrics["car_linear_test_accuracy"] < 0.95
     # Only UCI's table has its units.
-    assert {one.unit for one in found.load("concrete").inputs} == {""}
+    assert {column.unit for column in found.load("concrete").inputs} == {""}
     assert sorted(path.name for path in (room / "models").iterdir()) == [
         "car-scaler.gz",
         "car.h5",
@@ -234,7 +234,7 @@ def test_the_bundle_of_numbers_and_texts_answers_in_the_words_of_the_table(toys:
     loaded = toys.load("toys")
     table = table_data.read_table(toys.folder / "toys.csv")
     task = task_of(table.path)
-    assert [one.name for one in loaded.inputs] == ["colour", "size", "shop", "age"]
+    assert [column.name for column in loaded.inputs] == ["colour", "size", "shop", "age"]
     assert tuple(loaded.inputs) == task.inputs
     assert loaded.inputs[0].values == ("blue", "green", "red")
     size = [float(row[2]) for row in table.rows]
@@ -510,7 +510,7 @@ def test_everything_that_was_done_is_said(own_flats: Run) -> None:
 def test_a_saved_model_predicts_what_the_lesson_did(engine: str, own_flats: Run) -> None:
     path = own_flats.models / "our_flats-quick.h5"
     loaded = bundle.load(path, LESSONS) if engine == "keras" else engines.load(path, LESSONS, engine)
-    assert [(one.name, one.unit) for one in loaded.inputs] == [
+    assert [(column.name, column.unit) for column in loaded.inputs] == [
         ("area", ""),
         ("district", ""),
         ("on", "days since 1970-01-01"),
@@ -535,7 +535,7 @@ def test_a_disorder_may_be_none(room: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_texts_that_are_nearly_all_different_are_better_than_nothing(room: Path) -> None:
     rows = [[f"town {i % 13}", f"n{i}", i] for i in range(20)]
-    assert [one.name for one in task_of(write(room / "t.csv", "town,name,y", rows)).inputs] == ["town"]
+    assert [column.name for column in task_of(write(room / "t.csv", "town,name,y", rows)).inputs] == ["town"]
 
 
 def test_a_kind_by_the_old_option_and_a_hint_at_the_usual_target(room: Path) -> None:
