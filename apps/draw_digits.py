@@ -46,13 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = console.Parser(__doc__, "digit_generator")
     add = parser.add_argument
     add("digits", nargs="?", default="0123456789", metavar="DIGITS", help="what to draw (default: 0123456789)")
-    add(
-        "--rows",
-        type=cli.whole_number(1),
-        default=4,
-        metavar="N",
-        help="rows, each in another handwriting (default: 4)",
-    )
+    add("--rows", type=cli.whole_number(1), default=4, metavar="N", help="handwritings (default: 4)")
     add("--seed", type=cli.whole_number(0), default=1, metavar="N", help="random seed (default: 1)")
     add("--output", type=Path, metavar="FILE", help="the sheet, a PNG (default: digits-DIGITS.png)")
     arguments = parser.parse_args(argv)

@@ -504,9 +504,7 @@ def compare_with_exact(report: Report) -> None:
         for parameter in machine.parameters
     ]
     error = float(np.abs(flat(exact_gradient(machine, PATTERNS)) - flat(by_differences)).max())
-    print(
-        f"The gradients by sums over all states and by finite differences of the likelihood: at most {error:.1e} apart."
-    )
+    print(f"The gradients by sums over states and by finite differences of the likelihood: at most {error:.1e} apart.")
     report.result({"differences_test_max_error": error})
 
     print(f"\nTrained on the patterns {' and '.join(''.join(map(str, row)) for row in PATTERNS.astype(int))}:")

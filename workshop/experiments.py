@@ -376,13 +376,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
     add("--jobs", type=cli.whole_number(1), metavar="N", help=text)
     add("--cluster", metavar="ADDRESS", help="address of a Dask scheduler whose workers run the rows")
     cli.add_tensorboard(parser)
-    add(
-        "--results",
-        type=Path,
-        default=Path("experiments"),
-        metavar="DIR",
-        help="where the rows are saved (default: experiments)",
-    )
+    add("--results", type=Path, default=Path("experiments"), metavar="DIR", help="for the rows (default: experiments)")
     known, unknown = parser.parse_known_args(argv)
     if unknown:
         parser.error(f"got {' '.join([*unknown, *filter(None, [known.lesson])])}, takes a lesson's name and options")

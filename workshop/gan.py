@@ -409,9 +409,7 @@ def report_generator(
     report.result(metrics)
     report.result({"real_nearest_test_root_mean_squared_error": float(real_distances.mean())})
     print(f"The nearest training image differs from a drawn digit by {distances.mean():.3f} (root mean square),")
-    print(
-        f"from a test image by {real_distances.mean():.3f}; the closest drawn digit differs by {distances.min():.3f}."
-    )
+    print(f"from a test image by {real_distances.mean():.3f}; the closest drawn digit by {distances.min():.3f}.")
 
     name, columns = f"gan-{prefix.replace('_', '-')}", digits.classes if is_labelled else ()
     sheet = images[: 8 * CLASSES].reshape(-1, CLASSES, 28, 28)

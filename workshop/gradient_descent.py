@@ -162,13 +162,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
         dest="rate",
         help="learning rate for the table by hand and the animation (default: %(default)g)",
     )
-    parser.add_argument(
-        "--momentum",
-        type=below_one,
-        default=MOMENTUM,
-        metavar="X",
-        help="momentum of the second descent (default: %(default)g)",
-    )
+    parser.add_argument("--momentum", type=below_one, default=MOMENTUM, metavar="X", help="(default: %(default)g)")
     return cli.parse_lesson(parser, argv)
 
 

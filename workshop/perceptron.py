@@ -440,11 +440,7 @@ def compare_with_outlier(samples: Samples, seed: int, report: Report) -> None:
         right = [accuracy(samples.X, samples.y, end) for end in ends]
         rows.append([name, f"{turned_by(w, by_itself[name]):.1f}", f"{np.mean(right):.3f}", f"{np.min(right):.3f}"])
         report.result({f"outlier_{name}_train_accuracy": float(np.mean(right))})
-    print(
-        format_table(
-            ["way", "degrees that the outlier turns the line by", "mean accuracy, others", "lowest accuracy"], rows
-        )
-    )
+    print(format_table(["way", "degrees that the line turns", "mean accuracy, others", "lowest accuracy"], rows))
     report.plot("perceptron-outlier", figures.outlier, *samples[:4], w, after)
 
 

@@ -438,9 +438,7 @@ def report_blackjack(report: Report, hands: int) -> None:
         report.result({f"{metric}_test_accuracy": right / exact[..., 0].size})
     headings = ["", "hands of the dealer", "fewest visits", "mean error", "largest", f"below {CLOSE:g}", "right"]
     print(format_table(headings, rows))
-    print(
-        "\nErrors of the state values; number of the 200 states with a small error, and with the better action found."
-    )
+    print("\nErrors of the state values; number of the 200 states with a small error, and with the right action.")
     print("A mean of n returns is off by about 0.9 / sqrt(n): ten times the hands, a third of the error.")
     print("Shared: the same number of hands, but each is settled against every dealer of its batch with the same card,")
     print("since no dealer looks at a player's cards; and hands begin in the states whose means are least certain.")
@@ -635,12 +633,7 @@ def parse(docstring: str | None, argv: Sequence[str] | None) -> argparse.Namespa
         "endless one)",
     )
     add("--hands", type=cli.whole_number(1000), metavar="N", help=f"hands of blackjack (default: {HANDS:,})")
-    add(
-        "--episodes",
-        type=cli.whole_number(20),
-        metavar="N",
-        help=f"episodes per run on the cliff (default: {EPISODES})",
-    )
+    add("--episodes", type=cli.whole_number(20), metavar="N", help=f"cliff episodes per run (default: {EPISODES})")
     add(
         "--epsilon",
         type=cli.number_between(0, 0.5),

@@ -244,15 +244,7 @@ def report_descents(report: Report, X: np.ndarray, y: np.ndarray, trained: dict[
         report.result({f"{metric}_weights_train_max_error": distance})
     lowest = rmse(best, X, y)
     rows.append(["least squares", "", "", "", "", lowest, ""])
-    headings = [
-        "descent",
-        "rows per step",
-        "epochs",
-        "steps",
-        "seconds by hand",
-        "training RMSE",
-        "distance from best weights",
-    ]
+    headings = ["descent", "rows per step", "epochs", "steps", "seconds by hand", "training RMSE", "distance from best"]
     print(format_table(headings, rows))
     print(f"The steps written out by hand end at the engine's weights: they differ by at most {difference:.1g}.")
     report.result({"by_hand_weights_train_max_error": difference})

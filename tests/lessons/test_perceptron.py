@@ -293,10 +293,10 @@ momentum  way     epochs  updates  lowest accuracy
 0.9       online  3.4     6.9      1.000
 0.9       batch   5.0     4.0      1.000
 
-way     degrees that the outlier turns the line by  mean accuracy, others  lowest accuracy
-------  ------------------------------------------  ---------------------  ---------------
-online  135.8                                       0.515                  0.100
-batch   11.8                                        0.933                  0.933
+way     degrees that the line turns  mean accuracy, others  lowest accuracy
+------  ---------------------------  ---------------------  ---------------
+online  135.8                        0.515                  0.100
+batch   11.8                         0.933                  0.933
 
 online            epochs  updates  weights, bias last
 ----------------  ------  -------  ----------------------

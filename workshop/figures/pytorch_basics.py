@@ -35,9 +35,7 @@ def shapes(stages: Mapping[str, np.ndarray]) -> Figure:
         panel.set_title(f"{name}\n{stages[name].shape}", fontsize=15)
         panel.set(xticks=[], yticks=[])
         panel.grid(False)
-    figure.suptitle(
-        "A batch on its way through the network: the first axis counts the samples and stays as it is", fontsize=18
-    )
+    figure.suptitle("A batch on its way: the first axis counts the samples and stays as it is", fontsize=18)
     return figure
 
 

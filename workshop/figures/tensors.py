@@ -55,9 +55,7 @@ def memory(base: np.ndarray, views: Mapping[str, tuple[np.ndarray, np.ndarray]])
         for panel in (left, right):
             panel.set_aspect("equal")
             panel.axis("off")
-    figure.suptitle(
-        "One memory, many views: strides say how far away the next row and the next column are", fontsize=16
-    )
+    figure.suptitle("One memory, many views: strides are the distances to the next row and column", fontsize=16)
     return figure
 
 
