@@ -270,7 +270,7 @@ LESSONS = (
     ),
     Lesson(
         "fashion_mnist",
-        "Garments, the harder digits: the same two networks",
+        "Garments, the harder digits: a dense network and a deeper CNN",
         60,
         expected={"dense_test_accuracy": at_least(0.88), "cnn_test_accuracy": at_least(0.915)},
         expected_for={"numpy": {"cnn_test_accuracy": at_least(0.88)}},

@@ -77,7 +77,7 @@ RECIPES = {
     "codes": Recipe(epochs=2, learning_rate=0.007, batch_size=128),
 }
 LINEAR_IMAGES, CONVOLUTIONAL_IMAGES = 1000, 12_000  # that these train on, at most; the others train on all
-SMALL_SET = 2000  # images; on fewer, a network trains for at least this many steps:
+SMALL_SET = 2000  # images; on fewer, a network trains for about this many steps, if its epochs make fewer:
 MIN_STEPS, MIN_QUICK_STEPS = 400, 100
 VALIDATION_IMAGES = 5000  # of the training images, at most a fifth
 COMPONENTS = 32  # of the PCA that the networks are compared with
@@ -180,7 +180,7 @@ def load_garments(arguments: argparse.Namespace, report: Report) -> np.ndarray:
 
 
 def add_noise(images: np.ndarray, level: float | np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Returns images (bytes) with noise: normal, of the standard deviation `level`, cut off at white and at ink."""
+    """Returns images (bytes) with noise: normal, of the standard deviation `level` (ink is 1), clipped to 0 and 255."""
     noisy = random.standard_normal(images.shape, np.float32)
     noisy *= np.asarray(255 * level, np.float32)
     noisy += images
@@ -216,7 +216,7 @@ def fit_pca(images: np.ndarray, components: int = COMPONENTS) -> PCA:
 
 
 def reconstruct_by_pca(pca: PCA, images: np.ndarray, components: int | None = None) -> np.ndarray:
-    """Returns the reconstructions of images from their first components, or from all, as numbers from 0 to 1."""
+    """Returns the reconstructions of images from their first components, or from all; ink is 1, some go below 0."""
     axes = pca.components_[:components]
     rows: np.ndarray = (flatten_images(images) - pca.mean_) @ axes.T @ axes + pca.mean_
     return rows.reshape(images.shape)
@@ -237,9 +237,10 @@ def fill_missing(
 ) -> np.ndarray:
     """Returns images (numbers from 0 to 1) whose missing pixels are filled in with what the model reconstructs there.
 
-    The mean image is the first guess. The reconstruction of the guess is better, and of that better still, because the
-    pixels that are known are put back each time. After some steps it changes no more: then the model reconstructs its
-    own guess. That is why a hole of many pixels side by side is filled in badly: nothing known lies between them.
+    The mean image is the first guess. The reconstruction of the guess is better, that of the result better still,
+    because the pixels that are known are put back each time. After some steps it changes no more: then the model
+    reconstructs its own guess. That is why a hole of many pixels side by side is filled in badly: nothing known
+    lies between them.
     """
     filled = np.where(is_missing, mean, images)
     for _ in range(FILL_STEPS):
@@ -446,7 +447,7 @@ def compare_with_noisy(
 
 
 def find_anomalies(images: Mapping[str, np.ndarray], reconstructions: Mapping[str, np.ndarray], report: Report) -> None:
-    """Takes images with a large reconstruction error for anomalies, and reports how well that tells garments.
+    """Takes images with a large reconstruction error for anomalies; reports how well garments are told from digits.
 
     Args:
         images: "validation digits", which decide what is large, "test digits" and "garments", bytes.
@@ -568,7 +569,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         report.section("numbers")
         model = build_numbers()
         points = draw_cloud(arguments.seed)
-        # Called, not `predict`, which compiles itself first: it is quicker for one small batch.
+        # Called, not `predict`: that is compiled first, which takes longer than one small batch.
         codes = keras.ops.convert_to_numpy(get_encoder(model)(points))
         reconstructions = keras.ops.convert_to_numpy(model(points))
         show_numbers(points, codes, reconstructions, report)

@@ -72,7 +72,7 @@ TAUGHT = PhotoRecipe(
 
 
 def build_workshop(size: int, classes: int) -> keras.Sequential:
-    """Returns the network of the workshop: at 150x150 pixels 16-32-64 convolutions, then 512-512-512 and the output."""
+    """Returns the network of the workshop: 16-32-64 convolutions, then 512-512-512 and the output."""
     model = keras.Sequential([keras.Input((size, size, 3))])
     for filters in (16, 32, 64):
         model.add(keras.layers.Conv2D(filters, 3, activation="relu"))
@@ -88,7 +88,7 @@ def build_small(size: int, classes: int) -> keras.Sequential:
     """Returns a network for few photos: 16-32-64-96-176 convolutions, the average of each channel, and the output.
 
     The first convolution has a stride of two pixels, where the image is largest and each filter costs most. With four
-    poolings in all, a unit of the last one sees nearly all of an image of 150x150.
+    poolings in all, a unit of the last convolution sees nearly all of an image of 150x150.
     """
     return keras.Sequential(
         [
@@ -137,7 +137,7 @@ def build(kind: str, size: int, classes: int) -> keras.Sequential:
 def make_generators(
     folder: FilePath, recipe: PhotoRecipe, size: int, classes: int, seed: int
 ) -> tuple[DirectoryIterator, DirectoryIterator]:
-    """Returns Keras' ImageDataGenerator of the training and of the validation photos, as the workshop teaches it.
+    """Returns batches of the training and of the validation photos, by Keras' ImageDataGenerator as it is taught.
 
     Every photo is read and decoded anew in each epoch, and Keras makes one change after another.
 

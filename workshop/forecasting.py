@@ -345,7 +345,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         epochs=recipe.epochs,
         shuffle=False,  # the batches come shuffled, each epoch anew
         validation_data=task.scaled("validation"),
-        validation_batch_size=1000,  # all of them at once, as below: Keras compiles every batch of a call anew
+        validation_batch_size=1000,  # all of them in one batch, as below
         callbacks=[
             *training.tensorboard(arguments.tensorboard, "forecasting"),
             stopping,
@@ -355,7 +355,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     )
     epochs = len(history.history["loss"])
     print(f"Kept the weights of epoch {stopping.best_epoch + 1} of {epochs}, the best on the validation part")
-    model.evaluate(*task.scaled("test"), batch_size=1000, verbose=report.verbose)  # scaled; in sunspots below
+    # The loss of the scaled changes; the errors in the series' own unit follow.
+    model.evaluate(*task.scaled("test"), batch_size=1000, verbose=report.verbose)
     model.set_weights(unscale_outputs(model.get_weights(), task.scaler.scale_))
 
     forecasts = baselines(task)

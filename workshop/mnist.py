@@ -14,7 +14,8 @@ Look at the data before you train, and at single images afterwards; indices coun
     python -m workshop.mnist --predict 4241 5555 1319 9888        # ten probabilities for each of these test images
 
 Expected on MNIST: dense at least 97.5 % test accuracy, CNN at least 99.0 %, both in about 40 s on two CPU cores. Other
-networks that courses build, the accuracy in brackets theirs (training, test):
+networks that courses build, and a mistake that they make; in brackets the courses' own accuracy (test, or training and
+test):
 
     python -m workshop.mnist --model dense --optimizer sgd --activation sigmoid --epochs 5     # 87 to 90 % (89 %)
     python -m workshop.mnist --model dense --optimizer adam --batch-size 64    # relu and plain Adam: 97.6 to 97.8 %
@@ -26,7 +27,7 @@ networks that courses build, the accuracy in brackets theirs (training, test):
 
 The presets train with Adam, rate 0.001, batches of 64 and 10 epochs, and save as mnist_course-dense and
 mnist_course-cnn, beside the default run's models. With seeds 1, 2 and 3 the three engines end at 98.1 to 98.6 and 96.8
-to 97.3 % (dense), 98.9 to 99.1 and 98.3 to 98.8 % (CNN, in a minute).
+to 97.3 % (dense), 98.9 to 99.1 and 98.3 to 98.8 % (CNN; in Keras in a minute).
 
 Several processes, on this machine or on several, share each batch and end with the same network. Keras does it on JAX:
 start this in each, the process IDs counted from 0, the address that of the first:
@@ -52,7 +53,8 @@ from workshop.kit.lazy import keras
 from workshop.kit.report import Report, format_table
 from workshop.kit.training import Recipe
 
-# With another optimizer, `--optimizer`, a step takes 32 images, as Keras does by default.
+# A quick run has 1,000 images, a small set at most 2,000: they are seen more often. With another optimizer,
+# `--optimizer`, a step takes 32 images, as Keras does by default.
 SHARED: dict[str, Any] = {"batch_size": 64, "quick_epochs": 8, "small_set_epochs": 20, "own_batch_size": 32}
 RECIPES = {
     "dense": Recipe(epochs=5, learning_rate=0.003, **SHARED),

@@ -61,6 +61,8 @@ if TYPE_CHECKING:
 CELLS = {"simple": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
 READ = {"last": "the last state", "all": "all states"}
 
+# A quick run has 1,000 images, a small set at most 2,000: they are seen more often. With another optimizer,
+# `--optimizer`, a step takes 32 images, as Keras does by default.
 SHARED: dict[str, Any] = {"batch_size": 192, "small_set_epochs": 20, "quick_epochs": 8, "own_batch_size": 32}
 RECIPES = {
     "simple": Recipe(epochs=3, learning_rate=0.005, **SHARED),
@@ -130,19 +132,23 @@ def lstm_layer_output(inputs: Sequence[float], weights: Mapping[str, Sequence[fl
 
 # --- The same cells in NumPy, Keras and PyTorch -----------------------------------------------------------------------
 
-# PyTorch's gate i is Keras' gate TORCH_GATES[kind][i]; each list is its own inverse.
+# PyTorch's gate number k is Keras' gate number TORCH_GATES[kind][k], from 0; each list is its own inverse.
 TORCH_GATES = {"SimpleRNN": [0], "LSTM": [0, 1, 2, 3], "GRU": [1, 0, 2]}
 LAYOUTS = """\
-NumPy and Keras have the gates side by side, PyTorch one below the other. In a GRU they begin with the update gate,
-PyTorch with the reset gate. PyTorch adds two biases, of x W and of h U: one is enough, and the other one zero. In a GRU
-the reset gate comes between them, so Keras has two as well, as rows: that is reset_after=True, its default. With False,
-as a GRU was first published, the reset gate comes before the product h U, and PyTorch has no such GRU."""
+NumPy and Keras have the gates side by side, PyTorch one below the other. In a GRU NumPy and Keras begin with the update
+gate, PyTorch with the reset gate. PyTorch adds two biases, of x W and of h U: one is enough, and the other one stays
+zero. In a GRU the reset gate comes between them, so Keras has two as well, as rows: that is reset_after=True, its
+default. With False, as a GRU was first published, the reset gate comes before the product h U, and PyTorch has no such
+GRU."""
 
 Weights = Mapping[str, np.ndarray]
 
 
 def numpy_gradients(layer: Layer, X: np.ndarray, output_gradient: np.ndarray, **options: Any) -> list[np.ndarray]:
-    """Returns what `keras_gradients` returns, of a layer of the NumPy engine; `options` are those of `forward`."""
+    """Returns the output of a layer, and the gradients of sum(output * output_gradient) by X and by each weight.
+
+    `options` are those of `forward`.
+    """
     output = layer.forward(X, **options)
     dX = layer.backward(output_gradient)
     return [output, dX, *(layer.gradients[name] for name in layer.parameters)]
@@ -193,7 +199,7 @@ def torch_gradients(
 ) -> list[np.ndarray]:
     """Returns the same of PyTorch's module; sequences of different lengths are packed, without the padding."""
     modules = {"SimpleRNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
-    # Where PyTorch has them, by the prefix of the weights' names in Keras.
+    # The ends of PyTorch's names of the weights, by the beginnings of Keras' names.
     places = {"forward_": "l0", "backward_": "l0_reverse"} if "backward_kernel" in weights else {"": "l0"}
     module = modules[kind](X.shape[2], count_units(weights), batch_first=True, bidirectional=len(places) == 2)
     state = {}
@@ -275,7 +281,7 @@ def layer_errors(
         output_gradient: in the shape of the layer's output.
         computes: of each library a function of the weights, X and `output_gradient`, in 32 bits.
         random: the generator of the entries at which finite differences are taken.
-        lengths: of the sequences, where they differ: by a mask in NumPy.
+        lengths: of the sequences, where they differ: by a mask in NumPy. Finite differences are taken without it.
     """
     errors = [finite_difference_error(layer, X, output_gradient, random)]
     options = {}
@@ -350,8 +356,8 @@ class PeepholeLSTM(LSTM):
         o = s(x W_o + h U_o + c' * p_o + b_o)       the output gate sees the new memory
         h' = o * tanh(c')
 
-    Each unit sees its own memory alone: p has one number a gate and unit. It starts at 0, as an LSTM. In the
-    comparison of Greff et al. (2017) leaving the peepholes out cost nothing.
+    Each unit sees its own memory alone: p has one number per gate and unit, 0 at first: the layer starts as an LSTM. In
+    the comparison of Greff et al. (2017) leaving the peepholes out cost nothing.
     """
 
     def build(self, input_shape: Shape, random: np.random.Generator, dtype: Any) -> Shape:
@@ -361,7 +367,7 @@ class PeepholeLSTM(LSTM):
         return output_shape
 
     def step(self, projected: np.ndarray, state: State) -> tuple[State, Any]:
-        """The equations above."""
+        """The equations above; `projected` is x W + b of this step."""
         h, c = state
         p_i, p_f, p_o = self.parameters["peephole"]
         i, f, g, o = np.split(projected + h @ self.parameters["recurrent_kernel"], 4, axis=1)
@@ -477,7 +483,8 @@ def train_on_neighbours(layer: Layer, seed: int) -> list[float]:
         X = random.uniform(size=(32, 12, 1))
         padded = np.pad(X, ((0, 0), (1, 1), (0, 0)))
         y = (padded[:, :-2] + padded[:, 2:]) / 2
-        losses.append(loss.value(network.train_step(X, y, loss, optimizer), y))
+        outputs = network.train_step(X, y, loss, optimizer)  # from before the step
+        losses.append(loss.value(outputs, y))
     return losses
 
 
@@ -507,7 +514,7 @@ def make_untrained_cells(random: np.random.Generator) -> dict[str, Recurrent]:
 
 
 def gradient_norm_by_distance(layer: Recurrent, random: np.random.Generator) -> np.ndarray:
-    """Returns the norm of the gradient of the last state by each step's input (STEPS,), the last step first and 1."""
+    """Returns the norm of the last state's gradient by each input (STEPS,), the last step first and 1."""
     X, output_gradient = random.normal(size=(16, STEPS, 8)), random.normal(size=(16, UNITS))
     layer.forward(X)
     dX = layer.backward(output_gradient)
@@ -516,7 +523,7 @@ def gradient_norm_by_distance(layer: Recurrent, random: np.random.Generator) -> 
 
 
 def clip_gradients(gradients: dict[str, np.ndarray], limit: float) -> None:
-    """Shortens the gradient of all weights together to the norm `limit`; it keeps its direction (Pascanu 2013)."""
+    """Shortens a longer gradient of all weights together to the norm `limit`; it keeps its direction (Pascanu 2013)."""
     norm = np.sqrt(sum(float(np.sum(gradient**2)) for gradient in gradients.values()))
     for gradient in gradients.values():
         gradient *= min(1.0, limit / norm)
@@ -566,7 +573,8 @@ def examine_variants(report: Report) -> None:
     neighbours = {name: train_on_neighbours(layer, seed) for name, layer in variants.items()}
     print("Trained to predict at each step the mean of the numbers before and after it:")
     for name, values in neighbours.items():
-        print(f"{name}: mean squared error {values[0]:.4f}, at step {len(values)} {np.mean(values[-20:]):.4f}")
+        last = np.mean(values[-20:])
+        print(f"{name}: mean squared error {values[0]:.4f}, over the last 20 of {len(values)} steps {last:.4f}")
     print(f"From one direction the number after is not known: the error is at least {ONE_DIRECTION_ERROR:.4f}.")
     report.plot("rnn-variants", figures.variants, neighbours, ONE_DIRECTION_ERROR)
 

@@ -254,8 +254,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         # A network soon memorises a small table: the weights of the epoch with the lowest validation loss are kept.
         stopping = keras.callbacks.EarlyStopping("val_loss", patience=PATIENCE, restore_best_weights=True)
         resume = training.Resume(report.checkpoint(f"tables-{task.name}"), keep=[stopping])
-        # model.fit takes the same arguments and ends with the same weights. Of the 30 ms an epoch that it needs for
-        # itself, a table this small takes one.
+        # fit_table ends with the weights of model.fit, bit for bit (see --plain), without its overhead of 30 ms an
+        # epoch: on a table this small an epoch takes about one.
         history = training.fit_table(
             model,
             task.X[task.train],

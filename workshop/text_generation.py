@@ -96,7 +96,7 @@ def build_lstm(characters: int, units: int, layers: int) -> keras.Sequential:
 def bits_by_counting(train: np.ndarray, held_out: np.ndarray, before: int, characters: int) -> float:
     """Returns the bits per character of a model that counts which character follows which `before` others.
 
-    Every count is a tenth larger than what was seen, so that no character is impossible (Lidstone 1920).
+    Every count is larger by 0.1 than what was seen, so that no character is impossible (Lidstone 1920).
 
     Args:
         train, held_out: numbers of characters.

@@ -123,7 +123,7 @@ def put_weights(model: keras.Model, backbone: Backbone) -> None:
 def split(model: keras.Model, kind: str) -> tuple[keras.Model, keras.Sequential]:
     """Returns the part of a network that stays as it is, and the end, which is fine-tuned; they share its weights.
 
-    In the end every batch normalisation is frozen as well: with `trainable = False` it normalises by the statistics of
+    In that end every batch normalisation is frozen as well: with `trainable = False` it normalises by the statistics of
     a million photos, not by those of a batch.
     """
     if isinstance(model, keras.Sequential):

@@ -72,7 +72,7 @@ COURSE_NOISE = 0.01  # of course-2-4-1: clouds a tenth as wide
 THRESHOLD = 0.5
 CURVE_UNITS = (2, 6, 7)
 RADIUS = 1.5  # of the circle, in a square from -2 to 2
-CENTRES = np.array([[-2, -2], [0, 0], [2, 2]])  # of three clouds: no line separates the one between from the others
+CENTRES = np.array([[-2, -2], [0, 0], [2, 2]])  # of three clouds: no line separates the middle one from the others
 
 
 def sigmoid(z: np.ndarray) -> np.ndarray:
@@ -406,6 +406,7 @@ def shape_tasks(arguments: argparse.Namespace) -> list[Task]:
     """Returns the networks that draw two curves, a circle and three classes; of the latter, one for each class."""
     random = np.random.default_rng((arguments.seed, 2))
     x = np.linspace(-2 * np.pi, 2 * np.pi, 101, dtype=np.float32)
+    # The rate is constant, so `samples`, which gives a schedule its length, may be any number.
     curves, classes = (SHAPES[kind].with_options(arguments, samples=100) for kind in ("curves", "classes"))
     tasks = []
     for name, y in {"step": (x > 0).astype(np.float32), "sine": np.sin(x)}.items():

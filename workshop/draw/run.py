@@ -52,7 +52,7 @@ def build_parser() -> cli.Parser:
     add = parser.add_argument
     where = "a name without an ending is looked for in the current folder, in models and among the shipped ones"
     add("--model", type=Path, metavar="PATH", default=Path(MODEL), help=f"a saved model; {where} (default: {MODEL})")
-    add("--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (default: this machine only)")
+    add("--host", default="127.0.0.1", metavar="ADDRESS", help="to listen on (default: 127.0.0.1, this machine only)")
     add(
         "--port",
         type=cli.whole_number(1, 65535),

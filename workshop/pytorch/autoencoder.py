@@ -79,7 +79,7 @@ class ConvolutionalAutoencoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.encoder = nn.Sequential(
-            # Of an even number of pixels, with strides of two: one row after the last. `padding=1` adds one before too.
+            # At these sizes Keras pads one row and one column, after the last; `padding=1` pads on both sides.
             PadAsTensorFlow(3, 2),
             nn.Conv2d(1, lesson.FILTERS, 3, stride=2),
             nn.SiLU(),
@@ -150,7 +150,8 @@ def train(
     batches = SeededBatches(len(dataset), recipe.batch_size, arguments.seed)
     loader = DataLoader(dataset, sampler=batches, batch_size=None)  # the sampler gives whole batches
     network = build(kind, arguments.seed)
-    model = TorchModel(network, input_shape=(28, 28, 1))  # as Keras has it, and the .h5
+    # The same network and weights as Keras and the .h5 have them: channels last.
+    model = TorchModel(network, input_shape=(28, 28, 1))
     print(f"The network {kind}: {model.count_params():,} weights, {len(X):,} images")
     print(network)
 

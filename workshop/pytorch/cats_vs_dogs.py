@@ -79,7 +79,7 @@ class SmallNetwork(nn.Module):
     """A network for few photos: 16-32-64-96-176 convolutions, the average of each channel, and the output.
 
     The first convolution has a stride of two pixels, where the image is largest and each filter costs most. With four
-    poolings in all, a unit of the last one sees nearly all of an image of 150x150.
+    poolings in all, a unit of the last convolution sees nearly all of an image of 150x150.
     """
 
     def __init__(self, classes: int) -> None:
@@ -171,7 +171,7 @@ def make_criterion(targets: np.ndarray) -> nn.Module:
 
 
 def count_correct(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Returns how many samples have the logits of their class."""
+    """Returns how many samples are classified correctly: by the highest logit, of two classes by its sign."""
     correct = (outputs > 0) == (targets > 0.5) if targets.ndim == 2 else outputs.argmax(dim=1) == targets
     return correct.sum()
 
@@ -255,7 +255,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         rows = photo_classifier.sample_rows(len(X_validation), limit)
         validation_sample = PhotoDataset(X_validation[rows], y_validation[rows])
         network = build(kind, arguments.size, len(classes), arguments.seed)
-        model = TorchModel(network, X_train.shape[1:], output_activation(len(classes)))  # as Keras has it, and the .h5
+        # The same network and weights as Keras and the .h5 have them: channels last, the output a sigmoid or softmax.
+        model = TorchModel(network, X_train.shape[1:], output_activation(len(classes)))
         weights = model.count_params()
         report.section(f"{kind}: {weights:,} weights, {recipe.epochs} epochs of {len(X_train):,} photos")
         print(network)

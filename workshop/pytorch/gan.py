@@ -158,7 +158,8 @@ def train(
     discriminator = initialize_as_keras(Discriminator()).to(device.choose_device())
     averaged = AveragedModel(generator, avg_fn=average, use_buffers=True)
     averaged.n_averaged += 1  # begins with the first weights, as in the lesson
-    model = TorchModel(averaged.module, input_shape=(NOISE + CLASSES,))  # as Keras has it, and the .h5
+    # The same network and weights as Keras and the .h5 have them.
+    model = TorchModel(averaged.module, input_shape=(NOISE + CLASSES,))
     if kind == arguments.parts[0]:
         print(generator, discriminator, sep="\n")
 

@@ -73,6 +73,7 @@ def fit(
     model = TorchModel(neuron, input_shape=X.shape[1:], activation="sigmoid")
     recipe = RECIPES["neuron"].with_options(arguments, samples=len(X))
     batches = SeededBatches(len(X), recipe.batch_size, arguments.seed)
+    # The sampler gives whole batches, so the loader makes none.
     loader = DataLoader(ArrayDataset(X, y[:, None]), sampler=batches, batch_size=None)
     state = TrainingState(checkpoint, recipe, model)
     train(neuron, loader, state)

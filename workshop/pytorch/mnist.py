@@ -165,7 +165,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         loader = DataLoader(train_set, sampler=batches, batch_size=None)  # the sampler gives whole batches
         network = build(kind, arguments)
         print(network)
-        model = TorchModel(network, input_shape=(28, 28, 1), activation="softmax")  # as Keras has it, and the .h5
+        # The same network and weights as Keras and the .h5 have them: channels last, a softmax behind the logits.
+        model = TorchModel(network, input_shape=(28, 28, 1), activation="softmax")
         print(f"{model.count_params():,} weights")
         state = TrainingState(report.checkpoint(name), recipe, model)
         train(network, loader, state)

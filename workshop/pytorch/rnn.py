@@ -1,7 +1,7 @@
 """An image read row by row, in PyTorch: the mirror of `workshop/rnn.py`.
 
 The same images, options, metrics, plots and files. PyTorch's own nn.RNN, nn.LSTM and nn.GRU return two things, have two
-biases and start with other weights; the modules of `pytorch/kit/recurrent.py` hold one of them each and level this.
+biases and start with other weights; each module of `pytorch/kit/recurrent.py` holds one and acts as Keras' layer does.
 What the lesson shows of the cells before it trains is not repeated here.
 
     python -m workshop.pytorch.rnn                              # the three, compared; then look into the folder plots
@@ -122,7 +122,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         loader = DataLoader(train_set, sampler=batches, batch_size=None)  # the sampler gives whole batches
         network = build(cell, arguments)
         print(network)
-        model = TorchModel(network, input_shape=(28, 28), activation="softmax")  # as Keras has it, and the .h5
+        # The same network and weights as Keras and the .h5 have them: a softmax behind the logits.
+        model = TorchModel(network, input_shape=(28, 28), activation="softmax")
         state = TrainingState(report.checkpoint(f"{run_name}_{cell}"), recipe, model)
         started = time.perf_counter()
         train(network, loader, state)

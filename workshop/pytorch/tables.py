@@ -55,6 +55,7 @@ def train(
 
     After each epoch the loss is measured on `validation`, rows and targets; by it `state` stops early.
     """
+    # The targets of a batch of one row: classes are one-hot, a column each.
     has_classes = loader.dataset[[0]][1].shape[1] > 1
     criterion = nn.CrossEntropyLoss() if has_classes else nn.MSELoss()
     optimizer, scheduler = optimizers.make(state.recipe, network.parameters())

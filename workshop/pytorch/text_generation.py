@@ -1,8 +1,8 @@
 """Text generation, in PyTorch: the mirror of `workshop/text_generation.py`.
 
 The same text, options, metrics, plots and files. PyTorch's own nn.LSTM returns two things, has two biases and starts
-with other weights; `LSTMAsKeras` of `pytorch/kit/recurrent.py` holds one and levels this. The loss takes logits: the
-softmax is added when the model is saved.
+with other weights; `LSTMAsKeras` of `pytorch/kit/recurrent.py` holds one and acts as Keras' LSTM does. The loss
+takes logits: the softmax is added when the model is saved.
 
     python -m workshop.pytorch.text_generation                      # Alice's Adventures in Wonderland
     python -m workshop.pytorch.text_generation --data YOUR.txt      # any text in UTF-8
@@ -127,7 +127,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     loader = DataLoader(train_set, sampler=batches, batch_size=None)  # the sampler gives whole batches
     network = build(len(vocabulary), arguments.units, arguments.layers, arguments.seed)
     print(network)
-    model = TorchModel(network, input_shape=(WINDOW,), activation="softmax")  # as Keras has it, and the .h5
+    # The same network and weights as Keras and the .h5 have them: a softmax behind the logits.
+    model = TorchModel(network, input_shape=(WINDOW,), activation="softmax")
     state = TrainingState(report.checkpoint("text_generation"), recipe, model)
     train(network, loader, state)
 

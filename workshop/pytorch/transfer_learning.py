@@ -141,8 +141,8 @@ def put_weights(network: Network, model: TorchModel, backbone: lesson.Backbone) 
 def split(network: MobileNet | EfficientNetLite0, kind: str) -> tuple[nn.Module, End]:
     """Returns the part of a network that stays as it is, and the end, which is fine-tuned.
 
-    In the end every batch normalisation is frozen as well: it goes on with the statistics of a million photos, not with
-    those of a batch; see `start_training`.
+    In that end every batch normalisation is frozen as well: it goes on with the statistics of a million photos, not
+    with those of a batch; see `start_training`.
     """
     first = FIRST_FINETUNED[kind]
     body, end = nn.Sequential(network.rescaling, network.backbone[:first]), End(network, first)

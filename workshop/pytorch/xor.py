@@ -77,6 +77,7 @@ def fit(
     model = TorchModel(network, input_shape=X.shape[1:], activation=activation)
     state = TrainingState(report.checkpoint(name), recipe, model, snapshots=snapshots)
     batches = SeededBatches(len(X), recipe.batch_size, seed)
+    # The sampler gives whole batches, so the loader makes none.
     loader = DataLoader(ArrayDataset(X, y[:, None]), sampler=batches, batch_size=None)
     train(network, loader, state, loss_name)
     return model, state

@@ -8,7 +8,7 @@ The same images, parts, options, metrics, plots and files, without any library f
 
 Expected, as with Keras, all eight parts in about 45 s on one CPU core: the linear network's subspace within 0.01 rad of
 PCA's, a mean squared error of at most 0.006 with 32 numbers, noise of 0.5 more than halved, and an area under the ROC
-curve of at least 0.99. The convolutional network trains on half as many images, in smaller steps.
+curve of at least 0.99. The convolutional network trains on half as many images, in batches half as large.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from workshop.scratch.nn.state import TrainingState
 if TYPE_CHECKING:
     from workshop.autoencoder import Curve
 
-# A convolution takes longer here, so it is trained on fewer images.
+# A convolution takes longer here, so it is trained on half as many images, in batches half as large.
 CONVOLUTIONAL_IMAGES = 6000
 RECIPES = lesson.RECIPES | {"convolutional": replace(lesson.RECIPES["convolutional"], batch_size=32)}
 

@@ -50,7 +50,7 @@ def build_cnn(
     activation: str = "relu",
     padding: str = "valid",
 ) -> list[Layer]:
-    """Returns the convolutional network: a 3x3 convolution and a 2x2 pooling for each of `filters`, then dense."""
+    """Returns the layers of the CNN: a 3x3 convolution and a 2x2 pooling for each of `filters`, then dense layers."""
     layers: list[Layer] = []
     for count in filters:
         layers += [Conv2D(count, 3, padding=padding, activation=activation), MaxPooling2D()]
