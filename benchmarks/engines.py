@@ -44,8 +44,8 @@ def questions(model: Bundle) -> np.ndarray | list[list[object]]:
         return images.reshape(-1, *model.inputs[0].shape)
     random = np.random.default_rng(1)
     if model.inputs[0].shape:
-        (image,) = model.inputs
-        return np.floor(random.uniform(image.minimum, image.maximum, (1000, *image.shape)))
+        (window,) = model.inputs
+        return np.floor(random.uniform(window.minimum, window.maximum, (1000, *window.shape)))
     columns = [
         random.choice(column.values, 1000) if column.values else random.uniform(column.minimum, column.maximum, 1000)
         for column in model.inputs

@@ -70,7 +70,7 @@ def main() -> None:
         print(line)
     rows = []
     for kind in [arguments.model] if arguments.model else ["dense", "cnn"]:
-        options = argparse.Namespace(preset=None, hidden_units=None, activation="relu", filters=[32, 32], seed=1)
+        options = mnist.parse(None, ["--seed", "1"])
         engines = {"Keras": keras_epoch, "NumPy": numpy_epoch, "PyTorch": torch_epoch}
         epochs = {name: make(options, kind, images) for name, make in engines.items()}
         times: dict[str, list[float]] = {name: [] for name in engines}

@@ -396,7 +396,7 @@ same = np.allclose(again.predict(X_test[:100], verbose=0), model.predict(X_test[
 print("the same predictions:", same)
 
 # %% [markdown]
-# `python -m apps.digit --model digits_small.h5 YOUR-PICTURE.png` reads a picture with it.
+# `python -m apps.digit --model digits_small.h5 YOUR-PICTURE.png` reads a digit with it.
 #
 # ## What to try next
 #

@@ -450,7 +450,7 @@ charts.losses(curves, y="mean squared error", title="The mean of the numbers bef
 #
 # ## Keep the model
 #
-# `python -m apps.digit --model rows.h5 YOUR-PICTURE.png` reads a picture with it.
+# `python -m apps.digit --model rows.h5 YOUR-PICTURE.png` reads a digit with it.
 
 # %%
 lstm.save("rows.h5")

@@ -103,15 +103,15 @@ check("forecasting.1", make_windows)
 
 
 # %%
-def make_windows(first, last):
+def windows_between(first, last):
     """Returns X (n, WINDOW) and y (n, HORIZON), all targets between the rows first and last."""
     both = sliding_window_view(values[max(first - WINDOW, 0) : last], WINDOW + HORIZON)
     return both[:, :WINDOW], both[:, WINDOW:]
 
 
-X_train, y_train = make_windows(0, train_end)
-X_validation, y_validation = make_windows(train_end, validation_end)
-X_test, y_test = make_windows(validation_end, rows)
+X_train, y_train = windows_between(0, train_end)
+X_validation, y_validation = windows_between(train_end, validation_end)
+X_test, y_test = windows_between(validation_end, rows)
 print("X_train", X_train.shape, "y_train", y_train.shape, "X_test", X_test.shape)
 
 # %% [markdown]

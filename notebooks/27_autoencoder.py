@@ -345,7 +345,7 @@ figures.image_rows({"on the way": decode.predict(points, verbose=0).reshape(-1, 
 # %% [markdown]
 # ## Keep the model
 #
-# `python -m apps.clean --model denoiser.h5 YOUR-PICTURE.png` cleans an image with it. The loss is saved under its
+# `python -m apps.clean --model denoiser.h5 NOISY-DIGIT.png` cleans an image with it. The loss is saved under its
 # full name, `"mean_squared_error"`: a model that was compiled with `"mse"` and saved as `.h5` does not load again in
 # some versions of Keras.
 

@@ -359,7 +359,7 @@ figures.sheet(pairs, "The nearest training images", ["drawn", "nearest\ntraining
 # %% [markdown]
 # ## From one noise vector to another
 #
-# Between two noises lie others. If the digits change smoothly on the way, the generator knows what lies between.
+# Between two noise vectors lie others. If the digits change smoothly on the way, the generator knows what lies between.
 
 # %% [markdown]
 # ### Your turn 4: from one noise to another

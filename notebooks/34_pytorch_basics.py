@@ -228,7 +228,7 @@ loss = ...
 check("pytorch_basics.4", loss)
 
 # %% [markdown]
-# ## Loss functions are formulae
+# ## Loss functions are formulas
 #
 # Cross-entropy by hand: the logarithm of the sum of all exp(z), minus the logit of the right class.
 

@@ -341,7 +341,7 @@ right.set(xlabel="probability by PyTorch", ylabel="probability by Keras", title=
 plt.show()
 
 # %% [markdown]
-# `python -m apps.digit --model digits-torch.h5 YOUR-PICTURE.png` reads a picture with it, and never asks which library
+# `python -m apps.digit --model digits-torch.h5 YOUR-PICTURE.png` reads a digit with it, and never asks which library
 # trained it.
 
 # %%

@@ -340,7 +340,7 @@ print("the same predictions:", np.allclose(again.predict(X_test[:100].numpy(), v
 notebook.download("rows-torch.h5")
 
 # %% [markdown]
-# `python -m apps.digit --model rows-torch.h5 YOUR-PICTURE.png` reads a picture with it.
+# `python -m apps.digit --model rows-torch.h5 YOUR-PICTURE.png` reads a digit with it.
 #
 # ## What to try next
 #

@@ -606,9 +606,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         noisy = {level: add_noise(digits.X_test, level, random) for level in NOISE_LEVELS}
         error = model.evaluate(scale_pixels(noisy[NOISE_REPORTED]), X_test, batch_size=1000, verbose=0)
         report_and_save("denoiser", model, error, digits, report)
-        use = f"python -m apps.clean --model {report.last_model} YOUR-PICTURE.png"
+        use = f"python -m apps.clean --model {report.last_model} NOISY-DIGIT.png"
         cleaned = {level: model.predict(scale_pixels(X), batch_size=1000, verbose=0) for level, X in noisy.items()}
         compare_with_noisy(noisy, cleaned, digits, report)
+        del X, cleaned  # 140 MB
 
     if "anomaly" in parts:
         report.section("anomaly")
@@ -617,6 +618,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             name: deep.predict(scale_pixels(X), batch_size=1000, verbose=0) for name, X in images.items()
         }
         find_anomalies(images, reconstructions, report)
+        del reconstructions  # 80 MB
 
     if "missing" in parts:
         report.section("missing")

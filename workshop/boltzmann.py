@@ -383,7 +383,7 @@ def show_machine(
     print(figures.gap_table({f"{n:,} images": history, f"{min(SMALL_SET_IMAGES, n):,} images": few}))
     print("Where the gap grows, the machine makes only its training images likely. No label is needed to see this.")
     persistent_error = reconstruction_error(persistent, X)
-    print(f"The machine with persistent chains, trained to generate, not to reconstruct, has {persistent_error:.4f}.")
+    print(f"The machine with persistent chains, trained to generate: a reconstruction error of {persistent_error:.4f}.")
     report.result({"test_mean_squared_error": persistent_error}, model="persistent")
     report.result({"gap_validation_log_loss": history["gaps"][-1], "few_gap_validation_log_loss": few["gaps"][-1]})
     report.plot("boltzmann-reconstructions", figures.reconstructions, X[:10], machine.reconstruct(X[:10]))
@@ -516,9 +516,8 @@ def compare_with_exact(report: Report) -> None:
     print(f"No machine can reach more than ln 1/{len(PATTERNS)} = {best:.3f}.\n")
 
     machines = {"weights near 0": small_machine(seed)}
-    machines |= {
-        f"after {n} steps": train_on_patterns(None, n, seed)[0] for n in (200, 300)
-    }  # more and more certain of the patterns
+    # More and more certain of the patterns.
+    machines |= {f"after {n} steps": train_on_patterns(None, n, seed)[0] for n in (200, 300)}
     errors = {
         name: [relative_error(expected_directions(machine, PATTERNS, k), exact_gradient(machine, PATTERNS)) for k in KS]
         for name, machine in machines.items()

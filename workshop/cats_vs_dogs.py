@@ -182,7 +182,7 @@ def report_steps(recipe: PhotoRecipe, samples: int) -> None:
     """Prints the steps of an epoch, and whether photos repeat within it."""
     batches = math.ceil(samples / recipe.batch_size)
     steps = recipe.steps_per_epoch or batches
-    print(f"Steps per epoch  {steps} batches of {recipe.batch_size}")
+    print(f"Steps per epoch {steps} batches of {recipe.batch_size}")
     if steps > batches:
         made = f"{batches} batches" if batches > 1 else "1 batch"
         print(f"                {samples:,} photos make {made}: they come again, in another order")

@@ -331,8 +331,9 @@ def map_blobs(X: np.ndarray, random: np.random.Generator, arguments: argparse.Na
     middle = min(snapshots, key=lambda step: abs(step - 0.1 * steps))
     errors = print_map_errors(X, {step: snapshots[step] for step in (0, middle, steps)}, NET)
     report.result({"net_topographic_train_zero_one_loss": errors[-1, 1]})
-    all_errors = [map_errors(X, units, NET)[:2] for units in snapshots.values()]
-    report.animate("clustering-net", figures.net, X, snapshots, all_errors, NET)
+    if not arguments.no_plots:
+        all_errors = [map_errors(X, units, NET)[:2] for units in snapshots.values()]
+        report.animate("clustering-net", figures.net, X, snapshots, all_errors, NET)
 
 
 def map_colours(random: np.random.Generator, quick: bool, report: Report) -> tuple[list[int], np.ndarray]:

@@ -407,7 +407,9 @@ def run_ladder(report: Report, images: ImageSet) -> None:
     source = ImageSource(images.name, arguments.data, arguments.quick, images.source) if arguments.cluster else images
     rungs = [*LADDER] if arguments.full else [*DEFAULT_RUNGS]
     keys = {rung: {"rung": rung, "seed": str(arguments.seed), **LADDER[rung].settings} for rung in rungs}
-    name = bundle.name_for(f"{images.name}-ladder", quick=arguments.quick, standin=images.is_standin)
+    # Writing logs takes time, and a rung that has its row is not trained again: rows with logs are kept apart.
+    ladder = f"{images.name}-ladder-tensorboard" if arguments.tensorboard else f"{images.name}-ladder"
+    name = bundle.name_for(ladder, quick=arguments.quick, standin=images.is_standin)
     rows = Rows(arguments.results / f"{name}.csv", [*keys["sgd"]])
     parts = {"break": break_it, "rate": find_rate, "batch": double_batch_size}
     tasks: dict[str, Callable[[], Row | Findings]] = {

@@ -172,7 +172,7 @@ def show_slips() -> None:
 
 
 def compare_losses() -> float:
-    """Prints loss functions beside their formulae, computed in NumPy; returns how far they are apart at most."""
+    """Prints loss functions beside their formulas, computed in NumPy; returns how far they are apart at most."""
     p, y = np.array([2.5, 0.0, 2.0, 8.0]), np.array([3.0, -0.5, 2.0, 5.0])
     z, odd = np.array([2.0, -1.0, 0.5]), np.array([1.0, 0.0, 0.0])
     logits, classes = np.array([[2.0, 0.5, -1.0], [0.1, 1.2, 3.0]]), np.array([0, 1])

@@ -559,9 +559,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     report.section(f"Overfitting: {len(few.X):,} images, {UNITS} hidden units")
     model, history, snapshots = fit_few(report, few)
     loss, test_accuracy = model.evaluate(test.X, test.y, batch_size=1000, verbose=0)
-    print(
-        f"On the test images: loss {loss:.4f}, summed over the outputs {OUTPUTS * loss:.3f}, {test_accuracy:.2%} right"
-    )
+    losses = f"loss {loss:.4f}, summed over the outputs {OUTPUTS * loss:.3f}"
+    print(f"On the test images: {losses}, accuracy {test_accuracy:.2%}")
     tests = evaluate_snapshots(model, partial(predict, model), snapshots.weights, test)
     report_overfitting(report, history, tests)
 

@@ -403,7 +403,7 @@ def three_clouds(count: int, random: np.random.Generator) -> tuple[np.ndarray, n
 
 
 def shape_tasks(arguments: argparse.Namespace) -> list[Task]:
-    """Returns the networks that draw two curves, a circle and three classes; of the latter, one for each class."""
+    """Returns the networks that approximate two curves, a circle and three classes, a network for each class."""
     random = np.random.default_rng((arguments.seed, 2))
     x = np.linspace(-2 * np.pi, 2 * np.pi, 101, dtype=np.float32)
     # The rate is constant, so `samples`, which gives a schedule its length, may be any number.
@@ -459,7 +459,7 @@ def show_shapes(report: Report, tasks: Sequence[Task], weights: Mapping[str, Seq
 
 
 def train_shapes(report: Report) -> None:
-    """Trains the networks that draw a step, a sine, a circle and three classes."""
+    """Trains the networks that approximate a step, a sine, a circle and three classes."""
     report.section("What a hidden layer can approximate: a step, a sine, a circle, three classes")
     arguments = report.arguments
     tasks = shape_tasks(arguments)

@@ -315,7 +315,7 @@ def test_the_preset_decodes_the_photos_itself(tmp_path: Path) -> None:
     folder = make_set(tmp_path / "pets", classes=("cats", "dogs"))
     options = ["--preset", "workshop", "--data", str(folder), "--size", "32", "--epochs", "2", "--batch-size", "5"]
     run = start(torch_lesson, tmp_path, *options)
-    first = run.lines.index("Steps per epoch  8 batches of 5")
+    first = run.lines.index("Steps per epoch 8 batches of 5")
     assert run.lines[first + 1].endswith(": they come again, in another order")
     assert run.lines[first + 2] == "Decoding        once, by this package: the ImageDataGenerator is Keras' own"
     assert [path.name for path in run.models.glob("*.h5")] == ["cats_vs_dogs_workshop-preset.h5"]

@@ -169,7 +169,7 @@ def find_others(expected: Sequence[str], parts: Sequence[str]) -> list[str]:
 # autoencoders, that is not the one.
 USES = {
     "admission": "apps.admission --model {}",
-    "autoencoder": "apps.clean --model {denoiser} YOUR-PICTURE.png",
+    "autoencoder": "apps.clean --model {denoiser} NOISY-DIGIT.png",
     "banknotes": "apps.banknote --model {} PHOTO.jpg",
     "cats_vs_dogs": "apps.cat_or_dog --model {} YOUR-PHOTO.jpg",
     "fashion_mnist": "apps.garment --model {} YOUR-PICTURE.png",

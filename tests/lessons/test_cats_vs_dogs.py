@@ -190,7 +190,7 @@ def test_the_generator_as_the_workshop_teaches_it(room: Path) -> None:
     run = start(cats_vs_dogs, room, *options, "--size", "32", "--epochs", "2", "--no-plots")
     assert "Found 12 images belonging to 2 classes." in run.lines
     assert "Class indices   {'kind0': 0, 'kind1': 1}" in run.lines
-    assert "Steps per epoch  3 batches of 5" in run.lines
+    assert "Steps per epoch 3 batches of 5" in run.lines
     assert (room / "models" / "cats_vs_dogs_workshop.h5").exists()
 
 
@@ -227,12 +227,12 @@ def test_the_generators_make_batches_of_the_recipes_size_in_the_order_of_the_see
 @pytest.mark.parametrize(
     ("steps", "samples", "lines"),
     [
-        (0, 876, ["Steps per epoch  8 batches of 125"]),
-        (8, 1500, ["Steps per epoch  8 batches of 125"]),
-        (8, 876, ["Steps per epoch  8 batches of 125"]),
-        (8, 875, ["Steps per epoch  8 batches of 125", "875 photos make 7 batches"]),
-        (8, 125, ["Steps per epoch  8 batches of 125", "125 photos make 1 batch"]),
-        (20, 1250, ["Steps per epoch  20 batches of 125", "1,250 photos make 10 batches"]),
+        (0, 876, ["Steps per epoch 8 batches of 125"]),
+        (8, 1500, ["Steps per epoch 8 batches of 125"]),
+        (8, 876, ["Steps per epoch 8 batches of 125"]),
+        (8, 875, ["Steps per epoch 8 batches of 125", "875 photos make 7 batches"]),
+        (8, 125, ["Steps per epoch 8 batches of 125", "125 photos make 1 batch"]),
+        (20, 1250, ["Steps per epoch 20 batches of 125", "1,250 photos make 10 batches"]),
     ],
 )
 def test_the_run_says_what_happens_where_the_photos_make_fewer_batches(
@@ -248,7 +248,7 @@ def test_an_epoch_of_the_preset_goes_on_where_the_photos_end(room: Path) -> None
     options = ["--data", str(write_photos(room / "toys")), "--preset", "workshop", "--size", "32", "--epochs", "2"]
     run = start(cats_vs_dogs, room, *options, "--batch-size", "5", "--no-plots")
     assert "Class indices   {'kind0': 0, 'kind1': 1}" in run.lines
-    first = run.lines.index("Steps per epoch  8 batches of 5")
+    first = run.lines.index("Steps per epoch 8 batches of 5")
     assert run.rows[first + 1][:5] == ["12", "photos", "make", "3", "batches:"]
     assert run.rows[first + 2] == ["8", "of", "63", "to", "validate"]
     assert sum(line.startswith("8/8 - ") for line in run.lines) == 2

@@ -16,6 +16,7 @@ from workshop.kit import lazy, shadows, versions
 
 _FREE_MEMORY = 2e9  # bytes; the largest lesson takes 1.5e9
 _FREE_DISK = 200e6
+_IMPORTED_AS = {"scikit-learn": "sklearn", "pillow": "PIL"}
 _USERS = {
     "torch": "the PyTorch part needs it",
     "gymnasium": "the lessons on acting need it",
@@ -37,9 +38,10 @@ def check_python() -> Iterator[Finding]:
 
 def check_folder() -> Iterator[Finding]:
     """Looks for files in the current folder that Python would import in place of a library."""
+    known = {_IMPORTED_AS.get(requirement.name, requirement.name) for requirement in versions.requirements()}
     for path in sorted(Path().iterdir()):
         name = path.stem if path.suffix == ".py" else path.name
-        if name.isidentifier() and shadows.hidden_by(str(Path().absolute()), name):
+        if name not in known and name.isidentifier() and shadows.hidden_by(str(Path().absolute()), name):
             yield fix(f"{path} in this folder hides the library {name}", "rename the file")
 
 
@@ -67,6 +69,9 @@ def check_packages() -> Iterator[Finding]:
     yield from check_keras_settings()
     for requirement in versions.requirements():
         name, is_needed = requirement.name, requirement.marker is None
+        own = Path(_IMPORTED_AS.get(name, name) + ".py")
+        if own.exists():
+            yield fix(f"{own} in this folder hides the library of that name", "rename the file")
         tried = versions.tried_range(name)
         extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
         install = f'python -m pip install "{name}{extras}=={tried.highest}"'

@@ -256,7 +256,7 @@ def walk(start, end, steps):
         task="The discriminator becomes so good that it gives every drawn image a probability of being real of nearly "
         '0, whatever the generator changes in it. What does the generator learn from then on? `"a"`: fast, as its loss '
         'is large. `"b"`: little, as the output hardly changes with the image, and tells no direction. `"c"`: to draw '
-        'the same image for all noises. `"d"`: nothing new, as its images are perfect by then.',
+        'the same image for all noise vectors. `"d"`: nothing new, as its images are perfect by then.',
         stub="choice = ...",
         solution='choice = "b"',
         explanation="A gradient is the change of the loss with the image. Where the discriminator answers the same "

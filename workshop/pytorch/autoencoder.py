@@ -239,7 +239,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         cleaned = {level: model.predict(X, preprocess=scale_pixels) for level, X in noisy.items()}
         error = lesson.reconstruction_error(X_test, cleaned[lesson.NOISE_REPORTED])
         lesson.report_and_save("denoiser", model, error, digits, report)
-        use = f"python -m apps.clean --model {report.last_model} YOUR-PICTURE.png"
+        use = f"python -m apps.clean --model {report.last_model} NOISY-DIGIT.png"
         lesson.compare_with_noisy(noisy, cleaned, digits, report)
 
     if "anomaly" in parts:

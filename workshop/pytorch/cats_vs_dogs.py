@@ -180,11 +180,11 @@ def count_correct(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 def evaluate(network: nn.Module, photos: PhotoDataset | ArrayDataset, criterion: nn.Module) -> tuple[float, float]:
     """Returns the loss and the accuracy on photos."""
     network.eval()
-    device = next(network.parameters()).device
+    torch_device = next(network.parameters()).device
     loss = correct = 0.0
     for rows in BatchSampler(SequentialSampler(photos), 32, drop_last=False):
         inputs, targets = photos[rows]
-        outputs, targets = network(inputs.to(device)), targets.to(device)
+        outputs, targets = network(inputs.to(torch_device)), targets.to(torch_device)
         loss += float(criterion(outputs, targets)) * len(inputs)
         correct += float(count_correct(outputs, targets))
     return loss / len(photos), correct / len(photos)

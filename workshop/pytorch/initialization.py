@@ -116,7 +116,7 @@ def measure(case: lesson.Case, X: np.ndarray, y: np.ndarray, seed: int) -> lesso
 
 
 def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
-    """The training loop of PyTorch, written out; `state` shows it, remembers it and goes on where it was stopped."""
+    """The training loop of PyTorch, written out; `state` remembers it and goes on where it was stopped."""
     criterion = nn.CrossEntropyLoss()
     optimizer, _ = optimizers.make(state.recipe, network.parameters())  # the rate is constant: no scheduler
     for _epoch in state.epochs(optimizer, None, loader):

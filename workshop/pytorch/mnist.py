@@ -131,10 +131,10 @@ def train(network: nn.Module, loader: DataLoader, state: TrainingState) -> None:
 def evaluate(network: nn.Module, loader: DataLoader) -> float:
     """Returns the share of images whose highest logit is that of their class."""
     network.eval()
-    device = next(network.parameters()).device
+    torch_device = next(network.parameters()).device
     correct = total = 0
     for inputs, targets in loader:
-        predicted = network(inputs.to(device)).argmax(dim=1).cpu()
+        predicted = network(inputs.to(torch_device)).argmax(dim=1).cpu()
         correct += int((predicted == targets).sum())
         total += len(targets)
     return correct / total

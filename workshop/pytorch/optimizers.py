@@ -56,10 +56,10 @@ def make_loader(X: np.ndarray, y: np.ndarray, batch_size: int, seed: int) -> Dat
 def evaluate(network: nn.Module, loader: DataLoader) -> tuple[float, float]:
     """Returns the mean loss and the share of images whose highest logit is that of their class."""
     network.eval()
-    device = next(network.parameters()).device
+    torch_device = next(network.parameters()).device
     loss = correct = total = 0.0
     for inputs, targets in loader:
-        inputs, targets = inputs.to(device), targets.to(device)
+        inputs, targets = inputs.to(torch_device), targets.to(torch_device)
         logits = network(inputs)
         loss += float(nn.functional.cross_entropy(logits, targets, reduction="sum"))
         correct += int((logits.argmax(dim=1) == targets).sum())

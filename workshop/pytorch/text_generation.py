@@ -96,11 +96,11 @@ def evaluate(network: nn.Module, loader: DataLoader) -> tuple[float, float]:
     """
     network.eval()
     criterion = nn.CrossEntropyLoss(reduction="sum")
-    device = next(network.parameters()).device
+    torch_device = next(network.parameters()).device
     loss = 0.0
     correct = total = 0
     for inputs, targets in loader:
-        logits = network(inputs.to(device))[:, WINDOW // 2 :].flatten(0, 1).cpu()
+        logits = network(inputs.to(torch_device))[:, WINDOW // 2 :].flatten(0, 1).cpu()
         targets = targets[:, WINDOW // 2 :].flatten()
         loss += float(criterion(logits, targets))
         correct += int((logits.argmax(dim=1) == targets).sum())

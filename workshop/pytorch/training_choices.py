@@ -55,8 +55,8 @@ def train(
 
 def evaluate(network: nn.Module, X: np.ndarray, y: np.ndarray) -> float:
     """Returns the mean squared error on rows X (n, features) and targets y (n, outputs)."""
-    device = next(network.parameters()).device
-    inputs, targets = (torch.from_numpy(np.float32(part)).to(device) for part in (X, y))
+    torch_device = next(network.parameters()).device
+    inputs, targets = (torch.from_numpy(np.float32(part)).to(torch_device) for part in (X, y))
     with torch.no_grad():
         return float(nn.MSELoss()(network(inputs), targets))
 

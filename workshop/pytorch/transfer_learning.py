@@ -197,11 +197,11 @@ def train_on(
 def outputs(module: nn.Module, X: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Returns what a part of a network returns for X, computed once; images channels last."""
     module.eval()
-    dataset, device = as_dataset(X, y), next(module.parameters()).device
+    dataset, torch_device = as_dataset(X, y), next(module.parameters()).device
     parts = []
     for rows in BatchSampler(SequentialSampler(dataset), 32, drop_last=False):
         inputs, _ = dataset[rows]
-        part = module(inputs.to(device))
+        part = module(inputs.to(torch_device))
         parts.append((part.movedim(1, -1) if part.ndim == 4 else part).float().cpu().numpy())
     return np.concatenate(parts)
 

@@ -103,7 +103,7 @@ def measure(case: lesson.Case, X: np.ndarray, y: np.ndarray, seed: int) -> lesso
 
 
 def train(network: Network, X: np.ndarray, y: np.ndarray, seed: int, state: TrainingState) -> None:
-    """The training loop, written out; `state` shows it, remembers it and goes on where it was stopped."""
+    """The training loop, written out; `state` remembers it and goes on where it was stopped."""
     criterion = SparseCategoricalCrossentropy()
     optimizer = make_optimizer(state.recipe.optimizer, state.recipe.learning_rate)
     for _epoch in state.epochs(network, optimizer, X, y, seed):

@@ -88,7 +88,7 @@ def compare_sizes(report: Report, points: Points) -> None:
 
 
 def train_shapes(report: Report) -> None:
-    """Trains the networks that draw a step, a sine, a circle and three classes."""
+    """Trains the networks that approximate a step, a sine, a circle and three classes."""
     report.section("What a hidden layer can approximate: a step, a sine, a circle, three classes")
     seed = report.arguments.seed
     tasks = lesson.shape_tasks(report.arguments)

@@ -7,7 +7,6 @@ Source: Howard and others (2017), "MobileNets: Efficient Convolutional Neural Ne
 the file is Keras'.
 """
 
-import contextlib
 import hashlib
 import queue
 import threading
@@ -85,12 +84,14 @@ def find(given: FilePath | None) -> Weights | None:
         return Weights(arrays, "MobileNet with weights of an unverified file", given)
     path = lazy.keras_folder() / "models" / NAME
     for kept in filter(None, (shared_folder.shared_file(NAME), path)):
-        with contextlib.suppress(OSError):
+        try:
             content = kept.read_bytes()
-            if is_published(content):
-                return Weights(read(content, kept), TITLE, kept)
-            # The user did not name this file: an interrupted download must not end the run.
-            print(f"Weights   skipped: {one_line(kept)} is not the published file (MD5 differs)")
+        except OSError:
+            continue
+        if is_published(content):
+            return Weights(read(content, kept), TITLE, kept)
+        # The user did not name this file: an interrupted download must not end the run.
+        print(f"Weights   skipped: {one_line(kept)} is not the published file (MD5 differs)")
     downloaded = _download(path)
     return None if downloaded is None else Weights(read(downloaded, path), TITLE, path)
 

@@ -14,7 +14,7 @@ MAX_CHANNELS = 16  # of a layer that are drawn
 
 
 def image_grid(images: np.ndarray, titles: Sequence[str], heading: str, columns: int = 6) -> "Figure":
-    """Returns a figure of grey images (n, height, width), each under its title."""
+    """Returns a figure of images, grey (n, height, width) or in colour (n, height, width, 3), each under its title."""
     rows = max(1, -(-len(images) // columns))
     figure, axes = plots.subplots(rows, columns, width=1.9, height=2.3)
     for panel in axes.flat:
