@@ -404,7 +404,7 @@ figures.sheet(images.reshape(1, 10, 28, 28), "From a 3 to an 8")
 # The discriminator becomes so good that it gives every drawn image a probability of being real of nearly 0, whatever
 # the generator changes in it. What does the generator learn from then on? `"a"`: fast, as its loss is large. `"b"`:
 # little, as the output hardly changes with the image, and tells no direction. `"c"`: to draw the same image for all
-# noises. `"d"`: nothing new, as its images are perfect by then.
+# noise vectors. `"d"`: nothing new, as its images are perfect by then.
 
 # %%
 choice = ...

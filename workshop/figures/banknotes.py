@@ -120,6 +120,8 @@ def test(
     wrong = int(np.sum(predicted != y))
     if wrong:
         chosen = metrics.most_confident_mistakes(y, probabilities, 8)
-        captions = [f"{classes[y[i]]}, predicted\n{classes[predicted[i]]} {probabilities[i].max():.0%}" for i in chosen]
+        captions = [
+            f"{classes[y[i]]}, predicted\n{classes[predicted[i]]} ({probabilities[i].max():.0%})" for i in chosen
+        ]
         heading = f"Misclassified: {wrong} of {len(y):,}, the most confident first"
         yield "mistakes", images.image_grid(X[chosen], captions, heading, columns=4)
