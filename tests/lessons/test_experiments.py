@@ -150,9 +150,7 @@ def test_rungs_that_are_there_are_not_trained_again(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(lesson, "LADDER", few)
     options = ["--quick", "--part", "ladder", "--no-plots", "--results", str(tmp_path)]
     monkeypatch.setattr(lesson, "DEFAULT_RUNGS", ("sgd", "adam", "relu"))
-    logs = tmp_path / "logs"
-    first = start(lesson, tmp_path, *options, "--tensorboard", str(logs))
-    assert {folder.name for folder in logs.iterdir()} == {*few}
+    first = start(lesson, tmp_path, *options)
     path = tmp_path / "mnist-ladder-quick-standin.csv"
     rows = read(path)
     assert sorted(row["rung"] for row in rows) == ["adam", "relu", "sgd"]
@@ -164,8 +162,12 @@ def test_rungs_that_are_there_are_not_trained_again(tmp_path: Path, monkeypatch:
     # Another seed is another row; a row that is trained anew is the same.
     start(lesson, tmp_path, *options, "--seed", "2")
     assert [row["seed"] for row in read(path)] == ["1"] * 3 + ["2"] * 3
-    path.unlink()
-    assert start(lesson, tmp_path, *options).metrics == first.metrics
+    # Rows with logs are kept apart: each rung is trained anew, and has its logs.
+    before, logs = path.read_bytes(), tmp_path / "logs"
+    assert start(lesson, tmp_path, *options, "--tensorboard", str(logs)).metrics == first.metrics
+    assert {folder.name for folder in logs.iterdir()} == {*few}
+    assert path.read_bytes() == before
+    assert len(read(tmp_path / "mnist-ladder-tensorboard-quick-standin.csv")) == 3
 
 
 # --- The rows ---------------------------------------------------------------------------------------------------------
