@@ -61,8 +61,9 @@ def test_the_readmes_table_says_what_a_lesson_is_and_leads_to_its_notebook(lesso
             6,
         ),
         (["benchmarks.engines", "xor"], "| `xor` |", 5),
+        (["benchmarks.numpy_engine", "--runs", "1", "--model", "dense"], "| dense, PyTorch |", 4),
     ],
-    ids=["lessons", "engines"],
+    ids=["lessons", "engines", "numpy_engine"],
 )
 def test_a_lesson_is_measured(command: list[str], row: str, columns: int) -> None:
     done = subprocess.run(
