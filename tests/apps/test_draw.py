@@ -249,19 +249,18 @@ def address(classifier: Classifier) -> Iterator[str]:
     """The page's address, served by this process as `main` does."""
     pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
     run.keep_quiet("127.0.0.1")
-    # Gradio leaves an event loop of this thread open where it finds none.
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the libraries below Gradio
         pytest.importorskip("gradio", reason="needs Gradio: pip install gradio")
         page, at = run.serve(classifier, "127.0.0.1", run.free_port("127.0.0.1", None))
+        # Gradio opens an event loop for each of its locks and closes none: those it has left are collected here, where
+        # their warnings are ignored, and not in the midst of some test.
+        gc.collect()
     yield at
     page.close(verbose=False)
-    asyncio.set_event_loop(None)
-    loop.close()
+    asyncio.set_event_loop(None)  # the last of those loops
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # of the loops in Gradio's other threads
+        warnings.simplefilter("ignore", ResourceWarning)
         del page
         gc.collect()
 
