@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ import h5py
 import joblib
 import numpy as np
 import pytest
+from helpers.memory import peak_bytes
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from workshop.kit import files
@@ -1023,22 +1023,15 @@ def wrapper_of(shape: Any, dtype: str = "f8") -> bytes:
 @pytest.mark.parametrize("shape", [(10**12,), (2**31, 2**31, 4), (2**40, 2**40), (-1,), (4, -4), (10**30,)])
 def test_an_array_of_an_absurd_size(saved: Path, shape: tuple[int, ...]) -> None:
     put_scaler(gzip.compress(wrapper_of(shape)))
-    tracemalloc.start()
-    refused("admission-scaler.gz is refused", "larger than the file")
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 40e6  # twice what a scaler may have unpacked, which newer Pythons set aside at once
+    # Twice what a scaler may have unpacked, which newer Pythons set aside at once.
+    assert peak_bytes(lambda: refused("admission-scaler.gz is refused", "larger than the file")) < 40e6
 
 
 def test_a_scaler_that_unfolds_to_all_of_the_memory(saved: Path) -> None:
     bomb = gzip.compress(bytes(10_000_000), compresslevel=9) * 30  # members one after another are one stream
     assert len(bomb) < 400_000
     put_scaler(bomb)
-    tracemalloc.start()
-    refused("admission-scaler.gz is refused", "unpacked it is larger than 16 MB")
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 80e6
+    assert peak_bytes(lambda: refused("admission-scaler.gz is refused", "unpacked it is larger than 16 MB")) < 80e6
 
 
 def test_a_damaged_scaler(saved: Path, scaler: Any) -> None:

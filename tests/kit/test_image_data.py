@@ -13,7 +13,6 @@ import socket
 import sys
 import threading
 import time
-import tracemalloc
 import types
 import urllib.error
 import urllib.request
@@ -26,6 +25,7 @@ import numpy as np
 import pytest
 from helpers.dialogues import Screen
 from helpers.image_files import IDX, idx, write_idx, write_npz
+from helpers.memory import peak_bytes
 
 from workshop.kit.data import download, imagenet, published_images, synthetic_images
 from workshop.kit.data import images as image_data
@@ -223,11 +223,8 @@ def test_absurd_sizes_in_an_idx_header(arrays: list[np.ndarray], sizes: tuple[in
     header = b"\0\0\x08" + bytes([len(sizes)]) + np.array(sizes, ">u4").tobytes()
     path = write_idx(Path("given"), arrays, packed=False)[0]
     path.write_bytes(header + bytes(data_bytes))
-    tracemalloc.start()
-    refused(Path("given"), path.name, "is not an IDX file of bytes in the shape 30 x 28 x 28")
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 5e6
+    reason = "is not an IDX file of bytes in the shape 30 x 28 x 28"
+    assert peak_bytes(lambda: refused(Path("given"), path.name, reason)) < 5e6
 
 
 def test_what_is_no_idx_file(arrays: list[np.ndarray]) -> None:
@@ -241,11 +238,7 @@ def test_a_packed_file_that_unfolds_to_all_of_the_memory(arrays: list[np.ndarray
     path = write_idx(Path("given"), arrays)[0]
     path.write_bytes(gzip.compress(idx(arrays[0]) + bytes(200_000_000), compresslevel=1))
     assert path.stat().st_size < 3e6
-    tracemalloc.start()
-    refused(Path("given"), path.name, "holds more")
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 20e6
+    assert peak_bytes(lambda: refused(Path("given"), path.name, "holds more")) < 20e6
 
 
 def npz_with(name: str, member: bytes, arrays: list[np.ndarray]) -> Path:
