@@ -448,9 +448,11 @@ LESSONS = (
         },
     ),
     Lesson(
-        "rnn",
-        "An image read row by row: SimpleRNN, LSTM, GRU, vanishing gradients",
-        45,
+        "recurrent_cells",
+        "An LSTM's gates by hand, its gradient through time, and how it vanishes",
+        10,
+        (),
+        trains=False,
         expected={
             "differences_test_max_error": at_most(1e-4),
             "keras_forward_test_max_error": at_most(1e-5),
@@ -462,6 +464,13 @@ LESSONS = (
             "variants_keras_gradient_test_max_error": at_most(1e-4),
             "variants_torch_forward_test_max_error": at_most(1e-5),
             "variants_torch_gradient_test_max_error": at_most(1e-4),
+        },
+    ),
+    Lesson(
+        "rnn",
+        "An image read row by row: SimpleRNN, LSTM and GRU compared",
+        40,
+        expected={
             "simple_test_accuracy": at_least(0.97),
             "lstm_test_accuracy": at_least(0.985),
             "gru_test_accuracy": at_least(0.985),

@@ -2,7 +2,6 @@
 
 The same images, options, metrics, plots and files. PyTorch's own nn.RNN, nn.LSTM and nn.GRU return two things, have two
 biases and start with other weights; each module of `pytorch/kit/recurrent.py` holds one and acts as Keras' layer does.
-What the lesson shows of the cells before it trains is not repeated here.
 
     python -m workshop.pytorch.rnn                              # the three, compared; then look into the folder plots
     python -m workshop.pytorch.rnn --cell lstm --read last      # one of them, predicting from its last state alone

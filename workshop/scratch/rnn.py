@@ -1,8 +1,7 @@
 """An image read row by row, in NumPy: the mirror of `workshop/rnn.py`.
 
 The same images, options, metrics, plots and files, without any library for neural networks. The loop over the rows is
-`nn/recurrent.py`, one step of each cell, forward and backward, is `nn/cells.py`. What the lesson shows of the cells
-before it trains is not repeated here.
+`nn/recurrent.py`, one step of each cell, forward and backward, is `nn/cells.py`.
 
     python -m workshop.scratch.rnn                              # the three, compared; then look into the folder plots
     python -m workshop.scratch.rnn --cell lstm --read last      # one of them, predicting from its last state alone
@@ -28,13 +27,13 @@ from workshop.kit import cli
 from workshop.kit.data.images import load_image_set, scale_pixels
 from workshop.kit.report import Report, format_table
 from workshop.kit.saving.bundle import Input
-from workshop.rnn import CELLS, READ, clip_gradients, parse, predict_by_row
+from workshop.rnn import CELLS, READ, parse, predict_by_row
 from workshop.scratch.nn import device
 from workshop.scratch.nn.cells import GRU, LSTM, SimpleRNN
 from workshop.scratch.nn.layers import Dense, Layer
 from workshop.scratch.nn.losses import SparseCategoricalCrossentropy
 from workshop.scratch.nn.network import Network
-from workshop.scratch.nn.optimizers import make_optimizer
+from workshop.scratch.nn.optimizers import clip_by_global_norm, make_optimizer
 from workshop.scratch.nn.reshaping import Flatten
 from workshop.scratch.nn.state import TrainingState
 
@@ -77,7 +76,7 @@ def train(network: Network, X: np.ndarray, y: np.ndarray, seed: int, state: Trai
             loss = network.compute_loss(probabilities, targets, criterion)
             network.backward(probabilities, targets, criterion)
             if recipe.clip is not None:
-                clip_gradients(network.gradients, recipe.clip)
+                clip_by_global_norm(network.gradients, recipe.clip)
             optimizer.apply(network.gradients, network.parameters)
             accuracy = np.mean(probabilities.argmax(axis=1) == targets)
             state.log(len(rows), loss=loss, accuracy=accuracy)

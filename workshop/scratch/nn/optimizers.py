@@ -1,4 +1,4 @@
-"""Optimizers by name, and the learning-rate schedule of a run: warm-up, then cosine decay.
+"""Optimizers by name, the learning-rate schedule of a run (warm-up, then cosine decay), and clipping.
 
 `sgd` has what all of them share and gradient descent itself, `adaptive` those with a rate for each weight: each as its
 paper has it, with Keras' constants, Rprop with PyTorch's. Where Keras and PyTorch differ, the docstring says so, and
@@ -6,7 +6,9 @@ the code is Keras'.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+import numpy as np
 
 from workshop.kit.errors import WorkshopError
 from workshop.kit.training.recipe import default_rate
@@ -54,3 +56,13 @@ def make_optimizer(name: str, learning_rate: Rate | None = None, steps: int | No
     if name not in makers:
         raise WorkshopError(f"optimizer = {name!r} is not known; known are {', '.join(makers)}")
     return makers[name]()
+
+
+def clip_by_global_norm(gradients: Mapping[str, np.ndarray], limit: float) -> None:
+    """Shortens the gradient of all weights together, in place, to the norm `limit` where it is longer.
+
+    It keeps its direction (Pascanu, Mikolov and Bengio 2013). The same as `global_clipnorm` of Keras' optimizers.
+    """
+    norm = np.sqrt(sum(float(np.sum(gradient**2)) for gradient in gradients.values()))
+    for gradient in gradients.values():
+        gradient *= min(1.0, limit / norm)

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # A car that learns to drive: a deep Q-network
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/32_deep_q_network.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/33_deep_q_network.ipynb)
 #
 # A car among obstacles looks for a gas station. Nobody tells it how to drive; it gets rewards, and learns from the
 # steps that it makes itself. You build its network, the memory that it learns from, and the training loop, and test it

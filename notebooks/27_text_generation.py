@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Text, character by character: a small language model
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/26_text_generation.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/27_text_generation.ipynb)
 #
 # A network reads a book and learns to predict the next character. You measure it in bits, compare it with counting,
 # and let it write. The large language models of today are trained by the same loss. About 20 minutes.

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Autoencoders: images through a narrow layer
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/27_autoencoder.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/28_autoencoder.ipynb)
 #
 # A network is to reproduce its input, though only a few numbers fit through its middle. Nobody says what a digit is;
 # to get one through, the network has to find out by itself. You reconstruct digits from 32 numbers, clean noisy ones,

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # PyTorch as it is written
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/34_pytorch_basics.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/35_pytorch_basics.ipynb)
 #
 # You write a complete PyTorch program, part by part: layers, a network as a class, a data set, the training loop, a
 # checkpoint. You read PyTorch's error messages before you need them. The network learns which numbers are odd, a task

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Recurrent networks in PyTorch: the same cells, laid out otherwise
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/36_pytorch_rnn.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/37_pytorch_rnn.ipynb)
 #
 # `nn.LSTM` and Keras' `LSTM` compute the same, and yet a model that is copied from one to the other by hand hardly ever
 # works at once: the axes, the returned values, the order of the gates and the number of biases differ. You turn each
@@ -347,5 +347,5 @@ notebook.download("rows-torch.h5")
 # - The same for `nn.RNN` and `keras.layers.SimpleRNN`: one gate, two biases. Two lines of `to_keras` are enough.
 # - `nn.LSTM(28, 48, bidirectional=True)`: which weights are there now, and in which order has Keras'
 #   `Bidirectional` them?
-# - `python -m workshop.rnn` compares NumPy, Keras and PyTorch on all of these cells, their gradients too, and
-#   `python -m workshop.pytorch.rnn` trains three cells, begun as Keras begins them.
+# - `python -m workshop.recurrent_cells` compares NumPy, Keras and PyTorch on all of these cells, their gradients too,
+#   and `python -m workshop.pytorch.rnn` trains three cells, begun as Keras begins them.

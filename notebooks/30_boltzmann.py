@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Boltzmann machines: digits that a network generates
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/29_boltzmann.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/30_boltzmann.ipynb)
 #
 # A restricted Boltzmann machine has no output and no labels. It gives every image an energy, learns to make digits
 # likely, and generates new ones. You write it in NumPy, compare its learning rule with the exact gradient, predict what

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Decision processes: what an action is worth when its reward comes later
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/31_q_learning.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/32_q_learning.ipynb)
 #
 # An agent is in a state, takes an action, gets a reward, and is in another state. Which actions are the best, all in
 # all? You compute it where the rules are known, average it where cards decide, and let an agent learn it where nobody

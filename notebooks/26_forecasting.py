@@ -1,7 +1,7 @@
 # %% [markdown]
 # # What comes next: forecasting a series
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/25_forecasting.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/26_forecasting.ipynb)
 #
 # Five years of a monthly series go in, the next twelve months come out. You cut the windows, keep the future out of
 # the scaler, and train an LSTM. A forecast is only as good as the simplest one that it beats, so three simple ones

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # The same digits in PyTorch: a class, a loader, and the training loop in sight
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/35_pytorch_mnist.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/36_pytorch_mnist.ipynb)
 #
 # Keras trains by one call, `fit`. In PyTorch you write what is inside of it. You build the convolutional network of
 # notebook 14 as a class, feed it by a `Dataset` and a `DataLoader`, write the loop, and save the weights as a `.h5`

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Two networks against each other: a GAN draws digits
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/30_gan.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/31_gan.ipynb)
 #
 # One network draws digits and never sees one; the other sees drawn and real ones and tells them apart. Trained against
 # each other they end with digits that nobody wrote. You build both, type the `train_step` that `model.fit` then uses,

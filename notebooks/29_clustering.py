@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Groups without labels: k-means, Kohonen's map, ART1
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/28_clustering.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/29_clustering.ipynb)
 #
 # No sample has a label here. You find groups of points by k-means and watch it go wrong, lay colours and handwritten
 # digits out on a map that puts similar ones side by side, and group letters with a network that opens a new group

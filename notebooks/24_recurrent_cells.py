@@ -1,11 +1,11 @@
 # %% [markdown]
-# # An image read row by row: recurrent networks
+# # Recurrent cells by hand: a state, a gradient through time, the gates of an LSTM
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/24_rnn.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/24_recurrent_cells.ipynb)
 #
 # A recurrent network reads a sequence step by step and keeps in a *state* what it has read. You compute a state and an
-# LSTM's gates by hand, follow a gradient a hundred steps back, and train a SimpleRNN, an LSTM and a GRU to read digits
-# from the top. About 25 minutes.
+# LSTM's gates by hand, follow a gradient a hundred steps back, and let a layer read in both directions. About 20
+# minutes; in the next notebook, `25_rnn`, such networks read digits.
 
 # %%
 # Installs the package where it is missing. This computer's TensorFlow, Keras and NumPy stay as they are.
@@ -31,7 +31,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from workshop.exercises import check, hint, solution
-from workshop.figures import rnn as figures
 from workshop.kit.data.images import load_image_set
 from workshop.kit.plots import charts
 
@@ -39,28 +38,22 @@ from workshop.kit.plots import charts
 # ## A sequence
 #
 # Text, speech, prices: what comes one after the other is a sequence. An image is one, too, if it is read from the top:
-# 28 rows (the *steps*) of 28 pixels (the *features*). Where MNIST cannot be had, scikit-learn's digits are taken.
+# 28 rows (the *steps*) of 28 pixels (the *features*). Where MNIST cannot be had, a digit of scikit-learn's is taken.
 
-# %% tags=["parameters"] quick="TRAIN_IMAGES, TEST_IMAGES, EPOCHS, SIMPLE_EPOCHS, PASSES = 1000, 500, 1, 1, 2"
-TRAIN_IMAGES = 60_000
-TEST_IMAGES = 10_000
-EPOCHS = 2
-SIMPLE_EPOCHS = 3
+# %% tags=["parameters"] quick="PASSES = 2"
 PASSES = 8  # epochs of the small task at the end
 
 # %%
-images = load_image_set("mnist").first(TRAIN_IMAGES, TEST_IMAGES)
+images = load_image_set("mnist")
 print(images.source)
-X_train = images.X_train[..., 0] / np.float32(255)
-X_test = images.X_test[..., 0] / np.float32(255)
-y_train, y_test = images.y_train, images.y_test
-print("X_train", X_train.shape, ": (images, steps, features)")
+digit = images.X_train[0, ..., 0] / np.float32(255)
+label = images.classes[images.y_train[0]]
+print("digit", digit.shape, ": (steps, features)")
 
 # %%
-digit = X_train[0]
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 left.imshow(digit, cmap="gray_r")
-left.set(title=f"a {images.classes[y_train[0]]}", xlabel="pixel", ylabel="row: the step")
+left.set(title=f"a {label}", xlabel="pixel", ylabel="row: the step")
 for row, style in zip((6, 14, 22), ("-", "--", ":"), strict=True):
     right.plot(digit[row], style, linewidth=2.5, label=f"step {row}")
 right.set(title="What the network reads at three steps", xlabel="pixel", ylabel="grey value")
@@ -92,10 +85,10 @@ import math
 state = ...
 
 # %%
-check("rnn.1", state)
+check("recurrent_cells.1", state)
 
 # %% [markdown]
-# `hint("rnn.1")` gives a hint, and `solution("rnn.1")` the solution. Try yourself first.
+# `hint("recurrent_cells.1")` gives a hint, and `solution("recurrent_cells.1")` the solution. Try yourself first.
 #
 # The same for an image and a state of 32 numbers, as a loop over the rows. Keras' layer does nothing else:
 
@@ -233,7 +226,7 @@ def lstm_step(i, f, g, o, c):
 
 
 # %%
-check("rnn.2", lstm_step)
+check("recurrent_cells.2", lstm_step)
 
 # %% [markdown]
 # With your function the whole LSTM is written. Read the digit with it and compare with Keras:
@@ -269,7 +262,7 @@ for name, bias in zip("ifgo", np.split(b, 4), strict=True):
 biases = ...
 
 # %%
-check("rnn.3", biases)
+check("recurrent_cells.3", biases)
 
 # %% [markdown]
 # The gradient of the last state by each step, in untrained cells, now computed by Keras' own backpropagation:
@@ -303,118 +296,6 @@ for name, cell in cells.items():
 draw_norms(norms, "An open forget gate carries the gradient")
 
 # %% [markdown]
-# ## Reading digits
-#
-# Three networks: a recurrent layer of 48 units, its states after **all** rows laid one after the other, and a dense
-# layer of ten probabilities. The GRU (Cho and others, 2014) has two gates and no memory of its own.
-
-# %% [markdown]
-# ### Your turn 4: count the weights of an LSTM
-#
-# `keras.layers.LSTM(48)` reads the 28 rows of an image, of 28 pixels each. How many weights does the layer have, the
-# biases counted too? Give a whole number, or let Python compute it.
-
-# %%
-weights = ...
-
-# %%
-check("rnn.4", weights)
-
-# %% [markdown]
-# ### Your turn 5: predict from all states
-#
-# Build a network that reads an image of 28 rows of 28 pixels: a GRU of 32 units that gives its state after **every**
-# row, these states laid one after the other, and one dense layer of ten probabilities. `reader.summary()` must end at
-# 14,922 weights.
-
-# %%
-reader = ...
-
-# %%
-check("rnn.5", reader)
-
-
-# %% [markdown]
-# The networks of this lesson are built in the same way, but for the size. A *learning rate* that rises in the first
-# tenth of the steps and then falls along a cosine lets two or three epochs be enough:
-
-
-# %%
-def compile_and_fit(model, learning_rate, epochs):
-    """Trains a model by AdamW; returns what `fit` returns."""
-    steps = epochs * math.ceil(len(X_train) / 192)
-    warmup = max(1, steps // 10)
-    rate = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 25, max(1, steps - warmup), warmup_target=learning_rate, warmup_steps=warmup
-    )
-    model.compile(
-        optimizer=keras.optimizers.AdamW(rate, weight_decay=0.01, beta_2=0.99),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    return model.fit(X_train, y_train, batch_size=192, epochs=epochs)
-
-
-def classifier(recurrent):
-    """Returns a network of a recurrent layer that returns all of its states."""
-    return keras.Sequential(
-        [keras.Input((28, 28)), recurrent, keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
-    )
-
-
-# %%
-simple = classifier(keras.layers.SimpleRNN(48, return_sequences=True))
-simple.summary()
-simple_history = compile_and_fit(simple, 0.005, SIMPLE_EPOCHS)
-
-# %%
-lstm = classifier(keras.layers.LSTM(48, return_sequences=True))
-lstm_history = compile_and_fit(lstm, 0.014, EPOCHS)
-
-# %%
-gru = classifier(keras.layers.GRU(48, return_sequences=True))
-gru_history = compile_and_fit(gru, 0.014, EPOCHS)
-
-# %% [markdown]
-# On MNIST expect 97 % of the test images classified correctly with the SimpleRNN, and 98.5 % with LSTM and GRU.
-
-# %%
-networks = {"SimpleRNN": simple, "LSTM": lstm, "GRU": gru}
-accuracies = {name: model.evaluate(X_test, y_test, batch_size=1000, verbose=0)[1] for name, model in networks.items()}
-for name, accuracy in accuracies.items():
-    print(f"{name}: {networks[name].count_params():,} weights, accuracy {accuracy:.2%} on {len(X_test):,} test images")
-
-# %%
-histories = {"SimpleRNN": simple_history, "LSTM": lstm_history, "GRU": gru_history}
-curves = {
-    name: (range(1, len(history.history["loss"]) + 1), history.history["loss"]) for name, history in histories.items()
-}
-figures.comparison(curves, accuracies, "One layer of 48 units, predicting from all states")
-
-# %% [markdown]
-# ### What it knows after each row
-#
-# Rows that are not read yet are given to the dense layer as zeros. **From which row on would you be sure?**
-
-
-# %%
-def predict_by_row(model, X):
-    """Returns the probabilities after each row (images, rows, classes)."""
-    recurrent, _, dense = model.layers
-    states = np.asarray(recurrent(X))  # (images, rows, units)
-    after = []
-    for row in range(28):
-        read = states.copy()
-        read[:, row + 1 :] = 0
-        after.append(np.asarray(dense(read.reshape(len(X), -1))))
-    return np.stack(after, axis=1)
-
-
-# %%
-predictions = {name: predict_by_row(model, X_test[:3]) for name, model in networks.items()}
-figures.predictions_by_row(X_test[:3], predictions, y_test[:3], images.classes)
-
-# %% [markdown]
 # ## In both directions
 #
 # Which word is missing is easier to say if one may read on. `Bidirectional` has two layers, one that reads from the
@@ -445,25 +326,12 @@ charts.losses(curves, y="mean squared error", title="The mean of the numbers bef
 
 # %% [markdown]
 # From one direction the number after is best guessed as 1/2, its mean, and that leaves 1/48 at every step but the
-# last one. (LSTMs whose gates see the memory as well, with *peepholes*, are in `python -m workshop.rnn`, which shows
-# too that NumPy, Keras and PyTorch agree on all of these cells.)
+# last one. (LSTMs whose gates see the memory as well, with *peepholes*, are in `python -m workshop.recurrent_cells`,
+# which shows too that NumPy, Keras and PyTorch agree on all of these cells.)
 #
-# ## Keep the model
-#
-# `python -m apps.digit --model rows.h5 YOUR-PICTURE.png` reads a digit with it.
-
-# %%
-lstm.save("rows.h5")
-notebook.download("rows.h5")
-again = keras.models.load_model("rows.h5")
-before, after = (model.predict(X_test[:100], verbose=0) for model in (lstm, again))
-print("the same predictions:", np.allclose(before, after, atol=1e-5))
-
-# %% [markdown]
 # ## What to try next
 #
-# - From the last state alone: take `return_sequences=True` and `Flatten` away. After two epochs an LSTM ends at about
-#   98 %; why is that harder?
-# - Read the columns in place of the rows: `X_train.transpose(0, 2, 1)`. Is a digit as easy to read from the left?
-# - Two layers of 256 units, Adam at 0.001, batches of 64, 10 epochs: a course's network, an hour for all three cells.
-#   The course has 97.83, 98.76 and 97.84 % (SimpleRNN, LSTM, GRU): `python -m workshop.rnn --preset course`.
+# - Follow the gradient of `keras.layers.SimpleRNN(32, activation="relu")`. Does it vanish or explode, and what decides?
+# - Give the LSTM a forget bias of -3. After how many steps is less than a thousandth of its gradient left?
+# - `LSTM(12, go_backwards=True, return_sequences=True)` reads from the last step: what can it predict of a number's
+#   neighbours, and in which order do its states come out?

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # A pilot that learns from its own flights: policy gradients
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/33_policy_gradient.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/workshop/blob/main/notebooks/34_policy_gradient.ipynb)
 #
 # A lander falls towards the moon. A network gives each of its four actions a probability, flies, and makes more
 # probable what went better than expected. You build it up from one formula to a pilot that lands: REINFORCE, a
