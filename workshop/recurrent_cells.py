@@ -3,8 +3,8 @@
 You compute two steps of an LSTM by hand, and see that NumPy, Keras and PyTorch agree on a SimpleRNN, an LSTM and a GRU
 and on their gradients: backpropagation through time, from the last step to the first. You let a layer read in both
 directions and an LSTM's gates see the memory (peepholes). Then you follow a gradient a hundred steps back: in a
-SimpleRNN it vanishes, or it explodes; the first is what an LSTM is for, against the second one clips it. The lesson
-`rnn` trains the same cells on digits.
+SimpleRNN it vanishes or explodes. The LSTM was invented against the first, clipping helps against the second. The
+lesson `rnn` trains the same cells on digits.
 
     python -m workshop.recurrent_cells             # all of it; then look into the folder plots
     python -m workshop.recurrent_cells --quick     # a first look: a shorter training in both directions
