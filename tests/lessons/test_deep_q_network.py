@@ -174,7 +174,7 @@ def test_the_trained_car_drives_on_a_map_that_one_draws(
     monkeypatch.setattr(lesson, "draw_trips", lambda *_: None)
     options = ("--quick", "--epochs", "1", "--part", "network", "--map", str(drawn_map.example()))
     run = start(module_of(engine, "deep_q_network"), room, *options)
-    assert run.titles[-2:] == [f"On the map {drawn_map.example()}", "Result"]
+    assert f"On the map {drawn_map.example()}" in run.lines
     rows = run.table("driver", "end")
     assert [row[0] for row in rows] == [lesson.STEERING, lesson.OBSERVED["bearing"]]
     assert all(row[1] in {"reached", "crashed", "out of time"} and 0 < int(row[2]) <= car.MAX_STEPS for row in rows)
