@@ -40,9 +40,6 @@ from workshop.kit.plots import charts
 # Text, speech, prices: what comes one after the other is a sequence. An image is one, too, if it is read from the top:
 # 28 rows (the *steps*) of 28 pixels (the *features*). Where MNIST cannot be had, a digit of scikit-learn's is taken.
 
-# %% tags=["parameters"] quick="PASSES = 2"
-PASSES = 8  # epochs of the small task at the end
-
 # %%
 images = load_image_set("mnist")
 print(images.source)
@@ -185,8 +182,8 @@ draw_norms(norms, "SimpleRNN: the gradient by the distance in steps")
 # %% [markdown]
 # With U as Keras draws it the gradient *vanishes*, and with half of it sooner: what was read long ago cannot be
 # learned, since no weight hears of it. With U doubled it *explodes*, and one step of the training may ruin all weights.
-# Against that one shortens the gradient, which keeps its direction: `clipnorm=1` in a Keras optimizer. Against
-# vanishing, another cell helps.
+# Against that one shortens the gradient of all weights together, which keeps its direction: `global_clipnorm=1` in a
+# Keras optimizer. Against vanishing, another cell helps.
 #
 # ## The LSTM: a memory with gates
 #
@@ -265,7 +262,10 @@ biases = ...
 check("recurrent_cells.3", biases)
 
 # %% [markdown]
-# The gradient of the last state by each step, in untrained cells, now computed by Keras' own backpropagation:
+# ### How far back, in other cells
+#
+# The gradient of the last state by each step, in untrained cells, now by TensorFlow's tape, which differentiates Keras'
+# layers:
 
 # %%
 import tensorflow as tf
@@ -296,11 +296,17 @@ for name, cell in cells.items():
 draw_norms(norms, "An open forget gate carries the gradient")
 
 # %% [markdown]
+# With the bias of 1 that Keras begins with, the gradient fades as well: sigmoid(1) is 0.73, and at each step as much of
+# it is left. With a bias of 3 the gate is open to 0.95, and the gradient gets through.
+#
 # ## In both directions
 #
 # Which word is missing is easier to say if one may read on. `Bidirectional` has two layers, one that reads from the
 # first step and one from the last. The task: at each step the mean of the number before and the number after it.
 # **A question before you go on.** What is the best that a layer can do which has not read the number after?
+
+# %% tags=["parameters"] quick="EPOCHS = 2"
+EPOCHS = 8
 
 # %%
 numbers = random.uniform(size=(3200, 12, 1)).astype("float32")
@@ -316,12 +322,12 @@ neighbours = {}
 for name, layer in recurrent.items():
     model = keras.Sequential([keras.Input((12, 1)), layer, keras.layers.Dense(1)])
     model.compile(optimizer=keras.optimizers.Adam(0.02), loss="mean_squared_error")
-    neighbours[name] = model.fit(numbers, means, batch_size=32, epochs=PASSES, verbose=0).history["loss"]
+    neighbours[name] = model.fit(numbers, means, batch_size=32, epochs=EPOCHS, verbose=0).history["loss"]
     print(f"{name}: mean squared error {neighbours[name][-1]:.4f}")
 print(f"lower bound, one direction: {11 / 12 / 48:.4f}")
 
 # %%
-curves = {name: (range(1, PASSES + 1), values) for name, values in neighbours.items()}
+curves = {name: (range(1, EPOCHS + 1), values) for name, values in neighbours.items()}
 charts.losses(curves, y="mean squared error", title="The mean of the numbers before and after each step")
 
 # %% [markdown]

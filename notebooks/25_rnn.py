@@ -59,9 +59,9 @@ print("X_train", X_train.shape, ": (images, steps, features)")
 # %% [markdown]
 # ### Your turn 1: read from the left
 #
-# `X` are images of 28 rows of 28 pixels: `(images, rows, columns)`. A recurrent network reads them row by row, from the
-# top. Return them so that it reads the same images column by column, from the left: the steps are the columns, and what
-# a step has are the pixels of a column, from the top.
+# `X` are images, `(images, rows, columns)`: digits of 28 rows of 28 pixels, or images of any other size. A recurrent
+# network reads them row by row, from the top. Return them so that it reads the same images column by column, from the
+# left: the steps are the columns, and what a step has are the pixels of a column, from the top.
 
 
 # %%
@@ -89,13 +89,15 @@ left.set(title="from the left: each step is a column", xlabel="feature", ylabel=
 plt.show()
 
 # %% [markdown]
-# **A question before you go on.** Cover all of a digit but its lowest row. Could you say which digit it is? What
-# would you have to remember of the rows above?
+# **A question before you go on.** Which digits look alike in their upper half? From the top, which of them would a
+# network take for each other longest?
 #
 # ## Reading digits
 #
 # Three networks: a recurrent layer of 48 units, its states after **all** rows laid one after the other, and a dense
-# layer of ten probabilities. The GRU (Cho and others, 2014) has two gates and no memory of its own.
+# layer of ten probabilities. An LSTM has a memory beside its state; three gates and a candidate, each with weights of
+# its own, decide what changes in it (`24_recurrent_cells`). The GRU (Cho and others, 2014) has two gates, a candidate
+# and no memory of its own.
 
 # %% [markdown]
 # ### Your turn 2: count the weights of an LSTM
@@ -220,6 +222,7 @@ print("the same predictions:", np.allclose(before, after, atol=1e-5))
 #
 # - From the last state alone: take `return_sequences=True` and `Flatten` away. After two epochs an LSTM ends at about
 #   98 %; why is that harder?
-# - Train on `by_columns(X_train)` in place of the rows. Is a digit as easy to read from the left?
+# - Set `X_train, X_test = by_columns(X_train), by_columns(X_test)` and train again from *Reading digits* on. Is a digit
+#   as easy to read from the left?
 # - Two layers of 256 units, Adam at 0.001, batches of 64, 10 epochs: a course's network, an hour for all three cells.
 #   The course has 97.83, 98.76 and 97.84 % (SimpleRNN, LSTM, GRU): `python -m workshop.rnn --preset course`.

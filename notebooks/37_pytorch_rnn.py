@@ -291,7 +291,7 @@ for name, bias in zip("ifgo", biases, strict=True):
     print(f"{name}: mean of the bias {bias.mean():.2f}")
 
 # %% [markdown]
-# The loop of notebook 24. `clip_grad_norm_`, between `backward` and `step`, shortens a gradient that explodes.
+# The loop of `36_pytorch_mnist`. `clip_grad_norm_`, between `backward` and `step`, shortens a gradient that explodes.
 
 # %%
 criterion = nn.CrossEntropyLoss()

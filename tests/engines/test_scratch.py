@@ -23,7 +23,7 @@ from workshop.scratch.nn.convolution import Conv2D
 from workshop.scratch.nn.layers import Activation, Dense, Layer
 from workshop.scratch.nn.losses import LOSSES, make_loss
 from workshop.scratch.nn.network import Network
-from workshop.scratch.nn.optimizers import make_optimizer
+from workshop.scratch.nn.optimizers import clip_by_global_norm, make_optimizer
 from workshop.scratch.nn.pooling import AveragePooling2D, MaxPooling2D
 from workshop.scratch.nn.regularization import BatchNormalization, Dropout
 from workshop.scratch.nn.reshaping import Flatten
@@ -334,6 +334,22 @@ def test_everything_stays_float32(activation: str, optimizer: str) -> None:
     arrays = [*outputs, *stages, *memories, *network.gradients.values(), *network.get_weights()]
     assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
     assert network.predict(X.astype(np.float64)).dtype == np.float32
+
+
+def test_a_clipped_gradient_is_shorter_and_points_where_it_pointed() -> None:
+    gradients = {"a": np.array([3.0, 0.0], np.float32), "b": np.array([[4.0]])}
+    clip_by_global_norm(gradients, 10)
+    assert gradients["a"][0] == 3
+    clip_by_global_norm(gradients, 1)
+    np.testing.assert_allclose(gradients["a"], [0.6, 0])
+    np.testing.assert_allclose(gradients["b"], [[0.8]])
+    assert gradients["a"].dtype == np.float32
+    nothing = {"a": np.zeros(2)}
+    clip_by_global_norm(nothing, 1)
+    np.testing.assert_array_equal(nothing["a"], 0)
+    diverged = {"a": np.array([np.nan]), "b": np.array([1.0])}
+    clip_by_global_norm(diverged, 1)
+    assert np.isnan(diverged["b"]).all()  # as Keras has it: a training that diverged is to be seen
 
 
 def test_sigmoid_takes_any_number() -> None:

@@ -175,6 +175,7 @@ def test_the_trained_car_drives_on_a_map_that_one_draws(
     options = ("--quick", "--epochs", "1", "--part", "network", "--map", str(drawn_map.example()))
     run = start(module_of(engine, "deep_q_network"), room, *options)
     assert f"On the map {drawn_map.example()}" in run.lines
+    assert run.titles[-1] == "Result"
     rows = run.table("driver", "end")
     assert [row[0] for row in rows] == [lesson.STEERING, lesson.OBSERVED["bearing"]]
     assert all(row[1] in {"reached", "crashed", "out of time"} and 0 < int(row[2]) <= car.MAX_STEPS for row in rows)

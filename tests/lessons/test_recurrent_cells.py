@@ -1,15 +1,16 @@
-"""The lesson `recurrent_cells`: libraries that agree, variants, gradients that vanish and explode, a whole run."""
+"""Row D1 of the curriculum, the lesson `recurrent_cells`: libraries that agree, variants, gradients, whole runs."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from helpers.lesson_runs import Run, assert_claims, start
 
 from workshop import recurrent_cells as lesson
 from workshop.scratch.nn.cells import LSTM
 from workshop.scratch.nn.network import LAYERS
-from workshop.scratch.nn.optimizers import clip_by_global_norm
 from workshop.scratch.nn.wrappers import Bidirectional
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -32,13 +33,21 @@ def test_an_lstm_by_hand_is_the_layer() -> None:
     assert first.endswith(f"{1 / (1 + math.exp(-1)):.4f}")
 
 
-def test_the_cells_agree_with_finite_differences_keras_and_pytorch_also_in_different_lengths() -> None:
+def test_the_cells_agree_with_finite_differences_keras_and_pytorch_in_different_lengths_and_both_directions() -> None:
     headings, rows, errors = lesson.compare_libraries(lesson.CELLS, np.random.default_rng(5), lengths=(5, 2, 3))
-    assert len(rows) == 9
+    assert [row[0] for row in rows] == ["SimpleRNN"] * 4 + ["LSTM"] * 4 + ["GRU"] * 4
     assert all(len(row) == len(headings) == 7 for row in rows)
-    assert {row[1] for row in rows} == {"last state", "all states", "lengths 5, 2, 3"}
+    assert {row[1] for row in rows} == {"last state", "all states", "lengths 5, 2, 3", "both directions"}
     for name, error in errors.items():
         assert 0 < error < (1e-5 if name.endswith("forward") else 1e-4), name
+
+
+def test_keras_on_another_library_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lesson.keras.config, "backend", lambda: "torch")
+    headings, rows, errors = lesson.compare_libraries([LSTM], np.random.default_rng(5), lengths=(4, 2))
+    assert headings == ["cell", "returns", "differences", "torch, forward", "torch, gradient"]
+    assert all(len(row) == 5 for row in rows)
+    assert list(errors) == ["differences", "torch_forward", "torch_gradient"]
 
 
 @pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU"])
@@ -65,17 +74,25 @@ def test_a_mask_makes_a_difference() -> None:
     assert whole[1][1, 2:].any()
 
 
-def test_both_directions_and_peepholes_agree_with_finite_differences_keras_and_pytorch() -> None:
-    headings, rows, errors = lesson.compare_variants(lesson.CELLS, np.random.default_rng(5))
-    assert [row[:2] for row in rows] == [
-        ["SimpleRNN", "both directions"],
-        ["LSTM", "both directions"],
-        ["GRU", "both directions"],
-        ["LSTM with peepholes", "last state"],
-    ]
-    assert all(len(row) == len(headings) == 7 for row in rows)
-    for name, error in errors.items():
-        assert 0 < error < (1e-5 if name.endswith("forward") else 1e-4), name
+def test_peepholes_are_the_equations_that_pytorch_differentiates() -> None:
+    random = np.random.default_rng(5)
+    layer = lesson.PeepholeLSTM(8)
+    layer.build((10, 6), random, np.float64)
+    for parameter in layer.parameters.values():
+        parameter += random.normal(0, 0.5, parameter.shape)
+    X, direction = random.normal(size=(4, 10, 6)), random.normal(size=(4, 8))
+    inputs = [torch.tensor(array, requires_grad=True) for array in (X, *layer.parameters.values())]
+    x, W, U, bias, p = inputs
+    h = c = torch.zeros(4, 8, dtype=torch.float64)
+    for t in range(10):
+        i, f, g, o = (x[:, t] @ W + h @ U + bias).chunk(4, dim=1)
+        c = torch.sigmoid(f + c * p[1]) * c + torch.sigmoid(i + c * p[0]) * torch.tanh(g)
+        h = torch.sigmoid(o + c * p[2]) * torch.tanh(c)
+    (h * torch.tensor(direction)).sum().backward()
+    expected = [h.detach(), *(tensor.grad for tensor in inputs)]
+    for computed, wanted in zip(lesson.numpy_gradients(layer, X, direction), expected, strict=True):
+        np.testing.assert_allclose(computed, wanted, rtol=1e-9, atol=1e-12)
+    assert 0 < lesson.peephole_error(random) < 1e-6
 
 
 def test_peepholes_of_zero_leave_an_lstm_and_others_do_not() -> None:
@@ -115,15 +132,6 @@ def test_the_gradient_vanishes_in_a_simple_rnn_explodes_with_relu_and_lasts_in_a
     assert 0.01 < farthest["LSTM, forget bias 3"] < 100
 
 
-def test_a_clipped_gradient_is_shorter_and_points_where_it_pointed() -> None:
-    gradients = {"a": np.array([3.0, 0.0]), "b": np.array([[4.0]])}
-    clip_by_global_norm(gradients, 10)
-    assert gradients["a"][0] == 3
-    clip_by_global_norm(gradients, 1)
-    np.testing.assert_allclose(gradients["a"], [0.6, 0])
-    np.testing.assert_allclose(gradients["b"], [[0.8]])
-
-
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_clipping_saves_a_training_that_explodes(seed: int) -> None:
     unclipped, clipped = lesson.train_exploding_rnn(None, seed), lesson.train_exploding_rnn(1, seed)
@@ -143,5 +151,13 @@ def test_a_run_tells_and_draws_all_of_it(default_run: Run) -> None:
     assert "The layer in NumPy ends with h = 0.0956." in output
     assert "GRU        lengths 10, 7, 3, 5" in output
     assert "gradient unclipped: loss" in output
+    assert "last 20 of 300 steps" in output
     assert "reset_after=True" in output
     assert "As expected for this lesson." in default_run.lines
+
+
+def test_a_quick_run_shows_too_that_both_directions_know_more(tmp_path: Path) -> None:
+    run = start(lesson, tmp_path, "--quick")
+    assert "last 20 of 200 steps" in run.output
+    *_, one, peepholes, both = (float(row[2]) for row in run.table("mean squared error", "first step"))
+    assert both < 0.5 * lesson.ONE_DIRECTION_ERROR < 0.019 < min(one, peepholes)

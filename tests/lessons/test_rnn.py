@@ -205,7 +205,9 @@ def test_a_run_compares_the_cells_in_one_table_and_one_plot(engine: str, request
 
 
 @pytest.mark.slow
-def test_the_default_networks_of_a_quick_run(by_keras: Run) -> None:
+def test_a_quick_run_in_keras_has_the_metrics_and_plots_of_the_mirrors(by_keras: Run, by_torch: Run) -> None:
+    assert by_keras.metrics.keys() == by_torch.metrics.keys()
+    assert {path.name for path in by_keras.plots.iterdir()} == {path.name for path in by_torch.plots.iterdir()}
     assert sorted(path.name for path in by_keras.plots.iterdir()) == ["rnn-rows.png", "rnn.png"]
     assert "1 x 48 units, predicting from all states" in by_keras.lines
 

@@ -42,9 +42,10 @@ def grade_reader(model: Any) -> str:
 EXERCISES = (
     Exercise(
         title="Read from the left",
-        task="`X` are images of 28 rows of 28 pixels: `(images, rows, columns)`. A recurrent network reads them row by "
-        "row, from the top. Return them so that it reads the same images column by column, from the left: the steps "
-        "are the columns, and what a step has are the pixels of a column, from the top.",
+        task="`X` are images, `(images, rows, columns)`: digits of 28 rows of 28 pixels, or images of any other size. "
+        "A recurrent network reads them row by row, from the top. Return them so that it reads the same images column "
+        "by column, from the left: the steps are the columns, and what a step has are the pixels of a column, from the "
+        "top.",
         stub='''\
 def by_columns(X):
     """Returns the images (images, columns, rows): each step is a column."""
@@ -70,7 +71,8 @@ def by_columns(X):
             ),
             Mistake(
                 "reshaped",
-                "reshape keeps the numbers in their order, and so each step has parts of rows: exchange the axes.",
+                "reshape keeps the numbers in their order: a square image stays as it is, and in any other a step has "
+                "parts of rows. Exchange the axes.",
                 "def by_columns(X):\n    return X.reshape(len(X), X.shape[2], X.shape[1])",
             ),
             Mistake(
@@ -79,8 +81,13 @@ def by_columns(X):
                 "def by_columns(X):\n    return X.transpose(0, 2, 1)[:, ::-1]",
             ),
             Mistake(
+                "from_the_bottom",
+                "The steps are columns, but the pixels of each come from the bottom.",
+                "def by_columns(X):\n    return X.transpose(0, 2, 1)[:, :, ::-1]",
+            ),
+            Mistake(
                 "mirrored",
-                "The rows are still the steps, read from right to left.",
+                "The steps are still the rows; each of them is only mirrored.",
                 "def by_columns(X):\n    return X[:, :, ::-1]",
             ),
         ),

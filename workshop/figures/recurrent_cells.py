@@ -1,4 +1,4 @@
-"""The plots of the lesson `recurrent_cells`: both directions compared with one, gradients by distance."""
+"""The plots of the lesson `recurrent_cells`: gradients by distance, clipping, one direction and both."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def gradients(norms: Mapping[str, np.ndarray], losses: Mapping[str, Sequence[float]]) -> Figure:
-    """Returns the gradient's norm by distance, and the losses of a training without and with clipping.
+    """Returns a figure of the gradient's norm by distance, and of the losses of a training without and with clipping.
 
     Args:
         norms: for each cell the norm of the gradient by distance (steps,), 1 at the last step.
@@ -48,7 +48,7 @@ def gradients(norms: Mapping[str, np.ndarray], losses: Mapping[str, Sequence[flo
 
 
 def directions(losses: Mapping[str, Sequence[float]], limit: float) -> Figure:
-    """Returns the losses of layers that predict at each step from what lies before and after it.
+    """Returns a figure of the losses of layers that predict at each step from what lies before and after it.
 
     Args:
         losses: by the name of the layer, one a training step.

@@ -54,7 +54,7 @@ class LSTM(Recurrent):
 
         i = s(x W_i + h U_i + b_i)          input gate: how much of the candidate is written
         f = s(x W_f + h U_f + b_f)          forget gate: how much of the memory stays
-        g = tanh(x W_c + h U_c + b_c)       the candidate
+        g = tanh(x W_g + h U_g + b_g)       the candidate
         o = s(x W_o + h U_o + b_o)          output gate: how much of the memory is output
         c' = f * c + i * g
         h' = o * tanh(c')

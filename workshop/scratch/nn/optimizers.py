@@ -64,5 +64,6 @@ def clip_by_global_norm(gradients: Mapping[str, np.ndarray], limit: float) -> No
     It keeps its direction (Pascanu, Mikolov and Bengio 2013). The same as `global_clipnorm` of Keras' optimizers.
     """
     norm = np.sqrt(sum(float(np.sum(gradient**2)) for gradient in gradients.values()))
+    scale = limit / np.maximum(norm, limit)  # 1 where it is shorter; not a number where one of them is none
     for gradient in gradients.values():
-        gradient *= min(1.0, limit / norm)
+        gradient *= scale
