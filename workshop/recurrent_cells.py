@@ -41,7 +41,8 @@ from workshop.scratch.nn.optimizers import clip_by_global_norm, make_optimizer
 from workshop.scratch.nn.recurrent import Recurrent, State
 from workshop.scratch.nn.wrappers import Bidirectional
 
-CELLS: tuple[type[Recurrent], ...] = (SimpleRNN, LSTM, GRU)
+Cell = type[SimpleRNN] | type[LSTM] | type[GRU]
+CELLS: tuple[Cell, ...] = (SimpleRNN, LSTM, GRU)
 
 
 # --- An LSTM by hand --------------------------------------------------------------------------------------------------
@@ -257,7 +258,7 @@ def layer_errors(
 
 
 def compare_libraries(
-    kinds: Sequence[type[Recurrent]], random: np.random.Generator, lengths: Sequence[int] = (10, 7, 3, 5)
+    kinds: Sequence[Cell], random: np.random.Generator, lengths: Sequence[int] = (10, 7, 3, 5)
 ) -> tuple[list[str], list[list[str]], dict[str, float]]:
     """Compares cells of the NumPy engine, in 64 bits, with finite differences and with Keras and PyTorch, in 32.
 
@@ -342,7 +343,7 @@ class PeepholeLSTM(LSTM):
 
 
 def peephole_error(random: np.random.Generator) -> float:
-    """Returns the largest difference of a PeepholeLSTM's gradients from finite differences; no library has it."""
+    """Returns the largest difference of a PeepholeLSTM's gradients from finite differences; neither library has it."""
     layer = PeepholeLSTM(8)
     shape = layer.build((10, 6), random, np.float64)
     for parameter in layer.parameters.values():
@@ -464,7 +465,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     print(format_table(headings, rows))
     print(LAYOUTS)
     errors["peepholes"] = peephole_error(random)
-    print(f"An LSTM with peepholes, which no library has, and finite differences: {errors['peepholes']:.1e}")
+    print(f"An LSTM with peepholes, which neither library has, and finite differences: {errors['peepholes']:.1e}")
     report.result({f"{name}_test_max_error": error for name, error in errors.items()})
 
     report.section("Trained to predict at each step the mean of the numbers before and after it")
@@ -476,7 +477,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     steps = QUICK_TRAINING_STEPS if arguments.quick else TRAINING_STEPS
     neighbours = {name: train_on_neighbours(layer, seed, steps) for name, layer in layers.items()}
     table = [[name, f"{losses[0]:.4f}", f"{np.mean(losses[-20:]):.4f}"] for name, losses in neighbours.items()]
-    print(format_table(["mean squared error", "first step", f"last 20 of {steps} steps"], table))
+    print(format_table(["layer", "squared error, first step", f"last 20 of {steps} steps"], table))
     print(f"Without the number after, with peepholes or not, the error is at least {ONE_DIRECTION_ERROR:.4f}.")
     report.plot("recurrent_cells-directions", figures.directions, neighbours, ONE_DIRECTION_ERROR)
 

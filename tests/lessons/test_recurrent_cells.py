@@ -9,8 +9,8 @@ import torch
 from helpers.lesson_runs import Run, assert_claims, start
 
 from workshop import recurrent_cells as lesson
+from workshop.kit.lazy import keras
 from workshop.scratch.nn.cells import LSTM
-from workshop.scratch.nn.network import LAYERS
 from workshop.scratch.nn.wrappers import Bidirectional
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -43,7 +43,7 @@ def test_the_cells_agree_with_finite_differences_keras_and_pytorch_in_different_
 
 
 def test_keras_on_another_library_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lesson.keras.config, "backend", lambda: "torch")
+    monkeypatch.setattr(keras.config, "backend", lambda: "torch")
     headings, rows, errors = lesson.compare_libraries([LSTM], np.random.default_rng(5), lengths=(4, 2))
     assert headings == ["cell", "returns", "differences", "torch, forward", "torch, gradient"]
     assert all(len(row) == 5 for row in rows)
@@ -55,7 +55,8 @@ def test_without_exchanging_the_gates_pytorch_would_differ(kind: str, monkeypatc
     monkeypatch.setattr(lesson, "LIBRARIES", {"torch": lesson.torch_gradients})
     gates = {"SimpleRNN": [0], "LSTM": [1, 0, 2, 3], "GRU": [0, 1, 2]}[kind]
     monkeypatch.setitem(lesson.TORCH_GATES, kind, gates)
-    _, _, errors = lesson.compare_libraries([LAYERS[kind]], np.random.default_rng(5), lengths=(4, 2))
+    cell = next(cell for cell in lesson.CELLS if cell.__name__ == kind)
+    _, _, errors = lesson.compare_libraries([cell], np.random.default_rng(5), lengths=(4, 2))
     assert (errors["torch_forward"] > 0.01) == (kind != "SimpleRNN")
 
 
@@ -159,5 +160,5 @@ def test_a_run_tells_and_draws_all_of_it(default_run: Run) -> None:
 def test_a_quick_run_shows_too_that_both_directions_know_more(tmp_path: Path) -> None:
     run = start(lesson, tmp_path, "--quick")
     assert "last 20 of 200 steps" in run.output
-    *_, one, peepholes, both = (float(row[2]) for row in run.table("mean squared error", "first step"))
+    *_, one, peepholes, both = (float(row[2]) for row in run.table("layer", "squared error, first step"))
     assert both < 0.5 * lesson.ONE_DIRECTION_ERROR < 0.019 < min(one, peepholes)
