@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
 import hashlib
@@ -104,6 +105,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Keeps Python from looking for garbage among thousands of tests and the libraries that they imported."""
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps the fixtures of a whole file, which begin before `room`, out of the checkout's models and plots."""
+    with contextlib.chdir(tmp_path_factory.mktemp("outside")):
+        yield
 
 
 @pytest.fixture(autouse=True)
