@@ -1,4 +1,4 @@
-"""Recurrent cells by hand: an LSTM's gates, its gradients through time, and how far back gradients reach.
+"""Recurrent cells by hand: an LSTM's gates, gradients through time, and how far back they reach.
 
 You compute two steps of an LSTM by hand, and see that NumPy, Keras and PyTorch agree on a SimpleRNN, an LSTM and a GRU
 and on their gradients: backpropagation through time, from the last step to the first, in one direction and in both.
@@ -7,7 +7,7 @@ hundred steps back: in a SimpleRNN it vanishes or explodes. The LSTM was invente
 against the second. The lesson `rnn` trains the same cells on digits.
 
     python -m workshop.recurrent_cells             # all of it; then look into the folder plots
-    python -m workshop.recurrent_cells --quick     # a first look: fewer training steps of the two directions
+    python -m workshop.recurrent_cells --quick     # a first look: shorter trainings
 
 Expected: Keras and PyTorch agree with NumPy within 1e-5 on what the cells return and within 1e-4 on the gradients; so
 do finite differences. A hundred steps back a SimpleRNN's gradient is below 1e-10 of what it was; with relu and U
