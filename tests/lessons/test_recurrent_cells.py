@@ -11,6 +11,7 @@ from helpers.lesson_runs import Run, assert_claims, start
 from workshop import recurrent_cells as lesson
 from workshop.kit.lazy import keras
 from workshop.scratch.nn.cells import LSTM
+from workshop.scratch.nn.layers import Layer
 from workshop.scratch.nn.wrappers import Bidirectional
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -40,6 +41,19 @@ def test_the_cells_agree_with_finite_differences_keras_and_pytorch_in_different_
     assert {row[1] for row in rows} == {"last state", "all states", "lengths 5, 2, 3", "both directions"}
     for name, error in errors.items():
         assert 0 < error < (1e-5 if name.endswith("forward") else 1e-4), name
+
+
+def test_a_row_of_both_directions_is_of_a_layer_with_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+
+    def note(layer: Layer, *_: object) -> list[float]:
+        compared.append(type(layer).__name__)
+        return [0.0]
+
+    monkeypatch.setattr(lesson, "layer_errors", note)
+    monkeypatch.setattr(lesson, "LIBRARIES", {})
+    lesson.compare_libraries([LSTM], np.random.default_rng(5))
+    assert compared == ["LSTM", "LSTM", "LSTM", "Bidirectional"]
 
 
 def test_keras_on_another_library_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +159,8 @@ def test_clipping_saves_a_training_that_explodes(seed: int) -> None:
 
 def test_a_run_tells_and_draws_all_of_it(default_run: Run) -> None:
     assert_claims(default_run.metrics, "recurrent_cells")
-    assert default_run.metrics["differences_test_max_error"] < 1e-6
+    for name in ("differences", "peepholes"):
+        assert 0 < default_run.metrics[f"{name}_test_max_error"] < 1e-6
     names = sorted(path.name for path in default_run.plots.iterdir())
     assert names == ["recurrent_cells-directions.png", "recurrent_cells-gradient.png"]
     output = default_run.output
