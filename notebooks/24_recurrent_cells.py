@@ -296,8 +296,8 @@ for name, cell in cells.items():
 draw_norms(norms, "An open forget gate carries the gradient")
 
 # %% [markdown]
-# With the bias of 1 that Keras begins with, the gradient fades as well: sigmoid(1) is 0.73, and at each step as much of
-# it is left. With a bias of 3 the gate is open to 0.95, and the gradient gets through.
+# With the bias of 1 that Keras begins with, the gradient fades as well: the gate is open to about sigmoid(1), 0.73, and
+# each step takes its share. With a bias of 3 it is open to 0.95, and the gradient gets through.
 #
 # ## In both directions
 #

@@ -1,4 +1,4 @@
-"""Names from people's files in plots: drawn as they are written, in a font that has their letters, by every figure."""
+"""Plots: names from people's files as they are written, in a font that has their letters; the curve of one epoch."""
 
 import re
 import subprocess
@@ -112,3 +112,12 @@ def test_a_font_that_has_the_letters_is_found(monkeypatch: pytest.MonkeyPatch) -
 def test_help_draws_nothing() -> None:
     code = "import sys, workshop.kit.plots; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_loss_of_a_single_epoch_is_a_point_at_a_whole_number() -> None:
+    figure = charts.losses({"one": ([1], [0.5]), "two": ([1, 2], [0.6, 0.4])}, title="Training loss")
+    (axes,) = figure.axes
+    assert [line.get_marker() for line in axes.lines] == ["o", "None"]
+    alone = charts.losses({"one": ([1], [0.5])}, title="Training loss").axes[0]
+    low, high = alone.get_xlim()
+    assert [tick for tick in alone.get_xticks() if low <= tick <= high] == [1]

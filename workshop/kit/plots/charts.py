@@ -35,12 +35,13 @@ def draw_curves(
 ) -> None:
     """Draws named curves (x values, y values) into one panel."""
     for (label, (x_values, y_values)), colour in zip(curves.items(), plots.COLOURS, strict=False):
-        axes.plot(x_values, y_values, color=colour, linewidth=2.2, label=label)
+        marker = "o" if np.size(y_values) == 1 else None  # a single epoch makes no line
+        axes.plot(x_values, y_values, color=colour, linewidth=2.2, marker=marker, markersize=9, label=label)
     # Curves that are nowhere above 0 have no logarithm to show.
     if logarithmic and any(np.any(np.asarray(values) > 0) for _, values in curves.values()):
         axes.set_yscale("log")
     if x == "epoch":
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     axes.set(xlabel=x, ylabel=y, title=title)
     axes.legend(fontsize=13, frameon=False)
 
